@@ -1,0 +1,132 @@
+//! Test pings: enqueue, and wait a little for the outcome.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tokio::time::Instant;
+use tracing::{Span, warn};
+
+use super::error::ApiError;
+use super::extract::EndpointScope;
+use super::prefer::Prefer;
+use super::webhooks::NO_ENDPOINT;
+use super::{Api, success};
+use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
+use crate::domain::event_type::EventType;
+use crate::domain::id::DeliveryId;
+use crate::domain::message::{Message, TestPing};
+
+/// The outcome of a ping, as far as it is known.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Outcome {
+    success: bool,
+    status_code: Option<u16>,
+    response_body: Option<String>,
+    error: Option<String>,
+    delivery_id: DeliveryId,
+    status: &'static str,
+}
+
+/// `POST /apps/{appId}/webhooks/{webhookId}/test-ping`. Three calls, `GetItem`,
+/// `SendMessage` and `PutItem`, then a `GetItem` for each look at the outcome.
+pub(super) async fn test_ping(
+    State(api): State<Api>,
+    scope: EndpointScope,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let prefer = Prefer::from_headers(&headers);
+    let deadline = Instant::now() + prefer.wait(api.ping_wait);
+    let endpoint = api
+        .table
+        .endpoint(scope.app_id, scope.endpoint_id)
+        .await?
+        .ok_or(NO_ENDPOINT)?;
+    let ping = TestPing::new(scope.app_id, endpoint.id, api.clock.now())
+        .map_err(|_| ApiError::Internal)?;
+    let pending = Delivery::pending(
+        ping.delivery_id,
+        endpoint.id,
+        EventType::test_ping(),
+        ping.created_at,
+    );
+    Span::current().record("delivery_id", tracing::field::display(pending.id));
+    let payload = ping.payload.clone();
+    // The queue first: it is what makes the ping happen. The record is only
+    // its picture, and the delivery function draws it if this call can't.
+    api.queue.send(&Message::TestPing(ping)).await?;
+    if let Err(error) = api
+        .table
+        .record_pending(&pending, &payload, api.retention)
+        .await
+    {
+        warn!(%error, "a pending delivery was not recorded");
+    }
+    let known = wait_for_outcome(&api, &pending, deadline).await;
+    let status = match known {
+        Some(_) => StatusCode::OK,
+        None => StatusCode::ACCEPTED,
+    };
+    let data = match known {
+        Some((delivery, attempt)) => outcome(&delivery, attempt.verdict),
+        None => Outcome {
+            success: false,
+            status_code: None,
+            response_body: None,
+            error: None,
+            delivery_id: pending.id,
+            status: DeliveryStatus::Pending.as_str(),
+        },
+    };
+    let mut response = (status, success(data)).into_response();
+    if let Some(applied) = prefer.applied() {
+        response.headers_mut().insert("preference-applied", applied);
+    }
+    Ok(response)
+}
+
+/// Looks until the attempt is recorded or the deadline has passed, less and
+/// less often. A look that fails is no reason to fail the ping, which is
+/// accepted.
+async fn wait_for_outcome(
+    api: &Api,
+    pending: &Delivery,
+    deadline: Instant,
+) -> Option<(Delivery, Attempt)> {
+    const FIRST_PAUSE: Duration = Duration::from_millis(50);
+    const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+    let mut pause = FIRST_PAUSE;
+    while Instant::now() < deadline {
+        tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
+        pause = LONGEST_PAUSE.min(pause * 3 / 2);
+        match api.table.delivery(pending.endpoint_id, pending.id).await {
+            Ok(Some((delivery, mut attempts))) => {
+                if let Some(attempt) = attempts.pop() {
+                    return Some((delivery, attempt));
+                }
+            }
+            Ok(None) => {}
+            Err(error) => warn!(%error, "a look at a ping's outcome failed"),
+        }
+    }
+    None
+}
+
+fn outcome(delivery: &Delivery, verdict: Verdict) -> Outcome {
+    let success = verdict.is_success();
+    let (status_code, response_body, error) = match verdict {
+        Verdict::Answered { status, body } => (Some(status), Some(body), None),
+        Verdict::Failed(failure) => (None, None, Some(failure.to_string())),
+    };
+    Outcome {
+        success,
+        status_code,
+        response_body,
+        error,
+        delivery_id: delivery.id,
+        status: delivery.status.as_str(),
+    }
+}

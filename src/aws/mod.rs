@@ -1,0 +1,35 @@
+//! AWS: the table, the secrets and the queue, one method per access pattern.
+//! A conflict is an outcome and absence an `Option`; an [`AwsError`] is a
+//! fault.
+
+mod error;
+pub mod queue;
+pub mod secrets;
+pub mod table;
+
+use std::time::Duration;
+
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+
+pub use error::{AwsError, Fault};
+
+/// SDK configuration from the environment (region, credentials,
+/// `AWS_ENDPOINT_URL`), with deadlines that leave a caller time for an answer.
+pub async fn sdk_config() -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts())
+        .load()
+        .await
+}
+
+/// An attempt that hangs is given up after 3 s, a call with all its attempts
+/// after 8 s: even the longest chain of calls ends within the API's 29 s.
+#[must_use]
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(8))
+        .build()
+}

@@ -1,0 +1,431 @@
+//! Endpoints in the table, and the count of them that bounds an app.
+//!
+//! An endpoint is deleted in two steps: marked first (from then on it is
+//! missing to everyone), removed when its secret is gone. What an interrupted
+//! deletion leaves is a marked item, and a repeated one finishes the work.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+use jiff::Timestamp;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+
+use super::{Item, Table, collect, decode, encode, key, number, text};
+use crate::aws::AwsError;
+use crate::aws::error::condition_failed;
+use crate::domain::address::AddressPolicy;
+use crate::domain::endpoint::{Endpoint, EndpointPatch, MAX_ENDPOINTS_PER_APP, SecretVersion};
+use crate::domain::event_type::Subscriptions;
+use crate::domain::id::{AppId, EndpointId};
+use crate::domain::target_url::TargetUrl;
+use crate::domain::{iso_millis, serde_millis};
+
+/// What became of a creation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CreateOutcome {
+    /// The endpoint is stored.
+    Created,
+    /// The app has all the endpoints it may have.
+    LimitReached,
+}
+
+/// What became of pointing an endpoint at a new version of its secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RotateOutcome {
+    /// From now on the new version signs.
+    Rotated,
+    /// Another rotation came first.
+    Lost,
+    /// The endpoint was deleted meanwhile.
+    Missing,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EndpointItem {
+    pk: String,
+    sk: String,
+    url: String,
+    events: Vec<String>,
+    active: bool,
+    secret_version: String,
+    #[serde(with = "serde_millis")]
+    created_at: Timestamp,
+    #[serde(with = "serde_millis")]
+    updated_at: Timestamp,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    deleted_at: Option<Timestamp>,
+}
+
+impl Table {
+    /// Stores a new endpoint and counts it, both or neither. One
+    /// `TransactWriteItems`, repeated while other creations of the app are in
+    /// its way.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn create_endpoint(&self, endpoint: &Endpoint) -> Result<CreateOutcome, AwsError> {
+        const OPERATION: &str = "TransactWriteItems of a new endpoint";
+        let item = encode(OPERATION, &EndpointItem::from(endpoint))?;
+        let count = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(app_key(endpoint.app_id)))
+            .update_expression("SET endpointCount = if_not_exists(endpointCount, :zero) + :one")
+            .condition_expression("attribute_not_exists(endpointCount) OR endpointCount < :most")
+            .expression_attribute_values(":zero", number(0))
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":most", number(MAX_ENDPOINTS_PER_APP))
+            .build()
+            .map_err(|error| AwsError::unexpected(OPERATION, error))?;
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(pk)")
+            .build()
+            .map_err(|error| AwsError::unexpected(OPERATION, error))?;
+        let writes = vec![
+            TransactWriteItem::builder().update(count).build(),
+            TransactWriteItem::builder().put(put).build(),
+        ];
+        match self.transact(OPERATION, writes).await? {
+            Transacted::Done => Ok(CreateOutcome::Created),
+            Transacted::ConditionFailed { write: 0 } => Ok(CreateOutcome::LimitReached),
+            Transacted::ConditionFailed { .. } => {
+                Err(AwsError::unexpected(OPERATION, "the new id is taken"))
+            }
+        }
+    }
+
+    /// An endpoint of an app. One strongly consistent `GetItem`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn endpoint(
+        &self,
+        app_id: AppId,
+        id: EndpointId,
+    ) -> Result<Option<Endpoint>, AwsError> {
+        const OPERATION: &str = "GetItem of an endpoint";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(endpoint_key(app_id, id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| AwsError::new(OPERATION, error))?;
+        match found.item {
+            Some(item) => live_endpoint(OPERATION, item),
+            None => Ok(None),
+        }
+    }
+
+    /// An app's endpoints, newest first. One strongly consistent `Query`, a
+    /// second one only beyond 1 MB (AWS's page).
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn endpoints(&self, app_id: AppId) -> Result<Vec<Endpoint>, AwsError> {
+        const OPERATION: &str = "Query of endpoints";
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .key_condition_expression("pk = :app AND begins_with(sk, :endpoint)")
+            .expression_attribute_values(":app", text(app_partition(app_id)))
+            .expression_attribute_values(":endpoint", text(ENDPOINT))
+            .scan_index_forward(false)
+            .consistent_read(true);
+        collect(OPERATION, query, usize::MAX)
+            .await?
+            .into_iter()
+            .filter_map(|item| live_endpoint(OPERATION, item).transpose())
+            .collect()
+    }
+
+    /// Changes an endpoint. `None` when there is no such endpoint. One
+    /// `UpdateItem`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn update_endpoint(
+        &self,
+        app_id: AppId,
+        id: EndpointId,
+        patch: &EndpointPatch,
+        now: Timestamp,
+    ) -> Result<Option<Endpoint>, AwsError> {
+        const OPERATION: &str = "UpdateItem of an endpoint";
+        let mut changes = vec!["updatedAt = :now"];
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(endpoint_key(app_id, id)))
+            .condition_expression(LIVE)
+            .expression_attribute_values(":now", text(iso_millis(now)))
+            .return_values(ReturnValue::AllNew);
+        if let Some(url) = &patch.url {
+            // `url` is a reserved word of DynamoDB's expressions.
+            changes.push("#url = :url");
+            update = update
+                .expression_attribute_names("#url", "url")
+                .expression_attribute_values(":url", text(url));
+        }
+        if let Some(events) = &patch.events {
+            changes.push("events = :events");
+            let events = events.iter().map(text).collect();
+            update = update.expression_attribute_values(":events", AttributeValue::L(events));
+        }
+        if let Some(active) = patch.active {
+            changes.push("active = :active");
+            update = update.expression_attribute_values(":active", AttributeValue::Bool(active));
+        }
+        let updated = update
+            .update_expression(format!("SET {}", changes.join(", ")))
+            .send()
+            .await;
+        match updated {
+            Ok(updated) => live_endpoint(OPERATION, updated.attributes.unwrap_or_default()),
+            Err(error) if condition_failed(&error) => Ok(None),
+            Err(error) => Err(AwsError::new(OPERATION, error)),
+        }
+    }
+
+    /// Makes `next` the version that signs, if `current` still is. One
+    /// `UpdateItem`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn set_secret_version(
+        &self,
+        app_id: AppId,
+        id: EndpointId,
+        current: &SecretVersion,
+        next: &SecretVersion,
+        now: Timestamp,
+    ) -> Result<RotateOutcome, AwsError> {
+        const OPERATION: &str = "UpdateItem of an endpoint's secret version";
+        let updated = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(endpoint_key(app_id, id)))
+            .update_expression("SET secretVersion = :next, updatedAt = :now")
+            .condition_expression(format!("{LIVE} AND secretVersion = :current"))
+            .expression_attribute_values(":current", text(current))
+            .expression_attribute_values(":next", text(next))
+            .expression_attribute_values(":now", text(iso_millis(now)))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match updated {
+            Ok(_) => return Ok(RotateOutcome::Rotated),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                let found = failed.item.clone().unwrap_or_default();
+                if found.get("secretVersion") == Some(&text(next)) {
+                    // An SDK retry of a call that had taken effect.
+                    Ok(RotateOutcome::Rotated)
+                } else if found.is_empty() || found.contains_key("deletedAt") {
+                    Ok(RotateOutcome::Missing)
+                } else {
+                    Ok(RotateOutcome::Lost)
+                }
+            }
+            _ => Err(AwsError::new(OPERATION, error)),
+        }
+    }
+
+    /// First step of a deletion. `false` when there is no such endpoint; `true`
+    /// also when it was marked before. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn mark_endpoint_deleted(
+        &self,
+        app_id: AppId,
+        id: EndpointId,
+        now: Timestamp,
+    ) -> Result<bool, AwsError> {
+        let updated = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(endpoint_key(app_id, id)))
+            .update_expression("SET deletedAt = if_not_exists(deletedAt, :now)")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":now", text(iso_millis(now)))
+            .send()
+            .await;
+        match updated {
+            Ok(_) => Ok(true),
+            Err(error) if condition_failed(&error) => Ok(false),
+            Err(error) => Err(AwsError::new("UpdateItem of a deleted endpoint", error)),
+        }
+    }
+
+    /// Last step of a deletion: removes a marked endpoint and counts it off,
+    /// both or neither. Does nothing when it is already removed. One
+    /// `TransactWriteItems`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn remove_endpoint(&self, app_id: AppId, id: EndpointId) -> Result<(), AwsError> {
+        const OPERATION: &str = "TransactWriteItems of a deleted endpoint";
+        let delete = Delete::builder()
+            .table_name(&self.name)
+            .set_key(Some(endpoint_key(app_id, id)))
+            .condition_expression("attribute_exists(deletedAt)")
+            .build()
+            .map_err(|error| AwsError::unexpected(OPERATION, error))?;
+        let count = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(app_key(app_id)))
+            .update_expression("SET endpointCount = endpointCount - :one")
+            .expression_attribute_values(":one", number(1))
+            .build()
+            .map_err(|error| AwsError::unexpected(OPERATION, error))?;
+        let writes = vec![
+            TransactWriteItem::builder().delete(delete).build(),
+            TransactWriteItem::builder().update(count).build(),
+        ];
+        // A failed condition means that a concurrent deletion was faster.
+        self.transact(OPERATION, writes).await.map(|_| ())
+    }
+
+    /// Writes all or nothing. DynamoDB refuses a transaction that meets another
+    /// one on the same item, so it is tried again after a short random pause.
+    async fn transact(
+        &self,
+        operation: &'static str,
+        writes: Vec<TransactWriteItem>,
+    ) -> Result<Transacted, AwsError> {
+        let mut tries_left = TRANSACTION_TRIES;
+        loop {
+            tries_left -= 1;
+            let error = match self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(writes.clone()))
+                .send()
+                .await
+            {
+                Ok(_) => return Ok(Transacted::Done),
+                Err(error) => error,
+            };
+            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
+                error.as_service_error()
+            else {
+                return Err(AwsError::new(operation, error));
+            };
+            let codes: Vec<&str> = cancelled
+                .cancellation_reasons()
+                .iter()
+                .filter_map(|reason| reason.code())
+                .collect();
+            if let Some(write) = codes
+                .iter()
+                .position(|code| *code == "ConditionalCheckFailed")
+            {
+                return Ok(Transacted::ConditionFailed { write });
+            }
+            let reason = codes.into_iter().find(|code| *code != "None");
+            if reason != Some("TransactionConflict") || tries_left == 0 {
+                return Err(AwsError::from_code(operation, reason.unwrap_or("None")));
+            }
+            let pause = rand::rng().random_range(10..100);
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+        }
+    }
+}
+
+const TRANSACTION_TRIES: u32 = 8;
+
+enum Transacted {
+    Done,
+    ConditionFailed { write: usize },
+}
+
+const ENDPOINT: &str = "ENDPOINT#";
+
+/// Condition: the item exists and is not being deleted.
+const LIVE: &str = "attribute_exists(pk) AND attribute_not_exists(deletedAt)";
+
+fn app_partition(app_id: AppId) -> String {
+    format!("APP#{app_id}")
+}
+
+fn app_key(app_id: AppId) -> Item {
+    key(app_partition(app_id), "APP".to_owned())
+}
+
+/// Key of an endpoint's item.
+pub(super) fn endpoint_key(app_id: AppId, id: EndpointId) -> Item {
+    key(app_partition(app_id), format!("{ENDPOINT}{id}"))
+}
+
+/// The endpoint of an item, unless it is being deleted.
+pub(super) fn live_endpoint(
+    operation: &'static str,
+    item: Item,
+) -> Result<Option<Endpoint>, AwsError> {
+    let item: EndpointItem = decode(operation, item)?;
+    if item.deleted_at.is_some() {
+        return Ok(None);
+    }
+    item.into_endpoint()
+        .map(Some)
+        .map_err(|reason| AwsError::unexpected(operation, reason))
+}
+
+impl From<&Endpoint> for EndpointItem {
+    fn from(endpoint: &Endpoint) -> Self {
+        Self {
+            pk: app_partition(endpoint.app_id),
+            sk: format!("{ENDPOINT}{}", endpoint.id),
+            url: endpoint.url.to_string(),
+            events: endpoint.events.iter().map(str::to_owned).collect(),
+            active: endpoint.active,
+            secret_version: endpoint.secret_version.to_string(),
+            created_at: endpoint.created_at,
+            updated_at: endpoint.updated_at,
+            deleted_at: None,
+        }
+    }
+}
+
+impl EndpointItem {
+    fn into_endpoint(self) -> Result<Endpoint, &'static str> {
+        const KEYS: &str = "not the keys of an endpoint";
+        let id = self.sk.strip_prefix(ENDPOINT).ok_or(KEYS)?;
+        let app_id = self.pk.strip_prefix("APP#").ok_or(KEYS)?;
+        let events = self.events.iter().map(String::as_str);
+        Ok(Endpoint {
+            id: EndpointId::parse(id).map_err(|_| KEYS)?,
+            app_id: AppId::parse(app_id).map_err(|_| KEYS)?,
+            // What was registered stays readable under a stricter policy; the
+            // sender asks the policy of the day.
+            url: TargetUrl::parse(&self.url, AddressPolicy::PublicAndLoopback)?,
+            events: Subscriptions::parse("events", events)
+                .map_err(|_| "not the events of an endpoint")?,
+            active: self.active,
+            secret_version: SecretVersion::new(self.secret_version),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! The DynamoDB table. One table holds everything:
+//!
+//! | Item | `pk` | `sk` | `gsi1pk` | `gsi1sk` |
+//! |---|---|---|---|---|
+//! | API key | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
+//! | App | `APP#<app>` | `APP` | | |
+//! | Endpoint | `APP#<app>` | `ENDPOINT#<endpoint>` | | |
+//! | Delivery | `ENDPOINT#<endpoint>` | `DELIVERY#<delivery>` | `ENDPOINT#<endpoint>#<status>` | `DELIVERY#<delivery>` |
+//!
+//! All ids are UUIDv7, so key order is time order. An endpoint is found only
+//! below its app: another tenant's is missing by construction. The index lists
+//! an app's keys, and an endpoint's deliveries of one status.
+
+mod api_keys;
+mod deliveries;
+mod endpoints;
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
+
+use super::AwsError;
+pub use deliveries::{Page, Recorded};
+pub use endpoints::{CreateOutcome, RotateOutcome};
+
+/// Name of the index.
+const INDEX: &str = "gsi1";
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The table of one deployment. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Table {
+    client: Client,
+    name: String,
+}
+
+impl Table {
+    /// The table of this name.
+    pub fn new(client: Client, name: impl Into<String>) -> Self {
+        Self {
+            client,
+            name: name.into(),
+        }
+    }
+}
+
+fn text(value: impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn key(pk: String, sk: String) -> Item {
+    HashMap::from([
+        ("pk".to_owned(), AttributeValue::S(pk)),
+        ("sk".to_owned(), AttributeValue::S(sk)),
+    ])
+}
+
+/// Serializes an item.
+fn encode(operation: &'static str, item: &impl serde::Serialize) -> Result<Item, AwsError> {
+    serde_dynamo::to_item(item).map_err(|error| AwsError::unexpected(operation, error))
+}
+
+/// Deserializes an item.
+fn decode<T: serde::de::DeserializeOwned>(
+    operation: &'static str,
+    item: Item,
+) -> Result<T, AwsError> {
+    serde_dynamo::from_item(item).map_err(|error| AwsError::unexpected(operation, error))
+}
+
+/// All items of a query, page by page, until there are no more or `enough`.
+async fn collect(
+    operation: &'static str,
+    query: QueryFluentBuilder,
+    enough: usize,
+) -> Result<Vec<Item>, AwsError> {
+    let mut items = Vec::new();
+    let mut start = None;
+    loop {
+        let page = query
+            .clone()
+            .set_exclusive_start_key(start)
+            .send()
+            .await
+            .map_err(|error| AwsError::new(operation, error))?;
+        items.extend(page.items.unwrap_or_default());
+        start = page.last_evaluated_key;
+        if start.is_none() || items.len() >= enough {
+            return Ok(items);
+        }
+    }
+}

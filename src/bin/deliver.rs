@@ -1,0 +1,38 @@
+//! The `deliver` function: reads the delivery queue, signs and sends.
+
+use std::sync::Arc;
+
+use aws_lambda_events::sqs::SqsEvent;
+use lambda_runtime::{LambdaEvent, service_fn};
+use webhook_endpoints::aws::{sdk_config, secrets::Secrets, table::Table};
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::config::{self, DeliverConfig};
+use webhook_endpoints::delivery::sender::{Sender, SenderOptions};
+use webhook_endpoints::delivery::{Deliverer, batch::handle_batch};
+use webhook_endpoints::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init(config::log_level()?);
+    let config = DeliverConfig::from_env()?;
+    let sdk = sdk_config().await;
+    let deliverer = Arc::new(Deliverer {
+        table: Table::new(aws_sdk_dynamodb::Client::new(&sdk), config.common.table_name),
+        secrets: Secrets::new(
+            aws_sdk_secretsmanager::Client::new(&sdk),
+            config.common.secret_prefix,
+        ),
+        sender: Sender::new(SenderOptions::new(
+            config.common.address_policy,
+            config.delivery_timeout,
+        ))?,
+        clock: Clock::system(),
+        retention: config.common.retention,
+    });
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        handle_batch(&deliverer, event.payload)
+            .await
+            .map_err(lambda_runtime::Error::from)
+    }))
+    .await
+}

@@ -1,0 +1,242 @@
+//! The environment variables of the two functions, read here and nowhere else.
+
+use std::time::Duration;
+
+use crate::domain::address::AddressPolicy;
+
+/// A variable that is missing or wrong.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It has no default and is not set.
+    #[error("environment variable {0} is not set")]
+    Missing(&'static str),
+    /// It is set to something else than it takes.
+    #[error("environment variable {name} is {value:?}, but takes {takes}")]
+    Invalid {
+        /// Its name.
+        name: &'static str,
+        /// What it is set to.
+        value: String,
+        /// What it takes.
+        takes: String,
+    },
+}
+
+/// What both functions need.
+#[derive(Debug, Clone)]
+pub struct CommonConfig {
+    /// `TABLE_NAME`: the DynamoDB table.
+    pub table_name: String,
+    /// `SECRET_PREFIX`: first part of every secret's name in Secrets Manager.
+    pub secret_prefix: String,
+    /// `RETENTION_DAYS`: how long deliveries are kept.
+    pub retention: Duration,
+    /// `ALLOW_LOOPBACK_TARGETS`: `true` lets endpoints have `http` URLs and
+    /// loopback addresses. For development only; the template never sets it.
+    pub address_policy: AddressPolicy,
+}
+
+/// Configuration of the `api` function.
+#[derive(Debug, Clone)]
+pub struct ApiConfig {
+    /// What both functions need.
+    pub common: CommonConfig,
+    /// `QUEUE_URL`: the delivery queue.
+    pub queue_url: String,
+    /// `PING_WAIT_SECONDS`: how long a test ping waits for its outcome by
+    /// default, 0 to 20.
+    pub ping_wait: Duration,
+    /// `API_KEY_CACHE_SECONDS`: how long a key that was found is trusted
+    /// without asking again, so also how long a revoked one still works.
+    pub api_key_cache: Duration,
+}
+
+/// Configuration of the `deliver` function.
+#[derive(Debug, Clone)]
+pub struct DeliverConfig {
+    /// What both functions need.
+    pub common: CommonConfig,
+    /// `DELIVERY_TIMEOUT_SECONDS`: from resolving the name to the last byte of
+    /// the answer.
+    pub delivery_timeout: Duration,
+}
+
+impl ApiConfig {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(&process_env)
+    }
+
+    /// Reads variables by `lookup`.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            common: CommonConfig::read(lookup)?,
+            queue_url: required(lookup, "QUEUE_URL")?,
+            ping_wait: seconds(lookup, "PING_WAIT_SECONDS", 10, 0, 20)?,
+            api_key_cache: seconds(lookup, "API_KEY_CACHE_SECONDS", 10, 0, 300)?,
+        })
+    }
+}
+
+impl DeliverConfig {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::read(&process_env)
+    }
+
+    /// Reads variables by `lookup`.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            common: CommonConfig::read(lookup)?,
+            delivery_timeout: seconds(lookup, "DELIVERY_TIMEOUT_SECONDS", 15, 1, 30)?,
+        })
+    }
+}
+
+impl CommonConfig {
+    fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let days = number(lookup, "RETENTION_DAYS", 30, 1, 365)?;
+        Ok(Self {
+            table_name: required(lookup, "TABLE_NAME")?,
+            secret_prefix: required(lookup, "SECRET_PREFIX")?,
+            retention: Duration::from_secs(days * 24 * 60 * 60),
+            address_policy: address_policy(lookup)?,
+        })
+    }
+}
+
+/// `LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`.
+///
+/// # Errors
+/// When it is set to anything else.
+pub fn log_level() -> Result<tracing::Level, ConfigError> {
+    let Some(value) = process_env("LOG_LEVEL") else {
+        return Ok(tracing::Level::INFO);
+    };
+    match value.as_str() {
+        "error" => Ok(tracing::Level::ERROR),
+        "warn" => Ok(tracing::Level::WARN),
+        "info" => Ok(tracing::Level::INFO),
+        "debug" => Ok(tracing::Level::DEBUG),
+        _ => Err(ConfigError::Invalid {
+            name: "LOG_LEVEL",
+            value,
+            takes: "error, warn, info or debug".to_owned(),
+        }),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+fn process_env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn required(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    name: &'static str,
+) -> Result<String, ConfigError> {
+    lookup(name)
+        .filter(|value| !value.is_empty())
+        .ok_or(ConfigError::Missing(name))
+}
+
+fn number(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: u64,
+    least: u64,
+    most: u64,
+) -> Result<u64, ConfigError> {
+    let Some(value) = lookup(name) else {
+        return Ok(default);
+    };
+    match value.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(ConfigError::Invalid {
+            name,
+            value,
+            takes: format!("a whole number from {least} to {most}"),
+        }),
+    }
+}
+
+fn seconds(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: u64,
+    least: u64,
+    most: u64,
+) -> Result<Duration, ConfigError> {
+    number(lookup, name, default, least, most).map(Duration::from_secs)
+}
+
+fn address_policy(
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<AddressPolicy, ConfigError> {
+    match lookup("ALLOW_LOOPBACK_TARGETS").as_deref() {
+        None | Some("false") => Ok(AddressPolicy::PublicOnly),
+        Some("true") => Ok(AddressPolicy::PublicAndLoopback),
+        Some(value) => Err(ConfigError::Invalid {
+            name: "ALLOW_LOOPBACK_TARGETS",
+            value: value.to_owned(),
+            takes: "true or false".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REQUIRED: [(&str, &str); 3] = [
+        ("TABLE_NAME", "table"),
+        ("SECRET_PREFIX", "prefix"),
+        ("QUEUE_URL", "https://sqs.example/1/queue"),
+    ];
+
+    fn read_with(more: &[(&str, &str)]) -> Result<ApiConfig, ConfigError> {
+        let all: Vec<_> = more.iter().chain(&REQUIRED).copied().collect();
+        ApiConfig::read(&|name| {
+            let (_, value) = all.iter().find(|(key, _)| *key == name)?;
+            Some((*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_documentation() {
+        let config = read_with(&[]).unwrap();
+        assert_eq!(config.ping_wait, Duration::from_secs(10));
+        assert_eq!(config.api_key_cache, Duration::from_secs(10));
+        assert_eq!(config.common.retention, Duration::from_secs(30 * 86_400));
+        assert_eq!(config.common.address_policy, AddressPolicy::PublicOnly);
+    }
+
+    #[test]
+    fn the_variable_that_is_wrong_is_named() {
+        let missing = read_with(&[("TABLE_NAME", "")]).unwrap_err();
+        assert_eq!(missing, ConfigError::Missing("TABLE_NAME"));
+        for (name, value) in [
+            ("PING_WAIT_SECONDS", "21"),
+            ("PING_WAIT_SECONDS", "-1"),
+            ("RETENTION_DAYS", "0"),
+            ("RETENTION_DAYS", "a month"),
+            ("API_KEY_CACHE_SECONDS", "301"),
+            ("ALLOW_LOOPBACK_TARGETS", "yes"),
+        ] {
+            let error = read_with(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name) && error.contains(value), "{error}");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Event types, and the patterns by which an endpoint subscribes to them.
+
+use std::fmt;
+
+use super::validation::FieldError;
+
+/// Longest event type or pattern, in bytes.
+pub const MAX_EVENT_TYPE_BYTES: usize = 128;
+/// Most patterns that one endpoint may have.
+pub const MAX_SUBSCRIPTIONS: usize = 100;
+
+/// The name of a kind of event: full-stop separated segments of
+/// `[A-Za-z0-9_-]+`, at most [`MAX_EVENT_TYPE_BYTES`] (Standard Webhooks,
+/// "Event types").
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EventType(String);
+
+impl EventType {
+    /// The event of a test ping.
+    #[must_use]
+    pub fn test_ping() -> Self {
+        Self("test.ping".to_owned())
+    }
+
+    /// Reads an event type.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        check_length(text)?;
+        if text.split('.').all(is_segment) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(SEGMENTS)
+        }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an endpoint subscribes to: an event type, `*` for all of them, or a
+/// prefix such as `invoice.*`, which takes every type below `invoice` but not
+/// `invoice` itself.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct EventPattern(String);
+
+impl EventPattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        check_length(text)?;
+        let named = match text.strip_suffix('*') {
+            Some("") => return Ok(Self(text.to_owned())),
+            Some(prefix) => prefix.strip_suffix('.').ok_or(WILDCARD)?,
+            None => text,
+        };
+        if named.contains('*') {
+            Err(WILDCARD)
+        } else if named.split('.').all(is_segment) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(SEGMENTS)
+        }
+    }
+
+    /// Whether an event of this type is subscribed to.
+    #[must_use]
+    pub fn matches(&self, event_type: &EventType) -> bool {
+        match self.0.strip_suffix('*') {
+            // What is left of `invoice.*` ends with the full stop, so that it
+            // can't match `invoices.paid`.
+            Some(prefix) => event_type.0.starts_with(prefix),
+            None => self.0 == event_type.0,
+        }
+    }
+
+    /// The pattern as it was registered.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The patterns of one endpoint: 1 to [`MAX_SUBSCRIPTIONS`], each once, in the
+/// order in which they were given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscriptions(Vec<EventPattern>);
+
+impl Subscriptions {
+    /// Reads patterns, dropping repeated ones. `field` names the list in faults.
+    ///
+    /// # Errors
+    /// Every fault: of the list, and of each pattern by its index.
+    pub fn parse<'a>(
+        field: &str,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, Vec<FieldError>> {
+        let mut patterns = Vec::new();
+        let mut faults = Vec::new();
+        for (index, text) in texts.into_iter().enumerate() {
+            match EventPattern::parse(text) {
+                Ok(pattern) if patterns.contains(&pattern) => {}
+                Ok(pattern) => patterns.push(pattern),
+                Err(message) => {
+                    faults.push(FieldError::new(format!("{field}[{index}]"), message));
+                }
+            }
+        }
+        if patterns.len() > MAX_SUBSCRIPTIONS || (patterns.is_empty() && faults.is_empty()) {
+            faults.push(FieldError::new(field, LIST));
+        }
+        if faults.is_empty() {
+            Ok(Self(patterns))
+        } else {
+            Err(faults)
+        }
+    }
+
+    /// Whether any pattern takes this type.
+    #[must_use]
+    pub fn matches(&self, event_type: &EventType) -> bool {
+        self.0.iter().any(|pattern| pattern.matches(event_type))
+    }
+
+    /// The patterns as text.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(EventPattern::as_str)
+    }
+}
+
+const SEGMENTS: &str = "must be full-stop separated segments of letters, digits, _ and -";
+const WILDCARD: &str = "may have * alone, or as its last segment only, as in invoice.*";
+const LIST: &str = "must have 1 to 100 different event types";
+
+fn check_length(text: &str) -> Result<(), &'static str> {
+    if text.len() > MAX_EVENT_TYPE_BYTES {
+        Err("must be at most 128 bytes")
+    } else {
+        Ok(())
+    }
+}
+
+fn is_segment(segment: &str) -> bool {
+    !segment.is_empty()
+        && segment
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn event_types_and_patterns_are_read() {
+        for good in ["a", "invoice.paid", "A_b-9.c.d", &"x".repeat(128)] {
+            assert!(EventType::parse(good).is_ok(), "{good}");
+            assert!(EventPattern::parse(good).is_ok(), "{good}");
+        }
+        for good in ["*", "invoice.*", "a.b.*"] {
+            assert!(EventPattern::parse(good).is_ok(), "{good}");
+            assert!(EventType::parse(good).is_err(), "{good}");
+        }
+        for bad in [
+            "", ".", "a.", ".a", "a..b", "a b", "é", "a*", "*.a", "a.*.b", "**", "a.**", "*a", ".*",
+            &"x".repeat(129),
+        ] {
+            assert!(EventPattern::parse(bad).is_err(), "{bad}");
+            assert!(EventType::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_takes_its_type_its_prefix_or_everything() {
+        let paid = EventType::parse("invoice.paid").unwrap();
+        let matches = |pattern| EventPattern::parse(pattern).unwrap().matches(&paid);
+        assert!(matches("*") && matches("invoice.*") && matches("invoice.paid"));
+        assert!(!matches("invoice") && !matches("inv.*") && !matches("invoice.paid.*"));
+        let invoice = EventType::parse("invoice").unwrap();
+        assert!(!EventPattern::parse("invoice.*").unwrap().matches(&invoice));
+        let invoices = EventType::parse("invoices.paid").unwrap();
+        assert!(!EventPattern::parse("invoice.*").unwrap().matches(&invoices));
+    }
+
+    #[test]
+    fn subscriptions_keep_order_and_drop_repeats() {
+        let list = Subscriptions::parse("events", ["b", "a", "b", "a.*"]).unwrap();
+        assert_eq!(list.iter().collect::<Vec<_>>(), ["b", "a", "a.*"]);
+    }
+
+    #[test]
+    fn the_list_has_1_to_100_different_patterns() {
+        assert!(Subscriptions::parse("events", []).is_err());
+        let many: Vec<String> = (0..101).map(|n| format!("e{n}")).collect();
+        let texts = || many.iter().map(String::as_str);
+        assert!(Subscriptions::parse("events", texts().take(100)).is_ok());
+        assert!(Subscriptions::parse("events", texts().take(100).chain(["e1"])).is_ok());
+        let faults = Subscriptions::parse("events", texts()).unwrap_err();
+        assert_eq!(faults, [FieldError::new("events", LIST)]);
+    }
+
+    #[test]
+    fn every_fault_is_named_by_its_index() {
+        let faults = Subscriptions::parse("events", ["ok", "a b", "*x"]).unwrap_err();
+        let fields: Vec<_> = faults.iter().map(|f| f.field.as_str()).collect();
+        assert_eq!(fields, ["events[1]", "events[2]"]);
+    }
+}

@@ -1,0 +1,28 @@
+//! Logs: one JSON object a line on standard output, which Lambda hands to
+//! CloudWatch.
+
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Starts logging at this level. The SDK and the HTTP client keep to warnings:
+/// what they log below that may show headers and bodies.
+pub fn init(level: Level) {
+    let ours = Targets::new()
+        .with_default(Level::WARN.min(level))
+        .with_target("webhook_endpoints", level)
+        .with_target("api", level)
+        .with_target("deliver", level);
+    tracing_subscriber::registry()
+        .with(ours)
+        .with(
+            tracing_subscriber::fmt::layer()
+                .json()
+                .flatten_event(true)
+                .with_current_span(true)
+                .with_span_list(false)
+                .with_target(false),
+        )
+        .init();
+}
