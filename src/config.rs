@@ -138,7 +138,10 @@ pub fn log_level() -> Result<tracing::Level, ConfigError> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that reads the environment"
+)]
 fn process_env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -182,9 +185,7 @@ fn seconds(
     number(lookup, name, default, least, most).map(Duration::from_secs)
 }
 
-fn address_policy(
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<AddressPolicy, ConfigError> {
+fn address_policy(lookup: &dyn Fn(&str) -> Option<String>) -> Result<AddressPolicy, ConfigError> {
     match lookup("ALLOW_LOOPBACK_TARGETS").as_deref() {
         None | Some("false") => Ok(AddressPolicy::PublicOnly),
         Some("true") => Ok(AddressPolicy::PublicAndLoopback),

@@ -90,7 +90,14 @@ mod tests {
             let changed = String::from_utf8(changed).unwrap();
             assert_eq!(list.read_cursor(&changed), None, "{changed}");
         }
-        for wrong in ["", "A", "%", &cursor[1..], &format!("{cursor}AA"), &format!("{cursor}=")] {
+        for wrong in [
+            "",
+            "A",
+            "%",
+            &cursor[1..],
+            &format!("{cursor}AA"),
+            &format!("{cursor}="),
+        ] {
             assert_eq!(list.read_cursor(wrong), None, "{wrong}");
         }
     }

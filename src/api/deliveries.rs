@@ -1,7 +1,7 @@
 //! The delivery history.
 
-use axum::extract::{Query, State};
 use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -112,7 +112,10 @@ impl PageRequest {
             None => DEFAULT_LIMIT,
             Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
             Some(_) => {
-                faults.push(FieldError::new("limit", "must be a whole number from 1 to 100"));
+                faults.push(FieldError::new(
+                    "limit",
+                    "must be a whole number from 1 to 100",
+                ));
                 DEFAULT_LIMIT
             }
         };

@@ -91,12 +91,12 @@ impl FromRequest<Api> for JsonObject {
         if !is_json(request.headers()) {
             return Err(ApiError::UnsupportedMediaType);
         }
-        let body = Bytes::from_request(request, api).await.map_err(|rejection| {
-            match rejection.into_response().status() {
+        let body = Bytes::from_request(request, api)
+            .await
+            .map_err(|rejection| match rejection.into_response().status() {
                 StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
                 _ => ApiError::invalid("body", "could not be read"),
-            }
-        })?;
+            })?;
         match serde_json::from_slice(&body) {
             Ok(Value::Object(object)) => Ok(Self(object)),
             Ok(_) => Err(ApiError::invalid("body", "must be a JSON object")),

@@ -88,13 +88,18 @@ mod tests {
         assert_eq!(wait(&["Wait = \"7\""]), Duration::from_secs(7));
         assert_eq!(wait(&["respond-async"]), Duration::ZERO);
         assert_eq!(wait(&["respond-async, wait=5"]), Duration::from_secs(5));
-        assert_eq!(wait(&["handling=lenient", "wait=3; x=y"]), Duration::from_secs(3));
+        assert_eq!(
+            wait(&["handling=lenient", "wait=3; x=y"]),
+            Duration::from_secs(3)
+        );
         assert_eq!(wait(&["wait=3", "wait=4"]), Duration::from_secs(3));
     }
 
     #[test]
     fn what_cannot_be_heeded_is_passed_over() {
-        for line in ["wait=21", "wait=-1", "wait=x", "wait=", "wait", "", ",,", "later"] {
+        for line in [
+            "wait=21", "wait=-1", "wait=x", "wait=", "wait", "", ",,", "later",
+        ] {
             assert_eq!(wait(&[line]), DEFAULT, "{line}");
         }
     }
@@ -102,10 +107,14 @@ mod tests {
     #[test]
     fn what_was_heeded_is_told() {
         let applied = |line: &str| {
-            let headers = HeaderMap::from_iter([("prefer".parse().unwrap(), line.parse().unwrap())]);
+            let headers =
+                HeaderMap::from_iter([("prefer".parse().unwrap(), line.parse().unwrap())]);
             Prefer::from_headers(&headers).applied()
         };
-        assert_eq!(applied("respond-async,wait=1").unwrap(), "respond-async, wait=1");
+        assert_eq!(
+            applied("respond-async,wait=1").unwrap(),
+            "respond-async, wait=1"
+        );
         assert_eq!(applied("wait=21"), None);
     }
 }

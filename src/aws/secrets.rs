@@ -166,10 +166,7 @@ fn tag(key: &str, value: impl ToString) -> Tag {
     Tag::builder().key(key).value(value.to_string()).build()
 }
 
-fn version(
-    operation: &'static str,
-    version_id: Option<String>,
-) -> Result<SecretVersion, AwsError> {
+fn version(operation: &'static str, version_id: Option<String>) -> Result<SecretVersion, AwsError> {
     version_id
         .map(SecretVersion::new)
         .ok_or_else(|| AwsError::unexpected(operation, "an answer without a VersionId"))

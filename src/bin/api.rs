@@ -12,7 +12,10 @@ async fn main() -> Result<(), lambda_http::Error> {
     let config = ApiConfig::from_env()?;
     let sdk = sdk_config().await;
     let router = router(ApiOptions {
-        table: Table::new(aws_sdk_dynamodb::Client::new(&sdk), config.common.table_name),
+        table: Table::new(
+            aws_sdk_dynamodb::Client::new(&sdk),
+            config.common.table_name,
+        ),
         secrets: Secrets::new(
             aws_sdk_secretsmanager::Client::new(&sdk),
             config.common.secret_prefix,

@@ -17,7 +17,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = DeliverConfig::from_env()?;
     let sdk = sdk_config().await;
     let deliverer = Arc::new(Deliverer {
-        table: Table::new(aws_sdk_dynamodb::Client::new(&sdk), config.common.table_name),
+        table: Table::new(
+            aws_sdk_dynamodb::Client::new(&sdk),
+            config.common.table_name,
+        ),
         secrets: Secrets::new(
             aws_sdk_secretsmanager::Client::new(&sdk),
             config.common.secret_prefix,

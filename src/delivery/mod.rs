@@ -82,8 +82,14 @@ impl Deliverer {
             Some((endpoint, secret)) => {
                 let webhook_id = ping.delivery_id.to_string();
                 let signature = secret.sign(&webhook_id, started_at, ping.payload.as_bytes());
-                self.send(&endpoint, &webhook_id, started_at, &signature, &ping.payload)
-                    .await
+                self.send(
+                    &endpoint,
+                    &webhook_id,
+                    started_at,
+                    &signature,
+                    &ping.payload,
+                )
+                .await
             }
         };
         let attempt = Attempt {

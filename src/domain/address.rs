@@ -130,7 +130,8 @@ mod tests {
         for net in REFUSED_V4 {
             for address in [net.network(), net.broadcast()] {
                 let mapped = address.to_ipv6_mapped();
-                let nat64 = Ipv6Addr::from_bits(NAT64.network().to_bits() | u128::from(address.to_bits()));
+                let nat64 =
+                    Ipv6Addr::from_bits(NAT64.network().to_bits() | u128::from(address.to_bits()));
                 for form in [address.into(), IpAddr::from(mapped), IpAddr::from(nat64)] {
                     assert!(!AddressPolicy::PublicOnly.permits(form), "{form} of {net}");
                 }
@@ -151,16 +152,16 @@ mod tests {
         for refused in [
             "::",
             "::1",
-            "::7f00:1",            // IPv4-compatible, deprecated
-            "64:ff9b:1::1",        // local-use NAT64, RFC 8215
-            "100::1",              // discard only
-            "5f00::1",             // segment routing
-            "fc00::1",             // unique local
-            "fd00:ec2::254",       // instance metadata over IPv6
-            "fe80::1",             // link local
-            "fec0::1",             // site local, deprecated
-            "ff02::1",             // multicast
-            "4000::1",             // not assigned
+            "::7f00:1",      // IPv4-compatible, deprecated
+            "64:ff9b:1::1",  // local-use NAT64, RFC 8215
+            "100::1",        // discard only
+            "5f00::1",       // segment routing
+            "fc00::1",       // unique local
+            "fd00:ec2::254", // instance metadata over IPv6
+            "fe80::1",       // link local
+            "fec0::1",       // site local, deprecated
+            "ff02::1",       // multicast
+            "4000::1",       // not assigned
         ] {
             assert!(!permits(AddressPolicy::PublicOnly, refused), "{refused}");
         }

@@ -184,7 +184,9 @@ pub enum Failure {
     #[error("the connection was refused or could not be made")]
     Connect,
     /// TLS failed, e.g. for a certificate that is not trusted.
-    #[error("the TLS handshake failed; the certificate may be expired, self-signed or for another host")]
+    #[error(
+        "the TLS handshake failed; the certificate may be expired, self-signed or for another host"
+    )]
     Tls,
     /// The deadline passed before the answer was complete.
     #[error("the receiver did not answer in full within the time limit")]
@@ -268,7 +270,10 @@ mod tests {
 
     #[test]
     fn only_2xx_is_success() {
-        let answered = |status| Verdict::Answered { status, body: String::new() };
+        let answered = |status| Verdict::Answered {
+            status,
+            body: String::new(),
+        };
         for status in [200, 204, 299] {
             assert!(answered(status).is_success(), "{status}");
         }

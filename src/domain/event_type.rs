@@ -174,7 +174,20 @@ mod tests {
             assert!(EventType::parse(good).is_err(), "{good}");
         }
         for bad in [
-            "", ".", "a.", ".a", "a..b", "a b", "é", "a*", "*.a", "a.*.b", "**", "a.**", "*a", ".*",
+            "",
+            ".",
+            "a.",
+            ".a",
+            "a..b",
+            "a b",
+            "é",
+            "a*",
+            "*.a",
+            "a.*.b",
+            "**",
+            "a.**",
+            "*a",
+            ".*",
             &"x".repeat(129),
         ] {
             assert!(EventPattern::parse(bad).is_err(), "{bad}");

@@ -26,9 +26,11 @@ impl SigningSecret {
     /// A new secret.
     #[must_use]
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        Self(SecretBox::init_with_mut(|bytes: &mut [u8; SECRET_BYTES]| {
-            rng.fill_bytes(bytes);
-        }))
+        Self(SecretBox::init_with_mut(
+            |bytes: &mut [u8; SECRET_BYTES]| {
+                rng.fill_bytes(bytes);
+            },
+        ))
     }
 
     /// Reads the form of [`SigningSecret::to_text`].
@@ -61,7 +63,10 @@ impl SigningSecret {
     /// Unix seconds.
     #[must_use]
     pub fn sign(&self, webhook_id: &str, at: Timestamp, body: &[u8]) -> String {
-        #[expect(clippy::expect_used, reason = "HMAC takes a key of any length (RFC 2104)")]
+        #[expect(
+            clippy::expect_used,
+            reason = "HMAC takes a key of any length (RFC 2104)"
+        )]
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret())
             .expect("HMAC takes a key of any length");
         mac.update(format!("{webhook_id}.{}.", at.as_second()).as_bytes());
@@ -118,8 +123,20 @@ mod tests {
     fn anything_else_is_no_secret() {
         let encode = |length| format!("whsec_{}", STANDARD.encode(vec![7; length]));
         assert!(SigningSecret::parse(&encode(32)).is_ok());
-        for wrong in ["", "whsec_", "whsec_%%%", &encode(31), &encode(33), &encode(48), &encode(32)[6..]] {
-            assert_eq!(SigningSecret::parse(wrong).unwrap_err(), InvalidSecret, "{wrong}");
+        for wrong in [
+            "",
+            "whsec_",
+            "whsec_%%%",
+            &encode(31),
+            &encode(33),
+            &encode(48),
+            &encode(32)[6..],
+        ] {
+            assert_eq!(
+                SigningSecret::parse(wrong).unwrap_err(),
+                InvalidSecret,
+                "{wrong}"
+            );
         }
     }
 

@@ -163,12 +163,12 @@ mod tests {
     fn literal_private_addresses_are_refused_however_they_are_written() {
         for refused in [
             "https://127.0.0.1/",
-            "https://2130706433/",       // decimal
-            "https://0x7f000001/",       // hexadecimal
-            "https://0177.0.0.1/",       // octal
-            "https://127.1/",            // short
-            "https://127.0.0.1./",       // with a root dot
-            "https://①②⑦.0.0.1/",        // full-width digits, by IDNA
+            "https://2130706433/", // decimal
+            "https://0x7f000001/", // hexadecimal
+            "https://0177.0.0.1/", // octal
+            "https://127.1/",      // short
+            "https://127.0.0.1./", // with a root dot
+            "https://①②⑦.0.0.1/",  // full-width digits, by IDNA
             "https://10.0.0.8/",
             "https://169.254.169.254/latest/meta-data",
             "https://[::1]/",
@@ -187,7 +187,11 @@ mod tests {
     #[test]
     fn development_takes_http_and_loopback() {
         let local = AddressPolicy::PublicAndLoopback;
-        for taken in ["http://127.0.0.1:3001/", "http://localhost:3001/x", "https://example.com"] {
+        for taken in [
+            "http://127.0.0.1:3001/",
+            "http://localhost:3001/x",
+            "https://example.com",
+        ] {
             assert!(TargetUrl::parse(taken, local).is_ok(), "{taken}");
         }
         assert!(TargetUrl::parse("http://10.0.0.1/", local).is_err());

@@ -145,7 +145,10 @@ impl Table {
             .expression_attribute_values(":expiresAt", number(item.expires_at))
             .expression_attribute_values(":payload", text(payload))
             .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
-            .expression_attribute_values(":entry", AttributeValue::L(vec![AttributeValue::M(entry)]));
+            .expression_attribute_values(
+                ":entry",
+                AttributeValue::L(vec![AttributeValue::M(entry)]),
+            );
         let mut set = "gsi1pk = :gsi1pk, gsi1sk = :gsi1sk, #event = :event, #status = :status, \
              attempts = :attempts, createdAt = if_not_exists(createdAt, :createdAt), \
              expiresAt = if_not_exists(expiresAt, :expiresAt), \

@@ -1,0 +1,287 @@
+//! The emulators: dynoxide (DynamoDB on SQLite) behind HTTP on a free port,
+//! winterbaume (SQS, Secrets Manager) behind the SDK's HTTP client.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::types::{BillingMode, TimeToLiveSpecification};
+use aws_sdk_sqs::types::QueueAttributeName;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use tokio::net::TcpListener;
+use winterbaume_core::{MockAws, StatefulService, default_account_id};
+use winterbaume_secretsmanager::SecretsManagerService;
+use winterbaume_sqs::SqsService;
+
+use crate::template::{self, TemplateError};
+
+/// The region that everything is in.
+pub const REGION: &str = "us-east-1";
+
+/// Anything that keeps the emulators from running. They are for development
+/// and tests, so a sentence is enough.
+#[derive(Debug, thiserror::Error)]
+pub enum EmulatorError {
+    /// The template.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// A file or a socket.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// An emulator, with what it said.
+    #[error("{0} emulator: {1}")]
+    Emulator(&'static str, String),
+}
+
+/// The three clients of the SDK.
+#[derive(Debug, Clone)]
+pub struct Clients {
+    /// DynamoDB.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Secrets Manager.
+    pub secrets: aws_sdk_secretsmanager::Client,
+    /// SQS.
+    pub sqs: aws_sdk_sqs::Client,
+}
+
+/// Running emulators. They stop with the process.
+pub struct Emulators {
+    /// Clients that talk to them.
+    pub clients: Clients,
+    /// Where DynamoDB listens.
+    pub dynamodb_url: String,
+    pub(crate) secrets: Arc<SecretsManagerService>,
+    pub(crate) sqs: Arc<SqsService>,
+    data_dir: Option<PathBuf>,
+}
+
+/// The table and the queues of a deployment.
+#[derive(Debug, Clone)]
+pub struct Resources {
+    /// Name of the table.
+    pub table_name: String,
+    /// The delivery queue.
+    pub queue_url: String,
+    /// The dead-letter queue.
+    pub dead_letter_queue_url: String,
+}
+
+impl Emulators {
+    /// Starts them: in memory, or with the state that an earlier run left in
+    /// `data_dir`. The SDK sends its requests through what `wrap` makes of its
+    /// HTTP client: tests count and disturb calls there.
+    ///
+    /// # Errors
+    /// When the state can't be read, or no port is free.
+    pub async fn start(
+        data_dir: Option<&Path>,
+        wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
+    ) -> Result<Self, EmulatorError> {
+        let database = match data_dir {
+            None => dynoxide::Database::memory(),
+            Some(dir) => {
+                std::fs::create_dir_all(dir)?;
+                dynoxide::Database::new(&dir.join("dynamodb.sqlite").to_string_lossy())
+            }
+        };
+        let database =
+            database.map_err(|error| EmulatorError::Emulator("DynamoDB", error.to_string()))?;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let dynamodb_url = format!("http://{}", listener.local_addr()?);
+        tokio::spawn(dynoxide::server::serve_on(listener, database));
+
+        let secrets = Arc::new(SecretsManagerService::new());
+        let sqs = Arc::new(SqsService::new());
+        if let Some(dir) = data_dir {
+            restore(&*secrets, &dir.join(SECRETS_FILE)).await?;
+            restore(&*sqs, &dir.join(SQS_FILE)).await?;
+        }
+        let mock = MockAws::builder()
+            .with_service(Arc::clone(&secrets))
+            .with_service(Arc::clone(&sqs))
+            .build();
+
+        let plain_http = aws_smithy_http_client::Builder::new().build_http();
+        let dynamodb_sdk = sdk_config(wrap(plain_http))
+            .to_builder()
+            .endpoint_url(&dynamodb_url)
+            .build();
+        let mock_sdk = sdk_config(wrap(mock.http_client()));
+        Ok(Self {
+            clients: Clients {
+                dynamodb: aws_sdk_dynamodb::Client::new(&dynamodb_sdk),
+                secrets: aws_sdk_secretsmanager::Client::new(&mock_sdk),
+                sqs: aws_sdk_sqs::Client::new(&mock_sdk),
+            },
+            dynamodb_url,
+            secrets,
+            sqs,
+            data_dir: data_dir.map(Path::to_owned),
+        })
+    }
+
+    /// Writes down what is not in files already (DynamoDB is): the secrets and
+    /// the queues. Does nothing in memory.
+    ///
+    /// # Errors
+    /// When a file can't be written.
+    pub async fn save(&self) -> Result<(), EmulatorError> {
+        let Some(dir) = &self.data_dir else {
+            return Ok(());
+        };
+        save(&*self.secrets, &dir.join(SECRETS_FILE)).await?;
+        save(&*self.sqs, &dir.join(SQS_FILE)).await
+    }
+}
+
+impl Clients {
+    /// Creates the template's table and queues, under names that begin with
+    /// `name`. What exists stays. `visibility_timeout` takes the place of the
+    /// template's, for tests that wait for it.
+    ///
+    /// # Errors
+    /// When the template declares something else, or an emulator refuses it.
+    pub async fn create_resources(
+        &self,
+        name: &str,
+        visibility_timeout: Option<u32>,
+    ) -> Result<Resources, EmulatorError> {
+        let table_name = format!("{name}-table");
+        self.create_table(&table_name).await?;
+        let queue = template::delivery_queue()?;
+        let dead_letter_queue_url = self
+            .create_queue(&format!("{name}-dead-letter"), &[])
+            .await?;
+        let redrive = format!(
+            r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":"{}"}}"#,
+            self.queue_arn(&dead_letter_queue_url).await?,
+            queue.max_receive_count
+        );
+        let visibility = visibility_timeout.unwrap_or(queue.visibility_timeout);
+        let queue_url = self
+            .create_queue(
+                &format!("{name}-delivery"),
+                &[
+                    (
+                        QueueAttributeName::VisibilityTimeout,
+                        &visibility.to_string(),
+                    ),
+                    (QueueAttributeName::RedrivePolicy, &redrive),
+                ],
+            )
+            .await?;
+        Ok(Resources {
+            table_name,
+            queue_url,
+            dead_letter_queue_url,
+        })
+    }
+
+    async fn create_table(&self, name: &str) -> Result<(), EmulatorError> {
+        let fault = |error: String| EmulatorError::Emulator("DynamoDB", error);
+        let template = template::table()?;
+        let created = self
+            .dynamodb
+            .create_table()
+            .table_name(name)
+            .set_attribute_definitions(Some(template.attributes))
+            .set_key_schema(Some(template.key))
+            .set_global_secondary_indexes(Some(template.indexes))
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await;
+        match created.map_err(|error| error.into_service_error()) {
+            Ok(_) => {}
+            Err(error) if error.is_resource_in_use_exception() => return Ok(()),
+            Err(error) => return Err(fault(error.to_string())),
+        }
+        let ttl = TimeToLiveSpecification::builder()
+            .attribute_name(template.ttl_attribute)
+            .enabled(true)
+            .build()
+            .map_err(|error| fault(error.to_string()))?;
+        self.dynamodb
+            .update_time_to_live()
+            .table_name(name)
+            .time_to_live_specification(ttl)
+            .send()
+            .await
+            .map_err(|error| fault(error.into_service_error().to_string()))?;
+        Ok(())
+    }
+
+    async fn create_queue(
+        &self,
+        name: &str,
+        attributes: &[(QueueAttributeName, &str)],
+    ) -> Result<String, EmulatorError> {
+        let mut create = self.sqs.create_queue().queue_name(name);
+        for (attribute, value) in attributes {
+            create = create.attributes(attribute.clone(), *value);
+        }
+        let created = create.send().await.map_err(|error| {
+            EmulatorError::Emulator("SQS", error.into_service_error().to_string())
+        })?;
+        Ok(created.queue_url.unwrap_or_default())
+    }
+
+    async fn queue_arn(&self, url: &str) -> Result<String, EmulatorError> {
+        let found = self
+            .sqs
+            .get_queue_attributes()
+            .queue_url(url)
+            .attribute_names(QueueAttributeName::QueueArn)
+            .send()
+            .await
+            .map_err(|error| {
+                EmulatorError::Emulator("SQS", error.into_service_error().to_string())
+            })?;
+        found
+            .attributes
+            .and_then(|mut attributes| attributes.remove(&QueueAttributeName::QueueArn))
+            .ok_or_else(|| EmulatorError::Emulator("SQS", "a queue without ARN".to_owned()))
+    }
+}
+
+const SECRETS_FILE: &str = "secrets-manager.json";
+const SQS_FILE: &str = "sqs.json";
+
+/// SDK configuration that reads nothing of the machine: neither its
+/// environment nor its AWS profiles.
+fn sdk_config(http_client: SharedHttpClient) -> SdkConfig {
+    let credentials =
+        aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(REGION))
+        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
+            credentials,
+        ))
+        .timeout_config(webhook_endpoints::aws::timeouts())
+        .http_client(http_client)
+        .build()
+}
+
+async fn restore<S: StatefulService>(service: &S, file: &Path) -> Result<(), EmulatorError> {
+    if !file.exists() {
+        return Ok(());
+    }
+    let fault =
+        |error: String| EmulatorError::Emulator("saved", format!("{}: {error}", file.display()));
+    let state =
+        serde_json::from_slice(&std::fs::read(file)?).map_err(|error| fault(error.to_string()))?;
+    service
+        .restore(default_account_id(), REGION, state)
+        .await
+        .map_err(|error| fault(error.to_string()))
+}
+
+async fn save<S: StatefulService>(service: &S, file: &Path) -> Result<(), EmulatorError> {
+    let state = service.snapshot(default_account_id(), REGION).await;
+    let json = serde_json::to_vec(&state)
+        .map_err(|error| EmulatorError::Emulator("saved", error.to_string()))?;
+    // Whole or not at all: a crash in the middle leaves the old file.
+    let part = file.with_extension("part");
+    std::fs::write(&part, json)?;
+    Ok(std::fs::rename(part, file)?)
+}

@@ -1,0 +1,71 @@
+//! One URL for all emulators, as `AWS_ENDPOINT_URL` wants it: for the admin
+//! command, and for functions that run in a process of their own.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use winterbaume_core::{MockRequest, MockService};
+
+use crate::emulators::{Emulators, REGION};
+
+struct Gateway {
+    emulators: Arc<Emulators>,
+    http: reqwest::Client,
+}
+
+/// Takes requests of the SDK for each of the three services, told apart by
+/// their `x-amz-target`.
+pub fn router(emulators: Arc<Emulators>) -> Router {
+    let gateway = Arc::new(Gateway {
+        emulators,
+        http: reqwest::Client::new(),
+    });
+    Router::new().fallback(forward).with_state(gateway)
+}
+
+async fn forward(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers
+        .get("x-amz-target")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let service: &dyn MockService = match target.split('.').next() {
+        Some("AmazonSQS") => &*gateway.emulators.sqs,
+        Some("secretsmanager") => &*gateway.emulators.secrets,
+        Some("DynamoDB_20120810") => return dynamodb(&gateway, headers, body).await,
+        _ => return (StatusCode::NOT_FOUND, "no emulator for this x-amz-target").into_response(),
+    };
+    let answer = service
+        .handle(MockRequest {
+            method: "POST".to_owned(),
+            // The emulator reads the region from here.
+            uri: format!("https://{}.{REGION}.amazonaws.com/", service.service_name()),
+            headers,
+            body,
+        })
+        .await;
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::BAD_GATEWAY);
+    (status, answer.headers, answer.body).into_response()
+}
+
+async fn dynamodb(gateway: &Gateway, headers: HeaderMap, body: Bytes) -> Response {
+    let answer = gateway
+        .http
+        .post(&gateway.emulators.dynamodb_url)
+        .headers(headers)
+        .body(body)
+        .send()
+        .await;
+    match answer {
+        Ok(answer) => {
+            let (status, headers) = (answer.status(), answer.headers().clone());
+            match answer.bytes().await {
+                Ok(body) => (status, headers, body).into_response(),
+                Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+            }
+        }
+        Err(error) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+    }
+}

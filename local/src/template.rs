@@ -1,0 +1,199 @@
+//! What `template.yaml` declares, so that the emulators hold what a deployment
+//! holds and nothing is declared twice.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, Projection,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_norway::Value;
+
+const TEMPLATE: &str = include_str!("../../template.yaml");
+
+/// The template is not what the emulators need.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// It is no YAML, or a resource has another shape.
+    #[error("template.yaml: {0}")]
+    Yaml(#[from] serde_norway::Error),
+    /// A resource is missing.
+    #[error("template.yaml has no {0}")]
+    Missing(&'static str),
+    /// The SDK refuses what a resource declares.
+    #[error("template.yaml: {0}")]
+    Build(#[from] aws_sdk_dynamodb::error::BuildError),
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct TableTemplate {
+    /// Attributes that are part of a key.
+    pub attributes: Vec<AttributeDefinition>,
+    /// The table's key.
+    pub key: Vec<KeySchemaElement>,
+    /// Its indexes.
+    pub indexes: Vec<GlobalSecondaryIndex>,
+    /// The attribute by which items expire.
+    pub ttl_attribute: String,
+}
+
+/// The delivery queue.
+#[derive(Debug)]
+pub struct QueueTemplate {
+    /// Seconds for which a received message is hidden.
+    pub visibility_timeout: u32,
+    /// Receives after which a message goes to the dead-letter queue.
+    pub max_receive_count: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Table {
+    attribute_definitions: Vec<Attribute>,
+    key_schema: Vec<Key>,
+    global_secondary_indexes: Vec<Index>,
+    time_to_live_specification: Ttl,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attribute {
+    attribute_name: String,
+    attribute_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Key {
+    attribute_name: String,
+    key_type: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Index {
+    index_name: String,
+    key_schema: Vec<Key>,
+    projection: IndexProjection,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct IndexProjection {
+    projection_type: String,
+    #[serde(default)]
+    non_key_attributes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Ttl {
+    attribute_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Queue {
+    visibility_timeout: u32,
+    redrive_policy: Redrive,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Redrive {
+    max_receive_count: u32,
+}
+
+/// The table that the template declares.
+///
+/// # Errors
+/// When it declares none, or one of another shape.
+pub fn table() -> Result<TableTemplate, TemplateError> {
+    let table: Table = properties("Table")?;
+    Ok(TableTemplate {
+        attributes: table
+            .attribute_definitions
+            .iter()
+            .map(|attribute| {
+                AttributeDefinition::builder()
+                    .attribute_name(&attribute.attribute_name)
+                    .attribute_type(attribute.attribute_type.as_str().into())
+                    .build()
+            })
+            .collect::<Result<_, _>>()?,
+        key: key_schema(&table.key_schema)?,
+        indexes: table
+            .global_secondary_indexes
+            .iter()
+            .map(|index| {
+                let attributes = &index.projection.non_key_attributes;
+                let projection = Projection::builder()
+                    .projection_type(index.projection.projection_type.as_str().into())
+                    .set_non_key_attributes((!attributes.is_empty()).then(|| attributes.clone()))
+                    .build();
+                GlobalSecondaryIndex::builder()
+                    .index_name(&index.index_name)
+                    .set_key_schema(Some(key_schema(&index.key_schema)?))
+                    .projection(projection)
+                    .build()
+            })
+            .collect::<Result<_, _>>()?,
+        ttl_attribute: table.time_to_live_specification.attribute_name,
+    })
+}
+
+/// The delivery queue that the template declares.
+///
+/// # Errors
+/// When it declares none, or one of another shape.
+pub fn delivery_queue() -> Result<QueueTemplate, TemplateError> {
+    let queue: Queue = properties("DeliveryQueue")?;
+    Ok(QueueTemplate {
+        visibility_timeout: queue.visibility_timeout,
+        max_receive_count: queue.redrive_policy.max_receive_count,
+    })
+}
+
+/// The environment variables that the template gives to a function.
+///
+/// # Errors
+/// When there is no such function.
+pub fn variables(function: &'static str) -> Result<Vec<String>, TemplateError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Function {
+        environment: Environment,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Environment {
+        variables: HashMap<String, Value>,
+    }
+    let function: Function = properties(function)?;
+    let mut names: Vec<_> = function.environment.variables.into_keys().collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn key_schema(keys: &[Key]) -> Result<Vec<KeySchemaElement>, aws_sdk_dynamodb::error::BuildError> {
+    keys.iter()
+        .map(|key| {
+            KeySchemaElement::builder()
+                .attribute_name(&key.attribute_name)
+                .key_type(key.key_type.as_str().into())
+                .build()
+        })
+        .collect()
+}
+
+fn properties<T: DeserializeOwned>(resource: &'static str) -> Result<T, TemplateError> {
+    let template: Value = serde_norway::from_str(TEMPLATE)?;
+    let properties = template
+        .get("Resources")
+        .and_then(|resources| resources.get(resource))
+        .and_then(|resource| resource.get("Properties"))
+        .ok_or(TemplateError::Missing(resource))?;
+    Ok(serde_norway::from_value(properties.clone())?)
+}

@@ -1,0 +1,125 @@
+//! What goes over the wire to AWS: every call is counted, and a test can make
+//! any of them fail.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+
+/// How a call is disturbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It never reaches AWS.
+    Before,
+    /// It takes effect, and the answer is lost.
+    After,
+}
+
+type Plan = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
+
+/// Counts the calls of the SDK clients behind it. Clones share the count.
+#[derive(Clone, Default)]
+pub struct Wire(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    calls: Mutex<Vec<String>>,
+    plan: Mutex<Option<Plan>>,
+}
+
+impl Wire {
+    /// A client that sends through `inner`.
+    pub fn wrap(&self, inner: SharedHttpClient) -> SharedHttpClient {
+        SharedHttpClient::new(WiredClient {
+            inner,
+            wire: self.clone(),
+        })
+    }
+
+    /// The operations called since the last time, without those of the poller,
+    /// sorted: calls at the same time have no order.
+    pub fn take(&self) -> Vec<String> {
+        let mut calls = std::mem::take(&mut *self.0.calls.lock().unwrap());
+        calls.retain(|call| !matches!(call.as_str(), "ReceiveMessage" | "DeleteMessageBatch"));
+        calls.sort_unstable();
+        calls
+    }
+
+    /// From now on asks `plan` for every call, by its operation.
+    pub fn disturb(&self, plan: impl FnMut(&str) -> Option<Fault> + Send + 'static) {
+        *self.0.plan.lock().unwrap() = Some(Box::new(plan));
+    }
+
+    /// From now on every call of these operations fails.
+    pub fn break_calls(&self, operations: &'static [&'static str], fault: Fault) {
+        self.disturb(move |call| operations.contains(&call).then_some(fault));
+    }
+
+    /// Disturbs nothing any more.
+    pub fn mend(&self) {
+        *self.0.plan.lock().unwrap() = None;
+    }
+
+    fn call(&self, operation: &str) -> Option<Fault> {
+        self.0.calls.lock().unwrap().push(operation.to_owned());
+        let mut plan = self.0.plan.lock().unwrap();
+        plan.as_mut().and_then(|plan| plan(operation))
+    }
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wire")
+    }
+}
+
+#[derive(Debug)]
+struct WiredClient {
+    inner: SharedHttpClient,
+    wire: Wire,
+}
+
+impl HttpClient for WiredClient {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        SharedHttpConnector::new(WiredConnector {
+            inner: self.inner.http_connector(settings, components),
+            wire: self.wire.clone(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct WiredConnector {
+    inner: SharedHttpConnector,
+    wire: Wire,
+}
+
+impl HttpConnector for WiredConnector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default();
+        let fault = self.wire.call(operation);
+        let lost = || ConnectorError::io("disturbed by a test".into());
+        match fault {
+            None => self.inner.call(request),
+            Some(Fault::Before) => HttpConnectorFuture::ready(Err(lost())),
+            Some(Fault::After) => {
+                let answer = self.inner.call(request);
+                HttpConnectorFuture::new(async move {
+                    answer.await?;
+                    Err(lost())
+                })
+            }
+        }
+    }
+}
