@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{LambdaEvent, service_fn};
-use webhook_endpoints::aws::{sdk_config, secrets::Secrets, table::Table};
+use webhook_endpoints::aws::{queue::Queue, sdk_config, secrets::Secrets, table::Table};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, DeliverConfig};
+use webhook_endpoints::delivery::metrics::Metrics;
 use webhook_endpoints::delivery::sender::{Sender, SenderOptions};
 use webhook_endpoints::delivery::{Deliverer, batch::handle_batch};
 use webhook_endpoints::telemetry;
@@ -29,8 +30,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             config.common.address_policy,
             config.delivery_timeout,
         ))?,
+        queue: Queue::new(aws_sdk_sqs::Client::new(&sdk), config.common.queue_url),
         clock: Clock::system(),
         retention: config.common.retention,
+        schedule: config.schedule,
+        disable_after: config.disable_after,
+        metrics: Metrics::to_stdout(Clock::system()),
     });
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         handle_batch(&deliverer, event.payload)
