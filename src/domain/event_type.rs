@@ -140,7 +140,8 @@ impl Subscriptions {
     }
 }
 
-const SEGMENTS: &str = "must be full-stop separated segments of letters, digits, _ and -";
+const SEGMENTS: &str =
+    "must be a string of full-stop separated segments of letters, digits, _ and -";
 const WILDCARD: &str = "may have * alone, or as its last segment only, as in invoice.*";
 const LIST: &str = "must have 1 to 100 different event types";
 
