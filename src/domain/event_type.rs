@@ -111,6 +111,9 @@ impl Subscriptions {
         let mut faults = Vec::new();
         for (index, text) in texts.into_iter().enumerate() {
             match EventPattern::parse(text) {
+                // Beyond the limit the list is refused anyway; comparing on would
+                // cost a long list the square of its length.
+                Ok(_) if patterns.len() > MAX_SUBSCRIPTIONS => {}
                 Ok(pattern) if patterns.contains(&pattern) => {}
                 Ok(pattern) => patterns.push(pattern),
                 Err(message) => {
