@@ -128,6 +128,9 @@ impl Subscriptions {
         let mut faults = Vec::new();
         for (index, text) in texts.into_iter().enumerate() {
             match EventPattern::parse(text) {
+                // Beyond the limit the list is refused anyway; comparing on would
+                // cost a long list the square of its length.
+                Ok(_) if patterns.len() > MAX_SUBSCRIPTIONS => {}
                 Ok(pattern) if patterns.contains(&pattern) => {}
                 Ok(pattern) => patterns.push(pattern),
                 Err(message) => {
@@ -157,7 +160,8 @@ impl Subscriptions {
     }
 }
 
-const SEGMENTS: &str = "must be full-stop separated segments of letters, digits, _ and -";
+const SEGMENTS: &str =
+    "must be a string of full-stop separated segments of letters, digits, _ and -";
 const WILDCARD: &str = "may have * alone, or as its last segment only, as in invoice.*";
 const LIST: &str = "must have 1 to 100 different event types";
 
