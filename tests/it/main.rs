@@ -5,6 +5,11 @@
     unreachable_pub,
     reason = "a test binary has no public surface; pub marks what tests use of the support"
 )]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that can't go on fails"
+)]
 
 mod support;
 

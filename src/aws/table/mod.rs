@@ -22,7 +22,7 @@ use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
 use super::AwsError;
 pub use deliveries::{Page, Recorded};
-pub use endpoints::{CreateOutcome, RotateOutcome};
+pub use endpoints::{CreateOutcome, Presence, RotateOutcome};
 
 /// Name of the index.
 const INDEX: &str = "gsi1";
