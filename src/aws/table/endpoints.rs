@@ -48,6 +48,17 @@ pub enum RotateOutcome {
     Missing,
 }
 
+/// Whether an endpoint is in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is, and in use.
+    Live,
+    /// It is marked as deleted and waits for the rest of its deletion.
+    Marked,
+    /// It is not.
+    Missing,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EndpointItem {
@@ -145,6 +156,34 @@ impl Table {
             Some(item) => live_endpoint(OPERATION, item),
             None => Ok(None),
         }
+    }
+
+    /// Whether an endpoint is in the table, a marked one included. Says so also
+    /// of an item that can't be read as an endpoint. One strongly consistent
+    /// `GetItem`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn endpoint_presence(
+        &self,
+        app_id: AppId,
+        id: EndpointId,
+    ) -> Result<Presence, AwsError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(endpoint_key(app_id, id)))
+            .projection_expression("pk, deletedAt")
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| AwsError::new("GetItem of an endpoint's presence", error))?;
+        Ok(match found.item {
+            None => Presence::Missing,
+            Some(item) if item.contains_key("deletedAt") => Presence::Marked,
+            Some(_) => Presence::Live,
+        })
     }
 
     /// An app's endpoints, newest first. One strongly consistent `Query`, a

@@ -28,7 +28,7 @@ use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
 use super::AwsError;
 pub use deliveries::{AttemptContext, FullDelivery, HistoryQuery, Page, Recorded};
-pub use endpoints::{CreateOutcome, RotateOutcome};
+pub use endpoints::{CreateOutcome, Presence, RotateOutcome};
 pub use events::StoredEvent;
 pub use schedule::DueAttempt;
 
