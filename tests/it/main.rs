@@ -8,4 +8,6 @@
 
 mod support;
 
+mod egress;
+mod outcomes;
 mod ping;

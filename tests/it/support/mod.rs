@@ -1,6 +1,10 @@
 //! A running service for one test.
 
+pub mod asserts;
+pub mod names;
+pub mod queue;
 pub mod receiver;
+pub mod tls;
 pub mod wire;
 
 use std::sync::Arc;
@@ -9,6 +13,7 @@ use std::time::Duration;
 use local::emulators::{Clients, Emulators, Resources};
 use local::poller;
 use local::service::{self, Settings};
+use reqwest::dns::Resolve;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -31,6 +36,30 @@ pub struct Options {
     pub visibility_timeout: u32,
     /// Whether something reads the queue.
     pub polling: bool,
+}
+
+impl Options {
+    /// The default, with names that resolve as `resolver` says.
+    pub fn resolving(resolver: Arc<dyn Resolve>) -> Self {
+        let mut options = Self::default();
+        options.sender.resolver = resolver;
+        options
+    }
+
+    /// The default, with a deadline that a test can wait for.
+    pub fn impatient() -> Self {
+        let mut options = Self::default();
+        options.sender.deadline = Duration::from_millis(400);
+        options
+    }
+
+    /// The default without anything that reads the queue.
+    pub fn idle() -> Self {
+        Self {
+            polling: false,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Options {
@@ -140,7 +169,10 @@ impl TestApp {
             base,
             app_id: AppId::new(),
             key: service::new_key(),
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("a client"),
             clients,
             resources,
             deliverer,
@@ -217,6 +249,21 @@ impl TestApp {
         ping.data().clone()
     }
 
+    /// Pings an endpoint with a `Prefer` header.
+    pub async fn ping_preferring(&self, id: &str, prefer: &str) -> Answer {
+        let request = self.request(Method::POST, &format!("/{id}/test-ping"));
+        answer(request.header("prefer", prefer)).await
+    }
+
+    /// Waits until an endpoint's newest delivery has this status.
+    pub async fn newest_becomes(&self, id: &str, status: &str) -> Value {
+        eventually(status, async || {
+            let newest = self.deliveries(id).await.into_iter().next()?;
+            (newest["status"] == status).then_some(newest)
+        })
+        .await
+    }
+
     /// The newest deliveries of an endpoint.
     pub async fn deliveries(&self, id: &str) -> Vec<Value> {
         let page = self.get(&format!("/{id}/deliveries")).await;
@@ -240,6 +287,22 @@ pub async fn answer(request: RequestBuilder) -> Answer {
         headers,
         body,
     }
+}
+
+/// Looks again and again until there is something to return. What has to
+/// happen is waited for as long as it takes, within reason.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), looking)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
 /// The fields of an object, sorted.
