@@ -5,9 +5,18 @@
     unreachable_pub,
     reason = "a test binary has no public surface; pub marks what tests use of the support"
 )]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test panics when it fails, and so does what it stands on"
+)]
 
 mod support;
 
+mod batch;
 mod egress;
+mod history;
 mod outcomes;
+mod paging;
 mod ping;
+mod queue;

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 use webhook_endpoints::domain::delivery::Failure;
 
 use crate::support::asserts::{assert_answered, assert_failed, ping_and_history, ping_url};
+use crate::support::queue::ping_of;
 use crate::support::receiver::{
-    Receiver, blunt_receiver, dripping_receiver, endless_receiver, raw_receiver, silent_receiver,
+    Receiver, blunt_receiver, dripping_receiver, endless_receiver, keeping_receiver, raw_receiver,
+    silent_receiver,
 };
 use crate::support::{Options, TestApp};
 
@@ -114,8 +117,6 @@ async fn an_answer_that_drips_past_the_deadline_is_a_timeout() {
 
 #[tokio::test]
 async fn headers_that_drip_past_the_deadline_are_a_timeout() {
-    use tokio::io::AsyncWriteExt;
-
     let app = TestApp::start_with(Options::impatient()).await;
     let url = raw_receiver(|mut stream| async move {
         let mut writing = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
@@ -126,6 +127,19 @@ async fn headers_that_drip_past_the_deadline_are_a_timeout() {
     })
     .await;
     assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
+}
+
+#[tokio::test]
+async fn headers_without_end_are_no_answer() {
+    let app = TestApp::start().await;
+    let url = raw_receiver(|mut stream| async move {
+        let mut writing = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
+        while writing.is_ok() {
+            writing = stream.write_all(b"x: y\r\n").await;
+        }
+    })
+    .await;
+    assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
 }
 
 #[tokio::test]
@@ -189,4 +203,30 @@ async fn a_failure_is_of_its_ping_only() {
     );
     assert_failed(&failed, Failure::Timeout);
     assert_answered(&answered, 200, "");
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (url, connections) = keeping_receiver();
+    let (id, _) = app.create_webhook(&url).await;
+    app.deliver(&ping_of(&app, &id)).await;
+    app.deliver(&ping_of(&app, &id)).await;
+    assert_eq!(app.page(&id, "status=DELIVERED").await.0.len(), 2);
+    assert_eq!(connections.accepted.load(Ordering::SeqCst), 1);
+}
+
+/// The function sleeps between batches, and nothing in it sees the end of a
+/// connection before the next batch is there.
+#[tokio::test]
+async fn a_connection_that_ended_while_the_function_slept_is_replaced() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (url, connections) = keeping_receiver();
+    let (id, _) = app.create_webhook(&url).await;
+    app.deliver(&ping_of(&app, &id)).await;
+    // Nothing else runs here meanwhile: the runtime has this thread only.
+    connections.close();
+    app.deliver(&ping_of(&app, &id)).await;
+    assert_eq!(app.page(&id, "status=DELIVERED").await.0.len(), 2);
+    assert_eq!(connections.accepted.load(Ordering::SeqCst), 2);
 }

@@ -1,6 +1,7 @@
 //! A running service for one test.
 
 pub mod asserts;
+pub mod history;
 pub mod names;
 pub mod queue;
 pub mod receiver;
@@ -154,13 +155,6 @@ impl TestApp {
             .expect("resources");
         let deliverer = service::deliverer(&clients, &resources, &options.settings, options.sender)
             .expect("deliverer");
-        if options.polling {
-            tokio::spawn(poller::poll(
-                clients.sqs.clone(),
-                resources.queue_url.clone(),
-                Arc::clone(&deliverer),
-            ));
-        }
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let router = service::api(&clients, &resources, &options.settings);
@@ -179,9 +173,21 @@ impl TestApp {
             wire,
             _emulators: emulators,
         };
+        if options.polling {
+            app.poll();
+        }
         app.add_key(app.app_id, &app.key).await;
         app.wire.take();
         app
+    }
+
+    /// From now on something reads the queue.
+    pub fn poll(&self) {
+        tokio::spawn(poller::poll(
+            self.clients.sqs.clone(),
+            self.resources.queue_url.clone(),
+            Arc::clone(&self.deliverer),
+        ));
     }
 
     pub fn table(&self) -> Table {

@@ -1,6 +1,7 @@
 //! Receivers of deliveries, well-behaved and not.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -215,4 +216,52 @@ pub async fn gated_receiver() -> (String, Arc<Notify>) {
     })
     .await;
     (url, gate)
+}
+
+/// The connections of a [`keeping_receiver`].
+pub struct Connections {
+    pub accepted: Arc<AtomicUsize>,
+    open: Arc<Mutex<Vec<std::net::TcpStream>>>,
+}
+
+impl Connections {
+    /// Closes all. Once this returns the other side has been told.
+    pub fn close(&self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            stream.shutdown(Shutdown::Both).expect("an open connection");
+        }
+    }
+}
+
+/// Answers 200 and keeps connections open, in threads of its own.
+pub fn keeping_receiver() -> (String, Connections) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let connections = Connections {
+        accepted: Arc::default(),
+        open: Arc::default(),
+    };
+    let (accepted, open) = (
+        Arc::clone(&connections.accepted),
+        Arc::clone(&connections.open),
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            accepted.fetch_add(1, Ordering::SeqCst);
+            let kept = stream.try_clone().expect("a connection");
+            open.lock().unwrap().push(kept);
+            std::thread::spawn(move || {
+                let mut request = vec![0; 64 * 1024];
+                while let Ok(length @ 1..) = stream.read(&mut request) {
+                    // The last byte of a payload, should it come in pieces.
+                    if request[..length].ends_with(b"}") {
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                        let _ = stream.write_all(answer);
+                    }
+                }
+            });
+        }
+    });
+    (url, connections)
 }
