@@ -13,4 +13,7 @@
 
 mod support;
 
+mod events;
+mod layers;
 mod ping;
+mod template;
