@@ -5,6 +5,7 @@ pub mod calls;
 pub mod hand_clock;
 pub mod history;
 pub mod names;
+pub mod openapi;
 pub mod queue;
 pub mod receiver;
 mod stored;
@@ -280,10 +281,13 @@ impl TestApp {
     }
 }
 
-/// Sends a request and reads the answer. Every answer has a request id, and
-/// every body is JSON.
+/// Sends a request and reads the answer. Every answer has a request id, every
+/// body is JSON, and all of it is as openapi.json describes it.
 pub async fn answer(request: RequestBuilder) -> Answer {
-    let response = request.send().await.expect("an answer");
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = client.execute(request).await.expect("an answer");
     let (status, headers) = (response.status(), response.headers().clone());
     assert!(headers.contains_key("x-request-id"), "{headers:?}");
     let bytes = response.bytes().await.expect("a body");
@@ -293,11 +297,13 @@ pub async fn answer(request: RequestBuilder) -> Answer {
         assert_eq!(headers["content-type"], "application/json");
         serde_json::from_slice(&bytes).expect("a JSON body")
     };
-    Answer {
+    let answer = Answer {
         status,
         headers,
         body,
-    }
+    };
+    openapi::assert_described(&method, &path, &answer);
+    answer
 }
 
 /// Looks again and again until there is something to return. What has to
