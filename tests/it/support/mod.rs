@@ -5,6 +5,7 @@ pub mod calls;
 pub mod hand_clock;
 pub mod history;
 pub mod names;
+pub mod published;
 pub mod queue;
 pub mod receiver;
 mod stored;

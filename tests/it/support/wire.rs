@@ -21,6 +21,8 @@ pub enum Fault {
     After,
     /// AWS refuses it with this body.
     Refused(&'static str),
+    /// It never reaches AWS, and is answered with this body.
+    Answered(&'static str),
 }
 
 type Plan = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
@@ -121,10 +123,8 @@ impl HttpConnector for WiredConnector {
         match fault {
             None => self.inner.call(request),
             Some(Fault::Before) => HttpConnectorFuture::ready(Err(lost())),
-            Some(Fault::Refused(body)) => {
-                let status = 400.try_into().expect("a status");
-                HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.into())))
-            }
+            Some(Fault::Refused(body)) => answered(400, body),
+            Some(Fault::Answered(body)) => answered(200, body),
             Some(Fault::After) => {
                 let answer = self.inner.call(request);
                 HttpConnectorFuture::new(async move {
@@ -134,4 +134,9 @@ impl HttpConnector for WiredConnector {
             }
         }
     }
+}
+
+fn answered(status: u16, body: &'static str) -> HttpConnectorFuture {
+    let status = status.try_into().expect("a status");
+    HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.into())))
 }
