@@ -2,6 +2,7 @@
 
 pub mod asserts;
 pub mod calls;
+pub mod failures;
 pub mod hand_clock;
 pub mod history;
 pub mod names;
