@@ -44,6 +44,7 @@ mod retries;
 mod rotation;
 mod routing;
 mod secrecy;
+mod soak;
 mod sweep;
 mod template;
 mod webhooks;
