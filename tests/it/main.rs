@@ -38,6 +38,7 @@ mod paging;
 mod ping;
 mod publish;
 mod queue;
+mod queue_messages;
 mod recover;
 mod resend;
 mod retries;
