@@ -14,6 +14,7 @@
 
 mod support;
 
+mod address_registries;
 mod auth;
 mod aws_calls;
 mod bad_bodies;
@@ -30,6 +31,7 @@ mod limits;
 mod outcomes;
 mod paging;
 mod ping;
+mod properties;
 mod queue;
 mod rotation;
 mod routing;
