@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use local::emulators::Emulators;
+use local::emulators::{Emulators, Servers};
 use local::receiver::Receiver;
 use local::service::{self, SECRET_PREFIX, Settings};
 use local::{gateway, poller};
@@ -68,7 +68,8 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     let aws_listener = bind(arguments.aws_port, "--aws-port").await?;
 
     let data_dir = arguments.data_dir.as_deref();
-    let emulators = Arc::new(Emulators::start(data_dir, |client| client).await?);
+    let emulators =
+        Arc::new(Emulators::start(data_dir, Servers::default(), |client| client).await?);
     let clients = &emulators.clients;
     let resources = clients.create_resources("local", None).await?;
     let table = service::table(clients, &resources);
