@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::address::AddressPolicy;
+use crate::domain::retry::{InvalidSchedule, RetrySchedule};
 
 /// A variable that is missing or wrong.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +30,9 @@ pub struct CommonConfig {
     pub table_name: String,
     /// `SECRET_PREFIX`: first part of every secret's name in Secrets Manager.
     pub secret_prefix: String,
-    /// `RETENTION_DAYS`: how long deliveries are kept.
+    /// `QUEUE_URL`: the delivery queue.
+    pub queue_url: String,
+    /// `RETENTION_DAYS`: how long deliveries and their payloads are kept.
     pub retention: Duration,
     /// `ALLOW_LOOPBACK_TARGETS`: `true` lets endpoints have `http` URLs and
     /// loopback addresses. For development only; the template never sets it.
@@ -41,8 +44,6 @@ pub struct CommonConfig {
 pub struct ApiConfig {
     /// What both functions need.
     pub common: CommonConfig,
-    /// `QUEUE_URL`: the delivery queue.
-    pub queue_url: String,
     /// `PING_WAIT_SECONDS`: how long a test ping waits for its outcome by
     /// default, 0 to 20.
     pub ping_wait: Duration,
@@ -59,6 +60,12 @@ pub struct DeliverConfig {
     /// `DELIVERY_TIMEOUT_SECONDS`: from resolving the name to the last byte of
     /// the answer.
     pub delivery_timeout: Duration,
+    /// `RETRY_SCHEDULE_SECONDS`: the waits between attempts, separated by
+    /// commas.
+    pub schedule: RetrySchedule,
+    /// `DISABLE_AFTER_DAYS`: how long every attempt has to fail until an
+    /// endpoint is disabled.
+    pub disable_after: Duration,
 }
 
 impl ApiConfig {
@@ -77,7 +84,6 @@ impl ApiConfig {
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         Ok(Self {
             common: CommonConfig::read(lookup)?,
-            queue_url: required(lookup, "QUEUE_URL")?,
             ping_wait: seconds(lookup, "PING_WAIT_SECONDS", 10, 0, 20)?,
             api_key_cache: seconds(lookup, "API_KEY_CACHE_SECONDS", 10, 0, 300)?,
         })
@@ -101,17 +107,19 @@ impl DeliverConfig {
         Ok(Self {
             common: CommonConfig::read(lookup)?,
             delivery_timeout: seconds(lookup, "DELIVERY_TIMEOUT_SECONDS", 15, 1, 30)?,
+            schedule: schedule(lookup)?,
+            disable_after: days(lookup, "DISABLE_AFTER_DAYS", 5, 1, 90)?,
         })
     }
 }
 
 impl CommonConfig {
     fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let days = number(lookup, "RETENTION_DAYS", 30, 1, 365)?;
         Ok(Self {
             table_name: required(lookup, "TABLE_NAME")?,
             secret_prefix: required(lookup, "SECRET_PREFIX")?,
-            retention: Duration::from_secs(days * 24 * 60 * 60),
+            queue_url: required(lookup, "QUEUE_URL")?,
+            retention: days(lookup, "RETENTION_DAYS", 30, 1, 365)?,
             address_policy: address_policy(lookup)?,
         })
     }
@@ -183,6 +191,30 @@ fn seconds(
     most: u64,
 ) -> Result<Duration, ConfigError> {
     number(lookup, name, default, least, most).map(Duration::from_secs)
+}
+
+fn days(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: u64,
+    least: u64,
+    most: u64,
+) -> Result<Duration, ConfigError> {
+    number(lookup, name, default, least, most).map(|days| Duration::from_secs(days * 24 * 60 * 60))
+}
+
+fn schedule(lookup: &dyn Fn(&str) -> Option<String>) -> Result<RetrySchedule, ConfigError> {
+    const NAME: &str = "RETRY_SCHEDULE_SECONDS";
+    let Some(value) = lookup(NAME) else {
+        return Ok(RetrySchedule::default());
+    };
+    value
+        .parse()
+        .map_err(|fault: InvalidSchedule| ConfigError::Invalid {
+            name: NAME,
+            value,
+            takes: fault.to_string(),
+        })
 }
 
 fn address_policy(lookup: &dyn Fn(&str) -> Option<String>) -> Result<AddressPolicy, ConfigError> {

@@ -1,2 +1,389 @@
-//! x
-fn main() {}
+//! `cargo run -p admin`: the operator's command. It works on the table and the
+//! secrets directly, with the operator's own AWS credentials.
+
+mod keys;
+mod sweep;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use webhook_endpoints::aws::secrets::{RECOVERY_DAYS, Secrets};
+use webhook_endpoints::aws::{sdk_config, table::Table};
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::api_key::ApiKeyRecord;
+use webhook_endpoints::domain::id::{AppId, EndpointId, KeyId};
+use webhook_endpoints::domain::{iso_millis, serde_millis};
+
+use keys::Revocation;
+use sweep::Cause;
+
+type BoxError = Box<dyn Error + Send + Sync>;
+
+/// API keys and signing secrets of webhook-endpoints, for its operator.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON in place of tables.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// API keys of apps.
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// Signing secrets of endpoints.
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
+}
+
+#[derive(Subcommand)]
+enum KeysCommand {
+    /// Make a key. It is printed this once, to standard output.
+    Create {
+        #[command(flatten)]
+        table: TableName,
+        #[command(flatten)]
+        owner: Owner,
+        /// What the key begins with, for people and secret scanners.
+        #[arg(long, default_value = "whk")]
+        prefix: String,
+        /// A note, e.g. who holds the key.
+        #[arg(long, default_value = "", value_parser = label)]
+        label: String,
+    },
+    /// List an app's keys, revoked ones included.
+    List {
+        #[command(flatten)]
+        table: TableName,
+        /// The app.
+        #[arg(long, value_parser = AppId::parse)]
+        app: AppId,
+    },
+    /// Revoke a key.
+    Revoke {
+        #[command(flatten)]
+        table: TableName,
+        /// The app.
+        #[arg(long, value_parser = AppId::parse)]
+        app: AppId,
+        /// The key's id, as the list shows it.
+        #[arg(long, value_parser = KeyId::parse)]
+        key: KeyId,
+    },
+}
+
+#[derive(Subcommand)]
+enum SecretsCommand {
+    /// Remove secrets that an interrupted creation or deletion of an endpoint
+    /// left behind. TABLE_NAME and SECRET_PREFIX have to be of the same stack,
+    /// and no other stack may share the prefix: look with --dry-run first.
+    Sweep {
+        #[command(flatten)]
+        table: TableName,
+        /// First part of the secrets' names.
+        #[arg(long, env = "SECRET_PREFIX", value_parser = not_empty)]
+        secret_prefix: String,
+        /// Leave younger secrets alone; at least 5m.
+        #[arg(long, default_value = "1h", value_parser = age)]
+        older_than: Duration,
+        /// Show what would be removed, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Args)]
+struct TableName {
+    /// The DynamoDB table.
+    #[arg(long, env = "TABLE_NAME", value_parser = not_empty)]
+    table_name: String,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Owner {
+    /// The app that the key belongs to.
+    #[arg(long, value_parser = AppId::parse)]
+    app: Option<AppId>,
+    /// Make a new app, which begins with this key.
+    #[arg(long)]
+    new_app: bool,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do when standard error is closed.
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), BoxError> {
+    let sdk = sdk_config().await;
+    let now = Clock::system().now();
+    let table = |name: TableName| {
+        let client = aws_sdk_dynamodb::Client::new(&sdk);
+        Table::new(client, name.table_name)
+    };
+    let json = arguments.json;
+    match arguments.command {
+        Command::Keys(KeysCommand::Create {
+            table: name,
+            owner,
+            prefix,
+            label,
+        }) => {
+            let app_id = owner.app.unwrap_or_else(AppId::new);
+            let (key, record) = keys::create(&table(name), app_id, &prefix, label, now).await?;
+            if json {
+                print_json(&CreatedKey {
+                    listed: ListedKey::from(&record),
+                    key: key.expose(),
+                })
+            } else {
+                writeln!(io::stderr(), "app {app_id}\nkey {}", record.id)?;
+                Ok(writeln!(io::stdout(), "{}", key.expose())?)
+            }
+        }
+        Command::Keys(KeysCommand::List { table: name, app }) => {
+            let records = table(name).api_keys(app).await?;
+            let keys: Vec<_> = records.iter().map(ListedKey::from).collect();
+            if json {
+                print_json(&keys)
+            } else {
+                let rows = keys.iter().map(ListedKey::row).collect::<Vec<_>>();
+                print_table(["KEY", "ENDS", "CREATED", "REVOKED", "LABEL"], &rows)
+            }
+        }
+        Command::Keys(KeysCommand::Revoke {
+            table: name,
+            app,
+            key,
+        }) => match keys::revoke(&table(name), app, key, now).await? {
+            Revocation::Missing => {
+                Err(format!("app {app} has no key {key} (a new one may take a second)").into())
+            }
+            Revocation::Since(revoked_at) if json => print_json(&RevokedKey {
+                id: key,
+                revoked_at,
+            }),
+            Revocation::Since(revoked_at) => Ok(writeln!(
+                io::stdout(),
+                "key {key} is revoked since {}",
+                iso_millis(revoked_at)
+            )?),
+        },
+        Command::Secrets(SecretsCommand::Sweep {
+            table: name,
+            secret_prefix,
+            older_than,
+            dry_run,
+        }) => {
+            let client = aws_sdk_secretsmanager::Client::new(&sdk);
+            let secrets = Secrets::new(client, secret_prefix);
+            let swept = sweep_all(&table(name), &secrets, older_than, now, dry_run).await?;
+            if json {
+                print_json(&swept)?;
+            } else {
+                let rows = swept.iter().map(SweptSecret::row).collect::<Vec<_>>();
+                print_table(["APP", "ENDPOINT", "CREATED", "CAUSE", "OUTCOME"], &rows)?;
+            }
+            let failed = swept
+                .iter()
+                .filter(|swept| swept.outcome == Outcome::Failed);
+            match failed.count() {
+                0 => Ok(()),
+                count => Err(format!("{count} could not be removed; run the sweep again").into()),
+            }
+        }
+    }
+}
+
+/// Sweeps, and tells what became of each secret that was found. One that fails
+/// does not keep the others.
+async fn sweep_all(
+    table: &Table,
+    secrets: &Secrets,
+    older_than: Duration,
+    now: Timestamp,
+    dry_run: bool,
+) -> Result<Vec<SweptSecret>, BoxError> {
+    let mut swept = Vec::new();
+    for found in sweep::find(table, secrets, older_than, now).await? {
+        let outcome = if dry_run {
+            Outcome::Found
+        } else if let Err(error) = sweep::remove(table, secrets, &found).await {
+            writeln!(io::stderr(), "{}: {error}", found.secret.endpoint_id)?;
+            Outcome::Failed
+        } else {
+            Outcome::Removed
+        };
+        swept.push(SweptSecret {
+            app_id: found.secret.app_id,
+            endpoint_id: found.secret.endpoint_id,
+            created_at: found.secret.created_at,
+            cause: found.cause,
+            outcome,
+        });
+    }
+    Ok(swept)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CreatedKey<'a> {
+    #[serde(flatten)]
+    listed: ListedKey<'a>,
+    key: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedKey<'a> {
+    app_id: AppId,
+    id: KeyId,
+    /// The key's last characters.
+    ends: &'a str,
+    label: &'a str,
+    #[serde(with = "serde_millis")]
+    created_at: Timestamp,
+    #[serde(with = "serde_millis::option")]
+    revoked_at: Option<Timestamp>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RevokedKey {
+    id: KeyId,
+    #[serde(with = "serde_millis")]
+    revoked_at: Timestamp,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SweptSecret {
+    app_id: AppId,
+    endpoint_id: EndpointId,
+    #[serde(with = "serde_millis")]
+    created_at: Timestamp,
+    cause: Cause,
+    outcome: Outcome,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    /// A dry run left it.
+    Found,
+    Removed,
+    Failed,
+}
+
+impl<'a> From<&'a ApiKeyRecord> for ListedKey<'a> {
+    fn from(record: &'a ApiKeyRecord) -> Self {
+        Self {
+            app_id: record.app_id,
+            id: record.id,
+            ends: &record.hint,
+            label: &record.label,
+            created_at: record.created_at,
+            revoked_at: record.revoked_at,
+        }
+    }
+}
+
+impl ListedKey<'_> {
+    fn row(&self) -> [String; 5] {
+        let revoked = self.revoked_at.map(iso_millis);
+        [
+            self.id.to_string(),
+            format!("…{}", self.ends),
+            iso_millis(self.created_at),
+            revoked.unwrap_or_else(|| "-".to_owned()),
+            self.label.to_owned(),
+        ]
+    }
+}
+
+impl SweptSecret {
+    fn row(&self) -> [String; 5] {
+        let cause = match self.cause {
+            Cause::NoEndpoint => "no endpoint",
+            Cause::DeletionInterrupted => "deletion interrupted",
+        };
+        let outcome = match (self.outcome, self.cause) {
+            (Outcome::Found, _) => "found".to_owned(),
+            (Outcome::Failed, _) => "failed".to_owned(),
+            (Outcome::Removed, Cause::DeletionInterrupted) => "removed".to_owned(),
+            (Outcome::Removed, Cause::NoEndpoint) => {
+                format!("removed; can be restored for {RECOVERY_DAYS} days")
+            }
+        };
+        [
+            self.app_id.to_string(),
+            self.endpoint_id.to_string(),
+            iso_millis(self.created_at),
+            cause.to_owned(),
+            outcome,
+        ]
+    }
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), BoxError> {
+    let json = serde_json::to_string_pretty(value)?;
+    Ok(writeln!(io::stdout(), "{json}")?)
+}
+
+fn print_table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<(), BoxError> {
+    let head = head.map(str::to_owned);
+    let mut lines = vec![String::new(); rows.len() + 1];
+    for column in 0..N {
+        let cells = || std::iter::once(&head).chain(rows).map(|row| &row[column]);
+        let width = cells().map(|cell| cell.chars().count()).max().unwrap_or(0);
+        for (line, cell) in lines.iter_mut().zip(cells()) {
+            line.push_str(&format!("{cell:width$}  "));
+        }
+    }
+    let mut stdout = io::stdout().lock();
+    for line in lines {
+        writeln!(stdout, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn not_empty(text: &str) -> Result<String, &'static str> {
+    match text {
+        "" => Err("is empty"),
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn label(text: &str) -> Result<String, &'static str> {
+    if text.chars().count() > 128 || text.chars().any(char::is_control) {
+        return Err("must be at most 128 characters, and no control characters");
+    }
+    Ok(text.to_owned())
+}
+
+fn age(text: &str) -> Result<Duration, String> {
+    let age: SignedDuration = text
+        .parse()
+        .map_err(|_| "must be a duration such as 90m, 1h or 36h".to_owned())?;
+    match Duration::try_from(age) {
+        Ok(age) if age >= sweep::LEAST_AGE => Ok(age),
+        _ => Err("must be at least 5m: a creation in progress looks the same".to_owned()),
+    }
+}

@@ -5,12 +5,16 @@
 )]
 
 use std::error::Error;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use local::emulators::{Emulators, Servers};
+use futures_util::future::try_join_all;
+use local::emulators::{Emulators, Resources, Servers};
 use local::receiver::Receiver;
 use local::service::{self, SECRET_PREFIX, Settings};
 use local::{gateway, poller};
@@ -28,7 +32,7 @@ type BoxError = Box<dyn Error + Send + Sync>;
 /// sample receiver in one process.
 #[derive(Parser)]
 struct Arguments {
-    /// Port of the API.
+    /// Port of the API; 0 takes a free one, here and for the other two.
     #[arg(long, default_value_t = 3000)]
     port: u16,
     /// Port of the sample receiver.
@@ -54,10 +58,15 @@ struct Seed {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), String> {
-    run(Arguments::parse())
-        .await
-        .map_err(|error| error.to_string())
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn run(arguments: Arguments) -> Result<(), BoxError> {
@@ -66,6 +75,11 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     let api_listener = bind(arguments.port, "--port").await?;
     let receiver_listener = bind(arguments.receiver_port, "--receiver-port").await?;
     let aws_listener = bind(arguments.aws_port, "--aws-port").await?;
+    let urls = Urls {
+        api: url(&api_listener)?,
+        receiver: url(&receiver_listener)?,
+        aws: url(&aws_listener)?,
+    };
 
     let data_dir = arguments.data_dir.as_deref();
     let emulators =
@@ -113,18 +127,15 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         resources.queue_url.clone(),
         deliverer,
     ));
-    print_guide(
-        &arguments,
-        &seed,
-        &resources.table_name,
-        &resources.queue_url,
-    );
+    print_guide(&urls, data_dir, &seed, &resources);
 
+    // One future for the whole time: a signal between two would be missed.
+    let mut asked_to_stop = pin!(asked_to_stop());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     loop {
         tokio::select! {
-            signal = tokio::signal::ctrl_c() => {
-                signal?;
+            asked = &mut asked_to_stop => {
+                asked?;
                 break;
             }
             _ = tick.tick() => emulators.save().await?,
@@ -134,14 +145,30 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     polling.abort();
     // The receiver of a false value can't fail: the servers hold it.
     let _ = stop.send(true);
-    for server in servers {
-        // A connection that a client keeps open is no reason to stay.
-        if let Ok(served) = tokio::time::timeout(Duration::from_secs(3), server).await {
-            served??;
-        }
+    // A request that takes longer is no reason to stay.
+    if let Ok(served) = tokio::time::timeout(LAST_REQUESTS, try_join_all(servers)).await {
+        served?.into_iter().collect::<Result<(), _>>()?;
     }
     emulators.save().await?;
     Ok(())
+}
+
+/// How long requests in progress may take once the run is to stop.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
+
+/// Waits for Ctrl-C, or for the SIGTERM of a process manager.
+async fn asked_to_stop() -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await
 }
 
 async fn bind(port: u16, option: &str) -> Result<TcpListener, BoxError> {
@@ -176,11 +203,25 @@ async fn seed(
     Ok(seed)
 }
 
-fn print_guide(arguments: &Arguments, seed: &Seed, table_name: &str, queue_url: &str) {
+/// Where everything is.
+struct Urls {
+    api: String,
+    receiver: String,
+    aws: String,
+}
+
+fn url(listener: &TcpListener) -> std::io::Result<String> {
+    Ok(format!("http://{}", listener.local_addr()?))
+}
+
+fn print_guide(urls: &Urls, data_dir: Option<&Path>, seed: &Seed, resources: &Resources) {
     let Seed { app_id, api_key } = seed;
-    let api = format!("http://127.0.0.1:{}", arguments.port);
-    let receiver = format!("http://127.0.0.1:{}", arguments.receiver_port);
-    let aws = format!("http://127.0.0.1:{}", arguments.aws_port);
+    let Urls { api, receiver, aws } = urls;
+    let Resources {
+        table_name,
+        queue_url,
+        ..
+    } = resources;
     println!(
         r#"
 webhook-endpoints is running. Paste these into another terminal:
@@ -188,10 +229,10 @@ webhook-endpoints is running. Paste these into another terminal:
 export API={api}/apps/{app_id}/webhooks
 export KEY={api_key}
 
-# Register an endpoint at the sample receiver
-curl -sS $API -H "x-api-key: $KEY" -H 'content-type: application/json' \
-  -d '{{"url": "{receiver}/hook", "events": ["invoice.*"]}}' | tee endpoint.json; echo
-export ID=$(sed -E 's/.*"id":"([^"]+)".*/\1/' endpoint.json)
+CREATED=$(curl -sS $API -H "x-api-key: $KEY" -H 'content-type: application/json' \
+  -d '{{"url": "{receiver}/hook", "events": ["invoice.*"]}}')
+echo "$CREATED"
+export ID=$(echo "$CREATED" | sed -E 's/.*"id":"([^"]+)".*/\1/')
 
 curl -sS -X POST $API/$ID/test-ping -H "x-api-key: $KEY"; echo
 curl -sS $API/$ID/deliveries -H "x-api-key: $KEY"; echo
@@ -208,7 +249,7 @@ export TABLE_NAME={table_name} SECRET_PREFIX={SECRET_PREFIX} QUEUE_URL={queue_ur
 
 Ctrl-C stops it.{state}
 "#,
-        state = match &arguments.data_dir {
+        state = match data_dir {
             Some(dir) => format!(" The state stays in {}.", dir.display()),
             None => " The state is in memory and goes with it.".to_owned(),
         },

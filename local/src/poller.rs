@@ -28,7 +28,7 @@ pub async fn poll(sqs: Client, queue_url: String, deliverer: Arc<Deliverer>) {
             .queue_url(&queue_url)
             .max_number_of_messages(10)
             .wait_time_seconds(1)
-            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
             .await;
         let messages = match received {
@@ -62,6 +62,10 @@ async fn handle(
         record.message_id.clone_from(&message.message_id);
         record.receipt_handle.clone_from(&message.receipt_handle);
         record.body.clone_from(&message.body);
+        for (name, value) in message.attributes.iter().flatten() {
+            let name = name.as_str().to_owned();
+            record.attributes.insert(name, value.clone());
+        }
         event.records.push(record);
     }
     let failures = match handle_batch(deliverer, event).await {

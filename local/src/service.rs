@@ -12,10 +12,12 @@ use webhook_endpoints::aws::secrets::Secrets;
 use webhook_endpoints::aws::table::Table;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::Deliverer;
+use webhook_endpoints::delivery::metrics::Metrics;
 use webhook_endpoints::delivery::sender::{Sender, SenderOptions};
 use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord};
 use webhook_endpoints::domain::id::{AppId, KeyId};
+use webhook_endpoints::domain::retry::RetrySchedule;
 
 use crate::emulators::{Clients, Resources};
 
@@ -32,6 +34,10 @@ pub struct Settings {
     pub retention: Duration,
     /// Where time comes from.
     pub clock: Clock,
+    /// When a failed attempt is tried again.
+    pub schedule: RetrySchedule,
+    /// How long every attempt has to fail until an endpoint is disabled.
+    pub disable_after: Duration,
 }
 
 impl Default for Settings {
@@ -42,6 +48,8 @@ impl Default for Settings {
             api_key_cache: Duration::from_secs(10),
             retention: Duration::from_secs(30 * 24 * 60 * 60),
             clock: Clock::system(),
+            schedule: RetrySchedule::default(),
+            disable_after: Duration::from_secs(5 * 24 * 60 * 60),
         }
     }
 }
@@ -54,7 +62,7 @@ pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Rou
     router(ApiOptions {
         table: table(clients, resources),
         secrets: secrets(clients),
-        queue: Queue::new(clients.sqs.clone(), &resources.queue_url),
+        queue: queue(clients, resources),
         clock: settings.clock.clone(),
         address_policy: settings.address_policy,
         ping_wait: settings.ping_wait,
@@ -76,9 +84,14 @@ pub fn deliverer(
     Ok(Arc::new(Deliverer {
         table: table(clients, resources),
         secrets: secrets(clients),
+        queue: queue(clients, resources),
         sender: Sender::new(sender)?,
         clock: settings.clock.clone(),
         retention: settings.retention,
+        schedule: settings.schedule.clone(),
+        disable_after: settings.disable_after,
+        // Nobody reads figures here.
+        metrics: Metrics::to(settings.clock.clone(), |_| {}),
     }))
 }
 
@@ -86,6 +99,12 @@ pub fn deliverer(
 #[must_use]
 pub fn table(clients: &Clients, resources: &Resources) -> Table {
     Table::new(clients.dynamodb.clone(), &resources.table_name)
+}
+
+/// The delivery queue.
+#[must_use]
+pub fn queue(clients: &Clients, resources: &Resources) -> Queue {
+    Queue::new(clients.sqs.clone(), &resources.queue_url)
 }
 
 /// The secrets, with a cache of their own.

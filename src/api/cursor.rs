@@ -1,19 +1,26 @@
 //! Cursors: where the next page of a history begins.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use crate::domain::delivery::DeliveryStatus;
+use crate::domain::event_type::EventType;
 use crate::domain::id::{DeliveryId, EndpointId};
+use crate::domain::iso_millis;
 
 const ID_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;
 
-/// The list that a cursor is for: it says nothing in any other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The list that a cursor is for: an endpoint's history under a filter. A
+/// cursor says nothing in any other.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ListKey {
     pub(super) endpoint_id: EndpointId,
     pub(super) status: Option<DeliveryStatus>,
+    pub(super) event: Option<EventType>,
+    pub(super) since: Option<Timestamp>,
+    pub(super) until: Option<Timestamp>,
 }
 
 impl ListKey {
@@ -22,7 +29,7 @@ impl ListKey {
     ///
     /// The tag has no key. It finds damage and mix-ups; somebody who forges it
     /// gets a position in a list that is theirs anyway, and nothing else.
-    pub(super) fn cursor_after(self, last: DeliveryId) -> String {
+    pub(super) fn cursor_after(&self, last: DeliveryId) -> String {
         let mut bytes = [0; ID_BYTES + TAG_BYTES];
         bytes[..ID_BYTES].copy_from_slice(last.as_bytes());
         bytes[ID_BYTES..].copy_from_slice(&self.tag(last));
@@ -31,19 +38,25 @@ impl ListKey {
 
     /// The delivery that a cursor of this list follows. `None` when it is not
     /// one.
-    pub(super) fn read_cursor(self, cursor: &str) -> Option<DeliveryId> {
+    pub(super) fn read_cursor(&self, cursor: &str) -> Option<DeliveryId> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (id, tag) = bytes.split_at_checked(ID_BYTES)?;
         let last = DeliveryId::from_bytes(id.try_into().ok()?);
         (tag == self.tag(last)).then_some(last)
     }
 
-    fn tag(self, last: DeliveryId) -> [u8; TAG_BYTES] {
+    fn tag(&self, last: DeliveryId) -> [u8; TAG_BYTES] {
+        // None of the parts can have a line feed, so no two lists read alike.
+        let list = format!(
+            "deliveries/1\n{}\n{}\n{}\n{}\n{}\n",
+            self.endpoint_id,
+            self.status.map_or("", DeliveryStatus::as_str),
+            self.event.as_ref().map_or("", EventType::as_str),
+            self.since.map(iso_millis).unwrap_or_default(),
+            self.until.map(iso_millis).unwrap_or_default(),
+        );
         let hash = Sha256::new()
-            .chain_update(b"webhook-endpoints/deliveries/1\0")
-            .chain_update(self.endpoint_id.as_bytes())
-            .chain_update(self.status.map_or("*", DeliveryStatus::as_str))
-            .chain_update([0])
+            .chain_update(list)
             .chain_update(last.as_bytes())
             .finalize();
         let mut tag = [0; TAG_BYTES];
@@ -56,33 +69,53 @@ impl ListKey {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_cursor_works_in_its_own_list_only() {
-        let list = ListKey {
+    fn list() -> ListKey {
+        ListKey {
             endpoint_id: EndpointId::new(),
             status: None,
-        };
+            event: None,
+            since: None,
+            until: None,
+        }
+    }
+
+    #[test]
+    fn a_cursor_works_in_its_own_list_only() {
+        let list = list();
         let last = DeliveryId::new();
         let cursor = list.cursor_after(last);
         assert_eq!(list.read_cursor(&cursor), Some(last));
-        let filtered = ListKey {
-            status: Some(DeliveryStatus::Failed),
-            ..list
-        };
-        let foreign = ListKey {
-            endpoint_id: EndpointId::new(),
-            ..list
-        };
-        assert_eq!(filtered.read_cursor(&cursor), None);
-        assert_eq!(foreign.read_cursor(&cursor), None);
+        let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let others = [
+            ListKey {
+                endpoint_id: EndpointId::new(),
+                ..list.clone()
+            },
+            ListKey {
+                status: Some(DeliveryStatus::Failed),
+                ..list.clone()
+            },
+            ListKey {
+                event: Some(EventType::test_ping()),
+                ..list.clone()
+            },
+            ListKey {
+                since: Some(at),
+                ..list.clone()
+            },
+            ListKey {
+                until: Some(at),
+                ..list
+            },
+        ];
+        for other in others {
+            assert_eq!(other.read_cursor(&cursor), None, "{other:?}");
+        }
     }
 
     #[test]
     fn any_changed_character_is_noticed() {
-        let list = ListKey {
-            endpoint_id: EndpointId::new(),
-            status: None,
-        };
+        let list = list();
         let cursor = list.cursor_after(DeliveryId::new());
         for index in 0..cursor.len() {
             let mut changed = cursor.clone().into_bytes();

@@ -2,19 +2,25 @@
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::value::RawValue;
+use tracing::warn;
 
 use super::cursor::ListKey;
 use super::error::ApiError;
-use super::extract::EndpointScope;
+use super::extract::{DeliveryScope, EndpointScope, QueryParameters, parse_time};
 use super::webhooks::NO_ENDPOINT;
 use super::{Api, success};
-use crate::domain::delivery::{Delivery, DeliveryStatus};
-use crate::domain::id::{DeliveryId, EndpointId};
+use crate::aws::table::{FullDelivery, HistoryQuery};
+use crate::domain::delivery::{Attempt, Delivery, UnknownStatus, Verdict};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event_type::EventType;
+use crate::domain::id::{DeliveryId, EndpointId, EventId};
+use crate::domain::message::{DeliveryTask, Message};
 use crate::domain::serde_millis;
-use crate::domain::validation::FieldError;
 
 const DEFAULT_LIMIT: usize = 25;
 const MAX_LIMIT: usize = 100;
@@ -57,8 +63,8 @@ impl<'a> From<&'a Delivery> for Listed<'a> {
     }
 }
 
-/// `GET /apps/{appId}/webhooks/{webhookId}/deliveries`. Two calls at the same
-/// time: `GetItem` of the endpoint and `Query` of the history.
+/// `GET …/{webhookId}/deliveries`. Two calls at the same time: `GetItem` of the
+/// endpoint and `Query` of the history.
 pub(super) async fn list(
     State(api): State<Api>,
     scope: EndpointScope,
@@ -67,20 +73,15 @@ pub(super) async fn list(
     let Query(query) =
         query.map_err(|_| ApiError::invalid("query", "must be percent-encoded UTF-8"))?;
     let page = PageRequest::parse(&query, scope.endpoint_id)?;
+    let wanted = page.history_query();
     let (endpoint, found) = tokio::try_join!(
         api.table.endpoint(scope.app_id, scope.endpoint_id),
-        api.table.deliveries(
-            scope.endpoint_id,
-            page.list.status,
-            page.before,
-            page.limit,
-            api.clock.now(),
-        ),
+        api.table
+            .deliveries(scope.endpoint_id, &wanted, page.limit, api.clock.now()),
     )?;
     endpoint.ok_or(NO_ENDPOINT)?;
-    let last = found.deliveries.last().filter(|_| found.more);
     Ok(success(History {
-        next_cursor: last.map(|last| page.list.cursor_after(last.id)),
+        next_cursor: found.next.map(|last| page.list.cursor_after(last)),
         items: found.deliveries.iter().map(Listed::from).collect(),
     }))
 }
@@ -88,66 +89,171 @@ pub(super) async fn list(
 #[derive(Debug, PartialEq, Eq)]
 struct PageRequest {
     list: ListKey,
-    before: Option<DeliveryId>,
+    after: Option<DeliveryId>,
     limit: usize,
 }
 
 impl PageRequest {
     fn parse(query: &[(String, String)], endpoint_id: EndpointId) -> Result<Self, ApiError> {
-        let mut faults = Vec::new();
-        let mut single = |name: &str| {
-            let mut values = query
-                .iter()
-                .filter(|(key, _)| key == name)
-                .map(|(_, value)| value.as_str());
-            let first = values.next();
-            if values.next().is_some() {
-                faults.push(FieldError::new(name, "may be given once"));
-                return None;
-            }
-            first
-        };
-        let (status, cursor, limit) = (single("status"), single("cursor"), single("limit"));
-        let limit = match limit.map(str::parse) {
-            None => DEFAULT_LIMIT,
-            Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
-            Some(_) => {
-                faults.push(FieldError::new(
-                    "limit",
-                    "must be a whole number from 1 to 100",
-                ));
-                DEFAULT_LIMIT
-            }
-        };
-        let status = match status.map(str::parse::<DeliveryStatus>).transpose() {
-            Ok(status) => status,
-            Err(fault) => {
-                faults.push(FieldError::new("status", fault.to_string()));
-                None
-            }
-        };
+        let mut query = QueryParameters::new(query);
+        let limit = query.read("limit", |text| match text.parse() {
+            Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
+            _ => Err("must be a whole number from 1 to 100".to_owned()),
+        });
         let list = ListKey {
             endpoint_id,
-            status,
+            status: query.read("status", |text| {
+                text.parse()
+                    .map_err(|fault: UnknownStatus| fault.to_string())
+            }),
+            event: query.read("event", |text| {
+                EventType::parse(text).map_err(str::to_owned)
+            }),
+            since: query.read("since", parse_time),
+            until: query.read("until", parse_time),
         };
-        let before = cursor.and_then(|cursor| {
-            let before = list.read_cursor(cursor);
-            if before.is_none() {
-                faults.push(FieldError::new(
-                    "cursor",
-                    "must be the nextCursor of this endpoint's list with the same filter",
-                ));
-            }
-            before
-        });
-        if faults.is_empty() {
-            Ok(Self {
-                list,
-                before,
-                limit,
+        let after = query.read("cursor", |text| {
+            list.read_cursor(text).ok_or_else(|| {
+                "must be the nextCursor of this endpoint's list with the same filter".to_owned()
             })
-        } else {
-            Err(ApiError::Validation(faults))
+        });
+        query.finish()?;
+        Ok(Self {
+            list,
+            after,
+            limit: limit.unwrap_or(DEFAULT_LIMIT),
+        })
+    }
+
+    fn history_query(&self) -> HistoryQuery {
+        let until = self.list.until.map(DeliveryId::least_of);
+        let before = until.into_iter().chain(self.after).min();
+        HistoryQuery {
+            status: self.list.status,
+            event: self.list.event.clone(),
+            from: self
+                .list
+                .since
+                .map_or(DeliveryId::MIN, DeliveryId::least_of),
+            to: before.map_or(DeliveryId::MAX, DeliveryId::predecessor),
         }
     }
 }
+
+/// A delivery in full.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    #[serde(flatten)]
+    delivery: Listed<'a>,
+    event_id: EventId,
+    payload: Option<&'a RawValue>,
+    error: Option<String>,
+    attempt_log: Vec<ShownAttempt<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownAttempt<'a> {
+    number: u32,
+    #[serde(with = "serde_millis")]
+    started_at: Timestamp,
+    duration_ms: u32,
+    response_status: Option<u16>,
+    response_body: Option<&'a str>,
+    error: Option<String>,
+}
+
+impl<'a> From<&'a Attempt> for ShownAttempt<'a> {
+    fn from(attempt: &'a Attempt) -> Self {
+        let (response_body, error) = match &attempt.verdict {
+            Verdict::Answered { body, .. } => (Some(body.as_str()), None),
+            Verdict::Failed(failure) => (None, Some(failure.to_string())),
+        };
+        Self {
+            number: attempt.number,
+            started_at: attempt.started_at,
+            duration_ms: attempt.duration_ms,
+            response_status: attempt.verdict.response_status(),
+            response_body,
+            error,
+        }
+    }
+}
+
+/// `GET …/{webhookId}/deliveries/{deliveryId}`. Two calls at the same time, the
+/// `GetItem` of endpoint and delivery, then one of the event's payload.
+pub(super) async fn get(
+    State(api): State<Api>,
+    scope: DeliveryScope,
+) -> Result<Response, ApiError> {
+    let (_, found) = find(&api, &scope).await?;
+    let delivery = &found.delivery;
+    let payload = match found.payload {
+        Some(payload) => Some(payload),
+        None => {
+            api.table
+                .event_payload(scope.app_id, delivery.event_id, api.clock.now())
+                .await?
+        }
+    };
+    let payload = payload
+        .as_deref()
+        .map(serde_json::from_str)
+        .transpose()
+        .map_err(|_| ApiError::Internal)?;
+    Ok(success(Shown {
+        delivery: Listed::from(delivery),
+        event_id: delivery.event_id,
+        payload,
+        error: delivery.abandoned.map(|reason| reason.to_string()),
+        attempt_log: found.attempts.iter().map(ShownAttempt::from).collect(),
+    }))
+}
+
+/// `POST …/{webhookId}/deliveries/{deliveryId}/resend`. Two calls at the same
+/// time, the `GetItem` of endpoint and delivery, then `SendMessage` and `PutItem`.
+pub(super) async fn resend(
+    State(api): State<Api>,
+    scope: DeliveryScope,
+) -> Result<Response, ApiError> {
+    let (endpoint, found) = find(&api, &scope).await?;
+    if !endpoint.active {
+        return Err(INACTIVE);
+    }
+    let task = DeliveryTask {
+        app_id: scope.app_id,
+        endpoint_id: scope.endpoint_id,
+        delivery_id: DeliveryId::new(),
+        event_id: found.delivery.event_id,
+        event: found.delivery.event,
+        created_at: api.clock.now(),
+        // It goes with the event's payload, without which it could not be sent.
+        expires_at: found.delivery.expires_at,
+        attempt: 1,
+        payload: found.payload,
+    };
+    api.queue.send(&Message::Delivery(task.clone())).await?;
+    if let Err(error) = api.table.record_accepted(&task).await {
+        warn!(%error, "an accepted delivery was not recorded");
+    }
+    let delivery = task.delivery();
+    Ok((StatusCode::ACCEPTED, success(Listed::from(&delivery))).into_response())
+}
+
+/// The endpoint and the delivery of a path.
+async fn find(api: &Api, scope: &DeliveryScope) -> Result<(Endpoint, FullDelivery), ApiError> {
+    let (endpoint, delivery) = tokio::try_join!(
+        api.table.endpoint(scope.app_id, scope.endpoint_id),
+        api.table.delivery(scope.endpoint_id, scope.delivery_id),
+    )?;
+    let endpoint = endpoint.ok_or(NO_ENDPOINT)?;
+    let now = api.clock.now();
+    let delivery = delivery
+        .filter(|found| found.delivery.expires_at > now)
+        .ok_or(ApiError::NotFound("delivery"))?;
+    Ok((endpoint, delivery))
+}
+
+pub(super) const INACTIVE: ApiError =
+    ApiError::Conflict("The endpoint is not active; activate it first.");

@@ -97,7 +97,7 @@ impl IntoResponse for ApiError {
             Self::PayloadTooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "PAYLOAD_TOO_LARGE",
-                "The body may have at most 65,536 bytes.".to_owned(),
+                "The body is larger than 64 KiB, or 256 KiB for an event.".to_owned(),
             ),
             Self::UnsupportedMediaType => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,

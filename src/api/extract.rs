@@ -1,6 +1,6 @@
 //! What handlers take from a request: the caller's scope and the body.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
@@ -8,13 +8,17 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
-use serde_json::{Map, Value};
+use jiff::Timestamp;
+use serde_json::Value;
+use serde_json::error::Category;
+use serde_json::value::RawValue;
 use tracing::Span;
 
 use super::Api;
 use super::error::ApiError;
-use crate::domain::id::{AppId, EndpointId};
+use crate::domain::id::{AppId, DeliveryId, EndpointId, InvalidId};
 use crate::domain::validation::FieldError;
+use crate::domain::whole_millis;
 
 /// The app of the path, after the caller proved to own it. Another app's path
 /// is as missing as one of an app that does not exist.
@@ -28,12 +32,23 @@ pub(super) struct EndpointScope {
     pub(super) endpoint_id: EndpointId,
 }
 
+/// A delivery of such an endpoint, which may or may not exist.
+pub(super) struct DeliveryScope {
+    pub(super) app_id: AppId,
+    pub(super) endpoint_id: EndpointId,
+    pub(super) delivery_id: DeliveryId,
+}
+
 impl FromRequestParts<Api> for AppScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let (app_id, _) = scope(parts, api).await?;
-        Ok(Self { app_id })
+        let mut path = PathIds::of(parts, api).await?;
+        let app_id = path.id("appId", AppId::parse);
+        path.finish()?;
+        Ok(Self {
+            app_id: path.own(app_id)?,
+        })
     }
 }
 
@@ -41,48 +56,140 @@ impl FromRequestParts<Api> for EndpointScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let (app_id, endpoint_id) = scope(parts, api).await?;
+        let mut path = PathIds::of(parts, api).await?;
+        let app_id = path.id("appId", AppId::parse);
+        let endpoint_id = path.id("webhookId", EndpointId::parse);
+        path.finish()?;
+        let app_id = path.own(app_id)?;
+        let endpoint_id = endpoint_id.ok_or(ApiError::NotFound("route"))?;
+        Span::current().record("endpoint_id", tracing::field::display(endpoint_id));
         Ok(Self {
             app_id,
-            endpoint_id: endpoint_id.ok_or(ApiError::NotFound("route"))?,
+            endpoint_id,
         })
     }
 }
 
-async fn scope(parts: &mut Parts, api: &Api) -> Result<(AppId, Option<EndpointId>), ApiError> {
-    let caller = api.caller(&parts.headers).await?;
-    Span::current().record("app_id", tracing::field::display(caller));
-    let Path(ids) = Path::<HashMap<String, String>>::from_request_parts(parts, api)
-        .await
-        .map_err(|_| ApiError::invalid("path", "must be percent-encoded UTF-8"))?;
-    let mut faults = Vec::new();
-    let mut checked = |field: &str, fault: crate::domain::id::InvalidId| {
-        faults.push(FieldError::new(field, fault.to_string()));
-    };
-    let app_id = ids
-        .get("appId")
-        .map(|text| AppId::parse(text))
-        .transpose()
-        .map_err(|fault| checked("appId", fault));
-    let endpoint_id = ids
-        .get("webhookId")
-        .map(|text| EndpointId::parse(text))
-        .transpose()
-        .map_err(|fault| checked("webhookId", fault));
-    let (Ok(app_id), Ok(endpoint_id)) = (app_id, endpoint_id) else {
-        return Err(ApiError::Validation(faults));
-    };
-    if app_id != Some(caller) {
-        return Err(ApiError::NotFound("app"));
-    }
-    if let Some(endpoint_id) = endpoint_id {
+impl FromRequestParts<Api> for DeliveryScope {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let mut path = PathIds::of(parts, api).await?;
+        let app_id = path.id("appId", AppId::parse);
+        let endpoint_id = path.id("webhookId", EndpointId::parse);
+        let delivery_id = path.id("deliveryId", DeliveryId::parse);
+        path.finish()?;
+        let app_id = path.own(app_id)?;
+        let endpoint_id = endpoint_id.ok_or(ApiError::NotFound("route"))?;
+        let delivery_id = delivery_id.ok_or(ApiError::NotFound("route"))?;
         Span::current().record("endpoint_id", tracing::field::display(endpoint_id));
+        Span::current().record("delivery_id", tracing::field::display(delivery_id));
+        Ok(Self {
+            app_id,
+            endpoint_id,
+            delivery_id,
+        })
     }
-    Ok((caller, endpoint_id))
 }
 
-/// A JSON object as body.
-pub(super) struct JsonObject(pub(super) Map<String, Value>);
+/// The ids of a path, and who asks for it.
+struct PathIds {
+    caller: AppId,
+    texts: HashMap<String, String>,
+    faults: Vec<FieldError>,
+}
+
+impl PathIds {
+    async fn of(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        // First of all, so that nothing is told to somebody without a key.
+        let caller = api.caller(&parts.headers).await?;
+        Span::current().record("app_id", tracing::field::display(caller));
+        let Path(texts) = Path::from_request_parts(parts, api)
+            .await
+            .map_err(|_| ApiError::invalid("path", "must be percent-encoded UTF-8"))?;
+        Ok(Self {
+            caller,
+            texts,
+            faults: Vec::new(),
+        })
+    }
+
+    fn id<T>(&mut self, field: &str, parse: fn(&str) -> Result<T, InvalidId>) -> Option<T> {
+        match parse(self.texts.get(field)?) {
+            Ok(id) => Some(id),
+            Err(fault) => {
+                self.faults.push(FieldError::new(field, fault.to_string()));
+                None
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<(), ApiError> {
+        refuse(std::mem::take(&mut self.faults))
+    }
+
+    fn own(&self, app_id: Option<AppId>) -> Result<AppId, ApiError> {
+        app_id
+            .filter(|app_id| *app_id == self.caller)
+            .ok_or(ApiError::NotFound("app"))
+    }
+}
+
+/// Refuses a request that has faults.
+pub(super) fn refuse(faults: Vec<FieldError>) -> Result<(), ApiError> {
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(ApiError::Validation(faults))
+    }
+}
+
+/// The parameters of a query, each of which may be given once. Collects the
+/// faults of all.
+pub(super) struct QueryParameters<'a> {
+    pairs: &'a [(String, String)],
+    faults: Vec<FieldError>,
+}
+
+impl<'a> QueryParameters<'a> {
+    pub(super) fn new(pairs: &'a [(String, String)]) -> Self {
+        Self {
+            pairs,
+            faults: Vec::new(),
+        }
+    }
+
+    /// The parameter of this name, unless it is missing or faulty.
+    pub(super) fn read<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        let mut values = self.pairs.iter().filter(|(key, _)| key == name);
+        let (_, first) = values.next()?;
+        let parsed = match values.next() {
+            None => parse(first),
+            Some(_) => Err("may be given once".to_owned()),
+        };
+        parsed
+            .map_err(|message| self.faults.push(FieldError::new(name, message)))
+            .ok()
+    }
+
+    pub(super) fn finish(self) -> Result<(), ApiError> {
+        refuse(self.faults)
+    }
+}
+
+/// Reads a point in time, in whole milliseconds.
+pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map(whole_millis).map_err(|_| {
+        "must be an ISO 8601 time with an offset, such as 2026-01-31T09:30:00.000Z".to_owned()
+    })
+}
+
+/// A JSON object as body, its values as they were written.
+pub(super) struct JsonObject(pub(super) BTreeMap<String, Box<RawValue>>);
 
 impl FromRequest<Api> for JsonObject {
     type Rejection = ApiError;
@@ -97,12 +204,22 @@ impl FromRequest<Api> for JsonObject {
                 StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
                 _ => ApiError::invalid("body", "could not be read"),
             })?;
-        match serde_json::from_slice(&body) {
-            Ok(Value::Object(object)) => Ok(Self(object)),
-            Ok(_) => Err(ApiError::invalid("body", "must be a JSON object")),
-            Err(error) => Err(ApiError::invalid("body", format!("must be JSON: {error}"))),
-        }
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            ApiError::invalid(
+                "body",
+                match error.classify() {
+                    Category::Data => "must be a JSON object".to_owned(),
+                    _ => format!("must be JSON: {error}"),
+                },
+            )
+        })
     }
+}
+
+/// A value of a body, which is JSON as it was read once. Numbers that no type
+/// of ours holds become null, and are refused like any number.
+pub(super) fn value(raw: &RawValue) -> Value {
+    serde_json::from_str(raw.get()).unwrap_or_default()
 }
 
 /// `application/json`, whatever its parameters: JSON is UTF-8 (RFC 8259, 8.1).

@@ -5,8 +5,10 @@ mod auth;
 mod cursor;
 mod deliveries;
 mod error;
+mod events;
 mod extract;
 mod prefer;
+mod recover;
 mod request_id;
 mod test_ping;
 mod webhooks;
@@ -102,6 +104,22 @@ pub fn router(options: ApiOptions) -> Router {
         .route(
             "/apps/{appId}/webhooks/{webhookId}/deliveries",
             get(deliveries::list),
+        )
+        .route(
+            "/apps/{appId}/webhooks/{webhookId}/deliveries/{deliveryId}",
+            get(deliveries::get),
+        )
+        .route(
+            "/apps/{appId}/webhooks/{webhookId}/deliveries/{deliveryId}/resend",
+            post(deliveries::resend),
+        )
+        .route(
+            "/apps/{appId}/webhooks/{webhookId}/recover",
+            post(recover::recover),
+        )
+        .route(
+            "/apps/{appId}/events",
+            post(events::publish).layer(DefaultBodyLimit::max(events::MAX_BODY_BYTES)),
         )
         .fallback(|| async { ApiError::NotFound("route") })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })

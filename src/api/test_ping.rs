@@ -15,9 +15,8 @@ use super::prefer::Prefer;
 use super::webhooks::NO_ENDPOINT;
 use super::{Api, success};
 use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
-use crate::domain::event_type::EventType;
 use crate::domain::id::DeliveryId;
-use crate::domain::message::{Message, TestPing};
+use crate::domain::message::{DeliveryTask, Message, TestPing};
 
 /// The outcome of a ping, as far as it is known.
 #[derive(Serialize)]
@@ -47,39 +46,22 @@ pub(super) async fn test_ping(
         .ok_or(NO_ENDPOINT)?;
     let ping = TestPing::new(scope.app_id, endpoint.id, api.clock.now())
         .map_err(|_| ApiError::Internal)?;
-    let pending = Delivery::pending(
-        ping.delivery_id,
-        endpoint.id,
-        EventType::test_ping(),
-        ping.created_at,
-    );
-    Span::current().record("delivery_id", tracing::field::display(pending.id));
-    let payload = ping.payload.clone();
+    let task = ping.clone().task(api.retention);
+    Span::current().record("delivery_id", tracing::field::display(task.delivery_id));
     // The queue first: it is what makes the ping happen. The record is only
     // its picture, and the delivery function draws it if this call can't.
     api.queue.send(&Message::TestPing(ping)).await?;
-    if let Err(error) = api
-        .table
-        .record_pending(&pending, &payload, api.retention)
-        .await
-    {
-        warn!(%error, "a pending delivery was not recorded");
+    if let Err(error) = api.table.record_accepted(&task).await {
+        warn!(%error, "an accepted delivery was not recorded");
     }
-    let known = wait_for_outcome(&api, &pending, deadline).await;
+    let known = wait_for_outcome(&api, &task, deadline).await;
     let status = match known {
         Some(_) => StatusCode::OK,
         None => StatusCode::ACCEPTED,
     };
     let data = match known {
-        Some((delivery, attempt)) => outcome(&delivery, attempt.verdict),
-        None => Outcome {
-            success: false,
-            status_code: None,
-            response_body: None,
-            error: None,
-            delivery_id: pending.id,
-            status: DeliveryStatus::Pending.as_str(),
-        },
+        Some((delivery, attempt)) => outcome(&delivery, attempt),
+        None => outcome(&task.delivery(), None),
     };
     let mut response = (status, success(data)).into_response();
     if let Some(applied) = prefer.applied() {
@@ -88,41 +70,41 @@ pub(super) async fn test_ping(
     Ok(response)
 }
 
-/// Looks until the attempt is recorded or the deadline has passed, less and
+/// Looks until the delivery has ended or the deadline has passed, less and
 /// less often. A look that fails is no reason to fail the ping, which is
 /// accepted.
 async fn wait_for_outcome(
     api: &Api,
-    pending: &Delivery,
+    task: &DeliveryTask,
     deadline: Instant,
-) -> Option<(Delivery, Attempt)> {
+) -> Option<(Delivery, Option<Attempt>)> {
     const FIRST_PAUSE: Duration = Duration::from_millis(50);
     const LONGEST_PAUSE: Duration = Duration::from_millis(500);
     let mut pause = FIRST_PAUSE;
     while Instant::now() < deadline {
         tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
         pause = LONGEST_PAUSE.min(pause * 3 / 2);
-        match api.table.delivery(pending.endpoint_id, pending.id).await {
-            Ok(Some((delivery, mut attempts))) => {
-                if let Some(attempt) = attempts.pop() {
-                    return Some((delivery, attempt));
-                }
+        match api.table.delivery(task.endpoint_id, task.delivery_id).await {
+            Ok(Some(found)) if found.delivery.status != DeliveryStatus::Pending => {
+                let last = found.attempts.into_iter().next_back();
+                return Some((found.delivery, last));
             }
-            Ok(None) => {}
+            Ok(_) => {}
             Err(error) => warn!(%error, "a look at a ping's outcome failed"),
         }
     }
     None
 }
 
-fn outcome(delivery: &Delivery, verdict: Verdict) -> Outcome {
-    let success = verdict.is_success();
-    let (status_code, response_body, error) = match verdict {
-        Verdict::Answered { status, body } => (Some(status), Some(body), None),
-        Verdict::Failed(failure) => (None, None, Some(failure.to_string())),
+fn outcome(delivery: &Delivery, attempt: Option<Attempt>) -> Outcome {
+    let abandoned = delivery.abandoned.map(|reason| reason.to_string());
+    let (status_code, response_body, error) = match attempt.map(|attempt| attempt.verdict) {
+        Some(Verdict::Answered { status, body, .. }) => (Some(status), Some(body), None),
+        Some(Verdict::Failed(failure)) => (None, None, Some(failure.to_string())),
+        None => (None, None, abandoned),
     };
     Outcome {
-        success,
+        success: delivery.status == DeliveryStatus::Delivered,
         status_code,
         response_body,
         error,

@@ -1,16 +1,19 @@
 //! Endpoints: create, list, get, update, delete, rotate the secret.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use tracing::warn;
 
 use super::error::ApiError;
-use super::extract::{AppScope, EndpointScope, JsonObject};
+use super::extract::{AppScope, EndpointScope, JsonObject, refuse, value};
 use super::{Api, success};
 use crate::aws::table::{CreateOutcome, RotateOutcome};
 use crate::domain::address::AddressPolicy;
@@ -35,7 +38,18 @@ struct Created<'a> {
     secret: &'a str,
 }
 
-/// An endpoint as list and get show it.
+/// An endpoint as get shows it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    #[serde(flatten)]
+    endpoint: Listed<'a>,
+    disabled_reason: Option<&'static str>,
+    #[serde(with = "serde_millis::option")]
+    disabled_at: Option<Timestamp>,
+}
+
+/// An endpoint as list shows it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed<'a> {
@@ -105,6 +119,8 @@ pub(super) async fn create(
         secret_version,
         created_at: now,
         updated_at: now,
+        disabled: None,
+        failing_since: None,
     };
     match api.table.create_endpoint(&endpoint).await? {
         CreateOutcome::Created => {}
@@ -147,7 +163,11 @@ pub(super) async fn get(
         .endpoint(scope.app_id, scope.endpoint_id)
         .await?
         .ok_or(NO_ENDPOINT)?;
-    Ok(success(Listed::from(&endpoint)))
+    Ok(success(Shown {
+        endpoint: Listed::from(&endpoint),
+        disabled_reason: endpoint.disabled.map(|disabled| disabled.reason.as_str()),
+        disabled_at: endpoint.disabled.map(|disabled| disabled.at),
+    }))
 }
 
 /// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`.
@@ -251,14 +271,14 @@ enum Required {
 
 /// Reads the body of create or update, and names all its faults at once.
 fn parse_body(
-    body: Map<String, Value>,
+    body: BTreeMap<String, Box<RawValue>>,
     policy: AddressPolicy,
     required: Required,
 ) -> Result<EndpointPatch, ApiError> {
     let mut patch = EndpointPatch::default();
     let mut faults = Vec::new();
-    for (field, value) in &body {
-        match (field.as_str(), value) {
+    for (field, raw) in &body {
+        match (field.as_str(), &value(raw)) {
             ("url", Value::String(text)) => match TargetUrl::parse(text, policy) {
                 Ok(url) => patch.url = Some(url),
                 Err(message) => faults.push(FieldError::new("url", message)),
@@ -290,28 +310,15 @@ fn parse_body(
             }
         }
     }
-    if faults.is_empty() {
-        Ok(patch)
-    } else {
-        Err(ApiError::Validation(faults))
-    }
+    refuse(faults)?;
+    Ok(patch)
 }
 
+/// A value of another type is judged as an empty string, which is no event type
+/// either: so all faults are found at once, each with its index.
 fn parse_events(values: &[Value]) -> Result<Subscriptions, Vec<FieldError>> {
-    let mut texts = Vec::with_capacity(values.len());
-    let mut faults = Vec::new();
-    for (index, value) in values.iter().enumerate() {
-        match value {
-            Value::String(text) => texts.push(text.as_str()),
-            _ => faults.push(FieldError::new(
-                format!("events[{index}]"),
-                "must be a string",
-            )),
-        }
-    }
-    if faults.is_empty() {
-        Subscriptions::parse("events", texts)
-    } else {
-        Err(faults)
-    }
+    let texts = values
+        .iter()
+        .map(|value| value.as_str().unwrap_or_default());
+    Subscriptions::parse("events", texts)
 }

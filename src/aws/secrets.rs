@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_secretsmanager::types::Tag;
+use aws_sdk_secretsmanager::operation::delete_secret::builders::DeleteSecretFluentBuilder;
+use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
+use jiff::Timestamp;
 use lru::LruCache;
 use secrecy::ExposeSecret;
 
@@ -19,6 +21,10 @@ use crate::domain::signing::SigningSecret;
 /// Versions that one process keeps: at some 200 bytes each, well under 1 MB.
 const CACHED_VERSIONS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
+/// Days for which a secret that was removed with [`Secrets::retire`] can be
+/// brought back; the fewest that Secrets Manager takes.
+pub const RECOVERY_DAYS: u8 = 7;
+
 type VersionCache = LruCache<(EndpointId, SecretVersion), Arc<SigningSecret>>;
 
 /// The secrets of one deployment. Cheap to clone; clones share the cache.
@@ -27,6 +33,17 @@ pub struct Secrets {
     client: Client,
     prefix: String,
     cache: Arc<Mutex<VersionCache>>,
+}
+
+/// A secret as the list of all shows it: not its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredSecret {
+    /// The app of its name.
+    pub app_id: AppId,
+    /// The endpoint of its name, which may or may not exist.
+    pub endpoint_id: EndpointId,
+    /// When it was stored first.
+    pub created_at: Timestamp,
 }
 
 impl Secrets {
@@ -133,18 +150,74 @@ impl Secrets {
     /// # Errors
     /// A fault of AWS.
     pub async fn delete(&self, app_id: AppId, endpoint_id: EndpointId) -> Result<(), AwsError> {
-        let deleted = self
+        let secret = self.deletion_of(app_id, endpoint_id);
+        send_deletion(secret.force_delete_without_recovery(true)).await
+    }
+
+    /// Removes a secret that nobody asked to delete. From now on it is missing
+    /// and costs nothing, and for [`RECOVERY_DAYS`] `RestoreSecret` brings it
+    /// back. Does nothing when there is none. One `DeleteSecret`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn retire(&self, app_id: AppId, endpoint_id: EndpointId) -> Result<(), AwsError> {
+        let secret = self.deletion_of(app_id, endpoint_id);
+        send_deletion(secret.recovery_window_in_days(RECOVERY_DAYS.into())).await
+    }
+
+    /// All secrets of the deployment, in no order; one that was stored in the
+    /// last minutes may be missing. What has another kind of name is somebody
+    /// else's and left out. One `ListSecrets` for each 100 secrets.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn list(&self) -> Result<Vec<StoredSecret>, AwsError> {
+        const OPERATION: &str = "ListSecrets";
+        let below_prefix = Filter::builder()
+            .key(FilterNameStringType::Name)
+            .values(format!("{}/", self.prefix))
+            .build();
+        let mut pages = self
             .client
+            .list_secrets()
+            .filters(below_prefix)
+            .max_results(100)
+            .into_paginator()
+            .send();
+        let mut secrets = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::new(OPERATION, error))?;
+            for entry in page.secret_list.unwrap_or_default() {
+                let Some((app_id, endpoint_id)) = entry.name().and_then(|name| self.ids(name))
+                else {
+                    continue;
+                };
+                secrets.push(StoredSecret {
+                    app_id,
+                    endpoint_id,
+                    created_at: created_at(&entry).ok_or_else(|| {
+                        AwsError::unexpected(OPERATION, "an entry without CreatedDate")
+                    })?,
+                });
+            }
+        }
+        Ok(secrets)
+    }
+
+    fn deletion_of(&self, app_id: AppId, endpoint_id: EndpointId) -> DeleteSecretFluentBuilder {
+        self.client
             .delete_secret()
             .secret_id(self.name(app_id, endpoint_id))
-            .force_delete_without_recovery(true)
-            .send()
-            .await;
-        match deleted {
-            Ok(_) => Ok(()),
-            Err(error) if is_gone(&error) => Ok(()),
-            Err(error) => Err(AwsError::new("DeleteSecret", error)),
-        }
+    }
+
+    /// The ids in a name that [`Self::name`] made.
+    fn ids(&self, name: &str) -> Option<(AppId, EndpointId)> {
+        let rest = name.strip_prefix(&self.prefix)?.strip_prefix('/')?;
+        let (app_id, endpoint_id) = rest.split_once('/')?;
+        let app_id = AppId::parse(app_id).ok()?;
+        let endpoint_id = EndpointId::parse(endpoint_id).ok()?;
+        // Ids are read in any letter case, names are not.
+        (self.name(app_id, endpoint_id) == name).then_some((app_id, endpoint_id))
     }
 
     fn name(&self, app_id: AppId, endpoint_id: EndpointId) -> String {
@@ -160,6 +233,19 @@ impl Secrets {
 /// Whether there is no such secret or version, or it is just being deleted.
 fn is_gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     has_code(error, "ResourceNotFoundException") || has_code(error, "InvalidRequestException")
+}
+
+async fn send_deletion(deletion: DeleteSecretFluentBuilder) -> Result<(), AwsError> {
+    match deletion.send().await {
+        Ok(_) => Ok(()),
+        Err(error) if is_gone(&error) => Ok(()),
+        Err(error) => Err(AwsError::new("DeleteSecret", error)),
+    }
+}
+
+fn created_at(entry: &SecretListEntry) -> Option<Timestamp> {
+    let millis = entry.created_date()?.to_millis().ok()?;
+    Timestamp::from_millisecond(millis).ok()
 }
 
 fn tag(key: &str, value: impl ToString) -> Tag {

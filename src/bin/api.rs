@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             aws_sdk_secretsmanager::Client::new(&sdk),
             config.common.secret_prefix,
         ),
-        queue: Queue::new(aws_sdk_sqs::Client::new(&sdk), config.queue_url),
+        queue: Queue::new(aws_sdk_sqs::Client::new(&sdk), config.common.queue_url),
         clock: Clock::system(),
         address_policy: config.common.address_policy,
         ping_wait: config.ping_wait,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::{Instrument, error_span};
-use webhook_endpoints::aws::{sdk_config, secrets::Secrets, table::Table};
+use webhook_endpoints::aws::{queue::Queue, sdk_config, secrets::Secrets, table::Table};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, DeliverConfig};
+use webhook_endpoints::delivery::metrics::Metrics;
 use webhook_endpoints::delivery::sender::{Sender, SenderOptions};
 use webhook_endpoints::delivery::{Deliverer, batch::handle_batch};
 use webhook_endpoints::telemetry;
@@ -30,8 +31,12 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             config.common.address_policy,
             config.delivery_timeout,
         ))?,
+        queue: Queue::new(aws_sdk_sqs::Client::new(&sdk), config.common.queue_url),
         clock: Clock::system(),
         retention: config.common.retention,
+        schedule: config.schedule,
+        disable_after: config.disable_after,
+        metrics: Metrics::to_stdout(Clock::system()),
     });
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         // At the highest level, so that it names the lines of every level.

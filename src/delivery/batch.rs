@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tracing::{Instrument, error};
 
-use super::Deliverer;
+use super::{Deliverer, Envelope};
+use crate::domain::id::EventId;
 use crate::domain::message::Message;
 
 /// A message without id failed, so that AWS can't be told which: the whole
@@ -55,16 +57,23 @@ pub async fn handle_batch(
 
 async fn handle_message(deliverer: &Deliverer, message: &SqsMessage) -> Result<(), String> {
     let body = message.body.as_deref().unwrap_or_default();
-    // The parser's message may quote the body, which is the customer's.
-    let message: Message = serde_json::from_str(body).map_err(|error| {
-        format!(
-            "a message can't be read ({:?} error at column {})",
-            error.classify(),
-            error.column()
-        )
-    })?;
+    let decoded = Message::from_json(body).map_err(|error| error.to_string())?;
     deliverer
-        .handle(message)
+        .handle(decoded, &envelope(message))
         .await
         .map_err(|error| error.to_string())
+}
+
+fn envelope(message: &SqsMessage) -> Envelope {
+    let sent_at = message
+        .attributes
+        .get("SentTimestamp")
+        .and_then(|millis| Timestamp::from_millisecond(millis.parse().ok()?).ok());
+    Envelope {
+        message_id: message
+            .message_id
+            .as_deref()
+            .and_then(|id| EventId::parse(id).ok()),
+        sent_at,
+    }
 }

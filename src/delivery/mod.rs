@@ -1,150 +1,75 @@
-//! A delivery from queue message to recorded attempt.
+//! From queue message to recorded outcome.
 
+mod attempt;
 pub mod batch;
 pub mod egress;
+mod fan_out;
+pub mod metrics;
+mod recover;
 pub mod sender;
+mod sweep;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tracing::info;
 
 use crate::aws::AwsError;
+use crate::aws::queue::Queue;
 use crate::aws::secrets::Secrets;
-use crate::aws::table::{Recorded, Table};
+use crate::aws::table::Table;
 use crate::clock::Clock;
-use crate::domain::delivery::{Attempt, Delivery, Failure, Verdict};
-use crate::domain::endpoint::Endpoint;
-use crate::domain::event_type::EventType;
-use crate::domain::message::{Message, TestPing};
+use crate::domain::id::EventId;
+use crate::domain::message::Message;
+use crate::domain::retry::RetrySchedule;
+use metrics::Metrics;
 use sender::Sender;
 
-/// Makes attempts and records them.
+/// Does what the messages of the delivery queue ask for.
 #[derive(Debug)]
 pub struct Deliverer {
-    /// Endpoints and the history.
+    /// Endpoints, events and the history.
     pub table: Table,
     /// What is signed with.
     pub secrets: Secrets,
+    /// Where attempts to come are put.
+    pub queue: Queue,
     /// What sends.
     pub sender: Sender,
     /// Where time comes from.
     pub clock: Clock,
     /// How long the history is kept.
     pub retention: Duration,
+    /// When a failed attempt is tried again.
+    pub schedule: RetrySchedule,
+    /// How long every attempt has to fail until an endpoint is disabled.
+    pub disable_after: Duration,
+    /// Where figures go.
+    pub metrics: Metrics,
 }
 
-/// Times that the endpoint is read again because the version of its secret was
-/// gone: each takes a rotation between two reads.
-const SECRET_READS: u32 = 3;
+/// What the queue knows of a message.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Envelope {
+    /// Its id, the same each time it is received.
+    pub message_id: Option<EventId>,
+    /// When it was sent.
+    pub sent_at: Option<Timestamp>,
+}
 
 impl Deliverer {
-    /// Does what a message asks for. Returns once the outcome is recorded; a
-    /// message that is handled twice is sent once, unless the first handling
-    /// was cut off between sending and recording.
+    /// Does what a message asks for, and returns once what came of it is
+    /// recorded. A message that is handled twice does nothing the second time,
+    /// unless the first was cut off half-way.
     ///
     /// # Errors
     /// A fault of AWS: nothing is lost if the message is handled again.
-    pub async fn handle(&self, message: Message) -> Result<(), AwsError> {
+    pub async fn handle(&self, message: Message, envelope: &Envelope) -> Result<(), AwsError> {
         match message {
-            Message::TestPing(ping) => self.test_ping(&ping).await,
+            Message::TestPing(ping) => self.attempt(ping.task(self.retention)).await,
+            Message::Delivery(task) => self.attempt(task).await,
+            Message::Event(event) => self.fan_out(event, envelope).await,
+            Message::Recover(recovery) => self.recover(recovery).await,
+            Message::Sweep => self.sweep().await,
         }
-    }
-
-    async fn test_ping(&self, ping: &TestPing) -> Result<(), AwsError> {
-        let mut reads_left = SECRET_READS;
-        let verdict_source = loop {
-            let (endpoint, attempts) = self
-                .table
-                .attempt_context(ping.app_id, ping.endpoint_id, ping.delivery_id)
-                .await?;
-            if attempts > 0 {
-                info!(delivery_id = %ping.delivery_id, "the attempt is recorded already");
-                return Ok(());
-            }
-            let Some(endpoint) = endpoint else {
-                break None;
-            };
-            if let Some(secret) = self.secrets.of(&endpoint).await? {
-                break Some((endpoint, secret));
-            }
-            reads_left -= 1;
-            if reads_left == 0 {
-                return Err(AwsError::unexpected(
-                    "GetSecretValue",
-                    "the version that the endpoint names is missing",
-                ));
-            }
-        };
-        let started_at = self.clock.now();
-        let (verdict, duration) = match verdict_source {
-            None => (Verdict::Failed(Failure::EndpointDeleted), Duration::ZERO),
-            Some((endpoint, secret)) => {
-                let webhook_id = ping.delivery_id.to_string();
-                let signature = secret.sign(&webhook_id, started_at, ping.payload.as_bytes());
-                self.send(
-                    &endpoint,
-                    &webhook_id,
-                    started_at,
-                    &signature,
-                    &ping.payload,
-                )
-                .await
-            }
-        };
-        let attempt = Attempt {
-            number: 1,
-            started_at,
-            duration_ms: u32::try_from(duration.as_millis()).unwrap_or(u32::MAX),
-            verdict,
-        };
-        let delivery = Delivery::pending(
-            ping.delivery_id,
-            ping.endpoint_id,
-            EventType::test_ping(),
-            ping.created_at,
-        )
-        .concluded(&attempt);
-        let recorded = self
-            .table
-            .record_attempt(&delivery, &attempt, &ping.payload, self.retention)
-            .await?;
-        info!(
-            app_id = %ping.app_id,
-            endpoint_id = %ping.endpoint_id,
-            delivery_id = %ping.delivery_id,
-            event = %delivery.event,
-            attempt = attempt.number,
-            status = %delivery.status,
-            response_status = attempt.verdict.response_status(),
-            failure = failure_code(&attempt.verdict),
-            duration_ms = attempt.duration_ms,
-            duplicate = recorded == Recorded::Stale,
-            "attempt"
-        );
-        Ok(())
-    }
-
-    async fn send(
-        &self,
-        endpoint: &Endpoint,
-        webhook_id: &str,
-        at: Timestamp,
-        signature: &str,
-        payload: &str,
-    ) -> (Verdict, Duration) {
-        let begun = std::time::Instant::now();
-        let verdict = self
-            .sender
-            .post(&endpoint.url, webhook_id, at, signature, payload.to_owned())
-            .await;
-        (verdict, begun.elapsed())
-    }
-}
-
-fn failure_code(verdict: &Verdict) -> Option<&'static str> {
-    match verdict {
-        Verdict::Answered { .. } => None,
-        Verdict::Failed(failure) => Some(failure.code()),
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::dns::Resolve;
-use reqwest::header::CONTENT_TYPE;
-use reqwest::{Certificate, Client, Response, redirect};
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::{Certificate, Client, Response, StatusCode, redirect};
 
 use super::egress::{EgressError, GuardedResolver, SystemResolver};
 use crate::domain::address::AddressPolicy;
@@ -123,6 +123,7 @@ impl Sender {
             Ok::<_, reqwest::Error>(Verdict::Answered {
                 status: response.status().as_u16(),
                 body: body_excerpt(&body),
+                retry_after: retry_after(&response, at),
             })
         };
         match tokio::time::timeout(self.deadline, exchange).await {
@@ -131,6 +132,23 @@ impl Sender {
             Err(_) => Verdict::Failed(Failure::Timeout),
         }
     }
+}
+
+/// What a 429 or a 503 asks to wait: seconds, or an HTTP date (RFC 9110,
+/// 10.2.3).
+fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
+    if !matches!(
+        response.status(),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) {
+        return None;
+    }
+    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = Timestamp::try_from(httpdate::parse_http_date(value).ok()?).ok()?;
+    Duration::try_from(date.duration_since(now)).ok()
 }
 
 /// Reads up to [`MOST_BODY_BYTES`], keeps the first [`KEPT_BODY_BYTES`].

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::event_type::EventType;
-use super::id::{DeliveryId, EndpointId};
+use super::id::{DeliveryId, EndpointId, EventId};
 
 /// Characters of a receiver's answer that are kept.
 pub const KEPT_BODY_CHARS: usize = 1000;
@@ -18,6 +19,8 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// The endpoint it is for.
     pub endpoint_id: EndpointId,
+    /// The event that it delivers.
+    pub event_id: EventId,
     /// The type of the event.
     pub event: EventType,
     /// Where it stands.
@@ -32,20 +35,27 @@ pub struct Delivery {
     pub delivered_at: Option<Timestamp>,
     /// When the next attempt is due, if one is.
     pub next_retry_at: Option<Timestamp>,
+    /// When it is forgotten.
+    pub expires_at: Timestamp,
+    /// Why it ended without a further attempt, if it did.
+    pub abandoned: Option<Abandoned>,
 }
 
 impl Delivery {
     /// A delivery that was accepted and not yet attempted.
     #[must_use]
-    pub fn pending(
+    pub fn accepted(
         id: DeliveryId,
         endpoint_id: EndpointId,
+        event_id: EventId,
         event: EventType,
         created_at: Timestamp,
+        expires_at: Timestamp,
     ) -> Self {
         Self {
             id,
             endpoint_id,
+            event_id,
             event,
             status: DeliveryStatus::Pending,
             response_status: None,
@@ -53,23 +63,26 @@ impl Delivery {
             created_at,
             delivered_at: None,
             next_retry_at: None,
+            expires_at,
+            abandoned: None,
         }
     }
 
-    /// The delivery after an attempt that no other follows.
+    /// The delivery after an attempt, with the time of the next one if there is
+    /// to be one.
     #[must_use]
-    pub fn concluded(self, attempt: &Attempt) -> Self {
+    pub fn after(self, attempt: &Attempt, next_retry_at: Option<Timestamp>) -> Self {
         let success = attempt.verdict.is_success();
         Self {
-            status: if success {
-                DeliveryStatus::Delivered
-            } else {
-                DeliveryStatus::Failed
+            status: match (success, next_retry_at) {
+                (true, _) => DeliveryStatus::Delivered,
+                (false, Some(_)) => DeliveryStatus::Pending,
+                (false, None) => DeliveryStatus::Failed,
             },
             response_status: attempt.verdict.response_status(),
             attempts: attempt.number,
             delivered_at: success.then(|| attempt.ended_at()),
-            next_retry_at: None,
+            next_retry_at: next_retry_at.filter(|_| !success),
             ..self
         }
     }
@@ -135,7 +148,7 @@ impl Attempt {
     /// When it ended.
     #[must_use]
     pub fn ended_at(&self) -> Timestamp {
-        self.started_at + std::time::Duration::from_millis(self.duration_ms.into())
+        self.started_at + Duration::from_millis(self.duration_ms.into())
     }
 }
 
@@ -148,6 +161,8 @@ pub enum Verdict {
         status: u16,
         /// First [`KEPT_BODY_CHARS`] characters of the body.
         body: String,
+        /// How long the receiver asked to wait (`Retry-After` of 429 and 503).
+        retry_after: Option<Duration>,
     },
     /// It did not.
     Failed(Failure),
@@ -194,21 +209,17 @@ pub enum Failure {
     /// The connection ended early, or what came was no HTTP.
     #[error("the connection broke before an answer was complete")]
     BrokenAnswer,
-    /// The endpoint was deleted before the attempt.
-    #[error("the endpoint was deleted before the attempt")]
-    EndpointDeleted,
 }
 
 impl Failure {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 6] = [
         Self::Dns,
         Self::RefusedAddress,
         Self::Connect,
         Self::Tls,
         Self::Timeout,
         Self::BrokenAnswer,
-        Self::EndpointDeleted,
     ];
 
     /// The name in the table and in logs.
@@ -221,7 +232,6 @@ impl Failure {
             Self::Tls => "tls",
             Self::Timeout => "timeout",
             Self::BrokenAnswer => "broken_answer",
-            Self::EndpointDeleted => "endpoint_deleted",
         }
     }
 
@@ -229,6 +239,44 @@ impl Failure {
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|failure| failure.code() == code)
+    }
+}
+
+/// Why a delivery ends without a further attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Abandoned {
+    /// The endpoint was deleted.
+    #[error("the endpoint was deleted before the attempt")]
+    EndpointDeleted,
+    /// The endpoint is not active.
+    #[error("the endpoint was inactive when the attempt was due")]
+    EndpointInactive,
+    /// What was to be sent is no longer kept.
+    #[error("the payload expired before the attempt")]
+    PayloadExpired,
+}
+
+impl Abandoned {
+    /// The name in the table and in logs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::EndpointDeleted => "endpoint_deleted",
+            Self::EndpointInactive => "endpoint_inactive",
+            Self::PayloadExpired => "payload_expired",
+        }
+    }
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        [
+            Self::EndpointDeleted,
+            Self::EndpointInactive,
+            Self::PayloadExpired,
+        ]
+        .into_iter()
+        .find(|reason| reason.code() == code)
     }
 }
 
@@ -273,6 +321,7 @@ mod tests {
         let answered = |status| Verdict::Answered {
             status,
             body: String::new(),
+            retry_after: None,
         };
         for status in [200, 204, 299] {
             assert!(answered(status).is_success(), "{status}");

@@ -30,6 +30,48 @@ pub struct Endpoint {
     pub created_at: Timestamp,
     /// When it was last changed; its secret's rotation counts.
     pub updated_at: Timestamp,
+    /// Why and when the service itself made it inactive, if it did.
+    pub disabled: Option<Disabled>,
+    /// Since when every attempt fails, if the last one did.
+    pub failing_since: Option<Timestamp>,
+}
+
+/// That the service made an endpoint inactive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disabled {
+    /// Why.
+    pub reason: DisabledReason,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Why the service makes an endpoint inactive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisabledReason {
+    /// The receiver answered 410 Gone (Standard Webhooks, "Deliverability and
+    /// reliability": the receiver wants no more).
+    Gone,
+    /// Every delivery failed for too long.
+    Failing,
+}
+
+impl DisabledReason {
+    /// The name in the API and in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "GONE",
+            Self::Failing => "FAILING",
+        }
+    }
+
+    /// The reason of this name.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Gone, Self::Failing]
+            .into_iter()
+            .find(|reason| reason.as_str() == text)
+    }
 }
 
 /// A change of an endpoint: what is `None` stays.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::validation::FieldError;
 
 /// Longest event type or pattern, in bytes.
@@ -12,8 +14,23 @@ pub const MAX_SUBSCRIPTIONS: usize = 100;
 /// The name of a kind of event: full-stop separated segments of
 /// `[A-Za-z0-9_-]+`, at most [`MAX_EVENT_TYPE_BYTES`] (Standard Webhooks,
 /// "Event types").
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct EventType(String);
+
+impl From<EventType> for String {
+    fn from(event_type: EventType) -> Self {
+        event_type.0
+    }
+}
+
+impl TryFrom<String> for EventType {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        Self::parse(&text)
+    }
+}
 
 impl EventType {
     /// The event of a test ping.
@@ -111,6 +128,9 @@ impl Subscriptions {
         let mut faults = Vec::new();
         for (index, text) in texts.into_iter().enumerate() {
             match EventPattern::parse(text) {
+                // Beyond the limit the list is refused anyway; comparing on would
+                // cost a long list the square of its length.
+                Ok(_) if patterns.len() > MAX_SUBSCRIPTIONS => {}
                 Ok(pattern) if patterns.contains(&pattern) => {}
                 Ok(pattern) => patterns.push(pattern),
                 Err(message) => {
@@ -140,7 +160,8 @@ impl Subscriptions {
     }
 }
 
-const SEGMENTS: &str = "must be full-stop separated segments of letters, digits, _ and -";
+const SEGMENTS: &str =
+    "must be a string of full-stop separated segments of letters, digits, _ and -";
 const WILDCARD: &str = "may have * alone, or as its last segment only, as in invoice.*";
 const LIST: &str = "must have 1 to 100 different event types";
 

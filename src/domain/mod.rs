@@ -8,6 +8,7 @@ pub mod endpoint;
 pub mod event_type;
 pub mod id;
 pub mod message;
+pub mod retry;
 pub mod signing;
 pub mod target_url;
 pub mod validation;

@@ -5,7 +5,25 @@
     unreachable_pub,
     reason = "a test binary has no public surface; pub marks what tests use of the support"
 )]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that finds something else than it expects has failed; the exemption for \
+              tests leaves out their helpers"
+)]
 
 mod support;
 
+mod auth;
+mod aws_calls;
+mod bad_bodies;
+mod bad_requests;
+mod faults;
+mod interrupted_deletion;
+mod isolation;
+mod limits;
 mod ping;
+mod rotation;
+mod routing;
+mod secrecy;
+mod webhooks;

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::endpoints::{endpoint_key, live_endpoint};
-use super::{INDEX, Item, Table, collect, decode, encode, key, number, text};
+use super::events::{StoredEvent, event_key, stored_event};
+use super::schedule::{partition_of, sort_of};
+use super::{INDEX, Item, Table, decode, encode, key, number, text};
 use crate::aws::AwsError;
 use crate::aws::error::condition_failed;
-use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Failure, Verdict};
+use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus, Failure, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
-use crate::domain::id::{AppId, DeliveryId, EndpointId};
+use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use crate::domain::message::{DeliveryTask, Recovery};
 use crate::domain::{iso_millis, serde_millis};
 
 /// What became of recording an attempt.
@@ -25,13 +29,48 @@ pub enum Recorded {
     Stale,
 }
 
+/// Which deliveries of an endpoint to list. All bounds hold at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Of one status.
+    pub status: Option<DeliveryStatus>,
+    /// Of one type.
+    pub event: Option<EventType>,
+    /// From this one on.
+    pub from: DeliveryId,
+    /// Up to this one.
+    pub to: DeliveryId,
+}
+
 /// A page of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// Newest first.
     pub deliveries: Vec<Delivery>,
-    /// Whether older ones follow.
-    pub more: bool,
+    /// The delivery that the next page begins after, unless this is the last.
+    pub next: Option<DeliveryId>,
+}
+
+/// A delivery in full.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FullDelivery {
+    /// Where it stands.
+    pub delivery: Delivery,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// What is sent, where it is not the payload of a stored event.
+    pub payload: Option<String>,
+}
+
+/// What an attempt has to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptContext {
+    /// The endpoint as it is now, unless it is gone.
+    pub endpoint: Option<Endpoint>,
+    /// The delivery as it is recorded, if it is.
+    pub delivery: Option<Delivery>,
+    /// The event, if it was asked for and is still kept.
+    pub event: Option<StoredEvent>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -41,6 +80,9 @@ struct DeliveryItem {
     sk: String,
     gsi1pk: String,
     gsi1sk: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app_id: Option<AppId>,
+    event_id: EventId,
     event: String,
     status: String,
     attempts: u32,
@@ -62,6 +104,8 @@ struct DeliveryItem {
     next_retry_at: Option<Timestamp>,
     /// Unix seconds, by which DynamoDB removes the item.
     expires_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    abandoned: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     payload: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -89,14 +133,13 @@ impl Table {
     ///
     /// # Errors
     /// A fault of AWS.
-    pub async fn record_pending(
-        &self,
-        delivery: &Delivery,
-        payload: &str,
-        retention: Duration,
-    ) -> Result<Recorded, AwsError> {
+    pub async fn record_accepted(&self, task: &DeliveryTask) -> Result<Recorded, AwsError> {
         const OPERATION: &str = "PutItem of a delivery";
-        let item = DeliveryItem::new(delivery, payload, retention);
+        let item = DeliveryItem {
+            app_id: Some(task.app_id),
+            payload: task.payload.clone(),
+            ..DeliveryItem::from(&task.delivery())
+        };
         let put = self
             .client
             .put_item()
@@ -113,92 +156,109 @@ impl Table {
     }
 
     /// Records an attempt and where the delivery stands after it, also when
-    /// the delivery was not recorded before. One `UpdateItem`.
+    /// the delivery was not recorded before. With `scheduled`, the next attempt
+    /// waits in the table's schedule. One `UpdateItem`.
     ///
     /// # Errors
     /// A fault of AWS.
     pub async fn record_attempt(
         &self,
+        task: &DeliveryTask,
         delivery: &Delivery,
         attempt: &Attempt,
-        payload: &str,
-        retention: Duration,
+        scheduled: bool,
     ) -> Result<Recorded, AwsError> {
         const OPERATION: &str = "UpdateItem of a delivery";
-        let item = DeliveryItem::new(delivery, payload, retention);
-        let entry = encode(OPERATION, &AttemptItem::from(attempt))?;
-        let mut update = self
-            .client
-            .update_item()
+        let mut changes = Changes::of(task, delivery);
+        changes.set("attempts", number(delivery.attempts));
+        changes.append(
+            "attemptLog",
+            encode(OPERATION, &AttemptItem::from(attempt))?,
+        );
+        changes.set_or_remove("responseStatus", delivery.response_status.map(number));
+        let delivered_at = delivery.delivered_at.map(iso_millis);
+        changes.set_or_remove("deliveredAt", delivered_at.map(text));
+        let due_at = delivery.next_retry_at;
+        changes.set_or_remove("nextRetryAt", due_at.map(iso_millis).map(text));
+        let due_at = due_at.filter(|_| scheduled);
+        changes.set_or_remove("gsi2pk", due_at.map(|_| text(partition_of(delivery.id))));
+        changes.set_or_remove("gsi2sk", due_at.map(|at| text(sort_of(at, delivery.id))));
+        self.write_outcome(OPERATION, task, changes).await
+    }
+
+    /// Records that a delivery ends without the attempt of the task, also when
+    /// it was not recorded before. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn record_abandoned(
+        &self,
+        task: &DeliveryTask,
+        reason: Abandoned,
+    ) -> Result<Recorded, AwsError> {
+        let delivery = Delivery {
+            status: DeliveryStatus::Failed,
+            ..task.delivery()
+        };
+        let mut changes = Changes::of(task, &delivery);
+        changes.set("abandoned", text(reason.code()));
+        changes.set_once("attempts", number(0));
+        for name in ["nextRetryAt", "gsi2pk", "gsi2sk"] {
+            changes.set_or_remove(name, None);
+        }
+        self.write_outcome("UpdateItem of an abandoned delivery", task, changes)
+            .await
+    }
+
+    /// Writes an outcome unless the delivery has come as far as the task's
+    /// attempt already, or has ended.
+    async fn write_outcome(
+        &self,
+        operation: &'static str,
+        task: &DeliveryTask,
+        changes: Changes,
+    ) -> Result<Recorded, AwsError> {
+        let updated = changes
+            .apply(self.client.update_item())
             .table_name(&self.name)
-            .set_key(Some(key(item.pk, item.sk)))
-            .condition_expression("attribute_not_exists(attempts) OR attempts < :attempts")
-            // Names that DynamoDB reserves are given by placeholders.
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#event", "event")
-            .expression_attribute_values(":gsi1pk", text(item.gsi1pk))
-            .expression_attribute_values(":gsi1sk", text(item.gsi1sk))
-            .expression_attribute_values(":event", text(item.event))
-            .expression_attribute_values(":status", text(item.status))
-            .expression_attribute_values(":attempts", number(item.attempts))
-            .expression_attribute_values(":createdAt", text(iso_millis(item.created_at)))
-            .expression_attribute_values(":expiresAt", number(item.expires_at))
-            .expression_attribute_values(":payload", text(payload))
-            .expression_attribute_values(":none", AttributeValue::L(Vec::new()))
-            .expression_attribute_values(
-                ":entry",
-                AttributeValue::L(vec![AttributeValue::M(entry)]),
-            );
-        let mut set = "gsi1pk = :gsi1pk, gsi1sk = :gsi1sk, #event = :event, #status = :status, \
-             attempts = :attempts, createdAt = if_not_exists(createdAt, :createdAt), \
-             expiresAt = if_not_exists(expiresAt, :expiresAt), \
-             payload = if_not_exists(payload, :payload), \
-             attemptLog = list_append(if_not_exists(attemptLog, :none), :entry)"
-            .to_owned();
-        let mut remove = Vec::new();
-        let optional = [
-            ("responseStatus", item.response_status.map(number)),
-            ("deliveredAt", item.delivered_at.map(iso_millis).map(text)),
-            ("nextRetryAt", item.next_retry_at.map(iso_millis).map(text)),
-        ];
-        for (name, value) in optional {
-            match value {
-                Some(value) => {
-                    set.push_str(&format!(", {name} = :{name}"));
-                    update = update.expression_attribute_values(format!(":{name}"), value);
-                }
-                None => remove.push(name),
-            }
-        }
-        let mut expression = format!("SET {set}");
-        if !remove.is_empty() {
-            expression.push_str(&format!(" REMOVE {}", remove.join(", ")));
-        }
-        match update.update_expression(expression).send().await {
+            .set_key(Some(delivery_key(task.endpoint_id, task.delivery_id)))
+            .condition_expression(
+                "attribute_not_exists(pk) OR (attempts < :attempt AND #status = :pending)",
+            )
+            .expression_attribute_values(":attempt", number(task.attempt))
+            .expression_attribute_values(":pending", text(DeliveryStatus::Pending))
+            .send()
+            .await;
+        match updated {
             Ok(_) => Ok(Recorded::Written),
             Err(error) if condition_failed(&error) => Ok(Recorded::Stale),
-            Err(error) => Err(AwsError::new(OPERATION, error)),
+            Err(error) => Err(AwsError::new(operation, error)),
         }
     }
 
-    /// What an attempt has to know: the endpoint as it is now, and how many
-    /// attempts of the delivery are recorded. One strongly consistent
-    /// `BatchGetItem`.
+    /// What an attempt has to know. One strongly consistent `BatchGetItem` of
+    /// endpoint, delivery and, unless the task has its payload, event.
     ///
     /// # Errors
     /// A fault of AWS.
     pub async fn attempt_context(
         &self,
-        app_id: AppId,
-        endpoint_id: EndpointId,
-        delivery_id: DeliveryId,
-    ) -> Result<(Option<Endpoint>, u32), AwsError> {
-        const OPERATION: &str = "BatchGetItem of an endpoint and a delivery";
+        task: &DeliveryTask,
+        now: Timestamp,
+    ) -> Result<AttemptContext, AwsError> {
+        const OPERATION: &str = "BatchGetItem of an endpoint, a delivery and an event";
         let mut keys = vec![
-            endpoint_key(app_id, endpoint_id),
-            delivery_key(endpoint_id, delivery_id),
+            endpoint_key(task.app_id, task.endpoint_id),
+            delivery_key(task.endpoint_id, task.delivery_id),
         ];
-        let (mut endpoint, mut attempts) = (None, 0);
+        if task.payload.is_none() {
+            keys.push(event_key(task.app_id, task.event_id));
+        }
+        let mut context = AttemptContext {
+            endpoint: None,
+            delivery: None,
+            event: None,
+        };
         for pause in UNPROCESSED_PAUSES {
             tokio::time::sleep(pause).await;
             let request = KeysAndAttributes::builder()
@@ -214,13 +274,9 @@ impl Table {
                 .await
                 .map_err(|error| AwsError::new(OPERATION, error))?;
             for item in found.responses.unwrap_or_default().into_values().flatten() {
-                if item.contains_key("secretVersion") {
-                    endpoint = live_endpoint(OPERATION, item)?;
-                } else {
-                    attempts = decode::<DeliveryItem>(OPERATION, item)?.attempts;
-                }
+                context.take(OPERATION, item, now)?;
             }
-            // DynamoDB answers in part when it throttles.
+            // DynamoDB answers in part when it throttles, or beyond 16 MB.
             keys = found
                 .unprocessed_keys
                 .unwrap_or_default()
@@ -228,14 +284,13 @@ impl Table {
                 .flat_map(|rest| rest.keys)
                 .collect();
             if keys.is_empty() {
-                return Ok((endpoint, attempts));
+                return Ok(context);
             }
         }
         Err(AwsError::from_code(OPERATION, "ThrottlingException"))
     }
 
-    /// A delivery with its attempts, oldest first. One strongly consistent
-    /// `GetItem`.
+    /// A delivery in full. One strongly consistent `GetItem`.
     ///
     /// # Errors
     /// A fault of AWS.
@@ -243,7 +298,7 @@ impl Table {
         &self,
         endpoint_id: EndpointId,
         id: DeliveryId,
-    ) -> Result<Option<(Delivery, Vec<Attempt>)>, AwsError> {
+    ) -> Result<Option<FullDelivery>, AwsError> {
         const OPERATION: &str = "GetItem of a delivery";
         let found = self
             .client
@@ -258,6 +313,7 @@ impl Table {
             return Ok(None);
         };
         let mut item: DeliveryItem = decode(OPERATION, item)?;
+        let payload = item.payload.take();
         let attempts = std::mem::take(&mut item.attempt_log)
             .into_iter()
             .map(AttemptItem::into_attempt)
@@ -266,68 +322,147 @@ impl Table {
         let delivery = item
             .into_delivery()
             .map_err(|reason| AwsError::unexpected(OPERATION, reason))?;
-        Ok(Some((delivery, attempts)))
+        Ok(Some(FullDelivery {
+            delivery,
+            attempts,
+            payload,
+        }))
     }
 
-    /// A page of an endpoint's deliveries, newest first, from the one before
-    /// `before` on, of one status if one is given. What has expired is left
-    /// out, also before DynamoDB removes it. One `Query`, more only where that
-    /// passes over expired items.
+    /// A page of an endpoint's deliveries, newest first. What has expired is
+    /// left out, also before DynamoDB removes it.
+    ///
+    /// One `Query`, more only where that passes over expired items or other
+    /// event types. After [`MOST_PAGES`] of them the page is cut short, so that
+    /// a rare type in a long history costs bounded time and the caller still
+    /// gets ahead.
     ///
     /// # Errors
     /// A fault of AWS.
     pub async fn deliveries(
         &self,
         endpoint_id: EndpointId,
-        status: Option<DeliveryStatus>,
-        before: Option<DeliveryId>,
+        wanted: &HistoryQuery,
         limit: usize,
         now: Timestamp,
     ) -> Result<Page, AwsError> {
         const OPERATION: &str = "Query of deliveries";
-        let (pk, sk, partition) = match status {
+        let mut deliveries = Vec::new();
+        if wanted.from > wanted.to {
+            return Ok(Page {
+                deliveries,
+                next: None,
+            });
+        }
+        let (pk, sk, partition) = match wanted.status {
             None => ("pk", "sk", partition(endpoint_id)),
             Some(status) => ("gsi1pk", "gsi1sk", status_partition(endpoint_id, status)),
         };
-        // The item after the page tells whether there is another page.
-        let wanted = limit + 1;
         let mut query = self
             .client
             .query()
             .table_name(&self.name)
-            .set_index_name(status.map(|_| INDEX.to_owned()))
-            .key_condition_expression(match before {
-                None => format!("{pk} = :partition"),
-                Some(_) => format!("{pk} = :partition AND {sk} < :before"),
-            })
+            .set_index_name(wanted.status.map(|_| INDEX.to_owned()))
+            // An index can't be read consistently; the table is, so that an
+            // outcome that a caller was told of is in the list.
+            .consistent_read(wanted.status.is_none())
+            .key_condition_expression(format!("{pk} = :partition AND {sk} BETWEEN :from AND :to"))
             .expression_attribute_values(":partition", text(partition))
-            .filter_expression("expiresAt > :now")
+            .expression_attribute_values(":from", text(sort(wanted.from)))
+            .expression_attribute_values(":to", text(sort(wanted.to)))
             .expression_attribute_values(":now", number(now.as_second()))
             .projection_expression(
-                "pk, sk, gsi1pk, gsi1sk, #event, #status, attempts, responseStatus, createdAt, \
-                 deliveredAt, nextRetryAt, expiresAt",
+                "pk, sk, gsi1pk, gsi1sk, eventId, #event, #status, attempts, responseStatus, \
+                 createdAt, deliveredAt, nextRetryAt, expiresAt",
             )
             .expression_attribute_names("#event", "event")
             .expression_attribute_names("#status", "status")
-            .scan_index_forward(false)
-            .limit(i32::try_from(wanted).unwrap_or(i32::MAX));
-        if let Some(before) = before {
-            query = query.expression_attribute_values(":before", text(sort(before)));
-        }
-        let mut deliveries = collect(OPERATION, query, wanted)
-            .await?
-            .into_iter()
-            .map(|item| {
-                decode::<DeliveryItem>(OPERATION, item)?
+            .scan_index_forward(false);
+        let filter = "expiresAt > :now";
+        // The item after the page tells whether there is another page.
+        query = match &wanted.event {
+            None => query
+                .filter_expression(filter)
+                .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
+            Some(event) => query
+                .filter_expression(format!("{filter} AND #event = :event"))
+                .expression_attribute_values(":event", text(event)),
+        };
+        let mut start = None;
+        for _ in 0..MOST_PAGES {
+            let page = query
+                .clone()
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| AwsError::new(OPERATION, error))?;
+            for item in page.items.unwrap_or_default() {
+                let delivery = decode::<DeliveryItem>(OPERATION, item)?
                     .into_delivery()
-                    .map_err(|reason| AwsError::unexpected(OPERATION, reason))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        let more = deliveries.len() > limit;
-        deliveries.truncate(limit);
-        Ok(Page { deliveries, more })
+                    .map_err(|reason| AwsError::unexpected(OPERATION, reason))?;
+                deliveries.push(delivery);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() || deliveries.len() > limit {
+                break;
+            }
+        }
+        let next = if deliveries.len() > limit {
+            deliveries.truncate(limit);
+            deliveries.last().map(|last| last.id)
+        } else {
+            start.and_then(|key| delivery_of_sort(key.get("sk")?.as_s().ok()?))
+        };
+        Ok(Page { deliveries, next })
     }
 }
+
+impl Table {
+    /// How many deliveries a recovery will make again. One `Query` of the index
+    /// for each 1 MB of it.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn count_failed(&self, recovery: &Recovery, now: Timestamp) -> Result<u32, AwsError> {
+        const OPERATION: &str = "Query of failed deliveries";
+        let to = recovery.before.predecessor();
+        if recovery.from > to {
+            return Ok(0);
+        }
+        let partition = status_partition(recovery.endpoint_id, DeliveryStatus::Failed);
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(INDEX)
+            .select(Select::Count)
+            .key_condition_expression("gsi1pk = :partition AND gsi1sk BETWEEN :from AND :to")
+            .filter_expression("expiresAt > :now AND #event <> :ping")
+            .expression_attribute_names("#event", "event")
+            .expression_attribute_values(":partition", text(partition))
+            .expression_attribute_values(":from", text(sort(recovery.from)))
+            .expression_attribute_values(":to", text(sort(to)))
+            .expression_attribute_values(":now", number(now.as_second()))
+            .expression_attribute_values(":ping", text(EventType::test_ping()));
+        let (mut count, mut start) = (0, None);
+        loop {
+            let page = query
+                .clone()
+                .set_exclusive_start_key(start)
+                .send()
+                .await
+                .map_err(|error| AwsError::new(OPERATION, error))?;
+            count += u32::try_from(page.count).unwrap_or(0);
+            start = page.last_evaluated_key;
+            if start.is_none() || count >= recovery.remaining {
+                return Ok(count.min(recovery.remaining));
+            }
+        }
+    }
+}
+
+/// Pages of DynamoDB (1 MB each) that one page of a history may read.
+const MOST_PAGES: usize = 40;
 
 /// Pauses before the tries of a batch that DynamoDB answers in part.
 const UNPROCESSED_PAUSES: [Duration; 5] = [
@@ -350,17 +485,29 @@ fn sort(id: DeliveryId) -> String {
     format!("DELIVERY#{id}")
 }
 
-fn delivery_key(endpoint_id: EndpointId, id: DeliveryId) -> Item {
+/// The endpoint of a delivery's partition.
+pub(super) fn endpoint_of_partition(pk: &str) -> Option<EndpointId> {
+    EndpointId::parse(pk.strip_prefix("ENDPOINT#")?).ok()
+}
+
+fn delivery_of_sort(sk: &str) -> Option<DeliveryId> {
+    DeliveryId::parse(sk.strip_prefix("DELIVERY#")?).ok()
+}
+
+/// Key of a delivery's item.
+pub(super) fn delivery_key(endpoint_id: EndpointId, id: DeliveryId) -> Item {
     key(partition(endpoint_id), sort(id))
 }
 
-impl DeliveryItem {
-    fn new(delivery: &Delivery, payload: &str, retention: Duration) -> Self {
+impl From<&Delivery> for DeliveryItem {
+    fn from(delivery: &Delivery) -> Self {
         Self {
             pk: partition(delivery.endpoint_id),
             sk: sort(delivery.id),
             gsi1pk: status_partition(delivery.endpoint_id, delivery.status),
             gsi1sk: sort(delivery.id),
+            app_id: None,
+            event_id: delivery.event_id,
             event: delivery.event.to_string(),
             status: delivery.status.to_string(),
             attempts: delivery.attempts,
@@ -368,19 +515,21 @@ impl DeliveryItem {
             created_at: delivery.created_at,
             delivered_at: delivery.delivered_at,
             next_retry_at: delivery.next_retry_at,
-            expires_at: (delivery.created_at + retention).as_second(),
-            payload: Some(payload.to_owned()),
+            expires_at: delivery.expires_at.as_second(),
+            abandoned: None,
+            payload: None,
             attempt_log: Vec::new(),
         }
     }
+}
 
+impl DeliveryItem {
     fn into_delivery(self) -> Result<Delivery, &'static str> {
         const KEYS: &str = "not the keys of a delivery";
-        let id = self.sk.strip_prefix("DELIVERY#").ok_or(KEYS)?;
-        let endpoint_id = self.pk.strip_prefix("ENDPOINT#").ok_or(KEYS)?;
         Ok(Delivery {
-            id: DeliveryId::parse(id).map_err(|_| KEYS)?,
-            endpoint_id: EndpointId::parse(endpoint_id).map_err(|_| KEYS)?,
+            id: delivery_of_sort(&self.sk).ok_or(KEYS)?,
+            endpoint_id: endpoint_of_partition(&self.pk).ok_or(KEYS)?,
+            event_id: self.event_id,
             event: EventType::parse(&self.event)?,
             status: self
                 .status
@@ -391,7 +540,120 @@ impl DeliveryItem {
             created_at: self.created_at,
             delivered_at: self.delivered_at,
             next_retry_at: self.next_retry_at,
+            expires_at: Timestamp::from_second(self.expires_at)
+                .map_err(|_| "not the time of an expiry")?,
+            abandoned: match self.abandoned {
+                None => None,
+                Some(code) => Some(
+                    Abandoned::from_code(&code).ok_or("not the reason of an abandoned delivery")?,
+                ),
+            },
         })
+    }
+}
+
+impl AttemptContext {
+    fn take(
+        &mut self,
+        operation: &'static str,
+        item: Item,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        let sk = item.get("sk").and_then(|sk| sk.as_s().ok());
+        let kind = sk.and_then(|sk| sk.split('#').next()).unwrap_or_default();
+        match kind {
+            "ENDPOINT" => self.endpoint = live_endpoint(operation, item)?,
+            "DELIVERY" => {
+                let delivery = decode::<DeliveryItem>(operation, item)?
+                    .into_delivery()
+                    .map_err(|reason| AwsError::unexpected(operation, reason))?;
+                self.delivery = Some(delivery);
+            }
+            _ => {
+                let event = stored_event(operation, item)?;
+                self.event = Some(event).filter(|event| event.expires_at > now);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An update expression in the making.
+struct Changes {
+    set: Vec<String>,
+    remove: Vec<&'static str>,
+    values: Vec<(String, AttributeValue)>,
+}
+
+impl Changes {
+    /// What every outcome writes: status and index; and, the first time, what
+    /// identifies the delivery.
+    fn of(task: &DeliveryTask, delivery: &Delivery) -> Self {
+        let mut changes = Self {
+            // `status` and `event` have placeholders because DynamoDB reserves
+            // such words.
+            set: vec!["#status = :status".to_owned(), "#event = :event".to_owned()],
+            remove: Vec::new(),
+            values: vec![
+                (":status".to_owned(), text(delivery.status)),
+                (":event".to_owned(), text(&delivery.event)),
+            ],
+        };
+        changes.set(
+            "gsi1pk",
+            text(status_partition(delivery.endpoint_id, delivery.status)),
+        );
+        changes.set("gsi1sk", text(sort(delivery.id)));
+        changes.set_once("appId", text(task.app_id));
+        changes.set_once("eventId", text(delivery.event_id));
+        changes.set_once("createdAt", text(iso_millis(delivery.created_at)));
+        changes.set_once("expiresAt", number(delivery.expires_at.as_second()));
+        if let Some(payload) = &task.payload {
+            changes.set_once("payload", text(payload));
+        }
+        changes
+    }
+
+    fn set(&mut self, name: &str, value: AttributeValue) {
+        self.set.push(format!("{name} = :{name}"));
+        self.values.push((format!(":{name}"), value));
+    }
+
+    fn set_once(&mut self, name: &str, value: AttributeValue) {
+        self.set
+            .push(format!("{name} = if_not_exists({name}, :{name})"));
+        self.values.push((format!(":{name}"), value));
+    }
+
+    fn set_or_remove(&mut self, name: &'static str, value: Option<AttributeValue>) {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self.remove.push(name),
+        }
+    }
+
+    fn append(&mut self, name: &str, entry: Item) {
+        self.set.push(format!(
+            "{name} = list_append(if_not_exists({name}, :none), :{name})"
+        ));
+        let entry = AttributeValue::L(vec![AttributeValue::M(entry)]);
+        self.values.push((format!(":{name}"), entry));
+        self.values
+            .push((":none".to_owned(), AttributeValue::L(Vec::new())));
+    }
+
+    fn apply(self, mut update: UpdateItemFluentBuilder) -> UpdateItemFluentBuilder {
+        let mut expression = format!("SET {}", self.set.join(", "));
+        if !self.remove.is_empty() {
+            expression.push_str(&format!(" REMOVE {}", self.remove.join(", ")));
+        }
+        for (name, value) in self.values {
+            update = update.expression_attribute_values(name, value);
+        }
+        update
+            .update_expression(expression)
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#event", "event")
     }
 }
 
@@ -418,6 +680,7 @@ impl AttemptItem {
             (Some(status), _) => Verdict::Answered {
                 status,
                 body: self.response_body.unwrap_or_default(),
+                retry_after: None,
             },
             (None, Some(code)) => {
                 Verdict::Failed(Failure::from_code(&code).ok_or("not the failure of an attempt")?)

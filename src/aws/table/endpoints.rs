@@ -20,7 +20,9 @@ use super::{Item, Table, collect, decode, encode, key, number, text};
 use crate::aws::AwsError;
 use crate::aws::error::condition_failed;
 use crate::domain::address::AddressPolicy;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, MAX_ENDPOINTS_PER_APP, SecretVersion};
+use crate::domain::endpoint::{
+    Disabled, DisabledReason, Endpoint, EndpointPatch, MAX_ENDPOINTS_PER_APP, SecretVersion,
+};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::id::{AppId, EndpointId};
 use crate::domain::target_url::TargetUrl;
@@ -46,6 +48,17 @@ pub enum RotateOutcome {
     Missing,
 }
 
+/// Whether an endpoint is in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is, and in use.
+    Live,
+    /// It is marked as deleted and waits for the rest of its deletion.
+    Marked,
+    /// It is not.
+    Missing,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EndpointItem {
@@ -65,6 +78,20 @@ struct EndpointItem {
         skip_serializing_if = "Option::is_none"
     )]
     deleted_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disabled_reason: Option<String>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    disabled_at: Option<Timestamp>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    failing_since: Option<Timestamp>,
 }
 
 impl Table {
@@ -131,6 +158,34 @@ impl Table {
         }
     }
 
+    /// Whether an endpoint is in the table, a marked one included. Says so also
+    /// of an item that can't be read as an endpoint. One strongly consistent
+    /// `GetItem`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn endpoint_presence(
+        &self,
+        app_id: AppId,
+        id: EndpointId,
+    ) -> Result<Presence, AwsError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(endpoint_key(app_id, id)))
+            .projection_expression("pk, deletedAt")
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| AwsError::new("GetItem of an endpoint's presence", error))?;
+        Ok(match found.item {
+            None => Presence::Missing,
+            Some(item) if item.contains_key("deletedAt") => Presence::Marked,
+            Some(_) => Presence::Live,
+        })
+    }
+
     /// An app's endpoints, newest first. One strongly consistent `Query`, a
     /// second one only beyond 1 MB (AWS's page).
     ///
@@ -192,10 +247,11 @@ impl Table {
             changes.push("active = :active");
             update = update.expression_attribute_values(":active", AttributeValue::Bool(active));
         }
-        let updated = update
-            .update_expression(format!("SET {}", changes.join(", ")))
-            .send()
-            .await;
+        let mut expression = format!("SET {}", changes.join(", "));
+        if patch.active == Some(true) {
+            expression.push_str(" REMOVE disabledReason, disabledAt, failingSince");
+        }
+        let updated = update.update_expression(expression).send().await;
         match updated {
             Ok(updated) => live_endpoint(OPERATION, updated.attributes.unwrap_or_default()),
             Err(error) if condition_failed(&error) => Ok(None),
@@ -247,6 +303,75 @@ impl Table {
                 }
             }
             _ => Err(AwsError::new(OPERATION, error)),
+        }
+    }
+
+    /// Makes an endpoint inactive, with the reason. `false` when it is inactive
+    /// or gone already. With `failing_since`, only if it still fails since then.
+    /// One `UpdateItem`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn disable_endpoint(
+        &self,
+        app_id: AppId,
+        id: EndpointId,
+        disabled: Disabled,
+        failing_since: Option<Timestamp>,
+    ) -> Result<bool, AwsError> {
+        let mut condition = format!("{LIVE} AND active = :true");
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(endpoint_key(app_id, id)))
+            .update_expression(
+                "SET active = :false, disabledReason = :reason, disabledAt = :at, updatedAt = :at",
+            )
+            .expression_attribute_values(":true", AttributeValue::Bool(true))
+            .expression_attribute_values(":false", AttributeValue::Bool(false))
+            .expression_attribute_values(":reason", text(disabled.reason.as_str()))
+            .expression_attribute_values(":at", text(iso_millis(disabled.at)));
+        if let Some(since) = failing_since {
+            condition.push_str(" AND failingSince = :since");
+            update = update.expression_attribute_values(":since", text(iso_millis(since)));
+        }
+        match update.condition_expression(condition).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if condition_failed(&error) => Ok(false),
+            Err(error) => Err(AwsError::new("UpdateItem of a disabled endpoint", error)),
+        }
+    }
+
+    /// Notes since when an endpoint fails (`Some`), unless that is noted
+    /// already, or that it no longer does (`None`). One `UpdateItem`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn note_failing(
+        &self,
+        app_id: AppId,
+        id: EndpointId,
+        since: Option<Timestamp>,
+    ) -> Result<(), AwsError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(endpoint_key(app_id, id)));
+        let update = match since {
+            Some(since) => update
+                .update_expression("SET failingSince = :since")
+                .condition_expression(format!("{LIVE} AND attribute_not_exists(failingSince)"))
+                .expression_attribute_values(":since", text(iso_millis(since))),
+            None => update
+                .update_expression("REMOVE failingSince")
+                .condition_expression(LIVE),
+        };
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) if condition_failed(&error) => Ok(()),
+            Err(error) => Err(AwsError::new("UpdateItem of a failing endpoint", error)),
         }
     }
 
@@ -404,6 +529,11 @@ impl From<&Endpoint> for EndpointItem {
             created_at: endpoint.created_at,
             updated_at: endpoint.updated_at,
             deleted_at: None,
+            disabled_reason: endpoint
+                .disabled
+                .map(|disabled| disabled.reason.as_str().to_owned()),
+            disabled_at: endpoint.disabled.map(|disabled| disabled.at),
+            failing_since: endpoint.failing_since,
         }
     }
 }
@@ -414,6 +544,13 @@ impl EndpointItem {
         let id = self.sk.strip_prefix(ENDPOINT).ok_or(KEYS)?;
         let app_id = self.pk.strip_prefix("APP#").ok_or(KEYS)?;
         let events = self.events.iter().map(String::as_str);
+        let disabled = match (self.disabled_reason, self.disabled_at) {
+            (Some(reason), Some(at)) => Some(Disabled {
+                reason: DisabledReason::parse(&reason).ok_or("not the reason of a disabling")?,
+                at,
+            }),
+            _ => None,
+        };
         Ok(Endpoint {
             id: EndpointId::parse(id).map_err(|_| KEYS)?,
             app_id: AppId::parse(app_id).map_err(|_| KEYS)?,
@@ -426,6 +563,8 @@ impl EndpointItem {
             secret_version: SecretVersion::new(self.secret_version),
             created_at: self.created_at,
             updated_at: self.updated_at,
+            disabled,
+            failing_since: self.failing_since,
         })
     }
 }

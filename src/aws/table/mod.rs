@@ -5,15 +5,21 @@
 //! | API key | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
 //! | App | `APP#<app>` | `APP` | | |
 //! | Endpoint | `APP#<app>` | `ENDPOINT#<endpoint>` | | |
+//! | Event | `APP#<app>#EVENT#<event>` | `EVENT` | | |
 //! | Delivery | `ENDPOINT#<endpoint>` | `DELIVERY#<delivery>` | `ENDPOINT#<endpoint>#<status>` | `DELIVERY#<delivery>` |
 //!
-//! All ids are UUIDv7, so key order is time order. An endpoint is found only
-//! below its app: another tenant's is missing by construction. The index lists
-//! an app's keys, and an endpoint's deliveries of one status.
+//! Ids of endpoints and deliveries are UUIDv7, so key order is time order. An
+//! endpoint is found only below its app: another tenant's is missing by
+//! construction. The first index lists an app's keys, and an endpoint's
+//! deliveries of one status. The second one (`gsi2pk` = `DUE#<shard>`, `gsi2sk`
+//! = `<time>#<delivery>`) holds the deliveries whose next attempt is due later
+//! than a queue can delay a message.
 
 mod api_keys;
 mod deliveries;
 mod endpoints;
+mod events;
+mod schedule;
 
 use std::collections::HashMap;
 
@@ -21,8 +27,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
 use super::AwsError;
-pub use deliveries::{Page, Recorded};
-pub use endpoints::{CreateOutcome, RotateOutcome};
+pub use deliveries::{AttemptContext, FullDelivery, HistoryQuery, Page, Recorded};
+pub use endpoints::{CreateOutcome, Presence, RotateOutcome};
+pub use events::StoredEvent;
+pub use schedule::DueAttempt;
 
 /// Name of the index.
 const INDEX: &str = "gsi1";

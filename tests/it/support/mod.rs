@@ -1,6 +1,9 @@
 //! A running service for one test.
 
+pub mod calls;
+pub mod hand_clock;
 pub mod receiver;
+mod stored;
 pub mod wire;
 
 use std::sync::Arc;
@@ -249,7 +252,8 @@ fn servers() -> Servers {
     }
 }
 
-/// Sends a request and reads the answer. Every answer has a request id.
+/// Sends a request and reads the answer. Every answer has a request id, and
+/// every body is JSON.
 pub async fn answer(request: RequestBuilder) -> Answer {
     let response = request.send().await.expect("an answer");
     let (status, headers) = (response.status(), response.headers().clone());
@@ -258,6 +262,7 @@ pub async fn answer(request: RequestBuilder) -> Answer {
     let body = if bytes.is_empty() {
         Value::Null
     } else {
+        assert_eq!(headers["content-type"], "application/json");
         serde_json::from_slice(&bytes).expect("a JSON body")
     };
     Answer {

@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 
@@ -19,6 +19,8 @@ pub enum Fault {
     Before,
     /// It takes effect, and the answer is lost.
     After,
+    /// AWS refuses it with this body.
+    Refused(&'static str),
 }
 
 type Plan = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
@@ -59,6 +61,12 @@ impl Wire {
     /// From now on every call of these operations fails.
     pub fn break_calls(&self, operations: &'static [&'static str], fault: Fault) {
         self.disturb(move |call| operations.contains(&call).then_some(fault));
+    }
+
+    /// Disturbs the next call of this operation.
+    pub fn break_once(&self, operation: &'static str, fault: Fault) {
+        let mut left = Some(fault);
+        self.disturb(move |call| if call == operation { left.take() } else { None });
     }
 
     /// Disturbs nothing any more.
@@ -113,6 +121,10 @@ impl HttpConnector for WiredConnector {
         match fault {
             None => self.inner.call(request),
             Some(Fault::Before) => HttpConnectorFuture::ready(Err(lost())),
+            Some(Fault::Refused(body)) => {
+                let status = 400.try_into().expect("a status");
+                HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.into())))
+            }
             Some(Fault::After) => {
                 let answer = self.inner.call(request);
                 HttpConnectorFuture::new(async move {

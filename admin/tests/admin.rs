@@ -1,0 +1,326 @@
+//! The admin command as an operator runs it: the binary, in a process of its
+//! own, with emulators of AWS behind `AWS_ENDPOINT_URL`.
+
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::process::Output;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Json, Response};
+use local::emulators::{Clients, Emulators, Resources};
+use local::gateway;
+use local::service::{self, SECRET_PREFIX, Settings};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::process::Command;
+use webhook_endpoints::aws::table::Presence;
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::id::{AppId, EndpointId};
+use webhook_endpoints::domain::signing::SigningSecret;
+
+/// A service, and AWS as another process reaches it.
+struct Service {
+    api: String,
+    aws: String,
+    clients: Clients,
+    resources: Resources,
+    http: reqwest::Client,
+}
+
+impl Service {
+    async fn start() -> Self {
+        let emulators = Arc::new(Emulators::start(None, |client| client).await.unwrap());
+        let clients = emulators.clients.clone();
+        let resources = clients.create_resources("test", None).await.unwrap();
+        let settings = Settings {
+            api_key_cache: Duration::ZERO,
+            ..Settings::default()
+        };
+        let aws = gateway::router(Arc::clone(&emulators)).layer(middleware::from_fn_with_state(
+            clients.clone(),
+            list_secrets_of_two_hours_ago,
+        ));
+        Self {
+            api: serve(service::api(&clients, &resources, &settings)).await,
+            aws: serve(aws).await,
+            clients,
+            resources,
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// Runs the command with nothing else in its environment.
+    async fn admin(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_admin"))
+            .args(arguments)
+            .env_clear()
+            .env("AWS_ENDPOINT_URL", &self.aws)
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ACCESS_KEY_ID", "local")
+            .env("AWS_SECRET_ACCESS_KEY", "local")
+            .env("TABLE_NAME", &self.resources.table_name)
+            .env("SECRET_PREFIX", SECRET_PREFIX)
+            .output()
+            .await
+            .unwrap()
+    }
+
+    async fn admin_json(&self, arguments: &[&str]) -> Value {
+        let output = self.admin(&[arguments, &["--json"]].concat()).await;
+        assert!(output.status.success(), "{output:?}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// A call of the API that lists an app's endpoints.
+    async fn list(&self, app_id: &str, key: &str) -> StatusCode {
+        let url = format!("{}/apps/{app_id}/webhooks", self.api);
+        let request = self.http.get(url).header("x-api-key", key);
+        request.send().await.unwrap().status()
+    }
+
+    /// A new endpoint, through the API.
+    async fn create_endpoint(&self, app_id: &str, key: &str) -> EndpointId {
+        let url = format!("{}/apps/{app_id}/webhooks", self.api);
+        let request = self.http.post(url).header("x-api-key", key).json(&json!({
+            "url": "https://example.com/hook",
+            "events": ["*"],
+        }));
+        let created: Value = request.send().await.unwrap().json().await.unwrap();
+        EndpointId::parse(created["data"]["id"].as_str().unwrap()).unwrap()
+    }
+
+    /// Names of all secrets, but for those that wait for their removal.
+    async fn secret_names(&self) -> Vec<String> {
+        let listed = self.clients.secrets.list_secrets().send().await.unwrap();
+        let secrets = listed.secret_list.unwrap_or_default();
+        let mut names: Vec<_> = secrets.into_iter().filter_map(|s| s.name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    async fn restores(&self, name: &str) -> bool {
+        let restored = self.clients.secrets.restore_secret().secret_id(name);
+        restored.send().await.is_ok()
+    }
+}
+
+async fn serve(router: Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, router).into_future());
+    url
+}
+
+/// `ListSecrets` as AWS answers it and the emulator does not: only names of the
+/// asked prefix, and in pages (of one, to have many). All secrets say that they
+/// were made two hours ago.
+async fn list_secrets_of_two_hours_ago(
+    State(clients): State<Clients>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let target = request.headers().get("x-amz-target");
+    if target.is_none_or(|target| target != "secretsmanager.ListSecrets") {
+        return next.run(request).await;
+    }
+    let body = to_bytes(request.into_body(), usize::MAX).await.unwrap();
+    let asked: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(asked["Filters"][0]["Key"], "name");
+    let prefix = asked["Filters"][0]["Values"][0].as_str().unwrap();
+    let from: usize = match asked["NextToken"].as_str() {
+        Some(token) => token.parse().unwrap(),
+        None => 0,
+    };
+    let listed = clients.secrets.list_secrets().send().await.unwrap();
+    let mut secrets = listed.secret_list.unwrap_or_default();
+    secrets.retain(|secret| secret.name().unwrap().starts_with(prefix));
+    secrets.sort_by(|a, b| a.name.cmp(&b.name));
+    let page: Vec<_> = secrets
+        .iter()
+        .skip(from)
+        .take(1)
+        .map(|secret| {
+            let created = secret.created_date().unwrap().secs() - 2 * 60 * 60;
+            json!({ "Name": secret.name(), "ARN": secret.arn(), "CreatedDate": created })
+        })
+        .collect();
+    let more = from + 1 < secrets.len();
+    Json(json!({
+        "SecretList": page,
+        "NextToken": more.then(|| (from + 1).to_string()),
+    }))
+    .into_response()
+}
+
+#[tokio::test]
+async fn a_created_key_opens_its_app_until_it_is_revoked() {
+    let service = Service::start().await;
+    let create = ["keys", "create", "--new-app", "--label", "billing"];
+    let created = service.admin_json(&create).await;
+    let (app_id, id) = (
+        created["appId"].as_str().unwrap(),
+        created["id"].as_str().unwrap(),
+    );
+    let key = created["key"].as_str().unwrap();
+    assert!(key.starts_with("whk_"), "{key}");
+    assert_eq!(service.list(app_id, key).await, StatusCode::OK);
+    let other_app = AppId::new().to_string();
+    assert_eq!(service.list(&other_app, key).await, StatusCode::NOT_FOUND);
+
+    let list = ["keys", "list", "--app", app_id];
+    let listed = service.admin_json(&list).await;
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(listed[0]["id"], id);
+    assert_eq!(listed[0]["label"], "billing");
+    assert_eq!(listed[0]["ends"], key[key.len() - 4..]);
+    assert_eq!(listed[0]["revokedAt"], Value::Null);
+    assert_eq!(listed[0].get("key"), None);
+
+    let revoke = ["keys", "revoke", "--app", app_id, "--key", id];
+    let revoked = service.admin_json(&revoke).await;
+    assert_eq!(service.list(app_id, key).await, StatusCode::UNAUTHORIZED);
+    let listed = service.admin_json(&list).await;
+    assert_eq!(listed[0]["revokedAt"], revoked["revokedAt"]);
+    assert_eq!(service.admin_json(&revoke).await, revoked);
+}
+
+#[tokio::test]
+async fn standard_output_of_a_creation_is_the_key_and_no_more() {
+    let service = Service::start().await;
+    let app_id = AppId::new().to_string();
+    let output = service
+        .admin(&["keys", "create", "--app", &app_id, "--prefix", "acme_live"])
+        .await;
+    assert!(output.status.success(), "{output:?}");
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let key = stdout.strip_suffix('\n').unwrap();
+    assert!(key.starts_with("acme_live_"), "{key}");
+    assert_eq!(service.list(&app_id, key).await, StatusCode::OK);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains(&app_id) && !stderr.contains(key));
+
+    let output = service.admin(&["keys", "list", "--app", &app_id]).await;
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains(&key[key.len() - 4..]) && !table.contains(key));
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_told_by_the_exit_code() {
+    let service = Service::start().await;
+    let (app_id, key_id) = (AppId::new().to_string(), AppId::new().to_string());
+    let failing: [(i32, &[&str], &str); 7] = [
+        (
+            1,
+            &["keys", "revoke", "--app", &app_id, "--key", &key_id],
+            &key_id,
+        ),
+        (
+            1,
+            &["keys", "create", "--new-app", "--prefix", "a-b"],
+            "prefix",
+        ),
+        (
+            1,
+            &["keys", "list", "--app", &app_id, "--table-name", "none"],
+            "ResourceNotFound",
+        ),
+        (2, &["keys", "create"], "--new-app"),
+        (
+            2,
+            &["keys", "create", "--new-app", "--app", &app_id],
+            "--new-app",
+        ),
+        (2, &["keys", "list", "--app", "x"], "UUID"),
+        (
+            2,
+            &["secrets", "sweep", "--older-than", "299s"],
+            "at least 5m",
+        ),
+    ];
+    for (code, arguments, says) in failing {
+        let output = service.admin(arguments).await;
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(output.stdout.is_empty(), "{output:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains(says), "{stderr}");
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_removes_what_has_no_endpoint_and_finishes_deletions() {
+    let service = Service::start().await;
+    let created = service.admin_json(&["keys", "create", "--new-app"]).await;
+    let app = created["appId"].as_str().unwrap();
+    let key = created["key"].as_str().unwrap();
+    let app_id = AppId::parse(app).unwrap();
+    let live = service.create_endpoint(app, key).await;
+    let marked = service.create_endpoint(app, key).await;
+    let table = service::table(&service.clients, &service.resources);
+    let now = Clock::system().now();
+    assert!(
+        table
+            .mark_endpoint_deleted(app_id, marked, now)
+            .await
+            .unwrap()
+    );
+    let orphan = EndpointId::new();
+    let secret = SigningSecret::generate(&mut rand::rng());
+    let secrets = service::secrets(&service.clients);
+    secrets.create(app_id, orphan, &secret).await.unwrap();
+    let foreign = format!("{SECRET_PREFIX}/database-password");
+    for name in [&foreign, "webhook-endpoints-of-another-stack"] {
+        let create = service.clients.secrets.create_secret().name(name);
+        create.secret_string("x").send().await.unwrap();
+    }
+    let before = service.secret_names().await;
+
+    // All are two hours old, as the list has it.
+    let young = ["secrets", "sweep", "--older-than", "2h 5m"];
+    assert_eq!(service.admin_json(&young).await, json!([]));
+    let dry = ["secrets", "sweep", "--dry-run"];
+    let found = service.admin_json(&dry).await;
+    assert_eq!(found.as_array().unwrap().len(), 2);
+    assert!(
+        found
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|found| found["outcome"] == "found")
+    );
+    assert_eq!(service.secret_names().await, before);
+
+    let swept = service.admin_json(&["secrets", "sweep"]).await;
+    let cause = |id: EndpointId| {
+        let id = id.to_string();
+        let mut swept = swept.as_array().unwrap().iter();
+        let swept = swept.find(|swept| swept["endpointId"] == id).unwrap();
+        assert_eq!(swept["outcome"], "removed");
+        assert_eq!(swept["appId"], app);
+        swept["cause"].clone()
+    };
+    assert_eq!(cause(orphan), "noEndpoint");
+    assert_eq!(cause(marked), "deletionInterrupted");
+    assert_eq!(swept.as_array().unwrap().len(), 2);
+    let name = |id: EndpointId| format!("{SECRET_PREFIX}/{app}/{id}");
+    assert_eq!(
+        service.secret_names().await,
+        [
+            "webhook-endpoints-of-another-stack".to_owned(),
+            name(live),
+            foreign
+        ]
+    );
+    let presence = table.endpoint_presence(app_id, marked).await.unwrap();
+    assert_eq!(presence, Presence::Missing);
+    let presence = table.endpoint_presence(app_id, live).await.unwrap();
+    assert_eq!(presence, Presence::Live);
+    // Nobody asked for the first one's removal, so it can be taken back.
+    assert!(service.restores(&name(orphan)).await);
+    assert!(!service.restores(&name(marked)).await);
+}

@@ -1,0 +1,163 @@
+//! `cargo run -p local` as a developer meets it: the binary, started, used by
+//! what it prints, stopped, and started again.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use standardwebhooks::Webhook;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::timeout;
+
+fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+    for option in ["--port", "--receiver-port", "--aws-port"] {
+        command.args([option, "0"]);
+    }
+    command.kill_on_drop(true);
+    command
+}
+
+/// A run, and what its guide says.
+struct Run {
+    child: Child,
+    api: String,
+    key: String,
+}
+
+impl Run {
+    async fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (mut api, mut key) = (None, None);
+        while let Some(line) = lines.next_line().await.unwrap() {
+            if let Some(value) = line.strip_prefix("export API=") {
+                api = Some(value.to_owned());
+            } else if let Some(value) = line.strip_prefix("export KEY=") {
+                key = Some(value.to_owned());
+            } else if line.starts_with("Ctrl-C stops it.") {
+                break;
+            }
+        }
+        // Read on, so that it never blocks on a full pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Self {
+            child,
+            api: api.unwrap(),
+            key: key.unwrap(),
+        }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Value {
+        let mut request = Client::new()
+            .request(method, format!("{}{path}", self.api))
+            .header("x-api-key", &self.key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer: Value = request.send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["success"], true, "{answer}");
+        answer["data"].clone()
+    }
+
+    /// Sends it a signal, and waits for its end.
+    async fn stop(mut self, signal: &str) -> ExitStatus {
+        let pid = self.child.id().unwrap().to_string();
+        let kill = Command::new("kill").args([signal, &pid]).status();
+        assert!(kill.await.unwrap().success());
+        let ended = timeout(Duration::from_secs(10), self.child.wait()).await;
+        ended.unwrap().unwrap()
+    }
+}
+
+/// A directory of one test's own, empty.
+fn data_dir(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+    dir
+}
+
+/// A receiver, and what arrives at it.
+async fn receiver() -> (String, UnboundedReceiver<(HeaderMap, Bytes)>) {
+    let (arrived, arrivals) = unbounded_channel();
+    let router = Router::new().fallback(move |headers: HeaderMap, body: Bytes| async move {
+        arrived.send((headers, body)).unwrap();
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(axum::serve(listener, router).into_future());
+    (url, arrivals)
+}
+
+#[tokio::test]
+async fn key_endpoint_and_secret_outlive_a_restart() {
+    let dir = data_dir("restart");
+    let (url, mut arrivals) = receiver().await;
+    let run = Run::start(command().arg("--data-dir").arg(&dir)).await;
+    let body = json!({ "url": url, "events": ["*"] });
+    let created = run.call(Method::POST, "", Some(body)).await;
+    let id = created["id"].as_str().unwrap();
+    let key = run.key.clone();
+    assert!(run.stop("-TERM").await.success());
+
+    let run = Run::start(command().arg("--data-dir").arg(&dir)).await;
+    assert_eq!(run.key, key);
+    let listed = run.call(Method::GET, "", None).await;
+    assert_eq!(listed[0]["id"], id);
+    let ping = run
+        .call(Method::POST, &format!("/{id}/test-ping"), None)
+        .await;
+    assert_eq!(ping["status"], "DELIVERED");
+    let (headers, body) = arrivals.recv().await.unwrap();
+    let webhook = Webhook::new(created["secret"].as_str().unwrap()).unwrap();
+    webhook.verify(&body, &headers).unwrap();
+    assert!(run.stop("-INT").await.success());
+}
+
+#[tokio::test]
+async fn a_client_that_stays_connected_does_not_hold_up_the_end() {
+    let ends = async |signal| {
+        let run = Run::start(&mut command()).await;
+        let address = run.api.split('/').nth(2).unwrap();
+        let mut used = TcpStream::connect(address).await.unwrap();
+        let request = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        used.write_all(request).await.unwrap();
+        assert!(used.read(&mut [0; 1024]).await.unwrap() > 0);
+        let mut unfinished = TcpStream::connect(address).await.unwrap();
+        unfinished.write_all(&request[..20]).await.unwrap();
+        let asked = Instant::now();
+        assert!(run.stop(signal).await.success());
+        assert!(asked.elapsed() < Duration::from_secs(5), "{signal}");
+    };
+    tokio::join!(ends("-INT"), ends("-TERM"));
+}
+
+#[tokio::test]
+async fn a_taken_port_is_told_together_with_the_option_for_another() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for option in ["--port", "--receiver-port", "--aws-port"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+        for each in ["--port", "--receiver-port", "--aws-port"] {
+            command.args([each, if each == option { &port } else { "0" }]);
+        }
+        let output = command.output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let says = format!("error: port {port} is taken; choose another one with {option}\n");
+        assert_eq!(stderr, says);
+        assert!(output.stdout.is_empty());
+    }
+}

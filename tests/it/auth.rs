@@ -1,0 +1,167 @@
+//! Who may call: keys, known and unknown, new and revoked.
+
+use std::time::Duration;
+
+use local::service;
+use reqwest::{Method, StatusCode};
+use webhook_endpoints::domain::api_key::ApiKey;
+use webhook_endpoints::domain::id::AppId;
+
+use crate::support::calls::every_call;
+use crate::support::hand_clock::HandClock;
+use crate::support::{Answer, Options, TestApp, answer};
+
+const URL: &str = "https://example.com/hook";
+
+#[track_caller]
+fn assert_unauthenticated(answer: &Answer) {
+    answer.assert_error(401, "AUTHENTICATION_ERROR");
+    assert_eq!(answer.headers["www-authenticate"], "Bearer");
+}
+
+/// Lists the app's endpoints with a header.
+async fn list_with(app: &TestApp, header: &str, value: &str) -> Answer {
+    let path = format!("/apps/{}/webhooks", app.app_id);
+    answer(app.bare(Method::GET, &path).header(header, value)).await
+}
+
+async fn list_as(app: &TestApp, key: &ApiKey) -> Answer {
+    list_with(app, "x-api-key", key.expose()).await
+}
+
+#[tokio::test]
+async fn a_key_is_taken_from_its_own_header_or_as_a_bearer_token() {
+    let app = TestApp::start().await;
+    let key = app.key.expose();
+    assert_eq!(
+        list_with(&app, "x-api-key", key).await.status,
+        StatusCode::OK
+    );
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let listed = list_with(&app, "authorization", &format!("{scheme} {key}")).await;
+        assert_eq!(listed.status, StatusCode::OK, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn no_call_is_answered_without_a_key() {
+    let app = TestApp::start().await;
+    let (id, _) = app.create_webhook(URL).await;
+    let unknown = service::new_key();
+    for call in every_call(&id) {
+        for key in [None, Some(unknown.expose()), Some("not a key")] {
+            let refused = app.call_as(app.app_id, key, &call).await;
+            assert_unauthenticated(&refused);
+        }
+    }
+    assert_eq!(app.listed_ids().await, [id]);
+}
+
+#[tokio::test]
+async fn what_is_no_key_of_anyone_is_refused() {
+    let app = TestApp::start().await;
+    let key = app.key.expose();
+    let unknown = service::new_key();
+    let cut = &key[..key.len() - 1];
+    let other_case: String = key
+        .chars()
+        .map(|c| {
+            if c.is_uppercase() {
+                c.to_ascii_lowercase()
+            } else {
+                c.to_ascii_uppercase()
+            }
+        })
+        .collect();
+    for wrong in [
+        "",
+        cut,
+        &format!("{key}A"),
+        &format!("{key},{key}"),
+        &other_case,
+        unknown.expose(),
+    ] {
+        assert_unauthenticated(&list_with(&app, "x-api-key", wrong).await);
+        let bearer = format!("Bearer {wrong}");
+        assert_unauthenticated(&list_with(&app, "authorization", &bearer).await);
+    }
+    for wrong in [
+        key,
+        "Bearer",
+        &format!("Basic {key}"),
+        &format!("Bearer{key}"),
+    ] {
+        assert_unauthenticated(&list_with(&app, "authorization", wrong).await);
+    }
+    // Neither a query nor bytes that are no text.
+    let path = format!("/apps/{}/webhooks", app.app_id);
+    let query = app.bare(Method::GET, &format!("{path}?x-api-key={key}"));
+    assert_unauthenticated(&answer(query).await);
+    let bytes = app
+        .bare(Method::GET, &path)
+        .header("x-api-key", &b"\xff\xfe"[..]);
+    assert_unauthenticated(&answer(bytes).await);
+}
+
+#[tokio::test]
+async fn without_a_key_an_app_that_exists_looks_like_one_that_does_not() {
+    let app = TestApp::start().await;
+    let (id, _) = app.create_webhook(URL).await;
+    for call in every_call(&id) {
+        let existing = app.call_as(app.app_id, None, &call).await;
+        let missing = app.call_as(AppId::new(), None, &call).await;
+        assert_eq!(existing.status, missing.status);
+        assert_eq!(existing.body, missing.body);
+    }
+}
+
+#[tokio::test]
+async fn a_new_key_works_at_once_even_if_it_was_tried_before() {
+    let app = TestApp::start().await;
+    let key = service::new_key();
+    assert_unauthenticated(&list_as(&app, &key).await);
+    app.add_key(app.app_id, &key).await;
+    assert_eq!(list_as(&app, &key).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_revoked_key_works_until_the_cache_forgets_it() {
+    let clock = HandClock::at("2026-01-31T09:30:00Z");
+    let mut options = Options::default();
+    options.settings.clock = clock.clock();
+    options.settings.api_key_cache = Duration::from_secs(10);
+    let app = TestApp::start_with(options).await;
+    assert_eq!(list_as(&app, &app.key).await.status, StatusCode::OK);
+
+    revoke(&app, &app.key).await;
+    clock.advance_millis(9_999);
+    assert_eq!(list_as(&app, &app.key).await.status, StatusCode::OK);
+    clock.advance_millis(1);
+    assert_unauthenticated(&list_as(&app, &app.key).await);
+}
+
+#[tokio::test]
+async fn without_a_cache_a_revoked_key_is_refused_at_once() {
+    let mut options = Options::default();
+    options.settings.api_key_cache = Duration::ZERO;
+    let app = TestApp::start_with(options).await;
+    assert_eq!(list_as(&app, &app.key).await.status, StatusCode::OK);
+    revoke(&app, &app.key).await;
+    assert_unauthenticated(&list_as(&app, &app.key).await);
+}
+
+#[tokio::test]
+async fn revoking_a_key_leaves_the_others_of_the_app() {
+    let app = TestApp::start().await;
+    let second = service::new_key();
+    app.add_key(app.app_id, &second).await;
+    revoke(&app, &app.key).await;
+    assert_unauthenticated(&list_as(&app, &app.key).await);
+    assert_eq!(list_as(&app, &second).await.status, StatusCode::OK);
+}
+
+async fn revoke(app: &TestApp, key: &ApiKey) {
+    let now = "2026-01-31T09:30:00Z".parse().unwrap();
+    let revoked = app.table().revoke_api_key(&key.hash(), now).await.unwrap();
+    assert!(revoked, "there is such a key");
+}

@@ -1,0 +1,109 @@
+//! What each call of the API costs in calls of AWS.
+
+use std::time::Duration;
+
+use local::service;
+use webhook_endpoints::domain::id::{AppId, EndpointId};
+
+use crate::support::calls::{every_call, every_call_on};
+use crate::support::{Options, TestApp};
+
+/// What each call costs when its caller is known.
+const COSTS: [(&str, &[&str]); 8] = [
+    ("create", &["CreateSecret", "TransactWriteItems"]),
+    ("list", &["Query"]),
+    ("get", &["GetItem"]),
+    ("update", &["UpdateItem"]),
+    (
+        "rotate-secret",
+        &["GetItem", "PutSecretValue", "UpdateItem"],
+    ),
+    // Without looks at the outcome.
+    ("test-ping", &["GetItem", "PutItem", "SendMessage"]),
+    ("deliveries", &["GetItem", "Query"]),
+    (
+        "delete",
+        &["DeleteSecret", "TransactWriteItems", "UpdateItem"],
+    ),
+];
+
+/// A service in which nothing but the API makes calls.
+async fn quiet_app(api_key_cache: Duration) -> TestApp {
+    let mut options = Options {
+        polling: false,
+        ..Options::default()
+    };
+    options.settings.api_key_cache = api_key_cache;
+    TestApp::start_with(options).await
+}
+
+/// Asserts what every call costs, when finding out who calls costs `key`.
+async fn assert_costs(app: &TestApp, key: &[&'static str]) {
+    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    app.wire.take();
+    for (call, (name, cost)) in every_call(&id).iter().zip(COSTS) {
+        assert_eq!(call.name, name);
+        let answer = app.call(call).await;
+        assert!(answer.status.is_success(), "{name}: {answer:?}");
+        let mut expected = [key, cost].concat();
+        expected.sort_unstable();
+        assert_eq!(app.wire.take(), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_with_a_known_key_costs_its_own_work_only() {
+    let app = quiet_app(Duration::from_secs(300)).await;
+    assert_costs(&app, &[]).await;
+}
+
+#[tokio::test]
+async fn a_call_with_a_key_not_seen_lately_costs_one_read_more() {
+    let app = quiet_app(Duration::ZERO).await;
+    assert_costs(&app, &["GetItem"]).await;
+}
+
+#[tokio::test]
+async fn a_key_is_looked_up_once() {
+    let app = quiet_app(Duration::from_secs(300)).await;
+    for expected in [&["GetItem", "Query"][..], &["Query"], &["Query"]] {
+        app.get("").await;
+        assert_eq!(app.wire.take(), expected);
+    }
+}
+
+#[tokio::test]
+async fn refusing_a_caller_costs_at_most_one_read() {
+    let app = quiet_app(Duration::from_secs(300)).await;
+    let unknown = service::new_key();
+    app.get("").await;
+    app.wire.take();
+    for call in every_call(&EndpointId::new().to_string()) {
+        for (key, app_id, cost) in [
+            (None, app.app_id, &[][..]),
+            (Some("no key at all"), app.app_id, &[]),
+            (Some(unknown.expose()), app.app_id, &["GetItem"]),
+            (Some(app.key.expose()), AppId::new(), &[]),
+        ] {
+            let refused = app.call_as(app_id, key, &call).await;
+            assert!(refused.status.is_client_error());
+            assert_eq!(app.wire.take(), cost, "{} with {key:?}", call.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_on_a_missing_endpoint_costs_no_more_than_finding_that_out() {
+    let app = quiet_app(Duration::from_secs(300)).await;
+    app.get("").await;
+    app.wire.take();
+    for call in every_call_on(&EndpointId::new().to_string()) {
+        let cost: &[&str] = match call.name {
+            "update" | "delete" => &["UpdateItem"],
+            "deliveries" => &["GetItem", "Query"],
+            _ => &["GetItem"],
+        };
+        app.call(&call).await.assert_error(404, "NOT_FOUND");
+        assert_eq!(app.wire.take(), cost, "{}", call.name);
+    }
+}

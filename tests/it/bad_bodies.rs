@@ -1,0 +1,308 @@
+//! Bodies that are refused: every fault is named, and nothing is changed.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use webhook_endpoints::domain::address::AddressPolicy;
+
+use crate::support::{Options, TestApp};
+
+const URL: &str = "https://example.com/hook";
+
+/// A service as a deployment has it, with an endpoint.
+struct Registered {
+    app: TestApp,
+    path: String,
+    list: Value,
+}
+
+impl Registered {
+    async fn start() -> Self {
+        let mut options = Options::default();
+        options.settings.address_policy = AddressPolicy::PublicOnly;
+        let app = TestApp::start_with(options).await;
+        let (id, _) = app.create_webhook(URL).await;
+        let list = app.get("").await.body;
+        app.wire.take();
+        Self {
+            app,
+            path: format!("/{id}"),
+            list,
+        }
+    }
+
+    /// Asserts that a creation is refused because of these fields.
+    async fn assert_create_refused(&self, body: &Value, fields: &[&str]) {
+        let refused = self.app.post_json("", body).await;
+        self.assert_nothing_done(&refused, body, fields);
+    }
+
+    /// Asserts that an update is refused because of these fields.
+    async fn assert_update_refused(&self, body: &Value, fields: &[&str]) {
+        let refused = self.app.put_json(&self.path, body).await;
+        self.assert_nothing_done(&refused, body, fields);
+    }
+
+    /// The key is remembered, so a refused body costs no call at all.
+    fn assert_nothing_done(&self, refused: &crate::support::Answer, body: &Value, fields: &[&str]) {
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{body}");
+        refused.assert_invalid(fields);
+        assert!(self.app.wire.take().is_empty(), "{body}");
+    }
+
+    async fn assert_unchanged(&self) {
+        assert_eq!(self.app.get("").await.body, self.list);
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_is_not_absolute_https_is_refused() {
+    let registered = Registered::start().await;
+    let long = format!("https://example.com/{}", "a".repeat(2_029));
+    assert_eq!(long.len(), 2_049);
+    for url in [
+        "",
+        "example.com",
+        "//example.com/hook",
+        "/hook",
+        "https://",
+        "https:///hook",
+        "https:example.com",
+        "http://example.com/hook",
+        "ftp://example.com/hook",
+        "javascript:alert(1)",
+        "https://user@example.com/",
+        "https://user:password@example.com/",
+        "https://:password@example.com/",
+        "https://example.com/#fragment",
+        "https://example.com/#",
+        "https://example.com:0/",
+        "https://example.com:65536/",
+        "https://exam ple.com/",
+        "https://example.com/a b",
+        "https://example.com/\n",
+        " https://example.com/",
+        "https://example.com\\@127.0.0.1/",
+        &long,
+    ] {
+        let create = json!({"url": url, "events": ["*"]});
+        registered.assert_create_refused(&create, &["url"]).await;
+        let update = json!({"url": url});
+        registered.assert_update_refused(&update, &["url"]).await;
+    }
+    registered.assert_unchanged().await;
+}
+
+#[tokio::test]
+async fn a_literal_address_that_is_not_public_is_refused_however_it_is_written() {
+    let registered = Registered::start().await;
+    for host in [
+        "127.0.0.1",
+        "127.1",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.0.0.1.",
+        "①②⑦.0.0.1",
+        "0.0.0.0",
+        "10.0.0.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "172.16.0.1",
+        "192.168.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "[::]",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::10.0.0.1]",
+        "[fd00:ec2::254]",
+        "[fe80::1]",
+        "[ff02::1]",
+        "localhost",
+        "LOCALHOST.",
+        "api.localhost",
+    ] {
+        let url = format!("https://{host}:8443/hook");
+        let create = json!({"url": url, "events": ["*"]});
+        registered.assert_create_refused(&create, &["url"]).await;
+        let update = json!({"url": url});
+        registered.assert_update_refused(&update, &["url"]).await;
+    }
+    registered.assert_unchanged().await;
+}
+
+#[tokio::test]
+async fn events_that_are_none_or_not_well_formed_are_refused() {
+    let registered = Registered::start().await;
+    let many: Vec<_> = (0..101).map(|n| format!("event.{n}")).collect();
+    let long = "x".repeat(129);
+    for (events, fields) in [
+        (json!([]), vec!["events"]),
+        (json!(many), vec!["events"]),
+        (json!([long]), vec!["events[0]"]),
+        (json!(["a", ""]), vec!["events[1]"]),
+        (json!(["a..b"]), vec!["events[0]"]),
+        (json!([".a", "b."]), vec!["events[0]", "events[1]"]),
+        (json!(["a b", "ok", "é"]), vec!["events[0]", "events[2]"]),
+        (
+            json!(["a*", "*.a", "a.*.b", "**"]),
+            vec!["events[0]", "events[1]", "events[2]", "events[3]"],
+        ),
+    ] {
+        let create = json!({"url": URL, "events": events});
+        registered.assert_create_refused(&create, &fields).await;
+        let update = json!({"events": events});
+        registered.assert_update_refused(&update, &fields).await;
+    }
+    registered.assert_unchanged().await;
+}
+
+#[tokio::test]
+async fn values_of_another_type_are_refused() {
+    let registered = Registered::start().await;
+    let others = [json!(null), json!(1), json!({}), json!(["https://a.b"])];
+    for url in [&others[..], &[json!(true)]].concat() {
+        let create = json!({"url": url, "events": ["*"]});
+        registered.assert_create_refused(&create, &["url"]).await;
+        let update = json!({"url": url});
+        registered.assert_update_refused(&update, &["url"]).await;
+    }
+    for events in [&others[..3], &[json!("*"), json!(true)]].concat() {
+        let create = json!({"url": URL, "events": events});
+        registered.assert_create_refused(&create, &["events"]).await;
+        let update = json!({"events": events});
+        registered.assert_update_refused(&update, &["events"]).await;
+    }
+    for active in [&others[..], &[json!("true")]].concat() {
+        let update = json!({"active": active});
+        registered.assert_update_refused(&update, &["active"]).await;
+    }
+    registered.assert_unchanged().await;
+}
+
+#[tokio::test]
+async fn unknown_fields_are_refused_by_name() {
+    let registered = Registered::start().await;
+    for unknown in ["secret", "id", "createdAt", "URL", ""] {
+        let create = json!({"url": URL, "events": ["*"], unknown: "x"});
+        registered.assert_create_refused(&create, &[unknown]).await;
+        let update = json!({"active": true, unknown: "x"});
+        registered.assert_update_refused(&update, &[unknown]).await;
+    }
+    // A new endpoint is always active.
+    let create = json!({"url": URL, "events": ["*"], "active": false});
+    registered.assert_create_refused(&create, &["active"]).await;
+    registered.assert_unchanged().await;
+}
+
+#[tokio::test]
+async fn missing_fields_are_named() {
+    let registered = Registered::start().await;
+    registered
+        .assert_create_refused(&json!({}), &["url", "events"])
+        .await;
+    registered
+        .assert_create_refused(&json!({"url": URL}), &["events"])
+        .await;
+    registered
+        .assert_create_refused(&json!({"events": ["*"]}), &["url"])
+        .await;
+    // An update needs any one of its fields.
+    registered
+        .assert_update_refused(&json!({}), &["body"])
+        .await;
+    registered.assert_unchanged().await;
+}
+
+#[tokio::test]
+async fn all_faults_are_named_at_once() {
+    let registered = Registered::start().await;
+    let body = json!({
+        "url": "http://example.com",
+        "events": ["fine", "not fine", 3, "a..b"],
+        "colour": "red",
+        "size": 5,
+    });
+    let fields = [
+        "url",
+        "events[1]",
+        "events[2]",
+        "events[3]",
+        "colour",
+        "size",
+    ];
+    registered.assert_create_refused(&body, &fields).await;
+    registered.assert_update_refused(&body, &fields).await;
+
+    let no_url = json!({"events": 7, "colour": "red"});
+    registered
+        .assert_create_refused(&no_url, &["url", "events", "colour"])
+        .await;
+    let update = json!({"url": 1, "events": [], "active": "no", "secret": ""});
+    registered
+        .assert_update_refused(&update, &["url", "events", "active", "secret"])
+        .await;
+    registered.assert_unchanged().await;
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_object_is_refused() {
+    let registered = Registered::start().await;
+    let deep = "[".repeat(60_000);
+    let bodies: [&[u8]; 12] = [
+        b"",
+        b"{",
+        b"nul",
+        b"null",
+        b"[]",
+        b"5",
+        b"\"text\"",
+        br#"{"active": true,}"#,
+        br#"{"active": true} {}"#,
+        br#"{'active': true}"#,
+        b"{\"url\": \"\xff\"}",
+        deep.as_bytes(),
+    ];
+    for body in bodies {
+        for (method, path) in [(Method::POST, ""), (Method::PUT, &*registered.path)] {
+            let request = registered
+                .app
+                .request(method, path)
+                .header("content-type", "application/json")
+                .body(body.to_vec());
+            let refused = crate::support::answer(request).await;
+            refused.assert_invalid(&["body"]);
+        }
+    }
+    assert!(registered.app.wire.take().is_empty());
+    registered.assert_unchanged().await;
+}
+
+#[tokio::test]
+async fn what_is_just_within_the_limits_is_taken_and_shown_as_it_was_given() {
+    let registered = Registered::start().await;
+    let app = &registered.app;
+    let longest_url = format!("https://example.com/{}", "a".repeat(2_028));
+    assert_eq!(longest_url.len(), 2_048);
+    let most_events: Vec<_> = (0..100).map(|n| format!("event.{n}")).collect();
+    let longest_event = "x".repeat(128);
+    for (url, events) in [
+        (longest_url.as_str(), json!([longest_event])),
+        ("https://1.1.1.1/", json!(most_events)),
+        ("https://[2606:4700:4700::1111]/", json!(["*"])),
+        ("https://localhost.example.com", json!(["a.*", "A_b-9.c"])),
+        ("HTTPS://EXAMPLE.com:443/?a=%20&b", json!(["a"])),
+    ] {
+        let created = app
+            .post_json("", &json!({"url": url, "events": events}))
+            .await;
+        assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
+        let updated = app
+            .put_json(&registered.path, &json!({"url": url, "events": events}))
+            .await;
+        for shown in [created, updated, app.get(&registered.path).await] {
+            assert_eq!(shown.data()["url"], url);
+            assert_eq!(shown.data()["events"], events);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Requests that are refused before their body counts: size, type, path.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use webhook_endpoints::domain::id::{AppId, EndpointId};
+
+use crate::support::calls::{every_call, every_call_on};
+use crate::support::{TestApp, answer};
+
+const LARGEST: usize = 64 * 1024;
+
+/// A good body for creating an endpoint, in this many bytes.
+fn body_of(bytes: usize) -> String {
+    let body = json!({"url": "https://example.com/hook", "events": ["*"]}).to_string();
+    let padding = " ".repeat(bytes - body.len());
+    body + &padding
+}
+
+#[tokio::test]
+async fn a_body_has_at_most_64_kibibytes() {
+    let app = TestApp::start().await;
+    let send = |bytes| {
+        let request = app
+            .request(Method::POST, "")
+            .header("content-type", "application/json")
+            .body(body_of(bytes));
+        answer(request)
+    };
+    assert_eq!(send(LARGEST).await.status, StatusCode::CREATED);
+    app.wire.take();
+    for bytes in [LARGEST + 1, 10 * LARGEST] {
+        send(bytes).await.assert_error(413, "PAYLOAD_TOO_LARGE");
+    }
+    assert!(app.wire.take().is_empty());
+    assert_eq!(app.listed_ids().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_body_has_to_say_that_it_is_json() {
+    let app = TestApp::start().await;
+    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    app.wire.take();
+    let path = format!("/{id}");
+    for (method, path) in [(Method::POST, ""), (Method::PUT, &*path)] {
+        let body = body_of(1_000);
+        let request = || app.request(method.clone(), path).body(body.clone());
+        let untyped = answer(request()).await;
+        untyped.assert_error(415, "UNSUPPORTED_MEDIA_TYPE");
+        for wrong in [
+            "",
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/jsonp",
+            "application/problem+json",
+            "json",
+        ] {
+            let refused = answer(request().header("content-type", wrong)).await;
+            refused.assert_error(415, "UNSUPPORTED_MEDIA_TYPE");
+        }
+        assert!(app.wire.take().is_empty());
+        for right in [
+            "application/json",
+            "Application/JSON",
+            "application/json; charset=utf-8",
+            "application/json;charset=UTF-8",
+        ] {
+            let taken = answer(request().header("content-type", right)).await;
+            assert!(taken.status.is_success(), "{right}: {taken:?}");
+        }
+        app.wire.take();
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_is_no_uuid_is_named() {
+    let app = TestApp::start().await;
+    let id = EndpointId::new().to_string();
+    let bare = id.replace('-', "");
+    for wrong in [
+        "1",
+        "me",
+        "%20",
+        "..%2f..",
+        &bare,
+        &format!("%7B{id}%7D"),
+        &format!("{id}0"),
+        &id.replace('-', "0"),
+        &format!("{}g", &id[..35]),
+    ] {
+        for call in every_call_on(wrong) {
+            app.call(&call).await.assert_invalid(&["webhookId"]);
+        }
+        let key = app.key.expose();
+        let path = format!("/apps/{wrong}/webhooks");
+        for (path, faults) in [
+            (path.clone(), vec!["appId"]),
+            (format!("{path}/{id}"), vec!["appId"]),
+            (format!("{path}/{wrong}"), vec!["appId", "webhookId"]),
+        ] {
+            let request = app.bare(Method::GET, &path).header("x-api-key", key);
+            answer(request).await.assert_invalid(&faults);
+        }
+    }
+    // Bytes that are no text name no field of their own.
+    answer(app.request(Method::GET, "/%FF"))
+        .await
+        .assert_invalid(&["path"]);
+}
+
+#[tokio::test]
+async fn a_missing_endpoint_is_not_found() {
+    let app = TestApp::start().await;
+    // An app's id names no endpoint either.
+    for missing in [EndpointId::new().to_string(), app.app_id.to_string()] {
+        for call in every_call_on(&missing) {
+            app.call(&call).await.assert_error(404, "NOT_FOUND");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_call_is_not_told_what_else_is_wrong() {
+    let app = TestApp::start().await;
+    let (_, key) = app.other_app().await;
+    for mut call in every_call(&EndpointId::new().to_string()) {
+        call.body = call.body.map(|_| json!({"unknown": 1}));
+        let keyless = app.call_as(app.app_id, None, &call).await;
+        keyless.assert_error(401, "AUTHENTICATION_ERROR");
+        for app_id in [app.app_id, AppId::new()] {
+            let foreign = app.call_as(app_id, Some(key.expose()), &call).await;
+            foreign.assert_error(404, "NOT_FOUND");
+        }
+    }
+}

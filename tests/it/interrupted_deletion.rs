@@ -1,0 +1,130 @@
+//! Deletions that are cut off in the middle: from the first step on the
+//! endpoint is missing to everyone, and a repeated deletion finishes the work.
+
+use reqwest::StatusCode;
+
+use crate::support::TestApp;
+use crate::support::calls::every_call_on;
+use crate::support::wire::Fault;
+
+/// An app that is full, so that the number of free places can be told.
+struct Full {
+    app: TestApp,
+    victim: String,
+}
+
+impl Full {
+    async fn start() -> Self {
+        let app = TestApp::start().await;
+        let mut ids = app.create_webhooks(100).await;
+        let victim = ids.remove(0);
+        Self { app, victim }
+    }
+
+    /// Deletes while calls of an operation fail.
+    async fn interrupt(&self, operation: &'static [&'static str], fault: Fault) {
+        self.app.wire.break_calls(operation, fault);
+        let interrupted = self.app.delete(&format!("/{}", self.victim)).await;
+        self.app.wire.mend();
+        interrupted.assert_error(503, "UNAVAILABLE");
+        assert_eq!(interrupted.headers["retry-after"], "1");
+    }
+
+    async fn assert_missing(&self) {
+        // All but the deletion, which is what finishes the work.
+        let mut calls = every_call_on(&self.victim);
+        calls.retain(|call| call.name != "delete");
+        for call in calls {
+            let answer = self.app.call(&call).await;
+            answer.assert_error(404, "NOT_FOUND");
+        }
+        assert!(!self.app.listed_ids().await.contains(&self.victim));
+    }
+
+    async fn repeat(&self) -> StatusCode {
+        self.app.delete(&format!("/{}", self.victim)).await.status
+    }
+
+    /// Asserts that nothing is left: no secret, and one free place.
+    async fn assert_finished(&self) {
+        self.assert_missing().await;
+        let ids = self.app.listed_ids().await;
+        let ids: Vec<_> = ids.iter().map(String::as_str).collect();
+        assert_eq!(ids.len(), 99);
+        let secrets = self.app.secret_names().await;
+        assert_eq!(secrets, self.app.secret_names_of(&ids));
+        let created = self.app.try_create().await;
+        assert_eq!(created.status, StatusCode::CREATED);
+        self.app.try_create().await.assert_error(409, "CONFLICT");
+        assert_eq!(self.repeat().await, StatusCode::NOT_FOUND);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_that_did_not_begin_leaves_the_endpoint() {
+    let full = Full::start().await;
+    full.interrupt(&["UpdateItem"], Fault::Before).await;
+    let shown = full.app.get(&format!("/{}", full.victim)).await;
+    assert_eq!(shown.status, StatusCode::OK);
+    let path = format!("/{}/rotate-secret", full.victim);
+    assert_eq!(full.app.post(&path).await.status, StatusCode::OK);
+    assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
+    full.assert_finished().await;
+}
+
+#[tokio::test]
+async fn a_deletion_cut_off_after_the_mark_is_finished_by_a_repeated_one() {
+    let full = Full::start().await;
+    full.interrupt(&["UpdateItem"], Fault::After).await;
+    full.assert_missing().await;
+    assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
+    full.assert_finished().await;
+}
+
+#[tokio::test]
+async fn a_deletion_cut_off_before_its_secret_went_is_finished_by_a_repeated_one() {
+    let full = Full::start().await;
+    full.interrupt(&["DeleteSecret"], Fault::Before).await;
+    full.assert_missing().await;
+    assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
+    full.assert_finished().await;
+}
+
+#[tokio::test]
+async fn a_deletion_cut_off_after_its_secret_went_is_finished_by_a_repeated_one() {
+    let full = Full::start().await;
+    full.interrupt(&["DeleteSecret"], Fault::After).await;
+    full.assert_missing().await;
+    assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
+    full.assert_finished().await;
+}
+
+#[tokio::test]
+async fn a_deletion_cut_off_before_its_item_went_is_finished_by_a_repeated_one() {
+    let full = Full::start().await;
+    full.interrupt(&["TransactWriteItems"], Fault::Before).await;
+    full.assert_missing().await;
+    assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
+    full.assert_finished().await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_done_and_never_answered_left_nothing() {
+    let full = Full::start().await;
+    full.interrupt(&["TransactWriteItems"], Fault::After).await;
+    // There is nothing to finish, so a repeated one finds nothing.
+    full.assert_finished().await;
+}
+
+#[tokio::test]
+async fn one_lost_answer_in_each_step_of_a_deletion_is_made_up_for() {
+    let full = Full::start().await;
+    let mut left = vec!["UpdateItem", "DeleteSecret", "TransactWriteItems"];
+    full.app.wire.disturb(move |call| {
+        let position = left.iter().position(|operation| *operation == call)?;
+        left.remove(position);
+        Some(Fault::After)
+    });
+    assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
+    full.assert_finished().await;
+}

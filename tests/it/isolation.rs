@@ -1,0 +1,112 @@
+//! One tenant can neither reach nor notice another.
+
+use std::collections::BTreeMap;
+
+use webhook_endpoints::domain::id::{AppId, EndpointId};
+
+use crate::support::calls::{every_call, every_call_on};
+use crate::support::receiver::Receiver;
+use crate::support::{Answer, TestApp};
+
+/// Asserts a 404 that tells nothing by which it differs from another one.
+#[track_caller]
+fn assert_alike(name: &str, answer: &Answer, of_missing: &Answer) {
+    answer.assert_error(404, "NOT_FOUND");
+    assert_eq!(answer.status, of_missing.status, "{name}");
+    assert_eq!(answer.body, of_missing.body, "{name}");
+    assert_eq!(headers(answer), headers(of_missing), "{name}");
+}
+
+/// All headers but those that differ from answer to answer.
+fn headers(answer: &Answer) -> BTreeMap<&str, Vec<u8>> {
+    answer
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes().to_vec()))
+        .filter(|(name, _)| !matches!(*name, "x-request-id" | "date"))
+        .collect()
+}
+
+/// An app with an endpoint that was pinged, and how its owner sees it.
+struct Owner {
+    app: TestApp,
+    receiver: Receiver,
+    id: String,
+    secret: String,
+    shown: Vec<serde_json::Value>,
+}
+
+impl Owner {
+    async fn start() -> Self {
+        let app = TestApp::start().await;
+        let receiver = Receiver::answering(200, "").await;
+        let (id, secret) = app.create_webhook(&receiver.url).await;
+        app.ping(&id).await;
+        let shown = Self::look(&app, &id).await;
+        Self {
+            app,
+            receiver,
+            id,
+            secret,
+            shown,
+        }
+    }
+
+    async fn look(app: &TestApp, id: &str) -> Vec<serde_json::Value> {
+        let mut shown = vec![app.get("").await.body];
+        shown.push(app.get(&format!("/{id}/deliveries")).await.body);
+        shown
+    }
+
+    /// Asserts that nothing was changed, and nothing was sent.
+    async fn assert_untouched(&self) {
+        assert_eq!(Self::look(&self.app, &self.id).await, self.shown);
+        assert_eq!(self.receiver.received().len(), 1);
+        self.app.ping(&self.id).await;
+        let received = self.receiver.received();
+        assert_eq!(received.len(), 2);
+        assert!(received[1].is_signed_with(&self.secret));
+    }
+}
+
+#[tokio::test]
+async fn another_app_is_as_missing_as_one_that_does_not_exist() {
+    let owner = Owner::start().await;
+    let (_, key) = owner.app.other_app().await;
+    for call in every_call(&owner.id) {
+        let call_on = |app_id| owner.app.call_as(app_id, Some(key.expose()), &call);
+        let others = call_on(owner.app.app_id).await;
+        assert_alike(call.name, &others, &call_on(AppId::new()).await);
+    }
+    owner.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn another_apps_endpoint_is_as_missing_as_one_that_does_not_exist() {
+    let owner = Owner::start().await;
+    let (app_id, key) = owner.app.other_app().await;
+    let missing = EndpointId::new().to_string();
+    for (call, of_missing) in every_call_on(&owner.id).iter().zip(every_call_on(&missing)) {
+        let make = |call| owner.app.call_as(app_id, Some(key.expose()), call);
+        let others = make(call).await;
+        assert_alike(call.name, &others, &make(&of_missing).await);
+    }
+    owner.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn an_app_lists_its_own_endpoints_only() {
+    let owner = Owner::start().await;
+    let (app_id, key) = owner.app.other_app().await;
+    let calls = every_call(&owner.id);
+    let make = |name| {
+        let call = calls.iter().find(|call| call.name == name).unwrap();
+        owner.app.call_as(app_id, Some(key.expose()), call)
+    };
+    assert_eq!(make("list").await.data().as_array().unwrap().len(), 0);
+    let created = make("create").await;
+    let list = make("list").await;
+    assert_eq!(list.data().as_array().unwrap().len(), 1);
+    assert_eq!(list.data()[0]["id"], created.data()["id"]);
+    owner.assert_untouched().await;
+}

@@ -1,0 +1,142 @@
+//! Rotation of secrets: the old one signs nothing any more.
+
+use futures_util::future::join_all;
+use reqwest::{Method, StatusCode};
+use webhook_endpoints::domain::id::EndpointId;
+
+use crate::support::receiver::{Received, Receiver};
+use crate::support::{Answer, Options, TestApp, answer};
+
+fn secret_of(rotated: &Answer) -> String {
+    assert_eq!(rotated.status, StatusCode::OK, "{rotated:?}");
+    rotated.data()["secret"].as_str().unwrap().to_owned()
+}
+
+async fn rotate(app: &TestApp, id: &str) -> Answer {
+    app.post(&format!("/{id}/rotate-secret")).await
+}
+
+/// Pings, and returns what arrived.
+async fn ping(app: &TestApp, id: &str, receiver: &Receiver) -> Received {
+    let ping = app.ping(id).await;
+    assert_eq!(ping["success"], true, "{ping:?}");
+    let received = receiver.received().into_iter();
+    let mut those = received.filter(|request| request.header("webhook-id") == ping["deliveryId"]);
+    those.next().unwrap()
+}
+
+#[tokio::test]
+async fn after_the_answer_of_a_rotation_only_the_new_secret_signs() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, mut secret) = app.create_webhook(&receiver.url).await;
+    for _ in 0..3 {
+        // From here on the delivery function has the secret in memory.
+        assert!(ping(&app, &id, &receiver).await.is_signed_with(&secret));
+        let old = secret;
+        secret = secret_of(&rotate(&app, &id).await);
+        assert_ne!(secret, old);
+        for _ in 0..3 {
+            let request = ping(&app, &id, &receiver).await;
+            assert!(request.is_signed_with(&secret));
+            assert!(!request.is_signed_with(&old));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_ping_that_waited_in_the_queue_is_signed_with_the_secret_of_its_attempt() {
+    let app = TestApp::start_with(Options {
+        polling: false,
+        ..Options::default()
+    })
+    .await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, old) = app.create_webhook(&receiver.url).await;
+    enqueue(&app, &id).await;
+    attempt_next(&app).await;
+    assert!(receiver.only().is_signed_with(&old));
+
+    enqueue(&app, &id).await;
+    let new = secret_of(&rotate(&app, &id).await);
+    attempt_next(&app).await;
+    let received = receiver.received();
+    assert_eq!(received.len(), 2);
+    assert!(received[1].is_signed_with(&new));
+    assert!(!received[1].is_signed_with(&old));
+}
+
+async fn enqueue(app: &TestApp, id: &str) {
+    let ping = app
+        .request(Method::POST, &format!("/{id}/test-ping"))
+        .header("prefer", "respond-async");
+    assert_eq!(answer(ping).await.status, StatusCode::ACCEPTED);
+}
+
+/// Has the delivery function handle a message of the queue.
+async fn attempt_next(app: &TestApp) {
+    let received = app
+        .clients
+        .sqs
+        .receive_message()
+        .queue_url(&app.resources.queue_url)
+        .send()
+        .await
+        .unwrap();
+    let body = received.messages()[0].body().unwrap();
+    let message = serde_json::from_str(body).unwrap();
+    app.deliverer.handle(message).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_rotations_at_once_only_the_secret_of_a_winner_signs() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, first) = app.create_webhook(&receiver.url).await;
+    let mut answered = vec![first];
+    let mut conflicts = 0;
+    // Rotations that happen not to meet all win, one after the other.
+    for _ in 0..20 {
+        let rotations = join_all((0..5).map(|_| rotate(&app, &id))).await;
+        let (won, lost): (Vec<_>, Vec<_>) = rotations
+            .iter()
+            .partition(|answer| answer.status == StatusCode::OK);
+        for answer in &lost {
+            answer.assert_error(409, "CONFLICT");
+        }
+        conflicts += lost.len();
+        let new: Vec<_> = won.into_iter().map(secret_of).collect();
+        assert!(!new.is_empty(), "one rotation has to win: {rotations:?}");
+
+        let request = ping(&app, &id, &receiver).await;
+        let signing = new.iter().filter(|secret| request.is_signed_with(secret));
+        assert_eq!(signing.count(), 1);
+        assert!(answered.iter().all(|old| !request.is_signed_with(old)));
+        answered.extend(new);
+        if conflicts > 0 {
+            return;
+        }
+    }
+    panic!("no two rotations met");
+}
+
+#[tokio::test]
+async fn what_is_deleted_or_never_was_has_no_secret_to_rotate() {
+    let app = TestApp::start().await;
+    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    app.delete(&format!("/{id}")).await;
+    for missing in [id, EndpointId::new().to_string()] {
+        rotate(&app, &missing).await.assert_error(404, "NOT_FOUND");
+    }
+    assert!(app.secret_names().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_rotation_leaves_the_secrets_of_other_endpoints() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (rotated, _) = app.create_webhook(&receiver.url).await;
+    let (other, secret) = app.create_webhook(&receiver.url).await;
+    secret_of(&rotate(&app, &rotated).await);
+    assert!(ping(&app, &other, &receiver).await.is_signed_with(&secret));
+}

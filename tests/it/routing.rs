@@ -1,0 +1,135 @@
+//! What holds for every answer: routes, methods, envelope, request id.
+
+use std::collections::BTreeSet;
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use webhook_endpoints::domain::id::AppId;
+
+use crate::support::{Answer, TestApp, answer, fields};
+
+#[tokio::test]
+async fn unknown_routes_are_not_found_with_and_without_a_key() {
+    let app = TestApp::start().await;
+    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    let app_id = app.app_id;
+    for path in [
+        "/".to_owned(),
+        "/favicon.ico".to_owned(),
+        "/apps".to_owned(),
+        format!("/apps/{app_id}"),
+        format!("/apps/{app_id}/webhook"),
+        format!("/apps/{app_id}/webhooks/"),
+        format!("/apps/{app_id}/webhooks/{id}/"),
+        format!("/apps/{app_id}/webhooks/{id}/secret"),
+        format!("/apps/{app_id}/webhooks/{id}/deliveries/{id}"),
+        format!("//apps/{app_id}/webhooks"),
+    ] {
+        for method in [Method::GET, Method::POST] {
+            let bare = app.bare(method.clone(), &path);
+            answer(bare).await.assert_error(404, "NOT_FOUND");
+            let keyed = app
+                .bare(method, &path)
+                .header("x-api-key", app.key.expose());
+            answer(keyed).await.assert_error(404, "NOT_FOUND");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_take_is_refused_with_those_it_takes() {
+    let app = TestApp::start().await;
+    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    let paths = [
+        (String::new(), "GET HEAD POST"),
+        (format!("/{id}"), "DELETE GET HEAD PUT"),
+        (format!("/{id}/rotate-secret"), "POST"),
+        (format!("/{id}/test-ping"), "POST"),
+        (format!("/{id}/deliveries"), "GET HEAD"),
+    ];
+    for (path, taken) in paths {
+        let taken: BTreeSet<_> = taken.split(' ').collect();
+        for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            if taken.contains(method) {
+                continue;
+            }
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let refused = answer(app.request(method.clone(), &path)).await;
+            if method == Method::HEAD {
+                assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
+            } else {
+                refused.assert_error(405, "METHOD_NOT_ALLOWED");
+            }
+            let allow = refused.headers["allow"].to_str().unwrap();
+            let allowed: BTreeSet<_> = allow.split(',').map(str::trim).collect();
+            assert_eq!(allowed, taken, "{method} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn head_answers_what_get_answers_without_the_body() {
+    let app = TestApp::start().await;
+    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    for path in [
+        String::new(),
+        format!("/{id}"),
+        format!("/{id}/deliveries"),
+        format!("/{}", AppId::new()),
+    ] {
+        let get = answer(app.request(Method::GET, &path)).await;
+        let head = answer(app.request(Method::HEAD, &path)).await;
+        assert_eq!(head.status, get.status, "{path}");
+        assert!(head.body.is_null(), "{path}");
+        for header in ["content-type", "content-length"] {
+            assert_eq!(head.headers[header], get.headers[header], "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_error_has_the_same_envelope() {
+    let app = TestApp::start().await;
+    let put = || app.request(Method::PUT, &format!("/{}", AppId::new()));
+    let errors: [(u16, Answer); 6] = [
+        (401, answer(app.bare(Method::GET, "/apps/x/webhooks")).await),
+        (404, app.get(&format!("/{}", AppId::new())).await),
+        (404, answer(app.bare(Method::GET, "/")).await),
+        (405, answer(app.request(Method::PATCH, "")).await),
+        (413, answer(put().json(&json!("x".repeat(65_536)))).await),
+        (415, answer(put().body("{}")).await),
+    ];
+    for (status, error) in errors {
+        assert_eq!(error.status.as_u16(), status, "{error:?}");
+        assert_eq!(fields(&error.body), ["error", "success"]);
+        assert_eq!(error.body["success"], false);
+        assert_eq!(fields(&error.body["error"]), ["code", "message"]);
+    }
+    let invalid = answer(put().json(&json!({}))).await;
+    assert_eq!(invalid.status, StatusCode::BAD_REQUEST);
+    assert_eq!(fields(&invalid.body), ["error", "success"]);
+    let error = &invalid.body["error"];
+    assert_eq!(fields(error), ["code", "details", "message"]);
+    assert_eq!(fields(&error["details"][0]), ["field", "message"]);
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_of_its_own() {
+    let app = TestApp::start().await;
+    let mut ids = BTreeSet::new();
+    for _ in 0..3 {
+        let requests = [
+            app.request(Method::GET, ""),
+            app.bare(Method::GET, ""),
+            app.request(Method::PATCH, ""),
+            // The id is the service's, whatever a caller says.
+            app.request(Method::GET, "").header("x-request-id", "mine"),
+        ];
+        for request in requests {
+            let found = answer(request).await.headers["x-request-id"].clone();
+            ids.insert(found.to_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(ids.len(), 12);
+    assert!(!ids.contains("mine"));
+}

@@ -1,0 +1,163 @@
+//! Where secrets and keys are, and where they are not.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::support::receiver::Receiver;
+use crate::support::wire::Fault;
+use crate::support::{Options, TestApp, answer};
+
+/// What was logged. Clones are the same log.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Asserts that a text has neither of the secrets in it, nor the key.
+#[track_caller]
+fn assert_clean(text: &str, secrets: &[String], app: &TestApp) {
+    assert!(!text.contains("whsec_"), "{text}");
+    for secret in secrets {
+        let raw = secret.strip_prefix("whsec_").unwrap();
+        assert!(!text.contains(raw), "{text}");
+    }
+    assert!(!text.contains(app.key.expose()), "{text}");
+}
+
+#[tokio::test]
+async fn the_table_holds_no_secret_and_no_key() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "thank you").await;
+    let (id, first) = app.create_webhook(&receiver.url).await;
+    app.ping(&id).await;
+    let rotated = app.post(&format!("/{id}/rotate-secret")).await;
+    let second = rotated.data()["secret"].as_str().unwrap().to_owned();
+    app.ping(&id).await;
+    app.put_json(&format!("/{id}"), &json!({"active": false}))
+        .await;
+
+    let table = app.table_text().await;
+    // The endpoint and both deliveries are in what was looked through.
+    assert!(table.contains(&id) && table.contains("thank you"));
+    assert_clean(&table, &[first, second], &app);
+}
+
+#[tokio::test]
+async fn a_message_holds_no_secret_and_no_key() {
+    let app = TestApp::start_with(Options {
+        polling: false,
+        ..Options::default()
+    })
+    .await;
+    let (id, secret) = app.create_webhook("https://example.com/hook").await;
+    let ping = app
+        .request(Method::POST, &format!("/{id}/test-ping"))
+        .header("prefer", "respond-async");
+    assert_eq!(answer(ping).await.status, StatusCode::ACCEPTED);
+
+    let received = app
+        .clients
+        .sqs
+        .receive_message()
+        .queue_url(&app.resources.queue_url)
+        .send()
+        .await
+        .unwrap();
+    let messages = received.messages();
+    assert_eq!(messages.len(), 1);
+    let text = format!("{messages:?}");
+    assert!(text.contains(&id));
+    assert_clean(&text, &[secret], &app);
+}
+
+#[tokio::test]
+async fn the_log_holds_no_secret_and_no_key() {
+    let log = Log::default();
+    let writer = log.clone();
+    // What a deployment logs at most.
+    let _logging = tracing_subscriber::registry()
+        .with(
+            Targets::new()
+                .with_default(Level::WARN)
+                .with_target("webhook_endpoints", Level::TRACE),
+        )
+        .with(fmt::layer().json().with_writer(move || writer.clone()))
+        .set_default();
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, first) = app.create_webhook(&receiver.url).await;
+    app.ping(&id).await;
+    let rotated = app.post(&format!("/{id}/rotate-secret")).await;
+    let second = rotated.data()["secret"].as_str().unwrap().to_owned();
+    app.wire.break_calls(
+        &["CreateSecret", "PutSecretValue"],
+        Fault::Refused(r#"{"__type": "AccessDeniedException"}"#),
+    );
+    let failed = app.post(&format!("/{id}/rotate-secret")).await;
+    failed.assert_error(500, "INTERNAL_ERROR");
+    app.try_create().await.assert_error(500, "INTERNAL_ERROR");
+    // A key in the wrong place.
+    let key = app.key.expose();
+    answer(app.bare(Method::GET, &format!("/apps/{key}/webhooks?key={key}"))).await;
+
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    // Requests, attempts and faults are in what was looked through.
+    for logged in [&id, "attempt", "PutSecretValue failed"] {
+        assert!(log.contains(logged), "{log}");
+    }
+    assert_clean(&log, &[first, second], &app);
+}
+
+#[tokio::test]
+async fn a_secret_is_answered_once_and_never_again() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, secret) = app.create_webhook(&receiver.url).await;
+    let secrets = [secret];
+    let path = format!("/{id}");
+    let answers = [
+        app.get("").await,
+        app.get(&path).await,
+        app.put_json(&path, &json!({"active": true})).await,
+        app.post(&format!("/{id}/test-ping")).await,
+        app.get(&format!("/{id}/deliveries")).await,
+        app.delete(&path).await,
+        app.get(&path).await,
+    ];
+    for answer in answers {
+        assert_clean(&format!("{answer:?}"), &secrets, &app);
+    }
+    assert_clean(&format!("{:?}", receiver.only()), &secrets, &app);
+}
+
+#[tokio::test]
+async fn an_endpoint_has_one_secret_until_it_is_deleted() {
+    let app = TestApp::start().await;
+    let (first, _) = app.create_webhook("https://example.com/hook").await;
+    let (second, _) = app.create_webhook("https://example.com/hook").await;
+    app.post(&format!("/{first}/rotate-secret")).await;
+    assert_eq!(
+        app.secret_names().await,
+        app.secret_names_of(&[&first, &second])
+    );
+    app.delete(&format!("/{first}")).await;
+    assert_eq!(app.secret_names().await, app.secret_names_of(&[&second]));
+    app.delete(&format!("/{second}")).await;
+    assert!(app.secret_names().await.is_empty());
+}

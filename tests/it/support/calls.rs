@@ -1,0 +1,73 @@
+//! Every call of the API, for what is to hold for all of them.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use webhook_endpoints::domain::id::AppId;
+
+use super::{Answer, TestApp, answer};
+
+/// A call that succeeds if its caller may make it.
+pub struct Call {
+    pub name: &'static str,
+    pub method: Method,
+    /// Below the app's webhooks.
+    pub path: String,
+    pub body: Option<Value>,
+}
+
+/// Every call, those on an endpoint on this one. Its deletion is the last.
+pub fn every_call(id: &str) -> Vec<Call> {
+    let call = |name, method, path: String, body| Call {
+        name,
+        method,
+        path,
+        body,
+    };
+    let create = json!({"url": "https://example.com/new", "events": ["*"]});
+    let update = json!({"url": "https://example.com/moved", "active": false});
+    vec![
+        call("create", Method::POST, String::new(), Some(create)),
+        call("list", Method::GET, String::new(), None),
+        call("get", Method::GET, format!("/{id}"), None),
+        call("update", Method::PUT, format!("/{id}"), Some(update)),
+        call(
+            "rotate-secret",
+            Method::POST,
+            format!("/{id}/rotate-secret"),
+            None,
+        ),
+        call("test-ping", Method::POST, format!("/{id}/test-ping"), None),
+        call("deliveries", Method::GET, format!("/{id}/deliveries"), None),
+        call("delete", Method::DELETE, format!("/{id}"), None),
+    ]
+}
+
+/// The calls on an endpoint, and not those on all of an app.
+pub fn every_call_on(id: &str) -> Vec<Call> {
+    let mut calls = every_call(id);
+    calls.retain(|call| !call.path.is_empty());
+    calls
+}
+
+impl TestApp {
+    /// Makes a call with the app's key.
+    pub async fn call(&self, call: &Call) -> Answer {
+        self.call_as(self.app_id, Some(self.key.expose()), call)
+            .await
+    }
+
+    /// Makes a call below any app, with any key. A ping waits for nothing.
+    pub async fn call_as(&self, app_id: AppId, key: Option<&str>, call: &Call) -> Answer {
+        let path = format!("/apps/{app_id}/webhooks{}", call.path);
+        let mut request = self
+            .bare(call.method.clone(), &path)
+            .header("prefer", "respond-async");
+        if let Some(key) = key {
+            request = request.header("x-api-key", key);
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        answer(request).await
+    }
+}

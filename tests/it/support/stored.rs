@@ -1,0 +1,66 @@
+//! What is in AWS behind the service's back.
+
+use super::{Answer, TestApp};
+
+impl TestApp {
+    /// The names of all secrets in Secrets Manager, sorted.
+    pub async fn secret_names(&self) -> Vec<String> {
+        let mut pages = self.clients.secrets.list_secrets().into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let secrets = page.expect("a page").secret_list.unwrap_or_default();
+            names.extend(secrets.into_iter().filter_map(|secret| secret.name));
+        }
+        names.sort_unstable();
+        names
+    }
+
+    /// The names that the secrets of these endpoints have, sorted.
+    pub fn secret_names_of(&self, ids: &[&str]) -> Vec<String> {
+        let mut names: Vec<_> = ids
+            .iter()
+            .map(|id| format!("webhook-endpoints/{}/{id}", self.app_id))
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// All items of the table, as text.
+    pub async fn table_text(&self) -> String {
+        let mut items = self
+            .clients
+            .dynamodb
+            .scan()
+            .table_name(&self.resources.table_name)
+            .into_paginator()
+            .items()
+            .send();
+        let mut text = String::new();
+        while let Some(item) = items.next().await {
+            text.push_str(&format!("{:?}\n", item.expect("an item")));
+        }
+        text
+    }
+
+    /// Registers `count` endpoints, as many at a time as the machine likes;
+    /// their ids in no order.
+    pub async fn create_webhooks(&self, count: usize) -> Vec<String> {
+        let creations = (0..count).map(|_| self.create_webhook("https://example.com/hook"));
+        let created = futures_util::future::join_all(creations).await;
+        created.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Asks for one more endpoint.
+    pub async fn try_create(&self) -> Answer {
+        let body = serde_json::json!({"url": "https://example.com/hook", "events": ["*"]});
+        self.post_json("", &body).await
+    }
+
+    /// The ids of the app's endpoints, in the order of the list.
+    pub async fn listed_ids(&self) -> Vec<String> {
+        let list = self.get("").await;
+        let ids = list.data().as_array().expect("a list").iter();
+        ids.map(|item| item["id"].as_str().expect("an id").to_owned())
+            .collect()
+    }
+}

@@ -1,0 +1,234 @@
+//! Registering, reading, changing and deleting endpoints.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::calls::every_call_on;
+use crate::support::hand_clock::HandClock;
+use crate::support::receiver::Receiver;
+use crate::support::{Options, TestApp, fields};
+
+const URL: &str = "https://example.com/hook";
+
+/// An app whose time is that of `clock`.
+async fn app_at(clock: &HandClock) -> TestApp {
+    let mut options = Options::default();
+    options.settings.clock = clock.clock();
+    TestApp::start_with(options).await
+}
+
+#[track_caller]
+fn assert_secret(secret: &Value) {
+    let text = secret.as_str().expect("a secret");
+    let encoded = text.strip_prefix("whsec_").expect("the prefix");
+    assert_eq!(STANDARD.decode(encoded).expect("base64").len(), 32);
+}
+
+#[tokio::test]
+async fn a_created_endpoint_is_shown_with_its_secret() {
+    let app = app_at(&HandClock::at("2026-01-31T09:30:00.120Z")).await;
+    let body = json!({
+        "url": "https://Example.com:8443/hooks?name=a%20b",
+        "events": ["invoice.paid", "customer.*"],
+    });
+    let created = app.post_json("", &body).await;
+    assert_eq!(created.status, StatusCode::CREATED);
+    assert_eq!(fields(&created.body), ["data", "success"]);
+    let data = created.data();
+    assert_eq!(
+        fields(data),
+        ["active", "createdAt", "events", "id", "secret", "url"]
+    );
+    assert_eq!(data["url"], body["url"]);
+    assert_eq!(data["events"], body["events"]);
+    assert_eq!(data["active"], true);
+    assert_eq!(data["createdAt"], "2026-01-31T09:30:00.120Z");
+    let id = data["id"].as_str().unwrap();
+    assert_eq!(Uuid::parse_str(id).unwrap().get_version_num(), 7);
+    assert_eq!(id, id.to_lowercase());
+    assert_secret(&data["secret"]);
+}
+
+#[tokio::test]
+async fn every_endpoint_has_a_secret_of_its_own() {
+    let app = TestApp::start().await;
+    let (first_id, first_secret) = app.create_webhook(URL).await;
+    let (second_id, second_secret) = app.create_webhook(URL).await;
+    assert_ne!(first_id, second_id);
+    assert_ne!(first_secret, second_secret);
+}
+
+#[tokio::test]
+async fn repeated_events_are_dropped_and_the_order_is_kept() {
+    let app = TestApp::start().await;
+    let given = json!({"url": URL, "events": ["b.x", "a", "b.x", "*", "B.x", "a"]});
+    let kept = json!(["b.x", "a", "*", "B.x"]);
+    let created = app.post_json("", &given).await;
+    assert_eq!(created.data()["events"], kept);
+
+    let (id, _) = app.create_webhook(URL).await;
+    let path = format!("/{id}");
+    let updated = app
+        .put_json(&path, &json!({"events": given["events"]}))
+        .await;
+    assert_eq!(updated.data()["events"], kept);
+    assert_eq!(app.get(&path).await.data()["events"], kept);
+}
+
+#[tokio::test]
+async fn the_list_is_newest_first_and_shows_no_secrets() {
+    let clock = HandClock::at("2026-01-31T09:30:00Z");
+    let app = app_at(&clock).await;
+    let empty = app.get("").await;
+    assert_eq!(empty.status, StatusCode::OK);
+    assert_eq!(empty.body, json!({"success": true, "data": []}));
+
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.insert(0, app.create_webhook(URL).await.0);
+        clock.advance_millis(1);
+    }
+    // A change does not move the endpoint.
+    app.put_json(&format!("/{}", ids[2]), &json!({"active": false}))
+        .await;
+
+    let list = app.get("").await;
+    assert_eq!(list.status, StatusCode::OK);
+    assert_eq!(fields(&list.body), ["data", "success"]);
+    assert_eq!(app.listed_ids().await, ids);
+    let items = list.data().as_array().unwrap();
+    for item in items {
+        assert_eq!(
+            fields(item),
+            ["active", "createdAt", "events", "id", "updatedAt", "url"]
+        );
+    }
+    assert_eq!(
+        items[0],
+        json!({
+            "id": ids[0],
+            "url": URL,
+            "events": ["*"],
+            "active": true,
+            "createdAt": "2026-01-31T09:30:00.002Z",
+            "updatedAt": "2026-01-31T09:30:00.002Z",
+        })
+    );
+    assert_eq!(
+        items[2],
+        json!({
+            "id": ids[2],
+            "url": URL,
+            "events": ["*"],
+            "active": false,
+            "createdAt": "2026-01-31T09:30:00.000Z",
+            "updatedAt": "2026-01-31T09:30:00.003Z",
+        })
+    );
+}
+
+#[tokio::test]
+async fn an_endpoint_is_shown_as_the_list_shows_it() {
+    let app = TestApp::start().await;
+    app.create_webhook(URL).await;
+    let (id, _) = app.create_webhook(URL).await;
+    let shown = app.get(&format!("/{id}")).await;
+    assert_eq!(shown.status, StatusCode::OK);
+    assert_eq!(fields(&shown.body), ["data", "success"]);
+    assert_eq!(shown.data(), &app.get("").await.data()[0]);
+    // The id is a UUID, which may be written in any letter case.
+    let upper = app.get(&format!("/{}", id.to_uppercase())).await;
+    assert_eq!(upper.body, shown.body);
+}
+
+#[tokio::test]
+async fn an_update_changes_what_it_names_and_nothing_else() {
+    let clock = HandClock::at("2026-01-31T09:30:00Z");
+    let app = app_at(&clock).await;
+    let (id, _) = app.create_webhook(URL).await;
+    let path = format!("/{id}");
+    let mut expected = app.get(&path).await.data().clone();
+    let patches = [
+        json!({"url": "https://example.com/moved"}),
+        json!({"events": ["invoice.paid", "invoice.*"]}),
+        json!({"active": false}),
+        json!({"active": true, "url": "https://example.com/again"}),
+        json!({"url": URL, "events": ["a"], "active": false}),
+        // The same once more is a change too.
+        json!({"url": URL, "events": ["a"], "active": false}),
+    ];
+    for (turn, patch) in patches.iter().enumerate() {
+        clock.advance_millis(1);
+        let updated = app.put_json(&path, patch).await;
+        assert_eq!(updated.status, StatusCode::OK, "{patch}");
+        assert_eq!(fields(&updated.body), ["data", "success"]);
+        let data = updated.data();
+        assert_eq!(
+            fields(data),
+            ["active", "events", "id", "updatedAt", "url"],
+            "{patch}"
+        );
+        for (field, value) in patch.as_object().unwrap() {
+            expected[field] = value.clone();
+        }
+        expected["updatedAt"] = json!(format!("2026-01-31T09:30:00.00{}Z", turn + 1));
+        for field in fields(data) {
+            assert_eq!(data[field], expected[field], "{patch}");
+        }
+        assert_eq!(app.get(&path).await.data(), &expected, "{patch}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_moved_keeps_its_secret() {
+    let app = TestApp::start().await;
+    let (old, new) = (
+        Receiver::answering(200, "").await,
+        Receiver::answering(200, "").await,
+    );
+    let (id, secret) = app.create_webhook(&old.url).await;
+    app.put_json(&format!("/{id}"), &json!({"url": new.url}))
+        .await;
+    assert_eq!(app.ping(&id).await["success"], true);
+    assert!(new.only().is_signed_with(&secret));
+    assert!(old.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_deleted_endpoint_is_gone_and_the_others_are_not() {
+    let app = TestApp::start().await;
+    let (kept, _) = app.create_webhook(URL).await;
+    let (deleted, _) = app.create_webhook(URL).await;
+    let answer = app.delete(&format!("/{deleted}")).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    assert_eq!(answer.body, Value::Null);
+    assert!(!answer.headers.contains_key("content-type"));
+
+    for call in every_call_on(&deleted) {
+        app.call(&call).await.assert_error(404, "NOT_FOUND");
+    }
+    assert_eq!(app.listed_ids().await, [kept]);
+}
+
+#[tokio::test]
+async fn a_rotation_answers_the_new_secret_and_nothing_else() {
+    let clock = HandClock::at("2026-01-31T09:30:00Z");
+    let app = app_at(&clock).await;
+    let (id, first) = app.create_webhook(URL).await;
+    let mut expected = app.get(&format!("/{id}")).await.data().clone();
+    clock.advance_millis(7);
+    let rotated = app.post(&format!("/{id}/rotate-secret")).await;
+    assert_eq!(rotated.status, StatusCode::OK);
+    assert_eq!(fields(&rotated.body), ["data", "success"]);
+    assert_eq!(fields(rotated.data()), ["secret"]);
+    let second = &rotated.data()["secret"];
+    assert_secret(second);
+    assert_ne!(*second, json!(first));
+
+    // A rotation is a change of the endpoint.
+    expected["updatedAt"] = json!("2026-01-31T09:30:00.007Z");
+    assert_eq!(app.get(&format!("/{id}")).await.data(), &expected);
+}
