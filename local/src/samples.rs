@@ -52,6 +52,8 @@ pub async fn seed(
         secret_version,
         created_at: now,
         updated_at: now,
+        failing_since: None,
+        disabled: None,
     };
     table.create_endpoint(&endpoint).await?;
     Ok(())

@@ -19,6 +19,7 @@ mod aws_calls;
 mod bad_bodies;
 mod bad_requests;
 mod faults;
+mod iam;
 mod interrupted_deletion;
 mod isolation;
 mod limits;

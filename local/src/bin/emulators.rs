@@ -59,7 +59,8 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error + Send + Sync>> {
          AWS_SECRET_ACCESS_KEY=local\n\
          TABLE_NAME={}\n\
          QUEUE_URL={}\n\
-         SECRET_PREFIX={SECRET_PREFIX}",
+         SECRET_PREFIX={SECRET_PREFIX}\n\
+         AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH=true",
         resources.table_name, resources.queue_url,
     );
     tokio::select! {
