@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures_util::future::try_join_all;
-use local::emulators::{Emulators, Resources};
+use local::emulators::{Emulators, Resources, Servers};
 use local::receiver::Receiver;
 use local::service::{self, SECRET_PREFIX, Settings};
 use local::{gateway, poller};
@@ -83,7 +83,8 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     };
 
     let data_dir = arguments.data_dir.as_deref();
-    let emulators = Arc::new(Emulators::start(data_dir, |client| client).await?);
+    let emulators =
+        Arc::new(Emulators::start(data_dir, Servers::default(), |client| client).await?);
     let clients = &emulators.clients;
     let resources = clients.create_resources("local", None).await?;
     let table = service::table(clients, &resources);
@@ -234,7 +235,7 @@ fn print_guide(urls: &Urls, data_dir: Option<&Path>, seed: &Seed, resources: &Re
 webhook-endpoints is running. Paste these into another terminal:
 
 export APP={api}/apps/{app_id}
-export API=$APP/webhooks
+export API={api}/apps/{app_id}/webhooks
 export KEY={api_key}
 
 CREATED=$(curl -sS $API -H "x-api-key: $KEY" -H 'content-type: application/json' \

@@ -24,6 +24,7 @@ mod egress;
 mod events;
 mod faults;
 mod history;
+mod iam;
 mod interrupted_deletion;
 mod isolation;
 mod layers;
