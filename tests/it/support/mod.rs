@@ -2,9 +2,11 @@
 
 pub mod asserts;
 pub mod calls;
+pub mod failures;
 pub mod hand_clock;
 pub mod history;
 pub mod names;
+pub mod published;
 pub mod queue;
 pub mod receiver;
 mod stored;
