@@ -130,7 +130,17 @@ impl CommonConfig {
 /// # Errors
 /// When it is set to anything else.
 pub fn log_level() -> Result<tracing::Level, ConfigError> {
-    let Some(value) = process_env("LOG_LEVEL") else {
+    read_log_level(&process_env)
+}
+
+/// Reads `LOG_LEVEL` by `lookup`.
+///
+/// # Errors
+/// When it is set to anything else than [`log_level`] takes.
+pub fn read_log_level(
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<tracing::Level, ConfigError> {
+    let Some(value) = lookup("LOG_LEVEL") else {
         return Ok(tracing::Level::INFO);
     };
     match value.as_str() {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures_util::future::try_join_all;
-use local::emulators::{Emulators, Resources, Servers};
+use local::emulators::{Emulators, Resources};
 use local::receiver::Receiver;
 use local::service::{self, SECRET_PREFIX, Settings};
 use local::{gateway, poller};
@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use webhook_endpoints::delivery::sender::SenderOptions;
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::id::AppId;
+use webhook_endpoints::domain::message::Message;
 use webhook_endpoints::telemetry;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -82,8 +83,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     };
 
     let data_dir = arguments.data_dir.as_deref();
-    let emulators =
-        Arc::new(Emulators::start(data_dir, Servers::default(), |client| client).await?);
+    let emulators = Arc::new(Emulators::start(data_dir, |client| client).await?);
     let clients = &emulators.clients;
     let resources = clients.create_resources("local", None).await?;
     let table = service::table(clients, &resources);
@@ -132,6 +132,9 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     // One future for the whole time: a signal between two would be missed.
     let mut asked_to_stop = pin!(asked_to_stop());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
+    // In the place of the template's rule.
+    let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
+    let queue = service::queue(clients, &resources);
     loop {
         tokio::select! {
             asked = &mut asked_to_stop => {
@@ -139,6 +142,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
                 break;
             }
             _ = tick.tick() => emulators.save().await?,
+            _ = sweep.tick() => queue.send(&Message::Sweep).await?,
         }
     }
     println!("\nStopping.");
@@ -152,6 +156,9 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     emulators.save().await?;
     Ok(())
 }
+
+/// How often attempts that are due soon are put on the queue.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// How long requests in progress may take once the run is to stop.
 const LAST_REQUESTS: Duration = Duration::from_secs(3);
@@ -226,7 +233,8 @@ fn print_guide(urls: &Urls, data_dir: Option<&Path>, seed: &Seed, resources: &Re
         r#"
 webhook-endpoints is running. Paste these into another terminal:
 
-export API={api}/apps/{app_id}/webhooks
+export APP={api}/apps/{app_id}
+export API=$APP/webhooks
 export KEY={api_key}
 
 CREATED=$(curl -sS $API -H "x-api-key: $KEY" -H 'content-type: application/json' \
@@ -235,6 +243,8 @@ echo "$CREATED"
 export ID=$(echo "$CREATED" | sed -E 's/.*"id":"([^"]+)".*/\1/')
 
 curl -sS -X POST $API/$ID/test-ping -H "x-api-key: $KEY"; echo
+curl -sS $APP/events -H "x-api-key: $KEY" -H 'content-type: application/json' \
+  -d '{{"type": "invoice.paid", "data": {{"invoice": "inv_1", "amount": 1200}}}}'; echo
 curl -sS $API/$ID/deliveries -H "x-api-key: $KEY"; echo
 curl -sS -X POST $API/$ID/rotate-secret -H "x-api-key: $KEY"; echo
 curl -sS -X PUT $API/$ID -H "x-api-key: $KEY" -H 'content-type: application/json' \

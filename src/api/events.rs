@@ -106,6 +106,9 @@ fn parse_body(mut body: BTreeMap<String, Box<RawValue>>, faults: &mut Vec<FieldE
     match body.remove("type").map(|raw| value(&raw)) {
         None => fault("type", "is missing"),
         Some(Value::String(text)) => match EventType::parse(&text) {
+            Ok(parsed) if parsed == EventType::test_ping() => {
+                fault("type", "test.ping is for test pings");
+            }
             Ok(parsed) => event_type = Some(parsed),
             Err(message) => fault("type", message),
         },

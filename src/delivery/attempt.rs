@@ -66,7 +66,7 @@ impl Deliverer {
             Found::Abandon(reason) => return self.abandon(&task, reason).await,
         };
         let attempt = self.send(&task, &ready).await;
-        let wait = if task.is_single() {
+        let wait = if task.is_test_ping() {
             None
         } else {
             self.schedule
@@ -85,7 +85,7 @@ impl Deliverer {
             .record_attempt(&task, &delivery, &attempt, scheduled)
             .await?;
         self.report(&task, &delivery, &attempt, recorded);
-        if recorded == Recorded::Written && !task.is_single() {
+        if recorded == Recorded::Written && !task.is_test_ping() {
             self.judge(&ready.endpoint, &attempt).await?;
         }
         Ok(())
@@ -107,7 +107,7 @@ impl Deliverer {
             let Some(endpoint) = endpoint else {
                 return Ok(Found::Abandon(Abandoned::EndpointDeleted));
             };
-            if !endpoint.active && !task.is_single() {
+            if !endpoint.active && !task.is_test_ping() {
                 return Ok(Found::Abandon(Abandoned::EndpointInactive));
             }
             let stored = event.map(|event| event.payload);

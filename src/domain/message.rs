@@ -105,10 +105,12 @@ impl DeliveryTask {
         )
     }
 
-    /// Whether it has one attempt only: a test ping is not tried again.
+    /// Whether it is of a test ping, which carries its payload with it: a ping
+    /// has one attempt, says nothing of its endpoint's health, and is made also
+    /// while the endpoint is inactive.
     #[must_use]
-    pub fn is_single(&self) -> bool {
-        self.event == EventType::test_ping()
+    pub fn is_test_ping(&self) -> bool {
+        self.payload.is_some()
     }
 }
 

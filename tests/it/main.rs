@@ -14,17 +14,28 @@
 
 mod support;
 
+mod address_registries;
 mod auth;
 mod aws_calls;
 mod bad_bodies;
 mod bad_requests;
+mod batch;
+mod egress;
+mod events;
 mod faults;
+mod history;
 mod iam;
 mod interrupted_deletion;
 mod isolation;
+mod layers;
 mod limits;
+mod outcomes;
+mod paging;
 mod ping;
+mod properties;
+mod queue;
 mod rotation;
 mod routing;
 mod secrecy;
+mod template;
 mod webhooks;

@@ -1,9 +1,20 @@
-//! Test pings and what a receiver gets.
+//! Test pings: the API's answer, and what a receiver gets.
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use reqwest::StatusCode;
 use serde_json::{Value, json};
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::id::EndpointId;
 
-use crate::support::receiver::Receiver;
-use crate::support::{TestApp, fields};
+use crate::support::asserts::{
+    assert_answered, assert_failed, assert_pending, ping_and_history, ping_url,
+};
+use crate::support::receiver::{Receiver, blunt_receiver, gated_receiver};
+use crate::support::wire::Fault;
+use crate::support::{Options, TestApp};
+use webhook_endpoints::domain::delivery::Failure;
 
 #[tokio::test]
 async fn a_ping_arrives_signed_and_is_recorded() {
@@ -11,40 +22,310 @@ async fn a_ping_arrives_signed_and_is_recorded() {
     let receiver = Receiver::answering(200, "thank you").await;
     let (id, secret) = app.create_webhook(&receiver.url).await;
 
-    let ping = app.ping(&id).await;
-    assert_eq!(
-        fields(&ping),
-        [
-            "deliveryId",
-            "error",
-            "responseBody",
-            "status",
-            "statusCode",
-            "success"
-        ]
-    );
-    assert_eq!(ping["success"], true);
-    assert_eq!(ping["statusCode"], 200);
-    assert_eq!(ping["responseBody"], "thank you");
-    assert_eq!(ping["error"], Value::Null);
-    assert_eq!(ping["status"], "DELIVERED");
+    let ping = ping_and_history(&app, &id).await;
+    assert_answered(&ping, 200, "thank you");
+    let request = receiver.only();
+    assert_eq!(request.header("webhook-id"), ping["deliveryId"]);
+    assert!(request.is_signed_with(&secret));
+}
+
+#[tokio::test]
+async fn what_arrives_is_a_post_with_the_headers_of_the_contract_and_no_others() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    app.ping(&id).await;
 
     let request = receiver.only();
     assert_eq!(request.method, "POST");
-    assert_eq!(request.header("content-type"), "application/json");
-    assert!(
-        request
-            .header("user-agent")
-            .starts_with("webhook-endpoints/")
+    assert_eq!(request.uri, "/hook");
+    let mut names: Vec<_> = request.headers.keys().map(|name| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "accept",
+            "content-length",
+            "content-type",
+            "host",
+            "user-agent",
+            "webhook-id",
+            "webhook-signature",
+            "webhook-timestamp",
+        ]
     );
-    assert_eq!(request.header("webhook-id"), ping["deliveryId"]);
-    assert!(request.is_signed_with(&secret));
-    let body: Value = serde_json::from_slice(&request.body).unwrap();
-    assert_eq!(body["type"], "test.ping");
-    assert_eq!(body["data"]["webhookId"], json!(id));
+    assert_eq!(request.header("content-type"), "application/json");
+    assert_eq!(
+        request.header("user-agent"),
+        concat!("webhook-endpoints/", env!("CARGO_PKG_VERSION"))
+    );
+    assert!(request.header("webhook-signature").starts_with("v1,"));
+}
 
-    let deliveries = app.deliveries(&id).await;
-    assert_eq!(deliveries.len(), 1);
-    assert_eq!(deliveries[0]["id"], ping["deliveryId"]);
-    assert_eq!(deliveries[0]["attempts"], 1);
+#[tokio::test]
+async fn path_and_query_of_the_url_are_kept() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let url = format!("{}/a%2Fb?token=x%20y&z", receiver.url);
+    let (id, _) = app.create_webhook(&url).await;
+    app.ping(&id).await;
+    assert_eq!(receiver.only().uri, "/hook/a%2Fb?token=x%20y&z");
+}
+
+#[tokio::test]
+async fn the_timestamps_are_whole_seconds_in_the_header_and_milliseconds_in_the_body() {
+    let mut options = Options::default();
+    // Not a whole second, and just before the next one.
+    let now = "2026-01-31T09:30:00.999Z".parse().unwrap();
+    options.settings.clock = Clock::from_fn(move || now);
+    let app = TestApp::start_with(options).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    app.ping(&id).await;
+
+    let request = receiver.only();
+    assert_eq!(request.header("webhook-timestamp"), "1769851800");
+    let body: Value = serde_json::from_slice(&request.body).unwrap();
+    let message = body["data"]["message"].as_str().expect("a message");
+    assert_eq!(
+        body,
+        json!({
+            "type": "test.ping",
+            "timestamp": "2026-01-31T09:30:00.999Z",
+            "data": {"message": message, "webhookId": id},
+        })
+    );
+}
+
+#[tokio::test]
+async fn every_ping_is_a_delivery_of_its_own() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, secret) = app.create_webhook(&receiver.url).await;
+    let mut pings = Vec::new();
+    for _ in 0..3 {
+        pings.push(app.ping(&id).await["deliveryId"].clone());
+    }
+    let arrived = receiver.received();
+    assert!(
+        arrived
+            .iter()
+            .all(|request| request.is_signed_with(&secret))
+    );
+    let arrived: Vec<_> = arrived
+        .iter()
+        .map(|r| json!(r.header("webhook-id")))
+        .collect();
+    assert_eq!(arrived, pings);
+    let mut listed: Vec<_> = app
+        .deliveries(&id)
+        .await
+        .iter()
+        .map(|d| d["id"].clone())
+        .collect();
+    listed.reverse();
+    assert_eq!(listed, pings);
+}
+
+#[tokio::test]
+async fn an_inactive_endpoint_is_pinged_too() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let updated = app
+        .put_json(&format!("/{id}"), &json!({"active": false}))
+        .await;
+    assert_eq!(updated.data()["active"], false);
+    assert_answered(&ping_and_history(&app, &id).await, 200, "");
+    receiver.only();
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_exist_is_not_pinged() {
+    let app = TestApp::start().await;
+    app.wire.take();
+    let unknown = EndpointId::new();
+    let ping = app.post(&format!("/{unknown}/test-ping")).await;
+    ping.assert_error(404, "NOT_FOUND");
+    let calls = app.wire.take();
+    assert!(calls.iter().all(|call| call == "GetItem"), "{calls:?}");
+}
+
+#[tokio::test]
+async fn respond_async_answers_at_once_and_the_history_tells_the_outcome() {
+    let app = TestApp::start().await;
+    let (url, gate) = gated_receiver().await;
+    let (id, _) = app.create_webhook(&url).await;
+
+    // The receiver answers only after this answer is here.
+    let ping = app.ping_preferring(&id, "respond-async").await;
+    assert_eq!(ping.status, StatusCode::ACCEPTED);
+    assert_eq!(ping.headers["preference-applied"], "respond-async");
+    assert_pending(ping.data());
+    let pending = app.deliveries(&id).await.remove(0);
+    assert_eq!(pending["id"], ping.data()["deliveryId"]);
+    assert_eq!(pending["status"], "PENDING");
+    assert_eq!(pending["attempts"], 0);
+    assert_eq!(pending["responseStatus"], Value::Null);
+    assert_eq!(pending["deliveredAt"], Value::Null);
+
+    gate.notify_one();
+    let delivered = app.newest_becomes(&id, "DELIVERED").await;
+    assert_eq!(delivered["id"], ping.data()["deliveryId"]);
+    assert_eq!(delivered["attempts"], 1);
+    assert_eq!(delivered["responseStatus"], 200);
+    assert_eq!(delivered["createdAt"], pending["createdAt"]);
+}
+
+#[tokio::test]
+async fn a_ping_waits_no_longer_than_the_caller_asked() {
+    let app = TestApp::start().await;
+    let (url, gate) = gated_receiver().await;
+    let (id, _) = app.create_webhook(&url).await;
+    for prefer in ["wait=0", "wait=1", "respond-async, wait=1"] {
+        let ping = app.ping_preferring(&id, prefer).await;
+        assert_eq!(ping.status, StatusCode::ACCEPTED, "{prefer}");
+        assert_eq!(ping.headers["preference-applied"], prefer);
+        assert_pending(ping.data());
+        gate.notify_one();
+        let delivered = app.newest_becomes(&id, "DELIVERED").await;
+        assert_eq!(delivered["id"], ping.data()["deliveryId"]);
+    }
+}
+
+#[tokio::test]
+async fn a_ping_waits_no_longer_than_the_default_when_the_caller_asks_nothing() {
+    let mut options = Options::default();
+    options.settings.ping_wait = Duration::from_millis(50);
+    let app = TestApp::start_with(options).await;
+    let (url, gate) = gated_receiver().await;
+    let (id, _) = app.create_webhook(&url).await;
+    let ping = app.post(&format!("/{id}/test-ping")).await;
+    assert_eq!(ping.status, StatusCode::ACCEPTED);
+    assert!(!ping.headers.contains_key("preference-applied"));
+    assert_pending(ping.data());
+    gate.notify_one();
+    app.newest_becomes(&id, "DELIVERED").await;
+}
+
+#[tokio::test]
+async fn a_longer_wait_than_the_default_is_heeded() {
+    let mut options = Options::default();
+    options.settings.ping_wait = Duration::ZERO;
+    let app = TestApp::start_with(options).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let ping = app.ping_preferring(&id, "wait=20").await;
+    assert_eq!(ping.status, StatusCode::OK);
+    assert_eq!(ping.headers["preference-applied"], "wait=20");
+    assert_answered(ping.data(), 200, "");
+}
+
+#[tokio::test]
+async fn a_preference_that_cannot_be_heeded_is_passed_over() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    for prefer in ["wait=21", "wait=soon", "handling=strict"] {
+        let ping = app.ping_preferring(&id, prefer).await;
+        assert_eq!(ping.status, StatusCode::OK, "{prefer}");
+        assert!(!ping.headers.contains_key("preference-applied"), "{prefer}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_ping_is_not_tried_again() {
+    // Were the message not deleted, it would show up again after a second.
+    let app = TestApp::start_with(Options {
+        visibility_timeout: 1,
+        ..Options::default()
+    })
+    .await;
+    let receiver = Receiver::answering(500, "").await;
+    assert_answered(&ping_url(&app, &receiver.url).await, 500, "");
+    let (url, connections) = blunt_receiver(b"").await;
+    assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
+    app.queue_is_empty().await;
+    receiver.only();
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_first_ping_costs_one_call_of_each_kind_beside_the_looks_at_the_outcome() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    app.wire.take();
+    app.ping(&id).await;
+    let mut calls = app.wire.take();
+    // How many looks it takes depends on the receiver.
+    calls.retain(|call| call != "GetItem");
+    assert_eq!(
+        calls,
+        [
+            "BatchGetItem",
+            "GetSecretValue",
+            "PutItem",
+            "SendMessage",
+            "UpdateItem"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_asynchronous_ping_costs_three_calls() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.create_webhook("http://127.0.0.1:1/").await;
+    app.wire.take();
+    app.ping_preferring(&id, "respond-async").await;
+    assert_eq!(app.wire.take(), ["GetItem", "PutItem", "SendMessage"]);
+}
+
+#[tokio::test]
+async fn a_ping_that_the_queue_refuses_is_refused_and_leaves_no_trace() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    app.wire.break_calls(&["SendMessage"], Fault::Before);
+    let ping = app.post(&format!("/{id}/test-ping")).await;
+    ping.assert_error(503, "UNAVAILABLE");
+    assert!(ping.headers.contains_key("retry-after"));
+    assert_eq!(app.deliveries(&id).await, Vec::<Value>::new());
+
+    app.wire.mend();
+    assert_answered(&ping_and_history(&app, &id).await, 200, "");
+    receiver.only();
+}
+
+#[tokio::test]
+async fn a_ping_that_could_not_be_recorded_as_pending_still_has_an_outcome() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    app.wire.break_calls(&["PutItem"], Fault::Before);
+    // Longer than the calls that are tried in vain.
+    let ping = app.ping_preferring(&id, "wait=20").await;
+    assert_eq!(ping.status, StatusCode::OK);
+    assert_answered(ping.data(), 200, "");
+    let history = app.deliveries(&id).await;
+    assert_eq!(history[0]["id"], ping.data()["deliveryId"]);
+    assert_eq!(history[0]["status"], "DELIVERED");
+}
+
+#[tokio::test]
+async fn a_ping_whose_outcome_cannot_be_looked_up_is_accepted() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let mut sent = false;
+    app.wire.disturb(move |call| {
+        sent |= call == "SendMessage";
+        (sent && call == "GetItem").then_some(Fault::Before)
+    });
+    let ping = app.ping_preferring(&id, "wait=1").await;
+    assert_eq!(ping.status, StatusCode::ACCEPTED);
+    assert_pending(ping.data());
+    app.wire.mend();
+    let delivered = app.newest_becomes(&id, "DELIVERED").await;
+    assert_eq!(delivered["id"], ping.data()["deliveryId"]);
 }

@@ -2,7 +2,9 @@
 
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
+use webhook_endpoints::delivery::Envelope;
 use webhook_endpoints::domain::id::EndpointId;
+use webhook_endpoints::domain::message::Message;
 
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{Answer, Options, TestApp, answer};
@@ -84,8 +86,9 @@ async fn attempt_next(app: &TestApp) {
         .await
         .unwrap();
     let body = received.messages()[0].body().unwrap();
-    let message = serde_json::from_str(body).unwrap();
-    app.deliverer.handle(message).await.unwrap();
+    let message = Message::from_json(body).unwrap();
+    let envelope = Envelope::default();
+    app.deliverer.handle(message, &envelope).await.unwrap();
 }
 
 #[tokio::test]

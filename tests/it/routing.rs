@@ -22,7 +22,7 @@ async fn unknown_routes_are_not_found_with_and_without_a_key() {
         format!("/apps/{app_id}/webhooks/"),
         format!("/apps/{app_id}/webhooks/{id}/"),
         format!("/apps/{app_id}/webhooks/{id}/secret"),
-        format!("/apps/{app_id}/webhooks/{id}/deliveries/{id}"),
+        format!("/apps/{app_id}/webhooks/{id}/deliveries/{id}/payload"),
         format!("//apps/{app_id}/webhooks"),
     ] {
         for method in [Method::GET, Method::POST] {

@@ -1,9 +1,14 @@
 //! A running service for one test.
 
+pub mod asserts;
 pub mod calls;
 pub mod hand_clock;
+pub mod history;
+pub mod names;
+pub mod queue;
 pub mod receiver;
 mod stored;
+pub mod tls;
 pub mod wire;
 
 use std::sync::Arc;
@@ -12,6 +17,7 @@ use std::time::Duration;
 use local::emulators::{Clients, Emulators, Resources, Servers};
 use local::poller;
 use local::service::{self, Settings};
+use reqwest::dns::Resolve;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -34,6 +40,30 @@ pub struct Options {
     pub visibility_timeout: u32,
     /// Whether something reads the queue.
     pub polling: bool,
+}
+
+impl Options {
+    /// The default, with names that resolve as `resolver` says.
+    pub fn resolving(resolver: Arc<dyn Resolve>) -> Self {
+        let mut options = Self::default();
+        options.sender.resolver = resolver;
+        options
+    }
+
+    /// The default, with a deadline that a test can wait for.
+    pub fn impatient() -> Self {
+        let mut options = Self::default();
+        options.sender.deadline = Duration::from_millis(400);
+        options
+    }
+
+    /// The default without anything that reads the queue.
+    pub fn idle() -> Self {
+        Self {
+            polling: false,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Options {
@@ -118,7 +148,7 @@ impl TestApp {
 
     pub async fn start_with(options: Options) -> Self {
         let wire = Wire::default();
-        let emulators = Emulators::start(None, servers(), |client| wire.wrap(client))
+        let emulators = Emulators::start_beside(servers(), None, |client| wire.wrap(client))
             .await
             .expect("emulators");
         let clients = emulators.clients.clone();
@@ -130,13 +160,6 @@ impl TestApp {
             .expect("resources");
         let deliverer = service::deliverer(&clients, &resources, &options.settings, options.sender)
             .expect("deliverer");
-        if options.polling {
-            tokio::spawn(poller::poll(
-                clients.sqs.clone(),
-                resources.queue_url.clone(),
-                Arc::clone(&deliverer),
-            ));
-        }
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let router = service::api(&clients, &resources, &options.settings);
@@ -145,16 +168,31 @@ impl TestApp {
             base,
             app_id: AppId::new(),
             key: service::new_key(),
-            http: reqwest::Client::new(),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("a client"),
             clients,
             resources,
             deliverer,
             wire,
             _emulators: emulators,
         };
+        if options.polling {
+            app.poll();
+        }
         app.add_key(app.app_id, &app.key).await;
         app.wire.take();
         app
+    }
+
+    /// From now on something reads the queue.
+    pub fn poll(&self) {
+        tokio::spawn(poller::poll(
+            self.clients.sqs.clone(),
+            self.resources.queue_url.clone(),
+            Arc::clone(&self.deliverer),
+        ));
     }
 
     pub fn table(&self) -> Table {
@@ -222,6 +260,21 @@ impl TestApp {
         ping.data().clone()
     }
 
+    /// Pings an endpoint with a `Prefer` header.
+    pub async fn ping_preferring(&self, id: &str, prefer: &str) -> Answer {
+        let request = self.request(Method::POST, &format!("/{id}/test-ping"));
+        answer(request.header("prefer", prefer)).await
+    }
+
+    /// Waits until an endpoint's newest delivery has this status.
+    pub async fn newest_becomes(&self, id: &str, status: &str) -> Value {
+        eventually(status, async || {
+            let newest = self.deliveries(id).await.into_iter().next()?;
+            (newest["status"] == status).then_some(newest)
+        })
+        .await
+    }
+
     /// The newest deliveries of an endpoint.
     pub async fn deliveries(&self, id: &str) -> Vec<Value> {
         let page = self.get(&format!("/{id}/deliveries")).await;
@@ -270,6 +323,22 @@ pub async fn answer(request: RequestBuilder) -> Answer {
         headers,
         body,
     }
+}
+
+/// Looks again and again until there is something to return. What has to
+/// happen is waited for as long as it takes, within reason.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), looking)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
 /// The fields of an object, sorted.

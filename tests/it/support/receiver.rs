@@ -1,5 +1,8 @@
 //! Receivers of deliveries, well-behaved and not.
 
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -8,9 +11,13 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
 use standardwebhooks::Webhook;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, oneshot};
+
+use super::tls::{Identity, TlsListener};
 
 /// A request that arrived.
 #[derive(Debug, Clone)]
@@ -57,15 +64,34 @@ impl Receiver {
         respond: impl Fn(&Received) -> Response + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        Self::start("http", listener, Arc::new(respond))
+    }
+
+    /// Answers 200, behind TLS with this certificate.
+    pub async fn over_tls(identity: Identity) -> Self {
+        let listener = TlsListener::bind(identity).await;
+        let respond = |_: &Received| StatusCode::OK.into_response();
+        Self::start("https", listener, Arc::new(respond))
+    }
+
+    fn start<L: Listener<Addr = SocketAddr>>(scheme: &str, listener: L, respond: Respond) -> Self
+    where
+        L::Addr: std::fmt::Debug,
+    {
         let address = listener.local_addr().expect("an address");
         let receiver = Self {
-            url: format!("http://{address}/hook"),
+            url: format!("{scheme}://{address}/hook"),
             received: Arc::default(),
-            respond: Arc::new(respond),
+            respond,
         };
         let router = Router::new().fallback(receive).with_state(receiver.clone());
         tokio::spawn(axum::serve(listener, router).into_future());
         receiver
+    }
+
+    /// The URL with a name in the place of the address.
+    pub fn url_as(&self, name: &str) -> String {
+        self.url.replacen("127.0.0.1", name, 1)
     }
 
     /// What arrived so far.
@@ -130,4 +156,112 @@ pub async fn dripping_receiver(interval: Duration) -> String {
         }
     })
     .await
+}
+
+/// Takes a request and never answers.
+pub async fn silent_receiver() -> String {
+    raw_receiver(|stream| async move {
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await
+}
+
+/// Says these bytes and hangs up. Tells how many connections it had.
+pub async fn blunt_receiver(answer: &'static [u8]) -> (String, Arc<AtomicUsize>) {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&connections);
+    let url = raw_receiver(move |mut stream| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let _ = stream.write_all(answer).await;
+            let _ = stream.shutdown().await;
+        }
+    })
+    .await;
+    (url, connections)
+}
+
+/// Answers 200 and a body without end. Tells when the connection was closed.
+pub async fn endless_receiver() -> (String, oneshot::Receiver<()>) {
+    let (closed, closing) = oneshot::channel();
+    let closed = Mutex::new(Some(closed));
+    let url = raw_receiver(move |mut stream| {
+        let closed = closed.lock().unwrap().take();
+        async move {
+            let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+            let chunk = [b"1000\r\n".as_slice(), &[b'x'; 0x1000], b"\r\n"].concat();
+            let mut writing = stream.write_all(head).await;
+            while writing.is_ok() {
+                writing = stream.write_all(&chunk).await;
+            }
+            let _ = closed.map(|closed| closed.send(()));
+        }
+    })
+    .await;
+    (url, closing)
+}
+
+/// Takes a request, and answers 200 once the gate is opened.
+pub async fn gated_receiver() -> (String, Arc<Notify>) {
+    let gate = Arc::new(Notify::new());
+    let opened = Arc::clone(&gate);
+    let url = raw_receiver(move |mut stream| {
+        let opened = Arc::clone(&opened);
+        async move {
+            opened.notified().await;
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            let _ = stream.write_all(answer).await;
+        }
+    })
+    .await;
+    (url, gate)
+}
+
+/// The connections of a [`keeping_receiver`].
+pub struct Connections {
+    pub accepted: Arc<AtomicUsize>,
+    open: Arc<Mutex<Vec<std::net::TcpStream>>>,
+}
+
+impl Connections {
+    /// Closes all. Once this returns the other side has been told.
+    pub fn close(&self) {
+        for stream in self.open.lock().unwrap().drain(..) {
+            stream.shutdown(Shutdown::Both).expect("an open connection");
+        }
+    }
+}
+
+/// Answers 200 and keeps connections open, in threads of its own.
+pub fn keeping_receiver() -> (String, Connections) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let connections = Connections {
+        accepted: Arc::default(),
+        open: Arc::default(),
+    };
+    let (accepted, open) = (
+        Arc::clone(&connections.accepted),
+        Arc::clone(&connections.open),
+    );
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            accepted.fetch_add(1, Ordering::SeqCst);
+            let kept = stream.try_clone().expect("a connection");
+            open.lock().unwrap().push(kept);
+            std::thread::spawn(move || {
+                let mut request = vec![0; 64 * 1024];
+                while let Ok(length @ 1..) = stream.read(&mut request) {
+                    // The last byte of a payload, should it come in pieces.
+                    if request[..length].ends_with(b"}") {
+                        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                        let _ = stream.write_all(answer);
+                    }
+                }
+            });
+        }
+    });
+    (url, connections)
 }

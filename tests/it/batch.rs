@@ -1,0 +1,341 @@
+//! Batches of the delivery queue, as the delivery function gets them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Barrier;
+use webhook_endpoints::aws::table::Recorded;
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::delivery::batch::NamelessMessage;
+use webhook_endpoints::domain::delivery::{Abandoned, DeliveryStatus};
+use webhook_endpoints::domain::id::DeliveryId;
+
+use crate::support::queue::{body, endpoint_id, message, ping_of};
+use crate::support::receiver::{Receiver, raw_receiver};
+use crate::support::wire::Fault;
+use crate::support::{Options, TestApp};
+
+const NOTHING: Vec<String> = Vec::new();
+
+#[tokio::test]
+async fn all_messages_of_a_batch_are_delivered_and_none_comes_back() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (first, _) = app.create_webhook(&receiver.url).await;
+    let (second, _) = app.create_webhook(&receiver.url).await;
+    let pings: Vec<_> = [&first, &second]
+        .iter()
+        .flat_map(|id| (0..5).map(|_| ping_of(&app, id)))
+        .collect();
+    let batch = pings.iter().enumerate().map(|(index, ping)| {
+        let id = index.to_string();
+        message(Some(&id), body(ping))
+    });
+    assert_eq!(app.handle(batch).await, Ok(NOTHING));
+
+    let mut arrived: Vec<_> = receiver
+        .received()
+        .iter()
+        .map(|request| request.header("webhook-id").to_owned())
+        .collect();
+    arrived.sort_unstable();
+    let mut sent: Vec<_> = pings.iter().map(|p| p.delivery_id.to_string()).collect();
+    sent.sort_unstable();
+    assert_eq!(arrived, sent);
+    for id in [first, second] {
+        let history = app.deliveries(&id).await;
+        assert_eq!(history.len(), 5);
+        assert!(history.iter().all(|item| item["status"] == "DELIVERED"));
+    }
+}
+
+#[tokio::test]
+async fn an_empty_batch_is_no_fault() {
+    let app = TestApp::start_with(Options::idle()).await;
+    assert_eq!(app.handle([]).await, Ok(NOTHING));
+}
+
+#[tokio::test]
+async fn exactly_the_messages_that_failed_come_back() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (warm, _) = app.create_webhook(&receiver.url).await;
+    let (cold, _) = app.create_webhook(&receiver.url).await;
+    app.deliver(&ping_of(&app, &warm)).await;
+
+    // The secret of one of the two is in the cache.
+    app.wire.break_calls(&["GetSecretValue"], Fault::Before);
+    let (delivered, failed) = (ping_of(&app, &warm), ping_of(&app, &cold));
+    let back = app
+        .handle([
+            message(Some("unreadable"), "{"),
+            message(Some("delivered"), body(&delivered)),
+            message(Some("failed"), body(&failed)),
+        ])
+        .await;
+    assert_eq!(back, Ok(vec!["failed".to_owned(), "unreadable".to_owned()]));
+    let newest = app.deliveries(&warm).await.remove(0);
+    assert_eq!(newest["id"], json!(delivered.delivery_id));
+    assert_eq!(newest["status"], "DELIVERED");
+    assert_eq!(app.deliveries(&cold).await, Vec::<Value>::new());
+
+    app.wire.mend();
+    app.deliver(&failed).await;
+    let newest = app.deliveries(&cold).await.remove(0);
+    assert_eq!(newest["status"], "DELIVERED");
+    assert_eq!(receiver.received().len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_no_message_of_ours_comes_back() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let good: Value = serde_json::from_str(&body(&ping_of(&app, &id))).unwrap();
+    let changed = |field: &str, value: Value| {
+        let mut message = good.clone();
+        message[field] = value;
+        message.to_string()
+    };
+    let mut bodies = vec![
+        String::new(),
+        "{".to_owned(),
+        "null".to_owned(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        changed("kind", json!("another")),
+        changed("createdAt", json!("yesterday")),
+        changed("payload", json!({})),
+        changed("endpointId", json!("x")),
+    ];
+    for field in good.as_object().unwrap().keys() {
+        bodies.push(changed(field, Value::Null));
+    }
+    for unreadable in bodies {
+        let back = app.handle([message(Some("m"), &unreadable)]).await;
+        assert_eq!(back, Ok(vec!["m".to_owned()]), "{unreadable}");
+    }
+    let mut without_body = message(Some("m"), "");
+    without_body.body = None;
+    assert_eq!(app.handle([without_body]).await, Ok(vec!["m".to_owned()]));
+    assert_eq!(receiver.received().len(), 0);
+}
+
+#[tokio::test]
+async fn a_message_without_id_that_fails_fails_the_batch() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let nameless = message(None, body(&ping_of(&app, &id)));
+    assert_eq!(app.handle([nameless]).await, Ok(NOTHING));
+    receiver.only();
+
+    let batch = [message(Some("named"), "{"), message(None, "{")];
+    assert_eq!(app.handle(batch).await, Err(NamelessMessage));
+}
+
+#[tokio::test]
+async fn a_panic_takes_one_message_with_it_and_not_the_batch() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let trigger = Arc::clone(&armed);
+    let mut options = Options::idle();
+    options.settings.clock = Clock::from_fn(move || {
+        assert!(
+            !trigger.swap(false, Ordering::SeqCst),
+            "a panic of the test"
+        );
+        Clock::system().now()
+    });
+    let app = TestApp::start_with(options).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let pings = [ping_of(&app, &id), ping_of(&app, &id)];
+    let names = pings.clone().map(|ping| ping.delivery_id.to_string());
+    let batch = [0, 1].map(|index: usize| message(Some(&names[index]), body(&pings[index])));
+    armed.store(true, Ordering::SeqCst);
+    let back = app.handle(batch).await.unwrap();
+
+    // One of the two, whichever looked at the clock first.
+    assert_eq!(back.len(), 1);
+    let delivered = receiver.only().header("webhook-id").to_owned();
+    assert_ne!(back[0], delivered);
+    assert!(names.contains(&back[0]) && names.contains(&delivered));
+}
+
+#[tokio::test]
+async fn a_message_that_comes_again_after_its_attempt_is_not_sent_again() {
+    let app = TestApp::start_with(Options::idle()).await;
+    for status in [200, 500] {
+        let receiver = Receiver::answering(status, "").await;
+        let (id, _) = app.create_webhook(&receiver.url).await;
+        let ping = ping_of(&app, &id);
+        app.deliver(&ping).await;
+        let history = app.deliveries(&id).await;
+        app.deliver(&ping).await;
+        assert_eq!(app.deliveries(&id).await, history);
+        assert_eq!(history[0]["attempts"], 1);
+        receiver.only();
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_handled_twice_at_the_same_time_is_recorded_once() {
+    let app = TestApp::start_with(Options::idle()).await;
+    // Nobody gets an answer before both have asked.
+    let both = Arc::new(Barrier::new(2));
+    let url = raw_receiver(move |mut stream| {
+        let both = Arc::clone(&both);
+        async move {
+            both.wait().await;
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+            let _ = stream.write_all(answer).await;
+        }
+    })
+    .await;
+    let (id, _) = app.create_webhook(&url).await;
+    let ping = ping_of(&app, &id);
+    let batch = ["one", "two"].map(|name| message(Some(name), body(&ping)));
+    assert_eq!(app.handle(batch).await, Ok(NOTHING));
+
+    let recorded = app
+        .table()
+        .delivery(endpoint_id(&id), ping.delivery_id)
+        .await;
+    let recorded = recorded.unwrap().unwrap();
+    assert_eq!(recorded.delivery.status, DeliveryStatus::Delivered);
+    assert_eq!(recorded.delivery.attempts, 1);
+    assert_eq!(recorded.attempts.len(), 1);
+    assert_eq!(app.deliveries(&id).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_attempt_whose_record_was_lost_is_made_again_under_the_same_webhook_id() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, secret) = app.create_webhook(&receiver.url).await;
+    let ping = ping_of(&app, &id);
+    app.wire.break_calls(&["UpdateItem"], Fault::Before);
+    let back = app.handle([message(Some("m"), body(&ping))]).await;
+    assert_eq!(back, Ok(vec!["m".to_owned()]));
+
+    app.wire.mend();
+    app.deliver(&ping).await;
+    let arrived = receiver.received();
+    assert_eq!(arrived.len(), 2);
+    for request in arrived {
+        assert_eq!(request.header("webhook-id"), ping.delivery_id.to_string());
+        assert!(request.is_signed_with(&secret));
+    }
+    let history = app.deliveries(&id).await;
+    assert_eq!(history.len(), 1);
+    assert_eq!(history[0]["status"], "DELIVERED");
+    assert_eq!(history[0]["attempts"], 1);
+}
+
+#[tokio::test]
+async fn an_attempt_that_is_recorded_without_us_knowing_is_not_made_again() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let ping = ping_of(&app, &id);
+    // Every answer is lost, also those to the SDK's own retries.
+    app.wire.break_calls(&["UpdateItem"], Fault::After);
+    let back = app.handle([message(Some("m"), body(&ping))]).await;
+    assert_eq!(back, Ok(vec!["m".to_owned()]));
+
+    app.wire.mend();
+    app.deliver(&ping).await;
+    receiver.only();
+    assert_eq!(app.deliveries(&id).await[0]["status"], "DELIVERED");
+}
+
+#[tokio::test]
+async fn an_outcome_that_is_recorded_before_the_pending_delivery_stays() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let ping = ping_of(&app, &id);
+    app.deliver(&ping).await;
+    let history = app.deliveries(&id).await;
+    assert_eq!(history[0]["status"], "DELIVERED");
+
+    let task = ping.task(app.deliverer.retention);
+    let recorded = app.table().record_accepted(&task).await;
+    assert_eq!(recorded.unwrap(), Recorded::Stale);
+    assert_eq!(app.deliveries(&id).await, history);
+}
+
+#[tokio::test]
+async fn a_ping_whose_endpoint_was_deleted_meanwhile_fails_with_that_reason() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let ping = app.ping_preferring(&id, "respond-async").await;
+    let deleted = app.delete(&format!("/{id}")).await;
+    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+    let queued = app.queued().await;
+    assert_eq!(queued.len(), 1);
+    assert_eq!(app.handle(queued).await, Ok(NOTHING));
+
+    assert_eq!(receiver.received().len(), 0);
+    // The history went with the endpoint, as far as the API is concerned.
+    let history = app.get(&format!("/{id}/deliveries")).await;
+    history.assert_error(404, "NOT_FOUND");
+    let delivery_id = ping.data()["deliveryId"].as_str().unwrap();
+    let recorded = app
+        .table()
+        .delivery(endpoint_id(&id), DeliveryId::parse(delivery_id).unwrap())
+        .await;
+    let recorded = recorded.unwrap().unwrap();
+    assert_eq!(recorded.delivery.status, DeliveryStatus::Failed);
+    assert_eq!(
+        recorded.delivery.abandoned,
+        Some(Abandoned::EndpointDeleted)
+    );
+    assert_eq!(recorded.delivery.attempts, 0);
+    assert_eq!(recorded.attempts, []);
+}
+
+#[tokio::test]
+async fn a_queued_ping_goes_to_the_url_of_the_moment() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let [old, new] = [
+        Receiver::answering(200, "").await,
+        Receiver::answering(200, "").await,
+    ];
+    let (id, _) = app.create_webhook(&old.url).await;
+    app.ping_preferring(&id, "respond-async").await;
+    app.put_json(&format!("/{id}"), &json!({"url": new.url}))
+        .await;
+    assert_eq!(app.handle(app.queued().await).await, Ok(NOTHING));
+    assert_eq!(old.received().len(), 0);
+    new.only();
+}
+
+#[tokio::test]
+async fn a_warm_delivery_costs_one_read_and_one_write() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    app.wire.take();
+    app.deliver(&ping_of(&app, &id)).await;
+    let cold = ["BatchGetItem", "GetSecretValue", "UpdateItem"];
+    assert_eq!(app.wire.take(), cold);
+    app.deliver(&ping_of(&app, &id)).await;
+    assert_eq!(app.wire.take(), ["BatchGetItem", "UpdateItem"]);
+}
+
+#[tokio::test]
+async fn a_repeated_message_costs_one_read() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let ping = ping_of(&app, &id);
+    app.deliver(&ping).await;
+    app.wire.take();
+    app.deliver(&ping).await;
+    assert_eq!(app.wire.take(), ["BatchGetItem"]);
+}

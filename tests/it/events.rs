@@ -1,0 +1,273 @@
+//! The sample events, through the very binaries that are deployed, each behind
+//! a stand-in for Lambda's runtime API.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path as UrlPath, State};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use local::emulators::{Clients, Emulators, REGION};
+use local::gateway;
+use local::service::{self, SECRET_PREFIX};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::address::AddressPolicy;
+use webhook_endpoints::domain::api_key::ApiKey;
+use webhook_endpoints::domain::endpoint::Endpoint;
+use webhook_endpoints::domain::event_type::Subscriptions;
+use webhook_endpoints::domain::id::{AppId, EndpointId};
+use webhook_endpoints::domain::signing::SigningSecret;
+use webhook_endpoints::domain::target_url::TargetUrl;
+
+use crate::support::fields;
+use crate::support::receiver::Receiver;
+
+const APP: &str = "01890000-0000-7000-8000-00000000000a";
+const ENDPOINT: &str = "01890000-0000-7000-8000-0000000000e1";
+
+/// The events of the API with the status that each is answered with. The order
+/// is one in which each finds what it needs.
+const HTTP_EVENTS: [(&str, u16); 9] = [
+    ("create-webhook.json", 201),
+    ("create-webhook-rest.json", 201),
+    ("list-webhooks.json", 200),
+    ("get-webhook.json", 200),
+    ("test-ping.json", 200),
+    ("list-deliveries.json", 200),
+    ("rotate-secret.json", 200),
+    ("update-webhook.json", 200),
+    ("delete-webhook.json", 204),
+];
+
+fn event(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("events")
+        .join(name);
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+type Invocation = (Value, oneshot::Sender<Result<Value, Value>>);
+
+/// A function as Lambda runs it: the binary, with the variables of
+/// events/env.json.
+#[derive(Clone)]
+struct Function {
+    invocations: mpsc::UnboundedSender<Invocation>,
+    _process: Arc<Child>,
+}
+
+struct RuntimeApi {
+    invocations: Mutex<mpsc::UnboundedReceiver<Invocation>>,
+    running: Mutex<HashMap<String, oneshot::Sender<Result<Value, Value>>>>,
+}
+
+impl Function {
+    async fn start(binary: &str, name: &str, variables: &[(&str, &str)]) -> Self {
+        let (invocations, pending) = mpsc::unbounded_channel();
+        let state = Arc::new(RuntimeApi {
+            invocations: Mutex::new(pending),
+            running: Mutex::default(),
+        });
+        let runtime_api = Router::new()
+            .route("/2018-06-01/runtime/invocation/next", get(next))
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/response",
+                post(async |state: State<_>, id: UrlPath<_>, body: Bytes| {
+                    answer(state, id, Ok(body)).await;
+                }),
+            )
+            .route(
+                "/2018-06-01/runtime/invocation/{id}/error",
+                post(async |state: State<_>, id: UrlPath<_>, body: Bytes| {
+                    answer(state, id, Err(body)).await;
+                }),
+            )
+            .with_state(state);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        tokio::spawn(axum::serve(listener, runtime_api).into_future());
+
+        let environment = event("env.json");
+        let environment = environment[name].as_object().expect("variables");
+        let process = Command::new(binary)
+            .env_clear()
+            .envs(
+                environment
+                    .iter()
+                    .map(|(name, value)| (name, value.as_str().expect("text"))),
+            )
+            .envs(variables.iter().copied())
+            .env("AWS_LAMBDA_RUNTIME_API", address)
+            .env("AWS_LAMBDA_FUNCTION_NAME", name)
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the function");
+        Self {
+            invocations,
+            _process: Arc::new(process),
+        }
+    }
+
+    async fn invoke(&self, event: Value) -> Value {
+        let (answer, answered) = oneshot::channel();
+        self.invocations.send((event, answer)).expect("a function");
+        let answered = answered.await.expect("an answer");
+        answered.expect("a response and no error")
+    }
+}
+
+async fn next(State(api): State<Arc<RuntimeApi>>) -> impl IntoResponse {
+    let (event, answer) = api.invocations.lock().await.recv().await.expect("the test");
+    let id = uuid::Uuid::now_v7().to_string();
+    api.running.lock().await.insert(id.clone(), answer);
+    let headers = [
+        ("lambda-runtime-aws-request-id", id),
+        ("lambda-runtime-deadline-ms", "9999999999999".to_owned()),
+        (
+            "lambda-runtime-invoked-function-arn",
+            "arn:aws:lambda".to_owned(),
+        ),
+    ];
+    (headers, event.to_string())
+}
+
+async fn answer(
+    State(api): State<Arc<RuntimeApi>>,
+    UrlPath(id): UrlPath<String>,
+    body: Result<Bytes, Bytes>,
+) {
+    let parse = |body: Bytes| serde_json::from_slice(&body).expect("JSON");
+    let answer = api.running.lock().await.remove(&id).expect("an invocation");
+    // The test may have given up.
+    let _ = answer.send(body.map(parse).map_err(parse));
+}
+
+/// In the place of Lambda's poller: hands messages to the function, without
+/// deleting them.
+async fn deliver_messages(clients: Clients, queue_url: String, deliver: Function) {
+    loop {
+        let received = clients.sqs.receive_message().queue_url(&queue_url);
+        let received = received.wait_time_seconds(1).send().await.expect("a queue");
+        for message in received.messages.unwrap_or_default() {
+            let mut event = event("sqs-test-ping.json");
+            event["Records"][0]["messageId"] = json!(message.message_id);
+            event["Records"][0]["body"] = json!(message.body);
+            deliver.invoke(event).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_sample_event_is_understood_by_its_function() {
+    let emulators = Emulators::start(None, |client| client)
+        .await
+        .expect("emulators");
+    let emulators = Arc::new(emulators);
+    let clients = emulators.clients.clone();
+    let resources = clients
+        .create_resources("test", None)
+        .await
+        .expect("resources");
+    let table = service::table(&clients, &resources);
+    let receiver = Receiver::answering(200, "thank you").await;
+
+    // What the events name: a key, and an endpoint of its app.
+    let app_id = AppId::parse(APP).unwrap();
+    let key = event("get-webhook.json")["headers"]["x-api-key"].clone();
+    let key = ApiKey::parse(key.as_str().unwrap()).expect("a well-formed key");
+    service::seed_key(&table, app_id, &key).await.unwrap();
+    let id = EndpointId::parse(ENDPOINT).unwrap();
+    let secret = SigningSecret::generate(&mut rand::rng());
+    let secrets = service::secrets(&clients);
+    let now = Clock::system().now();
+    let endpoint = Endpoint {
+        id,
+        app_id,
+        url: TargetUrl::parse(&receiver.url, AddressPolicy::PublicAndLoopback).unwrap(),
+        events: Subscriptions::parse("events", ["*"]).unwrap(),
+        active: true,
+        secret_version: secrets.create(app_id, id, &secret).await.unwrap(),
+        created_at: now,
+        updated_at: now,
+        disabled: None,
+        failing_since: None,
+    };
+    table.create_endpoint(&endpoint).await.unwrap();
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let aws = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(axum::serve(listener, gateway::router(emulators)).into_future());
+    let variables = [
+        ("TABLE_NAME", resources.table_name.as_str()),
+        ("QUEUE_URL", resources.queue_url.as_str()),
+        ("SECRET_PREFIX", SECRET_PREFIX),
+        ("ALLOW_LOOPBACK_TARGETS", "true"),
+        ("AWS_ENDPOINT_URL", aws.as_str()),
+        ("AWS_REGION", REGION),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+    ];
+    let api = Function::start(env!("CARGO_BIN_EXE_api"), "ApiFunction", &variables).await;
+    let deliver = env!("CARGO_BIN_EXE_deliver");
+    let deliver = Function::start(deliver, "DeliverFunction", &variables).await;
+
+    let outcome = deliver.invoke(event("sqs-test-ping.json")).await;
+    assert_eq!(outcome, json!({ "batchItemFailures": [] }));
+    let request = receiver.only();
+    assert_eq!(
+        request.header("webhook-id"),
+        "01890000-0000-7000-8000-0000000000d1"
+    );
+
+    tokio::spawn(deliver_messages(
+        clients,
+        resources.queue_url.clone(),
+        deliver,
+    ));
+    let mut answers = BTreeMap::new();
+    for (name, status) in HTTP_EVENTS {
+        let answer = api.invoke(event(name)).await;
+        assert_eq!(answer["statusCode"], status, "{name}: {answer}");
+        let body = answer["body"].as_str().filter(|body| !body.is_empty());
+        let body: Value = body.map_or(Value::Null, |body| serde_json::from_str(body).unwrap());
+        answers.insert(name, body["data"].clone());
+    }
+    // Each reached its own handler.
+    for name in ["create-webhook.json", "create-webhook-rest.json"] {
+        assert!(answers[name]["secret"].is_string(), "{answers:?}");
+        assert_eq!(answers[name]["url"], "https://example.com/webhooks");
+    }
+    let listed = answers["list-webhooks.json"].as_array().unwrap();
+    assert_eq!(listed.len(), 3);
+    assert_eq!(answers["get-webhook.json"]["id"], ENDPOINT);
+    assert_eq!(answers["test-ping.json"]["status"], "DELIVERED");
+    assert_eq!(answers["list-deliveries.json"]["items"], json!([]));
+    assert_eq!(fields(&answers["rotate-secret.json"]), ["secret"]);
+    assert_eq!(answers["update-webhook.json"]["active"], false);
+    assert_eq!(answers["delete-webhook.json"], Value::Null);
+    assert_eq!(table.endpoint(app_id, id).await.unwrap(), None);
+}
+
+#[test]
+fn every_file_of_the_events_is_put_to_use() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
+    let entries = fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    files.sort_unstable();
+    let mut used = vec!["env.json", "sqs-test-ping.json"];
+    used.extend(HTTP_EVENTS.map(|(name, _)| name));
+    used.sort_unstable();
+    assert_eq!(files, used);
+}

@@ -1,0 +1,308 @@
+//! The delivery history: what it shows, and what it refuses.
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::delivery::Attempt;
+use webhook_endpoints::domain::event_type::EventType;
+use webhook_endpoints::domain::id::{DeliveryId, EndpointId};
+
+use crate::support::asserts::DELIVERY_FIELDS;
+use crate::support::history::{Seed, answered, item_id};
+use crate::support::queue::endpoint_id;
+use crate::support::{Options, TestApp, fields};
+
+/// An endpoint that nothing is sent to.
+const NOWHERE: &str = "https://receiver.example.com/";
+
+async fn start() -> (TestApp, String) {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.create_webhook(NOWHERE).await;
+    (app, id)
+}
+
+#[tokio::test]
+async fn a_new_endpoint_has_an_empty_history() {
+    let (app, id) = start().await;
+    let page = app.get(&format!("/{id}/deliveries")).await;
+    assert_eq!(*page.data(), json!({"items": [], "nextCursor": null}));
+}
+
+#[tokio::test]
+async fn deliveries_are_shown_with_all_fields_newest_first() {
+    let now: Timestamp = "2026-01-31T09:30:00.250Z".parse().unwrap();
+    let mut options = Options::idle();
+    options.settings.clock = Clock::from_fn(move || now);
+    let app = TestApp::start_with(options).await;
+    let (id, _) = app.create_webhook(NOWHERE).await;
+    let endpoint = endpoint_id(&id);
+
+    let delivered = app.seed_at(endpoint, Seed::Delivered, now).await;
+    let failed = app.seed_at(endpoint, Seed::Failed, now).await;
+    let pending = app.seed_at(endpoint, Seed::Pending, now).await;
+    // Refused twice, to be tried again.
+    let event = EventType::parse("invoice.paid").unwrap();
+    let retried = app.task_at(endpoint, event, now);
+    let attempt = Attempt {
+        number: 2,
+        started_at: now,
+        duration_ms: 1,
+        verdict: answered(503),
+    };
+    let retry_at = "2026-01-31T10:00:00Z".parse().unwrap();
+    app.record(&retried, &attempt, Some(retry_at)).await;
+
+    let page = app.get(&format!("/{id}/deliveries")).await;
+    let created = "2026-01-31T09:30:00.250Z";
+    let expected = json!({
+        "nextCursor": null,
+        "items": [
+            {
+                "id": retried.delivery_id, "event": "invoice.paid", "status": "PENDING",
+                "responseStatus": 503, "attempts": 2, "createdAt": created,
+                "deliveredAt": null, "nextRetryAt": "2026-01-31T10:00:00.000Z",
+            },
+            {
+                "id": pending, "event": "test.ping", "status": "PENDING",
+                "responseStatus": null, "attempts": 0, "createdAt": created,
+                "deliveredAt": null, "nextRetryAt": null,
+            },
+            {
+                "id": failed, "event": "test.ping", "status": "FAILED",
+                "responseStatus": null, "attempts": 1, "createdAt": created,
+                "deliveredAt": null, "nextRetryAt": null,
+            },
+            {
+                "id": delivered, "event": "test.ping", "status": "DELIVERED",
+                "responseStatus": 200, "attempts": 1, "createdAt": created,
+                "deliveredAt": "2026-01-31T09:30:01.500Z", "nextRetryAt": null,
+            },
+        ],
+    });
+    assert_eq!(*page.data(), expected);
+    let items = page.data()["items"].as_array().unwrap();
+    assert!(items.iter().all(|item| fields(item) == DELIVERY_FIELDS));
+}
+
+#[tokio::test]
+async fn a_retried_delivery_that_succeeds_has_no_next_retry_any_more() {
+    let (app, id) = start().await;
+    let now = Clock::system().now();
+    let task = app.task_at(endpoint_id(&id), EventType::test_ping(), now);
+    let attempt = |number, status| Attempt {
+        number,
+        started_at: now,
+        duration_ms: 1,
+        verdict: answered(status),
+    };
+    app.record(&task, &attempt(1, 500), Some(now)).await;
+    let first = app.deliveries(&id).await;
+    app.record(&task, &attempt(2, 200), None).await;
+
+    assert!(first[0]["nextRetryAt"].is_string(), "{first:?}");
+    let delivered = app.deliveries(&id).await;
+    assert_eq!(delivered.len(), 1);
+    assert_eq!(delivered[0]["nextRetryAt"], Value::Null);
+    assert_eq!(delivered[0]["responseStatus"], 200);
+    assert_eq!(delivered[0]["attempts"], 2);
+    // It left the list of those that are pending.
+    assert_eq!(app.page(&id, "status=pending").await, (vec![], None));
+    assert_eq!(app.page(&id, "status=delivered").await.0, delivered);
+}
+
+#[tokio::test]
+async fn a_status_filters_in_any_letter_case() {
+    let (app, id) = start().await;
+    let endpoint = endpoint_id(&id);
+    for _ in 0..2 {
+        for seed in [Seed::Pending, Seed::Delivered, Seed::Failed] {
+            app.seed(endpoint, seed).await;
+        }
+    }
+    let all = app.page(&id, "limit=100").await.0;
+    assert_eq!(all.len(), 6);
+    for (status, spellings) in [
+        ("PENDING", ["PENDING", "pending", "pEnDiNg"]),
+        ("DELIVERED", ["DELIVERED", "delivered", "Delivered"]),
+        ("FAILED", ["FAILED", "failed", "faileD"]),
+    ] {
+        let expected: Vec<_> = all
+            .iter()
+            .filter(|item| item["status"] == status)
+            .cloned()
+            .collect();
+        assert_eq!(expected.len(), 2);
+        for spelling in spellings {
+            let (items, next) = app.page(&id, &format!("status={spelling}")).await;
+            assert_eq!((items, next), (expected.clone(), None), "{spelling}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_has_25_deliveries_unless_a_limit_says_otherwise() {
+    let (app, id) = start().await;
+    for _ in 0..101 {
+        app.seed(endpoint_id(&id), Seed::Pending).await;
+    }
+    for (query, length) in [
+        ("", 25),
+        ("limit=1", 1),
+        ("limit=26", 26),
+        ("limit=100", 100),
+    ] {
+        let (items, next) = app.page(&id, query).await;
+        assert_eq!(items.len(), length, "{query}");
+        assert!(next.is_some(), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_is_no_number_from_1_to_100_is_refused() {
+    let (app, id) = start().await;
+    for limit in [
+        "0",
+        "101",
+        "-1",
+        "abc",
+        "",
+        "1.5",
+        "1e1",
+        "0x10",
+        "%2010",
+        "10%20",
+        "null",
+        "99999999999999999999999",
+    ] {
+        let refused = app.get(&format!("/{id}/deliveries?limit={limit}")).await;
+        refused.assert_invalid(&["limit"]);
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_does_not_exist_is_refused() {
+    let (app, id) = start().await;
+    for status in ["", "OPEN", "PENDING,FAILED", "PENDING%20", "%FF"] {
+        let refused = app.get(&format!("/{id}/deliveries?status={status}")).await;
+        refused.assert_invalid(&["status"]);
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_parameter_is_refused() {
+    let (app, id) = start().await;
+    for (query, field) in [
+        ("limit=1&limit=2", "limit"),
+        ("limit=1&limit=1", "limit"),
+        ("status=PENDING&status=FAILED", "status"),
+        ("cursor=a&cursor=b", "cursor"),
+    ] {
+        let refused = app.get(&format!("/{id}/deliveries?{query}")).await;
+        refused.assert_invalid(&[field]);
+    }
+}
+
+#[tokio::test]
+async fn all_faults_are_told_at_once() {
+    let (app, id) = start().await;
+    let refused = app
+        .get(&format!("/{id}/deliveries?limit=0&status=OPEN&cursor=x"))
+        .await;
+    refused.assert_invalid(&["cursor", "limit", "status"]);
+}
+
+#[tokio::test]
+async fn a_cursor_is_of_one_list_and_taken_as_it_was_given() {
+    let (app, id) = start().await;
+    let (other, _) = app.create_webhook(NOWHERE).await;
+    for _ in 0..2 {
+        app.seed(endpoint_id(&id), Seed::Pending).await;
+        app.seed(endpoint_id(&other), Seed::Pending).await;
+    }
+    let of_all = app.page(&id, "limit=1").await.1.unwrap();
+    let of_pending = app.page(&id, "limit=1&status=PENDING").await.1.unwrap();
+    let of_other = app.page(&other, "limit=1").await.1.unwrap();
+
+    // They work where they belong; the limit may change, and the spelling.
+    for query in [
+        format!("limit=100&cursor={of_all}"),
+        format!("limit=100&status=pending&cursor={of_pending}"),
+    ] {
+        let (items, next) = app.page(&id, &query).await;
+        assert_eq!((items.len(), next), (1, None), "{query}");
+    }
+    assert_eq!(
+        app.page(&other, &format!("cursor={of_other}"))
+            .await
+            .0
+            .len(),
+        1
+    );
+
+    let changed = |index: usize| {
+        let mut bytes = of_all.clone().into_bytes();
+        bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(bytes).unwrap()
+    };
+    let middle = of_all.len() / 2;
+    for (query, why) in [
+        ("cursor=".to_owned(), "empty"),
+        (format!("cursor={of_other}"), "of another endpoint"),
+        (format!("cursor={of_pending}"), "of a filtered list"),
+        (
+            format!("status=PENDING&cursor={of_all}"),
+            "of the unfiltered list",
+        ),
+        (
+            format!("status=FAILED&cursor={of_pending}"),
+            "of another filter",
+        ),
+        (format!("cursor={}", changed(0)), "changed at its beginning"),
+        (
+            format!("cursor={}", changed(middle)),
+            "changed in its middle",
+        ),
+        (
+            format!("cursor={}", changed(of_all.len() - 1)),
+            "changed at its end",
+        ),
+        (format!("cursor={}", &of_all[1..]), "too short"),
+        (format!("cursor={of_all}A"), "too long"),
+        (format!("cursor={of_all}%3D"), "padded"),
+        (
+            format!("cursor={}", DeliveryId::new()),
+            "the id of a delivery",
+        ),
+        ("cursor=%00%FF%22".to_owned(), "no text"),
+    ] {
+        let refused = app.get(&format!("/{id}/deliveries?{query}")).await;
+        assert_eq!(refused.status, 400, "{why}: {refused:?}");
+        refused.assert_invalid(&["cursor"]);
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_does_not_exist_has_no_history() {
+    let (app, id) = start().await;
+    let unknown = EndpointId::new();
+    let missing = app.get(&format!("/{unknown}/deliveries")).await;
+    missing.assert_error(404, "NOT_FOUND");
+
+    app.seed(endpoint_id(&id), Seed::Delivered).await;
+    app.delete(&format!("/{id}")).await;
+    let deleted = app.get(&format!("/{id}/deliveries")).await;
+    deleted.assert_error(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn the_history_is_of_one_endpoint() {
+    let (app, id) = start().await;
+    let (other, _) = app.create_webhook(NOWHERE).await;
+    let own = app.seed(endpoint_id(&id), Seed::Delivered).await;
+    app.seed(endpoint_id(&other), Seed::Delivered).await;
+    for query in ["", "status=DELIVERED"] {
+        let (items, _) = app.page(&id, query).await;
+        let ids: Vec<_> = items.iter().map(item_id).collect();
+        assert_eq!(ids, [own.as_str()]);
+    }
+}

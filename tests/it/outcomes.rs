@@ -1,0 +1,232 @@
+//! How an attempt ends, by what the receiver does.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
+use webhook_endpoints::domain::delivery::Failure;
+
+use crate::support::asserts::{assert_answered, assert_failed, ping_and_history, ping_url};
+use crate::support::queue::ping_of;
+use crate::support::receiver::{
+    Receiver, blunt_receiver, dripping_receiver, endless_receiver, keeping_receiver, raw_receiver,
+    silent_receiver,
+};
+use crate::support::{Options, TestApp};
+
+#[tokio::test]
+async fn any_2xx_is_success_and_anything_else_is_not() {
+    let app = TestApp::start().await;
+    for status in [200, 201, 202, 299, 300, 400, 404, 410, 429, 500, 503, 599] {
+        let receiver = Receiver::answering(status, "body").await;
+        assert_answered(&ping_url(&app, &receiver.url).await, status, "body");
+        receiver.only();
+    }
+}
+
+#[tokio::test]
+async fn an_empty_answer_is_an_empty_text() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(204, "").await;
+    assert_answered(&ping_url(&app, &receiver.url).await, 204, "");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed_and_counts_as_failure() {
+    let app = TestApp::start().await;
+    let target = Receiver::answering(200, "").await;
+    for status in [301, 302, 303, 307, 308] {
+        let location = target.url.clone();
+        let receiver = Receiver::responding(move |_| {
+            let status = StatusCode::from_u16(status).unwrap();
+            (status, [("location", location.clone())], "moved").into_response()
+        })
+        .await;
+        assert_answered(&ping_url(&app, &receiver.url).await, status, "moved");
+        receiver.only();
+    }
+    assert_eq!(target.received().len(), 0);
+}
+
+#[tokio::test]
+async fn the_first_1000_characters_of_an_answer_are_kept() {
+    let app = TestApp::start().await;
+    for (sent, kept) in [
+        ("a".repeat(1000), "a".repeat(1000)),
+        ("a".repeat(1001), "a".repeat(1000)),
+        ("é".repeat(1500), "é".repeat(1000)),
+        ("🦀".repeat(1001), "🦀".repeat(1000)),
+        // One byte off the grid of characters of four bytes.
+        (
+            format!("a{}", "🦀".repeat(1000)),
+            format!("a{}", "🦀".repeat(999)),
+        ),
+        // More than is read.
+        ("é".repeat(200_000), "é".repeat(1000)),
+    ] {
+        let receiver = Receiver::responding(move |_| sent.clone().into_response()).await;
+        assert_answered(&ping_url(&app, &receiver.url).await, 200, &kept);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_text_in_an_answer_is_replaced() {
+    let app = TestApp::start().await;
+    for (sent, kept) in [
+        (b"a\xffb".as_slice(), "a\u{fffd}b".to_owned()),
+        // Ends in the middle of a character.
+        (b"ok \xf0\x9f\xa6", "ok \u{fffd}".to_owned()),
+        (b"nul \0 stays", "nul \0 stays".to_owned()),
+        (&[0xff; 2000], "\u{fffd}".repeat(1000)),
+    ] {
+        let receiver = Receiver::responding(move |_| sent.into_response()).await;
+        assert_answered(&ping_url(&app, &receiver.url).await, 200, &kept);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_cut_off_together_with_the_connection() {
+    let app = TestApp::start().await;
+    let (url, closed) = endless_receiver().await;
+    assert_answered(&ping_url(&app, &url).await, 200, &"x".repeat(1000));
+    tokio::time::timeout(Duration::from_secs(30), closed)
+        .await
+        .expect("the receiver sees the connection closed")
+        .unwrap();
+}
+
+#[tokio::test]
+async fn an_interim_answer_is_not_the_answer() {
+    let app = TestApp::start().await;
+    let (url, _) = blunt_receiver(
+        b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+    )
+    .await;
+    assert_answered(&ping_url(&app, &url).await, 200, "ok");
+}
+
+#[tokio::test]
+async fn an_answer_that_drips_past_the_deadline_is_a_timeout() {
+    let app = TestApp::start_with(Options::impatient()).await;
+    let url = dripping_receiver(Duration::from_millis(10)).await;
+    assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
+}
+
+#[tokio::test]
+async fn headers_that_drip_past_the_deadline_are_a_timeout() {
+    let app = TestApp::start_with(Options::impatient()).await;
+    let url = raw_receiver(|mut stream| async move {
+        let mut writing = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
+        while writing.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            writing = stream.write_all(b"x: y\r\n").await;
+        }
+    })
+    .await;
+    assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
+}
+
+#[tokio::test]
+async fn headers_without_end_are_no_answer() {
+    let app = TestApp::start().await;
+    let url = raw_receiver(|mut stream| async move {
+        let mut writing = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
+        while writing.is_ok() {
+            writing = stream.write_all(b"x: y\r\n").await;
+        }
+    })
+    .await;
+    assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
+}
+
+#[tokio::test]
+async fn a_receiver_that_never_answers_is_a_timeout() {
+    let app = TestApp::start_with(Options::impatient()).await;
+    let url = silent_receiver().await;
+    assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
+}
+
+#[tokio::test]
+async fn a_closed_port_is_a_failed_connection() {
+    let app = TestApp::start().await;
+    // Bound and not listening: refused, and nobody else gets the port.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}/", socket.local_addr().unwrap());
+    assert_failed(&ping_url(&app, &url).await, Failure::Connect);
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_no_answer() {
+    let app = TestApp::start().await;
+    for answer in [
+        b"".as_slice(),
+        b"HTTP/1.1 20",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+    ] {
+        let (url, connections) = blunt_receiver(answer).await;
+        assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_no_answer() {
+    let app = TestApp::start().await;
+    for answer in [
+        b"220 mail.example.com ESMTP\r\n".as_slice(),
+        b"\x15\x03\x01\x00\x02\x02\x46",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nno chunk",
+    ] {
+        let (url, _) = blunt_receiver(answer).await;
+        assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_of_its_ping_only() {
+    let app = TestApp::start_with(Options::impatient()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let silent = silent_receiver().await;
+    let (failing, _) = app.create_webhook(&silent).await;
+    let (working, _) = app.create_webhook(&receiver.url).await;
+    let (failed, answered) = tokio::join!(
+        ping_and_history(&app, &failing),
+        ping_and_history(&app, &working)
+    );
+    assert_failed(&failed, Failure::Timeout);
+    assert_answered(&answered, 200, "");
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (url, connections) = keeping_receiver();
+    let (id, _) = app.create_webhook(&url).await;
+    app.deliver(&ping_of(&app, &id)).await;
+    app.deliver(&ping_of(&app, &id)).await;
+    assert_eq!(app.page(&id, "status=DELIVERED").await.0.len(), 2);
+    assert_eq!(connections.accepted.load(Ordering::SeqCst), 1);
+}
+
+/// The function sleeps between batches, and nothing in it sees the end of a
+/// connection before the next batch is there.
+#[tokio::test]
+async fn a_connection_that_ended_while_the_function_slept_is_replaced() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (url, connections) = keeping_receiver();
+    let (id, _) = app.create_webhook(&url).await;
+    app.deliver(&ping_of(&app, &id)).await;
+    // Nothing else runs here meanwhile: the runtime has this thread only.
+    connections.close();
+    app.deliver(&ping_of(&app, &id)).await;
+    assert_eq!(app.page(&id, "status=DELIVERED").await.0.len(), 2);
+    assert_eq!(connections.accepted.load(Ordering::SeqCst), 2);
+}

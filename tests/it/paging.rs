@@ -1,0 +1,172 @@
+//! Paging through a delivery history.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::id::DeliveryId;
+
+use crate::support::history::Seed;
+use crate::support::queue::endpoint_id;
+use crate::support::{Options, TestApp};
+
+/// An endpoint that nothing is sent to.
+const NOWHERE: &str = "https://receiver.example.com/";
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// Asserts that the pages show exactly these deliveries, oldest given first,
+/// and that every page is full unless it is the last, which is not empty
+/// unless there is nothing.
+#[track_caller]
+fn assert_pages(pages: &[Vec<String>], oldest_first: &[String], limit: usize) {
+    let expected: Vec<Vec<String>> = match oldest_first {
+        [] => vec![Vec::new()],
+        some => some
+            .rchunks(limit)
+            .map(|page| page.iter().rev().cloned().collect())
+            .collect(),
+    };
+    assert_eq!(pages, expected);
+}
+
+async fn nothing() {}
+
+#[tokio::test]
+async fn pages_are_full_and_skip_and_repeat_nothing() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.create_webhook(NOWHERE).await;
+    let endpoint = endpoint_id(&id);
+    let (mut all, mut delivered, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    for index in 0..130 {
+        // No rhythm that a page could be in step with.
+        let seed = if index % 7 == 3 || index % 11 == 0 {
+            Seed::Failed
+        } else {
+            Seed::Delivered
+        };
+        let seeded = app.seed(endpoint, seed).await;
+        match seed {
+            Seed::Failed => failed.push(seeded.clone()),
+            _ => delivered.push(seeded.clone()),
+        }
+        all.push(seeded);
+    }
+    // An exact multiple of the last three.
+    for limit in [1, 7, 100, 10, 26, 65] {
+        let pages = app.pages(&id, &format!("limit={limit}"), nothing).await;
+        assert_pages(&pages, &all, limit);
+    }
+    for (status, ids) in [("DELIVERED", delivered), ("FAILED", failed)] {
+        assert!(ids.len() > 20, "{status}");
+        for limit in [1, 7, 100, ids.len().min(100), ids.len() / 2] {
+            let query = format!("status={status}&limit={limit}");
+            assert_pages(&app.pages(&id, &query, nothing).await, &ids, limit);
+        }
+    }
+    for limit in [1, 100] {
+        let query = format!("status=PENDING&limit={limit}");
+        assert_pages(&app.pages(&id, &query, nothing).await, &[], limit);
+    }
+}
+
+#[tokio::test]
+async fn deliveries_that_arrive_meanwhile_move_no_page() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.create_webhook(NOWHERE).await;
+    let endpoint = endpoint_id(&id);
+    for query in ["limit=3", "limit=3&status=DELIVERED"] {
+        let mut seeded = Vec::new();
+        for _ in 0..20 {
+            seeded.insert(0, app.seed(endpoint, Seed::Delivered).await);
+        }
+        let mut arrived = 0;
+        let pages = app
+            .pages(&id, query, async || {
+                // Beside the request for each page, and more than a page holds.
+                for _ in 0..4 {
+                    app.seed(endpoint, Seed::Delivered).await;
+                    arrived += 1;
+                }
+            })
+            .await;
+        assert!(arrived > 20, "{arrived}");
+        let (last, full) = pages.split_last().unwrap();
+        assert!(full.iter().all(|page| page.len() == 3), "{pages:?}");
+        assert!(!last.is_empty(), "{pages:?}");
+        let seen = pages.concat();
+        // Ids are in the order of time: newest first, none twice.
+        assert!(seen.windows(2).all(|pair| pair[0] > pair[1]), "{seen:?}");
+        let known = seen.iter().filter(|id| seeded.contains(id)).count();
+        assert_eq!(known, seeded.len(), "{seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_expired_is_not_shown_although_it_is_still_there() {
+    let now: Timestamp = "2026-01-31T09:30:00Z".parse().unwrap();
+    let mut options = Options::idle();
+    options.settings.clock = Clock::from_fn(move || now);
+    options.settings.retention = HOUR;
+    let app = TestApp::start_with(options).await;
+    let (id, _) = app.create_webhook(NOWHERE).await;
+    let endpoint = endpoint_id(&id);
+    let second = Duration::from_secs(1);
+    let mut kept = Vec::new();
+    let mut expired = Vec::new();
+    // Oldest first: a run of expired ones longer than any page, a mixture, and
+    // expired ones at the top as well.
+    for run in [[40, 0], [3, 5], [1, 1], [20, 1], [2, 8], [5, 0]] {
+        for _ in 0..run[0] {
+            // Just now.
+            expired.push(app.seed_at(endpoint, Seed::Delivered, now - HOUR).await);
+        }
+        for _ in 0..run[1] {
+            // Only just not.
+            let at = now - HOUR + second;
+            kept.push(app.seed_at(endpoint, Seed::Delivered, at).await);
+        }
+    }
+    for limit in [1, 5, 7, 15, 100] {
+        for filter in ["", "&status=delivered"] {
+            let query = format!("limit={limit}{filter}");
+            assert_pages(&app.pages(&id, &query, nothing).await, &kept, limit);
+        }
+    }
+    let table = app.table();
+    for id in expired {
+        let id = DeliveryId::parse(&id).unwrap();
+        let found = table.delivery(endpoint, id).await.unwrap();
+        assert!(found.is_some(), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn a_history_that_has_expired_altogether_is_one_empty_page() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.create_webhook(NOWHERE).await;
+    let long_ago = Clock::system().now() - app.deliverer.retention - HOUR;
+    for _ in 0..5 {
+        app.seed_at(endpoint_id(&id), Seed::Delivered, long_ago)
+            .await;
+    }
+    for query in ["limit=1", "limit=2&status=DELIVERED"] {
+        assert_pages(&app.pages(&id, query, nothing).await, &[], 2);
+    }
+}
+
+#[tokio::test]
+async fn a_page_costs_two_reads_whatever_the_filter() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.create_webhook(NOWHERE).await;
+    for seed in [Seed::Delivered, Seed::Failed, Seed::Delivered, Seed::Failed] {
+        app.seed(endpoint_id(&id), seed).await;
+    }
+    // The first call looks up the key as well.
+    app.page(&id, "").await;
+    for query in ["limit=1", "limit=1&status=FAILED", "limit=100"] {
+        app.wire.take();
+        app.page(&id, query).await;
+        assert_eq!(app.wire.take(), ["GetItem", "Query"], "{query}");
+    }
+}

@@ -1,0 +1,64 @@
+//! Names that a test resolves as it likes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// An address that the policy refuses (RFC 791, "this network") and that a
+/// connection would reach all the same: the operating system takes it for the
+/// machine itself. A guard that lets it through gives itself away at a
+/// receiver, and sends nothing to the network.
+pub const REFUSED: &str = "0.0.0.0";
+
+/// Where receivers of tests are.
+pub const LOOPBACK: &str = "127.0.0.1";
+
+/// Resolves every name: the first time to the first of the answers, and so on;
+/// the last one stays.
+pub struct Names {
+    answers: Vec<Vec<SocketAddr>>,
+    asked: AtomicUsize,
+}
+
+impl Names {
+    /// Resolves to these addresses, if any.
+    pub fn always(addresses: &[&str]) -> Arc<Self> {
+        Self::in_turn(&[addresses])
+    }
+
+    /// Resolves to another list each time.
+    pub fn in_turn(answers: &[&[&str]]) -> Arc<Self> {
+        let socket = |text: &&str| SocketAddr::new(text.parse::<IpAddr>().expect("an address"), 0);
+        Arc::new(Self {
+            answers: answers
+                .iter()
+                .map(|addresses| addresses.iter().map(socket).collect())
+                .collect(),
+            asked: AtomicUsize::new(0),
+        })
+    }
+
+    /// How often a name was resolved.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
+
+impl Resolve for Names {
+    fn resolve(&self, _: Name) -> Resolving {
+        let turn = self.asked.fetch_add(1, Ordering::SeqCst);
+        let answer = self.answers[turn.min(self.answers.len() - 1)].clone();
+        Box::pin(async move { Ok(Box::new(answer.into_iter()) as Addrs) })
+    }
+}
+
+/// A resolver that never answers.
+pub struct Silence;
+
+impl Resolve for Silence {
+    fn resolve(&self, _: Name) -> Resolving {
+        Box::pin(std::future::pending())
+    }
+}

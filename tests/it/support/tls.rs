@@ -1,0 +1,120 @@
+//! Certificates made for a test, and receivers that show them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::serve::Listener;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
+
+/// A certificate authority that nobody knows.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    root: CertificateDer<'static>,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = params.self_signed(&key).expect("a certificate");
+        Self {
+            root: root.der().clone(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
+    /// For those who trust it.
+    pub fn root(&self) -> reqwest::Certificate {
+        reqwest::Certificate::from_der(&self.root).expect("a certificate")
+    }
+
+    /// A certificate for `name`.
+    pub fn certify(&self, name: &str) -> Identity {
+        self.certify_params(&params(name))
+    }
+
+    /// A certificate for `name` that was valid long ago.
+    pub fn certify_expired(&self, name: &str) -> Identity {
+        let mut params = params(name);
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+        self.certify_params(&params)
+    }
+
+    fn certify_params(&self, params: &CertificateParams) -> Identity {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        Identity {
+            certificate: certificate.der().clone(),
+            key,
+        }
+    }
+}
+
+/// A certificate and its key.
+pub struct Identity {
+    certificate: CertificateDer<'static>,
+    key: KeyPair,
+}
+
+impl Identity {
+    /// A certificate for `name` that only itself vouches for.
+    pub fn self_signed(name: &str) -> Self {
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params(name).self_signed(&key).expect("a certificate");
+        Self {
+            certificate: certificate.der().clone(),
+            key,
+        }
+    }
+}
+
+fn params(name: &str) -> CertificateParams {
+    CertificateParams::new([name.to_owned()]).expect("a name")
+}
+
+/// Takes connections that begin with a TLS handshake, and drops others.
+pub struct TlsListener {
+    inner: TcpListener,
+    acceptor: TlsAcceptor,
+}
+
+impl TlsListener {
+    pub async fn bind(identity: Identity) -> Self {
+        let key = PrivateKeyDer::try_from(identity.key.serialize_der()).expect("a key");
+        let config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![identity.certificate], key)
+            .expect("a configuration");
+        Self {
+            inner: TcpListener::bind("127.0.0.1:0").await.expect("a port"),
+            acceptor: TlsAcceptor::from(Arc::new(config)),
+        }
+    }
+}
+
+impl Listener for TlsListener {
+    type Io = TlsStream<TcpStream>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        loop {
+            let Ok((stream, peer)) = self.inner.accept().await else {
+                continue;
+            };
+            if let Ok(stream) = self.acceptor.accept(stream).await {
+                return (stream, peer);
+            }
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<Self::Addr> {
+        self.inner.local_addr()
+    }
+}
