@@ -87,7 +87,18 @@ impl Emulators {
     /// When the state can't be read, or no port is free.
     pub async fn start(
         data_dir: Option<&Path>,
+        wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
+    ) -> Result<Self, EmulatorError> {
+        Self::start_beside(Servers::default(), data_dir, wrap).await
+    }
+
+    /// Starts those that no server takes the place of.
+    ///
+    /// # Errors
+    /// When the state can't be read, or no port is free.
+    pub async fn start_beside(
         servers: Servers,
+        data_dir: Option<&Path>,
         wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
     ) -> Result<Self, EmulatorError> {
         let dynamodb_url = match servers.dynamodb {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use futures_util::future::try_join_all;
-use local::emulators::{Emulators, Resources, Servers};
+use local::emulators::{Emulators, Resources};
 use local::receiver::Receiver;
 use local::service::{self, SECRET_PREFIX, Settings};
 use local::{gateway, poller};
@@ -83,8 +83,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     };
 
     let data_dir = arguments.data_dir.as_deref();
-    let emulators =
-        Arc::new(Emulators::start(data_dir, Servers::default(), |client| client).await?);
+    let emulators = Arc::new(Emulators::start(data_dir, |client| client).await?);
     let clients = &emulators.clients;
     let resources = clients.create_resources("local", None).await?;
     let table = service::table(clients, &resources);

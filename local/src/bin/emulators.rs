@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use clap::Parser;
-use local::emulators::{Emulators, REGION, Servers};
+use local::emulators::{Emulators, REGION};
 use local::service::SECRET_PREFIX;
 use local::{gateway, samples};
 use tokio::net::TcpListener;
@@ -49,7 +49,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error + Send + Sync>> {
             )
         })?;
     let address = listener.local_addr()?;
-    let emulators = Arc::new(Emulators::start(None, Servers::default(), |client| client).await?);
+    let emulators = Arc::new(Emulators::start(None, |client| client).await?);
     let resources = emulators.clients.create_resources("local", None).await?;
     samples::seed(&emulators.clients, &resources, &arguments.target).await?;
     println!(

@@ -152,7 +152,7 @@ impl TestApp {
 
     pub async fn start_with(options: Options) -> Self {
         let wire = Wire::default();
-        let emulators = Emulators::start(None, servers(), |client| wire.wrap(client))
+        let emulators = Emulators::start_beside(servers(), None, |client| wire.wrap(client))
             .await
             .expect("emulators");
         let clients = emulators.clients.clone();
