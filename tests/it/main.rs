@@ -47,6 +47,7 @@ mod retries;
 mod rotation;
 mod routing;
 mod secrecy;
+mod soak;
 mod sweep;
 mod template;
 mod webhooks;
