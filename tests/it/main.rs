@@ -14,6 +14,7 @@
 
 mod support;
 
+mod address_registries;
 mod auth;
 mod aws_calls;
 mod bad_bodies;
@@ -28,6 +29,7 @@ mod fan_out;
 mod faults;
 mod history;
 mod history_filters;
+mod iam;
 mod interrupted;
 mod interrupted_deletion;
 mod isolation;
@@ -36,6 +38,7 @@ mod limits;
 mod outcomes;
 mod paging;
 mod ping;
+mod properties;
 mod publish;
 mod queue;
 mod queue_messages;

@@ -61,17 +61,35 @@ async fn due(
     let at = &delivery["nextRetryAt"];
     if wait_of(delivery) <= QUEUED {
         clock.set_to(at);
-        assert_eq!(app.sweep().await, [], "it waits in one place only");
+        assert_eq!(scheduled(app).await, 0, "it waits in one place only");
         return next(last);
     }
     clock.set_to(at);
     clock.advance_millis(-11 * 60 * 1000);
-    assert_eq!(app.sweep().await, []);
+    assert_eq!(swept(app).await, []);
     clock.set_to(at);
-    let mut due = app.sweep().await;
-    assert_eq!(app.sweep().await, []);
+    let mut due = swept(app).await;
+    assert_eq!(swept(app).await, []);
     assert_eq!(due.len(), 1);
     due.remove(0)
+}
+
+/// How many attempts wait in the table.
+async fn scheduled(app: &TestApp) -> usize {
+    let mut found = 0;
+    for shard in 0..Table::SCHEDULE_SHARDS {
+        let due = app.table().due_attempts(shard, Timestamp::MAX, 10).await;
+        found += due.unwrap().len();
+    }
+    found
+}
+
+/// What a sweep puts on the queue. The first two retries wait on the queue by
+/// themselves, for seconds of the real clock, and don't count.
+async fn swept(app: &TestApp) -> Vec<DeliveryTask> {
+    let mut swept = app.sweep().await;
+    swept.retain(|task| task.attempt > 3);
+    swept
 }
 
 #[tokio::test]
@@ -113,7 +131,7 @@ async fn a_delivery_is_tried_ten_times_over_the_whole_schedule_and_has_failed() 
     );
 
     clock.advance(Duration::from_secs(48 * HOUR));
-    assert_eq!(app.sweep().await, []);
+    assert_eq!(swept(&app).await, []);
     let received = receiver.received();
     assert_eq!(received.len(), 10);
     let mut timestamps: Vec<i64> = Vec::new();

@@ -1,24 +1,17 @@
-//! Deliveries in the table.
-
-use std::time::Duration;
+//! Deliveries in the table: what is recorded of them.
 
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Select};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::endpoints::{endpoint_key, live_endpoint};
-use super::events::{StoredEvent, event_key, stored_event};
+use super::delivery_item::{AttemptItem, DeliveryItem, delivery_key, sort, status_partition};
 use super::schedule::{partition_of, sort_of};
-use super::{INDEX, Item, Table, decode, encode, key, number, text};
+use super::{Item, Table, decode, encode, number, text};
 use crate::aws::AwsError;
 use crate::aws::error::condition_failed;
-use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus, Failure, Verdict};
-use crate::domain::endpoint::Endpoint;
-use crate::domain::event_type::EventType;
-use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
-use crate::domain::message::{DeliveryTask, Recovery};
-use crate::domain::{iso_millis, serde_millis};
+use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus};
+use crate::domain::id::{DeliveryId, EndpointId};
+use crate::domain::iso_millis;
+use crate::domain::message::DeliveryTask;
 
 /// What became of recording an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,28 +20,6 @@ pub enum Recorded {
     Written,
     /// The same attempt, or a later one, was recorded before; nothing changed.
     Stale,
-}
-
-/// Which deliveries of an endpoint to list. All bounds hold at once.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryQuery {
-    /// Of one status.
-    pub status: Option<DeliveryStatus>,
-    /// Of one type.
-    pub event: Option<EventType>,
-    /// From this one on.
-    pub from: DeliveryId,
-    /// Up to this one.
-    pub to: DeliveryId,
-}
-
-/// A page of a history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// Newest first.
-    pub deliveries: Vec<Delivery>,
-    /// The delivery that the next page begins after, unless this is the last.
-    pub next: Option<DeliveryId>,
 }
 
 /// A delivery in full.
@@ -60,71 +31,6 @@ pub struct FullDelivery {
     pub attempts: Vec<Attempt>,
     /// What is sent, where it is not the payload of a stored event.
     pub payload: Option<String>,
-}
-
-/// What an attempt has to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AttemptContext {
-    /// The endpoint as it is now, unless it is gone.
-    pub endpoint: Option<Endpoint>,
-    /// The delivery as it is recorded, if it is.
-    pub delivery: Option<Delivery>,
-    /// The event, if it was asked for and is still kept.
-    pub event: Option<StoredEvent>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DeliveryItem {
-    pk: String,
-    sk: String,
-    gsi1pk: String,
-    gsi1sk: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    app_id: Option<AppId>,
-    event_id: EventId,
-    event: String,
-    status: String,
-    attempts: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    response_status: Option<u16>,
-    #[serde(with = "serde_millis")]
-    created_at: Timestamp,
-    #[serde(
-        with = "serde_millis::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    delivered_at: Option<Timestamp>,
-    #[serde(
-        with = "serde_millis::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    next_retry_at: Option<Timestamp>,
-    /// Unix seconds, by which DynamoDB removes the item.
-    expires_at: i64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    abandoned: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    payload: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    attempt_log: Vec<AttemptItem>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AttemptItem {
-    number: u32,
-    #[serde(with = "serde_millis")]
-    started_at: Timestamp,
-    duration_ms: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    response_status: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    response_body: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    failure: Option<String>,
 }
 
 impl Table {
@@ -236,60 +142,6 @@ impl Table {
         }
     }
 
-    /// What an attempt has to know. One strongly consistent `BatchGetItem` of
-    /// endpoint, delivery and, unless the task has its payload, event.
-    ///
-    /// # Errors
-    /// A fault of AWS.
-    pub async fn attempt_context(
-        &self,
-        task: &DeliveryTask,
-        now: Timestamp,
-    ) -> Result<AttemptContext, AwsError> {
-        const OPERATION: &str = "BatchGetItem of an endpoint, a delivery and an event";
-        let mut keys = vec![
-            endpoint_key(task.app_id, task.endpoint_id),
-            delivery_key(task.endpoint_id, task.delivery_id),
-        ];
-        if task.payload.is_none() {
-            keys.push(event_key(task.app_id, task.event_id));
-        }
-        let mut context = AttemptContext {
-            endpoint: None,
-            delivery: None,
-            event: None,
-        };
-        for pause in UNPROCESSED_PAUSES {
-            tokio::time::sleep(pause).await;
-            let request = KeysAndAttributes::builder()
-                .set_keys(Some(keys))
-                .consistent_read(true)
-                .build()
-                .map_err(|error| AwsError::unexpected(OPERATION, error))?;
-            let found = self
-                .client
-                .batch_get_item()
-                .request_items(&self.name, request)
-                .send()
-                .await
-                .map_err(|error| AwsError::new(OPERATION, error))?;
-            for item in found.responses.unwrap_or_default().into_values().flatten() {
-                context.take(OPERATION, item, now)?;
-            }
-            // DynamoDB answers in part when it throttles, or beyond 16 MB.
-            keys = found
-                .unprocessed_keys
-                .unwrap_or_default()
-                .into_values()
-                .flat_map(|rest| rest.keys)
-                .collect();
-            if keys.is_empty() {
-                return Ok(context);
-            }
-        }
-        Err(AwsError::from_code(OPERATION, "ThrottlingException"))
-    }
-
     /// A delivery in full. One strongly consistent `GetItem`.
     ///
     /// # Errors
@@ -327,259 +179,6 @@ impl Table {
             attempts,
             payload,
         }))
-    }
-
-    /// A page of an endpoint's deliveries, newest first. What has expired is
-    /// left out, also before DynamoDB removes it.
-    ///
-    /// One `Query`, more only where that passes over expired items or other
-    /// event types. After [`MOST_PAGES`] of them the page is cut short, so that
-    /// a rare type in a long history costs bounded time and the caller still
-    /// gets ahead.
-    ///
-    /// # Errors
-    /// A fault of AWS.
-    pub async fn deliveries(
-        &self,
-        endpoint_id: EndpointId,
-        wanted: &HistoryQuery,
-        limit: usize,
-        now: Timestamp,
-    ) -> Result<Page, AwsError> {
-        const OPERATION: &str = "Query of deliveries";
-        let mut deliveries = Vec::new();
-        if wanted.from > wanted.to {
-            return Ok(Page {
-                deliveries,
-                next: None,
-            });
-        }
-        let (pk, sk, partition) = match wanted.status {
-            None => ("pk", "sk", partition(endpoint_id)),
-            Some(status) => ("gsi1pk", "gsi1sk", status_partition(endpoint_id, status)),
-        };
-        let mut query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .set_index_name(wanted.status.map(|_| INDEX.to_owned()))
-            // An index can't be read consistently; the table is, so that an
-            // outcome that a caller was told of is in the list.
-            .consistent_read(wanted.status.is_none())
-            .key_condition_expression(format!("{pk} = :partition AND {sk} BETWEEN :from AND :to"))
-            .expression_attribute_values(":partition", text(partition))
-            .expression_attribute_values(":from", text(sort(wanted.from)))
-            .expression_attribute_values(":to", text(sort(wanted.to)))
-            .expression_attribute_values(":now", number(now.as_second()))
-            .projection_expression(
-                "pk, sk, gsi1pk, gsi1sk, eventId, #event, #status, attempts, responseStatus, \
-                 createdAt, deliveredAt, nextRetryAt, expiresAt",
-            )
-            .expression_attribute_names("#event", "event")
-            .expression_attribute_names("#status", "status")
-            .scan_index_forward(false);
-        let filter = "expiresAt > :now";
-        // The item after the page tells whether there is another page. What does not
-        // suffice although little is filtered out has met expired items, which may
-        // be many: from there on as much is read as DynamoDB gives at once.
-        let mut at_once = None;
-        query = match &wanted.event {
-            None => {
-                at_once = Some(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-                query.filter_expression(filter)
-            }
-            Some(event) => query
-                .filter_expression(format!("{filter} AND #event = :event"))
-                .expression_attribute_values(":event", text(event)),
-        };
-        let mut start = None;
-        for _ in 0..MOST_PAGES {
-            let page = query
-                .clone()
-                .set_limit(at_once.take())
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| AwsError::new(OPERATION, error))?;
-            for item in page.items.unwrap_or_default() {
-                let delivery = decode::<DeliveryItem>(OPERATION, item)?
-                    .into_delivery()
-                    .map_err(|reason| AwsError::unexpected(OPERATION, reason))?;
-                deliveries.push(delivery);
-            }
-            start = page.last_evaluated_key;
-            if start.is_none() || deliveries.len() > limit {
-                break;
-            }
-        }
-        let next = if deliveries.len() > limit {
-            deliveries.truncate(limit);
-            deliveries.last().map(|last| last.id)
-        } else {
-            start.and_then(|key| delivery_of_sort(key.get("sk")?.as_s().ok()?))
-        };
-        Ok(Page { deliveries, next })
-    }
-}
-
-impl Table {
-    /// How many deliveries a recovery will make again. One `Query` of the index
-    /// for each 1 MB of it.
-    ///
-    /// # Errors
-    /// A fault of AWS.
-    pub async fn count_failed(&self, recovery: &Recovery, now: Timestamp) -> Result<u32, AwsError> {
-        const OPERATION: &str = "Query of failed deliveries";
-        let to = recovery.before.predecessor();
-        if recovery.from > to {
-            return Ok(0);
-        }
-        let partition = status_partition(recovery.endpoint_id, DeliveryStatus::Failed);
-        let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name(INDEX)
-            .select(Select::Count)
-            .key_condition_expression("gsi1pk = :partition AND gsi1sk BETWEEN :from AND :to")
-            .filter_expression("expiresAt > :now AND #event <> :ping")
-            .expression_attribute_names("#event", "event")
-            .expression_attribute_values(":partition", text(partition))
-            .expression_attribute_values(":from", text(sort(recovery.from)))
-            .expression_attribute_values(":to", text(sort(to)))
-            .expression_attribute_values(":now", number(now.as_second()))
-            .expression_attribute_values(":ping", text(EventType::test_ping()));
-        let (mut count, mut start) = (0, None);
-        loop {
-            let page = query
-                .clone()
-                .set_exclusive_start_key(start)
-                .send()
-                .await
-                .map_err(|error| AwsError::new(OPERATION, error))?;
-            count += u32::try_from(page.count).unwrap_or(0);
-            start = page.last_evaluated_key;
-            if start.is_none() || count >= recovery.remaining {
-                return Ok(count.min(recovery.remaining));
-            }
-        }
-    }
-}
-
-/// Pages of DynamoDB (1 MB each) that one page of a history may read.
-const MOST_PAGES: usize = 40;
-
-/// Pauses before the tries of a batch that DynamoDB answers in part.
-const UNPROCESSED_PAUSES: [Duration; 5] = [
-    Duration::ZERO,
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(200),
-    Duration::from_millis(400),
-];
-
-fn partition(endpoint_id: EndpointId) -> String {
-    format!("ENDPOINT#{endpoint_id}")
-}
-
-fn status_partition(endpoint_id: EndpointId, status: DeliveryStatus) -> String {
-    format!("ENDPOINT#{endpoint_id}#{status}")
-}
-
-fn sort(id: DeliveryId) -> String {
-    format!("DELIVERY#{id}")
-}
-
-/// The endpoint of a delivery's partition.
-pub(super) fn endpoint_of_partition(pk: &str) -> Option<EndpointId> {
-    EndpointId::parse(pk.strip_prefix("ENDPOINT#")?).ok()
-}
-
-fn delivery_of_sort(sk: &str) -> Option<DeliveryId> {
-    DeliveryId::parse(sk.strip_prefix("DELIVERY#")?).ok()
-}
-
-/// Key of a delivery's item.
-pub(super) fn delivery_key(endpoint_id: EndpointId, id: DeliveryId) -> Item {
-    key(partition(endpoint_id), sort(id))
-}
-
-impl From<&Delivery> for DeliveryItem {
-    fn from(delivery: &Delivery) -> Self {
-        Self {
-            pk: partition(delivery.endpoint_id),
-            sk: sort(delivery.id),
-            gsi1pk: status_partition(delivery.endpoint_id, delivery.status),
-            gsi1sk: sort(delivery.id),
-            app_id: None,
-            event_id: delivery.event_id,
-            event: delivery.event.to_string(),
-            status: delivery.status.to_string(),
-            attempts: delivery.attempts,
-            response_status: delivery.response_status,
-            created_at: delivery.created_at,
-            delivered_at: delivery.delivered_at,
-            next_retry_at: delivery.next_retry_at,
-            expires_at: delivery.expires_at.as_second(),
-            abandoned: None,
-            payload: None,
-            attempt_log: Vec::new(),
-        }
-    }
-}
-
-impl DeliveryItem {
-    fn into_delivery(self) -> Result<Delivery, &'static str> {
-        const KEYS: &str = "not the keys of a delivery";
-        Ok(Delivery {
-            id: delivery_of_sort(&self.sk).ok_or(KEYS)?,
-            endpoint_id: endpoint_of_partition(&self.pk).ok_or(KEYS)?,
-            event_id: self.event_id,
-            event: EventType::parse(&self.event)?,
-            status: self
-                .status
-                .parse()
-                .map_err(|_| "not the status of a delivery")?,
-            response_status: self.response_status,
-            attempts: self.attempts,
-            created_at: self.created_at,
-            delivered_at: self.delivered_at,
-            next_retry_at: self.next_retry_at,
-            expires_at: Timestamp::from_second(self.expires_at)
-                .map_err(|_| "not the time of an expiry")?,
-            abandoned: match self.abandoned {
-                None => None,
-                Some(code) => Some(
-                    Abandoned::from_code(&code).ok_or("not the reason of an abandoned delivery")?,
-                ),
-            },
-        })
-    }
-}
-
-impl AttemptContext {
-    fn take(
-        &mut self,
-        operation: &'static str,
-        item: Item,
-        now: Timestamp,
-    ) -> Result<(), AwsError> {
-        let sk = item.get("sk").and_then(|sk| sk.as_s().ok());
-        let kind = sk.and_then(|sk| sk.split('#').next()).unwrap_or_default();
-        match kind {
-            "ENDPOINT" => self.endpoint = live_endpoint(operation, item)?,
-            "DELIVERY" => {
-                let delivery = decode::<DeliveryItem>(operation, item)?
-                    .into_delivery()
-                    .map_err(|reason| AwsError::unexpected(operation, reason))?;
-                self.delivery = Some(delivery);
-            }
-            _ => {
-                let event = stored_event(operation, item)?;
-                self.event = Some(event).filter(|event| event.expires_at > now);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -659,44 +258,5 @@ impl Changes {
             .update_expression(expression)
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#event", "event")
-    }
-}
-
-impl From<&Attempt> for AttemptItem {
-    fn from(attempt: &Attempt) -> Self {
-        let (response_body, failure) = match &attempt.verdict {
-            Verdict::Answered { body, .. } => (Some(body.clone()), None),
-            Verdict::Failed(failure) => (None, Some(failure.code().to_owned())),
-        };
-        Self {
-            number: attempt.number,
-            started_at: attempt.started_at,
-            duration_ms: attempt.duration_ms,
-            response_status: attempt.verdict.response_status(),
-            response_body,
-            failure,
-        }
-    }
-}
-
-impl AttemptItem {
-    fn into_attempt(self) -> Result<Attempt, &'static str> {
-        let verdict = match (self.response_status, self.failure) {
-            (Some(status), _) => Verdict::Answered {
-                status,
-                body: self.response_body.unwrap_or_default(),
-                retry_after: None,
-            },
-            (None, Some(code)) => {
-                Verdict::Failed(Failure::from_code(&code).ok_or("not the failure of an attempt")?)
-            }
-            (None, None) => return Err("an attempt without status and failure"),
-        };
-        Ok(Attempt {
-            number: self.number,
-            started_at: self.started_at,
-            duration_ms: self.duration_ms,
-            verdict,
-        })
     }
 }

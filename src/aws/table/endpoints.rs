@@ -4,29 +4,25 @@
 //! missing to everyone), removed when its secret is gone. What an interrupted
 //! deletion leaves is a marked item, and a repeated one finishes the work.
 
-use std::time::Duration;
-
-use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
     TransactWriteItem, Update,
 };
 use jiff::Timestamp;
-use rand::RngExt;
-use serde::{Deserialize, Serialize};
 
-use super::{Item, Table, collect, decode, encode, key, number, text};
+use super::endpoint_item::{
+    ENDPOINT, EndpointItem, app_key, app_partition, endpoint_key, live_endpoint,
+};
+use super::transaction::Transacted;
+use super::{Table, collect, encode, number, text};
 use crate::aws::AwsError;
 use crate::aws::error::condition_failed;
-use crate::domain::address::AddressPolicy;
 use crate::domain::endpoint::{
-    Disabled, DisabledReason, Endpoint, EndpointPatch, MAX_ENDPOINTS_PER_APP, SecretVersion,
+    Disabled, Endpoint, EndpointPatch, MAX_ENDPOINTS_PER_APP, SecretVersion,
 };
-use crate::domain::event_type::Subscriptions;
 use crate::domain::id::{AppId, EndpointId};
-use crate::domain::target_url::TargetUrl;
-use crate::domain::{iso_millis, serde_millis};
+use crate::domain::iso_millis;
 
 /// What became of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,41 +53,6 @@ pub enum Presence {
     Marked,
     /// It is not.
     Missing,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EndpointItem {
-    pk: String,
-    sk: String,
-    url: String,
-    events: Vec<String>,
-    active: bool,
-    secret_version: String,
-    #[serde(with = "serde_millis")]
-    created_at: Timestamp,
-    #[serde(with = "serde_millis")]
-    updated_at: Timestamp,
-    #[serde(
-        with = "serde_millis::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    deleted_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    disabled_reason: Option<String>,
-    #[serde(
-        with = "serde_millis::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    disabled_at: Option<Timestamp>,
-    #[serde(
-        with = "serde_millis::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    failing_since: Option<Timestamp>,
 }
 
 impl Table {
@@ -431,140 +392,7 @@ impl Table {
         // A failed condition means that a concurrent deletion was faster.
         self.transact(OPERATION, writes).await.map(|_| ())
     }
-
-    /// Writes all or nothing. DynamoDB refuses a transaction that meets another
-    /// one on the same item, so it is tried again after a short random pause.
-    async fn transact(
-        &self,
-        operation: &'static str,
-        writes: Vec<TransactWriteItem>,
-    ) -> Result<Transacted, AwsError> {
-        let mut tries_left = TRANSACTION_TRIES;
-        loop {
-            tries_left -= 1;
-            let error = match self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(writes.clone()))
-                .send()
-                .await
-            {
-                Ok(_) => return Ok(Transacted::Done),
-                Err(error) => error,
-            };
-            let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
-                error.as_service_error()
-            else {
-                return Err(AwsError::new(operation, error));
-            };
-            let codes: Vec<&str> = cancelled
-                .cancellation_reasons()
-                .iter()
-                .filter_map(|reason| reason.code())
-                .collect();
-            if let Some(write) = codes
-                .iter()
-                .position(|code| *code == "ConditionalCheckFailed")
-            {
-                return Ok(Transacted::ConditionFailed { write });
-            }
-            let reason = codes.into_iter().find(|code| *code != "None");
-            if reason != Some("TransactionConflict") || tries_left == 0 {
-                return Err(AwsError::from_code(operation, reason.unwrap_or("None")));
-            }
-            let pause = rand::rng().random_range(10..100);
-            tokio::time::sleep(Duration::from_millis(pause)).await;
-        }
-    }
 }
-
-const TRANSACTION_TRIES: u32 = 8;
-
-enum Transacted {
-    Done,
-    ConditionFailed { write: usize },
-}
-
-const ENDPOINT: &str = "ENDPOINT#";
 
 /// Condition: the item exists and is not being deleted.
 const LIVE: &str = "attribute_exists(pk) AND attribute_not_exists(deletedAt)";
-
-fn app_partition(app_id: AppId) -> String {
-    format!("APP#{app_id}")
-}
-
-fn app_key(app_id: AppId) -> Item {
-    key(app_partition(app_id), "APP".to_owned())
-}
-
-/// Key of an endpoint's item.
-pub(super) fn endpoint_key(app_id: AppId, id: EndpointId) -> Item {
-    key(app_partition(app_id), format!("{ENDPOINT}{id}"))
-}
-
-/// The endpoint of an item, unless it is being deleted.
-pub(super) fn live_endpoint(
-    operation: &'static str,
-    item: Item,
-) -> Result<Option<Endpoint>, AwsError> {
-    let item: EndpointItem = decode(operation, item)?;
-    if item.deleted_at.is_some() {
-        return Ok(None);
-    }
-    item.into_endpoint()
-        .map(Some)
-        .map_err(|reason| AwsError::unexpected(operation, reason))
-}
-
-impl From<&Endpoint> for EndpointItem {
-    fn from(endpoint: &Endpoint) -> Self {
-        Self {
-            pk: app_partition(endpoint.app_id),
-            sk: format!("{ENDPOINT}{}", endpoint.id),
-            url: endpoint.url.to_string(),
-            events: endpoint.events.iter().map(str::to_owned).collect(),
-            active: endpoint.active,
-            secret_version: endpoint.secret_version.to_string(),
-            created_at: endpoint.created_at,
-            updated_at: endpoint.updated_at,
-            deleted_at: None,
-            disabled_reason: endpoint
-                .disabled
-                .map(|disabled| disabled.reason.as_str().to_owned()),
-            disabled_at: endpoint.disabled.map(|disabled| disabled.at),
-            failing_since: endpoint.failing_since,
-        }
-    }
-}
-
-impl EndpointItem {
-    fn into_endpoint(self) -> Result<Endpoint, &'static str> {
-        const KEYS: &str = "not the keys of an endpoint";
-        let id = self.sk.strip_prefix(ENDPOINT).ok_or(KEYS)?;
-        let app_id = self.pk.strip_prefix("APP#").ok_or(KEYS)?;
-        let events = self.events.iter().map(String::as_str);
-        let disabled = match (self.disabled_reason, self.disabled_at) {
-            (Some(reason), Some(at)) => Some(Disabled {
-                reason: DisabledReason::parse(&reason).ok_or("not the reason of a disabling")?,
-                at,
-            }),
-            _ => None,
-        };
-        Ok(Endpoint {
-            id: EndpointId::parse(id).map_err(|_| KEYS)?,
-            app_id: AppId::parse(app_id).map_err(|_| KEYS)?,
-            // What was registered stays readable under a stricter policy; the
-            // sender asks the policy of the day.
-            url: TargetUrl::parse(&self.url, AddressPolicy::PublicAndLoopback)?,
-            events: Subscriptions::parse("events", events)
-                .map_err(|_| "not the events of an endpoint")?,
-            active: self.active,
-            secret_version: SecretVersion::new(self.secret_version),
-            created_at: self.created_at,
-            updated_at: self.updated_at,
-            disabled,
-            failing_since: self.failing_since,
-        })
-    }
-}

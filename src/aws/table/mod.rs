@@ -16,10 +16,15 @@
 //! than a queue can delay a message.
 
 mod api_keys;
+mod attempt_context;
 mod deliveries;
+mod delivery_item;
+mod endpoint_item;
 mod endpoints;
 mod events;
+mod history;
 mod schedule;
+mod transaction;
 
 use std::collections::HashMap;
 
@@ -27,9 +32,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
 use super::AwsError;
-pub use deliveries::{AttemptContext, FullDelivery, HistoryQuery, Page, Recorded};
+pub use attempt_context::AttemptContext;
+pub use deliveries::{FullDelivery, Recorded};
 pub use endpoints::{CreateOutcome, Presence, RotateOutcome};
 pub use events::StoredEvent;
+pub use history::{HistoryQuery, Page};
 pub use schedule::DueAttempt;
 
 /// Name of the index.

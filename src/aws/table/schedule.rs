@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::deliveries::endpoint_of_partition;
+use super::delivery_item::{delivery_key, endpoint_of_partition};
 use super::{Table, decode, text};
 use crate::aws::AwsError;
 use crate::aws::error::condition_failed;
@@ -93,10 +93,7 @@ impl Table {
             .client
             .update_item()
             .table_name(&self.name)
-            .set_key(Some(super::deliveries::delivery_key(
-                task.endpoint_id,
-                task.delivery_id,
-            )))
+            .set_key(Some(delivery_key(task.endpoint_id, task.delivery_id)))
             .update_expression("REMOVE gsi2pk, gsi2sk")
             .condition_expression("gsi2sk = :sort")
             .expression_attribute_values(":sort", text(&due.sort))

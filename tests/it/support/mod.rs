@@ -16,7 +16,7 @@ pub mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::emulators::{Clients, Emulators, Resources};
+use local::emulators::{Clients, Emulators, Resources, Servers};
 use local::poller;
 use local::service::{self, Settings};
 use reqwest::dns::Resolve;
@@ -34,7 +34,8 @@ use wire::Wire;
 /// What a test can choose.
 pub struct Options {
     /// The service's settings. A test's pings wait 5 s, so that a slow machine
-    /// does not turn an outcome into a 202.
+    /// does not turn an outcome into a 202; and a key is looked up once, so that
+    /// it does not add a call.
     pub settings: Settings,
     /// How deliveries are sent.
     pub sender: SenderOptions,
@@ -72,6 +73,7 @@ impl Default for Options {
     fn default() -> Self {
         let settings = Settings {
             ping_wait: Duration::from_secs(5),
+            api_key_cache: Duration::from_secs(60 * 60),
             ..Settings::default()
         };
         Self {
@@ -150,12 +152,14 @@ impl TestApp {
 
     pub async fn start_with(options: Options) -> Self {
         let wire = Wire::default();
-        let emulators = Emulators::start(None, |client| wire.wrap(client))
+        let emulators = Emulators::start_beside(servers(), None, |client| wire.wrap(client))
             .await
             .expect("emulators");
         let clients = emulators.clients.clone();
+        // A server may be there for other tests as well.
+        let name = format!("test-{}", AppId::new());
         let resources = clients
-            .create_resources("test", Some(options.visibility_timeout))
+            .create_resources(&name, Some(options.visibility_timeout))
             .await
             .expect("resources");
         let deliverer = service::deliverer(&clients, &resources, &options.settings, options.sender)
@@ -279,6 +283,29 @@ impl TestApp {
     pub async fn deliveries(&self, id: &str) -> Vec<Value> {
         let page = self.get(&format!("/{id}/deliveries")).await;
         page.data()["items"].as_array().expect("items").clone()
+    }
+}
+
+/// The servers that `EMULATORS` names in the places of the embedded emulators,
+/// as tests/emulators/run sets it: `all=<URL>` or `dynamodb=<URL>`.
+fn servers() -> Servers {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it configures the tests and not the service"
+    )]
+    let Ok(chosen) = std::env::var("EMULATORS") else {
+        return Servers::default();
+    };
+    match chosen.split_once('=') {
+        Some(("all", url)) => Servers {
+            dynamodb: Some(url.to_owned()),
+            others: Some(url.to_owned()),
+        },
+        Some(("dynamodb", url)) => Servers {
+            dynamodb: Some(url.to_owned()),
+            others: None,
+        },
+        _ => panic!("EMULATORS is {chosen:?}, but takes all=<URL> or dynamodb=<URL>"),
     }
 }
 

@@ -1,0 +1,182 @@
+//! The form of a delivery in the table.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Item, key};
+use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus, Failure, Verdict};
+use crate::domain::event_type::EventType;
+use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use crate::domain::serde_millis;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeliveryItem {
+    pub(super) pk: String,
+    pub(super) sk: String,
+    pub(super) gsi1pk: String,
+    pub(super) gsi1sk: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) app_id: Option<AppId>,
+    pub(super) event_id: EventId,
+    pub(super) event: String,
+    pub(super) status: String,
+    pub(super) attempts: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) response_status: Option<u16>,
+    #[serde(with = "serde_millis")]
+    pub(super) created_at: Timestamp,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) delivered_at: Option<Timestamp>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) next_retry_at: Option<Timestamp>,
+    /// Unix seconds, by which DynamoDB removes the item.
+    pub(super) expires_at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) abandoned: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) payload: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) attempt_log: Vec<AttemptItem>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AttemptItem {
+    number: u32,
+    #[serde(with = "serde_millis")]
+    started_at: Timestamp,
+    duration_ms: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    response_status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    response_body: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+}
+
+pub(super) fn partition(endpoint_id: EndpointId) -> String {
+    format!("ENDPOINT#{endpoint_id}")
+}
+
+pub(super) fn status_partition(endpoint_id: EndpointId, status: DeliveryStatus) -> String {
+    format!("ENDPOINT#{endpoint_id}#{status}")
+}
+
+pub(super) fn sort(id: DeliveryId) -> String {
+    format!("DELIVERY#{id}")
+}
+
+/// The endpoint of a delivery's partition.
+pub(super) fn endpoint_of_partition(pk: &str) -> Option<EndpointId> {
+    EndpointId::parse(pk.strip_prefix("ENDPOINT#")?).ok()
+}
+
+pub(super) fn delivery_of_sort(sk: &str) -> Option<DeliveryId> {
+    DeliveryId::parse(sk.strip_prefix("DELIVERY#")?).ok()
+}
+
+/// Key of a delivery's item.
+pub(super) fn delivery_key(endpoint_id: EndpointId, id: DeliveryId) -> Item {
+    key(partition(endpoint_id), sort(id))
+}
+
+impl From<&Delivery> for DeliveryItem {
+    fn from(delivery: &Delivery) -> Self {
+        Self {
+            pk: partition(delivery.endpoint_id),
+            sk: sort(delivery.id),
+            gsi1pk: status_partition(delivery.endpoint_id, delivery.status),
+            gsi1sk: sort(delivery.id),
+            app_id: None,
+            event_id: delivery.event_id,
+            event: delivery.event.to_string(),
+            status: delivery.status.to_string(),
+            attempts: delivery.attempts,
+            response_status: delivery.response_status,
+            created_at: delivery.created_at,
+            delivered_at: delivery.delivered_at,
+            next_retry_at: delivery.next_retry_at,
+            expires_at: delivery.expires_at.as_second(),
+            abandoned: None,
+            payload: None,
+            attempt_log: Vec::new(),
+        }
+    }
+}
+
+impl DeliveryItem {
+    pub(super) fn into_delivery(self) -> Result<Delivery, &'static str> {
+        const KEYS: &str = "not the keys of a delivery";
+        Ok(Delivery {
+            id: delivery_of_sort(&self.sk).ok_or(KEYS)?,
+            endpoint_id: endpoint_of_partition(&self.pk).ok_or(KEYS)?,
+            event_id: self.event_id,
+            event: EventType::parse(&self.event)?,
+            status: self
+                .status
+                .parse()
+                .map_err(|_| "not the status of a delivery")?,
+            response_status: self.response_status,
+            attempts: self.attempts,
+            created_at: self.created_at,
+            delivered_at: self.delivered_at,
+            next_retry_at: self.next_retry_at,
+            expires_at: Timestamp::from_second(self.expires_at)
+                .map_err(|_| "not the time of an expiry")?,
+            abandoned: match self.abandoned {
+                None => None,
+                Some(code) => Some(
+                    Abandoned::from_code(&code).ok_or("not the reason of an abandoned delivery")?,
+                ),
+            },
+        })
+    }
+}
+
+impl From<&Attempt> for AttemptItem {
+    fn from(attempt: &Attempt) -> Self {
+        let (response_body, failure) = match &attempt.verdict {
+            Verdict::Answered { body, .. } => (Some(body.clone()), None),
+            Verdict::Failed(failure) => (None, Some(failure.code().to_owned())),
+        };
+        Self {
+            number: attempt.number,
+            started_at: attempt.started_at,
+            duration_ms: attempt.duration_ms,
+            response_status: attempt.verdict.response_status(),
+            response_body,
+            failure,
+        }
+    }
+}
+
+impl AttemptItem {
+    pub(super) fn into_attempt(self) -> Result<Attempt, &'static str> {
+        let verdict = match (self.response_status, self.failure) {
+            (Some(status), _) => Verdict::Answered {
+                status,
+                body: self.response_body.unwrap_or_default(),
+                retry_after: None,
+            },
+            (None, Some(code)) => {
+                Verdict::Failed(Failure::from_code(&code).ok_or("not the failure of an attempt")?)
+            }
+            (None, None) => return Err("an attempt without status and failure"),
+        };
+        Ok(Attempt {
+            number: self.number,
+            started_at: self.started_at,
+            duration_ms: self.duration_ms,
+            verdict,
+        })
+    }
+}
