@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_sdk_sqs::types::QueueAttributeName as Name;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -221,9 +222,8 @@ async fn of_many_events_none_is_lost_or_signed_wrongly() {
     );
 }
 
-/// Waits until no message is left, as long as there are fewer and fewer.
+/// Waits until no message is left, however long that takes.
 async fn wait_until_empty(app: &TestApp) {
-    use aws_sdk_sqs::types::QueueAttributeName as Name;
     loop {
         let found = app
             .clients
