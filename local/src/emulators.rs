@@ -1,5 +1,6 @@
 //! The emulators: dynoxide (DynamoDB on SQLite) behind HTTP on a free port,
-//! winterbaume (SQS, Secrets Manager) behind the SDK's HTTP client.
+//! winterbaume (SQS, Secrets Manager) behind the SDK's HTTP client. Servers
+//! that run already can take their places.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,12 +45,23 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
 }
 
+/// Servers in the places of the embedded emulators.
+#[derive(Debug, Clone, Default)]
+pub struct Servers {
+    /// URL of a DynamoDB.
+    pub dynamodb: Option<String>,
+    /// URL of an SQS and a Secrets Manager.
+    pub others: Option<String>,
+}
+
 /// Running emulators. They stop with the process.
 pub struct Emulators {
     /// Clients that talk to them.
     pub clients: Clients,
     /// Where DynamoDB listens.
     pub dynamodb_url: String,
+    /// Where SQS and Secrets Manager listen, unless they are those below.
+    pub(crate) others_url: Option<String>,
     pub(crate) secrets: Arc<SecretsManagerService>,
     pub(crate) sqs: Arc<SqsService>,
     data_dir: Option<PathBuf>,
@@ -77,43 +89,54 @@ impl Emulators {
         data_dir: Option<&Path>,
         wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
     ) -> Result<Self, EmulatorError> {
-        let database = match data_dir {
-            None => dynoxide::Database::memory(),
-            Some(dir) => {
-                std::fs::create_dir_all(dir)?;
-                dynoxide::Database::new(&dir.join("dynamodb.sqlite").to_string_lossy())
-            }
-        };
-        let database =
-            database.map_err(|error| EmulatorError::Emulator("DynamoDB", error.to_string()))?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let dynamodb_url = format!("http://{}", listener.local_addr()?);
-        tokio::spawn(dynoxide::server::serve_on(listener, database));
+        Self::start_beside(Servers::default(), data_dir, wrap).await
+    }
 
+    /// Starts those that no server takes the place of.
+    ///
+    /// # Errors
+    /// When the state can't be read, or no port is free.
+    pub async fn start_beside(
+        servers: Servers,
+        data_dir: Option<&Path>,
+        wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
+    ) -> Result<Self, EmulatorError> {
+        let dynamodb_url = match servers.dynamodb {
+            Some(url) => url,
+            None => start_dynamodb(data_dir).await?,
+        };
         let secrets = Arc::new(SecretsManagerService::new());
         let sqs = Arc::new(SqsService::new());
         if let Some(dir) = data_dir {
             restore(&*secrets, &dir.join(SECRETS_FILE)).await?;
             restore(&*sqs, &dir.join(SQS_FILE)).await?;
         }
-        let mock = MockAws::builder()
-            .with_service(Arc::clone(&secrets))
-            .with_service(Arc::clone(&sqs))
-            .build();
-
-        let plain_http = aws_smithy_http_client::Builder::new().build_http();
-        let dynamodb_sdk = sdk_config(wrap(plain_http))
-            .to_builder()
-            .endpoint_url(&dynamodb_url)
-            .build();
-        let mock_sdk = sdk_config(wrap(mock.http_client()));
+        let plain_http = || aws_smithy_http_client::Builder::new().build_http();
+        let at = |url: &str| {
+            sdk_config(wrap(plain_http()))
+                .to_builder()
+                .endpoint_url(url)
+                .build()
+        };
+        let dynamodb_sdk = at(&dynamodb_url);
+        let others_sdk = match &servers.others {
+            Some(url) => at(url),
+            None => {
+                let mock = MockAws::builder()
+                    .with_service(Arc::clone(&secrets))
+                    .with_service(Arc::clone(&sqs))
+                    .build();
+                sdk_config(wrap(mock.http_client()))
+            }
+        };
         Ok(Self {
             clients: Clients {
                 dynamodb: aws_sdk_dynamodb::Client::new(&dynamodb_sdk),
-                secrets: aws_sdk_secretsmanager::Client::new(&mock_sdk),
-                sqs: aws_sdk_sqs::Client::new(&mock_sdk),
+                secrets: aws_sdk_secretsmanager::Client::new(&others_sdk),
+                sqs: aws_sdk_sqs::Client::new(&others_sdk),
             },
             dynamodb_url,
+            others_url: servers.others,
             secrets,
             sqs,
             data_dir: data_dir.map(Path::to_owned),
@@ -245,6 +268,23 @@ impl Clients {
 
 const SECRETS_FILE: &str = "secrets-manager.json";
 const SQS_FILE: &str = "sqs.json";
+
+/// The embedded DynamoDB, on a free port; its URL.
+async fn start_dynamodb(data_dir: Option<&Path>) -> Result<String, EmulatorError> {
+    let database = match data_dir {
+        None => dynoxide::Database::memory(),
+        Some(dir) => {
+            std::fs::create_dir_all(dir)?;
+            dynoxide::Database::new(&dir.join("dynamodb.sqlite").to_string_lossy())
+        }
+    };
+    let database =
+        database.map_err(|error| EmulatorError::Emulator("DynamoDB", error.to_string()))?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(dynoxide::server::serve_on(listener, database));
+    Ok(url)
+}
 
 /// SDK configuration that reads nothing of the machine: neither its
 /// environment nor its AWS profiles.

@@ -31,12 +31,18 @@ async fn forward(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: 
         .get("x-amz-target")
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
+    let emulators = &gateway.emulators;
     let service: &dyn MockService = match target.split('.').next() {
-        Some("AmazonSQS") => &*gateway.emulators.sqs,
-        Some("secretsmanager") => &*gateway.emulators.secrets,
-        Some("DynamoDB_20120810") => return dynamodb(&gateway, headers, body).await,
+        Some("AmazonSQS") => &*emulators.sqs,
+        Some("secretsmanager") => &*emulators.secrets,
+        Some("DynamoDB_20120810") => {
+            return pass_on(&gateway.http, &emulators.dynamodb_url, headers, body).await;
+        }
         _ => return (StatusCode::NOT_FOUND, "no emulator for this x-amz-target").into_response(),
     };
+    if let Some(url) = &emulators.others_url {
+        return pass_on(&gateway.http, url, headers, body).await;
+    }
     let answer = service
         .handle(MockRequest {
             method: "POST".to_owned(),
@@ -50,14 +56,8 @@ async fn forward(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: 
     (status, answer.headers, answer.body).into_response()
 }
 
-async fn dynamodb(gateway: &Gateway, headers: HeaderMap, body: Bytes) -> Response {
-    let answer = gateway
-        .http
-        .post(&gateway.emulators.dynamodb_url)
-        .headers(headers)
-        .body(body)
-        .send()
-        .await;
+async fn pass_on(http: &reqwest::Client, url: &str, headers: HeaderMap, body: Bytes) -> Response {
+    let answer = http.post(url).headers(headers).body(body).send().await;
     match answer {
         Ok(answer) => {
             let (status, headers) = (answer.status(), answer.headers().clone());

@@ -6,5 +6,6 @@ pub mod emulators;
 pub mod gateway;
 pub mod poller;
 pub mod receiver;
+pub mod samples;
 pub mod service;
 pub mod template;

@@ -1,7 +1,7 @@
 //! What `template.yaml` declares, so that the emulators hold what a deployment
 //! holds and nothing is declared twice.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, Projection,
@@ -175,6 +175,70 @@ pub fn variables(function: &'static str) -> Result<Vec<String>, TemplateError> {
     let mut names: Vec<_> = function.environment.variables.into_keys().collect();
     names.sort_unstable();
     Ok(names)
+}
+
+/// What a role allows: pairs of an action and the resource that it is allowed
+/// on, the resource as the template writes it (`Table.Arn`). What it allows
+/// under a condition counts.
+///
+/// # Errors
+/// When there is no such role, or one of another shape.
+pub fn grants(role: &'static str) -> Result<BTreeSet<(String, String)>, TemplateError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Role {
+        policies: Vec<Policy>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Policy {
+        policy_document: Document,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Document {
+        statement: Vec<Value>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Statement {
+        effect: String,
+        action: Value,
+        resource: Value,
+    }
+    let role: Role = properties(role)?;
+    let mut grants = BTreeSet::new();
+    for statement in role
+        .policies
+        .into_iter()
+        .flat_map(|policy| policy.policy_document.statement)
+    {
+        // `!If [condition, statement, nothing]`
+        let statement = match &statement {
+            Value::Tagged(tagged) => tagged.value.get(1).unwrap_or(&statement),
+            _ => &statement,
+        };
+        let statement: Statement = serde_norway::from_value(statement.clone())?;
+        if statement.effect != "Allow" {
+            continue;
+        }
+        for resource in texts(&statement.resource) {
+            for action in texts(&statement.action) {
+                grants.insert((action.to_owned(), resource.to_owned()));
+            }
+        }
+    }
+    Ok(grants)
+}
+
+/// The text or texts of a value, without the names of intrinsic functions.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Sequence(values) => values.iter().flat_map(texts).collect(),
+        Value::Tagged(tagged) => texts(&tagged.value),
+        _ => Vec::new(),
+    }
 }
 
 fn key_schema(keys: &[Key]) -> Result<Vec<KeySchemaElement>, aws_sdk_dynamodb::error::BuildError> {

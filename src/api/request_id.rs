@@ -5,7 +5,7 @@ use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::Response;
 use lambda_http::request::RequestContext;
-use tracing::{Instrument, field, info, info_span};
+use tracing::{Instrument, error_span, field, info};
 use uuid::Uuid;
 
 /// Names the request, logs its outcome in one line and puts `x-request-id` on
@@ -19,7 +19,8 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map_or("none", MatchedPath::as_str)
         .to_owned();
-    let span = info_span!(
+    // At the highest level, so that it names the lines of every level.
+    let span = error_span!(
         "request",
         request_id = id,
         method = %request.method(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{LambdaEvent, service_fn};
+use tracing::{Instrument, error_span};
 use webhook_endpoints::aws::{queue::Queue, sdk_config, secrets::Secrets, table::Table};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, DeliverConfig};
@@ -38,7 +39,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         metrics: Metrics::to_stdout(Clock::system()),
     });
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        // At the highest level, so that it names the lines of every level.
+        let span = error_span!("batch", request_id = event.context.request_id);
         handle_batch(&deliverer, event.payload)
+            .instrument(span)
             .await
             .map_err(lambda_runtime::Error::from)
     }))

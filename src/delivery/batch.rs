@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use jiff::Timestamp;
 use tokio::task::JoinSet;
-use tracing::error;
+use tracing::{Instrument, error};
 
 use super::{Deliverer, Envelope};
 use crate::domain::id::EventId;
@@ -35,7 +35,8 @@ pub async fn handle_batch(
     for message in event.records {
         let id = message.message_id.clone();
         let deliverer = Arc::clone(deliverer);
-        let task = tasks.spawn(async move { handle_message(&deliverer, &message).await });
+        let task = tasks
+            .spawn(async move { handle_message(&deliverer, &message).await }.in_current_span());
         ids.insert(task.id(), id);
     }
     let mut response = SqsBatchResponse::default();

@@ -2,10 +2,15 @@
 
 pub mod asserts;
 pub mod calls;
+pub mod failures;
 pub mod hand_clock;
 pub mod history;
 pub mod names;
+<<<<<<< HEAD
+pub mod published;
+=======
 pub mod openapi;
+>>>>>>> wt-f
 pub mod queue;
 pub mod receiver;
 mod stored;
@@ -15,7 +20,7 @@ pub mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
-use local::emulators::{Clients, Emulators, Resources};
+use local::emulators::{Clients, Emulators, Resources, Servers};
 use local::poller;
 use local::service::{self, Settings};
 use reqwest::dns::Resolve;
@@ -33,7 +38,8 @@ use wire::Wire;
 /// What a test can choose.
 pub struct Options {
     /// The service's settings. A test's pings wait 5 s, so that a slow machine
-    /// does not turn an outcome into a 202.
+    /// does not turn an outcome into a 202; and a key is looked up once, so that
+    /// it does not add a call.
     pub settings: Settings,
     /// How deliveries are sent.
     pub sender: SenderOptions,
@@ -71,6 +77,7 @@ impl Default for Options {
     fn default() -> Self {
         let settings = Settings {
             ping_wait: Duration::from_secs(5),
+            api_key_cache: Duration::from_secs(60 * 60),
             ..Settings::default()
         };
         Self {
@@ -149,12 +156,14 @@ impl TestApp {
 
     pub async fn start_with(options: Options) -> Self {
         let wire = Wire::default();
-        let emulators = Emulators::start(None, |client| wire.wrap(client))
+        let emulators = Emulators::start_beside(servers(), None, |client| wire.wrap(client))
             .await
             .expect("emulators");
         let clients = emulators.clients.clone();
+        // A server may be there for other tests as well.
+        let name = format!("test-{}", AppId::new());
         let resources = clients
-            .create_resources("test", Some(options.visibility_timeout))
+            .create_resources(&name, Some(options.visibility_timeout))
             .await
             .expect("resources");
         let deliverer = service::deliverer(&clients, &resources, &options.settings, options.sender)
@@ -281,8 +290,36 @@ impl TestApp {
     }
 }
 
+<<<<<<< HEAD
+/// The servers that `EMULATORS` names in the places of the embedded emulators,
+/// as tests/emulators/run sets it: `all=<URL>` or `dynamodb=<URL>`.
+fn servers() -> Servers {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it configures the tests and not the service"
+    )]
+    let Ok(chosen) = std::env::var("EMULATORS") else {
+        return Servers::default();
+    };
+    match chosen.split_once('=') {
+        Some(("all", url)) => Servers {
+            dynamodb: Some(url.to_owned()),
+            others: Some(url.to_owned()),
+        },
+        Some(("dynamodb", url)) => Servers {
+            dynamodb: Some(url.to_owned()),
+            others: None,
+        },
+        _ => panic!("EMULATORS is {chosen:?}, but takes all=<URL> or dynamodb=<URL>"),
+    }
+}
+
+/// Sends a request and reads the answer. Every answer has a request id, and
+/// every body is JSON.
+=======
 /// Sends a request and reads the answer. Every answer has a request id, every
 /// body is JSON, and all of it is as openapi.json describes it.
+>>>>>>> wt-f
 pub async fn answer(request: RequestBuilder) -> Answer {
     let (client, request) = request.build_split();
     let request = request.expect("a request");

@@ -3,7 +3,8 @@
 use super::{Answer, TestApp};
 
 impl TestApp {
-    /// The names of all secrets in Secrets Manager, sorted.
+    /// The names of all secrets of the app in Secrets Manager, sorted. Those of
+    /// other tests may be there as well.
     pub async fn secret_names(&self) -> Vec<String> {
         let mut pages = self.clients.secrets.list_secrets().into_paginator().send();
         let mut names = Vec::new();
@@ -11,6 +12,8 @@ impl TestApp {
             let secrets = page.expect("a page").secret_list.unwrap_or_default();
             names.extend(secrets.into_iter().filter_map(|secret| secret.name));
         }
+        let own = format!("webhook-endpoints/{}/", self.app_id);
+        names.retain(|name| name.starts_with(&own));
         names.sort_unstable();
         names
     }

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use serde_json::Value;
 
 /// How a call is disturbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Fault {
     After,
     /// AWS refuses it with this body.
     Refused(&'static str),
+    /// It never reaches AWS, and is answered with this body.
+    Answered(&'static str),
 }
 
 type Plan = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
@@ -29,9 +32,21 @@ type Plan = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
 #[derive(Clone, Default)]
 pub struct Wire(Arc<State>);
 
+/// What was asked of AWS.
+pub struct Request {
+    pub operation: String,
+    body: Vec<u8>,
+}
+
+impl Request {
+    pub fn body(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
 #[derive(Default)]
 struct State {
-    calls: Mutex<Vec<String>>,
+    calls: Mutex<Vec<Request>>,
     plan: Mutex<Option<Plan>>,
 }
 
@@ -47,9 +62,21 @@ impl Wire {
     /// The operations called since the last time, without those of the poller,
     /// sorted: calls at the same time have no order.
     pub fn take(&self) -> Vec<String> {
-        let mut calls = std::mem::take(&mut *self.0.calls.lock().unwrap());
-        calls.retain(|call| !matches!(call.as_str(), "ReceiveMessage" | "DeleteMessageBatch"));
+        let requests = self.take_requests();
+        let mut calls: Vec<_> = requests.into_iter().map(|call| call.operation).collect();
         calls.sort_unstable();
+        calls
+    }
+
+    /// The requests since the last time, without those of the poller.
+    pub fn take_requests(&self) -> Vec<Request> {
+        let mut calls = std::mem::take(&mut *self.0.calls.lock().unwrap());
+        calls.retain(|call| {
+            !matches!(
+                call.operation.as_str(),
+                "ReceiveMessage" | "DeleteMessageBatch"
+            )
+        });
         calls
     }
 
@@ -74,8 +101,11 @@ impl Wire {
         *self.0.plan.lock().unwrap() = None;
     }
 
-    fn call(&self, operation: &str) -> Option<Fault> {
-        self.0.calls.lock().unwrap().push(operation.to_owned());
+    fn call(&self, operation: &str, body: &[u8]) -> Option<Fault> {
+        self.0.calls.lock().unwrap().push(Request {
+            operation: operation.to_owned(),
+            body: body.to_owned(),
+        });
         let mut plan = self.0.plan.lock().unwrap();
         plan.as_mut().and_then(|plan| plan(operation))
     }
@@ -116,15 +146,15 @@ impl HttpConnector for WiredConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
-        let fault = self.wire.call(operation);
+        let fault = self
+            .wire
+            .call(operation, request.body().bytes().unwrap_or_default());
         let lost = || ConnectorError::io("disturbed by a test".into());
         match fault {
             None => self.inner.call(request),
             Some(Fault::Before) => HttpConnectorFuture::ready(Err(lost())),
-            Some(Fault::Refused(body)) => {
-                let status = 400.try_into().expect("a status");
-                HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.into())))
-            }
+            Some(Fault::Refused(body)) => answered(400, body),
+            Some(Fault::Answered(body)) => answered(200, body),
             Some(Fault::After) => {
                 let answer = self.inner.call(request);
                 HttpConnectorFuture::new(async move {
@@ -134,4 +164,9 @@ impl HttpConnector for WiredConnector {
             }
         }
     }
+}
+
+fn answered(status: u16, body: &'static str) -> HttpConnectorFuture {
+    let status = status.try_into().expect("a status");
+    HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.into())))
 }

@@ -1,0 +1,10 @@
+//! lambda_http and axum, and nothing else.
+
+use axum::Router;
+use axum::routing::get;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    let router = Router::new().route("/", get(async || "hello"));
+    lambda_http::run(router).await
+}

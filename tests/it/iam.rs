@@ -1,0 +1,292 @@
+//! The roles of `template.yaml` against what the functions call: a role grants
+//! an action on a resource if, and only if, its function uses it.
+//!
+//! What is used is read off the wire, from the requests themselves, so it knows
+//! the index that a query is on and the writes that a transaction consists of.
+//! A grant that nothing was seen to use fails the test, so the scenario has to
+//! be complete there. The other way round a call that the scenario never makes
+//! would go unnoticed; so every call that is in the source has to be seen.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use local::template;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use webhook_endpoints::delivery::Envelope;
+use webhook_endpoints::delivery::batch::handle_batch;
+use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::message::{Message, Recovery};
+
+use crate::support::calls::every_call;
+use crate::support::receiver::Receiver;
+use crate::support::wire::Request;
+use crate::support::{Options, TestApp, answer};
+
+/// Calls that only the admin command makes, which acts as the person who runs it.
+const ADMIN_ONLY: [&str; 1] = ["list_secrets"];
+
+/// What Lambda itself does in the role of a function.
+const RUNTIME: [(&str, &str); 4] = [
+    ("logs:CreateLogStream", ""),
+    ("logs:PutLogEvents", ""),
+    ("xray:PutTelemetryRecords", "*"),
+    ("xray:PutTraceSegments", "*"),
+];
+
+/// What Lambda's poller does in the role of the delivery function.
+const POLLER: [&str; 3] = [
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:ReceiveMessage",
+];
+
+const TABLE: &str = "Table.Arn";
+const QUEUE: &str = "DeliveryQueue.Arn";
+const SECRETS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretPrefix}/*";
+
+type Grants = BTreeSet<(String, String)>;
+
+#[tokio::test]
+async fn each_role_grants_what_its_function_calls_and_nothing_else() {
+    let used = Used::by_running_everything().await;
+
+    let mut api = used.api;
+    api.extend(runtime("ApiLogGroup.Arn"));
+    assert_eq!(template::grants("ApiRole").unwrap(), api, "ApiRole");
+
+    let mut deliver = used.deliver;
+    deliver.extend(runtime("DeliverLogGroup.Arn"));
+    deliver.extend(POLLER.map(|action| (action.to_owned(), QUEUE.to_owned())));
+    assert_eq!(
+        template::grants("DeliverRole").unwrap(),
+        deliver,
+        "DeliverRole"
+    );
+}
+
+#[tokio::test]
+async fn every_call_in_the_source_is_one_that_the_comparison_of_roles_has_seen() {
+    let used = Used::by_running_everything().await;
+    let written = calls_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
+    assert!(written.contains("get_item"), "{written:?}");
+    let unseen: Vec<_> = written
+        .iter()
+        .filter(|call| !ADMIN_ONLY.contains(&call.as_str()))
+        .filter(|call| !used.operations.contains(&call.replace('_', "")))
+        .collect();
+    assert_eq!(unseen, Vec::<&String>::new());
+}
+
+/// What was called.
+struct Used {
+    api: Grants,
+    deliver: Grants,
+    /// Names of all operations, in lower case.
+    operations: BTreeSet<String>,
+}
+
+impl Used {
+    /// Every call of the API, and every kind of message.
+    async fn by_running_everything() -> Self {
+        let mut used = Self {
+            api: Grants::new(),
+            deliver: Grants::new(),
+            operations: BTreeSet::new(),
+        };
+        let app = TestApp::start_with(Options {
+            polling: false,
+            ..Options::default()
+        })
+        .await;
+        let receiver = Receiver::answering(500, "").await;
+        let (id, _) = app.create_webhook(&receiver.url).await;
+        let path = format!("/apps/{}/events", app.app_id);
+        let event = json!({"type": "invoice.paid", "data": {}});
+        let publish = app
+            .bare(Method::POST, &path)
+            .header("x-api-key", app.key.expose())
+            .json(&event);
+        assert_eq!(answer(publish).await.status, StatusCode::ACCEPTED);
+        used.by_api(&app);
+
+        handle_queue(&app).await;
+        used.by_deliver(&app);
+
+        let delivery = app.deliveries(&id).await[0]["id"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        for (method, path, body) in [
+            (Method::GET, format!("/{id}/deliveries/{delivery}"), None),
+            (Method::GET, format!("/{id}/deliveries?status=FAILED"), None),
+            (
+                Method::POST,
+                format!("/{id}/deliveries/{delivery}/resend"),
+                None,
+            ),
+            (
+                Method::POST,
+                format!("/{id}/recover"),
+                Some(json!({"since": "2026-01-01T00:00:00.000Z", "status": "FAILED"})),
+            ),
+        ] {
+            let mut request = app.request(method, &path);
+            if let Some(body) = body {
+                request = request.json(&body);
+            }
+            let answer = answer(request).await;
+            assert!(answer.status.is_success(), "{path}: {answer:?}");
+        }
+        used.by_api(&app);
+        let now = app.deliverer.clock.now();
+        let recovery = Recovery {
+            id: EventId::new(),
+            app_id: app.app_id,
+            endpoint_id: EndpointId::parse(&id).unwrap(),
+            asked_at: now,
+            from: DeliveryId::least_of("2026-01-01T00:00:00Z".parse().unwrap()),
+            before: DeliveryId::least_of(now),
+            remaining: 10,
+        };
+        for message in [Message::Recover(recovery), Message::Sweep] {
+            let handled = app.deliverer.handle(message, &Envelope::default()).await;
+            handled.unwrap();
+        }
+        handle_queue(&app).await;
+        used.by_deliver(&app);
+
+        for call in every_call(&id) {
+            let answer = app.call(&call).await;
+            assert!(answer.status.is_success(), "{}: {answer:?}", call.name);
+        }
+        used.by_api(&app);
+        handle_queue(&app).await;
+        used.by_deliver(&app);
+        used
+    }
+
+    fn by_api(&mut self, app: &TestApp) {
+        let requests = app.wire.take_requests();
+        self.note(&requests);
+        self.api.extend(requests.iter().flat_map(needed));
+    }
+
+    fn by_deliver(&mut self, app: &TestApp) {
+        let requests = app.wire.take_requests();
+        self.note(&requests);
+        self.deliver.extend(requests.iter().flat_map(needed));
+    }
+
+    fn note(&mut self, requests: &[Request]) {
+        let names = requests.iter().map(|call| call.operation.to_lowercase());
+        self.operations.extend(names);
+    }
+}
+
+/// What IAM asks for before it lets a request through.
+fn needed(request: &Request) -> Vec<(String, String)> {
+    let body = request.body();
+    let operation = request.operation.as_str();
+    let one = |service: &str, action: &str, resource: &str| {
+        (format!("{service}:{action}"), resource.to_owned())
+    };
+    match operation {
+        "GetItem" | "BatchGetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" => {
+            let resource = match body["IndexName"].as_str() {
+                None => TABLE.to_owned(),
+                Some(index) => format!("${{Table.Arn}}/index/{index}"),
+            };
+            vec![one("dynamodb", operation, &resource)]
+        }
+        // A transaction is checked as the single writes that it consists of.
+        "TransactWriteItems" => body["TransactItems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .flat_map(|item| item.as_object().unwrap().keys())
+            .map(|write| match write.as_str() {
+                "ConditionCheck" => one("dynamodb", "ConditionCheckItem", TABLE),
+                write => one("dynamodb", &format!("{write}Item"), TABLE),
+            })
+            .collect(),
+        "SendMessage" | "SendMessageBatch" => vec![one("sqs", "SendMessage", QUEUE)],
+        "CreateSecret" | "PutSecretValue" | "GetSecretValue" | "DeleteSecret" => {
+            let name = body["Name"].as_str().or(body["SecretId"].as_str()).unwrap();
+            assert!(name.starts_with("webhook-endpoints/"), "{name}");
+            let mut needed = vec![one("secretsmanager", operation, SECRETS)];
+            if body["Tags"] != Value::Null {
+                needed.push(one("secretsmanager", "TagResource", SECRETS));
+            }
+            needed
+        }
+        unknown => panic!("what does IAM ask for at {unknown}?"),
+    }
+}
+
+fn runtime(log_group: &str) -> impl Iterator<Item = (String, String)> {
+    RUNTIME.into_iter().map(move |(action, resource)| {
+        let resource = if resource.is_empty() {
+            log_group
+        } else {
+            resource
+        };
+        (action.to_owned(), resource.to_owned())
+    })
+}
+
+/// The delivery function, as its poller calls it, until the queue is empty.
+async fn handle_queue(app: &TestApp) {
+    loop {
+        let received = app
+            .clients
+            .sqs
+            .receive_message()
+            .queue_url(&app.resources.queue_url)
+            .max_number_of_messages(10)
+            .send()
+            .await
+            .unwrap();
+        let messages = received.messages.unwrap_or_default();
+        if messages.is_empty() {
+            return;
+        }
+        let mut event = SqsEvent::default();
+        event.records = messages
+            .into_iter()
+            .map(|message| {
+                let mut record = SqsMessage::default();
+                record.message_id = message.message_id;
+                record.body = message.body;
+                record
+            })
+            .collect();
+        let response = handle_batch(&app.deliverer, event).await.unwrap();
+        assert!(response.batch_item_failures.is_empty(), "{response:?}");
+    }
+}
+
+/// The calls of SDK clients in these sources: methods of a field `client`.
+fn calls_in(dir: &Path) -> BTreeSet<String> {
+    let mut calls = BTreeSet::new();
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            calls.extend(calls_in(&path));
+            continue;
+        }
+        // The HTTP client of deliveries is another matter.
+        if path.ends_with("sender.rs") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&path).unwrap();
+        for after in source.split(".client").skip(1) {
+            if let Some(call) = after.trim_start().strip_prefix('.') {
+                let name = call.split('(').next().unwrap_or_default();
+                calls.insert(name.to_owned());
+            }
+        }
+    }
+    calls
+}

@@ -1,0 +1,146 @@
+//! Hostile input of every shape: nothing panics, and what is taken is sound.
+
+use proptest::prelude::*;
+use url::Host;
+use webhook_endpoints::domain::address::AddressPolicy;
+use webhook_endpoints::domain::api_key::ApiKey;
+use webhook_endpoints::domain::event_type::{EventPattern, EventType, Subscriptions};
+use webhook_endpoints::domain::id::{AppId, DeliveryId};
+use webhook_endpoints::domain::message::Message;
+use webhook_endpoints::domain::retry::RetrySchedule;
+use webhook_endpoints::domain::signing::SigningSecret;
+use webhook_endpoints::domain::target_url::TargetUrl;
+
+/// What a pattern says, by segments: another way than the code's.
+fn takes(pattern: &str, event_type: &str) -> bool {
+    let mut types = event_type.split('.');
+    let mut patterns = pattern.split('.').peekable();
+    while let Some(segment) = patterns.next() {
+        if segment == "*" && patterns.peek().is_none() {
+            return types.next().is_some();
+        }
+        if types.next() != Some(segment) {
+            return false;
+        }
+    }
+    types.next().is_none()
+}
+
+/// Text in which the characters that mean something are frequent.
+fn nearly_a_pattern() -> impl Strategy<Value = String> {
+    "[ab.*_-]{0,8}"
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_pattern_takes_what_its_segments_say(
+        pattern in nearly_a_pattern(),
+        event_type in "[ab]{1,2}(\\.[ab]{1,2}){0,3}",
+    ) {
+        let event = EventType::parse(&event_type).unwrap();
+        if let Ok(read) = EventPattern::parse(&pattern) {
+            prop_assert_eq!(read.matches(&event), takes(&pattern, &event_type));
+        }
+    }
+
+    #[test]
+    fn an_event_type_is_a_pattern_that_takes_itself(text in nearly_a_pattern()) {
+        if let Ok(event) = EventType::parse(&text) {
+            prop_assert!(EventPattern::parse(&text).unwrap().matches(&event));
+        }
+    }
+
+    #[test]
+    fn subscriptions_have_no_repeats_and_keep_their_order(
+        texts in proptest::collection::vec("[a-c](\\.[a-c])?", 1..20),
+    ) {
+        let list = Subscriptions::parse("events", texts.iter().map(String::as_str)).unwrap();
+        let kept: Vec<_> = list.iter().collect();
+        let mut expected: Vec<&str> = Vec::new();
+        for text in &texts {
+            if !expected.contains(&text.as_str()) {
+                expected.push(text);
+            }
+        }
+        prop_assert_eq!(kept, expected);
+    }
+
+    #[test]
+    fn a_url_that_is_taken_is_https_and_has_no_refused_literal(text in "\\PC{0,60}") {
+        sound(&text)?;
+    }
+
+    #[test]
+    fn a_url_that_is_nearly_right_is_judged_soundly(
+        scheme in "(https|http|HTTPS|ftp|https:)",
+        slashes in "[/\\\\]{0,4}",
+        user in "([a-z]{0,3}(:[a-z]{0,3})?@)?",
+        host in prop_oneof![
+            "[0-9a-fx]{1,12}(\\.[0-9a-fx]{0,6}){0,3}",
+            "\\[[0-9a-f:.]{2,30}\\]",
+            "[a-z①②⑦。．.]{1,12}",
+            "(localhost|LocalHost\\.|x\\.localhost)",
+        ],
+        rest in "(:[0-9]{0,6})?(/[a-z\\\\#?@ ]{0,6})?",
+    ) {
+        sound(&format!("{scheme}:{slashes}{user}{host}{rest}"))?;
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC{0,200}") {
+        let _ = Message::from_json(&text);
+        let _ = ApiKey::parse(&text);
+        let _ = SigningSecret::parse(&text);
+        let _ = AppId::parse(&text);
+        let _ = text.parse::<RetrySchedule>();
+    }
+
+    #[test]
+    fn nearly_a_message_is_read_or_refused(
+        kind in "(test_ping|event|delivery|recover|sweep|other)",
+        fields in proptest::collection::vec(
+            ("(appId|endpointId|deliveryId|id|type|data|attempt|createdAt|payload)",
+             prop_oneof![
+                 Just("null".to_owned()),
+                 Just("-1".to_owned()),
+                 Just("1e400".to_owned()),
+                 Just("[[[]]]".to_owned()),
+                 Just("\"01890000-0000-7000-8000-00000000000a\"".to_owned()),
+                 Just("\"9999-12-31T23:59:59.999Z\"".to_owned()),
+                 Just("\"a.b\"".to_owned()),
+             ]),
+            0..9,
+        ),
+    ) {
+        let fields: String = fields.iter().map(|(name, value)| format!(",\"{name}\":{value}")).collect();
+        let _ = Message::from_json(&format!("{{\"kind\":\"{kind}\"{fields}}}"));
+    }
+
+    #[test]
+    fn ids_survive_their_text_and_have_a_predecessor(bytes in any::<[u8; 16]>()) {
+        let id = DeliveryId::from_bytes(bytes);
+        prop_assert_eq!(DeliveryId::parse(&id.to_string()), Ok(id));
+        prop_assert!(id.predecessor() < id || id == DeliveryId::MIN);
+    }
+}
+
+fn sound(text: &str) -> Result<(), TestCaseError> {
+    let policy = AddressPolicy::PublicOnly;
+    let Ok(url) = TargetUrl::parse(text, policy) else {
+        return Ok(());
+    };
+    prop_assert_eq!(url.as_str(), text);
+    let parsed = url.url();
+    prop_assert_eq!(parsed.scheme(), "https");
+    prop_assert!(parsed.username().is_empty() && parsed.password().is_none());
+    prop_assert!(parsed.fragment().is_none());
+    match parsed.host() {
+        Some(Host::Ipv4(address)) => prop_assert!(policy.permits(address.into())),
+        Some(Host::Ipv6(address)) => prop_assert!(policy.permits(address.into())),
+        Some(Host::Domain(name)) => prop_assert!(!name.is_empty()),
+        None => prop_assert!(false, "no host"),
+    }
+    Ok(())
+}
