@@ -168,7 +168,15 @@ async function walk(): Promise<void> {
     "/apps/{appId}/webhooks/{webhookId}/deliveries/{deliveryId}/resend",
     { params: ofDelivery },
   );
-  check("a delivery sent again is another one", resent.data?.data.id !== deliveryId);
+  const resentId = given(resent.data?.data.id, "new delivery");
+  check("a delivery sent again is another one", resentId !== deliveryId);
+  await eventually("its delivery", async () => {
+    const now = await client.GET(
+      "/apps/{appId}/webhooks/{webhookId}/deliveries/{deliveryId}",
+      { params: { path: { appId, webhookId, deliveryId: resentId } } },
+    );
+    return now.data?.data.status === "DELIVERED" ? true : undefined;
+  });
 
   // What fails for good: a receiver that is gone, which disables the endpoint.
   await client.PUT("/apps/{appId}/webhooks/{webhookId}", {
@@ -179,11 +187,14 @@ async function walk(): Promise<void> {
     params: ofApp,
     body: { type: "invoice.lost", data: null, timestamp: "2026-01-31T09:30:00+01:00" },
   });
-  const disabled = await eventually("a disabled endpoint", async () => {
-    const now = await client.GET("/apps/{appId}/webhooks/{webhookId}", { params: ofWebhook });
-    return now.data?.data.active === false ? now.data.data : undefined;
+  await eventually("a failed delivery", async () => {
+    const failed = await client.GET("/apps/{appId}/webhooks/{webhookId}/deliveries", {
+      params: { ...ofWebhook, query: { status: "FAILED" } },
+    });
+    return failed.data?.data.items[0];
   });
-  check("the reason of a disabling is told", disabled.disabledReason === "GONE");
+  const disabled = await client.GET("/apps/{appId}/webhooks/{webhookId}", { params: ofWebhook });
+  check("the reason of a disabling is told", disabled.data?.data.disabledReason === "GONE");
   const recover = () =>
     client.POST("/apps/{appId}/webhooks/{webhookId}/recover", {
       params: ofWebhook,
