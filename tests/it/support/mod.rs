@@ -6,11 +6,8 @@ pub mod failures;
 pub mod hand_clock;
 pub mod history;
 pub mod names;
-<<<<<<< HEAD
-pub mod published;
-=======
 pub mod openapi;
->>>>>>> wt-f
+pub mod published;
 pub mod queue;
 pub mod receiver;
 mod stored;
@@ -290,7 +287,6 @@ impl TestApp {
     }
 }
 
-<<<<<<< HEAD
 /// The servers that `EMULATORS` names in the places of the embedded emulators,
 /// as tests/emulators/run sets it: `all=<URL>` or `dynamodb=<URL>`.
 fn servers() -> Servers {
@@ -314,12 +310,8 @@ fn servers() -> Servers {
     }
 }
 
-/// Sends a request and reads the answer. Every answer has a request id, and
-/// every body is JSON.
-=======
 /// Sends a request and reads the answer. Every answer has a request id, every
 /// body is JSON, and all of it is as openapi.json describes it.
->>>>>>> wt-f
 pub async fn answer(request: RequestBuilder) -> Answer {
     let (client, request) = request.build_split();
     let request = request.expect("a request");
