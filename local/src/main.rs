@@ -234,7 +234,7 @@ fn print_guide(urls: &Urls, data_dir: Option<&Path>, seed: &Seed, resources: &Re
 webhook-endpoints is running. Paste these into another terminal:
 
 export APP={api}/apps/{app_id}
-export API=$APP/webhooks
+export API={api}/apps/{app_id}/webhooks
 export KEY={api_key}
 
 CREATED=$(curl -sS $API -H "x-api-key: $KEY" -H 'content-type: application/json' \

@@ -39,9 +39,7 @@ impl ListKey {
     /// The delivery that a cursor of this list follows. `None` when it is not
     /// one.
     pub(super) fn read_cursor(&self, cursor: &str) -> Option<DeliveryId> {
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (id, tag) = bytes.split_at_checked(ID_BYTES)?;
-        let last = DeliveryId::from_bytes(id.try_into().ok()?);
+        let (last, tag) = parts(cursor)?;
         (tag == self.tag(last)).then_some(last)
     }
 
@@ -63,6 +61,18 @@ impl ListKey {
         tag.copy_from_slice(&hash[..TAG_BYTES]);
         tag
     }
+}
+
+/// Whether a text has the form of a cursor, of whatever list.
+pub(super) fn is_well_formed(cursor: &str) -> bool {
+    parts(cursor).is_some()
+}
+
+fn parts(cursor: &str) -> Option<(DeliveryId, [u8; TAG_BYTES])> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (id, tag) = bytes.split_at_checked(ID_BYTES)?;
+    let last = DeliveryId::from_bytes(id.try_into().ok()?);
+    Some((last, tag.try_into().ok()?))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::warn;
 
-use super::cursor::ListKey;
+use super::cursor::{ListKey, is_well_formed};
 use super::error::ApiError;
 use super::extract::{DeliveryScope, EndpointScope, QueryParameters, parse_time};
 use super::webhooks::NO_ENDPOINT;
@@ -96,9 +96,13 @@ struct PageRequest {
 impl PageRequest {
     fn parse(query: &[(String, String)], endpoint_id: EndpointId) -> Result<Self, ApiError> {
         let mut query = QueryParameters::new(query);
-        let limit = query.read("limit", |text| match text.parse() {
-            Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
-            _ => Err("must be a whole number from 1 to 100".to_owned()),
+        let limit = query.read("limit", |text| {
+            // The parser would also take a leading plus sign.
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            match text.parse() {
+                Ok(limit) if digits && (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
+                _ => Err("must be a whole number from 1 to 100".to_owned()),
+            }
         });
         let list = ListKey {
             endpoint_id,
@@ -112,11 +116,15 @@ impl PageRequest {
             since: query.read("since", parse_time),
             until: query.read("until", parse_time),
         };
-        let after = query.read("cursor", |text| {
-            list.read_cursor(text).ok_or_else(|| {
-                "must be the nextCursor of this endpoint's list with the same filter".to_owned()
-            })
+        // Which list a cursor is of can't be told while the filter is in question.
+        let filter_is_sound = query.is_sound_but_for("limit");
+        let after = query.read("cursor", |text| match list.read_cursor(text) {
+            None if filter_is_sound || !is_well_formed(text) => Err(
+                "must be the nextCursor of this endpoint's list with the same filter".to_owned(),
+            ),
+            after => Ok(after),
         });
+        let after = after.flatten();
         query.finish()?;
         Ok(Self {
             list,

@@ -176,6 +176,11 @@ impl<'a> QueryParameters<'a> {
             .ok()
     }
 
+    /// Whether all that was read so far is without fault, whatever `name` is.
+    pub(super) fn is_sound_but_for(&self, name: &str) -> bool {
+        self.faults.iter().all(|fault| fault.field == name)
+    }
+
     pub(super) fn finish(self) -> Result<(), ApiError> {
         refuse(self.faults)
     }

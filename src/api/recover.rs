@@ -96,6 +96,8 @@ fn parse_body(body: BTreeMap<String, Box<RawValue>>, now: Timestamp) -> Result<S
     refuse(faults)?;
     Ok(Span {
         since: since.ok_or(ApiError::Internal)?,
-        until: until.unwrap_or(now),
+        // The future is left out: what the recovery itself makes is in it, and must
+        // not be taken for what failed when its message comes again.
+        until: until.map_or(now, |until| until.min(now)),
     })
 }

@@ -116,8 +116,17 @@ const REFUSED_PAUSES: [Duration; 3] = [
     Duration::from_millis(400),
 ];
 
+/// Writes a message. SQS does not take characters that XML does not allow. Of
+/// those, only two can be in JSON as they are (inside a string), and they mean
+/// the same when escaped.
 fn encode(operation: &'static str, message: &Message) -> Result<String, AwsError> {
-    message
+    let json = message
         .to_json()
-        .map_err(|error| AwsError::unexpected(operation, error))
+        .map_err(|error| AwsError::unexpected(operation, error))?;
+    if json.contains(['\u{fffe}', '\u{ffff}']) {
+        return Ok(json
+            .replace('\u{fffe}', "\\ufffe")
+            .replace('\u{ffff}', "\\uffff"));
+    }
+    Ok(json)
 }

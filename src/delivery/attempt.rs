@@ -6,12 +6,12 @@
 //! | Find the secret of the version that the endpoint names | none when warm, else `GetSecretValue` |
 //! | Sign and send | |
 //! | When it failed and is to be tried again within 15 minutes | `SendMessageBatch` |
-//! | Record, and schedule what is due later | `UpdateItem` |
 //! | When the endpoint begins to fail, works again, or is disabled | `UpdateItem` |
+//! | Record, and schedule what is due later | `UpdateItem` |
 //!
-//! The next attempt is put on the queue before this one is recorded. A crash in
-//! between repeats this attempt, and the second message for the next one finds
-//! that one recorded: nothing is lost, and nothing is sent twice in a row.
+//! The record comes last. A crash before it repeats this attempt, and the second
+//! message for the next one finds that one recorded: nothing is lost, and nothing
+//! is sent twice in a row.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -72,22 +72,23 @@ impl Deliverer {
             self.schedule
                 .wait_after(attempt.number, &attempt.verdict, &mut rand::rng())
         };
-        // Counted from the start of the attempt: by the clock of the service,
-        // and not by how long a receiver takes to fail.
-        let retry_at = wait.map(|wait| attempt.started_at + wait);
+        // Counted from the end, as the queue does that holds the next one back: a
+        // receiver that let the deadline pass is not asked again at once.
+        let retry_at = wait.map(|wait| attempt.ended_at() + wait);
         let delivery = ready.delivery.after(&attempt, retry_at);
         let scheduled = wait.is_some_and(|wait| wait > MAX_DELAY);
         if let (Some(wait), false) = (wait, scheduled) {
             self.enqueue_next(&task, wait).await?;
+        }
+        // Before it is recorded, because a recorded attempt is not looked at again.
+        if !task.is_test_ping() {
+            self.judge(&ready.endpoint, &attempt).await?;
         }
         let recorded = self
             .table
             .record_attempt(&task, &delivery, &attempt, scheduled)
             .await?;
         self.report(&task, &delivery, &attempt, recorded);
-        if recorded == Recorded::Written && !task.is_test_ping() {
-            self.judge(&ready.endpoint, &attempt).await?;
-        }
         Ok(())
     }
 

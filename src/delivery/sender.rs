@@ -24,8 +24,9 @@ const MOST_BODY_BYTES: usize = 64 * 1024;
 /// UTF-8 has at most four bytes a character.
 const KEPT_BODY_BYTES: usize = KEPT_BODY_CHARS * 4;
 
-/// How long an unused connection is kept. Shorter than what common servers
-/// allow (from 60 s on), and than a frozen function usually sleeps.
+/// How long an unused connection is kept: less than load balancers allow (60 s
+/// and more). A server that allows less, as some do with 5 s, has closed the
+/// connection by then, which shows before it is used again.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
 /// Posts deliveries through one pool of connections.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -23,7 +24,8 @@ use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::endpoint::Endpoint;
 use webhook_endpoints::domain::event_type::Subscriptions;
-use webhook_endpoints::domain::id::{AppId, EndpointId};
+use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::message::TestPing;
 use webhook_endpoints::domain::signing::SigningSecret;
 use webhook_endpoints::domain::target_url::TargetUrl;
 
@@ -33,15 +35,26 @@ use crate::support::receiver::Receiver;
 const APP: &str = "01890000-0000-7000-8000-00000000000a";
 const ENDPOINT: &str = "01890000-0000-7000-8000-0000000000e1";
 
+/// The delivery that the events name, and the event that its message names.
+const DELIVERY: &str = "01890000-0000-7000-8000-0000000000d2";
+const EVENT: &str = "6a7e8feb-b491-4cf7-a9f1-bf3703467718";
+
+/// Batches of the delivery queue.
+const SQS_EVENTS: [&str; 3] = ["sqs-event.json", "sqs-sweep.json", "sqs-test-ping.json"];
+
 /// The events of the API with the status that each is answered with. The order
 /// is one in which each finds what it needs.
-const HTTP_EVENTS: [(&str, u16); 9] = [
+const HTTP_EVENTS: [(&str, u16); 13] = [
     ("create-webhook.json", 201),
     ("create-webhook-rest.json", 201),
     ("list-webhooks.json", 200),
     ("get-webhook.json", 200),
     ("test-ping.json", 200),
     ("list-deliveries.json", 200),
+    ("get-delivery.json", 200),
+    ("resend-delivery.json", 202),
+    ("publish-event.json", 202),
+    ("recover.json", 202),
     ("rotate-secret.json", 200),
     ("update-webhook.json", 200),
     ("delete-webhook.json", 204),
@@ -203,6 +216,15 @@ async fn every_sample_event_is_understood_by_its_function() {
         failing_since: None,
     };
     table.create_endpoint(&endpoint).await.unwrap();
+    let delivery = TestPing {
+        app_id,
+        endpoint_id: id,
+        delivery_id: DeliveryId::parse(DELIVERY).unwrap(),
+        created_at: now,
+        payload: r#"{"a":"ping"}"#.to_owned(),
+    };
+    let delivery = delivery.task(Duration::from_secs(60 * 60));
+    table.record_accepted(&delivery).await.unwrap();
 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let aws = format!("http://{}", listener.local_addr().expect("an address"));
@@ -221,8 +243,21 @@ async fn every_sample_event_is_understood_by_its_function() {
     let deliver = env!("CARGO_BIN_EXE_deliver");
     let deliver = Function::start(deliver, "DeliverFunction", &variables).await;
 
-    let outcome = deliver.invoke(event("sqs-test-ping.json")).await;
-    assert_eq!(outcome, json!({ "batchItemFailures": [] }));
+    for name in SQS_EVENTS {
+        let outcome = deliver.invoke(event(name)).await;
+        assert_eq!(outcome, json!({ "batchItemFailures": [] }), "{name}");
+    }
+    // The event was accepted when its message says, which is long ago.
+    let accepted = "2026-01-01T00:00:00Z".parse().unwrap();
+    let payload = table
+        .event_payload(app_id, EventId::parse(EVENT).unwrap(), accepted)
+        .await;
+    assert_eq!(
+        payload.unwrap().as_deref(),
+        Some(
+            r#"{"type":"invoice.paid","timestamp":"2026-01-01T00:00:00.000Z","data":{"invoice":"inv_1","amount":1200}}"#
+        )
+    );
     let request = receiver.only();
     assert_eq!(
         request.header("webhook-id"),
@@ -252,6 +287,14 @@ async fn every_sample_event_is_understood_by_its_function() {
     assert_eq!(answers["get-webhook.json"]["id"], ENDPOINT);
     assert_eq!(answers["test-ping.json"]["status"], "DELIVERED");
     assert_eq!(answers["list-deliveries.json"]["items"], json!([]));
+    let shown = &answers["get-delivery.json"];
+    assert_eq!(shown["id"], DELIVERY);
+    assert_eq!(shown["payload"], json!({"a": "ping"}));
+    let resent = &answers["resend-delivery.json"];
+    assert_eq!(resent["status"], "PENDING");
+    assert_ne!(resent["id"], DELIVERY);
+    assert_eq!(answers["publish-event.json"]["type"], "order.shipped");
+    assert_eq!(answers["recover.json"], json!({"deliveries": 0}));
     assert_eq!(fields(&answers["rotate-secret.json"]), ["secret"]);
     assert_eq!(answers["update-webhook.json"]["active"], false);
     assert_eq!(answers["delete-webhook.json"], Value::Null);
@@ -266,7 +309,8 @@ fn every_file_of_the_events_is_put_to_use() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort_unstable();
-    let mut used = vec!["env.json", "sqs-test-ping.json"];
+    let mut used = vec!["env.json"];
+    used.extend(SQS_EVENTS);
     used.extend(HTTP_EVENTS.map(|(name, _)| name));
     used.sort_unstable();
     assert_eq!(files, used);

@@ -306,3 +306,24 @@ async fn the_history_is_of_one_endpoint() {
         assert_eq!(ids, [own.as_str()]);
     }
 }
+
+#[tokio::test]
+async fn a_cursor_is_not_blamed_for_a_filter_that_is_wrong() {
+    let (app, id) = start().await;
+    for _ in 0..2 {
+        app.seed(endpoint_id(&id), Seed::Pending).await;
+    }
+    let (_, next) = app.page(&id, "status=PENDING&limit=1").await;
+    let cursor = next.unwrap();
+    for (query, fields) in [
+        ("status=OPEN", &["status"] as &[_]),
+        ("status=PENDING&limit=0", &["limit"]),
+        ("status=FAILED&limit=0", &["cursor", "limit"]),
+        ("status=PENDING&limit=%2B5", &["limit"]),
+    ] {
+        let refused = app
+            .get(&format!("/{id}/deliveries?{query}&cursor={cursor}"))
+            .await;
+        refused.assert_invalid(fields);
+    }
+}

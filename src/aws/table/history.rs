@@ -84,11 +84,15 @@ impl Table {
             .expression_attribute_names("#status", "status")
             .scan_index_forward(false);
         let filter = "expiresAt > :now";
-        // The item after the page tells whether there is another page.
+        // The item after the page tells whether there is another page. What does not
+        // suffice although little is filtered out has met expired items, which may
+        // be many: from there on as much is read as DynamoDB gives at once.
+        let mut at_once = None;
         query = match &wanted.event {
-            None => query
-                .filter_expression(filter)
-                .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
+            None => {
+                at_once = Some(i32::try_from(limit + 1).unwrap_or(i32::MAX));
+                query.filter_expression(filter)
+            }
             Some(event) => query
                 .filter_expression(format!("{filter} AND #event = :event"))
                 .expression_attribute_values(":event", text(event)),
@@ -97,6 +101,7 @@ impl Table {
         for _ in 0..MOST_PAGES {
             let page = query
                 .clone()
+                .set_limit(at_once.take())
                 .set_exclusive_start_key(start)
                 .send()
                 .await

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 use webhook_endpoints::clock::Clock;
 
 /// Clones show the same time.
@@ -15,6 +17,27 @@ impl HandClock {
     pub fn at(text: &str) -> Self {
         let time: Timestamp = text.parse().expect("a time");
         Self(Arc::new(AtomicI64::new(time.as_millisecond())))
+    }
+
+    /// A clock that shows the time at which it was made, for signatures that a
+    /// library compares with its own clock.
+    pub fn at_now() -> Self {
+        let now = Clock::system().now();
+        Self(Arc::new(AtomicI64::new(now.as_millisecond())))
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.advance_millis(by.as_millis().try_into().expect("a short time"));
+    }
+
+    /// Shows the time that the API shows somewhere.
+    pub fn set_to(&self, shown: &Value) {
+        let time: Timestamp = shown.as_str().expect("a time").parse().expect("a time");
+        self.0.store(time.as_millisecond(), Ordering::SeqCst);
     }
 
     pub fn advance_millis(&self, millis: i64) {

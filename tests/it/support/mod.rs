@@ -2,9 +2,11 @@
 
 pub mod asserts;
 pub mod calls;
+pub mod failures;
 pub mod hand_clock;
 pub mod history;
 pub mod names;
+pub mod published;
 pub mod queue;
 pub mod receiver;
 mod stored;
@@ -32,7 +34,8 @@ use wire::Wire;
 /// What a test can choose.
 pub struct Options {
     /// The service's settings. A test's pings wait 5 s, so that a slow machine
-    /// does not turn an outcome into a 202.
+    /// does not turn an outcome into a 202; and a key is looked up once, so that
+    /// it does not add a call.
     pub settings: Settings,
     /// How deliveries are sent.
     pub sender: SenderOptions,
@@ -70,6 +73,7 @@ impl Default for Options {
     fn default() -> Self {
         let settings = Settings {
             ping_wait: Duration::from_secs(5),
+            api_key_cache: Duration::from_secs(60 * 60),
             ..Settings::default()
         };
         Self {

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -40,6 +40,17 @@ impl Received {
             .verify(&self.body, &self.headers)
             .is_ok()
     }
+
+    /// Whether the public library signs with this secret as the service did,
+    /// however long ago that was by the service's clock.
+    pub fn was_signed_with(&self, secret: &str) -> bool {
+        let timestamp = self.header("webhook-timestamp").parse().expect("seconds");
+        let signature = Webhook::new(secret)
+            .expect("a secret")
+            .sign(self.header("webhook-id"), timestamp, &self.body)
+            .expect("a signature");
+        signature == self.header("webhook-signature")
+    }
 }
 
 type Respond = Arc<dyn Fn(&Received) -> Response + Send + Sync>;
@@ -65,6 +76,17 @@ impl Receiver {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         Self::start("http", listener, Arc::new(respond))
+    }
+
+    /// Answers with the status that was set last, 500 at first.
+    pub async fn switched() -> (Self, Arc<AtomicU16>) {
+        let status = Arc::new(AtomicU16::new(500));
+        let answer = Arc::clone(&status);
+        let receiver = Self::responding(move |_| {
+            let status = StatusCode::from_u16(answer.load(Ordering::SeqCst));
+            status.expect("a status").into_response()
+        });
+        (receiver.await, status)
     }
 
     /// Answers 200, behind TLS with this certificate.

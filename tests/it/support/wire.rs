@@ -22,6 +22,8 @@ pub enum Fault {
     After,
     /// AWS refuses it with this body.
     Refused(&'static str),
+    /// It never reaches AWS, and is answered with this body.
+    Answered(&'static str),
 }
 
 type Plan = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
@@ -151,10 +153,8 @@ impl HttpConnector for WiredConnector {
         match fault {
             None => self.inner.call(request),
             Some(Fault::Before) => HttpConnectorFuture::ready(Err(lost())),
-            Some(Fault::Refused(body)) => {
-                let status = 400.try_into().expect("a status");
-                HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.into())))
-            }
+            Some(Fault::Refused(body)) => answered(400, body),
+            Some(Fault::Answered(body)) => answered(200, body),
             Some(Fault::After) => {
                 let answer = self.inner.call(request);
                 HttpConnectorFuture::new(async move {
@@ -164,4 +164,9 @@ impl HttpConnector for WiredConnector {
             }
         }
     }
+}
+
+fn answered(status: u16, body: &'static str) -> HttpConnectorFuture {
+    let status = status.try_into().expect("a status");
+    HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.into())))
 }

@@ -1,0 +1,190 @@
+//! What changes between two attempts counts from the next one.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use webhook_endpoints::domain::delivery::{Abandoned, DeliveryStatus};
+use webhook_endpoints::domain::id::DeliveryId;
+
+use crate::support::hand_clock::HandClock;
+use crate::support::published::next;
+use crate::support::queue::endpoint_id;
+use crate::support::receiver::Receiver;
+use crate::support::{Options, TestApp};
+
+const HOUR: i64 = 60 * 60 * 1000;
+
+/// A delivery whose first attempt failed, and whose second waits in the table.
+struct Failed {
+    app: TestApp,
+    clock: HandClock,
+    receiver: Receiver,
+    id: String,
+    secret: String,
+}
+
+impl Failed {
+    async fn start() -> Self {
+        let clock = HandClock::at("2026-01-01T00:00:00Z");
+        let mut options = Options::stepwise_by(&clock);
+        options.settings.schedule = "3600".parse().unwrap();
+        let app = TestApp::start_with(options).await;
+        let receiver = Receiver::answering(500, "").await;
+        let (id, secret) = app.create_webhook(&receiver.url).await;
+        app.published("invoice.paid").await;
+        app.settle().await;
+        receiver.only();
+        Self {
+            app,
+            clock,
+            receiver,
+            id,
+            secret,
+        }
+    }
+
+    /// Lets the second attempt become due, and makes it.
+    async fn go_on(&self) {
+        self.clock.advance_millis(2 * HOUR);
+        let due = self.app.sweep().await;
+        assert_eq!(due.len(), 1);
+        self.app.attempt(&due[0]).await;
+    }
+
+    async fn change(&self, patch: &Value) {
+        let path = format!("/{}", self.id);
+        let changed = self.app.put_json(&path, patch).await;
+        assert!(changed.status.is_success(), "{changed:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_rotated_secret_signs_the_next_attempt() {
+    let failed = Failed::start().await;
+    let rotated = failed
+        .app
+        .post(&format!("/{}/rotate-secret", failed.id))
+        .await;
+    let new = rotated.data()["secret"].as_str().unwrap();
+    failed.go_on().await;
+    let received = failed.receiver.received();
+    assert_eq!(received.len(), 2);
+    assert!(received[0].was_signed_with(&failed.secret));
+    assert!(received[1].was_signed_with(new));
+    assert!(!received[1].was_signed_with(&failed.secret));
+}
+
+#[tokio::test]
+async fn the_next_attempt_goes_to_the_new_url() {
+    let failed = Failed::start().await;
+    let moved = Receiver::answering(200, "").await;
+    failed.change(&json!({"url": moved.url})).await;
+    failed.go_on().await;
+    failed.receiver.only();
+    assert!(moved.only().was_signed_with(&failed.secret));
+    let delivery = failed.app.only_delivery(&failed.id).await;
+    assert_eq!(delivery["status"], "DELIVERED");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_no_longer_subscribes_still_gets_what_was_on_its_way() {
+    let failed = Failed::start().await;
+    failed.change(&json!({"events": ["other"]})).await;
+    failed.go_on().await;
+    assert_eq!(failed.receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_delivery_to_an_endpoint_that_was_deactivated_has_failed_for_that_reason() {
+    let failed = Failed::start().await;
+    failed.change(&json!({"active": false})).await;
+    failed.go_on().await;
+    failed.receiver.only();
+    let item = failed.app.only_delivery(&failed.id).await;
+    assert_eq!(item["status"], "FAILED");
+    assert_eq!(item["attempts"], 1);
+    assert_eq!(item["responseStatus"], 500);
+    assert_eq!(item["nextRetryAt"], Value::Null);
+    let full = failed
+        .app
+        .delivery(&failed.id, item["id"].as_str().unwrap())
+        .await;
+    assert_eq!(full["error"], Abandoned::EndpointInactive.to_string());
+    assert_eq!(full["attemptLog"].as_array().unwrap().len(), 1);
+    // It has ended: nothing comes of it when the endpoint is active again.
+    failed.change(&json!({"active": true})).await;
+    failed.clock.advance_millis(48 * HOUR);
+    assert_eq!(failed.app.sweep().await, []);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_active_again_when_an_attempt_is_due_gets_it() {
+    let failed = Failed::start().await;
+    failed.change(&json!({"active": false})).await;
+    failed.change(&json!({"active": true})).await;
+    failed.go_on().await;
+    assert_eq!(failed.receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_first_attempt_at_an_endpoint_that_was_deactivated_meanwhile_is_not_made() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let task = app.first_attempt().await;
+    app.put_json(&format!("/{id}"), &json!({"active": false}))
+        .await;
+    app.attempt(&task).await;
+    assert_eq!(receiver.received().len(), 0);
+    let full = app.delivery(&id, task.delivery_id).await;
+    assert_eq!(full["status"], "FAILED");
+    assert_eq!(full["attempts"], 0);
+    assert_eq!(full["attemptLog"], json!([]));
+    assert_eq!(full["error"], Abandoned::EndpointInactive.to_string());
+    assert_eq!(full["payload"]["data"], json!({"n": 1}));
+    // A message that comes again changes nothing.
+    app.attempt(&task).await;
+    app.attempt(&next(&task)).await;
+    assert_eq!(app.delivery(&id, task.delivery_id).await, full);
+}
+
+#[tokio::test]
+async fn the_deliveries_of_a_deleted_endpoint_end_silently() {
+    let failed = Failed::start().await;
+    let deliveries = failed.app.deliveries(&failed.id).await;
+    let delivery_id = deliveries[0]["id"].as_str().unwrap().to_owned();
+    failed.app.delete(&format!("/{}", failed.id)).await;
+    failed.go_on().await;
+    failed.receiver.only();
+    let table = failed.app.table();
+    let recorded = table.delivery(
+        endpoint_id(&failed.id),
+        DeliveryId::parse(&delivery_id).unwrap(),
+    );
+    let recorded = recorded.await.unwrap().unwrap();
+    assert_eq!(recorded.delivery.status, DeliveryStatus::Failed);
+    assert_eq!(
+        recorded.delivery.abandoned,
+        Some(Abandoned::EndpointDeleted)
+    );
+    failed.clock.advance_millis(48 * HOUR);
+    assert_eq!(failed.app.sweep().await, []);
+}
+
+#[tokio::test]
+async fn a_delivery_whose_payload_has_expired_is_not_made() {
+    let clock = HandClock::at("2026-01-01T00:00:00Z");
+    let mut options = Options::stepwise_by(&clock);
+    options.settings.retention = Duration::from_secs(3600);
+    let app = TestApp::start_with(options).await;
+    let receiver = Receiver::answering(200, "").await;
+    app.create_webhook(&receiver.url).await;
+    let task = app.first_attempt().await;
+    clock.advance_millis(HOUR);
+    app.attempt(&task).await;
+    assert_eq!(receiver.received().len(), 0);
+    let table = app.table();
+    let recorded = table.delivery(task.endpoint_id, task.delivery_id);
+    let recorded = recorded.await.unwrap().unwrap();
+    assert_eq!(recorded.delivery.abandoned, Some(Abandoned::PayloadExpired));
+}

@@ -1,0 +1,218 @@
+//! One delivery in full.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use webhook_endpoints::domain::delivery::Failure;
+use webhook_endpoints::domain::id::{DeliveryId, EndpointId};
+
+use crate::support::hand_clock::HandClock;
+use crate::support::published::next;
+use crate::support::receiver::Receiver;
+use crate::support::{Options, TestApp, fields};
+
+/// Sorted.
+const FIELDS: [&str; 12] = [
+    "attemptLog",
+    "attempts",
+    "createdAt",
+    "deliveredAt",
+    "error",
+    "event",
+    "eventId",
+    "id",
+    "nextRetryAt",
+    "payload",
+    "responseStatus",
+    "status",
+];
+
+const ATTEMPT_FIELDS: [&str; 6] = [
+    "durationMs",
+    "error",
+    "number",
+    "responseBody",
+    "responseStatus",
+    "startedAt",
+];
+
+#[tokio::test]
+async fn a_delivery_is_shown_with_its_payload_and_every_attempt() {
+    let clock = HandClock::at("2026-01-31T09:30:00.250Z");
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let (receiver, status) = Receiver::switched().await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let task = app.first_attempt().await;
+    app.attempt(&task).await;
+    clock.advance_millis(5_000);
+    status.store(201, Ordering::SeqCst);
+    app.attempt(&next(&task)).await;
+
+    let shown = app.delivery(&id, task.delivery_id).await;
+    assert_eq!(fields(&shown), FIELDS);
+    let log = shown["attemptLog"].as_array().unwrap();
+    assert!(
+        log.iter()
+            .all(|attempt| fields(attempt) == ATTEMPT_FIELDS && attempt["durationMs"].is_u64())
+    );
+    let expected = json!({
+        "id": task.delivery_id,
+        "event": "invoice.paid",
+        "status": "DELIVERED",
+        "responseStatus": 201,
+        "attempts": 2,
+        "createdAt": "2026-01-31T09:30:00.250Z",
+        "deliveredAt": shown["deliveredAt"],
+        "nextRetryAt": null,
+        "eventId": task.event_id,
+        "payload": {
+            "type": "invoice.paid",
+            "timestamp": "2026-01-31T09:30:00.250Z",
+            "data": {"n": 1},
+        },
+        "error": null,
+        "attemptLog": [
+            {
+                "number": 1, "startedAt": "2026-01-31T09:30:00.250Z",
+                "durationMs": log[0]["durationMs"], "responseStatus": 500,
+                "responseBody": "", "error": null,
+            },
+            {
+                "number": 2, "startedAt": "2026-01-31T09:30:05.250Z",
+                "durationMs": log[1]["durationMs"], "responseStatus": 201,
+                "responseBody": "", "error": null,
+            },
+        ],
+    });
+    assert_eq!(shown, expected);
+    // What the list shows of it is the same.
+    let item = app.only_delivery(&id).await;
+    for field in fields(&item) {
+        assert_eq!(item[field], shown[field], "{field}");
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_shows_the_first_1000_characters_of_its_answer() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver =
+        Receiver::responding(|_| axum::response::IntoResponse::into_response("é".repeat(1001)));
+    let (id, _) = app.create_webhook(&receiver.await.url).await;
+    let task = app.first_attempt().await;
+    app.attempt(&task).await;
+    let shown = app.delivery(&id, task.delivery_id).await;
+    let body = shown["attemptLog"][0]["responseBody"].as_str().unwrap();
+    assert_eq!(body, "é".repeat(1000));
+}
+
+#[tokio::test]
+async fn an_attempt_without_an_answer_shows_why() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let (id, _) = app.create_webhook("http://127.0.0.1:1/hook").await;
+    let task = app.first_attempt().await;
+    app.attempt(&task).await;
+    let shown = app.delivery(&id, task.delivery_id).await;
+    let attempt = &shown["attemptLog"][0];
+    assert_eq!(attempt["responseStatus"], Value::Null);
+    assert_eq!(attempt["responseBody"], Value::Null);
+    assert_eq!(attempt["error"], Failure::Connect.to_string());
+    // The delivery itself has not ended.
+    assert_eq!(shown["error"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_ping_is_shown_with_what_it_sent() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "pong").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let ping = app.ping_preferring(&id, "respond-async").await;
+    let delivery_id = ping.data()["deliveryId"].as_str().unwrap();
+    let pending = app.delivery(&id, delivery_id).await;
+    assert_eq!(pending["status"], "PENDING");
+    assert_eq!(pending["attemptLog"], json!([]));
+    app.settle().await;
+    let shown = app.delivery(&id, delivery_id).await;
+    assert_eq!(fields(&shown), FIELDS);
+    assert_eq!(shown["payload"], pending["payload"]);
+    let sent: Value = serde_json::from_slice(&receiver.only().body).unwrap();
+    assert_eq!(shown["payload"], sent);
+    assert_eq!(shown["eventId"], delivery_id);
+    assert_eq!(shown["attemptLog"][0]["responseBody"], "pong");
+}
+
+#[tokio::test]
+async fn a_delivery_costs_two_reads_and_its_payload_a_third() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let task = app.first_attempt().await;
+    app.attempt(&task).await;
+    let ping = app.ping_preferring(&id, "respond-async").await;
+    let ping = ping.data()["deliveryId"].as_str().unwrap().to_owned();
+    for (delivery_id, reads) in [(task.delivery_id.to_string(), 3), (ping, 2)] {
+        app.wire.take();
+        app.delivery(&id, delivery_id).await;
+        assert_eq!(app.wire.take(), vec!["GetItem"; reads]);
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_that_is_not_there_for_the_caller_is_missing() {
+    let clock = HandClock::at("2026-01-01T00:00:00Z");
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.subscribe(&receiver.url, &["invoice.paid"]).await;
+    let (other, _) = app.subscribe(&receiver.url, &["other"]).await;
+    let task = app.first_attempt().await;
+    app.attempt(&task).await;
+    let (delivery, unknown) = (task.delivery_id, DeliveryId::new());
+    let missing = EndpointId::new();
+    for path in [
+        format!("/{id}/deliveries/{unknown}"),
+        format!("/{other}/deliveries/{delivery}"),
+        format!("/{missing}/deliveries/{delivery}"),
+    ] {
+        app.get(&path).await.assert_error(404, "NOT_FOUND");
+        let resent = app.post(&format!("{path}/resend")).await;
+        resent.assert_error(404, "NOT_FOUND");
+    }
+    // Another app's caller does not even learn that it exists.
+    let (other_app, key) = app.other_app().await;
+    for app_id in [app.app_id, other_app] {
+        let path = format!("/apps/{app_id}/webhooks/{id}/deliveries/{delivery}");
+        let request = app.bare(reqwest::Method::GET, &path);
+        let request = request.header("x-api-key", key.expose());
+        let refused = crate::support::answer(request).await;
+        refused.assert_error(404, "NOT_FOUND");
+    }
+
+    let path = format!("/{id}/deliveries/{delivery}");
+    clock.advance(app.deliverer.retention - Duration::from_secs(1));
+    assert!(app.get(&path).await.status.is_success());
+    // Still in the table.
+    clock.advance(Duration::from_secs(1));
+    app.get(&path).await.assert_error(404, "NOT_FOUND");
+    let resent = app.post(&format!("{path}/resend")).await;
+    resent.assert_error(404, "NOT_FOUND");
+    assert!(app.all_queued().await.is_empty());
+
+    app.delete(&format!("/{id}")).await;
+    app.get(&path).await.assert_error(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn malformed_ids_are_named_all_at_once() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let refused = app.get("/x/deliveries/y").await;
+    refused.assert_invalid(&["deliveryId", "webhookId"]);
+    let id = EndpointId::new();
+    for path in [
+        format!("/{id}/deliveries/1"),
+        format!("/{id}/deliveries/%7B{id}%7D"),
+    ] {
+        app.get(&path).await.assert_invalid(&["deliveryId"]);
+        let resent = app.post(&format!("{path}/resend")).await;
+        resent.assert_invalid(&["deliveryId"]);
+    }
+}

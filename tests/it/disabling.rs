@@ -1,0 +1,316 @@
+//! Endpoints that the service disables, and the figures that tell of it.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use local::service;
+use serde_json::{Value, json};
+use webhook_endpoints::delivery::metrics::Metrics;
+use webhook_endpoints::delivery::{Deliverer, Envelope};
+use webhook_endpoints::domain::message::Message;
+
+use crate::support::hand_clock::HandClock;
+use crate::support::published::next;
+use crate::support::receiver::Receiver;
+use crate::support::{Options, TestApp, fields};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A service, its clock, and an endpoint of this receiver.
+async fn start(url: &str) -> (TestApp, HandClock, String) {
+    let clock = HandClock::at("2026-01-01T00:00:00Z");
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let (id, _) = app.create_webhook(url).await;
+    (app, clock, id)
+}
+
+async fn endpoint(app: &TestApp, id: &str) -> Value {
+    app.get(&format!("/{id}")).await.data().clone()
+}
+
+/// Whether an endpoint is active, and why not.
+async fn state(app: &TestApp, id: &str) -> (bool, Value) {
+    let endpoint = endpoint(app, id).await;
+    let active = endpoint["active"].as_bool().unwrap();
+    (active, endpoint["disabledReason"].clone())
+}
+
+/// Publishes an event and makes its first attempt.
+async fn deliver(app: &TestApp) {
+    let task = app.first_attempt().await;
+    app.attempt(&task).await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_is_disabled_at_once() {
+    let receiver = Receiver::answering(410, "").await;
+    let (app, clock, id) = start(&receiver.url).await;
+    let before = endpoint(&app, &id).await;
+    assert_eq!(before["disabledReason"], Value::Null);
+    assert_eq!(before["disabledAt"], Value::Null);
+    clock.advance(DAY);
+    deliver(&app).await;
+
+    let item = app.only_delivery(&id).await;
+    assert_eq!(item["status"], "FAILED");
+    assert_eq!(item["responseStatus"], 410);
+    assert_eq!(item["nextRetryAt"], Value::Null);
+    let after = endpoint(&app, &id).await;
+    assert_eq!(fields(&after), fields(&before));
+    assert_eq!(after["active"], false);
+    assert_eq!(after["disabledReason"], "GONE");
+    let disabled_at: jiff::Timestamp = after["disabledAt"].as_str().unwrap().parse().unwrap();
+    assert!(disabled_at >= clock.now());
+    assert_eq!(after["updatedAt"], after["disabledAt"]);
+
+    app.published("invoice.paid").await;
+    assert_eq!(app.fan_out().await, []);
+    receiver.only();
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_gets_no_retries_of_earlier_deliveries() {
+    let (receiver, status) = Receiver::switched().await;
+    let (app, _, id) = start(&receiver.url).await;
+    let earlier = app.first_attempt().await;
+    app.attempt(&earlier).await;
+    status.store(410, Ordering::SeqCst);
+    deliver(&app).await;
+    app.attempt(&next(&earlier)).await;
+    assert_eq!(receiver.received().len(), 2);
+    let ended = app.delivery(&id, earlier.delivery_id).await;
+    assert_eq!(ended["status"], "FAILED");
+    assert_eq!(ended["attempts"], 1);
+}
+
+#[tokio::test]
+async fn a_test_ping_disables_nothing_however_it_ends() {
+    let receiver = Receiver::answering(410, "").await;
+    let (app, clock, id) = start(&receiver.url).await;
+    for _ in 0..2 {
+        app.ping_preferring(&id, "respond-async").await;
+        app.settle().await;
+        clock.advance(10 * DAY);
+    }
+    assert_eq!(receiver.received().len(), 2);
+    assert_eq!(state(&app, &id).await, (true, Value::Null));
+}
+
+#[tokio::test]
+async fn an_endpoint_at_which_every_attempt_fails_for_five_days_is_disabled() {
+    let receiver = Receiver::answering(500, "").await;
+    let (app, clock, id) = start(&receiver.url).await;
+    deliver(&app).await;
+    clock.advance(5 * DAY - Duration::from_secs(60));
+    deliver(&app).await;
+    assert_eq!(state(&app, &id).await, (true, Value::Null));
+    clock.advance(Duration::from_secs(60));
+    deliver(&app).await;
+    assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
+    assert_eq!(receiver.received().len(), 3);
+}
+
+#[tokio::test]
+async fn failing_to_answer_counts_as_failing() {
+    let (app, clock, id) = start("http://127.0.0.1:1/hook").await;
+    deliver(&app).await;
+    clock.advance(5 * DAY);
+    deliver(&app).await;
+    assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
+}
+
+#[tokio::test]
+async fn one_success_in_between_starts_the_five_days_anew() {
+    let (receiver, status) = Receiver::switched().await;
+    let (app, clock, id) = start(&receiver.url).await;
+    deliver(&app).await;
+    clock.advance(3 * DAY);
+    status.store(200, Ordering::SeqCst);
+    deliver(&app).await;
+    status.store(500, Ordering::SeqCst);
+    clock.advance(DAY);
+    deliver(&app).await;
+    clock.advance(4 * DAY);
+    deliver(&app).await;
+    assert_eq!(state(&app, &id).await, (true, Value::Null));
+    clock.advance(DAY);
+    deliver(&app).await;
+    assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
+}
+
+#[tokio::test]
+async fn a_ping_that_succeeds_does_not_make_up_for_failing_deliveries() {
+    let (receiver, status) = Receiver::switched().await;
+    let (app, clock, id) = start(&receiver.url).await;
+    deliver(&app).await;
+    status.store(200, Ordering::SeqCst);
+    app.ping_preferring(&id, "respond-async").await;
+    app.settle().await;
+    status.store(500, Ordering::SeqCst);
+    clock.advance(5 * DAY);
+    deliver(&app).await;
+    assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
+}
+
+#[tokio::test]
+async fn activating_an_endpoint_clears_why_it_was_disabled_and_since_when_it_failed() {
+    let (receiver, status) = Receiver::switched().await;
+    let (app, clock, id) = start(&receiver.url).await;
+    deliver(&app).await;
+    clock.advance(5 * DAY);
+    deliver(&app).await;
+    // A change of something else keeps it.
+    let path = format!("/{id}");
+    app.put_json(&path, &json!({"events": ["invoice.*"]})).await;
+    assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
+
+    app.put_json(&path, &json!({"active": true})).await;
+    let active = endpoint(&app, &id).await;
+    assert_eq!(active["active"], true);
+    assert_eq!(active["disabledReason"], Value::Null);
+    assert_eq!(active["disabledAt"], Value::Null);
+    // One more failure is the first of five days, and not the last.
+    deliver(&app).await;
+    assert_eq!(state(&app, &id).await, (true, Value::Null));
+    status.store(410, Ordering::SeqCst);
+    deliver(&app).await;
+    assert_eq!(state(&app, &id).await, (false, json!("GONE")));
+}
+
+#[tokio::test]
+async fn what_an_endpoint_s_health_costs() {
+    let (receiver, status) = Receiver::switched().await;
+    let (app, _, _) = start(&receiver.url).await;
+    status.store(200, Ordering::SeqCst);
+    deliver(&app).await;
+    for (answer, cost) in [
+        // As before.
+        (200, &["BatchGetItem", "UpdateItem"][..]),
+        // It begins to fail.
+        (
+            500,
+            &[
+                "BatchGetItem",
+                "SendMessageBatch",
+                "UpdateItem",
+                "UpdateItem",
+            ],
+        ),
+        (500, &["BatchGetItem", "SendMessageBatch", "UpdateItem"]),
+        // It works again.
+        (200, &["BatchGetItem", "UpdateItem", "UpdateItem"]),
+        (200, &["BatchGetItem", "UpdateItem"]),
+        (410, &["BatchGetItem", "UpdateItem", "UpdateItem"]),
+    ] {
+        let task = app.first_attempt().await;
+        status.store(answer, Ordering::SeqCst);
+        app.wire.take();
+        app.attempt(&task).await;
+        assert_eq!(app.wire.take(), cost, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_failed_attempt_whose_next_one_waits_in_the_table_costs_no_message() {
+    let receiver = Receiver::answering(500, "").await;
+    let (app, _, _) = start(&receiver.url).await;
+    let first = app.first_attempt().await;
+    app.attempt(&first).await;
+    let third = next(&next(&first));
+    app.wire.take();
+    app.attempt(&third).await;
+    assert_eq!(app.wire.take(), ["BatchGetItem", "UpdateItem"]);
+}
+
+/// What [`a_deliverer_that_tells`] told. Of one test only.
+static TOLD: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+
+fn a_deliverer_that_tells(app: &TestApp, clock: &HandClock) -> Arc<Deliverer> {
+    let quiet = &app.deliverer;
+    Arc::new(Deliverer {
+        table: service::table(&app.clients, &app.resources),
+        secrets: service::secrets(&app.clients),
+        queue: service::queue(&app.clients, &app.resources),
+        sender: quiet.sender.clone(),
+        clock: clock.clock(),
+        retention: quiet.retention,
+        schedule: quiet.schedule.clone(),
+        disable_after: quiet.disable_after,
+        metrics: Metrics::to(clock.clock(), |line| {
+            TOLD.lock().unwrap().push(line.clone());
+        }),
+    })
+}
+
+/// Asserts that a line is in CloudWatch's embedded metric format: each metric
+/// and each dimension that it declares is a member of it.
+fn assert_embedded_metrics(line: &Value) {
+    let declared = &line["_aws"];
+    assert!(declared["Timestamp"].is_i64(), "{line}");
+    let mut members = BTreeSet::from(["_aws"]);
+    let directives = declared["CloudWatchMetrics"].as_array().unwrap();
+    assert_eq!(directives.len(), 1);
+    assert_eq!(directives[0]["Namespace"], "WebhookEndpoints");
+    for metric in directives[0]["Metrics"].as_array().unwrap() {
+        let name = metric["Name"].as_str().unwrap();
+        assert!(line[name].is_number(), "{line}");
+        let unit = metric["Unit"].as_str().unwrap();
+        assert!(["Count", "Milliseconds"].contains(&unit), "{line}");
+        members.insert(name);
+    }
+    for set in directives[0]["Dimensions"].as_array().unwrap() {
+        for dimension in set.as_array().unwrap() {
+            let name = dimension.as_str().unwrap();
+            assert!(line[name].is_string(), "{line}");
+            members.insert(name);
+        }
+    }
+    assert_eq!(members.into_iter().collect::<Vec<_>>(), fields(line));
+}
+
+#[tokio::test]
+async fn attempts_and_disablings_are_told_as_embedded_metrics_without_what_is_confidential() {
+    let (receiver, status) = Receiver::switched().await;
+    let (app, clock, id) = start(&receiver.url).await;
+    let telling = a_deliverer_that_tells(&app, &clock);
+    let (_, secret) = app.subscribe(&receiver.url, &["other"]).await;
+    for answer in [200, 500, 410] {
+        status.store(answer, Ordering::SeqCst);
+        let task = app.first_attempt().await;
+        let message = Message::Delivery(task);
+        telling.handle(message, &Envelope::default()).await.unwrap();
+    }
+    app.put_json(&format!("/{id}"), &json!({"active": true}))
+        .await;
+    let task = app.first_attempt().await;
+    app.put_json(&format!("/{id}"), &json!({"active": false}))
+        .await;
+    let message = Message::Delivery(task);
+    telling.handle(message, &Envelope::default()).await.unwrap();
+
+    let told = TOLD.lock().unwrap().clone();
+    told.iter().for_each(assert_embedded_metrics);
+    let outcomes: Vec<_> = told
+        .iter()
+        .filter(|line| line["Attempts"] == 1)
+        .map(|line| [&line["Outcome"], &line["ReceiverStatus"]].map(|v| v.as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [["DELIVERED", "2xx"], ["RETRY", "5xx"], ["FAILED", "4xx"]]
+    );
+    let disabled: Vec<_> = told
+        .iter()
+        .filter(|line| line["EndpointsDisabled"] == 1)
+        .map(|line| &line["Reason"])
+        .collect();
+    assert_eq!(disabled, ["GONE"]);
+    let abandoned = told.iter().filter(|line| line["DeliveriesAbandoned"] == 1);
+    assert_eq!(abandoned.count(), 1);
+    let text = serde_json::to_string(&told).unwrap();
+    for confidential in [secret.as_str(), "whsec_", "\"n\"", "127.0.0.1", &id] {
+        assert!(!text.contains(confidential), "{text}");
+    }
+}

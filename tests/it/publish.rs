@@ -1,0 +1,368 @@
+//! Publishing: what is answered, what it costs, and what is refused.
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderValue;
+use serde_json::{Value, json};
+use webhook_endpoints::domain::id::{AppId, EventId};
+
+use crate::support::hand_clock::HandClock;
+use crate::support::receiver::Receiver;
+use crate::support::wire::Fault;
+use crate::support::{Answer, Options, TestApp, answer, fields};
+
+const LARGEST_BODY: usize = 262_144;
+
+/// A valid body of this many bytes.
+fn body_of(bytes: usize) -> String {
+    let frame = r#"{"type":"a","data":""}"#.len();
+    format!(r#"{{"type":"a","data":"{}"}}"#, "x".repeat(bytes - frame))
+}
+
+async fn publish_under(app: &TestApp, key: &str) -> Answer {
+    let body = json!({"type": "invoice.paid", "data": {"key": key}});
+    let request = app.publishing().header("idempotency-key", key);
+    answer(request.body(body.to_string())).await
+}
+
+fn id(answer: &Answer) -> String {
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    answer.data()["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn an_event_is_accepted_with_id_type_and_timestamp_and_nothing_else() {
+    let clock = HandClock::at("2026-01-31T09:30:00.250Z");
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let accepted = app
+        .publish(&json!({"type": "invoice.paid", "data": {}}))
+        .await;
+    let id = id(&accepted);
+    assert!(EventId::parse(&id).is_ok(), "{id}");
+    let expected = json!({
+        "success": true,
+        "data": {"id": id, "type": "invoice.paid", "timestamp": "2026-01-31T09:30:00.250Z"},
+    });
+    assert_eq!(accepted.body, expected);
+}
+
+#[tokio::test]
+async fn publishing_costs_one_message_and_nothing_else() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    app.get("").await;
+    app.wire.take();
+    for _ in 0..2 {
+        app.published("invoice.paid").await;
+        assert_eq!(app.wire.take(), ["SendMessage"]);
+    }
+    id(&publish_under(&app, "a-key").await);
+    assert_eq!(app.wire.take(), ["SendMessage"]);
+}
+
+#[tokio::test]
+async fn the_timestamp_of_an_event_is_the_one_it_has_or_that_of_its_acceptance() {
+    let clock = HandClock::at("2026-01-31T09:30:00Z");
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let receiver = Receiver::answering(200, "").await;
+    app.create_webhook(&receiver.url).await;
+    for (given, shown) in [
+        (None, "2026-01-31T09:30:00.000Z"),
+        (
+            Some("2025-12-24T18:00:00.123456Z"),
+            "2025-12-24T18:00:00.123Z",
+        ),
+        (
+            Some("2025-12-24T19:00:00+01:00"),
+            "2025-12-24T18:00:00.000Z",
+        ),
+    ] {
+        let mut body = json!({"type": "a", "data": null});
+        if let Some(given) = given {
+            body["timestamp"] = json!(given);
+        }
+        let accepted = app.publish(&body).await;
+        assert_eq!(accepted.data()["timestamp"], shown);
+        // It tells when the event happened, so it does not change on the way.
+        clock.advance_millis(1000 * 60);
+        app.settle().await;
+        let request = receiver.received().pop().unwrap();
+        let sent: Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(sent["timestamp"], shown);
+        clock.advance_millis(-1000 * 60);
+    }
+}
+
+#[tokio::test]
+async fn data_reaches_the_receiver_as_it_was_written() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (endpoint, _) = app.create_webhook(&receiver.url).await;
+    for data in [
+        "null",
+        "true",
+        "-0.0",
+        "123456789012345678901234567890.10e+400",
+        r#""""#,
+        r#""\/ \u00e9 é 😀 \ud83d\ude00 \ud800 \u2028""#,
+        "[ ]",
+        "[1 ,\t2,\r\n 3.0]",
+        r#"{"b" : 1, "a": {"z":[],"y" :{}}, "b": 2}"#,
+        r#"{"kind":"sweep","data":{"type":"x"},"id":1}"#,
+    ] {
+        let body = format!(
+            r#" {{ "data" :  {data}  , "type":"invoice.paid", "timestamp":"2026-01-31T09:30:00Z"}}"#
+        );
+        let accepted = answer(app.publishing().body(body)).await;
+        let id = id(&accepted);
+        app.settle().await;
+        let request = receiver.received().pop().unwrap();
+        assert_eq!(request.header("webhook-id"), id);
+        let payload = format!(
+            r#"{{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":{data}}}"#
+        );
+        assert_eq!(String::from_utf8_lossy(&request.body), payload);
+        // And into the history.
+        let newest = app.deliveries(&endpoint).await.remove(0);
+        let path = format!("/{endpoint}/deliveries/{}", newest["id"].as_str().unwrap());
+        let shown = app.request(reqwest::Method::GET, &path).send().await;
+        let shown = shown.unwrap().text().await.unwrap();
+        assert!(
+            shown.contains(&format!(r#""payload":{payload},"#)),
+            "{shown}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn characters_that_the_queue_does_not_take_are_escaped_on_it() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    app.create_webhook(&receiver.url).await;
+    let data = json!({"\u{fffe}": "a\u{ffff}b"});
+    app.publish(&json!({"type": "a", "data": data})).await;
+    let queued = app.all_queued().await;
+    let body = queued[0].body.clone().unwrap();
+    assert!(!body.contains(['\u{fffe}', '\u{ffff}']), "{body:?}");
+    app.handle(queued).await.unwrap();
+    app.settle().await;
+    let sent: Value = serde_json::from_slice(&receiver.only().body).unwrap();
+    assert_eq!(sent["data"], data);
+}
+
+#[tokio::test]
+async fn an_idempotency_key_is_one_event_that_is_delivered_once() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (endpoint, _) = app.create_webhook(&receiver.url).await;
+    let first = id(&publish_under(&app, "order-1").await);
+    app.settle().await;
+    assert_eq!(id(&publish_under(&app, "order-1").await), first);
+    app.settle().await;
+    assert_eq!(receiver.only().header("webhook-id"), first);
+    app.only_delivery(&endpoint).await;
+
+    let other = id(&publish_under(&app, "order-2").await);
+    assert_ne!(other, first);
+    app.settle().await;
+    assert_eq!(app.deliveries(&endpoint).await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_event_that_is_published_twice_at_once_is_delivered_once() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (endpoint, _) = app.create_webhook(&receiver.url).await;
+    let (one, two) = tokio::join!(publish_under(&app, "k"), publish_under(&app, "k"));
+    assert_eq!(id(&one), id(&two));
+    // Both messages are fanned out at the same time.
+    let both = app.all_queued().await;
+    assert_eq!(both.len(), 2);
+    assert_eq!(app.handle(both).await, Ok(Vec::new()));
+    app.settle().await;
+    receiver.only();
+    app.only_delivery(&endpoint).await;
+}
+
+#[tokio::test]
+async fn the_first_event_of_a_key_counts() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    app.create_webhook(&receiver.url).await;
+    for n in [1, 2] {
+        let request = app.publishing().header("idempotency-key", "k");
+        let body = json!({"type": "a", "data": n});
+        answer(request.body(body.to_string())).await;
+        app.settle().await;
+    }
+    let sent: Value = serde_json::from_slice(&receiver.only().body).unwrap();
+    assert_eq!(sent["data"], 1);
+}
+
+#[tokio::test]
+async fn the_same_key_of_another_app_is_another_event() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let own = id(&publish_under(&app, "order-1").await);
+    let (other, key) = app.other_app().await;
+    let request = app
+        .bare(reqwest::Method::POST, &format!("/apps/{other}/events"))
+        .header("x-api-key", key.expose())
+        .header("idempotency-key", "order-1")
+        .json(&json!({"type": "invoice.paid", "data": {}}));
+    assert_ne!(id(&answer(request).await), own);
+}
+
+#[tokio::test]
+async fn a_key_has_1_to_255_visible_characters() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let longest = "k".repeat(255);
+    for good in ["k", "!~", &longest] {
+        id(&publish_under(&app, good).await);
+    }
+    let too_long = "k".repeat(256);
+    for bad in [
+        b"".as_slice(),
+        too_long.as_bytes(),
+        b"a b",
+        "é".as_bytes(),
+        b"\xff",
+    ] {
+        let request = app
+            .publishing()
+            .header("idempotency-key", HeaderValue::from_bytes(bad).unwrap());
+        let refused = answer(request.body(r#"{"type":"a","data":1}"#)).await;
+        refused.assert_invalid(&["Idempotency-Key"]);
+    }
+}
+
+#[tokio::test]
+async fn all_faults_of_an_event_are_told_at_once() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    app.get("").await;
+    app.wire.take();
+    for (body, faults) in [
+        (json!({}), &["data", "type"][..]),
+        (json!({"type": "a"}), &["data"]),
+        (json!({"data": 1}), &["type"]),
+        (json!({"type": "*", "data": 1}), &["type"]),
+        (json!({"type": "invoice.*", "data": 1}), &["type"]),
+        (json!({"type": "a b", "data": 1}), &["type"]),
+        (json!({"type": "", "data": 1}), &["type"]),
+        (json!({"type": "x".repeat(129), "data": 1}), &["type"]),
+        (json!({"type": 7, "data": 1}), &["type"]),
+        (json!({"type": "test.ping", "data": 1}), &["type"]),
+        (
+            json!({"type": "a", "data": 1, "timestamp": "yesterday"}),
+            &["timestamp"],
+        ),
+        (
+            json!({"type": "a", "data": 1, "timestamp": "2026-01-31"}),
+            &["timestamp"],
+        ),
+        (
+            json!({"type": "a", "data": 1, "timestamp": 1}),
+            &["timestamp"],
+        ),
+        (
+            json!({"type": "a", "data": 1, "timestamp": null}),
+            &["timestamp"],
+        ),
+        (
+            json!({"type": "a", "data": 1, "id": "x", "extra": 1}),
+            &["extra", "id"],
+        ),
+        (
+            json!({"type": null, "timestamp": "x", "colour": 1}),
+            &["colour", "data", "timestamp", "type"],
+        ),
+    ] {
+        let refused = app.publish(&body).await;
+        refused.assert_invalid(faults);
+    }
+    let request = app.publishing().header("idempotency-key", "");
+    let refused = answer(request.body("{}")).await;
+    refused.assert_invalid(&["Idempotency-Key", "data", "type"]);
+    // Nothing reached the queue.
+    assert_eq!(app.wire.take(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_no_json_object_is_refused() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    for body in ["", "{", "[]", "null", r#"{"type":"a","data":tru}"#] {
+        let refused = answer(app.publishing().body(body)).await;
+        refused.assert_invalid(&["body"]);
+    }
+    let path = format!("/apps/{}/events", app.app_id);
+    let untyped = app
+        .bare(reqwest::Method::POST, &path)
+        .header("x-api-key", app.key.expose())
+        .body(r#"{"type":"a","data":1}"#);
+    answer(untyped)
+        .await
+        .assert_error(415, "UNSUPPORTED_MEDIA_TYPE");
+}
+
+#[tokio::test]
+async fn an_event_has_up_to_256_kib_and_other_bodies_64() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (endpoint, _) = app.create_webhook(&receiver.url).await;
+    id(&answer(app.publishing().body(body_of(LARGEST_BODY))).await);
+    app.settle().await;
+    let sent = receiver.only().body;
+    assert!(sent.len() > LARGEST_BODY, "{}", sent.len());
+    let delivery = app.only_delivery(&endpoint).await;
+    assert_eq!(delivery["status"], "DELIVERED");
+
+    let refused = answer(app.publishing().body(body_of(LARGEST_BODY + 1))).await;
+    refused.assert_error(413, "PAYLOAD_TOO_LARGE");
+    let large = json!({"since": "x".repeat(64 * 1024)});
+    for path in ["".to_owned(), format!("/{endpoint}/recover")] {
+        let refused = app.post_json(&path, &large).await;
+        refused.assert_error(413, "PAYLOAD_TOO_LARGE");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_the_queue_did_not_take_is_not_accepted_and_not_delivered() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (endpoint, _) = app.create_webhook(&receiver.url).await;
+    app.wire.break_calls(&["SendMessage"], Fault::Before);
+    let refused = app.publish(&json!({"type": "a", "data": 1})).await;
+    refused.assert_error(503, "UNAVAILABLE");
+    assert_eq!(refused.headers["retry-after"], "1");
+    app.wire.mend();
+    app.settle().await;
+    assert_eq!(receiver.received().len(), 0);
+    assert_eq!(app.deliveries(&endpoint).await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn only_the_app_itself_publishes_its_events() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let body = json!({"type": "a", "data": 1});
+    let (other, other_key) = app.other_app().await;
+    for (app_id, key, status, code) in [
+        (app.app_id, None, 401, "AUTHENTICATION_ERROR"),
+        (app.app_id, Some(other_key.expose()), 404, "NOT_FOUND"),
+        (other, Some(app.key.expose()), 404, "NOT_FOUND"),
+        (AppId::new(), Some(app.key.expose()), 404, "NOT_FOUND"),
+    ] {
+        let mut request = app
+            .bare(reqwest::Method::POST, &format!("/apps/{app_id}/events"))
+            .json(&body);
+        if let Some(key) = key {
+            request = request.header("x-api-key", key);
+        }
+        answer(request).await.assert_error(status, code);
+    }
+    let path = format!("/apps/{}/events", app.app_id);
+    let get = app
+        .bare(reqwest::Method::GET, &path)
+        .header("x-api-key", app.key.expose());
+    let refused = answer(get).await;
+    refused.assert_error(405, "METHOD_NOT_ALLOWED");
+    assert_eq!(refused.headers["allow"], "POST");
+    assert_eq!(fields(&refused.body), ["error", "success"]);
+    assert!(app.all_queued().await.is_empty());
+}

@@ -1,0 +1,84 @@
+//! The examples of docs/queue-messages.md, which others build on.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use webhook_endpoints::domain::message::{Message, PublishedEvent};
+
+const GUIDE: &str = include_str!("../../docs/queue-messages.md");
+
+/// The blocks of this language.
+fn blocks(language: &str) -> Vec<&'static str> {
+    let mut blocks = Vec::new();
+    let mut rest = GUIDE;
+    while let Some((_, after)) = rest.split_once(&format!("```{language}\n")) {
+        let (block, after) = after.split_once("```").expect("the end of a block");
+        blocks.push(block);
+        rest = after;
+    }
+    blocks
+}
+
+fn event_of(message: &str) -> PublishedEvent {
+    match Message::from_json(message) {
+        Ok(Message::Event(event)) => event,
+        other => panic!("no event: {other:?}"),
+    }
+}
+
+#[test]
+fn the_sample_message_is_an_event() {
+    let event = event_of(blocks("json")[0]);
+    assert_eq!(event.r#type.as_str(), "invoice.paid");
+    assert_eq!(event.data.get(), r#"{"invoice": "inv_1", "amount": 1200}"#);
+    assert!(event.id.is_some() && event.timestamp.is_some());
+}
+
+#[test]
+fn the_sample_rule_makes_an_event_of_what_eventbridge_hands_it() {
+    let rule = blocks("yaml")
+        .into_iter()
+        .find(|block| block.contains("AWS::Events::Rule"));
+    let rule = rule.expect("a rule");
+    let (_, transformer) = rule.split_once("InputPathsMap:").expect("a transformer");
+    let (paths, template) = transformer
+        .split_once("InputTemplate: >-")
+        .expect("a template");
+    let (template, _) = template
+        .split_once("\n\n")
+        .expect("the end of the template");
+    let paths: BTreeMap<_, _> = paths
+        .lines()
+        .filter_map(|line| line.trim().split_once(": $."))
+        .collect();
+    assert_eq!(paths.len(), 5);
+
+    let handed = json!({
+        "version": "0",
+        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        "detail-type": "invoice.paid",
+        "source": "com.example.invoicing",
+        "account": "123456789012",
+        "time": "2026-01-31T09:30:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": {
+            "appId": "01890000-0000-7000-8000-00000000000a",
+            "invoice": {"id": "inv_1", "amount": 1200},
+        },
+    });
+    let mut message = template.to_owned();
+    for (name, path) in paths {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        let value: &Value = handed.pointer(&pointer).expect(path);
+        message = message.replace(&format!("<{name}>"), &value.to_string());
+    }
+    let event = event_of(message.trim());
+    assert_eq!(json!(event.id), handed["id"]);
+    assert_eq!(json!(event.app_id), handed["detail"]["appId"]);
+    assert_eq!(event.r#type.as_str(), "invoice.paid");
+    let data: Value = serde_json::from_str(event.data.get()).unwrap();
+    assert_eq!(data, handed["detail"]["invoice"]);
+    let timestamp: jiff::Timestamp = "2026-01-31T09:30:00Z".parse().unwrap();
+    assert_eq!(event.timestamp, Some(timestamp));
+}

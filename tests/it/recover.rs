@@ -1,0 +1,299 @@
+//! Sending again what failed in a span of time.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use serde_json::json;
+use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::message::{DeliveryTask, Message, Recovery};
+
+use crate::support::hand_clock::HandClock;
+use crate::support::queue::endpoint_id;
+use crate::support::receiver::Receiver;
+use crate::support::wire::Fault;
+use crate::support::{Answer, Options, TestApp};
+
+const START: &str = "2026-01-31T09:30:00Z";
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+async fn start(url: &str) -> (TestApp, HandClock, String) {
+    let clock = HandClock::at(START);
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let (id, _) = app.create_webhook(url).await;
+    (app, clock, id)
+}
+
+async fn recover(app: &TestApp, id: &str, since: Timestamp, until: Option<Timestamp>) -> Answer {
+    let mut body = json!({"since": since.to_string(), "status": "FAILED"});
+    if let Some(until) = until {
+        body["until"] = json!(until.to_string());
+    }
+    app.post_json(&format!("/{id}/recover"), &body).await
+}
+
+#[track_caller]
+fn assert_accepted(answer: &Answer, deliveries: u32) {
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    let expected = json!({"success": true, "data": {"deliveries": deliveries}});
+    assert_eq!(answer.body, expected);
+}
+
+/// Takes the attempts that the recovery on the queue makes, chunk by chunk; and
+/// how many chunks there were.
+async fn recovered(app: &TestApp) -> (Vec<DeliveryTask>, usize) {
+    let (mut tasks, mut chunks) = (Vec::new(), 0);
+    loop {
+        let queued = app.all_queued().await;
+        if queued.is_empty() {
+            return (tasks, chunks);
+        }
+        for message in queued {
+            let body = message.body.clone().unwrap();
+            match Message::from_json(&body).unwrap() {
+                Message::Delivery(task) => tasks.push(task),
+                Message::Recover(_) => {
+                    chunks += 1;
+                    app.handle_one(body).await;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+fn events(tasks: &[DeliveryTask]) -> BTreeSet<EventId> {
+    tasks.iter().map(|task| task.event_id).collect()
+}
+
+#[tokio::test]
+async fn what_failed_is_sent_again_under_the_same_webhook_ids() {
+    let receiver = Receiver::answering(200, "").await;
+    let (app, clock, id) = start(&receiver.url).await;
+    let failed = app.seed_failures(endpoint_id(&id), 3, clock.now()).await;
+    app.seed_event(endpoint_id(&id), "invoice.paid", clock.now(), 200)
+        .await;
+    clock.advance(HOUR);
+    let history = app.deliveries(&id).await;
+    let accepted = recover(&app, &id, clock.now() - HOUR, None).await;
+    assert_accepted(&accepted, 3);
+    // In the background, so not yet.
+    assert_eq!(receiver.received().len(), 0);
+    app.settle().await;
+
+    let received = receiver.received();
+    let sent: BTreeSet<_> = received.iter().map(|r| r.header("webhook-id")).collect();
+    let expected: BTreeSet<_> = failed.iter().map(|t| t.event_id.to_string()).collect();
+    assert_eq!(sent, expected.iter().map(String::as_str).collect());
+    assert_eq!(received.len(), 3);
+    let event = received[0].header("webhook-id");
+    let payload = format!(r#"{{"event":"{event}"}}"#);
+    assert_eq!(String::from_utf8_lossy(&received[0].body), payload);
+    // New deliveries, beside the old ones as they were.
+    let now = app.deliveries(&id).await;
+    assert_eq!(now.len(), history.len() + 3);
+    assert_eq!(now[3..], history);
+    for item in &now[..3] {
+        assert_eq!(item["status"], "DELIVERED");
+        assert_eq!(item["createdAt"], "2026-01-31T10:30:00.000Z");
+    }
+}
+
+#[tokio::test]
+async fn since_is_inclusive_and_until_exclusive() {
+    let (app, clock, id) = start("https://example.com/hook").await;
+    let first = clock.now();
+    let failed = app.seed_failures(endpoint_id(&id), 5, first).await;
+    clock.advance(HOUR);
+    let (since, until) = (
+        first + Duration::from_millis(1),
+        first + Duration::from_millis(4),
+    );
+    assert_accepted(&recover(&app, &id, since, Some(until)).await, 3);
+    let (tasks, _) = recovered(&app).await;
+    assert_eq!(events(&tasks), events(&failed[1..4]));
+
+    assert_accepted(&recover(&app, &id, since, None).await, 4);
+    assert_accepted(&recover(&app, &id, until, None).await, 1);
+    let after = until + Duration::from_millis(1);
+    assert_accepted(&recover(&app, &id, after, None).await, 0);
+}
+
+#[tokio::test]
+async fn only_what_failed_and_is_no_test_ping_is_sent_again() {
+    let (app, clock, id) = start("https://example.com/hook").await;
+    let endpoint = endpoint_id(&id);
+    let (other, _) = app.create_webhook("https://example.com/other").await;
+    let now = clock.now();
+    app.seed_event(endpoint, "test.ping", now, 500).await;
+    app.seed_event(endpoint, "invoice.paid", now, 200).await;
+    app.seed_failures(endpoint_id(&other), 2, now).await;
+    let expired = now - app.deliverer.retention - HOUR;
+    app.seed_event(endpoint, "invoice.paid", expired, 500).await;
+    let failed = app.seed_failures(endpoint, 1, now).await;
+    clock.advance(HOUR);
+    let since = expired - HOUR;
+    assert_accepted(&recover(&app, &id, since, None).await, 1);
+    let (tasks, _) = recovered(&app).await;
+    assert_eq!(events(&tasks), events(&failed));
+}
+
+#[tokio::test]
+async fn a_recovery_of_more_than_a_chunk_goes_on_until_all_is_sent() {
+    let (app, clock, id) = start("https://example.com/hook").await;
+    let first = clock.now();
+    let failed = app.seed_failures(endpoint_id(&id), 1001, first).await;
+    clock.advance(HOUR);
+    assert_accepted(&recover(&app, &id, first, None).await, 1001);
+    let (tasks, chunks) = recovered(&app).await;
+    assert_eq!(tasks.len(), 1001);
+    assert_eq!(events(&tasks), events(&failed));
+    assert_eq!(chunks, 3);
+}
+
+#[tokio::test]
+async fn a_recovery_makes_no_more_deliveries_than_it_may() {
+    let (app, clock, id) = start("https://example.com/hook").await;
+    let first = clock.now();
+    let failed = app.seed_failures(endpoint_id(&id), 10, first).await;
+    clock.advance(HOUR);
+    let recovery = Recovery {
+        id: EventId::new(),
+        app_id: app.app_id,
+        endpoint_id: endpoint_id(&id),
+        asked_at: clock.now(),
+        from: DeliveryId::MIN,
+        before: DeliveryId::MAX,
+        remaining: 4,
+    };
+    let counted = app.table().count_failed(&recovery, clock.now()).await;
+    assert_eq!(counted.unwrap(), 4);
+    app.handle_one(Message::Recover(recovery).to_json().unwrap())
+        .await;
+    let (tasks, _) = recovered(&app).await;
+    // The newest ones.
+    assert_eq!(events(&tasks), events(&failed[6..]));
+}
+
+#[tokio::test]
+async fn a_recovery_that_comes_again_makes_the_same_deliveries() {
+    let receiver = Receiver::answering(410, "").await;
+    let (app, clock, id) = start(&receiver.url).await;
+    let first = clock.now();
+    app.seed_failures(endpoint_id(&id), 3, first).await;
+    clock.advance(HOUR);
+    // A span that has not ended yet, in which the new deliveries themselves fail.
+    let until = clock.now() + HOUR;
+    assert_accepted(&recover(&app, &id, first, Some(until)).await, 3);
+    let message = app.all_queued().await;
+    assert_eq!(app.handle(message.clone()).await, Ok(Vec::new()));
+    let (once, _) = recovered(&app).await;
+    for task in &once {
+        app.attempt(task).await;
+    }
+    assert_eq!(app.deliveries(&id).await.len(), 6);
+    clock.advance_millis(6 * 60 * 1000);
+    assert_eq!(app.handle(message).await, Ok(Vec::new()));
+    let (again, _) = recovered(&app).await;
+    let ids = |tasks: &[DeliveryTask]| -> BTreeSet<_> {
+        tasks.iter().map(|task| task.delivery_id).collect()
+    };
+    assert_eq!(ids(&again), ids(&once));
+    app.put_json(&format!("/{id}"), &json!({"active": true}))
+        .await;
+    for task in &again {
+        app.attempt(task).await;
+    }
+    assert_eq!(app.deliveries(&id).await.len(), 6);
+}
+
+#[tokio::test]
+async fn a_second_recovery_sends_the_same_once_more() {
+    let (app, clock, id) = start("https://example.com/hook").await;
+    let first = clock.now();
+    app.seed_failures(endpoint_id(&id), 2, first).await;
+    clock.advance(HOUR);
+    let mut made = BTreeSet::new();
+    for _ in 0..2 {
+        assert_accepted(&recover(&app, &id, first, None).await, 2);
+        let (tasks, _) = recovered(&app).await;
+        made.extend(tasks.iter().map(|task| task.delivery_id));
+    }
+    assert_eq!(made.len(), 4);
+}
+
+#[tokio::test]
+async fn nothing_to_recover_costs_no_message() {
+    let (app, clock, id) = start("https://example.com/hook").await;
+    let since = clock.now() - HOUR;
+    // The first call looks up the key as well.
+    app.get("").await;
+    app.wire.take();
+    assert_accepted(&recover(&app, &id, since, None).await, 0);
+    assert_eq!(app.wire.take(), ["GetItem", "Query"]);
+    app.seed_failures(endpoint_id(&id), 1, since).await;
+    app.wire.take();
+    assert_accepted(&recover(&app, &id, since, None).await, 1);
+    assert_eq!(app.wire.take(), ["GetItem", "Query", "SendMessage"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_inactive_or_missing_recovers_nothing() {
+    let (app, clock, id) = start("https://example.com/hook").await;
+    let first = clock.now();
+    app.seed_failures(endpoint_id(&id), 1, first).await;
+    clock.advance(HOUR);
+    app.put_json(&format!("/{id}"), &json!({"active": false}))
+        .await;
+    let refused = recover(&app, &id, first, None).await;
+    refused.assert_error(409, "CONFLICT");
+    let missing = EndpointId::new().to_string();
+    let refused = recover(&app, &missing, first, None).await;
+    refused.assert_error(404, "NOT_FOUND");
+    assert!(app.all_queued().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_recovery_that_the_queue_did_not_take_is_not_accepted() {
+    let (app, clock, id) = start("https://example.com/hook").await;
+    let first = clock.now();
+    app.seed_failures(endpoint_id(&id), 1, first).await;
+    clock.advance(HOUR);
+    app.wire.break_calls(&["SendMessage"], Fault::Before);
+    let refused = recover(&app, &id, first, None).await;
+    refused.assert_error(503, "UNAVAILABLE");
+}
+
+#[tokio::test]
+async fn all_faults_of_a_recovery_are_told_at_once() {
+    let (app, _, id) = start("https://example.com/hook").await;
+    let path = format!("/{id}/recover");
+    for (body, faults) in [
+        (json!({}), &["since", "status"][..]),
+        (json!({"since": START}), &["status"]),
+        (json!({"status": "FAILED"}), &["since"]),
+        (json!({"since": "today", "status": "FAILED"}), &["since"]),
+        (
+            json!({"since": 1, "until": 2, "status": 3}),
+            &["since", "status", "until"],
+        ),
+        (json!({"since": START, "status": "PENDING"}), &["status"]),
+        (json!({"since": START, "status": null}), &["status"]),
+        (
+            json!({"since": START, "until": START, "status": "FAILED"}),
+            &["until"],
+        ),
+        (
+            json!({"since": START, "until": "2026-01-31T09:29:59Z", "status": "FAILED"}),
+            &["until"],
+        ),
+        (
+            json!({"since": null, "until": "x", "status": "failed?", "event": "a"}),
+            &["event", "since", "status", "until"],
+        ),
+    ] {
+        app.post_json(&path, &body).await.assert_invalid(faults);
+    }
+    assert!(app.all_queued().await.is_empty());
+}

@@ -1,0 +1,284 @@
+//! When a failed attempt is tried again, by a clock that the tests move.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use webhook_endpoints::aws::table::Table;
+use webhook_endpoints::domain::message::DeliveryTask;
+use webhook_endpoints::domain::retry::RetrySchedule;
+
+use crate::support::hand_clock::HandClock;
+use crate::support::names::{Names, REFUSED};
+use crate::support::published::next;
+use crate::support::receiver::Receiver;
+use crate::support::{Options, TestApp};
+
+const HOUR: u64 = 60 * 60;
+
+/// The waits of the default schedule, in seconds.
+const WAITS: [u64; 9] = [
+    5,
+    5 * 60,
+    30 * 60,
+    2 * HOUR,
+    5 * HOUR,
+    10 * HOUR,
+    14 * HOUR,
+    20 * HOUR,
+    24 * HOUR,
+];
+
+/// Longest wait that the queue takes, in seconds.
+const QUEUED: f64 = 900.0;
+
+fn time(shown: &Value) -> Timestamp {
+    shown.as_str().expect("a time").parse().expect("a time")
+}
+
+/// From the end of the newest attempt to the next one, in seconds.
+fn wait_of(delivery: &Value) -> f64 {
+    let attempts = delivery["attemptLog"].as_array().expect("attempts");
+    let last = attempts.last().expect("an attempt");
+    let took = Duration::from_millis(last["durationMs"].as_u64().expect("a duration"));
+    let ended = time(&last["startedAt"]) + took;
+    let wait = time(&delivery["nextRetryAt"]).duration_since(ended);
+    wait.as_millis() as f64 / 1000.0
+}
+
+/// The message of the attempt after this one. It is on the queue already when
+/// the queue can hold it back long enough (so it is made here from the task),
+/// and otherwise comes of a sweep, not sooner than it is near.
+async fn due(
+    app: &TestApp,
+    clock: &HandClock,
+    last: &DeliveryTask,
+    delivery: &Value,
+) -> DeliveryTask {
+    let at = &delivery["nextRetryAt"];
+    if wait_of(delivery) <= QUEUED {
+        clock.set_to(at);
+        assert_eq!(scheduled(app).await, 0, "it waits in one place only");
+        return next(last);
+    }
+    clock.set_to(at);
+    clock.advance_millis(-11 * 60 * 1000);
+    assert_eq!(swept(app).await, []);
+    clock.set_to(at);
+    let mut due = swept(app).await;
+    assert_eq!(swept(app).await, []);
+    assert_eq!(due.len(), 1);
+    due.remove(0)
+}
+
+/// How many attempts wait in the table.
+async fn scheduled(app: &TestApp) -> usize {
+    let mut found = 0;
+    for shard in 0..Table::SCHEDULE_SHARDS {
+        let due = app.table().due_attempts(shard, Timestamp::MAX, 10).await;
+        found += due.unwrap().len();
+    }
+    found
+}
+
+/// What a sweep puts on the queue. The first two retries wait on the queue by
+/// themselves, for seconds of the real clock, and don't count.
+async fn swept(app: &TestApp) -> Vec<DeliveryTask> {
+    let mut swept = app.sweep().await;
+    swept.retain(|task| task.attempt > 3);
+    swept
+}
+
+#[tokio::test]
+async fn a_delivery_is_tried_ten_times_over_the_whole_schedule_and_has_failed() {
+    let clock = HandClock::at("2026-01-01T00:00:00Z");
+    let mut options = Options::stepwise_by(&clock);
+    // It would end the endpoint before the last attempt.
+    options.settings.disable_after = Duration::from_secs(30 * 24 * HOUR);
+    let app = TestApp::start_with(options).await;
+    let receiver = Receiver::answering(500, "no").await;
+    let (id, secret) = app.create_webhook(&receiver.url).await;
+    let mut task = app.first_attempt().await;
+    for (index, wait) in WAITS.iter().enumerate() {
+        let number = index + 1;
+        assert_eq!(task.attempt as usize, number);
+        app.attempt(&task).await;
+        let item = app.only_delivery(&id).await;
+        assert_eq!(item["status"], "PENDING");
+        assert_eq!(item["attempts"], number);
+        assert_eq!(item["responseStatus"], 500);
+        assert_eq!(item["deliveredAt"], Value::Null);
+        let delivery = app.delivery(&id, task.delivery_id).await;
+        let waited = wait_of(&delivery) / *wait as f64;
+        // Times are shown in whole milliseconds.
+        assert!((0.7995..1.2005).contains(&waited), "{waited} of {wait} s");
+        task = due(&app, &clock, &task, &delivery).await;
+    }
+    app.attempt(&task).await;
+    let delivery = app.delivery(&id, task.delivery_id).await;
+    assert_eq!(delivery["status"], "FAILED");
+    assert_eq!(delivery["attempts"], 10);
+    assert_eq!(delivery["nextRetryAt"], Value::Null);
+    assert_eq!(delivery["error"], Value::Null);
+    let log = delivery["attemptLog"].as_array().unwrap();
+    assert!(
+        (1..=10).eq(log
+            .iter()
+            .map(|attempt| attempt["number"].as_u64().unwrap()))
+    );
+
+    clock.advance(Duration::from_secs(48 * HOUR));
+    assert_eq!(swept(&app).await, []);
+    let received = receiver.received();
+    assert_eq!(received.len(), 10);
+    let mut timestamps: Vec<i64> = Vec::new();
+    for request in received {
+        assert_eq!(request.header("webhook-id"), task.event_id.to_string());
+        assert!(request.was_signed_with(&secret));
+        timestamps.push(request.header("webhook-timestamp").parse().unwrap());
+    }
+    // Each attempt is signed with its own time.
+    assert!(timestamps.windows(2).all(|pair| pair[0] < pair[1]));
+}
+
+#[tokio::test]
+async fn a_retry_that_succeeds_ends_the_delivery() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let (receiver, status) = Receiver::switched().await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let task = app.first_attempt().await;
+    app.attempt(&task).await;
+    assert_eq!(app.delayed().await, 1);
+    clock.advance_millis(5_000);
+    status.store(204, Ordering::SeqCst);
+    app.attempt(&next(&task)).await;
+    let delivered = app.delivery(&id, task.delivery_id).await;
+    assert_eq!(delivered["status"], "DELIVERED");
+    assert_eq!(delivered["attempts"], 2);
+    assert_eq!(delivered["responseStatus"], 204);
+    assert_eq!(delivered["nextRetryAt"], Value::Null);
+    assert!(time(&delivered["deliveredAt"]) >= clock.now());
+    // No third attempt was put anywhere.
+    assert_eq!(app.delayed().await, 1);
+    app.attempt(&next(&next(&task))).await;
+    assert_eq!(receiver.received().len(), 2);
+    assert_eq!(app.delivery(&id, task.delivery_id).await, delivered);
+}
+
+#[tokio::test]
+async fn short_waits_are_spent_on_the_queue() {
+    let mut options = Options::default();
+    options.settings.schedule = "1,1".parse::<RetrySchedule>().unwrap();
+    let app = TestApp::start_with(options).await;
+    let receiver = Receiver::answering(500, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    app.published("invoice.paid").await;
+    let failed = app.newest_becomes(&id, "FAILED").await;
+    assert_eq!(failed["attempts"], 3);
+    assert_eq!(receiver.received().len(), 3);
+    app.queue_is_empty().await;
+}
+
+/// Answers with this status and `Retry-After`.
+async fn asking_to_wait(status: u16, retry_after: String) -> Receiver {
+    let status = StatusCode::from_u16(status).unwrap();
+    Receiver::responding(move |_| (status, [("retry-after", retry_after.clone())]).into_response())
+        .await
+}
+
+/// From the start of the only attempt to the next, in seconds.
+async fn wait_after(clock: &HandClock, status: u16, retry_after: &str) -> f64 {
+    let app = TestApp::start_with(Options::stepwise_by(clock)).await;
+    let receiver = asking_to_wait(status, retry_after.to_owned()).await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let task = app.first_attempt().await;
+    app.attempt(&task).await;
+    wait_of(&app.delivery(&id, task.delivery_id).await)
+}
+
+#[tokio::test]
+async fn a_receiver_can_ask_for_a_longer_wait_up_to_a_day() {
+    let clock = HandClock::at("2026-01-01T00:00:00Z");
+    for (status, retry_after, least, most) in [
+        (429, "120", 120.0, 120.0),
+        (503, "3600", 3600.0, 3600.0),
+        (503, "0", 4.0, 6.0),
+        (429, "86401", 86_400.0, 86_400.0),
+        (429, "99999999999999999999", 4.0, 6.0),
+        (503, "-5", 4.0, 6.0),
+        (503, "soon", 4.0, 6.0),
+        (503, "Thu, 01 Jan 2026 00:30:00 GMT", 1800.0, 1800.0),
+        (429, "Sat, 10 Jan 2026 00:00:00 GMT", 86_400.0, 86_400.0),
+        (429, "Wed, 31 Dec 2025 00:00:00 GMT", 4.0, 6.0),
+        // It means nothing there.
+        (500, "3600", 4.0, 6.0),
+        (302, "3600", 4.0, 6.0),
+    ] {
+        let wait = wait_after(&clock, status, retry_after).await;
+        let around = least - 0.001..=most + 0.001;
+        assert!(around.contains(&wait), "{status} {retry_after}: {wait}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_wait_that_a_receiver_asks_for_is_spent_in_the_table() {
+    let clock = HandClock::at("2026-01-01T00:00:00Z");
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let receiver = asking_to_wait(503, "3600".to_owned()).await;
+    app.create_webhook(&receiver.url).await;
+    let task = app.first_attempt().await;
+    app.attempt(&task).await;
+    assert_eq!(app.delayed().await, 0);
+    let table = app.table();
+    let due = table.due_attempts(
+        // Which one is a matter of the id.
+        task.delivery_id.as_bytes()[15] % Table::SCHEDULE_SHARDS,
+        clock.now() + Duration::from_secs(2 * HOUR),
+        10,
+    );
+    let due = due.await.unwrap();
+    assert_eq!(due.len(), 1);
+    assert_eq!(due[0].task.delivery_id, task.delivery_id);
+    assert_eq!(due[0].task.attempt, 2);
+}
+
+#[tokio::test]
+async fn a_refused_address_is_not_tried_again() {
+    let mut options = Options::stepwise();
+    options.sender.resolver = Names::always(&[REFUSED]);
+    let app = TestApp::start_with(options).await;
+    let (id, _) = app.create_webhook("http://receiver.example.com/").await;
+    let task = app.first_attempt().await;
+    app.attempt(&task).await;
+    let failed = app.delivery(&id, task.delivery_id).await;
+    assert_eq!(failed["status"], "FAILED");
+    assert_eq!(failed["attempts"], 1);
+    assert_eq!(failed["responseStatus"], Value::Null);
+    assert_eq!(failed["nextRetryAt"], Value::Null);
+    assert_eq!(app.delayed().await, 0);
+    assert_eq!(app.sweep().await, []);
+}
+
+#[tokio::test]
+async fn a_redirect_and_a_receiver_that_is_not_there_are_tried_again() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let redirecting = Receiver::responding(|_| {
+        (StatusCode::FOUND, [("location", "https://example.com/")]).into_response()
+    });
+    let redirecting = redirecting.await;
+    let nowhere = "http://127.0.0.1:1/hook".to_owned();
+    for (url, status) in [(redirecting.url, json!(302)), (nowhere, Value::Null)] {
+        let (id, _) = app.subscribe(&url, &["invoice.paid"]).await;
+        let task = app.first_attempt().await;
+        app.attempt(&task).await;
+        let item = app.only_delivery(&id).await;
+        assert_eq!(item["status"], "PENDING");
+        assert_eq!(item["responseStatus"], status);
+        assert!(item["nextRetryAt"].is_string(), "{item}");
+        app.delete(&format!("/{id}")).await;
+    }
+}

@@ -1,0 +1,248 @@
+//! Many events, to receivers good and bad. Run on its own, see the README.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName as Name;
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use futures_util::{StreamExt, stream};
+use serde_json::json;
+use standardwebhooks::Webhook;
+use tokio::net::TcpListener;
+use tokio::time::Instant;
+
+use crate::support::{Options, TestApp, answer};
+
+/// Events that are published without the environment variable of the README.
+const EVENTS: usize = 1_000;
+
+/// Attempts that a delivery has by the schedule of this test.
+const ATTEMPTS: usize = 4;
+
+/// Deliveries on their way at most. Beyond, publishing waits: the emulated queue
+/// looks through all its messages for each that it gives out.
+const ON_THE_WAY: usize = 2_000;
+
+/// How a receiver behaves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    Healthy,
+    Slow,
+    /// Fails every other time that it gets the same event, the first time too.
+    Flapping,
+    Dead,
+}
+
+/// A receiver that verifies what it gets, and counts.
+struct Counting {
+    url: String,
+    webhook: Mutex<Option<Webhook>>,
+    /// How often each event arrived.
+    arrived: Mutex<HashMap<String, usize>>,
+    /// How often it was answered with success.
+    taken: Mutex<HashMap<String, usize>>,
+    requests: AtomicUsize,
+    unverified: AtomicUsize,
+}
+
+impl Counting {
+    async fn start(manner: Manner) -> Arc<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+        let receiver = Arc::new(Self {
+            url,
+            webhook: Mutex::default(),
+            arrived: Mutex::default(),
+            taken: Mutex::default(),
+            requests: AtomicUsize::default(),
+            unverified: AtomicUsize::default(),
+        });
+        let state = Arc::clone(&receiver);
+        let router = Router::new().fallback(move |headers: HeaderMap, body: Bytes| {
+            let receiver = Arc::clone(&state);
+            async move { receiver.receive(manner, &headers, &body).await }
+        });
+        tokio::spawn(axum::serve(listener, router).into_future());
+        receiver
+    }
+
+    async fn receive(&self, manner: Manner, headers: &HeaderMap, body: &[u8]) -> StatusCode {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let id = headers["webhook-id"].to_str().expect("text").to_owned();
+        let verified = {
+            let webhook = self.webhook.lock().unwrap();
+            webhook.as_ref().expect("a secret").verify(body, headers)
+        };
+        if verified.is_err() {
+            self.unverified.fetch_add(1, Ordering::Relaxed);
+        }
+        let turn = {
+            let mut arrived = self.arrived.lock().unwrap();
+            let count = arrived.entry(id.clone()).or_default();
+            *count += 1;
+            *count
+        };
+        match manner {
+            Manner::Healthy => {}
+            Manner::Slow => tokio::time::sleep(Duration::from_millis(200)).await,
+            Manner::Flapping if turn % 2 == 1 => return StatusCode::SERVICE_UNAVAILABLE,
+            Manner::Flapping => {}
+            Manner::Dead => return StatusCode::INTERNAL_SERVER_ERROR,
+        }
+        *self.taken.lock().unwrap().entry(id).or_default() += 1;
+        StatusCode::OK
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
+
+/// How many deliveries of each status the history of an endpoint has, and how
+/// many attempts all of them had.
+async fn history(app: &TestApp, id: &str) -> (HashMap<String, usize>, usize) {
+    let (mut statuses, mut attempts) = (HashMap::<String, usize>::new(), 0);
+    let mut query = "limit=100".to_owned();
+    loop {
+        let (items, next) = app.page(id, &query).await;
+        for item in items {
+            let status = item["status"].as_str().expect("a status").to_owned();
+            *statuses.entry(status).or_default() += 1;
+            attempts += item["attempts"].as_u64().expect("a number") as usize;
+        }
+        match next {
+            Some(cursor) => query = format!("limit=100&cursor={cursor}"),
+            None => return (statuses, attempts),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "takes minutes; the README has the command"]
+#[expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "its figures are for the person who runs it, who says how many events"
+)]
+async fn of_many_events_none_is_lost_or_signed_wrongly() {
+    let events = std::env::var("SOAK_EVENTS").map_or(EVENTS, |count| {
+        count.parse().expect("SOAK_EVENTS is a number")
+    });
+    let mut options = Options::default();
+    options.settings.schedule = "1,1,1".parse().unwrap();
+    options.settings.api_key_cache = Duration::from_secs(300);
+    // Long enough for no message to come twice only because the machine is slow.
+    options.visibility_timeout = 600;
+    let app = TestApp::start_with(options).await;
+    let manners = [
+        ("healthy", Manner::Healthy),
+        ("verifying", Manner::Healthy),
+        ("slow", Manner::Slow),
+        ("flapping", Manner::Flapping),
+        ("dead", Manner::Dead),
+    ];
+    let mut receivers = Vec::new();
+    for (name, manner) in manners {
+        let receiver = Counting::start(manner).await;
+        let (id, secret) = app.create_webhook(&receiver.url).await;
+        *receiver.webhook.lock().unwrap() = Some(Webhook::new(&secret).unwrap());
+        receivers.push((name, manner, id, receiver));
+    }
+
+    let begun = Instant::now();
+    let published = AtomicUsize::new(0);
+    let ids: Vec<String> = stream::iter(0..events)
+        .map(|n| {
+            let (app, receivers, published) = (&app, &receivers, &published);
+            async move {
+                while published.load(Ordering::Relaxed) * ATTEMPTS
+                    > receivers[4].3.requests() + ON_THE_WAY
+                {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                published.fetch_add(1, Ordering::Relaxed);
+                let body = json!({"type": "soak.event", "data": {"n": n}});
+                let accepted = answer(app.publishing().body(body.to_string())).await;
+                assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+                accepted.data()["id"].as_str().expect("an id").to_owned()
+            }
+        })
+        .buffer_unordered(20)
+        .collect()
+        .await;
+    let publishing = begun.elapsed();
+    wait_until_empty(&app).await;
+    let took = begun.elapsed();
+
+    println!(
+        "{events} events published in {publishing:.1?}, all {} deliveries ended after {took:.1?}",
+        events * receivers.len()
+    );
+    let mut totals = [0; 5];
+    for (name, manner, id, receiver) in &receivers {
+        let (statuses, attempts) = history(&app, id).await;
+        let count = |status: &str| statuses.get(status).copied().unwrap_or_default();
+        let taken = receiver.taken.lock().unwrap();
+        let requests = receiver.requests();
+        let unverified = receiver.unverified.load(Ordering::Relaxed);
+        let figures = [
+            count("DELIVERED"),
+            count("FAILED"),
+            attempts,
+            // Requests beyond the attempts that are recorded.
+            requests - attempts,
+            unverified,
+        ];
+        println!(
+            "{name:>9}: {} delivered, {} failed, {} attempts, {} duplicates, {} unverified",
+            figures[0], figures[1], figures[2], figures[3], figures[4]
+        );
+        for (total, figure) in totals.iter_mut().zip(figures) {
+            *total += figure;
+        }
+        assert_eq!(unverified, 0, "{name}");
+        assert_eq!(count("PENDING"), 0, "{name}");
+        if *manner == Manner::Dead {
+            assert_eq!(count("FAILED"), events, "{name}");
+            assert_eq!(attempts, events * ATTEMPTS, "{name}");
+            let arrived = receiver.arrived.lock().unwrap();
+            assert!(ids.iter().all(|id| arrived.contains_key(id)), "{name}");
+        } else {
+            assert_eq!(count("DELIVERED"), events, "{name}");
+            assert!(ids.iter().all(|id| taken.contains_key(id)), "{name}");
+        }
+    }
+    println!(
+        "      all: {} delivered, {} failed, {} attempts, {} duplicates, {} unverified",
+        totals[0], totals[1], totals[2], totals[3], totals[4]
+    );
+}
+
+/// Waits until no message is left, however long that takes.
+async fn wait_until_empty(app: &TestApp) {
+    loop {
+        let found = app
+            .clients
+            .sqs
+            .get_queue_attributes()
+            .queue_url(&app.resources.queue_url)
+            .attribute_names(Name::All)
+            .send()
+            .await
+            .expect("attributes");
+        let attributes = found.attributes.expect("attributes");
+        let left = [
+            Name::ApproximateNumberOfMessages,
+            Name::ApproximateNumberOfMessagesNotVisible,
+            Name::ApproximateNumberOfMessagesDelayed,
+        ];
+        if left.iter().all(|name| attributes[name] == "0") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

@@ -1,0 +1,115 @@
+//! The sweep: what is due soon goes from the table to the queue.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
+use webhook_endpoints::domain::delivery::Attempt;
+use webhook_endpoints::domain::event_type::EventType;
+use webhook_endpoints::domain::id::DeliveryId;
+use webhook_endpoints::domain::message::{DeliveryTask, Message};
+
+use crate::support::hand_clock::HandClock;
+use crate::support::history::answered;
+use crate::support::queue::endpoint_id;
+use crate::support::{Options, TestApp};
+
+const NOWHERE: &str = "https://receiver.example.com/";
+const MINUTE: Duration = Duration::from_secs(60);
+
+async fn start() -> (TestApp, HandClock, String) {
+    let clock = HandClock::at("2026-01-01T00:00:00Z");
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let (id, _) = app.create_webhook(NOWHERE).await;
+    (app, clock, id)
+}
+
+/// A delivery whose first attempt failed and whose second is due then.
+async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: DeliveryId) {
+    let event = EventType::parse("invoice.paid").unwrap();
+    let created_at = app.deliverer.clock.now();
+    let task = DeliveryTask {
+        delivery_id,
+        payload: None,
+        ..app.task_at(endpoint_id(id), event, created_at)
+    };
+    let attempt = Attempt {
+        number: 1,
+        started_at: created_at,
+        duration_ms: 1,
+        verdict: answered(500),
+    };
+    let delivery = task.delivery().after(&attempt, Some(due_at));
+    app.table()
+        .record_attempt(&task, &delivery, &attempt, true)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_sweep_takes_what_is_due_within_ten_minutes_and_leaves_the_rest() {
+    let (app, clock, id) = start().await;
+    let now = clock.now();
+    let overdue = DeliveryId::new();
+    schedule(&app, &id, now - 60 * MINUTE, overdue).await;
+    let soon = DeliveryId::new();
+    schedule(&app, &id, now + 9 * MINUTE, soon).await;
+    let later = DeliveryId::new();
+    schedule(&app, &id, now + 11 * MINUTE, later).await;
+    let taken = app.sweep().await;
+    let taken: Vec<_> = taken.iter().map(|task| task.delivery_id).collect();
+    // What is due soon is held back by the queue until then.
+    assert_eq!(taken, [overdue]);
+    assert_eq!(app.delayed().await, 1);
+    clock.advance(11 * MINUTE);
+    let taken = app.sweep().await;
+    let taken: Vec<_> = taken.iter().map(|task| task.delivery_id).collect();
+    assert_eq!(taken, [later]);
+}
+
+#[tokio::test]
+async fn a_sweep_of_nothing_costs_a_read_of_each_shard() {
+    let (app, _, _) = start().await;
+    app.wire.take();
+    app.handle_one(r#"{"kind":"sweep"}"#).await;
+    assert_eq!(app.wire.take(), vec!["Query"; 8]);
+}
+
+#[tokio::test]
+async fn more_than_a_sweep_takes_is_left_for_one_that_follows_at_once() {
+    let (app, clock, id) = start().await;
+    // All in one shard, of which a sweep takes 500.
+    let mut ids = BTreeSet::new();
+    while ids.len() < 510 {
+        let new = DeliveryId::new();
+        if new.as_bytes()[15] % 8 == 3 {
+            ids.insert(new);
+        }
+    }
+    let due_at = clock.now();
+    stream::iter(&ids)
+        .for_each_concurrent(50, |new| schedule(&app, &id, due_at, *new))
+        .await;
+    app.handle_one(r#"{"kind":"sweep"}"#).await;
+    let mut taken = BTreeSet::new();
+    let mut sweeps = 0;
+    loop {
+        let queued = app.all_queued().await;
+        if queued.is_empty() {
+            break;
+        }
+        for message in queued {
+            match Message::from_json(message.body.as_deref().unwrap()).unwrap() {
+                Message::Delivery(task) => assert!(taken.insert(task.delivery_id)),
+                Message::Sweep => {
+                    sweeps += 1;
+                    app.handle_one(r#"{"kind":"sweep"}"#).await;
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(taken, ids);
+    assert_eq!(sweeps, 1);
+}
