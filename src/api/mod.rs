@@ -7,6 +7,7 @@ mod deliveries;
 mod error;
 mod events;
 mod extract;
+mod openapi;
 mod prefer;
 mod recover;
 mod request_id;
@@ -121,6 +122,7 @@ pub fn router(options: ApiOptions) -> Router {
             "/apps/{appId}/events",
             post(events::publish).layer(DefaultBodyLimit::max(events::MAX_BODY_BYTES)),
         )
+        .route("/openapi.json", get(openapi::document))
         .fallback(|| async { ApiError::NotFound("route") })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .with_state(state)

@@ -35,6 +35,7 @@ mod interrupted_deletion;
 mod isolation;
 mod layers;
 mod limits;
+mod openapi;
 mod outcomes;
 mod paging;
 mod ping;

@@ -6,7 +6,11 @@ pub mod failures;
 pub mod hand_clock;
 pub mod history;
 pub mod names;
+<<<<<<< HEAD
 pub mod published;
+=======
+pub mod openapi;
+>>>>>>> wt-f
 pub mod queue;
 pub mod receiver;
 mod stored;
@@ -286,6 +290,7 @@ impl TestApp {
     }
 }
 
+<<<<<<< HEAD
 /// The servers that `EMULATORS` names in the places of the embedded emulators,
 /// as tests/emulators/run sets it: `all=<URL>` or `dynamodb=<URL>`.
 fn servers() -> Servers {
@@ -311,8 +316,15 @@ fn servers() -> Servers {
 
 /// Sends a request and reads the answer. Every answer has a request id, and
 /// every body is JSON.
+=======
+/// Sends a request and reads the answer. Every answer has a request id, every
+/// body is JSON, and all of it is as openapi.json describes it.
+>>>>>>> wt-f
 pub async fn answer(request: RequestBuilder) -> Answer {
-    let response = request.send().await.expect("an answer");
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = client.execute(request).await.expect("an answer");
     let (status, headers) = (response.status(), response.headers().clone());
     assert!(headers.contains_key("x-request-id"), "{headers:?}");
     let bytes = response.bytes().await.expect("a body");
@@ -322,11 +334,13 @@ pub async fn answer(request: RequestBuilder) -> Answer {
         assert_eq!(headers["content-type"], "application/json");
         serde_json::from_slice(&bytes).expect("a JSON body")
     };
-    Answer {
+    let answer = Answer {
         status,
         headers,
         body,
-    }
+    };
+    openapi::assert_described(&method, &path, &answer);
+    answer
 }
 
 /// Looks again and again until there is something to return. What has to

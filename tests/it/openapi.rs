@@ -1,0 +1,179 @@
+//! openapi.json. That every answer is as it says, is asserted where answers
+//! are read.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::openapi::{DOCUMENT, faults, resolved};
+use crate::support::{TestApp, answer};
+
+/// The methods that an API of this kind could take.
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
+
+fn paths() -> impl Iterator<Item = (&'static String, &'static Value)> {
+    DOCUMENT["paths"].as_object().unwrap().iter()
+}
+
+fn methods_of(item: &Value) -> BTreeSet<&'static str> {
+    METHODS
+        .into_iter()
+        .filter(|method| item.get(method.to_ascii_lowercase()).is_some())
+        .collect()
+}
+
+#[tokio::test]
+async fn the_document_is_served_to_everyone_as_it_is_committed() {
+    let app = TestApp::start().await;
+    let served = answer(app.bare(Method::GET, "/openapi.json")).await;
+    assert_eq!(served.status, StatusCode::OK);
+    assert_eq!(served.body, *DOCUMENT);
+    assert!(app.wire.take().is_empty());
+}
+
+#[test]
+fn the_document_has_the_version_of_the_package() {
+    assert_eq!(DOCUMENT["info"]["version"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn the_document_has_the_routes_of_the_router() {
+    let router = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/mod.rs");
+    let code = fs::read_to_string(router).unwrap();
+    let routes: BTreeSet<_> = code
+        .split(".route(")
+        .skip(1)
+        .map(|call| call.split('"').nth(1).unwrap())
+        .collect();
+    let described: BTreeSet<_> = paths().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(described, routes);
+}
+
+#[tokio::test]
+async fn every_path_takes_the_methods_of_the_document_and_no_others() {
+    let app = TestApp::start().await;
+    for (template, item) in paths() {
+        let taken = methods_of(item);
+        let path: Vec<_> = template
+            .split('/')
+            .map(|segment| match segment {
+                "{appId}" => app.app_id.to_string(),
+                _ if segment.starts_with('{') => Uuid::now_v7().to_string(),
+                _ => segment.to_owned(),
+            })
+            .collect();
+        let path = path.join("/");
+        for method in METHODS {
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            let request = app
+                .bare(method.clone(), &path)
+                .header("x-api-key", app.key.expose());
+            let answer = answer(request).await;
+            if taken.contains(method.as_str()) {
+                assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+                continue;
+            }
+            answer.assert_error(405, "METHOD_NOT_ALLOWED");
+            let allow = answer.headers["allow"].to_str().unwrap();
+            let mut allowed: BTreeSet<_> = allow.split(',').map(str::trim).collect();
+            // What GET answers, HEAD answers without its body.
+            assert_eq!(allowed.remove("HEAD"), taken.contains("GET"), "{path}");
+            assert_eq!(allowed, taken, "{path}");
+        }
+    }
+}
+
+#[test]
+fn every_example_is_valid() {
+    let mut found = 0;
+    let mut pending = vec![("#".to_owned(), &*DOCUMENT)];
+    while let Some((at, value)) = pending.pop() {
+        match value {
+            Value::Array(values) => pending.extend(
+                values
+                    .iter()
+                    .enumerate()
+                    .map(|(index, value)| (format!("{at}/{index}"), value)),
+            ),
+            Value::Object(fields) => {
+                let examples = fields.get("examples").and_then(Value::as_object);
+                let named = examples.into_iter().flat_map(|named| named.values());
+                let all = named
+                    .map(|example| &example["value"])
+                    .chain(fields.get("example"));
+                for example in all {
+                    let faults = faults(&fields["schema"], example);
+                    assert!(faults.is_empty(), "{at}: {faults:#?}");
+                    found += 1;
+                }
+                pending.extend(
+                    fields
+                        .iter()
+                        .filter(|(name, _)| !name.starts_with("example"))
+                        .map(|(name, value)| (format!("{at}/{name}"), value)),
+                );
+            }
+            _ => {}
+        }
+    }
+    assert!(found > 40, "{found} examples");
+}
+
+#[test]
+fn every_call_has_examples_of_its_body_and_of_its_answers() {
+    for (path, item) in paths() {
+        for method in methods_of(item) {
+            let operation = &item[method.to_ascii_lowercase()];
+            let responses = operation["responses"].as_object().unwrap();
+            let bodies = responses.values().map(resolved);
+            // Without the document, which would be its own example.
+            let bodies = bodies.filter(|_| path != "/openapi.json");
+            for body in bodies.chain(operation.get("requestBody")) {
+                let Some(content) = body.get("content") else {
+                    continue;
+                };
+                let media = &content["application/json"];
+                let has = media.get("example").or(media.get("examples"));
+                assert!(has.is_some(), "{method} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_schemas_refuse_what_is_not_as_they_say() {
+    let schema = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+    let refused = |name: &str, instance: Value| !faults(&schema(name), &instance).is_empty();
+    let delivery = json!({
+        "id": Uuid::now_v7(), "event": "a.b", "status": "PENDING", "responseStatus": null,
+        "attempts": 0, "createdAt": "2026-01-31T09:30:00.000Z", "deliveredAt": null,
+        "nextRetryAt": null,
+    });
+    assert!(!refused("Delivery", delivery.clone()));
+    for (field, wrong) in [
+        ("id", json!("1")),
+        ("event", json!("a..b")),
+        ("status", json!("pending")),
+        ("responseStatus", json!("200")),
+        ("attempts", json!(-1)),
+        ("createdAt", json!("2026-01-31T09:30:00Z")),
+        ("createdAt", json!("2026-13-31T09:30:00.000Z")),
+        ("deliveredAt", json!(0)),
+        ("secret", json!("")),
+    ] {
+        let mut changed = delivery.clone();
+        changed[field] = wrong;
+        assert!(refused("Delivery", changed), "{field}");
+    }
+    for field in delivery.as_object().unwrap().keys() {
+        let mut cut = delivery.clone();
+        cut.as_object_mut().unwrap().remove(field);
+        assert!(refused("Delivery", cut), "{field}");
+    }
+    assert!(refused("EventPattern", json!("a.*.b")));
+    assert!(!refused("EventPattern", json!("a.*")));
+    assert!(refused("GivenUrl", json!("http://example.com")));
+}
