@@ -1,5 +1,7 @@
 //! What is in AWS behind the service's back.
 
+use futures_util::{StreamExt, stream};
+
 use super::{Answer, TestApp};
 
 impl TestApp {
@@ -45,12 +47,15 @@ impl TestApp {
         text
     }
 
-    /// Registers `count` endpoints, as many at a time as the machine likes;
-    /// their ids in no order.
+    /// Registers `count` endpoints, a few at a time, so that a slow emulator
+    /// answers each in time; their ids in no order.
     pub async fn create_webhooks(&self, count: usize) -> Vec<String> {
-        let creations = (0..count).map(|_| self.create_webhook("https://example.com/hook"));
-        let created = futures_util::future::join_all(creations).await;
-        created.into_iter().map(|(id, _)| id).collect()
+        stream::iter(0..count)
+            .map(|_| self.create_webhook("https://example.com/hook"))
+            .buffer_unordered(5)
+            .map(|(id, _)| id)
+            .collect()
+            .await
     }
 
     /// Asks for one more endpoint.
