@@ -186,12 +186,20 @@ impl<'a> QueryParameters<'a> {
     }
 }
 
-/// Reads a point in time, in whole milliseconds.
+/// Reads a point in time, in whole milliseconds. None before the year 0, which
+/// would be shown with a sign and be no time to most readers (RFC 3339, 1).
 pub(super) fn parse_time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map(whole_millis).map_err(|_| {
-        "must be an ISO 8601 time with an offset, such as 2026-01-31T09:30:00.000Z".to_owned()
-    })
+    text.parse()
+        .ok()
+        .map(whole_millis)
+        .filter(|time| time.as_millisecond() >= YEAR_0_MILLIS)
+        .ok_or_else(|| {
+            "must be an ISO 8601 time with an offset, such as 2026-01-31T09:30:00.000Z".to_owned()
+        })
 }
+
+/// 0000-01-01T00:00:00Z.
+const YEAR_0_MILLIS: i64 = -62_167_219_200_000;
 
 /// A JSON object as body, its values as they were written.
 pub(super) struct JsonObject(pub(super) BTreeMap<String, Box<RawValue>>);

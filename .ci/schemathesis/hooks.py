@@ -1,0 +1,134 @@
+"""What schemathesis can't know: ids that exist, and what no schema says."""
+
+import os
+import re
+import threading
+import uuid
+
+import requests
+import schemathesis
+from hypothesis import strategies as st
+
+APP, API = os.environ["APP"], os.environ["API"]
+APP_ID = APP.rsplit("/", 1)[1]
+KEY = {"x-api-key": os.environ["KEY"]}
+
+# Nothing listens there, so that no test reaches the network.
+RECEIVER = "https://127.0.0.1:9"
+PUBLIC = re.compile(r"^https://example\.com")
+
+
+class Known:
+    """Ids that exist, the newest last. An app may have 100 endpoints: old ones go."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.webhooks = []
+        self.deliveries = {}
+
+    def created(self, webhook):
+        with self.lock:
+            self.webhooks.append(webhook)
+            oldest = self.webhooks.pop(0) if len(self.webhooks) > 20 else None
+        if oldest:
+            requests.delete(f"{API}/{oldest}", headers=KEY, timeout=10)
+
+    def deleted(self, webhook):
+        with self.lock:
+            if webhook in self.webhooks:
+                self.webhooks.remove(webhook)
+
+    def delivered(self, webhook, delivery):
+        with self.lock:
+            self.deliveries.setdefault(webhook, []).append(delivery)
+
+    def in_place_of(self, ids):
+        """The same ids, but most of those of nothing are of something instead."""
+        ids = dict(ids)
+        number = {name: id.int for name, text in ids.items() if (id := uuid_of(text))}
+        replaced = {name for name in number if number[name] % 8}
+        with self.lock:
+            if "appId" in replaced:
+                ids["appId"] = APP_ID
+            webhooks = [
+                id for id in self.webhooks if "deliveryId" not in ids or id in self.deliveries
+            ]
+            if "webhookId" in replaced and webhooks and ids["webhookId"] not in webhooks:
+                ids["webhookId"] = webhooks[number["webhookId"] % len(webhooks)]
+            of_webhook = self.deliveries.get(ids.get("webhookId"))
+            if "deliveryId" in replaced and of_webhook and ids["deliveryId"] not in of_webhook:
+                ids["deliveryId"] = of_webhook[number["deliveryId"] % len(of_webhook)]
+        return ids
+
+
+def uuid_of(text):
+    try:
+        return uuid.UUID(text) if len(text) == 36 else None
+    except (TypeError, ValueError):
+        return None
+
+
+known = Known()
+for _ in range(8):
+    body = {"url": f"{RECEIVER}/hook", "events": ["nothing"]}
+    webhook = requests.post(API, headers=KEY, json=body, timeout=10).json()["data"]["id"]
+    known.created(webhook)
+    ping = requests.post(f"{API}/{webhook}/test-ping", headers=KEY, timeout=30)
+    known.delivered(webhook, ping.json()["data"]["deliveryId"])
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    # A stateful scenario has its own, and what it deletes has to stay missing.
+    if case.path_parameters and case.meta and case.meta.phase.name != "stateful":
+        case.path_parameters = known.in_place_of(case.path_parameters)
+    # The URLs of examples, too, go where nothing listens.
+    if isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
+        case.body["url"] = PUBLIC.sub(RECEIVER, case.body["url"])
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    operation = case.operation.definition.raw["operationId"]
+    if not 200 <= response.status_code < 300:
+        return
+    if operation == "createWebhook":
+        known.created(response.json()["data"]["id"])
+    elif operation == "deleteWebhook":
+        known.deleted(case.path_parameters["webhookId"])
+    elif operation == "testPing":
+        delivery = response.json()["data"]["deliveryId"]
+        known.delivered(case.path_parameters["webhookId"], delivery)
+    elif operation == "resendDelivery":
+        known.delivered(case.path_parameters["webhookId"], response.json()["data"]["id"])
+
+
+# Faults that no schema can state: what a cursor is of, an order of times, which
+# hosts may be sent to, and how many of the event types are different.
+UNSTATED = {
+    ("events", "must have 1 to 100 different event types"),
+    ("url", "must be an absolute https URL with a host"),
+    ("url", "must not have a private, local or reserved address"),
+    ("cursor", "must be the nextCursor of this endpoint's list with the same filter"),
+    ("until", "must be later than since"),
+}
+
+
+@schemathesis.hook
+def filter_failure(context, failure, case, response):
+    if type(failure).__name__ != "RejectedPositiveData" or response.status_code != 400:
+        return True
+    faults = response.json()["error"]["details"]
+    return any((fault["field"], fault["message"]) not in UNSTATED for fault in faults)
+
+
+@schemathesis.hook
+def before_load_schema(context, raw_schema):
+    """A pattern can't tell which URLs have a host that may be sent to."""
+    raw_schema["components"]["schemas"]["GivenUrl"]["format"] = "webhook-url"
+
+
+schemathesis.openapi.format(
+    "webhook-url",
+    st.from_regex(r"[a-z0-9/._~%-]{0,40}", fullmatch=True).map(lambda path: f"{RECEIVER}/{path}"),
+)

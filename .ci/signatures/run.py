@@ -1,0 +1,166 @@
+"""Verifies real deliveries of the service of with-service with the public
+libraries of Python and JavaScript: all of them have to take what arrives, and
+to refuse it with a byte changed or with a secret that was rotated away."""
+
+import base64
+import json
+import os
+import pathlib
+import queue
+import subprocess
+import threading
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import standardwebhooks
+import svix.webhooks
+
+APP, API, KEY = os.environ["APP"], os.environ["API"], os.environ["KEY"]
+HERE = pathlib.Path(__file__).parent
+
+# The data of events, as it is written on the wire.
+DATA = {
+    "plain": '{"invoice":"inv_1","amount":1200}',
+    "unicode": '{"name":"Zoë 王小明 🦀 \u2028 \u202e","escaped":"\\u00e9\\ud83e\\udd80\\u0000\\/"}',
+    "layout": '{ "b" : 1.10 , "a" : 1e400, "a":\t-0.0 , "n":12345678901234567890123 }',
+    "large": json.dumps({"text": "é🦀" * 40_000}, ensure_ascii=False),
+    "empty": '""',
+    "null": "null",
+}
+
+
+def call(method, url, body=None):
+    headers = {"x-api-key": KEY, "content-type": "application/json"}
+    data = body.encode() if body is not None else None
+    request = urllib.request.Request(url, data, headers, method=method)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)["data"]
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Keeps what arrives, byte for byte."""
+
+    arrived = queue.Queue()
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        self.arrived.put((headers, body))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+class JavaScript:
+    """The libraries of JavaScript, in one process."""
+
+    def __init__(self):
+        self.node = subprocess.Popen(
+            ["node", HERE / "verify.mjs"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def verifier(self, library):
+        def verify(secret, headers, body):
+            case = {
+                "library": library,
+                "secret": secret,
+                "headers": headers,
+                "body": base64.b64encode(body).decode(),
+            }
+            print(json.dumps(case), file=self.node.stdin, flush=True)
+            return {"true\n": True, "false\n": False}[self.node.stdout.readline()]
+
+        return verify
+
+
+def python(webhook, refusal):
+    def verify(secret, headers, body):
+        try:
+            webhook(secret).verify(body, headers)
+        except refusal:
+            return False
+        return True
+
+    return verify
+
+
+javascript = JavaScript()
+VERIFIERS = {
+    "standardwebhooks in Python": python(
+        standardwebhooks.Webhook, standardwebhooks.WebhookVerificationError
+    ),
+    "svix in Python": python(svix.webhooks.Webhook, svix.webhooks.WebhookVerificationError),
+    "standardwebhooks in JavaScript": javascript.verifier("standardwebhooks"),
+    "svix in JavaScript": javascript.verifier("svix"),
+}
+
+passed = failed = 0
+
+
+def check(what, holds):
+    global passed, failed
+    if holds:
+        passed += 1
+    else:
+        failed += 1
+        print(f"FAILED: {what}")
+
+
+def changed(body):
+    """The body with one bit of a byte in its middle changed."""
+    middle = len(body) // 2
+    return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
+
+
+def verify_all(what, headers, body, secret, wrong_secret):
+    for library, verify in VERIFIERS.items():
+        check(f"{library} takes {what}", verify(secret, headers, body))
+        check(f"{library} refuses {what}, changed", not verify(secret, headers, changed(body)))
+        other = {**headers, "webhook-id": headers["webhook-id"] + "0"}
+        check(f"{library} refuses {what}, of another id", not verify(secret, other, body))
+        check(f"{library} refuses {what}, by another secret", not verify(wrong_secret, headers, body))
+
+
+def deliveries(webhook, names):
+    """Publishes events and pings; what arrives, by name."""
+    expected = {}
+    for name in names:
+        body = f'{{"type": "sample.{name}", "data": {DATA[name]}}}'
+        event = call("POST", f"{APP}/events", body)
+        expected[event["id"]] = name
+    ping = call("POST", f"{API}/{webhook}/test-ping")
+    check("a ping is taken", ping["success"])
+    found = {}
+    for _ in range(len(names) + 1):
+        headers, body = Receiver.arrived.get(timeout=30)
+        name = expected.get(headers["webhook-id"], "ping")
+        found[name] = (headers, body)
+        if name in DATA:
+            check(f"the data of {name} is as it was written", DATA[name].encode() in body)
+    check("everything arrives", set(found) == {*names, "ping"})
+    return found
+
+
+def main():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/hook"
+    created = call("POST", API, json.dumps({"url": url, "events": ["*"]}))
+    webhook, old = created["id"], created["secret"]
+    before = deliveries(webhook, list(DATA))
+    new = call("POST", f"{API}/{webhook}/rotate-secret")["secret"]
+    after = deliveries(webhook, ["plain", "unicode"])
+    for name, (headers, body) in before.items():
+        verify_all(f"{name} before the rotation", headers, body, old, new)
+    for name, (headers, body) in after.items():
+        verify_all(f"{name} after the rotation", headers, body, new, old)
+
+
+main()
+print(f"{passed} passed, {failed} failed")
+raise SystemExit(failed > 0)
