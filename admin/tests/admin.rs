@@ -12,7 +12,7 @@ use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Json, Response};
-use local::emulators::{Clients, Emulators, Resources, Servers};
+use local::emulators::{Clients, Emulators, Resources};
 use local::gateway;
 use local::service::{self, SECRET_PREFIX, Settings};
 use reqwest::StatusCode;
@@ -35,11 +35,7 @@ struct Service {
 
 impl Service {
     async fn start() -> Self {
-        let emulators = Arc::new(
-            Emulators::start(None, Servers::default(), |client| client)
-                .await
-                .unwrap(),
-        );
+        let emulators = Arc::new(Emulators::start(None, |client| client).await.unwrap());
         let clients = emulators.clients.clone();
         let resources = clients.create_resources("test", None).await.unwrap();
         let settings = Settings {

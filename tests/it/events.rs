@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use local::emulators::{Clients, Emulators, REGION, Servers};
+use local::emulators::{Clients, Emulators, REGION};
 use local::gateway;
 use local::service::{self, SECRET_PREFIX};
 use serde_json::{Value, json};
@@ -169,7 +169,7 @@ async fn deliver_messages(clients: Clients, queue_url: String, deliver: Function
 
 #[tokio::test]
 async fn every_sample_event_is_understood_by_its_function() {
-    let emulators = Emulators::start(None, Servers::default(), |client| client)
+    let emulators = Emulators::start(None, |client| client)
         .await
         .expect("emulators");
     let emulators = Arc::new(emulators);
