@@ -26,6 +26,8 @@ mod disabling;
 mod egress;
 mod events;
 mod fan_out;
+mod fault_matrix;
+mod fault_matrix_deliveries;
 mod faults;
 mod history;
 mod history_filters;

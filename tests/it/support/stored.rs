@@ -1,5 +1,8 @@
 //! What is in AWS behind the service's back.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt, stream};
 
 use super::{Answer, TestApp};
@@ -30,9 +33,9 @@ impl TestApp {
         names
     }
 
-    /// All items of the table, as text.
-    pub async fn table_text(&self) -> String {
-        let mut items = self
+    /// All items of the table.
+    pub async fn items(&self) -> Vec<HashMap<String, AttributeValue>> {
+        let mut pages = self
             .clients
             .dynamodb
             .scan()
@@ -40,11 +43,17 @@ impl TestApp {
             .into_paginator()
             .items()
             .send();
-        let mut text = String::new();
-        while let Some(item) = items.next().await {
-            text.push_str(&format!("{:?}\n", item.expect("an item")));
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.expect("an item"));
         }
-        text
+        items
+    }
+
+    /// All items of the table, as text.
+    pub async fn table_text(&self) -> String {
+        let items = self.items().await;
+        items.iter().map(|item| format!("{item:?}\n")).collect()
     }
 
     /// Registers `count` endpoints, a few at a time, so that a slow emulator
