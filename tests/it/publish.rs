@@ -74,6 +74,7 @@ async fn the_timestamp_of_an_event_is_the_one_it_has_or_that_of_its_acceptance()
             Some("2025-12-24T19:00:00+01:00"),
             "2025-12-24T18:00:00.000Z",
         ),
+        (Some("0000-01-01T00:00:00Z"), "0000-01-01T00:00:00.000Z"),
     ] {
         let mut body = json!({"type": "a", "data": null});
         if let Some(given) = given {
@@ -255,6 +256,11 @@ async fn all_faults_of_an_event_are_told_at_once() {
         ),
         (
             json!({"type": "a", "data": 1, "timestamp": "2026-01-31"}),
+            &["timestamp"],
+        ),
+        // Before the year 0, for which four digits do not do.
+        (
+            json!({"type": "a", "data": 1, "timestamp": "0000-01-01T00:00:00+01:00"}),
             &["timestamp"],
         ),
         (
