@@ -191,7 +191,7 @@ async fn a_delivery_to_a_deleted_endpoint_ends() {
             stage.handle_disturbed().await;
             stage.drain().await;
             assert_eq!(stage.receiver.received().len(), 0);
-            assert!(stage.app.table_text().await.contains("ENDPOINT_DELETED"));
+            assert!(stage.app.table_text().await.contains("endpoint_deleted"));
         })
         .await;
 }

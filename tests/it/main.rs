@@ -43,6 +43,7 @@ mod ping;
 mod properties;
 mod publish;
 mod queue;
+mod races;
 mod recover;
 mod resend;
 mod retries;
