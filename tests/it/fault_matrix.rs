@@ -39,7 +39,7 @@ async fn a_creation_beyond_the_limit_is_refused_and_leaves_nothing() {
     let matrix = Matrix::of("create beyond the limit").with_pairs();
     matrix
         .run(async |stage| {
-            stage.fill().await;
+            stage.fill(100).await;
             let refused = stage.disturbed(create(stage)).await;
             if refused.status != StatusCode::CONFLICT {
                 assert!(!succeeded(&refused), "{refused:?}");

@@ -45,6 +45,7 @@ mod properties;
 mod publish;
 mod queue;
 mod queue_messages;
+mod races;
 mod recover;
 mod resend;
 mod retries;

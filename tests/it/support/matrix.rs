@@ -48,6 +48,12 @@ impl fmt::Display for Planned {
 }
 
 impl Planned {
+    /// To lose what a reading brought is the same as not to read.
+    fn is_lost_reading(&self) -> bool {
+        let readings = ["BatchGetItem", "GetItem", "GetSecretValue", "Query"];
+        self.fault == Fault::After && readings.contains(&self.target.operation.as_str())
+    }
+
     /// The embedded Secrets Manager refuses a repeated `CreateSecret` of the
     /// same `ClientRequestToken`, where AWS answers as it did the first time.
     /// So it can't show what one lost answer comes to.
@@ -143,7 +149,8 @@ impl Matrix {
         }
     }
 
-    /// And two at a time.
+    /// And two at a time, the earlier one passing. After one that lasts, the
+    /// scenario seldom comes to the later one.
     pub fn with_pairs(self) -> Self {
         Self {
             pairs: true,
@@ -214,8 +221,12 @@ impl Matrix {
         let mut cases: Vec<_> = single.iter().map(|one| vec![one.clone()]).collect();
         if self.pairs {
             for (position, one) in single.iter().enumerate() {
-                let others = single[position + 1..].iter();
-                let others = others.filter(|other| other.target != one.target);
+                if one.span == Span::Lasting || one.is_lost_reading() {
+                    continue;
+                }
+                let others = single[position + 1..]
+                    .iter()
+                    .filter(|other| other.target != one.target && !other.is_lost_reading());
                 cases.extend(others.map(|other| vec![one.clone(), other.clone()]));
             }
         }
@@ -233,9 +244,11 @@ impl Matrix {
             let stage = Stage::start(faults.clone(), self.polling, self.schedule).await;
             scenario(&stage).await;
             stage.comes_to_rest().await;
-            // Of two faults, the first may keep the second from being met.
+            // Of two faults, the first may keep the second from being met. And
+            // what happens by itself may be late.
             let struck = faults.met.lock().unwrap().struck;
-            assert!(struck > 0 || names.is_empty(), "the fault was not met");
+            let sure = !names.is_empty() && !self.polling;
+            assert!(struck > 0 || !sure, "the fault was not met");
         };
         let played = AssertUnwindSafe(playing).catch_unwind().await;
         let panic = played.err()?;

@@ -93,9 +93,9 @@ impl Stage {
         arrived
     }
 
-    /// Makes the app full without making endpoints.
-    pub async fn fill(&self) {
-        *self.phantoms.lock().unwrap() = 99;
+    /// Has the app count this many endpoints, although it has one.
+    pub async fn fill(&self, count: usize) {
+        *self.phantoms.lock().unwrap() = count - 1;
         self.app
             .clients
             .dynamodb
@@ -103,8 +103,8 @@ impl Stage {
             .table_name(&self.app.resources.table_name)
             .key("pk", text(format!("APP#{}", self.app.app_id)))
             .key("sk", text("APP"))
-            .update_expression("SET endpointCount = :most")
-            .expression_attribute_values(":most", AttributeValue::N("100".to_owned()))
+            .update_expression("SET endpointCount = :count")
+            .expression_attribute_values(":count", AttributeValue::N(count.to_string()))
             .send()
             .await
             .expect("an update");
