@@ -67,15 +67,15 @@ impl Table {
             .build()
             .map_err(|error| AwsError::unexpected(OPERATION, error))?;
         let writes = vec![
-            TransactWriteItem::builder().update(count).build(),
             TransactWriteItem::builder().put(put).build(),
+            TransactWriteItem::builder().update(count).build(),
         ];
         match self.transact(OPERATION, writes).await? {
             Transacted::Done => Ok(CreateOutcome::Created),
-            Transacted::ConditionFailed { write: 0 } => Ok(CreateOutcome::LimitReached),
-            Transacted::ConditionFailed { .. } => {
-                Err(AwsError::unexpected(OPERATION, "the new id is taken"))
-            }
+            // The id is a new one, so it was stored by an earlier try, which may
+            // have taken the last place.
+            Transacted::ConditionFailed { write: 0 } => Ok(CreateOutcome::Created),
+            Transacted::ConditionFailed { .. } => Ok(CreateOutcome::LimitReached),
         }
     }
 
