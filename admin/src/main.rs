@@ -226,15 +226,15 @@ async fn sweep_all(
         let outcome = if dry_run {
             Outcome::Found
         } else if let Err(error) = sweep::remove(table, secrets, &found).await {
-            writeln!(io::stderr(), "{}: {error}", found.secret.endpoint_id)?;
+            writeln!(io::stderr(), "{}: {error}", found.endpoint_id)?;
             Outcome::Failed
         } else {
             Outcome::Removed
         };
         swept.push(SweptSecret {
-            app_id: found.secret.app_id,
-            endpoint_id: found.secret.endpoint_id,
-            created_at: found.secret.created_at,
+            app_id: found.app_id,
+            endpoint_id: found.endpoint_id,
+            created_at: found.created_at,
             cause: found.cause,
             outcome,
         });

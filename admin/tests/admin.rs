@@ -269,10 +269,18 @@ async fn a_sweep_removes_what_has_no_endpoint_and_finishes_deletions() {
             .await
             .unwrap()
     );
+    // Of this one, the secret went before the deletion was cut off.
+    let half = service.create_endpoint(app, key).await;
+    let two_hours_ago = now - Duration::from_secs(2 * 60 * 60);
+    table
+        .mark_endpoint_deleted(app_id, half, two_hours_ago)
+        .await
+        .unwrap();
     let orphan = EndpointId::new();
     let secret = SigningSecret::generate(&mut rand::rng());
     let secrets = service::secrets(&service.clients);
     secrets.create(app_id, orphan, &secret).await.unwrap();
+    secrets.delete(app_id, half).await.unwrap();
     let foreign = format!("{SECRET_PREFIX}/database-password");
     for name in [&foreign, "webhook-endpoints-of-another-stack"] {
         let create = service.clients.secrets.create_secret().name(name);
@@ -285,7 +293,7 @@ async fn a_sweep_removes_what_has_no_endpoint_and_finishes_deletions() {
     assert_eq!(service.admin_json(&young).await, json!([]));
     let dry = ["secrets", "sweep", "--dry-run"];
     let found = service.admin_json(&dry).await;
-    assert_eq!(found.as_array().unwrap().len(), 2);
+    assert_eq!(found.as_array().unwrap().len(), 3);
     assert!(
         found
             .as_array()
@@ -306,7 +314,8 @@ async fn a_sweep_removes_what_has_no_endpoint_and_finishes_deletions() {
     };
     assert_eq!(cause(orphan), "noEndpoint");
     assert_eq!(cause(marked), "deletionInterrupted");
-    assert_eq!(swept.as_array().unwrap().len(), 2);
+    assert_eq!(cause(half), "deletionInterrupted");
+    assert_eq!(swept.as_array().unwrap().len(), 3);
     let name = |id: EndpointId| format!("{SECRET_PREFIX}/{app}/{id}");
     assert_eq!(
         service.secret_names().await,
@@ -316,8 +325,10 @@ async fn a_sweep_removes_what_has_no_endpoint_and_finishes_deletions() {
             foreign
         ]
     );
-    let presence = table.endpoint_presence(app_id, marked).await.unwrap();
-    assert_eq!(presence, Presence::Missing);
+    for deleted in [marked, half] {
+        let presence = table.endpoint_presence(app_id, deleted).await.unwrap();
+        assert_eq!(presence, Presence::Missing);
+    }
     let presence = table.endpoint_presence(app_id, live).await.unwrap();
     assert_eq!(presence, Presence::Live);
     // Nobody asked for the first one's removal, so it can be taken back.

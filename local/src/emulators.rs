@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::retry::RetryPartition;
 use aws_sdk_dynamodb::types::{BillingMode, TimeToLiveSpecification};
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -129,11 +130,24 @@ impl Emulators {
                 sdk_config(wrap(mock.http_client()))
             }
         };
+        // All clients of a process share what they may spend on retries. Here
+        // each set has its own, so that the faults of one test leave the others
+        // their retries.
+        let retries = RetryPartition::custom("emulators").build();
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&dynamodb_sdk)
+            .retry_partition(retries.clone())
+            .build();
+        let secrets_manager = aws_sdk_secretsmanager::config::Builder::from(&others_sdk)
+            .retry_partition(retries.clone())
+            .build();
+        let queue = aws_sdk_sqs::config::Builder::from(&others_sdk)
+            .retry_partition(retries)
+            .build();
         Ok(Self {
             clients: Clients {
-                dynamodb: aws_sdk_dynamodb::Client::new(&dynamodb_sdk),
-                secrets: aws_sdk_secretsmanager::Client::new(&others_sdk),
-                sqs: aws_sdk_sqs::Client::new(&others_sdk),
+                dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
+                secrets: aws_sdk_secretsmanager::Client::from_conf(secrets_manager),
+                sqs: aws_sdk_sqs::Client::from_conf(queue),
             },
             dynamodb_url,
             others_url: servers.others,

@@ -1,7 +1,8 @@
-//! What the files of `events/` name: an app, its key and one endpoint. With
-//! them in the table, every sample event gets an answer.
+//! What the files of `events/` name: an app, its key, an endpoint and one of its
+//! deliveries. With them in the table, every sample event gets an answer.
 
 use std::error::Error;
+use std::time::Duration;
 
 use rand::rng;
 use webhook_endpoints::clock::Clock;
@@ -9,7 +10,8 @@ use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::endpoint::Endpoint;
 use webhook_endpoints::domain::event_type::Subscriptions;
-use webhook_endpoints::domain::id::{AppId, EndpointId};
+use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId};
+use webhook_endpoints::domain::message::TestPing;
 use webhook_endpoints::domain::signing::SigningSecret;
 use webhook_endpoints::domain::target_url::TargetUrl;
 
@@ -22,6 +24,10 @@ pub const APP_ID: &str = "01890000-0000-7000-8000-00000000000a";
 pub const API_KEY: &str = "whk_ExampleExampleExampleExampleExampleExampleE";
 /// Its endpoint.
 pub const ENDPOINT_ID: &str = "01890000-0000-7000-8000-0000000000e1";
+/// A delivery of the endpoint, that waits for its attempt.
+pub const DELIVERY_ID: &str = "01890000-0000-7000-8000-0000000000d2";
+/// What it is to send.
+pub const PAYLOAD: &str = r#"{"sample":"payload"}"#;
 
 /// Stores them; deliveries of the endpoint go to `target`. Its secret is a new
 /// one, which a rotation tells.
@@ -56,5 +62,14 @@ pub async fn seed(
         disabled: None,
     };
     table.create_endpoint(&endpoint).await?;
+    let delivery = TestPing {
+        app_id,
+        endpoint_id: id,
+        delivery_id: DeliveryId::parse(DELIVERY_ID)?,
+        created_at: now,
+        payload: PAYLOAD.to_owned(),
+    };
+    let retention = Duration::from_secs(24 * 60 * 60);
+    table.record_accepted(&delivery.task(retention)).await?;
     Ok(())
 }

@@ -51,6 +51,9 @@ struct Ready {
 
 impl Deliverer {
     pub(super) async fn attempt(&self, task: DeliveryTask) -> Result<(), AwsError> {
+        // Before the endpoint is read: what is dated after a rotation has read
+        // the endpoint after it, and is signed with the new secret.
+        let started_at = self.clock.now();
         let ready = match self.find(&task).await? {
             Found::Ready(ready) => *ready,
             Found::Done => {
@@ -65,7 +68,7 @@ impl Deliverer {
             }
             Found::Abandon(reason) => return self.abandon(&task, reason).await,
         };
-        let attempt = self.send(&task, &ready).await;
+        let attempt = self.send(&task, &ready, started_at).await;
         let wait = if task.is_test_ping() {
             None
         } else {
@@ -130,8 +133,7 @@ impl Deliverer {
         ))
     }
 
-    async fn send(&self, task: &DeliveryTask, ready: &Ready) -> Attempt {
-        let started_at = self.clock.now();
+    async fn send(&self, task: &DeliveryTask, ready: &Ready, started_at: Timestamp) -> Attempt {
         let webhook_id = task.event_id.to_string();
         let payload = &ready.payload;
         let signature = ready

@@ -9,10 +9,12 @@ use crate::support::calls::{every_call, every_call_on};
 use crate::support::{Options, TestApp};
 
 /// What each call costs when its caller is known.
-const COSTS: [(&str, &[&str]); 8] = [
+const COSTS: [(&str, &[&str]); 9] = [
     ("create", &["CreateSecret", "TransactWriteItems"]),
     ("list", &["Query"]),
     ("get", &["GetItem"]),
+    // Of nothing that failed, so without a message.
+    ("recover", &["GetItem", "Query"]),
     ("update", &["UpdateItem"]),
     (
         "rotate-secret",

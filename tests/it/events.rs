@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,30 +12,18 @@ use axum::extract::{Path as UrlPath, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use local::emulators::{Clients, Emulators, REGION};
-use local::gateway;
 use local::service::{self, SECRET_PREFIX};
+use local::{gateway, samples};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
-use webhook_endpoints::clock::Clock;
-use webhook_endpoints::domain::address::AddressPolicy;
-use webhook_endpoints::domain::api_key::ApiKey;
-use webhook_endpoints::domain::endpoint::Endpoint;
-use webhook_endpoints::domain::event_type::Subscriptions;
-use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
-use webhook_endpoints::domain::message::TestPing;
-use webhook_endpoints::domain::signing::SigningSecret;
-use webhook_endpoints::domain::target_url::TargetUrl;
+use webhook_endpoints::domain::id::{AppId, EndpointId, EventId};
 
 use crate::support::fields;
 use crate::support::receiver::Receiver;
 
-const APP: &str = "01890000-0000-7000-8000-00000000000a";
-const ENDPOINT: &str = "01890000-0000-7000-8000-0000000000e1";
-
-/// The delivery that the events name, and the event that its message names.
-const DELIVERY: &str = "01890000-0000-7000-8000-0000000000d2";
+/// The event of sqs-event.json: it has the id of its message.
 const EVENT: &str = "6a7e8feb-b491-4cf7-a9f1-bf3703467718";
 
 /// Batches of the delivery queue.
@@ -193,38 +180,11 @@ async fn every_sample_event_is_understood_by_its_function() {
         .expect("resources");
     let table = service::table(&clients, &resources);
     let receiver = Receiver::answering(200, "thank you").await;
-
-    // What the events name: a key, and an endpoint of its app.
-    let app_id = AppId::parse(APP).unwrap();
-    let key = event("get-webhook.json")["headers"]["x-api-key"].clone();
-    let key = ApiKey::parse(key.as_str().unwrap()).expect("a well-formed key");
-    service::seed_key(&table, app_id, &key).await.unwrap();
-    let id = EndpointId::parse(ENDPOINT).unwrap();
-    let secret = SigningSecret::generate(&mut rand::rng());
-    let secrets = service::secrets(&clients);
-    let now = Clock::system().now();
-    let endpoint = Endpoint {
-        id,
-        app_id,
-        url: TargetUrl::parse(&receiver.url, AddressPolicy::PublicAndLoopback).unwrap(),
-        events: Subscriptions::parse("events", ["*"]).unwrap(),
-        active: true,
-        secret_version: secrets.create(app_id, id, &secret).await.unwrap(),
-        created_at: now,
-        updated_at: now,
-        disabled: None,
-        failing_since: None,
-    };
-    table.create_endpoint(&endpoint).await.unwrap();
-    let delivery = TestPing {
-        app_id,
-        endpoint_id: id,
-        delivery_id: DeliveryId::parse(DELIVERY).unwrap(),
-        created_at: now,
-        payload: r#"{"a":"ping"}"#.to_owned(),
-    };
-    let delivery = delivery.task(Duration::from_secs(60 * 60));
-    table.record_accepted(&delivery).await.unwrap();
+    samples::seed(&clients, &resources, &receiver.url)
+        .await
+        .expect("what the events name");
+    let app_id = AppId::parse(samples::APP_ID).unwrap();
+    let id = EndpointId::parse(samples::ENDPOINT_ID).unwrap();
 
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let aws = format!("http://{}", listener.local_addr().expect("an address"));
@@ -284,15 +244,15 @@ async fn every_sample_event_is_understood_by_its_function() {
     }
     let listed = answers["list-webhooks.json"].as_array().unwrap();
     assert_eq!(listed.len(), 3);
-    assert_eq!(answers["get-webhook.json"]["id"], ENDPOINT);
+    assert_eq!(answers["get-webhook.json"]["id"], samples::ENDPOINT_ID);
     assert_eq!(answers["test-ping.json"]["status"], "DELIVERED");
     assert_eq!(answers["list-deliveries.json"]["items"], json!([]));
     let shown = &answers["get-delivery.json"];
-    assert_eq!(shown["id"], DELIVERY);
-    assert_eq!(shown["payload"], json!({"a": "ping"}));
+    assert_eq!(shown["id"], samples::DELIVERY_ID);
+    assert_eq!(shown["payload"], json!({"sample": "payload"}));
     let resent = &answers["resend-delivery.json"];
     assert_eq!(resent["status"], "PENDING");
-    assert_ne!(resent["id"], DELIVERY);
+    assert_ne!(resent["id"], samples::DELIVERY_ID);
     assert_eq!(answers["publish-event.json"]["type"], "order.shipped");
     assert_eq!(answers["recover.json"], json!({"deliveries": 0}));
     assert_eq!(fields(&answers["rotate-secret.json"]), ["secret"]);

@@ -6,7 +6,9 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::support::calls::every_call;
+use crate::support::matrix::Faults;
 use crate::support::receiver::Receiver;
+use crate::support::stage::Stage;
 use crate::support::wire::Fault;
 use crate::support::{Answer, TestApp};
 
@@ -257,14 +259,16 @@ async fn a_refusal_of_aws_is_an_internal_error_without_its_cause() {
     }
 }
 
+/// Another transaction is in the way.
+const CONFLICT: Fault = Fault::Refused(
+    r#"{
+        "__type": "TransactionCanceledException",
+        "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}]
+    }"#,
+);
+
 #[tokio::test]
 async fn a_creation_waits_for_another_one_that_is_in_its_way() {
-    const CONFLICT: Fault = Fault::Refused(
-        r#"{
-            "__type": "TransactionCanceledException",
-            "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}]
-        }"#,
-    );
     let app = TestApp::start().await;
     app.wire.break_once("TransactWriteItems", CONFLICT);
     assert_eq!(app.try_create().await.status, StatusCode::CREATED);
@@ -273,4 +277,20 @@ async fn a_creation_waits_for_another_one_that_is_in_its_way() {
     app.wire.break_calls(&["TransactWriteItems"], CONFLICT);
     assert_unavailable(&app.try_create().await);
     assert_eq!(app.listed_ids().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_creation_that_meets_itself_keeps_the_last_place_and_its_secret() {
+    let stage = Stage::start(Faults::default(), false, "1200").await;
+    stage.fill(99).await;
+    // The first try takes effect without an answer, the second one meets it, and
+    // the third one finds the app full.
+    let mut left = vec![CONFLICT, Fault::After];
+    stage
+        .app
+        .wire
+        .disturb(move |call| (call == "TransactWriteItems").then(|| left.pop()).flatten());
+    let created = stage.app.try_create().await;
+    assert_eq!(created.status, StatusCode::CREATED);
+    stage.assert_endpoints_and_secrets_belong_together().await;
 }

@@ -4,8 +4,10 @@ use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use webhook_endpoints::delivery::Envelope;
 use webhook_endpoints::domain::id::EndpointId;
+use webhook_endpoints::domain::iso_millis;
 use webhook_endpoints::domain::message::Message;
 
+use crate::support::hand_clock::HandClock;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{Answer, Options, TestApp, answer};
 
@@ -89,6 +91,27 @@ async fn attempt_next(app: &TestApp) {
     let message = Message::from_json(body).unwrap();
     let envelope = Envelope::default();
     app.deliverer.handle(message, &envelope).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_attempt_is_dated_before_it_reads_which_secret_signs() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let task = app.first_attempt().await;
+    let begun = clock.now();
+    // Reading takes its time, in which a rotation may be answered.
+    let late = clock.clone();
+    app.wire.disturb(move |_| {
+        late.advance_millis(2000);
+        None
+    });
+    app.attempt(&task).await;
+    let delivery = app.delivery(&id, task.delivery_id).await;
+    assert_eq!(delivery["attemptLog"][0]["startedAt"], iso_millis(begun));
+    let signed: i64 = receiver.only().header("webhook-timestamp").parse().unwrap();
+    assert_eq!(signed, begun.as_second());
 }
 
 #[tokio::test]

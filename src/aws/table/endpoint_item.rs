@@ -63,6 +63,13 @@ pub(super) fn endpoint_key(app_id: AppId, id: EndpointId) -> Item {
     key(app_partition(app_id), format!("{ENDPOINT}{id}"))
 }
 
+/// The ids in the key of an endpoint's item.
+pub(super) fn endpoint_of_key(pk: &str, sk: &str) -> Option<(AppId, EndpointId)> {
+    let app_id = AppId::parse(pk.strip_prefix("APP#")?).ok()?;
+    let id = EndpointId::parse(sk.strip_prefix(ENDPOINT)?).ok()?;
+    Some((app_id, id))
+}
+
 /// The endpoint of an item, unless it is being deleted.
 pub(super) fn live_endpoint(
     operation: &'static str,
@@ -101,8 +108,7 @@ impl From<&Endpoint> for EndpointItem {
 impl EndpointItem {
     fn into_endpoint(self) -> Result<Endpoint, &'static str> {
         const KEYS: &str = "not the keys of an endpoint";
-        let id = self.sk.strip_prefix(ENDPOINT).ok_or(KEYS)?;
-        let app_id = self.pk.strip_prefix("APP#").ok_or(KEYS)?;
+        let (app_id, id) = endpoint_of_key(&self.pk, &self.sk).ok_or(KEYS)?;
         let events = self.events.iter().map(String::as_str);
         let disabled = match (self.disabled_reason, self.disabled_at) {
             (Some(reason), Some(at)) => Some(Disabled {
@@ -112,8 +118,8 @@ impl EndpointItem {
             _ => None,
         };
         Ok(Endpoint {
-            id: EndpointId::parse(id).map_err(|_| KEYS)?,
-            app_id: AppId::parse(app_id).map_err(|_| KEYS)?,
+            id,
+            app_id,
             // What was registered stays readable under a stricter policy; the
             // sender asks the policy of the day.
             url: TargetUrl::parse(&self.url, AddressPolicy::PublicAndLoopback)?,

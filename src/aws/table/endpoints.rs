@@ -1,13 +1,9 @@
 //! Endpoints in the table, and the count of them that bounds an app.
-//!
-//! An endpoint is deleted in two steps: marked first (from then on it is
-//! missing to everyone), removed when its secret is gone. What an interrupted
-//! deletion leaves is a marked item, and a repeated one finishes the work.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, Delete, Put, ReturnValue, ReturnValuesOnConditionCheckFailure,
-    TransactWriteItem, Update,
+    AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    Update,
 };
 use jiff::Timestamp;
 
@@ -44,17 +40,6 @@ pub enum RotateOutcome {
     Missing,
 }
 
-/// Whether an endpoint is in the table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// It is, and in use.
-    Live,
-    /// It is marked as deleted and waits for the rest of its deletion.
-    Marked,
-    /// It is not.
-    Missing,
-}
-
 impl Table {
     /// Stores a new endpoint and counts it, both or neither. One
     /// `TransactWriteItems`, repeated while other creations of the app are in
@@ -82,15 +67,15 @@ impl Table {
             .build()
             .map_err(|error| AwsError::unexpected(OPERATION, error))?;
         let writes = vec![
-            TransactWriteItem::builder().update(count).build(),
             TransactWriteItem::builder().put(put).build(),
+            TransactWriteItem::builder().update(count).build(),
         ];
         match self.transact(OPERATION, writes).await? {
             Transacted::Done => Ok(CreateOutcome::Created),
-            Transacted::ConditionFailed { write: 0 } => Ok(CreateOutcome::LimitReached),
-            Transacted::ConditionFailed { .. } => {
-                Err(AwsError::unexpected(OPERATION, "the new id is taken"))
-            }
+            // The id is a new one, so it was stored by an earlier try, which may
+            // have taken the last place.
+            Transacted::ConditionFailed { write: 0 } => Ok(CreateOutcome::Created),
+            Transacted::ConditionFailed { .. } => Ok(CreateOutcome::LimitReached),
         }
     }
 
@@ -117,34 +102,6 @@ impl Table {
             Some(item) => live_endpoint(OPERATION, item),
             None => Ok(None),
         }
-    }
-
-    /// Whether an endpoint is in the table, a marked one included. Says so also
-    /// of an item that can't be read as an endpoint. One strongly consistent
-    /// `GetItem`.
-    ///
-    /// # Errors
-    /// A fault of AWS.
-    pub async fn endpoint_presence(
-        &self,
-        app_id: AppId,
-        id: EndpointId,
-    ) -> Result<Presence, AwsError> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .set_key(Some(endpoint_key(app_id, id)))
-            .projection_expression("pk, deletedAt")
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| AwsError::new("GetItem of an endpoint's presence", error))?;
-        Ok(match found.item {
-            None => Presence::Missing,
-            Some(item) if item.contains_key("deletedAt") => Presence::Marked,
-            Some(_) => Presence::Live,
-        })
     }
 
     /// An app's endpoints, newest first. One strongly consistent `Query`, a
@@ -334,63 +291,6 @@ impl Table {
             Err(error) if condition_failed(&error) => Ok(()),
             Err(error) => Err(AwsError::new("UpdateItem of a failing endpoint", error)),
         }
-    }
-
-    /// First step of a deletion. `false` when there is no such endpoint; `true`
-    /// also when it was marked before. One `UpdateItem`.
-    ///
-    /// # Errors
-    /// A fault of AWS.
-    pub async fn mark_endpoint_deleted(
-        &self,
-        app_id: AppId,
-        id: EndpointId,
-        now: Timestamp,
-    ) -> Result<bool, AwsError> {
-        let updated = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(endpoint_key(app_id, id)))
-            .update_expression("SET deletedAt = if_not_exists(deletedAt, :now)")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":now", text(iso_millis(now)))
-            .send()
-            .await;
-        match updated {
-            Ok(_) => Ok(true),
-            Err(error) if condition_failed(&error) => Ok(false),
-            Err(error) => Err(AwsError::new("UpdateItem of a deleted endpoint", error)),
-        }
-    }
-
-    /// Last step of a deletion: removes a marked endpoint and counts it off,
-    /// both or neither. Does nothing when it is already removed. One
-    /// `TransactWriteItems`.
-    ///
-    /// # Errors
-    /// A fault of AWS.
-    pub async fn remove_endpoint(&self, app_id: AppId, id: EndpointId) -> Result<(), AwsError> {
-        const OPERATION: &str = "TransactWriteItems of a deleted endpoint";
-        let delete = Delete::builder()
-            .table_name(&self.name)
-            .set_key(Some(endpoint_key(app_id, id)))
-            .condition_expression("attribute_exists(deletedAt)")
-            .build()
-            .map_err(|error| AwsError::unexpected(OPERATION, error))?;
-        let count = Update::builder()
-            .table_name(&self.name)
-            .set_key(Some(app_key(app_id)))
-            .update_expression("SET endpointCount = endpointCount - :one")
-            .expression_attribute_values(":one", number(1))
-            .build()
-            .map_err(|error| AwsError::unexpected(OPERATION, error))?;
-        let writes = vec![
-            TransactWriteItem::builder().delete(delete).build(),
-            TransactWriteItem::builder().update(count).build(),
-        ];
-        // A failed condition means that a concurrent deletion was faster.
-        self.transact(OPERATION, writes).await.map(|_| ())
     }
 }
 

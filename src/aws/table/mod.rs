@@ -5,18 +5,20 @@
 //! | API key | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
 //! | App | `APP#<app>` | `APP` | | |
 //! | Endpoint | `APP#<app>` | `ENDPOINT#<endpoint>` | | |
+//! | Endpoint being deleted | the same | the same | `DELETED` | `<time>#<endpoint>` |
 //! | Event | `APP#<app>#EVENT#<event>` | `EVENT` | | |
 //! | Delivery | `ENDPOINT#<endpoint>` | `DELIVERY#<delivery>` | `ENDPOINT#<endpoint>#<status>` | `DELIVERY#<delivery>` |
 //!
 //! Ids of endpoints and deliveries are UUIDv7, so key order is time order. An
 //! endpoint is found only below its app: another tenant's is missing by
-//! construction. The first index lists an app's keys, and an endpoint's
-//! deliveries of one status. The second one (`gsi2pk` = `DUE#<shard>`, `gsi2sk`
+//! construction. The first index lists an app's keys, an endpoint's deliveries
+//! of one status, and deletions that are not finished. The second one (`gsi2pk` = `DUE#<shard>`, `gsi2sk`
 //! = `<time>#<delivery>`) holds the deliveries whose next attempt is due later
 //! than a queue can delay a message.
 
 mod api_keys;
 mod attempt_context;
+mod deletion;
 mod deliveries;
 mod delivery_item;
 mod endpoint_item;
@@ -33,8 +35,9 @@ use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
 use super::AwsError;
 pub use attempt_context::AttemptContext;
+pub use deletion::{MarkedEndpoint, Presence};
 pub use deliveries::{FullDelivery, Recorded};
-pub use endpoints::{CreateOutcome, Presence, RotateOutcome};
+pub use endpoints::{CreateOutcome, RotateOutcome};
 pub use events::StoredEvent;
 pub use history::{HistoryQuery, Page};
 pub use schedule::DueAttempt;

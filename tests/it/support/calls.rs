@@ -29,6 +29,13 @@ pub fn every_call(id: &str) -> Vec<Call> {
         call("create", Method::POST, String::new(), Some(create)),
         call("list", Method::GET, String::new(), None),
         call("get", Method::GET, format!("/{id}"), None),
+        call(
+            "recover",
+            Method::POST,
+            format!("/{id}/recover"),
+            Some(json!({"since": "2026-01-01T00:00:00Z", "status": "FAILED"})),
+        ),
+        // It makes the endpoint inactive.
         call("update", Method::PUT, format!("/{id}"), Some(update)),
         call(
             "rotate-secret",

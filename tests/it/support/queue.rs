@@ -57,6 +57,13 @@ impl TestApp {
         assert_eq!(back, Ok(Vec::new()));
     }
 
+    /// Puts a message on the queue.
+    pub async fn enqueue(&self, body: &str) {
+        let sqs = &self.clients.sqs;
+        let sent = sqs.send_message().queue_url(&self.resources.queue_url);
+        sent.message_body(body).send().await.expect("a place");
+    }
+
     /// What the queue holds, in the form that the delivery function gets.
     pub async fn queued(&self) -> Vec<SqsMessage> {
         self.received_from(&self.resources.queue_url).await

@@ -1,5 +1,10 @@
 //! What is in AWS behind the service's back.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::{StreamExt, stream};
+
 use super::{Answer, TestApp};
 
 impl TestApp {
@@ -28,9 +33,9 @@ impl TestApp {
         names
     }
 
-    /// All items of the table, as text.
-    pub async fn table_text(&self) -> String {
-        let mut items = self
+    /// All items of the table.
+    pub async fn items(&self) -> Vec<HashMap<String, AttributeValue>> {
+        let mut pages = self
             .clients
             .dynamodb
             .scan()
@@ -38,19 +43,28 @@ impl TestApp {
             .into_paginator()
             .items()
             .send();
-        let mut text = String::new();
-        while let Some(item) = items.next().await {
-            text.push_str(&format!("{:?}\n", item.expect("an item")));
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.expect("an item"));
         }
-        text
+        items
     }
 
-    /// Registers `count` endpoints, as many at a time as the machine likes;
-    /// their ids in no order.
+    /// All items of the table, as text.
+    pub async fn table_text(&self) -> String {
+        let items = self.items().await;
+        items.iter().map(|item| format!("{item:?}\n")).collect()
+    }
+
+    /// Registers `count` endpoints, a few at a time, so that a slow emulator
+    /// answers each in time; their ids in no order.
     pub async fn create_webhooks(&self, count: usize) -> Vec<String> {
-        let creations = (0..count).map(|_| self.create_webhook("https://example.com/hook"));
-        let created = futures_util::future::join_all(creations).await;
-        created.into_iter().map(|(id, _)| id).collect()
+        stream::iter(0..count)
+            .map(|_| self.create_webhook("https://example.com/hook"))
+            .buffer_unordered(5)
+            .map(|(id, _)| id)
+            .collect()
+            .await
     }
 
     /// Asks for one more endpoint.

@@ -26,7 +26,7 @@ pub enum Fault {
     Answered(&'static str),
 }
 
-type Plan = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
+type Plan = Box<dyn FnMut(&str, &[u8]) -> Option<Fault> + Send>;
 
 /// Counts the calls of the SDK clients behind it. Clones share the count.
 #[derive(Clone, Default)]
@@ -42,6 +42,17 @@ impl Request {
     pub fn body(&self) -> Value {
         serde_json::from_slice(&self.body).expect("JSON")
     }
+}
+
+/// Whether it is a call of what reads the queue, which in a deployment is AWS.
+pub fn is_of_a_poller(operation: &str) -> bool {
+    [
+        "ReceiveMessage",
+        "DeleteMessage",
+        "DeleteMessageBatch",
+        "ChangeMessageVisibility",
+    ]
+    .contains(&operation)
 }
 
 #[derive(Default)]
@@ -71,17 +82,20 @@ impl Wire {
     /// The requests since the last time, without those of the poller.
     pub fn take_requests(&self) -> Vec<Request> {
         let mut calls = std::mem::take(&mut *self.0.calls.lock().unwrap());
-        calls.retain(|call| {
-            !matches!(
-                call.operation.as_str(),
-                "ReceiveMessage" | "DeleteMessageBatch"
-            )
-        });
+        calls.retain(|call| !is_of_a_poller(&call.operation));
         calls
     }
 
     /// From now on asks `plan` for every call, by its operation.
-    pub fn disturb(&self, plan: impl FnMut(&str) -> Option<Fault> + Send + 'static) {
+    pub fn disturb(&self, mut plan: impl FnMut(&str) -> Option<Fault> + Send + 'static) {
+        self.disturb_requests(move |operation, _| plan(operation));
+    }
+
+    /// From now on asks `plan` for every call, by its operation and body.
+    pub fn disturb_requests(
+        &self,
+        plan: impl FnMut(&str, &[u8]) -> Option<Fault> + Send + 'static,
+    ) {
         *self.0.plan.lock().unwrap() = Some(Box::new(plan));
     }
 
@@ -107,7 +121,7 @@ impl Wire {
             body: body.to_owned(),
         });
         let mut plan = self.0.plan.lock().unwrap();
-        plan.as_mut().and_then(|plan| plan(operation))
+        plan.as_mut().and_then(|plan| plan(operation, body))
     }
 }
 

@@ -1,0 +1,152 @@
+//! Every AWS call of every management call, failing before and after it took
+//! effect, once and for as long as the request lasts. Whatever fails, the caller
+//! gets a clear answer and can go on from it, and what is left is cleaned up.
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::support::matrix::Matrix;
+use crate::support::stage::{Stage, succeeded};
+use crate::support::{Answer, TestApp};
+
+fn field(answer: &Answer, name: &str) -> String {
+    answer.data()[name].as_str().expect(name).to_owned()
+}
+
+async fn create(stage: &Stage) -> Answer {
+    let body = json!({"url": stage.receiver.url, "events": ["*"]});
+    stage.app.post_json("", &body).await
+}
+
+#[tokio::test]
+async fn a_creation_is_made_or_can_be_made_again() {
+    let matrix = Matrix::of("create").with_pairs();
+    matrix
+        .run(async |stage| {
+            let mut created = stage.disturbed(create(stage)).await;
+            if !succeeded(&created) {
+                created = create(stage).await;
+            }
+            assert_eq!(created.status, StatusCode::CREATED);
+            let (id, secret) = (field(&created, "id"), field(&created, "secret"));
+            stage.assert_signs(&id, &secret, &[&stage.secret]).await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_creation_beyond_the_limit_is_refused_and_leaves_nothing() {
+    let matrix = Matrix::of("create beyond the limit").with_pairs();
+    matrix
+        .run(async |stage| {
+            stage.fill(100).await;
+            let refused = stage.disturbed(create(stage)).await;
+            if refused.status != StatusCode::CONFLICT {
+                assert!(!succeeded(&refused), "{refused:?}");
+            }
+            create(stage).await.assert_error(409, "CONFLICT");
+            assert_eq!(stage.app.listed_ids().await.len(), 1);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn reading_endpoints_can_be_repeated() {
+    for path in ["", "/{id}"] {
+        let matrix = Matrix::of(if path.is_empty() { "list" } else { "get" });
+        matrix
+            .run(async |stage| {
+                let path = path.replace("{id}", &stage.id);
+                let undisturbed = stage.app.get(&path).await;
+                let disturbed = stage.disturbed(stage.app.get(&path)).await;
+                if succeeded(&disturbed) {
+                    assert_eq!(disturbed.body, undisturbed.body);
+                }
+                assert_eq!(stage.app.get(&path).await.body, undisturbed.body);
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn an_update_is_made_or_can_be_made_again() {
+    let matrix = Matrix::of("update");
+    matrix
+        .run(async |stage| {
+            let path = stage.path("");
+            let patch = json!({"events": ["invoice.*"], "active": false});
+            let mut updated = stage.disturbed(stage.app.put_json(&path, &patch)).await;
+            if !succeeded(&updated) {
+                updated = stage.app.put_json(&path, &patch).await;
+            }
+            assert_eq!(updated.data()["active"], false);
+            let shown = stage.app.get(&path).await;
+            assert_eq!(shown.data()["events"], json!(["invoice.*"]));
+            assert_eq!(shown.data()["updatedAt"], updated.data()["updatedAt"]);
+        })
+        .await;
+}
+
+async fn rotate(app: &TestApp, id: &str) -> Answer {
+    app.post(&format!("/{id}/rotate-secret")).await
+}
+
+#[tokio::test]
+async fn a_rotation_is_made_or_can_be_made_again() {
+    let matrix = Matrix::of("rotate").with_pairs();
+    matrix
+        .run(async |stage| {
+            let mut rotated = stage.disturbed(rotate(&stage.app, &stage.id)).await;
+            if !succeeded(&rotated) {
+                rotated = rotate(&stage.app, &stage.id).await;
+            }
+            let secret = field(&rotated, "secret");
+            let old = [stage.secret.as_str()];
+            stage.assert_signs(&stage.id, &secret, &old).await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_rotation_that_failed_and_is_left_at_that_leaves_an_endpoint_that_signs() {
+    let matrix = Matrix::of("rotate, given up").with_pairs();
+    matrix
+        .run(async |stage| {
+            let rotated = stage.disturbed(rotate(&stage.app, &stage.id)).await;
+            succeeded(&rotated);
+            stage.publish().await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_deletion_is_made_or_can_be_made_again() {
+    let matrix = Matrix::of("delete").with_pairs();
+    matrix
+        .run(async |stage| {
+            let path = stage.path("");
+            let deleted = stage.disturbed(stage.app.delete(&path)).await;
+            if !succeeded(&deleted) {
+                let again = stage.app.delete(&path).await;
+                if again.status != StatusCode::NO_CONTENT {
+                    again.assert_error(404, "NOT_FOUND");
+                }
+            }
+            stage.app.get(&path).await.assert_error(404, "NOT_FOUND");
+            assert!(stage.app.secret_names().await.is_empty());
+            // No cleanup is needed.
+            stage.assert_endpoints_and_secrets_belong_together().await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_deletion_that_failed_and_is_left_at_that_is_cleaned_up() {
+    let matrix = Matrix::of("delete, given up").with_pairs();
+    matrix
+        .run(async |stage| {
+            let deleted = stage.disturbed(stage.app.delete(&stage.path(""))).await;
+            succeeded(&deleted);
+        })
+        .await;
+}

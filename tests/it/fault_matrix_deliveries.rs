@@ -1,0 +1,403 @@
+//! Every AWS call on the way of an event, failing before and after it took
+//! effect, once and for as long as the request or the batch lasts. Whatever
+//! fails, what was accepted arrives, and no delivery is pending for ever.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::matrix::Matrix;
+use crate::support::queue::endpoint_id;
+use crate::support::stage::{Stage, succeeded};
+use crate::support::{Answer, answer};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Takes an accepted request for what has to arrive; its data. One that was not
+/// accepted is made again.
+async fn accepted(first: Answer, again: impl Future<Output = Answer>) -> Value {
+    let accepted = if succeeded(&first) {
+        first
+    } else {
+        again.await
+    };
+    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+    accepted.data().clone()
+}
+
+impl Stage {
+    async fn only_delivery(&self) -> Value {
+        self.app.only_delivery(&self.id).await
+    }
+
+    async fn disabled_reason(&self) -> Value {
+        let endpoint = self.app.get(&self.path("")).await;
+        endpoint.data()["disabledReason"].clone()
+    }
+
+    /// Handles what is on the queue, with the faults of the case.
+    async fn handle_disturbed(&self) {
+        assert!(self.disturbed(self.handle_queued()).await, "nothing queued");
+    }
+
+    /// Publishes an event, and has it on the queue as one attempt.
+    async fn publish_and_fan_out(&self) -> String {
+        let id = self.publish().await;
+        self.handle_queued().await;
+        id
+    }
+
+    fn answer_with(&self, status: u16) {
+        self.status.store(status, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_ping_is_accepted_or_can_be_made_again() {
+    let matrix = Matrix::of("test-ping");
+    matrix
+        .run(async |stage| {
+            let ping = || stage.app.ping_preferring(&stage.id, "respond-async");
+            let first = stage.disturbed(ping()).await;
+            let data = accepted(first, ping()).await;
+            stage.expect_arrival(&data["deliveryId"]);
+            stage.drain().await;
+            let history = stage.app.deliveries(&stage.id).await;
+            let found = history.iter().find(|item| item["id"] == data["deliveryId"]);
+            assert_eq!(found.unwrap()["status"], "DELIVERED");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_ping_whose_outcome_is_waited_for_is_answered_or_can_be_made_again() {
+    let matrix = Matrix::of("test-ping with its delivery").polling();
+    matrix
+        .run(async |stage| {
+            let first = stage.app.ping_preferring(&stage.id, "wait=1");
+            let mut ping = stage.disturbed(first).await;
+            if !succeeded(&ping) {
+                ping = stage.app.ping_preferring(&stage.id, "wait=20").await;
+                assert_eq!(ping.status, StatusCode::OK);
+            }
+            let data = ping.data();
+            stage.expect_arrival(&data["deliveryId"]);
+            assert_eq!(data["success"], ping.status == StatusCode::OK);
+            let expected = match ping.status {
+                StatusCode::OK => "DELIVERED",
+                _ => "PENDING",
+            };
+            assert_eq!(data["status"], expected);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_ping_is_delivered_whatever_fails_meanwhile() {
+    let matrix = Matrix::of("delivery of a ping");
+    matrix
+        .run(async |stage| {
+            let ping = stage.app.ping_preferring(&stage.id, "respond-async").await;
+            stage.expect_arrival(&ping.data()["deliveryId"]);
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            assert_eq!(stage.only_delivery().await["status"], "DELIVERED");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_event_is_accepted_or_can_be_published_again() {
+    for key in [None, Some("key-1")] {
+        let name = if key.is_some() {
+            "publish under a key"
+        } else {
+            "publish"
+        };
+        Matrix::of(name)
+            .run(async |stage| {
+                let publish = || {
+                    let mut request = stage.app.publishing();
+                    if let Some(key) = key {
+                        request = request.header("idempotency-key", key);
+                    }
+                    let body = json!({"type": "invoice.paid", "data": null});
+                    answer(request.body(body.to_string()))
+                };
+                let first = stage.disturbed(publish()).await;
+                let data = accepted(first, publish()).await;
+                stage.expect_arrival(&data["id"]);
+                stage.drain().await;
+                let history = stage.app.deliveries(&stage.id).await;
+                assert!(history.iter().all(|item| item["status"] == "DELIVERED"));
+                if key.is_some() {
+                    assert_eq!(history.len(), 1);
+                }
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_reaches_every_endpoint_once_whatever_fails_meanwhile() {
+    let matrix = Matrix::of("fan-out");
+    matrix
+        .run(async |stage| {
+            // More than the queue takes at once.
+            let mut ids = vec![stage.id.clone()];
+            for _ in 0..10 {
+                ids.push(stage.app.create_webhook(&stage.receiver.url).await.0);
+            }
+            let event = stage.publish().await;
+            for _ in 1..ids.len() {
+                stage.expect_arrival(&json!(event));
+            }
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            for id in &ids {
+                let delivery = stage.app.only_delivery(id).await;
+                assert_eq!(delivery["status"], "DELIVERED");
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_delivery_is_made_whatever_fails_meanwhile() {
+    let matrix = Matrix::of("delivery").with_pairs();
+    matrix
+        .run(async |stage| {
+            stage.publish_and_fan_out().await;
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            let delivery = stage.only_delivery().await;
+            assert_eq!(delivery["status"], "DELIVERED");
+            assert_eq!(delivery["attempts"], 1);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_delivery_to_a_deleted_endpoint_ends() {
+    let matrix = Matrix::of("abandoned delivery");
+    matrix
+        .run(async |stage| {
+            stage.app.published("invoice.paid").await;
+            stage.handle_queued().await;
+            let deleted = stage.app.delete(&stage.path("")).await;
+            assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            assert_eq!(stage.receiver.received().len(), 0);
+            assert!(stage.app.table_text().await.contains("endpoint_deleted"));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_fails_is_followed_by_another_one_from_the_queue() {
+    let matrix = Matrix::of("failing attempt, queue").retrying("1,1");
+    matrix
+        .run(async |stage| {
+            stage.answer_with(500);
+            stage.publish_and_fan_out().await;
+            stage.handle_disturbed().await;
+            stage.answer_with(200);
+            stage.drain().await;
+            assert_eq!(stage.only_delivery().await["status"], "DELIVERED");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_attempt_that_fails_is_followed_by_another_one_from_the_table() {
+    let matrix = Matrix::of("failing attempt, table").retrying("1200,1200");
+    matrix
+        .run(async |stage| {
+            stage.answer_with(500);
+            stage.publish_and_fan_out().await;
+            stage.handle_disturbed().await;
+            stage.answer_with(200);
+            stage.drain().await;
+            assert_eq!(stage.only_delivery().await["status"], "DELIVERED");
+        })
+        .await;
+}
+
+/// A stage whose endpoint fails since a day, with a second attempt due now.
+async fn due(stage: &Stage, after: Duration) {
+    stage.answer_with(500);
+    stage.publish_and_fan_out().await;
+    stage.handle_queued().await;
+    stage.clock.advance(after);
+    stage.app.handle_one(r#"{"kind":"sweep"}"#).await;
+}
+
+#[tokio::test]
+async fn a_last_attempt_that_fails_ends_the_delivery() {
+    let matrix = Matrix::of("last attempt").retrying("1200");
+    matrix
+        .run(async |stage| {
+            due(stage, DAY).await;
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            let delivery = stage.only_delivery().await;
+            assert_eq!(delivery["status"], "FAILED");
+            assert_eq!(delivery["attempts"], 2);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_success_ends_that_an_endpoint_fails() {
+    let matrix = Matrix::of("success after a failure");
+    matrix
+        .run(async |stage| {
+            due(stage, DAY).await;
+            stage.answer_with(200);
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            assert_eq!(stage.only_delivery().await["status"], "DELIVERED");
+            assert!(!stage.app.table_text().await.contains("failingSince"));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_gone_is_disabled() {
+    let matrix = Matrix::of("410").with_pairs();
+    matrix
+        .run(async |stage| {
+            stage.answer_with(410);
+            stage.publish_and_fan_out().await;
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            assert_eq!(stage.only_delivery().await["status"], "FAILED");
+            assert_eq!(stage.disabled_reason().await, "GONE");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn an_endpoint_that_fails_for_too_long_is_disabled() {
+    let matrix = Matrix::of("failing too long");
+    matrix
+        .run(async |stage| {
+            due(stage, 6 * DAY).await;
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            assert_eq!(stage.only_delivery().await["status"], "FAILED");
+            assert_eq!(stage.disabled_reason().await, "FAILING");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn what_is_due_is_handed_to_the_queue_whatever_fails_meanwhile() {
+    let matrix = Matrix::of("sweep").retrying("1200,1200");
+    matrix
+        .run(async |stage| {
+            stage.answer_with(500);
+            stage.publish_and_fan_out().await;
+            stage.handle_queued().await;
+            stage.clock.advance(DAY);
+            stage.answer_with(200);
+            stage.app.enqueue(r#"{"kind":"sweep"}"#).await;
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            let delivery = stage.only_delivery().await;
+            assert_eq!(delivery["status"], "DELIVERED");
+            assert_eq!(delivery["attempts"], 2);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn reading_deliveries_can_be_repeated() {
+    for name in ["deliveries", "delivery in full"] {
+        Matrix::of(name)
+            .run(async |stage| {
+                stage.publish().await;
+                stage.drain().await;
+                let mut path = stage.path("/deliveries");
+                if name == "delivery in full" {
+                    let delivery = stage.only_delivery().await;
+                    path = format!("{path}/{}", delivery["id"].as_str().unwrap());
+                }
+                let undisturbed = stage.app.get(&path).await;
+                let disturbed = stage.disturbed(stage.app.get(&path)).await;
+                if succeeded(&disturbed) {
+                    assert_eq!(disturbed.body, undisturbed.body);
+                }
+                assert_eq!(stage.app.get(&path).await.body, undisturbed.body);
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_resend_is_accepted_or_can_be_made_again() {
+    let matrix = Matrix::of("resend");
+    matrix
+        .run(async |stage| {
+            let event = stage.publish().await;
+            stage.drain().await;
+            let first = stage.only_delivery().await;
+            let first = first["id"].as_str().unwrap();
+            let path = stage.path(&format!("/deliveries/{first}/resend"));
+            let resent = stage.disturbed(stage.app.post(&path)).await;
+            let data = accepted(resent, stage.app.post(&path)).await;
+            stage.expect_arrival(&json!(event));
+            stage.drain().await;
+            let id = data["id"].as_str().unwrap();
+            let delivery = stage.app.delivery(&stage.id, id).await;
+            assert_eq!(delivery["status"], "DELIVERED");
+        })
+        .await;
+}
+
+/// Writes three failed deliveries, and asks to recover them as `ask` does.
+async fn recover(stage: &Stage, disturbed: bool) {
+    let before = stage.clock.now() - Duration::from_secs(60 * 60);
+    let failed = stage
+        .app
+        .seed_failures(endpoint_id(&stage.id), 3, before)
+        .await;
+    let body = json!({"since": before.to_string(), "status": "FAILED"});
+    let path = stage.path("/recover");
+    let ask = || stage.app.post_json(&path, &body);
+    let first = if disturbed {
+        stage.disturbed(ask()).await
+    } else {
+        ask().await
+    };
+    let data = accepted(first, ask()).await;
+    assert_eq!(data["deliveries"], 3);
+    for task in failed {
+        stage.expect_arrival(&json!(task.event_id));
+    }
+}
+
+#[tokio::test]
+async fn a_recovery_is_accepted_or_can_be_asked_for_again() {
+    let matrix = Matrix::of("recover");
+    matrix.run(async |stage| recover(stage, true).await).await;
+}
+
+#[tokio::test]
+async fn a_recovery_is_made_once_whatever_fails_meanwhile() {
+    let matrix = Matrix::of("recovery in the background");
+    matrix
+        .run(async |stage| {
+            recover(stage, false).await;
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            let history = stage.app.deliveries(&stage.id).await;
+            let delivered = history.iter().filter(|item| item["status"] == "DELIVERED");
+            assert_eq!(delivered.count(), 3);
+            assert_eq!(history.len(), 6);
+        })
+        .await;
+}

@@ -1,0 +1,298 @@
+//! Where one case of a fault matrix is played: a service with one endpoint,
+//! its receiver, and nothing that happens by itself.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use local::service;
+use serde_json::{Value, json};
+use webhook_endpoints::clock::Clock;
+
+use super::hand_clock::HandClock;
+use super::matrix::Faults;
+use super::queue::message;
+use super::receiver::{Received, Receiver};
+use super::{Answer, Options, TestApp};
+
+/// The cleanup that the guide tells operators of, as their command does it.
+#[expect(dead_code, reason = "a part of it is for the command alone")]
+#[path = "../../../admin/src/sweep.rs"]
+mod admin_sweep;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// See above.
+pub struct Stage {
+    pub app: TestApp,
+    pub clock: HandClock,
+    pub receiver: Receiver,
+    /// What the receiver answers.
+    pub status: Arc<AtomicU16>,
+    /// The endpoint, and the secret that it began with.
+    pub id: String,
+    pub secret: String,
+    faults: Faults,
+    accepted: Mutex<Vec<String>>,
+    phantoms: Mutex<usize>,
+}
+
+impl Stage {
+    pub async fn start(faults: Faults, polling: bool, schedule: &str) -> Self {
+        let clock = HandClock::at_now();
+        let mut options = Options {
+            polling,
+            visibility_timeout: if polling { 1 } else { 600 },
+            ..Options::default()
+        };
+        options.settings.clock = clock.clock();
+        options.settings.schedule = schedule.parse().expect("a schedule");
+        // Every request looks its key up: that is a call that can fail as well.
+        options.settings.api_key_cache = Duration::ZERO;
+        let app = TestApp::start_with(options).await;
+        let (receiver, status) = Receiver::switched().await;
+        status.store(200, Ordering::SeqCst);
+        let (id, secret) = app.create_webhook(&receiver.url).await;
+        Self {
+            app,
+            clock,
+            receiver,
+            status,
+            id,
+            secret,
+            faults,
+            accepted: Mutex::default(),
+            phantoms: Mutex::default(),
+        }
+    }
+
+    pub fn path(&self, rest: &str) -> String {
+        format!("/{}{rest}", self.id)
+    }
+
+    /// Does what the faults of the case are for. They are over once it is done.
+    pub async fn disturbed<T>(&self, work: impl Future<Output = T>) -> T {
+        self.faults.arm(&self.app.wire);
+        let done = work.await;
+        self.app.wire.mend();
+        done
+    }
+
+    /// That this was accepted, and has to reach a receiver once more.
+    pub fn expect_arrival(&self, webhook_id: &Value) {
+        let webhook_id = webhook_id.as_str().expect("an id").to_owned();
+        self.accepted.lock().unwrap().push(webhook_id);
+    }
+
+    pub fn arrived(&self, webhook_id: &str) -> Vec<Received> {
+        let mut arrived = self.receiver.received();
+        arrived.retain(|request| request.header("webhook-id") == webhook_id);
+        arrived
+    }
+
+    /// Has the app count this many endpoints, although it has one.
+    pub async fn fill(&self, count: usize) {
+        *self.phantoms.lock().unwrap() = count - 1;
+        self.app
+            .clients
+            .dynamodb
+            .update_item()
+            .table_name(&self.app.resources.table_name)
+            .key("pk", text(format!("APP#{}", self.app.app_id)))
+            .key("sk", text("APP"))
+            .update_expression("SET endpointCount = :count")
+            .expression_attribute_values(":count", AttributeValue::N(count.to_string()))
+            .send()
+            .await
+            .expect("an update");
+    }
+
+    /// Publishes an event that the stage's endpoint will get.
+    pub async fn publish(&self) -> String {
+        let id = self.app.published("invoice.paid").await;
+        self.expect_arrival(&json!(id));
+        id
+    }
+
+    /// Pings an endpoint, and asserts that the ping arrives under this secret
+    /// and not under those.
+    pub async fn assert_signs(&self, id: &str, secret: &str, not: &[&str]) {
+        let ping = self.app.ping_preferring(id, "respond-async").await;
+        let ping_id = ping.data()["deliveryId"].clone();
+        self.expect_arrival(&ping_id);
+        self.drain().await;
+        let arrived = self.arrived(ping_id.as_str().expect("an id"));
+        assert!(!arrived.is_empty(), "a ping did not arrive");
+        for request in arrived {
+            assert!(request.was_signed_with(secret));
+            assert!(!not.iter().any(|other| request.was_signed_with(other)));
+        }
+    }
+
+    /// Handles what the queue has to give now, as it would be handled: what
+    /// fails comes back at once. Whether there was anything.
+    pub async fn handle_queued(&self) -> bool {
+        let sqs = &self.app.clients.sqs;
+        let queue_url = &self.app.resources.queue_url;
+        let received = sqs
+            .receive_message()
+            .queue_url(queue_url)
+            .max_number_of_messages(10)
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .send()
+            .await
+            .expect("messages");
+        let messages = received.messages.unwrap_or_default();
+        let mut batch = Vec::new();
+        for got in &messages {
+            let mut one = message(got.message_id(), got.body().unwrap_or_default());
+            for (name, value) in got.attributes().into_iter().flatten() {
+                let name = name.as_str().to_owned();
+                one.attributes.insert(name, value.clone());
+            }
+            batch.push(one);
+        }
+        let back = self.app.handle(batch).await.expect("named messages");
+        for got in &messages {
+            let receipt = got.receipt_handle().expect("a receipt");
+            if back.iter().any(|id| Some(id.as_str()) == got.message_id()) {
+                let again = sqs
+                    .change_message_visibility()
+                    .queue_url(queue_url)
+                    .receipt_handle(receipt)
+                    .visibility_timeout(0);
+                again.send().await.expect("a change");
+            } else {
+                let done = sqs
+                    .delete_message()
+                    .queue_url(queue_url)
+                    .receipt_handle(receipt);
+                done.send().await.expect("a deletion");
+            }
+        }
+        !messages.is_empty()
+    }
+
+    /// Handles all that is on the queue or comes of it, also what is delayed or
+    /// waits in the table until it is due, until there is nothing more.
+    pub async fn drain(&self) {
+        let draining = async {
+            loop {
+                if self.handle_queued().await {
+                    continue;
+                }
+                if self.something_is_hidden().await {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    continue;
+                }
+                if !self.something_is_scheduled().await {
+                    return;
+                }
+                self.clock.advance(DAY);
+                let sweep = message(Some("sweep"), r#"{"kind":"sweep"}"#);
+                assert_eq!(self.app.handle([sweep]).await, Ok(Vec::new()));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), draining)
+            .await
+            .expect("the queue does not become empty");
+    }
+
+    async fn something_is_hidden(&self) -> bool {
+        let found = self
+            .app
+            .clients
+            .sqs
+            .get_queue_attributes()
+            .queue_url(&self.app.resources.queue_url)
+            .attribute_names(QueueAttributeName::All)
+            .send()
+            .await
+            .expect("attributes");
+        let attributes = found.attributes.expect("attributes");
+        [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ]
+        .iter()
+        .any(|name| attributes[name] != "0")
+    }
+
+    async fn something_is_scheduled(&self) -> bool {
+        let items = self.app.items().await;
+        items.iter().any(|item| item.contains_key("gsi2pk"))
+    }
+
+    /// Has all messages handled and cleans up as operators are told to. Then
+    /// nothing may be missing, and nothing left over.
+    pub async fn comes_to_rest(&self) {
+        self.drain().await;
+        let table = self.app.table();
+        let secrets = service::secrets(&self.app.clients);
+        let later = Clock::system().now() + DAY;
+        let found = admin_sweep::find(&table, &secrets, DAY / 2, later).await;
+        for found in found.expect("what is to be swept") {
+            let removed = admin_sweep::remove(&table, &secrets, &found).await;
+            removed.expect("a removal");
+        }
+        self.assert_endpoints_and_secrets_belong_together().await;
+        for item in self.app.items().await {
+            let pending = item.get("status") == Some(&text("PENDING"));
+            assert!(!pending, "pending for ever: {item:?}");
+        }
+        let mut arrived: Vec<_> = self.receiver.received();
+        for webhook_id in self.accepted.lock().unwrap().iter() {
+            let position = arrived
+                .iter()
+                .position(|request| request.header("webhook-id") == webhook_id);
+            let position = position.unwrap_or_else(|| panic!("{webhook_id} is lost"));
+            arrived.remove(position);
+        }
+    }
+
+    /// Asserts that the table has no endpoint, in use or not, without its
+    /// secret, that there is no secret without endpoint, and that the endpoints
+    /// are counted rightly.
+    pub async fn assert_endpoints_and_secrets_belong_together(&self) {
+        let items = self.app.items().await;
+        let stored: Vec<_> = items
+            .iter()
+            .filter_map(|item| item["sk"].as_s().ok()?.strip_prefix("ENDPOINT#"))
+            .collect();
+        let secret_names = self.app.secret_names().await;
+        assert_eq!(secret_names, self.app.secret_names_of(&stored));
+        let endpoints = self.app.table().endpoints(self.app.app_id).await;
+        let endpoints = endpoints.expect("endpoints");
+        assert_eq!(endpoints.len(), stored.len(), "a deletion is not finished");
+        let secrets = service::secrets(&self.app.clients);
+        for endpoint in &endpoints {
+            let secret = secrets.of(endpoint).await.expect("an answer");
+            assert!(secret.is_some(), "no secret of this version: {endpoint:?}");
+        }
+        let app = items.iter().find(|item| item["sk"] == text("APP"));
+        let count = app.expect("an app")["endpointCount"].as_n();
+        let phantoms = *self.phantoms.lock().unwrap();
+        assert_eq!(count, Ok(&(endpoints.len() + phantoms).to_string()));
+    }
+}
+
+/// Whether a disturbed request succeeded. If it did not, the answer says that
+/// it can be made again.
+#[track_caller]
+pub fn succeeded(answer: &Answer) -> bool {
+    if answer.status.is_success() {
+        assert!(answer.body.is_null() || answer.body["success"] == true);
+        return true;
+    }
+    answer.assert_error(503, "UNAVAILABLE");
+    assert!(answer.headers.contains_key("retry-after"));
+    false
+}
+
+fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
