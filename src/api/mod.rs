@@ -7,6 +7,7 @@ mod deliveries;
 mod error;
 mod events;
 mod extract;
+pub mod gateway;
 mod openapi;
 mod prefer;
 mod recover;

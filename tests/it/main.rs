@@ -21,6 +21,7 @@ mod bad_bodies;
 mod bad_requests;
 mod batch;
 mod changes;
+mod decoding;
 mod delivery_detail;
 mod disabling;
 mod egress;
