@@ -13,7 +13,8 @@ use super::cursor::{ListKey, is_well_formed};
 use super::error::ApiError;
 use super::extract::{DeliveryScope, EndpointScope, QueryParameters, parse_time};
 use super::webhooks::NO_ENDPOINT;
-use super::{Api, success};
+use super::{Api, ApiState, success};
+use crate::aws::AwsError;
 use crate::aws::table::{FullDelivery, HistoryQuery};
 use crate::domain::delivery::{Attempt, Delivery, UnknownStatus, Verdict};
 use crate::domain::endpoint::Endpoint;
@@ -241,12 +242,26 @@ pub(super) async fn resend(
         attempt: 1,
         payload: found.payload,
     };
-    api.queue.send(&Message::Delivery(task.clone())).await?;
-    if let Err(error) = api.table.record_accepted(&task).await {
-        warn!(%error, "an accepted delivery was not recorded");
-    }
+    api.accept(&Message::Delivery(task.clone()), &task).await?;
     let delivery = task.delivery();
     Ok((StatusCode::ACCEPTED, success(Listed::from(&delivery))).into_response())
+}
+
+impl ApiState {
+    /// Accepts a delivery. The queue first: it is what makes the delivery
+    /// happen. The record is only its picture, and the delivery function draws
+    /// it if this call can't.
+    pub(super) async fn accept(
+        &self,
+        message: &Message,
+        task: &DeliveryTask,
+    ) -> Result<(), AwsError> {
+        self.queue.send(message).await?;
+        if let Err(error) = self.table.record_accepted(task).await {
+            warn!(%error, "an accepted delivery was not recorded");
+        }
+        Ok(())
+    }
 }
 
 /// The endpoint and the delivery of a path.

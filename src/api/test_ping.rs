@@ -48,12 +48,7 @@ pub(super) async fn test_ping(
         .map_err(|_| ApiError::Internal)?;
     let task = ping.clone().task(api.retention);
     Span::current().record("delivery_id", tracing::field::display(task.delivery_id));
-    // The queue first: it is what makes the ping happen. The record is only
-    // its picture, and the delivery function draws it if this call can't.
-    api.queue.send(&Message::TestPing(ping)).await?;
-    if let Err(error) = api.table.record_accepted(&task).await {
-        warn!(%error, "an accepted delivery was not recorded");
-    }
+    api.accept(&Message::TestPing(ping), &task).await?;
     let known = wait_for_outcome(&api, &task, deadline).await;
     let status = match known {
         Some(_) => StatusCode::OK,

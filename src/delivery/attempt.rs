@@ -54,7 +54,12 @@ impl Deliverer {
         // Before the endpoint is read: what is dated after a rotation has read
         // the endpoint after it, and is signed with the new secret.
         let started_at = self.clock.now();
-        let ready = match self.find(&task).await? {
+        let Ready {
+            endpoint,
+            secret,
+            delivery,
+            payload,
+        } = match self.find(&task).await? {
             Found::Ready(ready) => *ready,
             Found::Done => {
                 info!(
@@ -68,7 +73,9 @@ impl Deliverer {
             }
             Found::Abandon(reason) => return self.abandon(&task, reason).await,
         };
-        let attempt = self.send(&task, &ready, started_at).await;
+        let attempt = self
+            .send(&task, &endpoint, &secret, payload, started_at)
+            .await;
         let wait = if task.is_test_ping() {
             None
         } else {
@@ -78,14 +85,14 @@ impl Deliverer {
         // Counted from the end, as the queue does that holds the next one back: a
         // receiver that let the deadline pass is not asked again at once.
         let retry_at = wait.map(|wait| attempt.ended_at() + wait);
-        let delivery = ready.delivery.after(&attempt, retry_at);
+        let delivery = delivery.after(&attempt, retry_at);
         let scheduled = wait.is_some_and(|wait| wait > MAX_DELAY);
         if let (Some(wait), false) = (wait, scheduled) {
             self.enqueue_next(&task, wait).await?;
         }
         // Before it is recorded, because a recorded attempt is not looked at again.
         if !task.is_test_ping() {
-            self.judge(&ready.endpoint, &attempt).await?;
+            self.judge(&endpoint, &attempt).await?;
         }
         let recorded = self
             .table
@@ -133,22 +140,20 @@ impl Deliverer {
         ))
     }
 
-    async fn send(&self, task: &DeliveryTask, ready: &Ready, started_at: Timestamp) -> Attempt {
+    async fn send(
+        &self,
+        task: &DeliveryTask,
+        endpoint: &Endpoint,
+        secret: &SigningSecret,
+        payload: String,
+        started_at: Timestamp,
+    ) -> Attempt {
         let webhook_id = task.event_id.to_string();
-        let payload = &ready.payload;
-        let signature = ready
-            .secret
-            .sign(&webhook_id, started_at, payload.as_bytes());
+        let signature = secret.sign(&webhook_id, started_at, payload.as_bytes());
         let begun = Instant::now();
         let verdict = self
             .sender
-            .post(
-                &ready.endpoint.url,
-                &webhook_id,
-                started_at,
-                &signature,
-                payload.clone(),
-            )
+            .post(&endpoint.url, &webhook_id, started_at, &signature, payload)
             .await;
         Attempt {
             number: task.attempt,

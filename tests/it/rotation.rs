@@ -1,7 +1,7 @@
 //! Rotation of secrets: the old one signs nothing any more.
 
 use futures_util::future::join_all;
-use reqwest::{Method, StatusCode};
+use reqwest::StatusCode;
 use webhook_endpoints::delivery::Envelope;
 use webhook_endpoints::domain::id::EndpointId;
 use webhook_endpoints::domain::iso_millis;
@@ -9,7 +9,7 @@ use webhook_endpoints::domain::message::Message;
 
 use crate::support::hand_clock::HandClock;
 use crate::support::receiver::{Received, Receiver};
-use crate::support::{Answer, Options, TestApp, answer};
+use crate::support::{Answer, Options, TestApp};
 
 fn secret_of(rotated: &Answer) -> String {
     assert_eq!(rotated.status, StatusCode::OK, "{rotated:?}");
@@ -71,10 +71,8 @@ async fn a_ping_that_waited_in_the_queue_is_signed_with_the_secret_of_its_attemp
 }
 
 async fn enqueue(app: &TestApp, id: &str) {
-    let ping = app
-        .request(Method::POST, &format!("/{id}/test-ping"))
-        .header("prefer", "respond-async");
-    assert_eq!(answer(ping).await.status, StatusCode::ACCEPTED);
+    let ping = app.ping_preferring(id, "respond-async").await;
+    assert_eq!(ping.status, StatusCode::ACCEPTED);
 }
 
 /// Has the delivery function handle a message of the queue.

@@ -66,10 +66,8 @@ async fn a_message_holds_no_secret_and_no_key() {
     })
     .await;
     let (id, secret) = app.create_webhook("https://example.com/hook").await;
-    let ping = app
-        .request(Method::POST, &format!("/{id}/test-ping"))
-        .header("prefer", "respond-async");
-    assert_eq!(answer(ping).await.status, StatusCode::ACCEPTED);
+    let ping = app.ping_preferring(&id, "respond-async").await;
+    assert_eq!(ping.status, StatusCode::ACCEPTED);
 
     let received = app
         .clients

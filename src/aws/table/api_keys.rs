@@ -94,7 +94,7 @@ impl Table {
             .index_name(INDEX)
             .key_condition_expression("gsi1pk = :keys")
             .expression_attribute_values(":keys", text(keys_of(app_id)));
-        collect(OPERATION, query, usize::MAX)
+        collect(OPERATION, query)
             .await?
             .into_iter()
             .map(|item| {

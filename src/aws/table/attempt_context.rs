@@ -5,10 +5,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use jiff::Timestamp;
 
-use super::delivery_item::{DeliveryItem, delivery_key};
+use super::delivery_item::{delivery, delivery_key};
 use super::endpoint_item::{endpoint_key, live_endpoint};
 use super::events::{StoredEvent, event_key, stored_event};
-use super::{Item, Table, decode};
+use super::{Item, Table};
 use crate::aws::AwsError;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
@@ -92,12 +92,7 @@ impl AttemptContext {
         let kind = sk.and_then(|sk| sk.split('#').next()).unwrap_or_default();
         match kind {
             "ENDPOINT" => self.endpoint = live_endpoint(operation, item)?,
-            "DELIVERY" => {
-                let delivery = decode::<DeliveryItem>(operation, item)?
-                    .into_delivery()
-                    .map_err(|reason| AwsError::unexpected(operation, reason))?;
-                self.delivery = Some(delivery);
-            }
+            "DELIVERY" => self.delivery = Some(delivery(operation, item)?),
             _ => {
                 let event = stored_event(operation, item)?;
                 self.event = Some(event).filter(|event| event.expires_at > now);

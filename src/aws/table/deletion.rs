@@ -154,7 +154,7 @@ impl Table {
             .key_condition_expression("gsi1pk = :marked AND gsi1sk < :until")
             .expression_attribute_values(":marked", text(MARKED))
             .expression_attribute_values(":until", text(iso_millis(until)));
-        collect(OPERATION, query, usize::MAX)
+        collect(OPERATION, query)
             .await?
             .into_iter()
             .map(|item| {

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Item, key};
+use super::{Item, decode, key};
+use crate::aws::AwsError;
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus, Failure, Verdict};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
@@ -87,6 +88,13 @@ pub(super) fn delivery_of_sort(sk: &str) -> Option<DeliveryId> {
 /// Key of a delivery's item.
 pub(super) fn delivery_key(endpoint_id: EndpointId, id: DeliveryId) -> Item {
     key(partition(endpoint_id), sort(id))
+}
+
+/// The delivery of an item.
+pub(super) fn delivery(operation: &'static str, item: Item) -> Result<Delivery, AwsError> {
+    decode::<DeliveryItem>(operation, item)?
+        .into_delivery()
+        .map_err(|reason| AwsError::unexpected(operation, reason))
 }
 
 impl From<&Delivery> for DeliveryItem {

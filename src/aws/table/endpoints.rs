@@ -120,7 +120,7 @@ impl Table {
             .expression_attribute_values(":endpoint", text(ENDPOINT))
             .scan_index_forward(false)
             .consistent_read(true);
-        collect(OPERATION, query, usize::MAX)
+        collect(OPERATION, query)
             .await?
             .into_iter()
             .filter_map(|item| live_endpoint(OPERATION, item).transpose())

@@ -3,8 +3,8 @@
 use aws_sdk_dynamodb::types::Select;
 use jiff::Timestamp;
 
-use super::delivery_item::{DeliveryItem, delivery_of_sort, partition, sort, status_partition};
-use super::{INDEX, Table, decode, number, text};
+use super::delivery_item::{delivery, delivery_of_sort, partition, sort, status_partition};
+use super::{INDEX, Table, number, text};
 use crate::aws::AwsError;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
@@ -107,10 +107,7 @@ impl Table {
                 .await
                 .map_err(|error| AwsError::new(OPERATION, error))?;
             for item in page.items.unwrap_or_default() {
-                let delivery = decode::<DeliveryItem>(OPERATION, item)?
-                    .into_delivery()
-                    .map_err(|reason| AwsError::unexpected(OPERATION, reason))?;
-                deliveries.push(delivery);
+                deliveries.push(delivery(OPERATION, item)?);
             }
             start = page.last_evaluated_key;
             if start.is_none() || deliveries.len() > limit {

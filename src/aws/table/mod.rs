@@ -92,11 +92,10 @@ fn decode<T: serde::de::DeserializeOwned>(
     serde_dynamo::from_item(item).map_err(|error| AwsError::unexpected(operation, error))
 }
 
-/// All items of a query, page by page, until there are no more or `enough`.
+/// All items of a query, page by page.
 async fn collect(
     operation: &'static str,
     query: QueryFluentBuilder,
-    enough: usize,
 ) -> Result<Vec<Item>, AwsError> {
     let mut items = Vec::new();
     let mut start = None;
@@ -109,7 +108,7 @@ async fn collect(
             .map_err(|error| AwsError::new(operation, error))?;
         items.extend(page.items.unwrap_or_default());
         start = page.last_evaluated_key;
-        if start.is_none() || items.len() >= enough {
+        if start.is_none() {
             return Ok(items);
         }
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
-use aws_sdk_sqs::types::QueueAttributeName;
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use webhook_endpoints::domain::message::{DeliveryTask, Message};
@@ -140,18 +139,8 @@ impl TestApp {
 
     /// How many messages wait on the queue until their delay is over.
     pub async fn delayed(&self) -> u32 {
-        let name = QueueAttributeName::ApproximateNumberOfMessagesDelayed;
-        let found = self
-            .clients
-            .sqs
-            .get_queue_attributes()
-            .queue_url(&self.resources.queue_url)
-            .attribute_names(QueueAttributeName::All)
-            .send()
-            .await
-            .expect("attributes");
-        let attributes = found.attributes.expect("attributes");
-        attributes[&name].parse().expect("a number")
+        let [_, _, delayed] = self.queue_counts().await;
+        delayed
     }
 
     /// The only delivery in the history of an endpoint.

@@ -94,28 +94,32 @@ impl TestApp {
             .collect()
     }
 
+    /// How many messages of the queue are visible, being handled, and delayed.
+    pub async fn queue_counts(&self) -> [u32; 3] {
+        let found = self
+            .clients
+            .sqs
+            .get_queue_attributes()
+            .queue_url(&self.resources.queue_url)
+            .attribute_names(QueueAttributeName::All)
+            .send()
+            .await
+            .expect("attributes");
+        let attributes = found.attributes.expect("attributes");
+        [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ]
+        .map(|name| attributes[&name].parse().expect("a number"))
+    }
+
     /// Waits until the queue holds no message, neither a visible one nor one
     /// that is being handled or comes back later.
     pub async fn queue_is_empty(&self) {
         eventually("an empty queue", async || {
-            let found = self
-                .clients
-                .sqs
-                .get_queue_attributes()
-                .queue_url(&self.resources.queue_url)
-                .attribute_names(QueueAttributeName::All)
-                .send()
-                .await
-                .expect("attributes");
-            let attributes = found.attributes.expect("attributes");
-            [
-                QueueAttributeName::ApproximateNumberOfMessages,
-                QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-                QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-            ]
-            .iter()
-            .all(|name| attributes[name] == "0")
-            .then_some(())
+            let counts = self.queue_counts().await;
+            counts.iter().all(|count| *count == 0).then_some(())
         })
         .await;
     }

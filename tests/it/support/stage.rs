@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::{MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::MessageSystemAttributeName;
 use local::service;
 use serde_json::{Value, json};
 use webhook_endpoints::clock::Clock;
@@ -202,24 +202,8 @@ impl Stage {
     }
 
     async fn something_is_hidden(&self) -> bool {
-        let found = self
-            .app
-            .clients
-            .sqs
-            .get_queue_attributes()
-            .queue_url(&self.app.resources.queue_url)
-            .attribute_names(QueueAttributeName::All)
-            .send()
-            .await
-            .expect("attributes");
-        let attributes = found.attributes.expect("attributes");
-        [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        ]
-        .iter()
-        .any(|name| attributes[name] != "0")
+        let counts = self.app.queue_counts().await;
+        counts.iter().any(|count| *count != 0)
     }
 
     async fn something_is_scheduled(&self) -> bool {
