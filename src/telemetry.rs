@@ -3,12 +3,18 @@
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 /// Starts logging at this level. The SDK and the HTTP client keep to warnings:
 /// what they log below that may show headers and bodies.
 pub fn init(level: Level) {
+    init_to(level, std::io::stdout);
+}
+
+/// Starts logging at this level, to somewhere else.
+pub fn init_to(level: Level, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let ours = Targets::new()
         .with_default(Level::WARN.min(level))
         .with_target("webhook_endpoints", level)
@@ -18,6 +24,7 @@ pub fn init(level: Level) {
         .with(ours)
         .with(
             tracing_subscriber::fmt::layer()
+                .with_writer(writer)
                 .json()
                 .flatten_event(true)
                 .with_current_span(true)

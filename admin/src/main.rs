@@ -9,11 +9,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use aws_config::BehaviorVersion;
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use webhook_endpoints::aws::secrets::{RECOVERY_DAYS, Secrets};
-use webhook_endpoints::aws::{sdk_config, table::Table};
+use webhook_endpoints::aws::{table::Table, timeouts};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::api_key::ApiKeyRecord;
 use webhook_endpoints::domain::id::{AppId, EndpointId, KeyId};
@@ -132,7 +133,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), BoxError> {
-    let sdk = sdk_config().await;
+    let sdk = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts())
+        .load()
+        .await;
     let now = Clock::system().now();
     let table = |name: TableName| {
         let client = aws_sdk_dynamodb::Client::new(&sdk);

@@ -3,24 +3,36 @@
 //! fault.
 
 mod error;
+mod http;
+mod on_demand;
 pub mod queue;
 pub mod secrets;
 pub mod table;
 
 use std::time::Duration;
 
+use aws_config::environment::{
+    EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider,
+};
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
 pub use error::{AwsError, Fault};
+pub use on_demand::OnDemand;
 
-/// SDK configuration from the environment (region, credentials,
-/// `AWS_ENDPOINT_URL`), with deadlines that leave a caller time for an answer.
+/// SDK configuration of a function, from the environment that Lambda gives it
+/// (Region, credentials, `AWS_ENDPOINT_URL`), with deadlines that leave a caller
+/// time for an answer. It looks for credentials nowhere else: each place costs a
+/// client of its own.
 pub async fn sdk_config() -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
+    let found = aws_config::defaults(BehaviorVersion::latest())
+        .region(EnvironmentVariableRegionProvider::new())
+        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
         .timeout_config(timeouts())
         .load()
-        .await
+        .await;
+    let http_client = http::http_client(found.region(), found.endpoint_url());
+    found.into_builder().http_client(http_client).build()
 }
 
 /// An attempt that hangs is given up after 3 s, a call with all its attempts

@@ -6,21 +6,21 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::AwsError;
+use super::{AwsError, OnDemand};
 use crate::domain::message::Message;
 
 /// The queue that the delivery function reads. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    client: Client,
+    client: OnDemand<Client>,
     url: String,
 }
 
 impl Queue {
     /// The queue of this URL.
-    pub fn new(client: Client, url: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<OnDemand<Client>>, url: impl Into<String>) -> Self {
         Self {
-            client,
+            client: client.into(),
             url: url.into(),
         }
     }

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use lru::LruCache;
 use secrecy::ExposeSecret;
 
-use super::AwsError;
 use super::error::has_code;
+use super::{AwsError, OnDemand};
 use crate::domain::endpoint::{Endpoint, SecretVersion};
 use crate::domain::id::{AppId, EndpointId};
 use crate::domain::signing::SigningSecret;
@@ -30,7 +30,7 @@ type VersionCache = LruCache<(EndpointId, SecretVersion), Arc<SigningSecret>>;
 /// The secrets of one deployment. Cheap to clone; clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Secrets {
-    client: Client,
+    client: OnDemand<Client>,
     prefix: String,
     cache: Arc<Mutex<VersionCache>>,
 }
@@ -48,9 +48,9 @@ pub struct StoredSecret {
 
 impl Secrets {
     /// The secrets whose names begin with `<prefix>/`.
-    pub fn new(client: Client, prefix: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<OnDemand<Client>>, prefix: impl Into<String>) -> Self {
         Self {
-            client,
+            client: client.into(),
             prefix: prefix.into(),
             cache: Arc::new(Mutex::new(LruCache::new(CACHED_VERSIONS))),
         }

@@ -5,7 +5,7 @@ use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, LambdaEvent};
 use webhook_endpoints::api::gateway::with_encoded_query;
 use webhook_endpoints::api::{ApiOptions, router};
-use webhook_endpoints::aws::{queue::Queue, sdk_config, secrets::Secrets, table::Table};
+use webhook_endpoints::aws::{OnDemand, queue::Queue, sdk_config, secrets::Secrets, table::Table};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, ApiConfig};
 use webhook_endpoints::telemetry;
@@ -21,10 +21,13 @@ async fn main() -> Result<(), lambda_http::Error> {
             config.common.table_name,
         ),
         secrets: Secrets::new(
-            aws_sdk_secretsmanager::Client::new(&sdk),
+            OnDemand::of(&sdk, aws_sdk_secretsmanager::Client::new),
             config.common.secret_prefix,
         ),
-        queue: Queue::new(aws_sdk_sqs::Client::new(&sdk), config.common.queue_url),
+        queue: Queue::new(
+            OnDemand::of(&sdk, aws_sdk_sqs::Client::new),
+            config.common.queue_url,
+        ),
         clock: Clock::system(),
         address_policy: config.common.address_policy,
         ping_wait: config.ping_wait,

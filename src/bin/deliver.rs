@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::{Instrument, error_span};
-use webhook_endpoints::aws::{queue::Queue, sdk_config, secrets::Secrets, table::Table};
+use webhook_endpoints::aws::{OnDemand, queue::Queue, sdk_config, secrets::Secrets, table::Table};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, DeliverConfig};
 use webhook_endpoints::delivery::metrics::Metrics;
@@ -24,14 +24,17 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             config.common.table_name,
         ),
         secrets: Secrets::new(
-            aws_sdk_secretsmanager::Client::new(&sdk),
+            OnDemand::of(&sdk, aws_sdk_secretsmanager::Client::new),
             config.common.secret_prefix,
         ),
         sender: Sender::new(SenderOptions::new(
             config.common.address_policy,
             config.delivery_timeout,
         ))?,
-        queue: Queue::new(aws_sdk_sqs::Client::new(&sdk), config.common.queue_url),
+        queue: Queue::new(
+            OnDemand::of(&sdk, aws_sdk_sqs::Client::new),
+            config.common.queue_url,
+        ),
         clock: Clock::system(),
         retention: config.common.retention,
         schedule: config.schedule,

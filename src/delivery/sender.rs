@@ -8,7 +8,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use reqwest::dns::Resolve;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Certificate, Client, Response, StatusCode, redirect};
+use reqwest::{Client, Response, StatusCode, redirect};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 
 use super::egress::{EgressError, GuardedResolver, SystemResolver};
 use crate::domain::address::AddressPolicy;
@@ -45,8 +48,8 @@ pub struct SenderOptions {
     pub deadline: Duration,
     /// What resolves names, behind the guard.
     pub resolver: Arc<dyn Resolve>,
-    /// Certificate authorities to trust beside the system's.
-    pub extra_roots: Vec<Certificate>,
+    /// Certificate authorities to trust beside those that Mozilla does.
+    pub extra_roots: Vec<CertificateDer<'static>>,
 }
 
 impl SenderOptions {
@@ -71,14 +74,25 @@ impl fmt::Debug for SenderOptions {
     }
 }
 
+/// Why there is no sender.
+#[derive(Debug, thiserror::Error)]
+pub enum SenderError {
+    /// TLS could not be set up.
+    #[error("TLS can't be set up")]
+    Tls(#[from] rustls::Error),
+    /// The client could not be made.
+    #[error("the HTTP client can't be made")]
+    Client(#[from] reqwest::Error),
+}
+
 impl Sender {
     /// A sender. It follows no redirects (the target would escape the checks
     /// of registration) and uses no proxy of the environment (it would resolve
     /// names past the guard).
     ///
     /// # Errors
-    /// When TLS can't be set up, e.g. without any root certificate.
-    pub fn new(options: SenderOptions) -> Result<Self, reqwest::Error> {
+    /// When TLS can't be set up, e.g. because a root is no certificate.
+    pub fn new(options: SenderOptions) -> Result<Self, SenderError> {
         let guard = GuardedResolver::new(options.resolver, options.policy);
         let client = Client::builder()
             .user_agent(USER_AGENT)
@@ -86,7 +100,7 @@ impl Sender {
             .no_proxy()
             .referer(false)
             .dns_resolver(Arc::new(guard))
-            .tls_certs_merge(options.extra_roots)
+            .tls_backend_preconfigured(tls_config(options.extra_roots)?)
             .pool_idle_timeout(IDLE_CONNECTION)
             .build()?;
         Ok(Self {
@@ -133,6 +147,23 @@ impl Sender {
             Err(_) => Verdict::Failed(Failure::Timeout),
         }
     }
+}
+
+/// TLS with the roots that Mozilla trusts, as they were when this was built: they
+/// are there without being read, where the system's would be half of a cold start.
+fn tls_config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    for root in extra_roots {
+        roots.add(root)?;
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
 }
 
 /// What a 429 or a 503 asks to wait: seconds, or an HTTP date (RFC 9110,

@@ -30,8 +30,8 @@ impl Authority {
     }
 
     /// For those who trust it.
-    pub fn root(&self) -> reqwest::Certificate {
-        reqwest::Certificate::from_der(&self.root).expect("a certificate")
+    pub fn root(&self) -> CertificateDer<'static> {
+        self.root.clone()
     }
 
     /// A certificate for `name`.

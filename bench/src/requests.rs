@@ -1,0 +1,175 @@
+//! What one warm invocation costs: CPU time and allocations of this process, calls
+//! and units of AWS.
+
+use serde_json::{Value, json};
+
+use crate::meter::{Cost, measure};
+use crate::receiver::Receiver;
+use crate::stage::{Fault, Stage, batch, sample, sent};
+use crate::tape::Call;
+
+const WARM_UP: u32 = 200;
+const TIMES: u32 = 2_000;
+
+/// A line of the table.
+struct Line {
+    name: &'static str,
+    calls: Vec<Call>,
+    cost: Cost,
+}
+
+/// Measures every route and every kind of message, and prints a table.
+pub(crate) async fn run() -> Result<(), Fault> {
+    let receiver = Receiver::start().await?;
+    let stage = Stage::start(&receiver, "/ok", None).await?;
+    let mut lines = Vec::new();
+    // So that a page is full.
+    let ping = without_waiting(sample("test-ping")?).to_string();
+    for _ in 0..30 {
+        stage.call(&ping).await?;
+    }
+    let mut history = sample("list-deliveries")?;
+    history["rawQueryString"] = json!("");
+    for (name, event) in [
+        ("create", sample("create-webhook")?),
+        ("list (2 endpoints)", sample("list-webhooks")?),
+        ("get", sample("get-webhook")?),
+        ("update", activating(sample("update-webhook")?)),
+        ("rotate the secret", sample("rotate-secret")?),
+        (
+            "test ping, without waiting",
+            without_waiting(sample("test-ping")?),
+        ),
+        ("publish", sample("publish-event")?),
+        ("history, a page of 25", history),
+        ("one delivery", sample("get-delivery")?),
+        ("resend", sample("resend-delivery")?),
+        ("recover, nothing failed", sample("recover")?),
+    ] {
+        let event = event.to_string();
+        stage.tape.take();
+        stage.call(&event).await?;
+        lines.push(api_line(&stage, name, &event).await?);
+    }
+    let mut failing = sample("create-webhook")?;
+    let body = json!({"url": format!("{}/fail", receiver.url), "events": ["*"]});
+    failing["body"] = json!(body.to_string());
+    stage.call(&failing.to_string()).await?;
+    lines.extend(messages(&stage).await?);
+    stage.tape.take();
+    let delete = sample("delete-webhook")?.to_string();
+    stage.call(&delete).await?;
+    lines.push(api_line(&stage, "delete", &delete).await?);
+    print(&lines);
+    Ok(())
+}
+
+/// The messages of the queue, each with its secrets read before.
+async fn messages(stage: &Stage) -> Result<Vec<Line>, Fault> {
+    let first = stage.fan_out(&stage.publish().await?).await?;
+    stage.attempt(&batch(&first)?).await?;
+    let mut lines = Vec::new();
+    let published = stage.publish().await?;
+    let tasks = stage.fan_out(&published).await?;
+    lines.push(deliver_line(stage, "fan-out to 2 endpoints", &batch(&published)?).await?);
+    for task in &tasks {
+        let event = batch(std::slice::from_ref(task))?;
+        stage.attempt(&event).await?;
+        let fails = !sent(&stage.tape.recorded()).is_empty();
+        let name = if fails {
+            "an attempt that fails"
+        } else {
+            "an attempt that succeeds"
+        };
+        lines.push(deliver_line(stage, name, &event).await?);
+    }
+    let sweep = sample("sqs-sweep")?.to_string();
+    stage.tape.take();
+    stage.deliver(&sweep).await?;
+    lines.push(deliver_line(stage, "a sweep, nothing due", &sweep).await?);
+    Ok(lines)
+}
+
+async fn api_line(stage: &Stage, name: &'static str, event: &str) -> Result<Line, Fault> {
+    let calls = stage.tape.take();
+    stage.tape.play(calls.clone());
+    let call = async || stage.call_for_text(event).await.map(drop);
+    measure(WARM_UP, call).await?;
+    let cost = measure(TIMES, call).await?;
+    stage.tape.record();
+    Ok(Line { name, calls, cost })
+}
+
+async fn deliver_line(stage: &Stage, name: &'static str, event: &str) -> Result<Line, Fault> {
+    let calls = stage.tape.take();
+    stage.tape.play(calls.clone());
+    measure(WARM_UP, async || stage.deliver(event).await).await?;
+    let cost = measure(TIMES, async || stage.deliver(event).await).await?;
+    stage.tape.record();
+    Ok(Line { name, calls, cost })
+}
+
+fn without_waiting(mut event: Value) -> Value {
+    event["headers"]["prefer"] = json!("respond-async");
+    event
+}
+
+/// The sample makes its endpoint inactive, which gets no events.
+fn activating(mut event: Value) -> Value {
+    event["body"] = json!(r#"{"events": ["*"], "active": true}"#);
+    event
+}
+
+fn print(lines: &[Line]) {
+    println!(
+        "| One warm invocation | CPU | Allocations | DynamoDB | read units | write units | Others |"
+    );
+    println!("|---|---:|---:|---|---:|---:|---|");
+    for Line { name, calls, cost } in lines {
+        let units = |writes: bool| {
+            let units: f64 = calls
+                .iter()
+                .filter(|call| call.writes() == writes)
+                .map(|call| call.units)
+                .sum();
+            if units == 0.0 {
+                String::new()
+            } else {
+                units.to_string()
+            }
+        };
+        println!(
+            "| {name} | {} µs | {} ({} KB) | {} | {} | {} | {} |",
+            cost.cpu.as_micros(),
+            cost.allocations,
+            cost.bytes.div_ceil(1024),
+            names(calls, true),
+            units(false),
+            units(true),
+            names(calls, false),
+        );
+    }
+}
+
+/// The operations, with how often each was called.
+fn names(calls: &[Call], of_dynamodb: bool) -> String {
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for call in calls {
+        if of_dynamodb != is_of_dynamodb(&call.operation) {
+            continue;
+        }
+        match counted.iter_mut().find(|(name, _)| *name == call.operation) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((&call.operation, 1)),
+        }
+    }
+    let text = |(name, count): (&str, usize)| match count {
+        1 => format!("`{name}`"),
+        _ => format!("{count} `{name}`"),
+    };
+    counted.into_iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+fn is_of_dynamodb(operation: &str) -> bool {
+    operation.contains("Item") || operation == "Query"
+}

@@ -1,0 +1,184 @@
+//! The service on emulators behind a tape, with an endpoint that answers and one
+//! that fails.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::SqsEvent;
+use axum::Router;
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Context, LambdaEvent, Service};
+use local::emulators::{Emulators, Resources};
+use local::samples;
+use local::service::{self, Settings};
+use serde_json::{Value, json};
+use webhook_endpoints::api::gateway::with_encoded_query;
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::delivery::Deliverer;
+use webhook_endpoints::delivery::batch::handle_batch;
+use webhook_endpoints::delivery::metrics::Metrics;
+use webhook_endpoints::delivery::sender::SenderOptions;
+
+use crate::receiver::Receiver;
+use crate::tape::Tape;
+
+/// Anything that keeps a measurement from being made.
+pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
+
+/// The service.
+pub(crate) struct Stage {
+    pub tape: Tape,
+    pub emulators: Emulators,
+    pub resources: Resources,
+    pub deliverer: Arc<Deliverer>,
+    router: Router,
+}
+
+impl Stage {
+    /// Starts it, in memory or in `data_dir`. Its first endpoint is at `path` of
+    /// the receiver.
+    pub(crate) async fn start(
+        receiver: &Receiver,
+        path: &str,
+        data_dir: Option<&Path>,
+    ) -> Result<Self, Fault> {
+        let tape = Tape::default();
+        let emulators = Emulators::start(data_dir, |client| tape.wrap(client)).await?;
+        let resources = emulators.clients.create_resources("bench", None).await?;
+        let target = format!("{}{path}", receiver.url);
+        samples::seed(&emulators.clients, &resources, &target).await?;
+        let settings = Settings {
+            api_key_cache: Duration::from_secs(60 * 60),
+            ..Settings::default()
+        };
+        let sender = SenderOptions::new(settings.address_policy, Duration::from_secs(15));
+        let deliverer = service::deliverer(&emulators.clients, &resources, &settings, sender)?;
+        let deliverer = Arc::into_inner(deliverer).ok_or("the deliverer is shared")?;
+        let stage = Self {
+            router: service::api(&emulators.clients, &resources, &settings),
+            deliverer: Arc::new(Deliverer {
+                // As the function writes them, up to the writing.
+                metrics: Metrics::to(Clock::system(), |line| {
+                    black_box(line.to_string());
+                }),
+                ..deliverer
+            }),
+            tape,
+            emulators,
+            resources,
+        };
+        // From here on the key is known.
+        stage.call(&sample("list-webhooks")?.to_string()).await?;
+        Ok(stage)
+    }
+
+    /// What the `api` function does with an event, from text to text.
+    pub(crate) async fn call(&self, event: &str) -> Result<Value, Fault> {
+        let answer = self.call_for_text(event).await?;
+        let answer: Value = serde_json::from_str(&answer)?;
+        match answer["statusCode"].as_u64() {
+            Some(200..300) => {
+                let body = answer["body"].as_str().unwrap_or("null");
+                Ok(serde_json::from_str(body).unwrap_or_default())
+            }
+            _ => Err(format!("{event}\nwas answered {answer}").into()),
+        }
+    }
+
+    /// The same, without looking at the answer.
+    pub(crate) async fn call_for_text(&self, event: &str) -> Result<String, Fault> {
+        let request = with_encoded_query(serde_json::from_str::<LambdaRequest>(event)?);
+        let response = Adapter::from(self.router.clone())
+            .call(LambdaEvent::new(request, Context::default()))
+            .await?;
+        Ok(serde_json::to_string(&response)?)
+    }
+
+    /// What the `deliver` function does with an event, from text to text.
+    pub(crate) async fn deliver(&self, event: &str) -> Result<(), Fault> {
+        let event: SqsEvent = serde_json::from_str(event)?;
+        let response = handle_batch(&self.deliverer, event).await?;
+        if response.batch_item_failures.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("failed: {response:?}").into())
+        }
+    }
+
+    /// Publishes an event and returns its message.
+    pub(crate) async fn publish(&self) -> Result<Vec<String>, Fault> {
+        let mut event = sample("publish-event")?;
+        if let Some(headers) = event["headers"].as_object_mut() {
+            // Each is another event.
+            headers.remove("idempotency-key");
+        }
+        self.tape.take();
+        self.call(&event.to_string()).await?;
+        Ok(sent(&self.tape.take()))
+    }
+
+    /// Makes attempts, and fails unless every one was made and recorded.
+    pub(crate) async fn attempt(&self, event: &str) -> Result<(), Fault> {
+        self.tape.take();
+        self.deliver(event).await?;
+        let calls = self.tape.recorded();
+        let expected = calls
+            .iter()
+            .filter(|call| !call.request["ExpressionAttributeValues"][":attemptLog"].is_null())
+            .count();
+        let messages = event.matches("messageId").count();
+        (expected == messages)
+            .then_some(())
+            .ok_or_else(|| format!("{expected} of {messages} attempts were made").into())
+    }
+
+    /// Fans an event out and returns the messages that came of it.
+    pub(crate) async fn fan_out(&self, published: &[String]) -> Result<Vec<String>, Fault> {
+        self.tape.take();
+        self.deliver(&batch(published)?).await?;
+        Ok(sent(&self.tape.recorded()))
+    }
+}
+
+/// The messages that these calls put on the queue.
+pub(crate) fn sent(calls: &[crate::tape::Call]) -> Vec<String> {
+    let text = |body: &Value| body.as_str().map(str::to_owned);
+    let mut messages = Vec::new();
+    for call in calls {
+        match call.operation.as_str() {
+            "SendMessage" => messages.extend(text(&call.request["MessageBody"])),
+            "SendMessageBatch" => {
+                let entries = call.request["Entries"].as_array();
+                let bodies = entries.into_iter().flatten();
+                messages.extend(bodies.filter_map(|entry| text(&entry["MessageBody"])));
+            }
+            _ => {}
+        }
+    }
+    messages
+}
+
+/// An event of the queue with these messages.
+pub(crate) fn batch(bodies: &[String]) -> Result<String, Fault> {
+    let mut event = sample("sqs-test-ping")?;
+    let like = event["Records"][0].clone();
+    let now = Clock::system().now();
+    let record = |(number, body): (usize, &String)| {
+        let mut record = like.clone();
+        record["messageId"] = json!(format!("01890000-0000-4000-8000-{number:012}"));
+        record["body"] = json!(body);
+        record["attributes"]["SentTimestamp"] = json!(now.as_millisecond().to_string());
+        record
+    };
+    event["Records"] = bodies.iter().enumerate().map(record).collect();
+    Ok(event.to_string())
+}
+
+/// A file of events/.
+pub(crate) fn sample(name: &str) -> Result<Value, Fault> {
+    let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
+    let text = std::fs::read_to_string(events.join(format!("{name}.json")))?;
+    Ok(serde_json::from_str(&text)?)
+}

@@ -1,0 +1,52 @@
+//! Clients that not every invocation needs.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock};
+
+use aws_config::SdkConfig;
+
+type Make<C> = Box<dyn FnOnce() -> C + Send>;
+
+/// A client that is made when it is first used. Making one takes the SDK half a
+/// millisecond, which a cold start can do without. Cheap to clone; clones share
+/// the client.
+pub struct OnDemand<C>(Arc<LazyLock<C, Make<C>>>);
+
+impl<C: 'static> OnDemand<C> {
+    /// What `make` will make of this configuration.
+    pub fn of(sdk: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
+        let sdk = sdk.clone();
+        Self::made_by(move || make(&sdk))
+    }
+
+    fn made_by(make: impl FnOnce() -> C + Send + 'static) -> Self {
+        Self(Arc::new(LazyLock::new(Box::new(make))))
+    }
+}
+
+impl<C: Send + 'static> From<C> for OnDemand<C> {
+    fn from(client: C) -> Self {
+        Self::made_by(move || client)
+    }
+}
+
+impl<C> Clone for OnDemand<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C> Deref for OnDemand<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        &self.0
+    }
+}
+
+impl<C> fmt::Debug for OnDemand<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnDemand")
+    }
+}
