@@ -1,7 +1,10 @@
 //! What the functions cost. `bench/run` builds what this needs and runs all of it.
 #![expect(clippy::print_stdout, reason = "its report is what it is for")]
 
+mod function;
+mod growth;
 mod meter;
+mod processes;
 mod receiver;
 mod requests;
 mod stage;
@@ -11,6 +14,7 @@ mod throughput;
 use clap::{Parser, Subcommand};
 use tracing::Level;
 
+use function::Binaries;
 use stage::Fault;
 
 /// Measures, and prints tables in Markdown.
@@ -22,10 +26,26 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Cold starts of the functions, beside one that does nothing.
+    ColdStarts {
+        #[command(flatten)]
+        binaries: Binaries,
+    },
+    /// Size and peak memory of the functions.
+    Memory {
+        #[command(flatten)]
+        binaries: Binaries,
+    },
     /// CPU time, allocations, AWS calls and units of one warm invocation.
     Requests,
     /// Deliveries a second, beside a bare loop that signs and posts.
     Throughput,
+    /// Pages of long histories, and fan-outs to many endpoints.
+    Growth {
+        /// Deliveries of the longest history, from 100 to 1,000,000.
+        #[arg(long, default_value_t = 1_000_000)]
+        most: usize,
+    },
     /// What deliveries are sent to; the others start it.
     #[command(hide = true)]
     Receiver,
@@ -37,8 +57,11 @@ async fn main() -> Result<(), Fault> {
     // Lines are made as in a function, and then dropped.
     webhook_endpoints::telemetry::init_to(Level::INFO, std::io::sink);
     match arguments.command {
+        Command::ColdStarts { binaries } => processes::cold_starts(&binaries).await,
+        Command::Memory { binaries } => processes::memory(&binaries).await,
         Command::Requests => requests::run().await,
         Command::Throughput => throughput::run().await,
+        Command::Growth { most } => growth::run(most).await,
         Command::Receiver => receiver::serve().await,
     }
 }

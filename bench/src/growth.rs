@@ -1,0 +1,221 @@
+//! What grows with an endpoint's history and with the number of endpoints, on the
+//! emulated table in a file.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::{SignedDuration, Timestamp};
+use local::samples;
+use serde_json::json;
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
+
+use crate::meter::measure;
+use crate::receiver::Receiver;
+use crate::stage::{Fault, Stage, batch, sample, sent};
+
+type Item = HashMap<String, AttributeValue>;
+
+const SIZES: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
+/// As many as DynamoDB takes.
+const WRITES_AT_ONCE: usize = 25;
+const CALLS_AT_ONCE: usize = 4;
+const TIMES: usize = 200;
+
+/// A folder that is removed with this.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What stays behind is in the system's folder for such things.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Measures histories of up to `most` deliveries, then fan-outs, and prints tables.
+pub(crate) async fn run(most: usize) -> Result<(), Fault> {
+    let receiver = Receiver::start().await?;
+    let folder = Folder(std::env::temp_dir().join(format!("bench-{}", std::process::id())));
+    let stage = Stage::start(&receiver, "/ok", Some(&folder.0)).await?;
+    let like = delivered(&stage).await?;
+    println!(
+        "| Deliveries of the endpoint | first page of 25 | a page in the middle | first page of one status |"
+    );
+    println!("|---:|---:|---:|---:|");
+    let (mut history, mut first) = (History::new(like)?, None);
+    for size in SIZES.into_iter().filter(|size| *size <= most) {
+        history.grow(&stage, size).await?;
+        let until = format!("until={:.3}", history.time_of(size / 2));
+        let mut times = Vec::new();
+        for query in ["", until.as_str(), "status=delivered"] {
+            times.push(page(&stage, query).await?);
+        }
+        let first = first.get_or_insert_with(|| times.clone());
+        let cells: Vec<_> = times
+            .iter()
+            .zip(first.iter())
+            .map(|(time, first)| {
+                let ratio = time.as_secs_f64() / first.as_secs_f64();
+                format!("{} µs ({ratio:.2})", time.as_micros())
+            })
+            .collect();
+        println!("| {size} | {} |", cells.join(" | "));
+    }
+    println!();
+    fan_outs(&receiver).await
+}
+
+/// An item of a delivery that was made.
+async fn delivered(stage: &Stage) -> Result<Item, Fault> {
+    let tasks = stage.fan_out(&stage.publish().await?).await?;
+    stage.attempt(&batch(&tasks)?).await?;
+    let recorded = stage.tape.take();
+    let key = recorded
+        .iter()
+        .find(|call| call.operation == "UpdateItem")
+        .map(|call| call.request["Key"].clone())
+        .ok_or("no delivery")?;
+    let text = |name: &str| AttributeValue::S(key[name]["S"].as_str().unwrap_or("").to_owned());
+    let found = stage
+        .emulators
+        .clients
+        .dynamodb
+        .get_item()
+        .table_name(&stage.resources.table_name)
+        .key("pk", text("pk"))
+        .key("sk", text("sk"))
+        .send()
+        .await?;
+    Ok(found.item.ok_or("no delivery")?)
+}
+
+/// Deliveries that are alike, a second apart.
+struct History {
+    like: Item,
+    kind: String,
+    begin: Timestamp,
+    endpoint_id: EndpointId,
+    size: usize,
+}
+
+impl History {
+    fn new(like: Item) -> Result<Self, Fault> {
+        let sort = like.get("sk").and_then(|sk| sk.as_s().ok());
+        let (kind, _) = sort
+            .and_then(|sk| sk.split_once('#'))
+            .ok_or("no sort key")?;
+        Ok(Self {
+            kind: kind.to_owned(),
+            begin: Clock::system().now() - SignedDuration::from_hours(20 * 24),
+            endpoint_id: EndpointId::parse(samples::ENDPOINT_ID)?,
+            like,
+            size: 0,
+        })
+    }
+
+    fn time_of(&self, number: usize) -> Timestamp {
+        let seconds = i64::try_from(number).unwrap_or_default();
+        self.begin + SignedDuration::from_secs(seconds)
+    }
+
+    fn put(&self, number: usize) -> Result<WriteRequest, Fault> {
+        let at = self.time_of(number);
+        let id = DeliveryId::of_event(at, EventId::new(), self.endpoint_id);
+        let mut item = self.like.clone();
+        for name in ["sk", "gsi1sk"] {
+            let sort = AttributeValue::S(format!("{}#{id}", self.kind));
+            item.insert(name.to_owned(), sort);
+        }
+        let put = PutRequest::builder().set_item(Some(item)).build()?;
+        Ok(WriteRequest::builder().put_request(put).build())
+    }
+
+    /// Adds deliveries until there are `size`.
+    async fn grow(&mut self, stage: &Stage, size: usize) -> Result<(), Fault> {
+        let client = &stage.emulators.clients.dynamodb;
+        let table = &stage.resources.table_name;
+        let this = &*self;
+        stream::iter((self.size..size).step_by(WRITES_AT_ONCE))
+            .map(|from| async move {
+                let to = size.min(from + WRITES_AT_ONCE);
+                let writes = (from..to)
+                    .map(|number| this.put(number))
+                    .collect::<Result<_, _>>()?;
+                client
+                    .batch_write_item()
+                    .request_items(table, writes)
+                    .send()
+                    .await?;
+                stage.tape.take();
+                Ok::<_, Fault>(())
+            })
+            .buffer_unordered(CALLS_AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        self.size = size;
+        Ok(())
+    }
+}
+
+/// The median time of a page.
+async fn page(stage: &Stage, query: &str) -> Result<Duration, Fault> {
+    let mut event = sample("list-deliveries")?;
+    event["rawQueryString"] = json!(query);
+    let event = event.to_string();
+    let page = stage.call(&event).await?;
+    let items = page["data"]["items"].as_array().map_or(0, Vec::len);
+    if items != 25 {
+        return Err(format!("a page of {items} for {query:?}").into());
+    }
+    let mut times = Vec::new();
+    for _ in 0..TIMES {
+        let begun = Instant::now();
+        stage.call_for_text(&event).await?;
+        times.push(begun.elapsed());
+    }
+    stage.tape.take();
+    times.sort_unstable();
+    Ok(times.get(TIMES / 2).copied().unwrap_or_default())
+}
+
+/// The fan-out of one event to 1, 10 and 100 endpoints, with AWS on tape.
+async fn fan_outs(receiver: &Receiver) -> Result<(), Fault> {
+    println!("| Endpoints that an event goes to | CPU | for each | `SendMessageBatch` |");
+    println!("|---:|---:|---:|---:|");
+    let stage = Stage::start(receiver, "/ok", None).await?;
+    let mut create = sample("create-webhook")?;
+    let body = json!({"url": format!("{}/ok", receiver.url), "events": ["*"]});
+    create["body"] = json!(body.to_string());
+    let create = create.to_string();
+    let mut endpoints = 1;
+    for size in [1, 10, 100] {
+        while endpoints < size {
+            stage.call(&create).await?;
+            endpoints += 1;
+        }
+        let published = stage.publish().await?;
+        let messages = stage.fan_out(&published).await?;
+        if messages.len() != size {
+            return Err(format!("{} messages for {size}", messages.len()).into());
+        }
+        let calls = stage.tape.take();
+        let sends = calls
+            .iter()
+            .filter(|call| !sent(&[(*call).clone()]).is_empty());
+        let sends = sends.count();
+        stage.tape.play(calls);
+        let event = batch(&published)?;
+        let cost = measure(300, async || stage.deliver(&event).await).await?;
+        stage.tape.record();
+        let each = cost.cpu / u32::try_from(size)?;
+        println!(
+            "| {size} | {} µs | {} µs | {sends} |",
+            cost.cpu.as_micros(),
+            each.as_micros()
+        );
+    }
+    Ok(())
+}
