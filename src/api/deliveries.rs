@@ -190,8 +190,8 @@ impl<'a> From<&'a Attempt> for ShownAttempt<'a> {
     }
 }
 
-/// `GET …/{webhookId}/deliveries/{deliveryId}`. Two calls at the same time, the
-/// `GetItem` of endpoint and delivery, then one of the event's payload.
+/// `GET …/{webhookId}/deliveries/{deliveryId}`. Two calls: `BatchGetItem` of
+/// endpoint and delivery, `GetItem` of the event's payload.
 pub(super) async fn get(
     State(api): State<Api>,
     scope: DeliveryScope,
@@ -220,8 +220,8 @@ pub(super) async fn get(
     }))
 }
 
-/// `POST …/{webhookId}/deliveries/{deliveryId}/resend`. Two calls at the same
-/// time, the `GetItem` of endpoint and delivery, then `SendMessage` and `PutItem`.
+/// `POST …/{webhookId}/deliveries/{deliveryId}/resend`. Three calls:
+/// `BatchGetItem` of endpoint and delivery, `SendMessage`, `PutItem`.
 pub(super) async fn resend(
     State(api): State<Api>,
     scope: DeliveryScope,
@@ -266,10 +266,10 @@ impl ApiState {
 
 /// The endpoint and the delivery of a path.
 async fn find(api: &Api, scope: &DeliveryScope) -> Result<(Endpoint, FullDelivery), ApiError> {
-    let (endpoint, delivery) = tokio::try_join!(
-        api.table.endpoint(scope.app_id, scope.endpoint_id),
-        api.table.delivery(scope.endpoint_id, scope.delivery_id),
-    )?;
+    let (endpoint, delivery) = api
+        .table
+        .endpoint_and_delivery(scope.app_id, scope.endpoint_id, scope.delivery_id)
+        .await?;
     let endpoint = endpoint.ok_or(NO_ENDPOINT)?;
     let now = api.clock.now();
     let delivery = delivery

@@ -2,7 +2,7 @@
 //!
 //! | Step | Calls |
 //! |---|---|
-//! | Read endpoint, delivery and event | `BatchGetItem` |
+//! | Read endpoint, delivery and event | `BatchGetItem`, one for all attempts of a batch |
 //! | Find the secret of the version that the endpoint names | none when warm, else `GetSecretValue` |
 //! | Sign and send | |
 //! | When it failed and is to be tried again within 15 minutes | `SendMessageBatch` |
@@ -28,8 +28,8 @@ use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint};
 use crate::domain::message::{DeliveryTask, Message};
 use crate::domain::signing::SigningSecret;
 
-/// Times that the endpoint is read again because the version of its secret was
-/// gone: each takes a rotation between two reads.
+/// Times that the endpoint is read because the version of its secret was gone:
+/// each takes a rotation between two reads.
 const SECRET_READS: u32 = 3;
 
 /// What an attempt found.
@@ -49,17 +49,50 @@ struct Ready {
     payload: String,
 }
 
+/// An attempt whose items were read.
+pub(super) struct Prepared {
+    task: DeliveryTask,
+    /// Before they were read: what is dated after a rotation has read the endpoint
+    /// after it, and is signed with the new secret.
+    started_at: Timestamp,
+    context: Result<AttemptContext, AwsError>,
+}
+
 impl Deliverer {
-    pub(super) async fn attempt(&self, task: DeliveryTask) -> Result<(), AwsError> {
-        // Before the endpoint is read: what is dated after a rotation has read
-        // the endpoint after it, and is signed with the new secret.
+    /// Reads what these attempts need, as it is now: a rotated secret, a changed URL
+    /// and a deactivation count from the next attempt on.
+    pub(super) async fn prepare(
+        &self,
+        tasks: Vec<DeliveryTask>,
+    ) -> Result<Vec<Prepared>, AwsError> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
         let started_at = self.clock.now();
+        let borrowed: Vec<_> = tasks.iter().collect();
+        let contexts = self.table.attempt_contexts(&borrowed, started_at).await?;
+        let prepared = tasks.into_iter().zip(contexts);
+        Ok(prepared
+            .map(|(task, context)| Prepared {
+                task,
+                started_at,
+                context,
+            })
+            .collect())
+    }
+
+    pub(super) async fn attempt(&self, prepared: Prepared) -> Result<(), AwsError> {
+        let Prepared {
+            task,
+            started_at,
+            context,
+        } = prepared;
         let Ready {
             endpoint,
             secret,
             delivery,
             payload,
-        } = match self.find(&task).await? {
+        } = match self.find(&task, context?).await? {
             Found::Ready(ready) => *ready,
             Found::Done => {
                 info!(
@@ -102,15 +135,20 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Reads what the attempt needs, as it is now: a rotated secret, a changed
-    /// URL and a deactivation count from the next attempt on.
-    async fn find(&self, task: &DeliveryTask) -> Result<Found, AwsError> {
-        for _ in 0..SECRET_READS {
+    /// What the attempt needs, from what was read. Is the version of the secret gone
+    /// that the endpoint names, it is read again.
+    async fn find(
+        &self,
+        task: &DeliveryTask,
+        mut context: AttemptContext,
+    ) -> Result<Found, AwsError> {
+        let mut reads = 1;
+        loop {
             let AttemptContext {
                 endpoint,
                 delivery,
                 event,
-            } = self.table.attempt_context(task, self.clock.now()).await?;
+            } = context;
             let delivery = delivery.unwrap_or_else(|| task.delivery());
             if delivery.attempts >= task.attempt || delivery.status != DeliveryStatus::Pending {
                 return Ok(Found::Done);
@@ -133,11 +171,15 @@ impl Deliverer {
                     payload,
                 })));
             }
+            reads += 1;
+            if reads == SECRET_READS {
+                return Err(AwsError::unexpected(
+                    "GetSecretValue",
+                    "the version that the endpoint names is missing",
+                ));
+            }
+            context = self.table.attempt_context(task, self.clock.now()).await?;
         }
-        Err(AwsError::unexpected(
-            "GetSecretValue",
-            "the version that the endpoint names is missing",
-        ))
     }
 
     async fn send(

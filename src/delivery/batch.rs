@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tracing::{Instrument, error};
 
 use super::{Deliverer, Envelope};
+use crate::aws::AwsError;
 use crate::domain::id::EventId;
 use crate::domain::message::Message;
 
@@ -23,45 +24,91 @@ pub struct NamelessMessage;
 /// the ids of those that have to come back. A message that can't be read is one
 /// of them: it ends in the dead-letter queue, where somebody can look at it.
 ///
+/// What the attempts of a batch need is read in one call, so when that fails all
+/// of them come back.
+///
 /// # Errors
 /// [`NamelessMessage`].
 pub async fn handle_batch(
     deliverer: &Arc<Deliverer>,
     event: SqsEvent,
 ) -> Result<SqsBatchResponse, NamelessMessage> {
-    // A task each, so that a panic takes one message with it and not the batch.
-    let mut tasks = JoinSet::new();
-    let mut ids = HashMap::new();
+    let mut running = Running::default();
+    let (mut attempts, mut ids) = (Vec::new(), Vec::new());
     for message in event.records {
-        let id = message.message_id.clone();
+        let envelope = envelope(&message);
+        let id = message.message_id;
         let deliverer = Arc::clone(deliverer);
-        let task = tasks
-            .spawn(async move { handle_message(&deliverer, &message).await }.in_current_span());
-        ids.insert(task.id(), id);
+        match Message::from_json(message.body.as_deref().unwrap_or_default()) {
+            Err(unreadable) => running.failed.push((id, unreadable.to_string())),
+            Ok(Message::TestPing(ping)) => {
+                attempts.push(ping.task(deliverer.retention));
+                ids.push(id);
+            }
+            Ok(Message::Delivery(task)) => {
+                attempts.push(task);
+                ids.push(id);
+            }
+            Ok(other) => {
+                running.spawn(id, async move { deliverer.handle(other, &envelope).await });
+            }
+        }
+    }
+    match deliverer.prepare(attempts).await {
+        Ok(prepared) => {
+            for (id, attempt) in ids.into_iter().zip(prepared) {
+                let deliverer = Arc::clone(deliverer);
+                running.spawn(id, async move { deliverer.attempt(attempt).await });
+            }
+        }
+        Err(error) => {
+            let reason = error.to_string();
+            running
+                .failed
+                .extend(ids.into_iter().map(|id| (id, reason.clone())));
+        }
     }
     let mut response = SqsBatchResponse::default();
-    while let Some(done) = tasks.join_next_with_id().await {
-        let failed = match done {
-            Ok((_, Ok(()))) => continue,
-            Ok((task, Err(reason))) => (task, reason),
-            // The panic's own words may quote a payload.
-            Err(panic) => (panic.id(), "handling a message panicked".to_owned()),
-        };
-        let (task, reason) = failed;
-        let id = ids.remove(&task).flatten();
+    for (id, reason) in running.failures().await {
         error!(message_id = id, "{reason}");
         response.add_failure(id.ok_or(NamelessMessage)?);
     }
     Ok(response)
 }
 
-async fn handle_message(deliverer: &Deliverer, message: &SqsMessage) -> Result<(), String> {
-    let body = message.body.as_deref().unwrap_or_default();
-    let decoded = Message::from_json(body).map_err(|error| error.to_string())?;
-    deliverer
-        .handle(decoded, &envelope(message))
-        .await
-        .map_err(|error| error.to_string())
+/// Messages that are being handled, a task each, so that a panic takes one with it
+/// and not the batch.
+#[derive(Default)]
+struct Running {
+    tasks: JoinSet<Result<(), AwsError>>,
+    ids: HashMap<tokio::task::Id, Option<String>>,
+    /// Ids of those that failed, and why.
+    failed: Vec<(Option<String>, String)>,
+}
+
+impl Running {
+    fn spawn(
+        &mut self,
+        id: Option<String>,
+        work: impl Future<Output = Result<(), AwsError>> + Send + 'static,
+    ) {
+        let task = self.tasks.spawn(work.in_current_span());
+        self.ids.insert(task.id(), id);
+    }
+
+    /// Those that failed, once all have ended.
+    async fn failures(mut self) -> Vec<(Option<String>, String)> {
+        while let Some(done) = self.tasks.join_next_with_id().await {
+            let (task, reason) = match done {
+                Ok((_, Ok(()))) => continue,
+                Ok((task, Err(error))) => (task, error.to_string()),
+                // The panic's own words may quote a payload.
+                Err(panic) => (panic.id(), "handling a message panicked".to_owned()),
+            };
+            self.failed.push((self.ids.remove(&task).flatten(), reason));
+        }
+        self.failed
+    }
 }
 
 fn envelope(message: &SqsMessage) -> Envelope {

@@ -19,7 +19,7 @@ use crate::aws::secrets::Secrets;
 use crate::aws::table::Table;
 use crate::clock::Clock;
 use crate::domain::id::EventId;
-use crate::domain::message::Message;
+use crate::domain::message::{DeliveryTask, Message};
 use crate::domain::retry::RetrySchedule;
 use metrics::Metrics;
 use sender::Sender;
@@ -57,6 +57,13 @@ pub struct Envelope {
 }
 
 impl Deliverer {
+    async fn attempt_alone(&self, task: DeliveryTask) -> Result<(), AwsError> {
+        for attempt in self.prepare(vec![task]).await? {
+            self.attempt(attempt).await?;
+        }
+        Ok(())
+    }
+
     /// Does what a message asks for, and returns once what came of it is
     /// recorded. A message that is handled twice does nothing the second time,
     /// unless the first was cut off half-way.
@@ -65,8 +72,8 @@ impl Deliverer {
     /// A fault of AWS: nothing is lost if the message is handled again.
     pub async fn handle(&self, message: Message, envelope: &Envelope) -> Result<(), AwsError> {
         match message {
-            Message::TestPing(ping) => self.attempt(ping.task(self.retention)).await,
-            Message::Delivery(task) => self.attempt(task).await,
+            Message::TestPing(ping) => self.attempt_alone(ping.task(self.retention)).await,
+            Message::Delivery(task) => self.attempt_alone(task).await,
             Message::Event(event) => self.fan_out(event, envelope).await,
             Message::Recover(recovery) => self.recover(recovery).await,
             Message::Sweep => self.sweep().await,

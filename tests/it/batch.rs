@@ -3,16 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::StatusCode;
+use reqwest::dns::{Name, Resolve, Resolving};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Barrier;
 use webhook_endpoints::aws::table::Recorded;
-use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::batch::NamelessMessage;
 use webhook_endpoints::domain::delivery::{Abandoned, DeliveryStatus};
 use webhook_endpoints::domain::id::DeliveryId;
+use webhook_endpoints::domain::message::Message;
 
+use crate::support::names::{LOOPBACK, Names};
 use crate::support::queue::{body, endpoint_id, message, ping_of};
 use crate::support::receiver::{Receiver, raw_receiver};
 use crate::support::wire::Fault;
@@ -137,28 +140,37 @@ async fn a_message_without_id_that_fails_fails_the_batch() {
     assert_eq!(app.handle(batch).await, Err(NamelessMessage));
 }
 
-#[tokio::test]
-async fn a_panic_takes_one_message_with_it_and_not_the_batch() {
-    let armed = Arc::new(AtomicBool::new(false));
-    let trigger = Arc::clone(&armed);
-    let mut options = Options::idle();
-    options.settings.clock = Clock::from_fn(move || {
+const NAME: &str = "receiver.example.com";
+
+/// A resolver that panics once.
+struct FirstPanics(AtomicBool, Arc<Names>);
+
+impl Resolve for FirstPanics {
+    fn resolve(&self, name: Name) -> Resolving {
         assert!(
-            !trigger.swap(false, Ordering::SeqCst),
+            !self.0.swap(false, Ordering::SeqCst),
             "a panic of the test"
         );
-        Clock::system().now()
-    });
-    let app = TestApp::start_with(options).await;
+        self.1.resolve(name)
+    }
+}
+
+#[tokio::test]
+async fn a_panic_takes_one_message_with_it_and_not_the_batch() {
+    let resolver = FirstPanics(AtomicBool::new(true), Names::always(&[LOOPBACK]));
+    let app = TestApp::start_with(Options {
+        polling: false,
+        ..Options::resolving(Arc::new(resolver))
+    })
+    .await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.create_webhook(&receiver.url_as(NAME)).await;
     let pings = [ping_of(&app, &id), ping_of(&app, &id)];
     let names = pings.clone().map(|ping| ping.delivery_id.to_string());
     let batch = [0, 1].map(|index: usize| message(Some(&names[index]), body(&pings[index])));
-    armed.store(true, Ordering::SeqCst);
     let back = app.handle(batch).await.unwrap();
 
-    // One of the two, whichever looked at the clock first.
+    // One of the two, whichever asked first.
     assert_eq!(back.len(), 1);
     let delivered = receiver.only().header("webhook-id").to_owned();
     assert_ne!(back[0], delivered);
@@ -326,6 +338,75 @@ async fn a_warm_delivery_costs_one_read_and_one_write() {
     assert_eq!(app.wire.take(), cold);
     app.deliver(&ping_of(&app, &id)).await;
     assert_eq!(app.wire.take(), ["BatchGetItem", "UpdateItem"]);
+}
+
+#[tokio::test]
+async fn a_batch_of_ten_costs_one_read_and_ten_writes() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (first, _) = app.create_webhook(&receiver.url).await;
+    let (second, _) = app.create_webhook(&receiver.url).await;
+    for id in [&first, &second] {
+        app.deliver(&ping_of(&app, id)).await;
+    }
+    app.wire.take();
+    let batch: Vec<_> = [&first, &second]
+        .iter()
+        .flat_map(|id| (0..5).map(|_| ping_of(&app, id)))
+        .enumerate()
+        .map(|(index, ping)| message(Some(&index.to_string()), body(&ping)))
+        .collect();
+    assert_eq!(app.handle(batch).await, Ok(NOTHING));
+    let mut expected = vec!["BatchGetItem"];
+    expected.extend(["UpdateItem"; 10]);
+    assert_eq!(app.wire.take(), expected);
+}
+
+#[tokio::test]
+async fn when_a_batch_cannot_be_read_all_its_attempts_come_back_and_nothing_else() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.create_webhook(&receiver.url).await;
+    let pings = [ping_of(&app, &id), ping_of(&app, &id)];
+    let sweep = Message::Sweep.to_json().unwrap();
+    let batch = || {
+        [
+            message(Some("one"), body(&pings[0])),
+            message(Some("sweep"), &sweep),
+            message(Some("two"), body(&pings[1])),
+        ]
+    };
+    app.wire.break_calls(&["BatchGetItem"], Fault::Before);
+    let back = app.handle(batch()).await;
+    assert_eq!(back, Ok(vec!["one".to_owned(), "two".to_owned()]));
+    assert_eq!(receiver.received().len(), 0);
+
+    app.wire.mend();
+    assert_eq!(app.handle(batch()).await, Ok(NOTHING));
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_cannot_be_read_keeps_nothing_else_of_its_batch_back() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (good, _) = app.create_webhook(&receiver.url).await;
+    let (bad, _) = app.create_webhook(&receiver.url).await;
+    let table = &app.resources.table_name;
+    let update = app.clients.dynamodb.update_item().table_name(table);
+    update
+        .key("pk", AttributeValue::S(format!("APP#{}", app.app_id)))
+        .key("sk", AttributeValue::S(format!("ENDPOINT#{bad}")))
+        .update_expression("REMOVE active")
+        .send()
+        .await
+        .unwrap();
+    let batch = [
+        message(Some("good"), body(&ping_of(&app, &good))),
+        message(Some("bad"), body(&ping_of(&app, &bad))),
+    ];
+    assert_eq!(app.handle(batch).await, Ok(vec!["bad".to_owned()]));
+    receiver.only();
 }
 
 #[tokio::test]

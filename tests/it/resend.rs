@@ -60,11 +60,11 @@ async fn a_resent_delivery_is_a_new_one_of_the_same_event() {
 }
 
 #[tokio::test]
-async fn resending_costs_two_reads_a_message_and_a_record() {
+async fn resending_costs_a_read_a_message_and_a_record() {
     let (app, _, _, path) = delivered().await;
     app.wire.take();
     app.post(&path).await;
-    let cost = ["GetItem", "GetItem", "PutItem", "SendMessage"];
+    let cost = ["BatchGetItem", "PutItem", "SendMessage"];
     assert_eq!(app.wire.take(), cost);
 }
 

@@ -161,24 +161,31 @@ impl Table {
             .send()
             .await
             .map_err(|error| AwsError::new(OPERATION, error))?;
-        let Some(item) = found.item else {
-            return Ok(None);
-        };
-        let mut item: DeliveryItem = decode(OPERATION, item)?;
+        found
+            .item
+            .map(|item| FullDelivery::of_item(OPERATION, item))
+            .transpose()
+    }
+}
+
+impl FullDelivery {
+    /// The delivery of an item.
+    pub(super) fn of_item(operation: &'static str, item: Item) -> Result<Self, AwsError> {
+        let mut item: DeliveryItem = decode(operation, item)?;
         let payload = item.payload.take();
         let attempts = std::mem::take(&mut item.attempt_log)
             .into_iter()
             .map(AttemptItem::into_attempt)
             .collect::<Result<_, _>>()
-            .map_err(|reason| AwsError::unexpected(OPERATION, reason))?;
+            .map_err(|reason| AwsError::unexpected(operation, reason))?;
         let delivery = item
             .into_delivery()
-            .map_err(|reason| AwsError::unexpected(OPERATION, reason))?;
-        Ok(Some(FullDelivery {
+            .map_err(|reason| AwsError::unexpected(operation, reason))?;
+        Ok(Self {
             delivery,
             attempts,
             payload,
-        }))
+        })
     }
 }
 

@@ -17,7 +17,6 @@
 //! than a queue can delay a message.
 
 mod api_keys;
-mod attempt_context;
 mod deletion;
 mod deliveries;
 mod delivery_item;
@@ -26,6 +25,7 @@ mod endpoints;
 mod events;
 mod history;
 mod schedule;
+mod together;
 mod transaction;
 
 use std::collections::HashMap;
@@ -34,13 +34,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
 use super::AwsError;
-pub use attempt_context::AttemptContext;
 pub use deletion::{MarkedEndpoint, Presence};
 pub use deliveries::{FullDelivery, Recorded};
 pub use endpoints::{CreateOutcome, RotateOutcome};
 pub use events::StoredEvent;
 pub use history::{HistoryQuery, Page};
 pub use schedule::DueAttempt;
+pub use together::AttemptContext;
 
 /// Name of the index.
 const INDEX: &str = "gsi1";
