@@ -22,8 +22,8 @@ type Item = HashMap<String, AttributeValue>;
 const SIZES: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
 /// As many as DynamoDB takes.
 const WRITES_AT_ONCE: usize = 25;
-const CALLS_AT_ONCE: usize = 4;
-const TIMES: usize = 200;
+const CALLS_AT_ONCE: usize = 8;
+const TIMES: usize = 500;
 
 /// A folder that is removed with this.
 struct Folder(PathBuf);
@@ -35,8 +35,8 @@ impl Drop for Folder {
     }
 }
 
-/// Measures histories of up to `most` deliveries, then fan-outs, and prints tables.
-pub(crate) async fn run(most: usize) -> Result<(), Fault> {
+/// Pages of histories of up to `most` deliveries.
+pub(crate) async fn histories(most: usize) -> Result<(), Fault> {
     let receiver = Receiver::start().await?;
     let folder = Folder(std::env::temp_dir().join(format!("bench-{}", std::process::id())));
     let stage = Stage::start(&receiver, "/ok", Some(&folder.0)).await?;
@@ -64,8 +64,7 @@ pub(crate) async fn run(most: usize) -> Result<(), Fault> {
             .collect();
         println!("| {size} | {} |", cells.join(" | "));
     }
-    println!();
-    fan_outs(&receiver).await
+    Ok(())
 }
 
 /// An item of a delivery that was made.
@@ -182,10 +181,11 @@ async fn page(stage: &Stage, query: &str) -> Result<Duration, Fault> {
 }
 
 /// The fan-out of one event to 1, 10 and 100 endpoints, with AWS on tape.
-async fn fan_outs(receiver: &Receiver) -> Result<(), Fault> {
+pub(crate) async fn fan_outs() -> Result<(), Fault> {
+    let receiver = Receiver::start().await?;
     println!("| Endpoints that an event goes to | CPU | for each | `SendMessageBatch` |");
     println!("|---:|---:|---:|---:|");
-    let stage = Stage::start(receiver, "/ok", None).await?;
+    let stage = Stage::start(&receiver, "/ok", None).await?;
     let mut create = sample("create-webhook")?;
     let body = json!({"url": format!("{}/ok", receiver.url), "events": ["*"]});
     create["body"] = json!(body.to_string());

@@ -12,6 +12,7 @@ mod tape;
 mod throughput;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 use tracing::Level;
 
 use function::Binaries;
@@ -40,8 +41,10 @@ enum Command {
     Requests,
     /// Deliveries a second, beside a bare loop that signs and posts.
     Throughput,
-    /// Pages of long histories, and fan-outs to many endpoints.
-    Growth {
+    /// Fan-outs to 1, 10 and 100 endpoints.
+    FanOut,
+    /// Pages of long histories.
+    History {
         /// Deliveries of the longest history, from 100 to 1,000,000.
         #[arg(long, default_value_t = 1_000_000)]
         most: usize,
@@ -51,17 +54,30 @@ enum Command {
     Receiver,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Fault> {
+fn main() -> Result<(), Fault> {
     let arguments = Arguments::parse();
     // Lines are made as in a function, and then dropped.
     webhook_endpoints::telemetry::init_to(Level::INFO, std::io::sink);
-    match arguments.command {
+    let mut runtime = match arguments.command {
+        // What fills the table, and the table.
+        Command::History { .. } => Builder::new_multi_thread(),
+        // As in the functions.
+        _ => Builder::new_current_thread(),
+    };
+    runtime
+        .enable_all()
+        .build()?
+        .block_on(run(arguments.command))
+}
+
+async fn run(command: Command) -> Result<(), Fault> {
+    match command {
         Command::ColdStarts { binaries } => processes::cold_starts(&binaries).await,
         Command::Memory { binaries } => processes::memory(&binaries).await,
         Command::Requests => requests::run().await,
         Command::Throughput => throughput::run().await,
-        Command::Growth { most } => growth::run(most).await,
+        Command::History { most } => growth::histories(most).await,
+        Command::FanOut => growth::fan_outs().await,
         Command::Receiver => receiver::serve().await,
     }
 }

@@ -147,10 +147,7 @@ struct FirstPanics(AtomicBool, Arc<Names>);
 
 impl Resolve for FirstPanics {
     fn resolve(&self, name: Name) -> Resolving {
-        assert!(
-            !self.0.swap(false, Ordering::SeqCst),
-            "a panic of the test"
-        );
+        assert!(!self.0.swap(false, Ordering::SeqCst), "a panic of the test");
         self.1.resolve(name)
     }
 }

@@ -33,12 +33,17 @@ impl Received {
         self.headers[name].to_str().expect("text")
     }
 
-    /// Whether the public library takes the signature for this secret.
+    /// Whether the public libraries take the signature for this secret. They have to
+    /// agree.
     pub fn is_signed_with(&self, secret: &str) -> bool {
-        Webhook::new(secret)
+        let by_standard_webhooks = Webhook::new(secret)
             .expect("a secret")
-            .verify(&self.body, &self.headers)
-            .is_ok()
+            .verify(&self.body, &self.headers);
+        let by_svix = svix::webhooks::Webhook::new(secret)
+            .expect("a secret")
+            .verify(&self.body, &self.headers);
+        assert_eq!(by_standard_webhooks.is_ok(), by_svix.is_ok());
+        by_svix.is_ok()
     }
 
     /// Whether the public library signs with this secret as the service did,
