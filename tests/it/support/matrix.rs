@@ -23,6 +23,11 @@ pub struct Target {
     index: usize,
 }
 
+/// That AWS asks for fewer calls.
+const THROTTLED: Fault = Fault::Refused(
+    r#"{"__type": "com.amazonaws#ThrottlingException", "message": "Rate exceeded"}"#,
+);
+
 /// How long a fault lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
@@ -43,7 +48,11 @@ pub struct Planned {
 impl fmt::Display for Planned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Target { operation, index } = &self.target;
-        write!(f, "{:?} {operation} {index} {:?}", self.fault, self.span)
+        let fault = match self.fault {
+            THROTTLED => "Throttled".to_owned(),
+            other => format!("{other:?}"),
+        };
+        write!(f, "{fault} {operation} {index} {:?}", self.span)
     }
 }
 
@@ -59,7 +68,7 @@ impl Planned {
     /// So it can't show what one lost answer comes to.
     fn is_beyond_the_emulator(&self) -> bool {
         self.target.operation == "CreateSecret"
-            && self.fault == Fault::After
+            && matches!(self.fault, Fault::After | Fault::Late)
             && self.span == Span::Once
     }
 }
@@ -128,6 +137,33 @@ impl Met {
         }
         targets
     }
+}
+
+/// Faults that are met alone, and in pairs.
+const CUTS: [(Fault, Span); 4] = [
+    (Fault::Before, Span::Once),
+    (Fault::Before, Span::Lasting),
+    (Fault::After, Span::Once),
+    (Fault::After, Span::Lasting),
+];
+
+/// Faults that are met alone.
+const OTHERS: [(Fault, Span); 3] = [
+    (Fault::Late, Span::Once),
+    (THROTTLED, Span::Once),
+    (THROTTLED, Span::Lasting),
+];
+
+fn planned(target: &Target, faults: &[(Fault, Span)]) -> Vec<Planned> {
+    faults
+        .iter()
+        .map(|(fault, span)| Planned {
+            target: target.clone(),
+            fault: *fault,
+            span: *span,
+        })
+        .filter(|planned| !planned.is_beyond_the_emulator())
+        .collect()
 }
 
 /// Faults to play a scenario with.
@@ -203,22 +239,15 @@ impl Matrix {
     fn cases(&self, targets: &[Target]) -> Vec<Faults> {
         let single: Vec<_> = targets
             .iter()
-            .flat_map(|target| {
-                [
-                    (Fault::Before, Span::Once),
-                    (Fault::Before, Span::Lasting),
-                    (Fault::After, Span::Once),
-                    (Fault::After, Span::Lasting),
-                ]
-                .map(|(fault, span)| Planned {
-                    target: target.clone(),
-                    fault,
-                    span,
-                })
-            })
-            .filter(|planned| !planned.is_beyond_the_emulator())
+            .flat_map(|target| planned(target, &CUTS))
             .collect();
-        let mut cases: Vec<_> = single.iter().map(|one| vec![one.clone()]).collect();
+        let others = targets.iter().flat_map(|target| planned(target, &OTHERS));
+        let mut cases: Vec<_> = single
+            .iter()
+            .cloned()
+            .chain(others)
+            .map(|one| vec![one])
+            .collect();
         if self.pairs {
             for (position, one) in single.iter().enumerate() {
                 if one.span == Span::Lasting || one.is_lost_reading() {

@@ -272,7 +272,10 @@ pub fn succeeded(answer: &Answer) -> bool {
         assert!(answer.body.is_null() || answer.body["success"] == true);
         return true;
     }
-    answer.assert_error(503, "UNAVAILABLE");
+    match answer.status.as_u16() {
+        429 => answer.assert_error(429, "RATE_LIMIT"),
+        _ => answer.assert_error(503, "UNAVAILABLE"),
+    };
     assert!(answer.headers.contains_key("retry-after"));
     false
 }

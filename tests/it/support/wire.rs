@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
@@ -20,11 +21,16 @@ pub enum Fault {
     Before,
     /// It takes effect, and the answer is lost.
     After,
+    /// It takes effect, and the answer comes after the SDK's deadline for a try.
+    Late,
     /// AWS refuses it with this body.
     Refused(&'static str),
     /// It never reaches AWS, and is answered with this body.
     Answered(&'static str),
 }
+
+/// Longer than the SDK waits for a try.
+const LATE: Duration = Duration::from_secs(4);
 
 type Plan = Box<dyn FnMut(&str, &[u8]) -> Option<Fault> + Send>;
 
@@ -169,6 +175,14 @@ impl HttpConnector for WiredConnector {
             Some(Fault::Before) => HttpConnectorFuture::ready(Err(lost())),
             Some(Fault::Refused(body)) => answered(400, body),
             Some(Fault::Answered(body)) => answered(200, body),
+            Some(Fault::Late) => {
+                let answer = self.inner.call(request);
+                HttpConnectorFuture::new(async move {
+                    let answer = answer.await;
+                    tokio::time::sleep(LATE).await;
+                    answer
+                })
+            }
             Some(Fault::After) => {
                 let answer = self.inner.call(request);
                 HttpConnectorFuture::new(async move {
