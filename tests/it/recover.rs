@@ -153,6 +153,39 @@ async fn a_recovery_of_more_than_a_chunk_goes_on_until_all_is_sent() {
 }
 
 #[tokio::test]
+async fn a_chunk_that_is_cut_off_is_made_again_with_the_same_deliveries() {
+    for (call, fault) in [
+        ("SendMessageBatch", Fault::Before),
+        ("SendMessageBatch", Fault::After),
+        // The chunk that follows.
+        ("SendMessage", Fault::Before),
+        ("SendMessage", Fault::After),
+    ] {
+        let (app, clock, id) = start("https://example.com/hook").await;
+        let first = clock.now();
+        let failed = app.seed_failures(endpoint_id(&id), 501, first).await;
+        clock.advance(HOUR);
+        assert_accepted(&recover(&app, &id, first, None).await, 501);
+        let message = app.all_queued().await;
+        let mut calls = 0;
+        app.wire.disturb(move |operation| {
+            calls += u32::from(operation == call);
+            // Of the 50 batches, from the middle on.
+            let cut_off = operation == call && (call == "SendMessage" || calls > 25);
+            cut_off.then_some(fault)
+        });
+        let back = app.handle(message.clone()).await.unwrap();
+        assert_eq!(back.len(), 1, "{call} {fault:?}");
+        app.wire.mend();
+        assert_eq!(app.handle(message).await, Ok(Vec::new()));
+        let (tasks, _) = recovered(&app).await;
+        let ids: BTreeSet<_> = tasks.iter().map(|task| task.delivery_id).collect();
+        assert_eq!(ids.len(), 501, "{call} {fault:?}");
+        assert_eq!(events(&tasks), events(&failed));
+    }
+}
+
+#[tokio::test]
 async fn a_recovery_makes_no_more_deliveries_than_it_may() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();

@@ -12,10 +12,12 @@ use webhook_endpoints::domain::message::{DeliveryTask, Message};
 
 use crate::support::hand_clock::HandClock;
 use crate::support::history::answered;
-use crate::support::queue::endpoint_id;
+use crate::support::queue::{endpoint_id, message};
+use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
 
 const NOWHERE: &str = "https://receiver.example.com/";
+const SWEEP: &str = r#"{"kind":"sweep"}"#;
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn start() -> (TestApp, HandClock, String) {
@@ -72,14 +74,12 @@ async fn a_sweep_takes_what_is_due_within_ten_minutes_and_leaves_the_rest() {
 async fn a_sweep_of_nothing_costs_a_read_of_each_shard() {
     let (app, _, _) = start().await;
     app.wire.take();
-    app.handle_one(r#"{"kind":"sweep"}"#).await;
+    app.handle_one(SWEEP).await;
     assert_eq!(app.wire.take(), vec!["Query"; 8]);
 }
 
-#[tokio::test]
-async fn more_than_a_sweep_takes_is_left_for_one_that_follows_at_once() {
-    let (app, clock, id) = start().await;
-    // All in one shard, of which a sweep takes 500.
+/// Schedules more in one shard, of which a sweep takes 500, than it takes.
+async fn schedule_many(app: &TestApp, clock: &HandClock, id: &str) -> BTreeSet<DeliveryId> {
     let mut ids = BTreeSet::new();
     while ids.len() < 510 {
         let new = DeliveryId::new();
@@ -89,27 +89,71 @@ async fn more_than_a_sweep_takes_is_left_for_one_that_follows_at_once() {
     }
     let due_at = clock.now();
     stream::iter(&ids)
-        .for_each_concurrent(50, |new| schedule(&app, &id, due_at, *new))
+        .for_each_concurrent(50, |new| schedule(app, id, due_at, *new))
         .await;
-    app.handle_one(r#"{"kind":"sweep"}"#).await;
-    let mut taken = BTreeSet::new();
-    let mut sweeps = 0;
+    ids
+}
+
+/// Takes the attempts that are on the queue, handling the sweeps there: the
+/// attempts, and how many sweeps there were.
+async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
+    let (mut taken, mut sweeps) = (Vec::new(), 0);
     loop {
         let queued = app.all_queued().await;
         if queued.is_empty() {
-            break;
+            return (taken, sweeps);
         }
         for message in queued {
             match Message::from_json(message.body.as_deref().unwrap()).unwrap() {
-                Message::Delivery(task) => assert!(taken.insert(task.delivery_id)),
+                Message::Delivery(task) => taken.push(task.delivery_id),
                 Message::Sweep => {
                     sweeps += 1;
-                    app.handle_one(r#"{"kind":"sweep"}"#).await;
+                    app.handle_one(SWEEP).await;
                 }
                 other => panic!("{other:?}"),
             }
         }
     }
-    assert_eq!(taken, ids);
+}
+
+#[tokio::test]
+async fn more_than_a_sweep_takes_is_left_for_one_that_follows_at_once() {
+    let (app, clock, id) = start().await;
+    let ids = schedule_many(&app, &clock, &id).await;
+    app.handle_one(SWEEP).await;
+    let (taken, sweeps) = taken(&app).await;
+    assert_eq!(taken.len(), ids.len());
+    assert_eq!(taken.into_iter().collect::<BTreeSet<_>>(), ids);
     assert_eq!(sweeps, 1);
+}
+
+#[tokio::test]
+async fn a_sweep_that_is_cut_off_leaves_nothing_behind_when_it_comes_again() {
+    for (call, fault) in [
+        ("SendMessageBatch", Fault::Before),
+        ("SendMessageBatch", Fault::After),
+        // Of which each takes one off the schedule.
+        ("UpdateItem", Fault::Before),
+        ("UpdateItem", Fault::After),
+        // The sweep that follows.
+        ("SendMessage", Fault::Before),
+        ("SendMessage", Fault::After),
+    ] {
+        let (app, clock, id) = start().await;
+        let ids = schedule_many(&app, &clock, &id).await;
+        let mut calls = 0;
+        app.wire.disturb(move |operation| {
+            calls += u32::from(operation == call);
+            let cut_off = operation == call && (call == "SendMessage" || calls > 25);
+            cut_off.then_some(fault)
+        });
+        let back = app.handle([message(Some("m"), SWEEP)]).await;
+        assert_eq!(back, Ok(vec!["m".to_owned()]), "{call} {fault:?}");
+        app.wire.mend();
+        app.handle_one(SWEEP).await;
+        let (taken, _) = taken(&app).await;
+        let taken: BTreeSet<_> = taken.into_iter().collect();
+        assert_eq!(taken, ids, "{call} {fault:?}");
+        assert_eq!(app.sweep().await, []);
+    }
 }
