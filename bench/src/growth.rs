@@ -208,7 +208,7 @@ pub(crate) async fn fan_outs() -> Result<(), Fault> {
         let sends = sends.count();
         stage.tape.play(calls);
         let event = batch(&published)?;
-        let cost = measure(300, async || stage.deliver(&event).await).await?;
+        let cost = measure(100, async || stage.deliver(&event).await).await?;
         stage.tape.record();
         let each = cost.cpu / u32::try_from(size)?;
         println!(

@@ -38,7 +38,11 @@ enum Command {
         binaries: Binaries,
     },
     /// CPU time, allocations, AWS calls and units of one warm invocation.
-    Requests,
+    Requests {
+        /// Invocations of each kind.
+        #[arg(long, default_value_t = 2_000)]
+        times: u32,
+    },
     /// Deliveries a second, beside a bare loop that signs and posts.
     Throughput,
     /// Fan-outs to 1, 10 and 100 endpoints.
@@ -74,7 +78,7 @@ async fn run(command: Command) -> Result<(), Fault> {
     match command {
         Command::ColdStarts { binaries } => processes::cold_starts(&binaries).await,
         Command::Memory { binaries } => processes::memory(&binaries).await,
-        Command::Requests => requests::run().await,
+        Command::Requests { times } => requests::run(times).await,
         Command::Throughput => throughput::run().await,
         Command::History { most } => growth::histories(most).await,
         Command::FanOut => growth::fan_outs().await,

@@ -8,8 +8,8 @@ use crate::receiver::Receiver;
 use crate::stage::{Fault, Stage, batch, sample, sent};
 use crate::tape::Call;
 
-const WARM_UP: u32 = 200;
-const TIMES: u32 = 2_000;
+/// One of so many invocations is not counted, before the others.
+const WARM_UP: u32 = 10;
 
 /// A line of the table.
 struct Line {
@@ -19,7 +19,7 @@ struct Line {
 }
 
 /// Measures every route and every kind of message, and prints a table.
-pub(crate) async fn run() -> Result<(), Fault> {
+pub(crate) async fn run(times: u32) -> Result<(), Fault> {
     let receiver = Receiver::start().await?;
     let stage = Stage::start(&receiver, "/ok", None).await?;
     let mut lines = Vec::new();
@@ -49,29 +49,29 @@ pub(crate) async fn run() -> Result<(), Fault> {
         let event = event.to_string();
         stage.tape.take();
         stage.call(&event).await?;
-        lines.push(api_line(&stage, name, &event).await?);
+        lines.push(api_line(&stage, name, &event, times).await?);
     }
     let mut failing = sample("create-webhook")?;
     let body = json!({"url": format!("{}/fail", receiver.url), "events": ["*"]});
     failing["body"] = json!(body.to_string());
     stage.call(&failing.to_string()).await?;
-    lines.extend(messages(&stage).await?);
+    lines.extend(messages(&stage, times).await?);
     stage.tape.take();
     let delete = sample("delete-webhook")?.to_string();
     stage.call(&delete).await?;
-    lines.push(api_line(&stage, "delete", &delete).await?);
+    lines.push(api_line(&stage, "delete", &delete, times).await?);
     print(&lines);
     Ok(())
 }
 
 /// The messages of the queue, each with its secrets read before.
-async fn messages(stage: &Stage) -> Result<Vec<Line>, Fault> {
+async fn messages(stage: &Stage, times: u32) -> Result<Vec<Line>, Fault> {
     let first = stage.fan_out(&stage.publish().await?).await?;
     stage.attempt(&batch(&first)?).await?;
     let mut lines = Vec::new();
     let published = stage.publish().await?;
     let tasks = stage.fan_out(&published).await?;
-    lines.push(deliver_line(stage, "fan-out to 2 endpoints", &batch(&published)?).await?);
+    lines.push(deliver_line(stage, "fan-out to 2 endpoints", &batch(&published)?, times).await?);
     for task in &tasks {
         let event = batch(std::slice::from_ref(task))?;
         stage.attempt(&event).await?;
@@ -81,30 +81,40 @@ async fn messages(stage: &Stage) -> Result<Vec<Line>, Fault> {
         } else {
             "an attempt that succeeds"
         };
-        lines.push(deliver_line(stage, name, &event).await?);
+        lines.push(deliver_line(stage, name, &event, times).await?);
     }
     let sweep = sample("sqs-sweep")?.to_string();
     stage.tape.take();
     stage.deliver(&sweep).await?;
-    lines.push(deliver_line(stage, "a sweep, nothing due", &sweep).await?);
+    lines.push(deliver_line(stage, "a sweep, nothing due", &sweep, times).await?);
     Ok(lines)
 }
 
-async fn api_line(stage: &Stage, name: &'static str, event: &str) -> Result<Line, Fault> {
+async fn api_line(
+    stage: &Stage,
+    name: &'static str,
+    event: &str,
+    times: u32,
+) -> Result<Line, Fault> {
     let calls = stage.tape.take();
     stage.tape.play(calls.clone());
     let call = async || stage.call_for_text(event).await.map(drop);
-    measure(WARM_UP, call).await?;
-    let cost = measure(TIMES, call).await?;
+    measure(times.div_ceil(WARM_UP), call).await?;
+    let cost = measure(times, call).await?;
     stage.tape.record();
     Ok(Line { name, calls, cost })
 }
 
-async fn deliver_line(stage: &Stage, name: &'static str, event: &str) -> Result<Line, Fault> {
+async fn deliver_line(
+    stage: &Stage,
+    name: &'static str,
+    event: &str,
+    times: u32,
+) -> Result<Line, Fault> {
     let calls = stage.tape.take();
     stage.tape.play(calls.clone());
-    measure(WARM_UP, async || stage.deliver(event).await).await?;
-    let cost = measure(TIMES, async || stage.deliver(event).await).await?;
+    measure(times.div_ceil(WARM_UP), async || stage.deliver(event).await).await?;
+    let cost = measure(times, async || stage.deliver(event).await).await?;
     stage.tape.record();
     Ok(Line { name, calls, cost })
 }
