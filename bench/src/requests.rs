@@ -49,7 +49,12 @@ pub(crate) async fn run(times: u32) -> Result<(), Fault> {
         let event = event.to_string();
         stage.tape.take();
         stage.call(&event).await?;
-        lines.push(api_line(&stage, name, &event, times).await?);
+        lines.push(
+            line(&stage, name, times, async || {
+                stage.call_for_text(&event).await.map(drop)
+            })
+            .await?,
+        );
     }
     let mut failing = sample("create-webhook")?;
     let body = json!({"url": format!("{}/fail", receiver.url), "events": ["*"]});
@@ -59,7 +64,12 @@ pub(crate) async fn run(times: u32) -> Result<(), Fault> {
     stage.tape.take();
     let delete = sample("delete-webhook")?.to_string();
     stage.call(&delete).await?;
-    lines.push(api_line(&stage, "delete", &delete, times).await?);
+    lines.push(
+        line(&stage, "delete", times, async || {
+            stage.call_for_text(&delete).await.map(drop)
+        })
+        .await?,
+    );
     print(&lines);
     Ok(())
 }
@@ -71,7 +81,13 @@ async fn messages(stage: &Stage, times: u32) -> Result<Vec<Line>, Fault> {
     let mut lines = Vec::new();
     let published = stage.publish().await?;
     let tasks = stage.fan_out(&published).await?;
-    lines.push(deliver_line(stage, "fan-out to 2 endpoints", &batch(&published)?, times).await?);
+    let event = batch(&published)?;
+    lines.push(
+        line(stage, "fan-out to 2 endpoints", times, async || {
+            stage.deliver(&event).await
+        })
+        .await?,
+    );
     for task in &tasks {
         let event = batch(std::slice::from_ref(task))?;
         stage.attempt(&event).await?;
@@ -81,40 +97,31 @@ async fn messages(stage: &Stage, times: u32) -> Result<Vec<Line>, Fault> {
         } else {
             "an attempt that succeeds"
         };
-        lines.push(deliver_line(stage, name, &event, times).await?);
+        lines.push(line(stage, name, times, async || stage.deliver(&event).await).await?);
     }
     let sweep = sample("sqs-sweep")?.to_string();
     stage.tape.take();
     stage.deliver(&sweep).await?;
-    lines.push(deliver_line(stage, "a sweep, nothing due", &sweep, times).await?);
+    lines.push(
+        line(stage, "a sweep, nothing due", times, async || {
+            stage.deliver(&sweep).await
+        })
+        .await?,
+    );
     Ok(lines)
 }
 
-async fn api_line(
+/// The line of an invocation that was just recorded.
+async fn line(
     stage: &Stage,
     name: &'static str,
-    event: &str,
     times: u32,
+    mut invoke: impl AsyncFnMut() -> Result<(), Fault>,
 ) -> Result<Line, Fault> {
     let calls = stage.tape.take();
     stage.tape.play(calls.clone());
-    let call = async || stage.call_for_text(event).await.map(drop);
-    measure(times.div_ceil(WARM_UP), call).await?;
-    let cost = measure(times, call).await?;
-    stage.tape.record();
-    Ok(Line { name, calls, cost })
-}
-
-async fn deliver_line(
-    stage: &Stage,
-    name: &'static str,
-    event: &str,
-    times: u32,
-) -> Result<Line, Fault> {
-    let calls = stage.tape.take();
-    stage.tape.play(calls.clone());
-    measure(times.div_ceil(WARM_UP), async || stage.deliver(event).await).await?;
-    let cost = measure(times, async || stage.deliver(event).await).await?;
+    measure(times.div_ceil(WARM_UP), &mut invoke).await?;
+    let cost = measure(times, &mut invoke).await?;
     stage.tape.record();
     Ok(Line { name, calls, cost })
 }
