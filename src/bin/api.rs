@@ -15,11 +15,10 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(config::log_level()?);
     let config = ApiConfig::from_env()?;
     let sdk = sdk_config().await;
+    let table_client = OnDemand::of(&sdk, aws_sdk_dynamodb::Client::new);
+    table_client.prepare();
     let router = router(ApiOptions {
-        table: Table::new(
-            aws_sdk_dynamodb::Client::new(&sdk),
-            config.common.table_name,
-        ),
+        table: Table::new(table_client, config.common.table_name),
         secrets: Secrets::new(
             OnDemand::of(&sdk, aws_sdk_secretsmanager::Client::new),
             config.common.secret_prefix,

@@ -33,7 +33,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
-use super::AwsError;
+use super::{AwsError, OnDemand};
 pub use deletion::{MarkedEndpoint, Presence};
 pub use deliveries::{FullDelivery, Recorded};
 pub use endpoints::{CreateOutcome, RotateOutcome};
@@ -50,15 +50,15 @@ type Item = HashMap<String, AttributeValue>;
 /// The table of one deployment. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
-    client: Client,
+    client: OnDemand<Client>,
     name: String,
 }
 
 impl Table {
     /// The table of this name.
-    pub fn new(client: Client, name: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<OnDemand<Client>>, name: impl Into<String>) -> Self {
         Self {
-            client,
+            client: client.into(),
             name: name.into(),
         }
     }
