@@ -35,7 +35,7 @@ impl Function {
     pub(crate) async fn start(
         binaries: &Binaries,
         name: &str,
-        variables: &[(String, String)],
+        variables: &[(&str, String)],
     ) -> Result<Self, Fault> {
         let (port, runtime_port) = (free_port().await?, free_port().await?);
         let folder = std::env::temp_dir().join(format!("{name}-{port}"));

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use local::emulators::{Emulators, REGION};
-use local::service::SECRET_PREFIX;
-use local::{gateway, samples};
+use local::emulators::Emulators;
+use local::{gateway, samples, service};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use crate::function::{Binaries, Function, size};
 use crate::receiver::Receiver;
-use crate::stage::{Fault, batch, sample};
+use crate::stage::{Fault, batch, new_event, sample, without_header};
 
 const COLD_STARTS: usize = 40;
 const INVOCATIONS: usize = 1_000;
@@ -22,7 +21,7 @@ const LARGE: usize = 255 * 1024;
 struct Aws {
     emulators: Arc<Emulators>,
     queue_url: String,
-    variables: Vec<(String, String)>,
+    variables: Vec<(&'static str, String)>,
 }
 
 impl Aws {
@@ -34,20 +33,10 @@ impl Aws {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
         tokio::spawn(axum::serve(listener, gateway::router(Arc::clone(&emulators))).into_future());
-        let variables = [
-            ("AWS_ENDPOINT_URL", url.as_str()),
-            ("AWS_REGION", REGION),
-            ("AWS_ACCESS_KEY_ID", "local"),
-            ("AWS_SECRET_ACCESS_KEY", "local"),
-            ("TABLE_NAME", &resources.table_name),
-            ("QUEUE_URL", &resources.queue_url),
-            ("SECRET_PREFIX", SECRET_PREFIX),
-            ("ALLOW_LOOPBACK_TARGETS", "true"),
-            ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true"),
-        ];
-        let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let mut variables = service::variables(&url, &resources).to_vec();
+        variables.push(("ALLOW_LOOPBACK_TARGETS", "true".to_owned()));
         Ok(Self {
-            variables: variables.map(owned).to_vec(),
+            variables,
             queue_url: resources.queue_url,
             emulators,
         })
@@ -61,10 +50,7 @@ impl Aws {
         deliver: &Function,
         bytes: usize,
     ) -> Result<(), Fault> {
-        let mut publish = sample("publish-event")?;
-        if let Some(headers) = publish["headers"].as_object_mut() {
-            headers.remove("idempotency-key");
-        }
+        let mut publish = new_event()?;
         let body = json!({"type": "invoice.paid", "data": "x".repeat(bytes)});
         publish["body"] = json!(body.to_string());
         let publish = publish.to_string();
@@ -111,10 +97,7 @@ pub(crate) async fn cold_starts(binaries: &Binaries) -> Result<(), Fault> {
     let receiver = Receiver::start().await?;
     let aws = Aws::start(&receiver).await?;
     let list = sample("list-webhooks")?;
-    let mut keyless = list.clone();
-    if let Some(headers) = keyless["headers"].as_object_mut() {
-        headers.remove("x-api-key");
-    }
+    let keyless = without_header(list.clone(), "x-api-key");
     let mut root = list.clone();
     root["rawPath"] = json!("/");
     root["requestContext"]["http"]["path"] = json!("/");

@@ -109,11 +109,7 @@ impl Stage {
 
     /// Publishes an event and returns its message.
     pub(crate) async fn publish(&self) -> Result<Vec<String>, Fault> {
-        let mut event = sample("publish-event")?;
-        if let Some(headers) = event["headers"].as_object_mut() {
-            // Each is another event.
-            headers.remove("idempotency-key");
-        }
+        let event = new_event()?;
         self.tape.take();
         self.call(&event.to_string()).await?;
         Ok(sent(&self.tape.take()))
@@ -174,6 +170,19 @@ pub(crate) fn batch(bodies: &[String]) -> Result<String, Fault> {
     };
     event["Records"] = bodies.iter().enumerate().map(record).collect();
     Ok(event.to_string())
+}
+
+/// A request to publish an event, another one each time.
+pub(crate) fn new_event() -> Result<Value, Fault> {
+    Ok(without_header(sample("publish-event")?, "idempotency-key"))
+}
+
+/// A request without one of its headers.
+pub(crate) fn without_header(mut event: Value, name: &str) -> Value {
+    if let Some(headers) = event["headers"].as_object_mut() {
+        headers.remove(name);
+    }
+    event
 }
 
 /// A file of events/.

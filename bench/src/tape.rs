@@ -5,12 +5,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector,
+    http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::{Value, json};
@@ -54,9 +53,12 @@ struct State {
 impl Tape {
     /// A client that records what `inner` answers, or plays.
     pub(crate) fn wrap(&self, inner: SharedHttpClient) -> SharedHttpClient {
-        SharedHttpClient::new(TapedClient {
-            inner,
-            tape: self.clone(),
+        let tape = self.clone();
+        http_client_fn(move |settings, components| {
+            SharedHttpConnector::new(TapedConnector {
+                inner: inner.http_connector(settings, components),
+                tape: tape.clone(),
+            })
         })
     }
 
@@ -110,25 +112,6 @@ impl Tape {
 impl fmt::Debug for Tape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tape")
-    }
-}
-
-#[derive(Debug)]
-struct TapedClient {
-    inner: SharedHttpClient,
-    tape: Tape,
-}
-
-impl HttpClient for TapedClient {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(TapedConnector {
-            inner: self.inner.http_connector(settings, components),
-            tape: self.tape.clone(),
-        })
     }
 }
 

@@ -19,7 +19,7 @@ use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord};
 use webhook_endpoints::domain::id::{AppId, KeyId};
 use webhook_endpoints::domain::retry::RetrySchedule;
 
-use crate::emulators::{Clients, Resources};
+use crate::emulators::{Clients, REGION, Resources};
 
 /// What can be chosen.
 #[derive(Debug)]
@@ -56,6 +56,22 @@ impl Default for Settings {
 
 /// First part of the names of all secrets.
 pub const SECRET_PREFIX: &str = "webhook-endpoints";
+
+/// The environment of a function that runs in a process of its own, with AWS at
+/// `url`.
+#[must_use]
+pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 8] {
+    [
+        ("AWS_ENDPOINT_URL", url.to_owned()),
+        ("AWS_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", "local".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
+        ("TABLE_NAME", resources.table_name.clone()),
+        ("QUEUE_URL", resources.queue_url.clone()),
+        ("SECRET_PREFIX", SECRET_PREFIX.to_owned()),
+        ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true".to_owned()),
+    ]
+}
 
 /// The API's router.
 pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Router {

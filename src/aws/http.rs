@@ -12,13 +12,12 @@ const AMAZON_ROOTS: &str = include_str!("amazon_roots.pem");
 
 /// A client for AWS in `region`, or at `endpoint_url` in its place.
 pub(super) fn http_client(region: Option<&Region>, endpoint_url: Option<&str>) -> SharedHttpClient {
-    let roots = match endpoint_url {
-        // Somebody else's, in development.
-        Some(url) if url.starts_with("https:") => TrustStore::default(),
-        _ if region.is_some_and(is_commercial) => {
-            TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
-        }
-        _ => TrustStore::default(),
+    // In development, of somebody who is not certified by Amazon.
+    let elsewhere = endpoint_url.is_some_and(|url| url.starts_with("https:"));
+    let roots = if !elsewhere && region.is_some_and(is_commercial) {
+        TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
+    } else {
+        TrustStore::default()
     };
     let builder = Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc));
     let client = match TlsContext::builder().with_trust_store(roots).build() {

@@ -65,12 +65,8 @@ impl Deliverer {
         &self,
         tasks: Vec<DeliveryTask>,
     ) -> Result<Vec<Prepared>, AwsError> {
-        if tasks.is_empty() {
-            return Ok(Vec::new());
-        }
         let started_at = self.clock.now();
-        let borrowed: Vec<_> = tasks.iter().collect();
-        let contexts = self.table.attempt_contexts(&borrowed, started_at).await?;
+        let contexts = self.table.attempt_contexts(&tasks, started_at).await?;
         let prepared = tasks.into_iter().zip(contexts);
         Ok(prepared
             .map(|(task, context)| Prepared {

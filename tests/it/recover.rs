@@ -154,12 +154,13 @@ async fn a_recovery_of_more_than_a_chunk_goes_on_until_all_is_sent() {
 
 #[tokio::test]
 async fn a_chunk_that_is_cut_off_is_made_again_with_the_same_deliveries() {
-    for (call, fault) in [
-        ("SendMessageBatch", Fault::Before),
-        ("SendMessageBatch", Fault::After),
+    for (call, first_call, fault) in [
+        // Of the 50 batches, from the middle on.
+        ("SendMessageBatch", 26, Fault::Before),
+        ("SendMessageBatch", 26, Fault::After),
         // The chunk that follows.
-        ("SendMessage", Fault::Before),
-        ("SendMessage", Fault::After),
+        ("SendMessage", 1, Fault::Before),
+        ("SendMessage", 1, Fault::After),
     ] {
         let (app, clock, id) = start("https://example.com/hook").await;
         let first = clock.now();
@@ -167,13 +168,7 @@ async fn a_chunk_that_is_cut_off_is_made_again_with_the_same_deliveries() {
         clock.advance(HOUR);
         assert_accepted(&recover(&app, &id, first, None).await, 501);
         let message = app.all_queued().await;
-        let mut calls = 0;
-        app.wire.disturb(move |operation| {
-            calls += u32::from(operation == call);
-            // Of the 50 batches, from the middle on.
-            let cut_off = operation == call && (call == "SendMessage" || calls > 25);
-            cut_off.then_some(fault)
-        });
+        app.wire.break_from(call, first_call, fault);
         let back = app.handle(message.clone()).await.unwrap();
         assert_eq!(back.len(), 1, "{call} {fault:?}");
         app.wire.mend();

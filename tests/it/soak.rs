@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_sdk_sqs::types::QueueAttributeName as Name;
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -225,22 +224,7 @@ async fn of_many_events_none_is_lost_or_signed_wrongly() {
 /// Waits until no message is left, however long that takes.
 async fn wait_until_empty(app: &TestApp) {
     loop {
-        let found = app
-            .clients
-            .sqs
-            .get_queue_attributes()
-            .queue_url(&app.resources.queue_url)
-            .attribute_names(Name::All)
-            .send()
-            .await
-            .expect("attributes");
-        let attributes = found.attributes.expect("attributes");
-        let left = [
-            Name::ApproximateNumberOfMessages,
-            Name::ApproximateNumberOfMessagesNotVisible,
-            Name::ApproximateNumberOfMessagesDelayed,
-        ];
-        if left.iter().all(|name| attributes[name] == "0") {
+        if app.queue_counts().await == [0; 3] {
             return;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

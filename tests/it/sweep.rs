@@ -129,24 +129,19 @@ async fn more_than_a_sweep_takes_is_left_for_one_that_follows_at_once() {
 
 #[tokio::test]
 async fn a_sweep_that_is_cut_off_leaves_nothing_behind_when_it_comes_again() {
-    for (call, fault) in [
-        ("SendMessageBatch", Fault::Before),
-        ("SendMessageBatch", Fault::After),
+    for (call, first_call, fault) in [
+        ("SendMessageBatch", 26, Fault::Before),
+        ("SendMessageBatch", 26, Fault::After),
         // Of which each takes one off the schedule.
-        ("UpdateItem", Fault::Before),
-        ("UpdateItem", Fault::After),
+        ("UpdateItem", 26, Fault::Before),
+        ("UpdateItem", 26, Fault::After),
         // The sweep that follows.
-        ("SendMessage", Fault::Before),
-        ("SendMessage", Fault::After),
+        ("SendMessage", 1, Fault::Before),
+        ("SendMessage", 1, Fault::After),
     ] {
         let (app, clock, id) = start().await;
         let ids = schedule_many(&app, &clock, &id).await;
-        let mut calls = 0;
-        app.wire.disturb(move |operation| {
-            calls += u32::from(operation == call);
-            let cut_off = operation == call && (call == "SendMessage" || calls > 25);
-            cut_off.then_some(fault)
-        });
+        app.wire.break_from(call, first_call, fault);
         let back = app.handle([message(Some("m"), SWEEP)]).await;
         assert_eq!(back, Ok(vec!["m".to_owned()]), "{call} {fault:?}");
         app.wire.mend();

@@ -10,9 +10,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use clap::Parser;
-use local::emulators::{Emulators, REGION};
-use local::service::SECRET_PREFIX;
-use local::{gateway, samples};
+use local::emulators::Emulators;
+use local::{gateway, samples, service};
 use tokio::net::TcpListener;
 
 /// Runs emulators of the AWS services, with the table and the queues of
@@ -52,17 +51,9 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error + Send + Sync>> {
     let emulators = Arc::new(Emulators::start(None, |client| client).await?);
     let resources = emulators.clients.create_resources("local", None).await?;
     samples::seed(&emulators.clients, &resources, &arguments.target).await?;
-    println!(
-        "AWS_ENDPOINT_URL=http://{address}\n\
-         AWS_REGION={REGION}\n\
-         AWS_ACCESS_KEY_ID=local\n\
-         AWS_SECRET_ACCESS_KEY=local\n\
-         TABLE_NAME={}\n\
-         QUEUE_URL={}\n\
-         SECRET_PREFIX={SECRET_PREFIX}\n\
-         AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH=true",
-        resources.table_name, resources.queue_url,
-    );
+    for (name, value) in service::variables(&format!("http://{address}"), &resources) {
+        println!("{name}={value}");
+    }
     tokio::select! {
         served = axum::serve(listener, gateway::router(emulators)) => Ok(served?),
         signal = tokio::signal::ctrl_c() => Ok(signal?),

@@ -42,12 +42,12 @@ impl Table {
     /// A fault of AWS.
     pub async fn attempt_contexts(
         &self,
-        tasks: &[&DeliveryTask],
+        tasks: &[DeliveryTask],
         now: Timestamp,
     ) -> Result<Vec<Result<AttemptContext, AwsError>>, AwsError> {
         let mut contexts = Vec::with_capacity(tasks.len());
         for tasks in tasks.chunks(TASKS_AT_ONCE) {
-            let keys = tasks.iter().flat_map(|task| keys_of(task));
+            let keys = tasks.iter().flat_map(keys_of);
             let found = self.together(CONTEXT, keys).await?;
             contexts.extend(tasks.iter().map(|task| found.context(task, now)));
         }

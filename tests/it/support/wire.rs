@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector,
+    http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use serde_json::Value;
 
 /// How a call is disturbed.
@@ -70,9 +69,12 @@ struct State {
 impl Wire {
     /// A client that sends through `inner`.
     pub fn wrap(&self, inner: SharedHttpClient) -> SharedHttpClient {
-        SharedHttpClient::new(WiredClient {
-            inner,
-            wire: self.clone(),
+        let wire = self.clone();
+        http_client_fn(move |settings, components| {
+            SharedHttpConnector::new(WiredConnector {
+                inner: inner.http_connector(settings, components),
+                wire: wire.clone(),
+            })
         })
     }
 
@@ -110,6 +112,15 @@ impl Wire {
         self.disturb(move |call| operations.contains(&call).then_some(fault));
     }
 
+    /// From its `first` call on, counted from 1, this operation fails.
+    pub fn break_from(&self, operation: &'static str, first: u32, fault: Fault) {
+        let mut calls = 0;
+        self.disturb(move |call| {
+            calls += u32::from(call == operation);
+            (call == operation && calls >= first).then_some(fault)
+        });
+    }
+
     /// Disturbs the next call of this operation.
     pub fn break_once(&self, operation: &'static str, fault: Fault) {
         let mut left = Some(fault);
@@ -134,25 +145,6 @@ impl Wire {
 impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Wire")
-    }
-}
-
-#[derive(Debug)]
-struct WiredClient {
-    inner: SharedHttpClient,
-    wire: Wire,
-}
-
-impl HttpClient for WiredClient {
-    fn http_connector(
-        &self,
-        settings: &HttpConnectorSettings,
-        components: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(WiredConnector {
-            inner: self.inner.http_connector(settings, components),
-            wire: self.wire.clone(),
-        })
     }
 }
 
