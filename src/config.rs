@@ -26,6 +26,11 @@ pub enum ConfigError {
 /// What both functions need.
 #[derive(Debug, Clone)]
 pub struct CommonConfig {
+    /// `AWS_REGION`: where everything of AWS is. Lambda sets it.
+    pub region: String,
+    /// `AWS_ENDPOINT_URL`: what stands in AWS's place. For development only; the
+    /// template never sets it.
+    pub endpoint_url: Option<String>,
     /// `TABLE_NAME`: the DynamoDB table.
     pub table_name: String,
     /// `SECRET_PREFIX`: first part of every secret's name in Secrets Manager.
@@ -116,6 +121,8 @@ impl DeliverConfig {
 impl CommonConfig {
     fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         Ok(Self {
+            region: required(lookup, "AWS_REGION")?,
+            endpoint_url: lookup("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()),
             table_name: required(lookup, "TABLE_NAME")?,
             secret_prefix: required(lookup, "SECRET_PREFIX")?,
             queue_url: required(lookup, "QUEUE_URL")?,
@@ -243,7 +250,8 @@ fn address_policy(lookup: &dyn Fn(&str) -> Option<String>) -> Result<AddressPoli
 mod tests {
     use super::*;
 
-    const REQUIRED: [(&str, &str); 3] = [
+    const REQUIRED: [(&str, &str); 4] = [
+        ("AWS_REGION", "eu-central-1"),
         ("TABLE_NAME", "table"),
         ("SECRET_PREFIX", "prefix"),
         ("QUEUE_URL", "https://sqs.example/1/queue"),
@@ -260,6 +268,7 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_documentation() {
         let config = read_with(&[]).unwrap();
+        assert_eq!(config.common.endpoint_url, None);
         assert_eq!(config.ping_wait, Duration::from_secs(10));
         assert_eq!(config.api_key_cache, Duration::from_secs(10));
         assert_eq!(config.common.retention, Duration::from_secs(30 * 86_400));

@@ -11,10 +11,10 @@ use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient, http_cl
 const AMAZON_ROOTS: &str = include_str!("amazon_roots.pem");
 
 /// A client for AWS in `region`, or at `endpoint_url` in its place.
-pub(super) fn http_client(region: Option<&Region>, endpoint_url: Option<&str>) -> SharedHttpClient {
+pub(super) fn http_client(region: &Region, endpoint_url: Option<&str>) -> SharedHttpClient {
     // In development, of somebody who is not certified by Amazon.
     let elsewhere = endpoint_url.is_some_and(|url| url.starts_with("https:"));
-    let roots = if !elsewhere && region.is_some_and(is_commercial) {
+    let roots = if !elsewhere && is_commercial(region) {
         TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
     } else {
         TrustStore::default()

@@ -11,28 +11,33 @@ pub mod table;
 
 use std::time::Duration;
 
-use aws_config::environment::{
-    EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider,
-};
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 
 pub use error::{AwsError, Fault};
 pub use on_demand::OnDemand;
 
-/// SDK configuration of a function, from the environment that Lambda gives it
-/// (Region, credentials, `AWS_ENDPOINT_URL`), with deadlines that leave a caller
-/// time for an answer. It looks for credentials nowhere else: each place costs a
-/// client of its own.
-pub async fn sdk_config() -> SdkConfig {
-    let found = aws_config::defaults(BehaviorVersion::latest())
-        .region(EnvironmentVariableRegionProvider::new())
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
+/// SDK configuration of a function: AWS in `region`, or at `endpoint_url` in its
+/// place, with the credentials that Lambda puts into the environment and deadlines
+/// that leave a caller time for an answer.
+///
+/// Put together by hand, because the SDK's loader would look for all this in more
+/// places, each of which has code and time to start of its own.
+#[must_use]
+pub fn sdk_config(region: String, endpoint_url: Option<String>) -> SdkConfig {
+    let region = Region::new(region);
+    let http_client = http::http_client(&region, endpoint_url.as_deref());
+    let credentials = EnvironmentVariableCredentialsProvider::new();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .timeout_config(timeouts())
-        .load()
-        .await;
-    let http_client = http::http_client(found.region(), found.endpoint_url());
-    found.into_builder().http_client(http_client).build()
+        .http_client(http_client);
+    config.set_endpoint_url(endpoint_url);
+    config.build()
 }
 
 /// An attempt that hangs is given up after 3 s, a call with all its attempts

@@ -14,7 +14,7 @@ use webhook_endpoints::telemetry;
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(config::log_level()?);
     let config = ApiConfig::from_env()?;
-    let sdk = sdk_config().await;
+    let sdk = sdk_config(config.common.region, config.common.endpoint_url);
     let table_client = OnDemand::of(&sdk, aws_sdk_dynamodb::Client::new);
     table_client.prepare();
     let router = router(ApiOptions {

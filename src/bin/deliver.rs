@@ -17,7 +17,7 @@ use webhook_endpoints::telemetry;
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init(config::log_level()?);
     let config = DeliverConfig::from_env()?;
-    let sdk = sdk_config().await;
+    let sdk = sdk_config(config.common.region, config.common.endpoint_url);
     let table_client = OnDemand::of(&sdk, aws_sdk_dynamodb::Client::new);
     table_client.prepare();
     let deliverer = Arc::new(Deliverer {

@@ -14,7 +14,7 @@ fn asked<T>(read: fn(Lookup) -> Result<T, ConfigError>) -> BTreeSet<String> {
     let asked = RefCell::new(BTreeSet::new());
     let lookup = |name: &str| {
         asked.borrow_mut().insert(name.to_owned());
-        let required = ["TABLE_NAME", "SECRET_PREFIX", "QUEUE_URL"];
+        let required = ["AWS_REGION", "TABLE_NAME", "SECRET_PREFIX", "QUEUE_URL"];
         required.contains(&name).then(|| "x".to_owned())
     };
     let read = read(&lookup);
@@ -32,8 +32,11 @@ fn each_function_is_given_exactly_what_it_reads() {
     let mut deliver = asked(DeliverConfig::read);
     for function in [&mut api, &mut deliver] {
         function.extend(asked(read_log_level));
-        // For development only: no deployment may set it.
+        // Set by Lambda itself.
+        assert!(function.remove("AWS_REGION"));
+        // For development only: no deployment may set them.
         assert!(function.remove("ALLOW_LOOPBACK_TARGETS"));
+        assert!(function.remove("AWS_ENDPOINT_URL"));
     }
     // Read by lambda_http.
     api.insert("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH".to_owned());
