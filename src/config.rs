@@ -53,7 +53,8 @@ pub struct ApiConfig {
     /// default, 0 to 20.
     pub ping_wait: Duration,
     /// `API_KEY_CACHE_SECONDS`: how long a key that was found is trusted
-    /// without asking again, so also how long a revoked one still works.
+    /// without asking again, so also how long a revoked one still works. The same
+    /// holds for an endpoint whose history is read.
     pub api_key_cache: Duration,
 }
 

@@ -1,70 +1,66 @@
 //! Who calls: API keys, and the app that each belongs to.
 
-use std::num::NonZeroUsize;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use jiff::Timestamp;
-use lru::LruCache;
 
 use super::ApiState;
 use super::error::ApiError;
-use crate::aws::AwsError;
 use crate::domain::api_key::{ApiKey, ApiKeyHash};
-use crate::domain::id::AppId;
-
-/// Keys that one process remembers.
-const CACHED_KEYS: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
-
-/// Keys that were found lately, by their hash. Unknown keys are not remembered,
-/// so that a new key works at once.
-pub(super) struct KeyCache {
-    found: Mutex<LruCache<ApiKeyHash, (AppId, Timestamp)>>,
-    lifetime: Duration,
-}
-
-impl KeyCache {
-    pub(super) fn new(lifetime: Duration) -> Self {
-        Self {
-            found: Mutex::new(LruCache::new(CACHED_KEYS)),
-            lifetime,
-        }
-    }
-
-    fn get(&self, hash: &ApiKeyHash, now: Timestamp) -> Option<AppId> {
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let (app_id, until) = *found.get(hash)?;
-        (now < until).then_some(app_id)
-    }
-
-    fn put(&self, hash: ApiKeyHash, app_id: AppId, now: Timestamp) {
-        let until = now + self.lifetime;
-        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        found.put(hash, (app_id, until));
-    }
-}
+use crate::domain::id::{AppId, EndpointId};
 
 impl ApiState {
-    /// The app whose key the caller sent.
+    /// The app whose key the caller sent. One `GetItem`, unless the key was found
+    /// lately.
     pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<AppId, ApiError> {
-        let key = presented_key(headers).ok_or(ApiError::Authentication)?;
-        self.app_of(&key).await?.ok_or(ApiError::Authentication)
-    }
-
-    async fn app_of(&self, key: &ApiKey) -> Result<Option<AppId>, AwsError> {
-        let hash = key.hash();
+        let hash = presented_hash(headers)?;
         let now = self.clock.now();
         if let Some(app_id) = self.keys.get(&hash, now) {
-            return Ok(Some(app_id));
+            return Ok(app_id);
         }
         let found = self.table.app_of_key(&hash).await?;
-        if let Some(app_id) = found {
-            self.keys.put(hash, app_id, now);
-        }
-        Ok(found)
+        self.known(hash, found, now)
     }
+
+    /// The same, and whether this endpoint exists, if that could be told along with
+    /// it. One `BatchGetItem`, unless the key was found lately.
+    pub(super) async fn caller_and_endpoint(
+        &self,
+        headers: &HeaderMap,
+        endpoint: (AppId, EndpointId),
+    ) -> Result<(AppId, Option<bool>), ApiError> {
+        let hash = presented_hash(headers)?;
+        let now = self.clock.now();
+        if let Some(app_id) = self.keys.get(&hash, now) {
+            let seen = self.endpoints.get(&endpoint, now);
+            return Ok((app_id, seen.map(|()| true)));
+        }
+        let (app_id, id) = endpoint;
+        let (found, endpoint) = self
+            .table
+            .app_of_key_and_endpoint(&hash, app_id, id)
+            .await?;
+        if endpoint.is_some() {
+            self.endpoints.put((app_id, id), (), now);
+        }
+        Ok((self.known(hash, found, now)?, Some(endpoint.is_some())))
+    }
+
+    fn known(
+        &self,
+        hash: ApiKeyHash,
+        found: Option<AppId>,
+        now: Timestamp,
+    ) -> Result<AppId, ApiError> {
+        let app_id = found.ok_or(ApiError::Authentication)?;
+        self.keys.put(hash, app_id, now);
+        Ok(app_id)
+    }
+}
+
+fn presented_hash(headers: &HeaderMap) -> Result<ApiKeyHash, ApiError> {
+    let key = presented_key(headers).ok_or(ApiError::Authentication)?;
+    Ok(key.hash())
 }
 
 /// The key of `x-api-key`, or else of a bearer token (RFC 6750).

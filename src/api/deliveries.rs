@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::cursor::{ListKey, is_well_formed};
 use super::error::ApiError;
-use super::extract::{DeliveryScope, EndpointScope, QueryParameters, parse_time};
+use super::extract::{DeliveryScope, EndpointScope, HistoryScope, QueryParameters, parse_time};
 use super::webhooks::NO_ENDPOINT;
 use super::{Api, ApiState, success};
 use crate::aws::AwsError;
@@ -64,23 +64,35 @@ impl<'a> From<&'a Delivery> for Listed<'a> {
     }
 }
 
-/// `GET …/{webhookId}/deliveries`. Two calls at the same time: `GetItem` of the
-/// endpoint and `Query` of the history.
+/// `GET …/{webhookId}/deliveries`. One call, `Query`; when the endpoint was not
+/// found lately, a `GetItem` of it at the same time.
 pub(super) async fn list(
     State(api): State<Api>,
-    scope: EndpointScope,
+    HistoryScope {
+        endpoint: scope,
+        exists,
+    }: HistoryScope,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) =
         query.map_err(|_| ApiError::invalid("query", "must be percent-encoded UTF-8"))?;
     let page = PageRequest::parse(&query, scope.endpoint_id)?;
     let wanted = page.history_query();
-    let (endpoint, found) = tokio::try_join!(
-        api.table.endpoint(scope.app_id, scope.endpoint_id),
+    let now = api.clock.now();
+    let exists = async {
+        match exists {
+            Some(known) => Ok(known),
+            None => api.endpoint_exists(&scope, now).await,
+        }
+    };
+    let (exists, found) = tokio::try_join!(
+        exists,
         api.table
-            .deliveries(scope.endpoint_id, &wanted, page.limit, api.clock.now()),
+            .deliveries(scope.endpoint_id, &wanted, page.limit, now),
     )?;
-    endpoint.ok_or(NO_ENDPOINT)?;
+    if !exists {
+        return Err(NO_ENDPOINT);
+    }
     Ok(success(History {
         next_cursor: found.next.map(|last| page.list.cursor_after(last)),
         items: found.deliveries.iter().map(Listed::from).collect(),
@@ -248,6 +260,22 @@ pub(super) async fn resend(
 }
 
 impl ApiState {
+    async fn endpoint_exists(
+        &self,
+        scope: &EndpointScope,
+        now: Timestamp,
+    ) -> Result<bool, AwsError> {
+        let EndpointScope {
+            app_id,
+            endpoint_id,
+        } = *scope;
+        let exists = self.table.endpoint(app_id, endpoint_id).await?.is_some();
+        if exists {
+            self.endpoints.put((app_id, endpoint_id), (), now);
+        }
+        Ok(exists)
+    }
+
     /// Accepts a delivery. The queue first: it is what makes the delivery
     /// happen. The record is only its picture, and the delivery function draws
     /// it if this call can't.

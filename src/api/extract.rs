@@ -32,6 +32,13 @@ pub(super) struct EndpointScope {
     pub(super) endpoint_id: EndpointId,
 }
 
+/// An endpoint of the caller's app whose history is asked for.
+pub(super) struct HistoryScope {
+    pub(super) endpoint: EndpointScope,
+    /// Whether it exists, where that is known by now.
+    pub(super) exists: Option<bool>,
+}
+
 /// A delivery of such an endpoint, which may or may not exist.
 pub(super) struct DeliveryScope {
     pub(super) app_id: AppId,
@@ -43,7 +50,8 @@ impl FromRequestParts<Api> for AppScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let mut path = PathIds::of(parts, api).await?;
+        let caller = api.caller(&parts.headers).await?;
+        let mut path = PathIds::of(parts, api, caller).await?;
         let app_id = path.id("appId", AppId::parse);
         path.finish()?;
         Ok(Self {
@@ -56,7 +64,14 @@ impl FromRequestParts<Api> for EndpointScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let mut path = PathIds::of(parts, api).await?;
+        let caller = api.caller(&parts.headers).await?;
+        Self::of(parts, api, caller).await
+    }
+}
+
+impl EndpointScope {
+    async fn of(parts: &mut Parts, api: &Api, caller: AppId) -> Result<Self, ApiError> {
+        let mut path = PathIds::of(parts, api, caller).await?;
         let app_id = path.id("appId", AppId::parse);
         let endpoint_id = path.id("webhookId", EndpointId::parse);
         path.finish()?;
@@ -68,13 +83,37 @@ impl FromRequestParts<Api> for EndpointScope {
             endpoint_id,
         })
     }
+
+    /// The ids of a path, if they are some, before it is known who asks.
+    async fn claimed(parts: &mut Parts, api: &Api) -> Option<(AppId, EndpointId)> {
+        let Path(texts) = Path::<HashMap<String, String>>::from_request_parts(parts, api)
+            .await
+            .ok()?;
+        let app_id = AppId::parse(texts.get("appId")?).ok()?;
+        let endpoint_id = EndpointId::parse(texts.get("webhookId")?).ok()?;
+        Some((app_id, endpoint_id))
+    }
+}
+
+impl FromRequestParts<Api> for HistoryScope {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let (caller, exists) = match EndpointScope::claimed(parts, api).await {
+            Some(endpoint) => api.caller_and_endpoint(&parts.headers, endpoint).await?,
+            None => (api.caller(&parts.headers).await?, None),
+        };
+        let endpoint = EndpointScope::of(parts, api, caller).await?;
+        Ok(Self { endpoint, exists })
+    }
 }
 
 impl FromRequestParts<Api> for DeliveryScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let mut path = PathIds::of(parts, api).await?;
+        let caller = api.caller(&parts.headers).await?;
+        let mut path = PathIds::of(parts, api, caller).await?;
         let app_id = path.id("appId", AppId::parse);
         let endpoint_id = path.id("webhookId", EndpointId::parse);
         let delivery_id = path.id("deliveryId", DeliveryId::parse);
@@ -100,9 +139,8 @@ struct PathIds {
 }
 
 impl PathIds {
-    async fn of(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        // First of all, so that nothing is told to somebody without a key.
-        let caller = api.caller(&parts.headers).await?;
+    /// `caller` comes first, so that nothing is told to somebody without a key.
+    async fn of(parts: &mut Parts, api: &Api, caller: AppId) -> Result<Self, ApiError> {
         Span::current().record("app_id", tracing::field::display(caller));
         let Path(texts) = Path::from_request_parts(parts, api)
             .await

@@ -8,6 +8,7 @@ mod error;
 mod events;
 mod extract;
 pub mod gateway;
+mod lately;
 mod openapi;
 mod prefer;
 mod recover;
@@ -31,8 +32,10 @@ use crate::aws::secrets::Secrets;
 use crate::aws::table::Table;
 use crate::clock::Clock;
 use crate::domain::address::AddressPolicy;
-use auth::KeyCache;
+use crate::domain::api_key::ApiKeyHash;
+use crate::domain::id::{AppId, EndpointId};
 use error::ApiError;
+use lately::Lately;
 
 /// Largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -52,7 +55,8 @@ pub struct ApiOptions {
     pub address_policy: AddressPolicy,
     /// How long a test ping waits for its outcome by default.
     pub ping_wait: Duration,
-    /// How long a key that was found is trusted without asking again.
+    /// How long a key that was found is trusted without asking again, and an
+    /// endpoint whose history is read.
     pub api_key_cache: Duration,
     /// How long the history is kept.
     pub retention: Duration,
@@ -68,7 +72,10 @@ struct ApiState {
     clock: Clock,
     address_policy: AddressPolicy,
     ping_wait: Duration,
-    keys: KeyCache,
+    /// The app of each key.
+    keys: Lately<ApiKeyHash, AppId>,
+    /// Endpoints that exist.
+    endpoints: Lately<(AppId, EndpointId), ()>,
     retention: Duration,
 }
 
@@ -81,7 +88,8 @@ pub fn router(options: ApiOptions) -> Router {
         clock: options.clock,
         address_policy: options.address_policy,
         ping_wait: options.ping_wait,
-        keys: KeyCache::new(options.api_key_cache),
+        keys: Lately::new(options.api_key_cache),
+        endpoints: Lately::new(options.api_key_cache),
         retention: options.retention,
     });
     Router::new()

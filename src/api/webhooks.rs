@@ -205,8 +205,10 @@ pub(super) async fn delete(
     let marked = api
         .table
         .mark_endpoint_deleted(app_id, endpoint_id, api.clock.now())
-        .await?;
-    if !marked {
+        .await;
+    // Also after a fault, which may have come when the mark was made.
+    api.endpoints.forget(&(app_id, endpoint_id));
+    if !marked? {
         return Err(NO_ENDPOINT);
     }
     api.secrets.delete(app_id, endpoint_id).await?;

@@ -6,6 +6,7 @@ use local::service;
 use webhook_endpoints::domain::id::{AppId, EndpointId};
 
 use crate::support::calls::{every_call, every_call_on};
+use crate::support::hand_clock::HandClock;
 use crate::support::{Options, TestApp};
 
 /// What each call costs when its caller is known.
@@ -22,6 +23,7 @@ const COSTS: [(&str, &[&str]); 9] = [
     ),
     // Without looks at the outcome.
     ("test-ping", &["GetItem", "PutItem", "SendMessage"]),
+    // The first time; from then on the endpoint is known too.
     ("deliveries", &["GetItem", "Query"]),
     (
         "delete",
@@ -39,15 +41,20 @@ async fn quiet_app(api_key_cache: Duration) -> TestApp {
     TestApp::start_with(options).await
 }
 
-/// Asserts what every call costs, when finding out who calls costs `key`.
-async fn assert_costs(app: &TestApp, key: &[&'static str]) {
+/// Asserts what every call costs, of a caller who is known or not.
+async fn assert_costs(app: &TestApp, known: bool) {
     let (id, _) = app.create_webhook("https://example.com/hook").await;
     app.wire.take();
     for (call, (name, cost)) in every_call(&id).iter().zip(COSTS) {
         assert_eq!(call.name, name);
         let answer = app.call(call).await;
         assert!(answer.status.is_success(), "{name}: {answer:?}");
-        let mut expected = [key, cost].concat();
+        let mut expected = match (known, name) {
+            (true, _) => cost.to_vec(),
+            // The key with the endpoint.
+            (false, "deliveries") => vec!["BatchGetItem", "Query"],
+            (false, _) => [&["GetItem"], cost].concat(),
+        };
         expected.sort_unstable();
         assert_eq!(app.wire.take(), expected, "{name}");
     }
@@ -56,13 +63,13 @@ async fn assert_costs(app: &TestApp, key: &[&'static str]) {
 #[tokio::test]
 async fn a_call_with_a_known_key_costs_its_own_work_only() {
     let app = quiet_app(Duration::from_secs(300)).await;
-    assert_costs(&app, &[]).await;
+    assert_costs(&app, true).await;
 }
 
 #[tokio::test]
-async fn a_call_with_a_key_not_seen_lately_costs_one_read_more() {
+async fn a_call_with_a_key_not_seen_lately_costs_one_read_more_at_most() {
     let app = quiet_app(Duration::ZERO).await;
-    assert_costs(&app, &["GetItem"]).await;
+    assert_costs(&app, false).await;
 }
 
 #[tokio::test]
@@ -81,10 +88,14 @@ async fn refusing_a_caller_costs_at_most_one_read() {
     app.get("").await;
     app.wire.take();
     for call in every_call(&EndpointId::new().to_string()) {
+        let read: &[&str] = match call.name {
+            "deliveries" => &["BatchGetItem"],
+            _ => &["GetItem"],
+        };
         for (key, app_id, cost) in [
             (None, app.app_id, &[][..]),
             (Some("no key at all"), app.app_id, &[]),
-            (Some(unknown.expose()), app.app_id, &["GetItem"]),
+            (Some(unknown.expose()), app.app_id, read),
             (Some(app.key.expose()), AppId::new(), &[]),
         ] {
             let refused = app.call_as(app_id, key, &call).await;
@@ -108,4 +119,42 @@ async fn a_call_on_a_missing_endpoint_costs_no_more_than_finding_that_out() {
         app.call(&call).await.assert_error(404, "NOT_FOUND");
         assert_eq!(app.wire.take(), cost, "{}", call.name);
     }
+}
+
+#[tokio::test]
+async fn pages_of_one_endpoint_cost_a_read_each_after_the_first() {
+    let app = quiet_app(Duration::from_secs(300)).await;
+    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    let (other, _) = app.create_webhook("https://example.com/hook").await;
+    app.wire.take();
+    for (endpoint, cost) in [
+        (&id, &["GetItem", "Query"][..]),
+        (&id, &["Query"]),
+        (&other, &["GetItem", "Query"]),
+        (&id, &["Query"]),
+    ] {
+        app.page(endpoint, "").await;
+        assert_eq!(app.wire.take(), cost);
+    }
+}
+
+#[tokio::test]
+async fn the_first_page_of_an_unknown_caller_costs_two_reads_and_the_next_one() {
+    let mut options = Options::idle();
+    options.settings.api_key_cache = Duration::from_secs(10);
+    let clock = HandClock::at("2026-01-31T09:30:00Z");
+    options.settings.clock = clock.clock();
+    let app = TestApp::start_with(options).await;
+    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    clock.advance(Duration::from_secs(10));
+    app.wire.take();
+    app.page(&id, "").await;
+    assert_eq!(app.wire.take(), ["BatchGetItem", "Query"]);
+    app.page(&id, "").await;
+    assert_eq!(app.wire.take(), ["Query"]);
+    let missing = EndpointId::new();
+    clock.advance(Duration::from_secs(10));
+    let answer = app.get(&format!("/{missing}/deliveries")).await;
+    answer.assert_error(404, "NOT_FOUND");
+    assert_eq!(app.wire.take(), ["BatchGetItem", "Query"]);
 }

@@ -1,6 +1,9 @@
 //! The delivery history: what it shows, and what it refuses.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use reqwest::Method;
 use serde_json::{Value, json};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::delivery::Attempt;
@@ -8,9 +11,10 @@ use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId};
 
 use crate::support::asserts::DELIVERY_FIELDS;
+use crate::support::hand_clock::HandClock;
 use crate::support::history::{Seed, answered, item_id};
 use crate::support::queue::endpoint_id;
-use crate::support::{Options, TestApp, fields};
+use crate::support::{Options, TestApp, answer, fields};
 
 /// An endpoint that nothing is sent to.
 const NOWHERE: &str = "https://receiver.example.com/";
@@ -325,5 +329,61 @@ async fn a_cursor_is_not_blamed_for_a_filter_that_is_wrong() {
             .get(&format!("/{id}/deliveries?{query}&cursor={cursor}"))
             .await;
         refused.assert_invalid(fields);
+    }
+}
+
+/// Deletes an endpoint as another instance of the API does.
+async fn delete_elsewhere(app: &TestApp, id: &str) {
+    let now = "2026-01-31T09:30:00Z".parse().unwrap();
+    let marked = app
+        .table()
+        .mark_endpoint_deleted(app.app_id, endpoint_id(id), now)
+        .await;
+    assert!(marked.unwrap(), "there is such an endpoint");
+}
+
+#[tokio::test]
+async fn the_history_of_an_endpoint_deleted_elsewhere_is_shown_for_ten_seconds_at_most() {
+    let clock = HandClock::at("2026-01-31T09:30:00Z");
+    let mut options = Options::idle();
+    options.settings.clock = clock.clock();
+    options.settings.api_key_cache = Duration::from_secs(10);
+    let app = TestApp::start_with(options).await;
+    let (id, _) = app.create_webhook(NOWHERE).await;
+    let history = format!("/{id}/deliveries");
+    app.get(&history).await.data();
+
+    delete_elsewhere(&app, &id).await;
+    clock.advance_millis(9_999);
+    app.get(&history).await.data();
+    clock.advance_millis(1);
+    app.get(&history).await.assert_error(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn without_a_cache_the_history_of_an_endpoint_deleted_elsewhere_is_gone_at_once() {
+    let mut options = Options::idle();
+    options.settings.api_key_cache = Duration::ZERO;
+    let app = TestApp::start_with(options).await;
+    let (id, _) = app.create_webhook(NOWHERE).await;
+    let history = format!("/{id}/deliveries");
+    app.get(&history).await.data();
+    delete_elsewhere(&app, &id).await;
+    app.get(&history).await.assert_error(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn a_history_of_another_app_stays_missing_once_its_own_app_has_read_it() {
+    let (app, id) = start().await;
+    let history = format!("/{id}/deliveries");
+    app.get(&history).await.data();
+    let (other, key) = app.other_app().await;
+    for owner in [app.app_id, other] {
+        let path = format!("/apps/{owner}/webhooks{history}");
+        for _ in 0..2 {
+            let request = app.bare(Method::GET, &path);
+            let answer = answer(request.header("x-api-key", key.expose())).await;
+            answer.assert_error(404, "NOT_FOUND");
+        }
     }
 }

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{INDEX, Table, collect, decode, encode, key, text};
+use super::{INDEX, Item, Table, collect, decode, encode, key, text};
 use crate::aws::AwsError;
 use crate::aws::error::condition_failed;
 use crate::domain::api_key::{ApiKeyHash, ApiKeyRecord};
@@ -42,15 +42,11 @@ impl Table {
             .client
             .get_item()
             .table_name(&self.name)
-            .set_key(Some(key(partition(hash), SORT.to_owned())))
+            .set_key(Some(api_key_key(hash)))
             .send()
             .await
             .map_err(|error| AwsError::new(OPERATION, error))?;
-        let Some(item) = found.item else {
-            return Ok(None);
-        };
-        let item: ApiKeyItem = decode(OPERATION, item)?;
-        Ok(item.revoked_at.is_none().then_some(item.app_id))
+        found.item.map_or(Ok(None), |item| owner(OPERATION, item))
     }
 
     /// Stores a new key's record. One `PutItem`.
@@ -119,7 +115,7 @@ impl Table {
             .client
             .update_item()
             .table_name(&self.name)
-            .set_key(Some(key(partition(hash), SORT.to_owned())))
+            .set_key(Some(api_key_key(hash)))
             .update_expression("SET revokedAt = if_not_exists(revokedAt, :now)")
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", text(iso_millis(now)))
@@ -131,6 +127,17 @@ impl Table {
             Err(error) => Err(AwsError::new("UpdateItem of an API key", error)),
         }
     }
+}
+
+/// Key of an API key's item.
+pub(super) fn api_key_key(hash: &ApiKeyHash) -> Item {
+    key(partition(hash), SORT.to_owned())
+}
+
+/// The app of an API key's item, unless the key is revoked.
+pub(super) fn owner(operation: &'static str, item: Item) -> Result<Option<AppId>, AwsError> {
+    let item: ApiKeyItem = decode(operation, item)?;
+    Ok(item.revoked_at.is_none().then_some(item.app_id))
 }
 
 impl ApiKeyItem {

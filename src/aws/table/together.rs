@@ -6,12 +6,14 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use jiff::Timestamp;
 
+use super::api_keys::{api_key_key, owner};
 use super::deliveries::FullDelivery;
 use super::delivery_item::{delivery, delivery_key};
 use super::endpoint_item::{endpoint_key, live_endpoint};
 use super::events::{StoredEvent, event_key, stored_event};
 use super::{Item, Table};
 use crate::aws::AwsError;
+use crate::domain::api_key::ApiKeyHash;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::{AppId, DeliveryId, EndpointId};
@@ -90,6 +92,29 @@ impl Table {
                 .map(|item| FullDelivery::of_item(OPERATION, item))
                 .transpose()?,
         ))
+    }
+
+    /// The app of an API key, unless the key is unknown or revoked, and an endpoint.
+    /// One strongly consistent `BatchGetItem`.
+    ///
+    /// # Errors
+    /// A fault of AWS.
+    pub async fn app_of_key_and_endpoint(
+        &self,
+        hash: &ApiKeyHash,
+        app_id: AppId,
+        endpoint_id: EndpointId,
+    ) -> Result<(Option<AppId>, Option<Endpoint>), AwsError> {
+        const OPERATION: &str = "BatchGetItem of an API key and an endpoint";
+        let key = api_key_key(hash);
+        let endpoint = endpoint_key(app_id, endpoint_id);
+        let found = self
+            .together(OPERATION, [key.clone(), endpoint.clone()])
+            .await?;
+        let owner = found
+            .item(&key)
+            .map_or(Ok(None), |item| owner(OPERATION, item))?;
+        Ok((owner, found.endpoint(&endpoint)?))
     }
 
     /// The items of these keys, of which some may be the same.
