@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::post;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -24,7 +25,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Starts one. `/ok` answers 200, `/slow` after 20 ms, `/fail` answers 500.
+    /// Starts one. `/ok` answers 200, `/after/20` after 20 ms, `/fail` answers 500.
     pub(crate) async fn start() -> Result<Self, Fault> {
         let mut process = Command::new(std::env::current_exe()?)
             .arg(SUBCOMMAND)
@@ -40,17 +41,14 @@ impl Receiver {
     }
 }
 
-/// How long `/slow` takes: as long as a near receiver that does something.
-pub(crate) const SLOW: Duration = Duration::from_millis(20);
-
 /// The process.
 pub(crate) async fn serve() -> Result<(), Fault> {
     let router = Router::new()
         .route("/ok", post(async || "ok"))
         .route(
-            "/slow",
-            post(async || {
-                tokio::time::sleep(SLOW).await;
+            "/after/{millis}",
+            post(async |Path(millis)| {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
                 "ok"
             }),
         )

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsEvent;
 use axum::Router;
-use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Context, LambdaEvent, Service};
+use lambda_http::{Context, LambdaEvent, Service};
 use local::emulators::{Emulators, Resources};
 use local::samples;
 use local::service::{self, Settings};
 use serde_json::{Value, json};
-use webhook_endpoints::api::gateway::with_encoded_query;
+use webhook_endpoints::api::gateway;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::batch::handle_batch;
@@ -89,10 +88,8 @@ impl Stage {
 
     /// The same, without looking at the answer.
     pub(crate) async fn call_for_text(&self, event: &str) -> Result<String, Fault> {
-        let request = with_encoded_query(serde_json::from_str::<LambdaRequest>(event)?);
-        let response = Adapter::from(self.router.clone())
-            .call(LambdaEvent::new(request, Context::default()))
-            .await?;
+        let request = LambdaEvent::new(serde_json::from_str(event)?, Context::default());
+        let response = gateway::function(self.router.clone()).call(request).await?;
         Ok(serde_json::to_string(&response)?)
     }
 

@@ -12,7 +12,7 @@ use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::signing::SigningSecret;
 
 use crate::meter::thread_time;
-use crate::receiver::{Receiver, SLOW};
+use crate::receiver::Receiver;
 use crate::stage::{Fault, Stage, batch};
 
 /// As SQS gives them.
@@ -25,7 +25,8 @@ struct Rate {
     a_cpu_second: f64,
 }
 
-/// Measures both against a receiver that answers at once, and one that does not.
+/// Measures both against a receiver that answers at once, a near one that does
+/// something, and one that is further away.
 pub(crate) async fn run() -> Result<(), Fault> {
     let receiver = Receiver::start().await?;
     println!(
@@ -34,7 +35,8 @@ pub(crate) async fn run() -> Result<(), Fault> {
     println!("|---|---:|---:|---:|---:|---:|");
     for (name, path, batches) in [
         ("at once", "/ok", 2_000),
-        (&format!("after {} ms", SLOW.as_millis()), "/slow", 200),
+        ("after 20 ms", "/after/20", 200),
+        ("after 100 ms", "/after/100", 50),
     ] {
         let handler = handler(&receiver, path, batches).await?;
         let bare = bare_loop(&receiver, path, batches).await?;

@@ -1,6 +1,21 @@
-//! Events of API Gateway, before they are requests.
+//! The API as a function behind API Gateway.
 
+use std::convert::Infallible;
+
+use axum::Router;
 use lambda_http::request::LambdaRequest;
+use lambda_http::tower::ServiceExt;
+use lambda_http::{Adapter, LambdaEvent, Service};
+use serde::Serialize;
+
+/// What answers events of API Gateway, by this router.
+pub fn function(
+    router: Router,
+) -> impl Service<LambdaEvent<LambdaRequest>, Response = impl Serialize, Error = Infallible> {
+    Adapter::from(router).map_request(|event: LambdaEvent<LambdaRequest>| {
+        LambdaEvent::new(with_encoded_query(event.payload), event.context)
+    })
+}
 
 /// Percent-encodes what a client left as it is in its query and no URI takes.
 /// An HTTP API passes a query on as it was sent, and lambda_http panics at such

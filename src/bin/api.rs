@@ -1,10 +1,6 @@
 //! The `api` function: HTTP API on API Gateway.
 
-use lambda_http::request::LambdaRequest;
-use lambda_http::tower::ServiceExt;
-use lambda_http::{Adapter, LambdaEvent};
-use webhook_endpoints::api::gateway::with_encoded_query;
-use webhook_endpoints::api::{ApiOptions, router};
+use webhook_endpoints::api::{ApiOptions, gateway, router};
 use webhook_endpoints::aws::{OnDemand, queue::Queue, sdk_config, secrets::Secrets, table::Table};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, ApiConfig};
@@ -33,8 +29,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         api_key_cache: config.api_key_cache,
         retention: config.common.retention,
     });
-    let function = Adapter::from(router).map_request(|event: LambdaEvent<LambdaRequest>| {
-        LambdaEvent::new(with_encoded_query(event.payload), event.context)
-    });
-    lambda_runtime::run(function).await
+    lambda_runtime::run(gateway::function(router)).await
 }
