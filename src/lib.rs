@@ -24,6 +24,7 @@
 
 pub mod api;
 pub mod aws;
+mod cache;
 pub mod clock;
 pub mod config;
 pub mod delivery;

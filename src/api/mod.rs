@@ -8,7 +8,6 @@ mod error;
 mod events;
 mod extract;
 pub mod gateway;
-mod lately;
 mod openapi;
 mod prefer;
 mod recover;
@@ -30,12 +29,12 @@ use tracing::error;
 use crate::aws::queue::Queue;
 use crate::aws::secrets::Secrets;
 use crate::aws::table::Table;
+use crate::cache::Lately;
 use crate::clock::Clock;
 use crate::domain::address::AddressPolicy;
 use crate::domain::api_key::ApiKeyHash;
 use crate::domain::id::{AppId, EndpointId};
 use error::ApiError;
-use lately::Lately;
 
 /// Largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;

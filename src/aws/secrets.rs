@@ -14,6 +14,7 @@ use secrecy::ExposeSecret;
 
 use super::error::has_code;
 use super::{AwsError, OnDemand};
+use crate::cache::at_most;
 use crate::domain::endpoint::{Endpoint, SecretVersion};
 use crate::domain::id::{AppId, EndpointId};
 use crate::domain::signing::SigningSecret;
@@ -52,7 +53,7 @@ impl Secrets {
         Self {
             client: client.into(),
             prefix: prefix.into(),
-            cache: Arc::new(Mutex::new(LruCache::new(CACHED_VERSIONS))),
+            cache: Arc::new(Mutex::new(at_most(CACHED_VERSIONS))),
         }
     }
 

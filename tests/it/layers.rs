@@ -24,12 +24,12 @@ const LAYERS: [Layer; 5] = [
     },
     Layer {
         module: "aws",
-        may_import: &["aws", "domain"],
+        may_import: &["aws", "cache", "domain"],
         must_not_know: &["aws_lambda_", "axum", "lambda_", "reqwest", "tower_http"],
     },
     Layer {
         module: "api",
-        may_import: &["api", "aws", "clock", "domain"],
+        may_import: &["api", "aws", "cache", "clock", "domain"],
         must_not_know: &["aws_", "lambda_runtime", "reqwest"],
     },
     Layer {
