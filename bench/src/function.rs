@@ -66,7 +66,7 @@ impl Function {
             folder,
             process,
         };
-        let deadline = Instant::now() + Duration::from_secs(10);
+        let deadline = Instant::now() + Duration::from_secs(5);
         while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             if Instant::now() > deadline {
                 return Err(format!("{name} did not start").into());

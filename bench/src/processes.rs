@@ -12,7 +12,7 @@ use crate::function::{Binaries, Function, size};
 use crate::receiver::Receiver;
 use crate::stage::{Fault, batch, new_event, sample, without_header};
 
-const COLD_STARTS: usize = 40;
+const COLD_STARTS: usize = 300;
 const INVOCATIONS: usize = 1_000;
 /// As large as an event's body may be, all but its frame.
 const LARGE: usize = 255 * 1024;
@@ -111,7 +111,7 @@ pub(crate) async fn cold_starts(binaries: &Binaries) -> Result<(), Fault> {
     for _ in 0..COLD_STARTS {
         // In turn, so that they share what else the machine does.
         for ((function, _, event), times) in starts.iter().zip(&mut times) {
-            times.push(cold_start(binaries, function, &aws, event).await?);
+            times.push(cold_start_of_three(binaries, function, &aws, event).await?);
         }
     }
     println!(
@@ -136,6 +136,22 @@ pub(crate) async fn cold_starts(binaries: &Binaries) -> Result<(), Fault> {
 struct ColdStart {
     init: Option<f64>,
     answer: Duration,
+}
+
+/// A cold start that worked: of thousands of ports that are found free, some are
+/// taken before they are used.
+async fn cold_start_of_three(
+    binaries: &Binaries,
+    name: &str,
+    aws: &Aws,
+    event: &Value,
+) -> Result<ColdStart, Fault> {
+    for _ in 0..2 {
+        if let Ok(start) = cold_start(binaries, name, aws, event).await {
+            return Ok(start);
+        }
+    }
+    cold_start(binaries, name, aws, event).await
 }
 
 async fn cold_start(

@@ -134,12 +134,16 @@ pub fn router(options: ApiOptions) -> Router {
         .fallback(|| async { ApiError::NotFound("route") })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .with_state(state)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .layer(CatchPanicLayer::custom(|_| {
-            error!("a request handler panicked");
-            ApiError::Internal.into_response()
-        }))
-        .layer(middleware::from_fn(request_id::layer))
+        // The first is the outermost. Together, because a router wraps each of its
+        // routes anew every time.
+        .layer((
+            middleware::from_fn(request_id::layer),
+            CatchPanicLayer::custom(|_| {
+                error!("a request handler panicked");
+                ApiError::Internal.into_response()
+            }),
+            DefaultBodyLimit::max(MAX_BODY_BYTES),
+        ))
 }
 
 /// The envelope of a success.
