@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
-use std::thread;
 
 use aws_config::SdkConfig;
 
@@ -19,20 +18,6 @@ impl<C: 'static> OnDemand<C> {
     pub fn of(sdk: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
         let sdk = sdk.clone();
         Self::made_by(move || make(&sdk))
-    }
-
-    /// Has it made in a thread of its own, for what will be needed and need not be
-    /// waited for yet.
-    pub fn prepare(&self)
-    where
-        C: Send + Sync,
-    {
-        let this = self.clone();
-        let thread = thread::Builder::new().spawn(move || {
-            LazyLock::force(&this.0);
-        });
-        // Without a thread it is made when it is used.
-        drop(thread);
     }
 
     fn made_by(make: impl FnOnce() -> C + Send + 'static) -> Self {

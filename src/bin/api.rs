@@ -11,10 +11,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init(config::log_level()?);
     let config = ApiConfig::from_env()?;
     let sdk = sdk_config(config.common.region, config.common.endpoint_url);
-    let table_client = OnDemand::of(&sdk, aws_sdk_dynamodb::Client::new);
-    table_client.prepare();
     let router = router(ApiOptions {
-        table: Table::new(table_client, config.common.table_name),
+        table: Table::new(
+            OnDemand::of(&sdk, aws_sdk_dynamodb::Client::new),
+            config.common.table_name,
+        ),
         secrets: Secrets::new(
             OnDemand::of(&sdk, aws_sdk_secretsmanager::Client::new),
             config.common.secret_prefix,
