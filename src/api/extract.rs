@@ -50,12 +50,11 @@ impl FromRequestParts<Api> for AppScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let caller = api.caller(&parts.headers).await?;
-        let mut path = PathIds::of(parts, api, caller).await?;
+        let mut path = PathIds::of(parts, api).await;
         let app_id = path.id("appId", AppId::parse);
-        path.finish()?;
+        let caller = api.caller(&parts.headers).await?;
         Ok(Self {
-            app_id: path.own(app_id)?,
+            app_id: path.own(app_id, caller)?,
         })
     }
 }
@@ -64,18 +63,20 @@ impl FromRequestParts<Api> for EndpointScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let mut path = PathIds::of(parts, api).await;
+        let ids = path.endpoint();
         let caller = api.caller(&parts.headers).await?;
-        Self::of(parts, api, caller).await
+        Self::of(path, ids, caller)
     }
 }
 
 impl EndpointScope {
-    async fn of(parts: &mut Parts, api: &Api, caller: AppId) -> Result<Self, ApiError> {
-        let mut path = PathIds::of(parts, api, caller).await?;
-        let app_id = path.id("appId", AppId::parse);
-        let endpoint_id = path.id("webhookId", EndpointId::parse);
-        path.finish()?;
-        let app_id = path.own(app_id)?;
+    fn of(
+        path: PathIds,
+        (app_id, endpoint_id): (Option<AppId>, Option<EndpointId>),
+        caller: AppId,
+    ) -> Result<Self, ApiError> {
+        let app_id = path.own(app_id, caller)?;
         let endpoint_id = endpoint_id.ok_or(ApiError::NotFound("route"))?;
         Span::current().record("endpoint_id", tracing::field::display(endpoint_id));
         Ok(Self {
@@ -83,27 +84,18 @@ impl EndpointScope {
             endpoint_id,
         })
     }
-
-    /// The ids of a path, if they are some, before it is known who asks.
-    async fn claimed(parts: &mut Parts, api: &Api) -> Option<(AppId, EndpointId)> {
-        let Path(texts) = Path::<HashMap<String, String>>::from_request_parts(parts, api)
-            .await
-            .ok()?;
-        let app_id = AppId::parse(texts.get("appId")?).ok()?;
-        let endpoint_id = EndpointId::parse(texts.get("webhookId")?).ok()?;
-        Some((app_id, endpoint_id))
-    }
 }
 
 impl FromRequestParts<Api> for HistoryScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let (caller, exists) = match EndpointScope::claimed(parts, api).await {
-            Some(endpoint) => api.caller_and_endpoint(&parts.headers, endpoint).await?,
-            None => (api.caller(&parts.headers).await?, None),
-        };
-        let endpoint = EndpointScope::of(parts, api, caller).await?;
+        let mut path = PathIds::of(parts, api).await;
+        let ids = path.endpoint();
+        let (caller, exists) = api
+            .caller_and_endpoint(&parts.headers, ids.0.zip(ids.1))
+            .await?;
+        let endpoint = EndpointScope::of(path, ids, caller)?;
         Ok(Self { endpoint, exists })
     }
 }
@@ -112,16 +104,15 @@ impl FromRequestParts<Api> for DeliveryScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let caller = api.caller(&parts.headers).await?;
-        let mut path = PathIds::of(parts, api, caller).await?;
-        let app_id = path.id("appId", AppId::parse);
-        let endpoint_id = path.id("webhookId", EndpointId::parse);
+        let mut path = PathIds::of(parts, api).await;
+        let ids = path.endpoint();
         let delivery_id = path.id("deliveryId", DeliveryId::parse);
-        path.finish()?;
-        let app_id = path.own(app_id)?;
-        let endpoint_id = endpoint_id.ok_or(ApiError::NotFound("route"))?;
+        let caller = api.caller(&parts.headers).await?;
+        let EndpointScope {
+            app_id,
+            endpoint_id,
+        } = EndpointScope::of(path, ids, caller)?;
         let delivery_id = delivery_id.ok_or(ApiError::NotFound("route"))?;
-        Span::current().record("endpoint_id", tracing::field::display(endpoint_id));
         Span::current().record("delivery_id", tracing::field::display(delivery_id));
         Ok(Self {
             app_id,
@@ -131,25 +122,32 @@ impl FromRequestParts<Api> for DeliveryScope {
     }
 }
 
-/// The ids of a path, and who asks for it.
+/// The ids of a path. Its faults are told once it is known who asks, so that
+/// nothing is told to somebody without a key.
 struct PathIds {
-    caller: AppId,
     texts: HashMap<String, String>,
     faults: Vec<FieldError>,
 }
 
 impl PathIds {
-    /// `caller` comes first, so that nothing is told to somebody without a key.
-    async fn of(parts: &mut Parts, api: &Api, caller: AppId) -> Result<Self, ApiError> {
-        Span::current().record("app_id", tracing::field::display(caller));
-        let Path(texts) = Path::from_request_parts(parts, api)
-            .await
-            .map_err(|_| ApiError::invalid("path", "must be percent-encoded UTF-8"))?;
-        Ok(Self {
-            caller,
-            texts,
-            faults: Vec::new(),
-        })
+    async fn of(parts: &mut Parts, api: &Api) -> Self {
+        match Path::from_request_parts(parts, api).await {
+            Ok(Path(texts)) => Self {
+                texts,
+                faults: Vec::new(),
+            },
+            Err(_) => Self {
+                texts: HashMap::new(),
+                faults: vec![FieldError::new("path", "must be percent-encoded UTF-8")],
+            },
+        }
+    }
+
+    fn endpoint(&mut self) -> (Option<AppId>, Option<EndpointId>) {
+        (
+            self.id("appId", AppId::parse),
+            self.id("webhookId", EndpointId::parse),
+        )
     }
 
     fn id<T>(&mut self, field: &str, parse: fn(&str) -> Result<T, InvalidId>) -> Option<T> {
@@ -162,13 +160,12 @@ impl PathIds {
         }
     }
 
-    fn finish(&mut self) -> Result<(), ApiError> {
-        refuse(std::mem::take(&mut self.faults))
-    }
-
-    fn own(&self, app_id: Option<AppId>) -> Result<AppId, ApiError> {
+    /// The app, if the path has no faults and the app is the caller's.
+    fn own(self, app_id: Option<AppId>, caller: AppId) -> Result<AppId, ApiError> {
+        Span::current().record("app_id", tracing::field::display(caller));
+        refuse(self.faults)?;
         app_id
-            .filter(|app_id| *app_id == self.caller)
+            .filter(|app_id| *app_id == caller)
             .ok_or(ApiError::NotFound("app"))
     }
 }
