@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::domain::whole_millis;
+use crate::domain::time::whole_millis;
 
 /// Tells the time: the system's, or one that a test sets.
 #[derive(Clone)]

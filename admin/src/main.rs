@@ -18,7 +18,7 @@ use webhook_endpoints::aws::{table::Table, timeouts};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::api_key::ApiKeyRecord;
 use webhook_endpoints::domain::id::{AppId, EndpointId, KeyId};
-use webhook_endpoints::domain::{iso_millis, serde_millis};
+use webhook_endpoints::domain::time::{iso_millis, serde_millis};
 
 use keys::Revocation;
 use sweep::Cause;

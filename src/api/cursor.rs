@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{DeliveryId, EndpointId};
-use crate::domain::iso_millis;
+use crate::domain::time::iso_millis;
 
 const ID_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;

@@ -21,7 +21,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{DeliveryId, EndpointId, EventId};
 use crate::domain::message::{DeliveryTask, Message};
-use crate::domain::serde_millis;
+use crate::domain::time::serde_millis;
 
 const DEFAULT_LIMIT: usize = 25;
 const MAX_LIMIT: usize = 100;

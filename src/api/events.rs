@@ -16,7 +16,7 @@ use super::{Api, success};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, EventId};
 use crate::domain::message::{Message, PublishedEvent};
-use crate::domain::serde_millis;
+use crate::domain::time::serde_millis;
 use crate::domain::validation::FieldError;
 
 /// Largest body of an event, in bytes.

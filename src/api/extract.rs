@@ -17,8 +17,8 @@ use tracing::Span;
 use super::Api;
 use super::error::ApiError;
 use crate::domain::id::{AppId, DeliveryId, EndpointId, InvalidId};
+use crate::domain::time::whole_millis;
 use crate::domain::validation::FieldError;
-use crate::domain::whole_millis;
 
 /// The app of the path, after the caller proved to own it. Another app's path
 /// is as missing as one of an app that does not exist.

@@ -20,9 +20,9 @@ use crate::domain::address::AddressPolicy;
 use crate::domain::endpoint::{Endpoint, EndpointPatch};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::id::EndpointId;
-use crate::domain::serde_millis;
 use crate::domain::signing::SigningSecret;
 use crate::domain::target_url::TargetUrl;
+use crate::domain::time::serde_millis;
 use crate::domain::validation::FieldError;
 
 /// An endpoint as create shows it, the only time together with its secret.

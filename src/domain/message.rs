@@ -36,7 +36,7 @@ pub struct TestPing {
     /// The delivery in whose history the attempt is recorded.
     pub delivery_id: DeliveryId,
     /// When the ping was asked for.
-    #[serde(with = "super::serde_millis")]
+    #[serde(with = "super::time::serde_millis")]
     pub created_at: Timestamp,
     /// The body to send, byte for byte.
     pub payload: String,
@@ -55,7 +55,7 @@ pub struct PublishedEvent {
     pub r#type: EventType,
     /// When it happened. Without it, when the message was sent.
     #[serde(
-        with = "super::serde_millis::option",
+        with = "super::time::serde_millis::option",
         default,
         skip_serializing_if = "Option::is_none"
     )]
@@ -79,10 +79,10 @@ pub struct DeliveryTask {
     /// Its type.
     pub event: EventType,
     /// When the delivery was accepted.
-    #[serde(with = "super::serde_millis")]
+    #[serde(with = "super::time::serde_millis")]
     pub created_at: Timestamp,
     /// When it is forgotten.
-    #[serde(with = "super::serde_millis")]
+    #[serde(with = "super::time::serde_millis")]
     pub expires_at: Timestamp,
     /// Which attempt this is: 1 for the first.
     pub attempt: u32,
@@ -126,7 +126,7 @@ pub struct Recovery {
     /// The endpoint.
     pub endpoint_id: EndpointId,
     /// When it was asked for.
-    #[serde(with = "super::serde_millis")]
+    #[serde(with = "super::time::serde_millis")]
     pub asked_at: Timestamp,
     /// Deliveries from this one on.
     pub from: DeliveryId,
@@ -210,7 +210,7 @@ fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
 #[derive(Serialize)]
 struct Payload<'a, T: ?Sized> {
     r#type: &'a str,
-    #[serde(with = "super::serde_millis")]
+    #[serde(with = "super::time::serde_millis")]
     timestamp: Timestamp,
     data: &'a T,
 }

@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use reqwest::StatusCode;
 use webhook_endpoints::delivery::Envelope;
 use webhook_endpoints::domain::id::EndpointId;
-use webhook_endpoints::domain::iso_millis;
 use webhook_endpoints::domain::message::Message;
+use webhook_endpoints::domain::time::iso_millis;
 
 use crate::support::hand_clock::HandClock;
 use crate::support::receiver::{Received, Receiver};

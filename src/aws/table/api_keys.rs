@@ -9,7 +9,7 @@ use crate::aws::AwsError;
 use crate::aws::error::condition_failed;
 use crate::domain::api_key::{ApiKeyHash, ApiKeyRecord};
 use crate::domain::id::{AppId, KeyId};
-use crate::domain::{iso_millis, serde_millis};
+use crate::domain::time::{iso_millis, serde_millis};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

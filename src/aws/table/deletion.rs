@@ -12,7 +12,7 @@ use super::{INDEX, Table, collect, decode, number, text};
 use crate::aws::AwsError;
 use crate::aws::error::condition_failed;
 use crate::domain::id::{AppId, EndpointId};
-use crate::domain::{iso_millis, serde_millis};
+use crate::domain::time::{iso_millis, serde_millis};
 
 /// Whether an endpoint is in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

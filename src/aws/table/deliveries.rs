@@ -10,8 +10,8 @@ use crate::aws::AwsError;
 use crate::aws::error::condition_failed;
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus};
 use crate::domain::id::{DeliveryId, EndpointId};
-use crate::domain::iso_millis;
 use crate::domain::message::DeliveryTask;
+use crate::domain::time::iso_millis;
 
 /// What became of recording an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::aws::AwsError;
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus, Failure, Verdict};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
-use crate::domain::serde_millis;
+use crate::domain::time::serde_millis;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

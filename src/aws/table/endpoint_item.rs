@@ -9,8 +9,8 @@ use crate::domain::address::AddressPolicy;
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, SecretVersion};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::id::{AppId, EndpointId};
-use crate::domain::serde_millis;
 use crate::domain::target_url::TargetUrl;
+use crate::domain::time::serde_millis;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -18,7 +18,7 @@ use crate::domain::endpoint::{
     Disabled, Endpoint, EndpointPatch, MAX_ENDPOINTS_PER_APP, SecretVersion,
 };
 use crate::domain::id::{AppId, EndpointId};
-use crate::domain::iso_millis;
+use crate::domain::time::iso_millis;
 
 /// What became of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Item, Table, decode, encode, key, number};
 use crate::aws::AwsError;
 use crate::domain::id::{AppId, EventId};
-use crate::domain::serde_millis;
+use crate::domain::time::serde_millis;
 
 /// An event as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

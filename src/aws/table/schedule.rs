@@ -11,7 +11,7 @@ use crate::aws::error::condition_failed;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, DeliveryId, EventId};
 use crate::domain::message::DeliveryTask;
-use crate::domain::{iso_millis, serde_millis};
+use crate::domain::time::{iso_millis, serde_millis};
 
 /// Name of the index.
 const INDEX: &str = "gsi2";

@@ -1,0 +1,88 @@
+//! Time as the service shows and stores it: ISO 8601, UTC, whole milliseconds.
+
+use jiff::Timestamp;
+
+/// Formats `at` as the API and the table show it: `2026-01-31T09:30:00.000Z`.
+#[must_use]
+pub fn iso_millis(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+/// Truncates `at` to the precision that is stored and shown, so that a value
+/// survives a round trip unchanged.
+#[must_use]
+pub fn whole_millis(at: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
+}
+
+/// Serde for a [`Timestamp`] field, formatted by [`iso_millis`].
+pub mod serde_millis {
+    use jiff::Timestamp;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// Writes the timestamp with three fractional digits.
+    ///
+    /// # Errors
+    /// Returns the serializer's errors.
+    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{at:.3}"))
+    }
+
+    /// Reads an RFC 3339 timestamp.
+    ///
+    /// # Errors
+    /// If the value is not a string that holds a timestamp.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(D::Error::custom)
+    }
+
+    /// Serde for an optional field.
+    pub mod option {
+        use super::{Deserialize, Deserializer, Error, Serializer, Timestamp};
+
+        /// Writes the timestamp or null.
+        ///
+        /// # Errors
+        /// Returns the serializer's errors.
+        pub fn serialize<S: Serializer>(
+            at: &Option<Timestamp>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match at {
+                Some(at) => super::serialize(at, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        /// Reads a timestamp or null.
+        ///
+        /// # Errors
+        /// If the value is neither.
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
+            Option::<String>::deserialize(deserializer)?
+                .map(|text| text.parse().map_err(D::Error::custom))
+                .transpose()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_have_three_fractional_digits_and_z() {
+        let at: Timestamp = "2026-01-31T09:30:00Z".parse().unwrap();
+        assert_eq!(iso_millis(at), "2026-01-31T09:30:00.000Z");
+        let at: Timestamp = "2026-01-31T09:30:00.123456Z".parse().unwrap();
+        assert_eq!(iso_millis(at), "2026-01-31T09:30:00.123Z");
+        assert_eq!(
+            whole_millis(at),
+            "2026-01-31T09:30:00.123Z".parse().unwrap()
+        );
+    }
+}
