@@ -22,7 +22,7 @@ fn assert_unauthenticated(answer: &Answer) {
 /// Lists the app's endpoints with a header.
 async fn list_with(app: &TestApp, header: &str, value: &str) -> Answer {
     let path = format!("/apps/{}/webhooks", app.app_id);
-    answer(app.bare(Method::GET, &path).header(header, value)).await
+    answer(app.api.bare(Method::GET, &path).header(header, value)).await
 }
 
 async fn list_as(app: &TestApp, key: &ApiKey) -> Answer {
@@ -46,15 +46,15 @@ async fn a_key_is_taken_from_its_own_header_or_as_a_bearer_token() {
 #[tokio::test]
 async fn no_call_is_answered_without_a_key() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook(URL).await;
+    let (id, _) = app.api.create_webhook(URL).await;
     let unknown = service::new_key();
     for call in every_call(&id) {
         for key in [None, Some(unknown.expose()), Some("not a key")] {
-            let refused = app.call_as(app.app_id, key, &call).await;
+            let refused = app.api.call_as(app.app_id, key, &call).await;
             assert_unauthenticated(&refused);
         }
     }
-    assert_eq!(app.listed_ids().await, [id]);
+    assert_eq!(app.api.listed_ids().await, [id]);
 }
 
 #[tokio::test]
@@ -95,9 +95,12 @@ async fn what_is_no_key_of_anyone_is_refused() {
     }
     // Neither a query nor bytes that are no text.
     let path = format!("/apps/{}/webhooks", app.app_id);
-    let query = app.bare(Method::GET, &format!("{path}?x-api-key={key}"));
+    let query = app
+        .api
+        .bare(Method::GET, &format!("{path}?x-api-key={key}"));
     assert_unauthenticated(&answer(query).await);
     let bytes = app
+        .api
         .bare(Method::GET, &path)
         .header("x-api-key", &b"\xff\xfe"[..]);
     assert_unauthenticated(&answer(bytes).await);
@@ -106,10 +109,10 @@ async fn what_is_no_key_of_anyone_is_refused() {
 #[tokio::test]
 async fn without_a_key_an_app_that_exists_looks_like_one_that_does_not() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook(URL).await;
+    let (id, _) = app.api.create_webhook(URL).await;
     for call in every_call(&id) {
-        let existing = app.call_as(app.app_id, None, &call).await;
-        let missing = app.call_as(AppId::new(), None, &call).await;
+        let existing = app.api.call_as(app.app_id, None, &call).await;
+        let missing = app.api.call_as(AppId::new(), None, &call).await;
         assert_eq!(existing.status, missing.status);
         assert_eq!(existing.body, missing.body);
     }
@@ -162,6 +165,11 @@ async fn revoking_a_key_leaves_the_others_of_the_app() {
 
 async fn revoke(app: &TestApp, key: &ApiKey) {
     let now = "2026-01-31T09:30:00Z".parse().unwrap();
-    let revoked = app.table().revoke_api_key(&key.hash(), now).await.unwrap();
+    let revoked = app
+        .aws
+        .table()
+        .revoke_api_key(&key.hash(), now)
+        .await
+        .unwrap();
     assert!(revoked, "there is such a key");
 }

@@ -43,11 +43,11 @@ async fn quiet_app(api_key_cache: Duration) -> TestApp {
 
 /// Asserts what every call costs, of a caller who is known or not.
 async fn assert_costs(app: &TestApp, known: bool) {
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
-    app.wire.take();
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.aws.wire.take();
     for (call, (name, cost)) in every_call(&id).iter().zip(COSTS) {
         assert_eq!(call.name, name);
-        let answer = app.call(call).await;
+        let answer = app.api.call(call).await;
         assert!(answer.status.is_success(), "{name}: {answer:?}");
         let mut expected = match (known, name) {
             (true, _) => cost.to_vec(),
@@ -56,7 +56,7 @@ async fn assert_costs(app: &TestApp, known: bool) {
             (false, _) => [&["GetItem"], cost].concat(),
         };
         expected.sort_unstable();
-        assert_eq!(app.wire.take(), expected, "{name}");
+        assert_eq!(app.aws.wire.take(), expected, "{name}");
     }
 }
 
@@ -76,8 +76,8 @@ async fn a_call_with_a_key_not_seen_lately_costs_one_read_more_at_most() {
 async fn a_key_is_looked_up_once() {
     let app = quiet_app(Duration::from_secs(300)).await;
     for expected in [&["GetItem", "Query"][..], &["Query"], &["Query"]] {
-        app.get("").await;
-        assert_eq!(app.wire.take(), expected);
+        app.api.get("").await;
+        assert_eq!(app.aws.wire.take(), expected);
     }
 }
 
@@ -85,8 +85,8 @@ async fn a_key_is_looked_up_once() {
 async fn refusing_a_caller_costs_at_most_one_read() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let unknown = service::new_key();
-    app.get("").await;
-    app.wire.take();
+    app.api.get("").await;
+    app.aws.wire.take();
     for call in every_call(&EndpointId::new().to_string()) {
         let read: &[&str] = match call.name {
             "deliveries" => &["BatchGetItem"],
@@ -98,9 +98,9 @@ async fn refusing_a_caller_costs_at_most_one_read() {
             (Some(unknown.expose()), app.app_id, read),
             (Some(app.key.expose()), AppId::new(), &[]),
         ] {
-            let refused = app.call_as(app_id, key, &call).await;
+            let refused = app.api.call_as(app_id, key, &call).await;
             assert!(refused.status.is_client_error());
-            assert_eq!(app.wire.take(), cost, "{} with {key:?}", call.name);
+            assert_eq!(app.aws.wire.take(), cost, "{} with {key:?}", call.name);
         }
     }
 }
@@ -108,33 +108,33 @@ async fn refusing_a_caller_costs_at_most_one_read() {
 #[tokio::test]
 async fn a_call_on_a_missing_endpoint_costs_no_more_than_finding_that_out() {
     let app = quiet_app(Duration::from_secs(300)).await;
-    app.get("").await;
-    app.wire.take();
+    app.api.get("").await;
+    app.aws.wire.take();
     for call in every_call_on(&EndpointId::new().to_string()) {
         let cost: &[&str] = match call.name {
             "update" | "delete" => &["UpdateItem"],
             "deliveries" => &["GetItem", "Query"],
             _ => &["GetItem"],
         };
-        app.call(&call).await.assert_error(404, "NOT_FOUND");
-        assert_eq!(app.wire.take(), cost, "{}", call.name);
+        app.api.call(&call).await.assert_error(404, "NOT_FOUND");
+        assert_eq!(app.aws.wire.take(), cost, "{}", call.name);
     }
 }
 
 #[tokio::test]
 async fn pages_of_one_endpoint_cost_a_read_each_after_the_first() {
     let app = quiet_app(Duration::from_secs(300)).await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
-    let (other, _) = app.create_webhook("https://example.com/hook").await;
-    app.wire.take();
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    let (other, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.aws.wire.take();
     for (endpoint, cost) in [
         (&id, &["GetItem", "Query"][..]),
         (&id, &["Query"]),
         (&other, &["GetItem", "Query"]),
         (&id, &["Query"]),
     ] {
-        app.page(endpoint, "").await;
-        assert_eq!(app.wire.take(), cost);
+        app.api.page(endpoint, "").await;
+        assert_eq!(app.aws.wire.take(), cost);
     }
 }
 
@@ -145,16 +145,16 @@ async fn the_first_page_of_an_unknown_caller_costs_two_reads_and_the_next_one() 
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     options.settings.clock = clock.clock();
     let app = TestApp::start_with(options).await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     clock.advance(Duration::from_secs(10));
-    app.wire.take();
-    app.page(&id, "").await;
-    assert_eq!(app.wire.take(), ["BatchGetItem", "Query"]);
-    app.page(&id, "").await;
-    assert_eq!(app.wire.take(), ["Query"]);
+    app.aws.wire.take();
+    app.api.page(&id, "").await;
+    assert_eq!(app.aws.wire.take(), ["BatchGetItem", "Query"]);
+    app.api.page(&id, "").await;
+    assert_eq!(app.aws.wire.take(), ["Query"]);
     let missing = EndpointId::new();
     clock.advance(Duration::from_secs(10));
-    let answer = app.get(&format!("/{missing}/deliveries")).await;
+    let answer = app.api.get(&format!("/{missing}/deliveries")).await;
     answer.assert_error(404, "NOT_FOUND");
-    assert_eq!(app.wire.take(), ["BatchGetItem", "Query"]);
+    assert_eq!(app.aws.wire.take(), ["BatchGetItem", "Query"]);
 }

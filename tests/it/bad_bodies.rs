@@ -20,9 +20,9 @@ impl Registered {
         let mut options = Options::default();
         options.settings.address_policy = AddressPolicy::PublicOnly;
         let app = TestApp::start_with(options).await;
-        let (id, _) = app.create_webhook(URL).await;
-        let list = app.get("").await.body;
-        app.wire.take();
+        let (id, _) = app.api.create_webhook(URL).await;
+        let list = app.api.get("").await.body;
+        app.aws.wire.take();
         Self {
             app,
             path: format!("/{id}"),
@@ -32,13 +32,13 @@ impl Registered {
 
     /// Asserts that a creation is refused because of these fields.
     async fn assert_create_refused(&self, body: &Value, fields: &[&str]) {
-        let refused = self.app.post_json("", body).await;
+        let refused = self.app.api.post_json("", body).await;
         self.assert_nothing_done(&refused, body, fields);
     }
 
     /// Asserts that an update is refused because of these fields.
     async fn assert_update_refused(&self, body: &Value, fields: &[&str]) {
-        let refused = self.app.put_json(&self.path, body).await;
+        let refused = self.app.api.put_json(&self.path, body).await;
         self.assert_nothing_done(&refused, body, fields);
     }
 
@@ -46,11 +46,11 @@ impl Registered {
     fn assert_nothing_done(&self, refused: &crate::support::Answer, body: &Value, fields: &[&str]) {
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{body}");
         refused.assert_invalid(fields);
-        assert!(self.app.wire.take().is_empty(), "{body}");
+        assert!(self.app.aws.wire.take().is_empty(), "{body}");
     }
 
     async fn assert_unchanged(&self) {
-        assert_eq!(self.app.get("").await.body, self.list);
+        assert_eq!(self.app.api.get("").await.body, self.list);
     }
 }
 
@@ -267,6 +267,7 @@ async fn a_body_that_is_no_json_object_is_refused() {
         for (method, path) in [(Method::POST, ""), (Method::PUT, &*registered.path)] {
             let request = registered
                 .app
+                .api
                 .request(method, path)
                 .header("content-type", "application/json")
                 .body(body.to_vec());
@@ -274,7 +275,7 @@ async fn a_body_that_is_no_json_object_is_refused() {
             refused.assert_invalid(&["body"]);
         }
     }
-    assert!(registered.app.wire.take().is_empty());
+    assert!(registered.app.aws.wire.take().is_empty());
     registered.assert_unchanged().await;
 }
 
@@ -294,13 +295,15 @@ async fn what_is_just_within_the_limits_is_taken_and_shown_as_it_was_given() {
         ("HTTPS://EXAMPLE.com:443/?a=%20&b", json!(["a"])),
     ] {
         let created = app
+            .api
             .post_json("", &json!({"url": url, "events": events}))
             .await;
         assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
         let updated = app
+            .api
             .put_json(&registered.path, &json!({"url": url, "events": events}))
             .await;
-        for shown in [created, updated, app.get(&registered.path).await] {
+        for shown in [created, updated, app.api.get(&registered.path).await] {
             assert_eq!(shown.data()["url"], url);
             assert_eq!(shown.data()["events"], events);
         }

@@ -21,29 +21,30 @@ async fn a_body_has_at_most_64_kibibytes() {
     let app = TestApp::start().await;
     let send = |bytes| {
         let request = app
+            .api
             .request(Method::POST, "")
             .header("content-type", "application/json")
             .body(body_of(bytes));
         answer(request)
     };
     assert_eq!(send(LARGEST).await.status, StatusCode::CREATED);
-    app.wire.take();
+    app.aws.wire.take();
     for bytes in [LARGEST + 1, 10 * LARGEST] {
         send(bytes).await.assert_error(413, "PAYLOAD_TOO_LARGE");
     }
-    assert!(app.wire.take().is_empty());
-    assert_eq!(app.listed_ids().await.len(), 1);
+    assert!(app.aws.wire.take().is_empty());
+    assert_eq!(app.api.listed_ids().await.len(), 1);
 }
 
 #[tokio::test]
 async fn a_body_has_to_say_that_it_is_json() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
-    app.wire.take();
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.aws.wire.take();
     let path = format!("/{id}");
     for (method, path) in [(Method::POST, ""), (Method::PUT, &*path)] {
         let body = body_of(1_000);
-        let request = || app.request(method.clone(), path).body(body.clone());
+        let request = || app.api.request(method.clone(), path).body(body.clone());
         let untyped = answer(request()).await;
         untyped.assert_error(415, "UNSUPPORTED_MEDIA_TYPE");
         for wrong in [
@@ -57,7 +58,7 @@ async fn a_body_has_to_say_that_it_is_json() {
             let refused = answer(request().header("content-type", wrong)).await;
             refused.assert_error(415, "UNSUPPORTED_MEDIA_TYPE");
         }
-        assert!(app.wire.take().is_empty());
+        assert!(app.aws.wire.take().is_empty());
         for right in [
             "application/json",
             "Application/JSON",
@@ -67,7 +68,7 @@ async fn a_body_has_to_say_that_it_is_json() {
             let taken = answer(request().header("content-type", right)).await;
             assert!(taken.status.is_success(), "{right}: {taken:?}");
         }
-        app.wire.take();
+        app.aws.wire.take();
     }
 }
 
@@ -88,7 +89,7 @@ async fn an_id_that_is_no_uuid_is_named() {
         &format!("{}g", &id[..35]),
     ] {
         for call in every_call_on(wrong) {
-            app.call(&call).await.assert_invalid(&["webhookId"]);
+            app.api.call(&call).await.assert_invalid(&["webhookId"]);
         }
         let key = app.key.expose();
         let path = format!("/apps/{wrong}/webhooks");
@@ -97,12 +98,12 @@ async fn an_id_that_is_no_uuid_is_named() {
             (format!("{path}/{id}"), vec!["appId"]),
             (format!("{path}/{wrong}"), vec!["appId", "webhookId"]),
         ] {
-            let request = app.bare(Method::GET, &path).header("x-api-key", key);
+            let request = app.api.bare(Method::GET, &path).header("x-api-key", key);
             answer(request).await.assert_invalid(&faults);
         }
     }
     // Bytes that are no text name no field of their own.
-    answer(app.request(Method::GET, "/%FF"))
+    answer(app.api.request(Method::GET, "/%FF"))
         .await
         .assert_invalid(&["path"]);
 }
@@ -113,7 +114,7 @@ async fn a_missing_endpoint_is_not_found() {
     // An app's id names no endpoint either.
     for missing in [EndpointId::new().to_string(), app.app_id.to_string()] {
         for call in every_call_on(&missing) {
-            app.call(&call).await.assert_error(404, "NOT_FOUND");
+            app.api.call(&call).await.assert_error(404, "NOT_FOUND");
         }
     }
 }
@@ -124,10 +125,10 @@ async fn who_may_not_call_is_not_told_what_else_is_wrong() {
     let (_, key) = app.other_app().await;
     for mut call in every_call(&EndpointId::new().to_string()) {
         call.body = call.body.map(|_| json!({"unknown": 1}));
-        let keyless = app.call_as(app.app_id, None, &call).await;
+        let keyless = app.api.call_as(app.app_id, None, &call).await;
         keyless.assert_error(401, "AUTHENTICATION_ERROR");
         for app_id in [app.app_id, AppId::new()] {
-            let foreign = app.call_as(app_id, Some(key.expose()), &call).await;
+            let foreign = app.api.call_as(app_id, Some(key.expose()), &call).await;
             foreign.assert_error(404, "NOT_FOUND");
         }
     }

@@ -27,8 +27,8 @@ const NOTHING: Vec<String> = Vec::new();
 async fn all_messages_of_a_batch_are_delivered_and_none_comes_back() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (first, _) = app.create_webhook(&receiver.url).await;
-    let (second, _) = app.create_webhook(&receiver.url).await;
+    let (first, _) = app.api.create_webhook(&receiver.url).await;
+    let (second, _) = app.api.create_webhook(&receiver.url).await;
     let pings: Vec<_> = [&first, &second]
         .iter()
         .flat_map(|id| (0..5).map(|_| ping_of(&app, id)))
@@ -37,7 +37,7 @@ async fn all_messages_of_a_batch_are_delivered_and_none_comes_back() {
         let id = index.to_string();
         message(Some(&id), body(ping))
     });
-    assert_eq!(app.handle(batch).await, Ok(NOTHING));
+    assert_eq!(app.queue.handle(batch).await, Ok(NOTHING));
 
     let mut arrived: Vec<_> = receiver
         .received()
@@ -49,7 +49,7 @@ async fn all_messages_of_a_batch_are_delivered_and_none_comes_back() {
     sent.sort_unstable();
     assert_eq!(arrived, sent);
     for id in [first, second] {
-        let history = app.deliveries(&id).await;
+        let history = app.api.deliveries(&id).await;
         assert_eq!(history.len(), 5);
         assert!(history.iter().all(|item| item["status"] == "DELIVERED"));
     }
@@ -58,21 +58,22 @@ async fn all_messages_of_a_batch_are_delivered_and_none_comes_back() {
 #[tokio::test]
 async fn an_empty_batch_is_no_fault() {
     let app = TestApp::start_with(Options::idle()).await;
-    assert_eq!(app.handle([]).await, Ok(NOTHING));
+    assert_eq!(app.queue.handle([]).await, Ok(NOTHING));
 }
 
 #[tokio::test]
 async fn exactly_the_messages_that_failed_come_back() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (warm, _) = app.create_webhook(&receiver.url).await;
-    let (cold, _) = app.create_webhook(&receiver.url).await;
-    app.deliver(&ping_of(&app, &warm)).await;
+    let (warm, _) = app.api.create_webhook(&receiver.url).await;
+    let (cold, _) = app.api.create_webhook(&receiver.url).await;
+    app.queue.deliver(&ping_of(&app, &warm)).await;
 
     // The secret of one of the two is in the cache.
-    app.wire.break_calls(&["GetSecretValue"], Fault::Before);
+    app.aws.wire.break_calls(&["GetSecretValue"], Fault::Before);
     let (delivered, failed) = (ping_of(&app, &warm), ping_of(&app, &cold));
     let back = app
+        .queue
         .handle([
             message(Some("unreadable"), "{"),
             message(Some("delivered"), body(&delivered)),
@@ -80,14 +81,14 @@ async fn exactly_the_messages_that_failed_come_back() {
         ])
         .await;
     assert_eq!(back, Ok(vec!["failed".to_owned(), "unreadable".to_owned()]));
-    let newest = app.deliveries(&warm).await.remove(0);
+    let newest = app.api.deliveries(&warm).await.remove(0);
     assert_eq!(newest["id"], json!(delivered.delivery_id));
     assert_eq!(newest["status"], "DELIVERED");
-    assert_eq!(app.deliveries(&cold).await, Vec::<Value>::new());
+    assert_eq!(app.api.deliveries(&cold).await, Vec::<Value>::new());
 
-    app.wire.mend();
-    app.deliver(&failed).await;
-    let newest = app.deliveries(&cold).await.remove(0);
+    app.aws.wire.mend();
+    app.queue.deliver(&failed).await;
+    let newest = app.api.deliveries(&cold).await.remove(0);
     assert_eq!(newest["status"], "DELIVERED");
     assert_eq!(receiver.received().len(), 3);
 }
@@ -96,7 +97,7 @@ async fn exactly_the_messages_that_failed_come_back() {
 async fn what_is_no_message_of_ours_comes_back() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     let good: Value = serde_json::from_str(&body(&ping_of(&app, &id))).unwrap();
     let changed = |field: &str, value: Value| {
         let mut message = good.clone();
@@ -118,12 +119,15 @@ async fn what_is_no_message_of_ours_comes_back() {
         bodies.push(changed(field, Value::Null));
     }
     for unreadable in bodies {
-        let back = app.handle([message(Some("m"), &unreadable)]).await;
+        let back = app.queue.handle([message(Some("m"), &unreadable)]).await;
         assert_eq!(back, Ok(vec!["m".to_owned()]), "{unreadable}");
     }
     let mut without_body = message(Some("m"), "");
     without_body.body = None;
-    assert_eq!(app.handle([without_body]).await, Ok(vec!["m".to_owned()]));
+    assert_eq!(
+        app.queue.handle([without_body]).await,
+        Ok(vec!["m".to_owned()])
+    );
     assert_eq!(receiver.received().len(), 0);
 }
 
@@ -131,13 +135,13 @@ async fn what_is_no_message_of_ours_comes_back() {
 async fn a_message_without_id_that_fails_fails_the_batch() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     let nameless = message(None, body(&ping_of(&app, &id)));
-    assert_eq!(app.handle([nameless]).await, Ok(NOTHING));
+    assert_eq!(app.queue.handle([nameless]).await, Ok(NOTHING));
     receiver.only();
 
     let batch = [message(Some("named"), "{"), message(None, "{")];
-    assert_eq!(app.handle(batch).await, Err(NamelessMessage));
+    assert_eq!(app.queue.handle(batch).await, Err(NamelessMessage));
 }
 
 const NAME: &str = "receiver.example.com";
@@ -161,11 +165,11 @@ async fn a_panic_takes_one_message_with_it_and_not_the_batch() {
     })
     .await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url_as(NAME)).await;
+    let (id, _) = app.api.create_webhook(&receiver.url_as(NAME)).await;
     let pings = [ping_of(&app, &id), ping_of(&app, &id)];
     let names = pings.clone().map(|ping| ping.delivery_id.to_string());
     let batch = [0, 1].map(|index: usize| message(Some(&names[index]), body(&pings[index])));
-    let back = app.handle(batch).await.unwrap();
+    let back = app.queue.handle(batch).await.unwrap();
 
     // One of the two, whichever asked first.
     assert_eq!(back.len(), 1);
@@ -179,12 +183,12 @@ async fn a_message_that_comes_again_after_its_attempt_is_not_sent_again() {
     let app = TestApp::start_with(Options::idle()).await;
     for status in [200, 500] {
         let receiver = Receiver::answering(status, "").await;
-        let (id, _) = app.create_webhook(&receiver.url).await;
+        let (id, _) = app.api.create_webhook(&receiver.url).await;
         let ping = ping_of(&app, &id);
-        app.deliver(&ping).await;
-        let history = app.deliveries(&id).await;
-        app.deliver(&ping).await;
-        assert_eq!(app.deliveries(&id).await, history);
+        app.queue.deliver(&ping).await;
+        let history = app.api.deliveries(&id).await;
+        app.queue.deliver(&ping).await;
+        assert_eq!(app.api.deliveries(&id).await, history);
         assert_eq!(history[0]["attempts"], 1);
         receiver.only();
     }
@@ -204,12 +208,13 @@ async fn a_message_that_is_handled_twice_at_the_same_time_is_recorded_once() {
         }
     })
     .await;
-    let (id, _) = app.create_webhook(&url).await;
+    let (id, _) = app.api.create_webhook(&url).await;
     let ping = ping_of(&app, &id);
     let batch = ["one", "two"].map(|name| message(Some(name), body(&ping)));
-    assert_eq!(app.handle(batch).await, Ok(NOTHING));
+    assert_eq!(app.queue.handle(batch).await, Ok(NOTHING));
 
     let recorded = app
+        .aws
         .table()
         .delivery(endpoint_id(&id), ping.delivery_id)
         .await;
@@ -217,28 +222,28 @@ async fn a_message_that_is_handled_twice_at_the_same_time_is_recorded_once() {
     assert_eq!(recorded.delivery.status, DeliveryStatus::Delivered);
     assert_eq!(recorded.delivery.attempts, 1);
     assert_eq!(recorded.attempts.len(), 1);
-    assert_eq!(app.deliveries(&id).await.len(), 1);
+    assert_eq!(app.api.deliveries(&id).await.len(), 1);
 }
 
 #[tokio::test]
 async fn an_attempt_whose_record_was_lost_is_made_again_under_the_same_webhook_id() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, secret) = app.create_webhook(&receiver.url).await;
+    let (id, secret) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
-    app.wire.break_calls(&["UpdateItem"], Fault::Before);
-    let back = app.handle([message(Some("m"), body(&ping))]).await;
+    app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
+    let back = app.queue.handle([message(Some("m"), body(&ping))]).await;
     assert_eq!(back, Ok(vec!["m".to_owned()]));
 
-    app.wire.mend();
-    app.deliver(&ping).await;
+    app.aws.wire.mend();
+    app.queue.deliver(&ping).await;
     let arrived = receiver.received();
     assert_eq!(arrived.len(), 2);
     for request in arrived {
         assert_eq!(request.header("webhook-id"), ping.delivery_id.to_string());
         assert!(request.is_signed_with(&secret));
     }
-    let history = app.deliveries(&id).await;
+    let history = app.api.deliveries(&id).await;
     assert_eq!(history.len(), 1);
     assert_eq!(history[0]["status"], "DELIVERED");
     assert_eq!(history[0]["attempts"], 1);
@@ -248,53 +253,54 @@ async fn an_attempt_whose_record_was_lost_is_made_again_under_the_same_webhook_i
 async fn an_attempt_that_is_recorded_without_us_knowing_is_not_made_again() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
     // Every answer is lost, also those to the SDK's own retries.
-    app.wire.break_calls(&["UpdateItem"], Fault::After);
-    let back = app.handle([message(Some("m"), body(&ping))]).await;
+    app.aws.wire.break_calls(&["UpdateItem"], Fault::After);
+    let back = app.queue.handle([message(Some("m"), body(&ping))]).await;
     assert_eq!(back, Ok(vec!["m".to_owned()]));
 
-    app.wire.mend();
-    app.deliver(&ping).await;
+    app.aws.wire.mend();
+    app.queue.deliver(&ping).await;
     receiver.only();
-    assert_eq!(app.deliveries(&id).await[0]["status"], "DELIVERED");
+    assert_eq!(app.api.deliveries(&id).await[0]["status"], "DELIVERED");
 }
 
 #[tokio::test]
 async fn an_outcome_that_is_recorded_before_the_pending_delivery_stays() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
-    app.deliver(&ping).await;
-    let history = app.deliveries(&id).await;
+    app.queue.deliver(&ping).await;
+    let history = app.api.deliveries(&id).await;
     assert_eq!(history[0]["status"], "DELIVERED");
 
     let task = ping.task(app.deliverer.retention);
-    let recorded = app.table().record_accepted(&task).await;
+    let recorded = app.aws.table().record_accepted(&task).await;
     assert_eq!(recorded.unwrap(), Recorded::Stale);
-    assert_eq!(app.deliveries(&id).await, history);
+    assert_eq!(app.api.deliveries(&id).await, history);
 }
 
 #[tokio::test]
 async fn a_ping_whose_endpoint_was_deleted_meanwhile_fails_with_that_reason() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let ping = app.ping_preferring(&id, "respond-async").await;
-    let deleted = app.delete(&format!("/{id}")).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let ping = app.api.ping_preferring(&id, "respond-async").await;
+    let deleted = app.api.delete(&format!("/{id}")).await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
-    let queued = app.queued().await;
+    let queued = app.queue.queued().await;
     assert_eq!(queued.len(), 1);
-    assert_eq!(app.handle(queued).await, Ok(NOTHING));
+    assert_eq!(app.queue.handle(queued).await, Ok(NOTHING));
 
     assert_eq!(receiver.received().len(), 0);
     // The history went with the endpoint, as far as the API is concerned.
-    let history = app.get(&format!("/{id}/deliveries")).await;
+    let history = app.api.get(&format!("/{id}/deliveries")).await;
     history.assert_error(404, "NOT_FOUND");
     let delivery_id = ping.data()["deliveryId"].as_str().unwrap();
     let recorded = app
+        .aws
         .table()
         .delivery(endpoint_id(&id), DeliveryId::parse(delivery_id).unwrap())
         .await;
@@ -315,11 +321,15 @@ async fn a_queued_ping_goes_to_the_url_of_the_moment() {
         Receiver::answering(200, "").await,
         Receiver::answering(200, "").await,
     ];
-    let (id, _) = app.create_webhook(&old.url).await;
-    app.ping_preferring(&id, "respond-async").await;
-    app.put_json(&format!("/{id}"), &json!({"url": new.url}))
+    let (id, _) = app.api.create_webhook(&old.url).await;
+    app.api.ping_preferring(&id, "respond-async").await;
+    app.api
+        .put_json(&format!("/{id}"), &json!({"url": new.url}))
         .await;
-    assert_eq!(app.handle(app.queued().await).await, Ok(NOTHING));
+    assert_eq!(
+        app.queue.handle(app.queue.queued().await).await,
+        Ok(NOTHING)
+    );
     assert_eq!(old.received().len(), 0);
     new.only();
 }
@@ -328,42 +338,42 @@ async fn a_queued_ping_goes_to_the_url_of_the_moment() {
 async fn a_warm_delivery_costs_one_read_and_one_write() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.wire.take();
-    app.deliver(&ping_of(&app, &id)).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.aws.wire.take();
+    app.queue.deliver(&ping_of(&app, &id)).await;
     let cold = ["BatchGetItem", "GetSecretValue", "UpdateItem"];
-    assert_eq!(app.wire.take(), cold);
-    app.deliver(&ping_of(&app, &id)).await;
-    assert_eq!(app.wire.take(), ["BatchGetItem", "UpdateItem"]);
+    assert_eq!(app.aws.wire.take(), cold);
+    app.queue.deliver(&ping_of(&app, &id)).await;
+    assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
 }
 
 #[tokio::test]
 async fn a_batch_of_ten_costs_one_read_and_ten_writes() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (first, _) = app.create_webhook(&receiver.url).await;
-    let (second, _) = app.create_webhook(&receiver.url).await;
+    let (first, _) = app.api.create_webhook(&receiver.url).await;
+    let (second, _) = app.api.create_webhook(&receiver.url).await;
     for id in [&first, &second] {
-        app.deliver(&ping_of(&app, id)).await;
+        app.queue.deliver(&ping_of(&app, id)).await;
     }
-    app.wire.take();
+    app.aws.wire.take();
     let batch: Vec<_> = [&first, &second]
         .iter()
         .flat_map(|id| (0..5).map(|_| ping_of(&app, id)))
         .enumerate()
         .map(|(index, ping)| message(Some(&index.to_string()), body(&ping)))
         .collect();
-    assert_eq!(app.handle(batch).await, Ok(NOTHING));
+    assert_eq!(app.queue.handle(batch).await, Ok(NOTHING));
     let mut expected = vec!["BatchGetItem"];
     expected.extend(["UpdateItem"; 10]);
-    assert_eq!(app.wire.take(), expected);
+    assert_eq!(app.aws.wire.take(), expected);
 }
 
 #[tokio::test]
 async fn when_a_batch_cannot_be_read_all_its_attempts_come_back_and_nothing_else() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     let pings = [ping_of(&app, &id), ping_of(&app, &id)];
     let sweep = Message::Sweep.to_json().unwrap();
     let batch = || {
@@ -373,13 +383,13 @@ async fn when_a_batch_cannot_be_read_all_its_attempts_come_back_and_nothing_else
             message(Some("two"), body(&pings[1])),
         ]
     };
-    app.wire.break_calls(&["BatchGetItem"], Fault::Before);
-    let back = app.handle(batch()).await;
+    app.aws.wire.break_calls(&["BatchGetItem"], Fault::Before);
+    let back = app.queue.handle(batch()).await;
     assert_eq!(back, Ok(vec!["one".to_owned(), "two".to_owned()]));
     assert_eq!(receiver.received().len(), 0);
 
-    app.wire.mend();
-    assert_eq!(app.handle(batch()).await, Ok(NOTHING));
+    app.aws.wire.mend();
+    assert_eq!(app.queue.handle(batch()).await, Ok(NOTHING));
     assert_eq!(receiver.received().len(), 2);
 }
 
@@ -387,10 +397,10 @@ async fn when_a_batch_cannot_be_read_all_its_attempts_come_back_and_nothing_else
 async fn an_endpoint_that_cannot_be_read_keeps_nothing_else_of_its_batch_back() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (good, _) = app.create_webhook(&receiver.url).await;
-    let (bad, _) = app.create_webhook(&receiver.url).await;
-    let table = &app.resources.table_name;
-    let update = app.clients.dynamodb.update_item().table_name(table);
+    let (good, _) = app.api.create_webhook(&receiver.url).await;
+    let (bad, _) = app.api.create_webhook(&receiver.url).await;
+    let table = &app.aws.resources.table_name;
+    let update = app.aws.clients.dynamodb.update_item().table_name(table);
     update
         .key("pk", AttributeValue::S(format!("APP#{}", app.app_id)))
         .key("sk", AttributeValue::S(format!("ENDPOINT#{bad}")))
@@ -402,7 +412,7 @@ async fn an_endpoint_that_cannot_be_read_keeps_nothing_else_of_its_batch_back() 
         message(Some("good"), body(&ping_of(&app, &good))),
         message(Some("bad"), body(&ping_of(&app, &bad))),
     ];
-    assert_eq!(app.handle(batch).await, Ok(vec!["bad".to_owned()]));
+    assert_eq!(app.queue.handle(batch).await, Ok(vec!["bad".to_owned()]));
     receiver.only();
 }
 
@@ -410,10 +420,10 @@ async fn an_endpoint_that_cannot_be_read_keeps_nothing_else_of_its_batch_back() 
 async fn a_repeated_message_costs_one_read() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
-    app.deliver(&ping).await;
-    app.wire.take();
-    app.deliver(&ping).await;
-    assert_eq!(app.wire.take(), ["BatchGetItem"]);
+    app.queue.deliver(&ping).await;
+    app.aws.wire.take();
+    app.queue.deliver(&ping).await;
+    assert_eq!(app.aws.wire.take(), ["BatchGetItem"]);
 }

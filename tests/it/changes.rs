@@ -7,8 +7,7 @@ use webhook_endpoints::domain::delivery::{Abandoned, DeliveryStatus};
 use webhook_endpoints::domain::id::DeliveryId;
 
 use crate::support::hand_clock::HandClock;
-use crate::support::published::next;
-use crate::support::queue::endpoint_id;
+use crate::support::queue::{endpoint_id, next};
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp};
 
@@ -30,9 +29,9 @@ impl Failed {
         options.settings.schedule = "3600".parse().unwrap();
         let app = TestApp::start_with(options).await;
         let receiver = Receiver::answering(500, "").await;
-        let (id, secret) = app.create_webhook(&receiver.url).await;
-        app.published("invoice.paid").await;
-        app.settle().await;
+        let (id, secret) = app.api.create_webhook(&receiver.url).await;
+        app.api.published("invoice.paid").await;
+        app.queue.settle().await;
         receiver.only();
         Self {
             app,
@@ -46,14 +45,14 @@ impl Failed {
     /// Lets the second attempt become due, and makes it.
     async fn go_on(&self) {
         self.clock.advance_millis(2 * HOUR);
-        let due = self.app.sweep().await;
+        let due = self.app.queue.sweep().await;
         assert_eq!(due.len(), 1);
-        self.app.attempt(&due[0]).await;
+        self.app.queue.attempt(&due[0]).await;
     }
 
     async fn change(&self, patch: &Value) {
         let path = format!("/{}", self.id);
-        let changed = self.app.put_json(&path, patch).await;
+        let changed = self.app.api.put_json(&path, patch).await;
         assert!(changed.status.is_success(), "{changed:?}");
     }
 }
@@ -63,6 +62,7 @@ async fn a_rotated_secret_signs_the_next_attempt() {
     let failed = Failed::start().await;
     let rotated = failed
         .app
+        .api
         .post(&format!("/{}/rotate-secret", failed.id))
         .await;
     let new = rotated.data()["secret"].as_str().unwrap();
@@ -82,7 +82,7 @@ async fn the_next_attempt_goes_to_the_new_url() {
     failed.go_on().await;
     failed.receiver.only();
     assert!(moved.only().was_signed_with(&failed.secret));
-    let delivery = failed.app.only_delivery(&failed.id).await;
+    let delivery = failed.app.api.only_delivery(&failed.id).await;
     assert_eq!(delivery["status"], "DELIVERED");
 }
 
@@ -100,13 +100,14 @@ async fn a_delivery_to_an_endpoint_that_was_deactivated_has_failed_for_that_reas
     failed.change(&json!({"active": false})).await;
     failed.go_on().await;
     failed.receiver.only();
-    let item = failed.app.only_delivery(&failed.id).await;
+    let item = failed.app.api.only_delivery(&failed.id).await;
     assert_eq!(item["status"], "FAILED");
     assert_eq!(item["attempts"], 1);
     assert_eq!(item["responseStatus"], 500);
     assert_eq!(item["nextRetryAt"], Value::Null);
     let full = failed
         .app
+        .api
         .delivery(&failed.id, item["id"].as_str().unwrap())
         .await;
     assert_eq!(full["error"], Abandoned::EndpointInactive.to_string());
@@ -114,7 +115,7 @@ async fn a_delivery_to_an_endpoint_that_was_deactivated_has_failed_for_that_reas
     // It has ended: nothing comes of it when the endpoint is active again.
     failed.change(&json!({"active": true})).await;
     failed.clock.advance_millis(48 * HOUR);
-    assert_eq!(failed.app.sweep().await, []);
+    assert_eq!(failed.app.queue.sweep().await, []);
 }
 
 #[tokio::test]
@@ -130,33 +131,34 @@ async fn an_endpoint_that_is_active_again_when_an_attempt_is_due_gets_it() {
 async fn a_first_attempt_at_an_endpoint_that_was_deactivated_meanwhile_is_not_made() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.put_json(&format!("/{id}"), &json!({"active": false}))
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.api
+        .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
-    app.attempt(&task).await;
+    app.queue.attempt(&task).await;
     assert_eq!(receiver.received().len(), 0);
-    let full = app.delivery(&id, task.delivery_id).await;
+    let full = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(full["status"], "FAILED");
     assert_eq!(full["attempts"], 0);
     assert_eq!(full["attemptLog"], json!([]));
     assert_eq!(full["error"], Abandoned::EndpointInactive.to_string());
     assert_eq!(full["payload"]["data"], json!({"n": 1}));
     // A message that comes again changes nothing.
-    app.attempt(&task).await;
-    app.attempt(&next(&task)).await;
-    assert_eq!(app.delivery(&id, task.delivery_id).await, full);
+    app.queue.attempt(&task).await;
+    app.queue.attempt(&next(&task)).await;
+    assert_eq!(app.api.delivery(&id, task.delivery_id).await, full);
 }
 
 #[tokio::test]
 async fn the_deliveries_of_a_deleted_endpoint_end_silently() {
     let failed = Failed::start().await;
-    let deliveries = failed.app.deliveries(&failed.id).await;
+    let deliveries = failed.app.api.deliveries(&failed.id).await;
     let delivery_id = deliveries[0]["id"].as_str().unwrap().to_owned();
-    failed.app.delete(&format!("/{}", failed.id)).await;
+    failed.app.api.delete(&format!("/{}", failed.id)).await;
     failed.go_on().await;
     failed.receiver.only();
-    let table = failed.app.table();
+    let table = failed.app.aws.table();
     let recorded = table.delivery(
         endpoint_id(&failed.id),
         DeliveryId::parse(&delivery_id).unwrap(),
@@ -168,7 +170,7 @@ async fn the_deliveries_of_a_deleted_endpoint_end_silently() {
         Some(Abandoned::EndpointDeleted)
     );
     failed.clock.advance_millis(48 * HOUR);
-    assert_eq!(failed.app.sweep().await, []);
+    assert_eq!(failed.app.queue.sweep().await, []);
 }
 
 #[tokio::test]
@@ -178,12 +180,12 @@ async fn a_delivery_whose_payload_has_expired_is_not_made() {
     options.settings.retention = Duration::from_secs(3600);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(200, "").await;
-    app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
+    app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
     clock.advance_millis(HOUR);
-    app.attempt(&task).await;
+    app.queue.attempt(&task).await;
     assert_eq!(receiver.received().len(), 0);
-    let table = app.table();
+    let table = app.aws.table();
     let recorded = table.delivery(task.endpoint_id, task.delivery_id);
     let recorded = recorded.await.unwrap().unwrap();
     assert_eq!(recorded.delivery.abandoned, Some(Abandoned::PayloadExpired));

@@ -34,7 +34,7 @@ impl Direct {
     fn start() -> Self {
         let runtime = Runtime::new().unwrap();
         let app = runtime.block_on(TestApp::start_with(Options::idle()));
-        let router = service::api(&app.clients, &app.resources, &Settings::default());
+        let router = service::api(&app.aws.clients, &app.aws.resources, &Settings::default());
         Self {
             runtime,
             app,

@@ -8,7 +8,7 @@ use webhook_endpoints::domain::delivery::Failure;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId};
 
 use crate::support::hand_clock::HandClock;
-use crate::support::published::next;
+use crate::support::queue::next;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, fields};
 
@@ -42,14 +42,14 @@ async fn a_delivery_is_shown_with_its_payload_and_every_attempt() {
     let clock = HandClock::at("2026-01-31T09:30:00.250Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let (receiver, status) = Receiver::switched().await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
     clock.advance_millis(5_000);
     status.store(201, Ordering::SeqCst);
-    app.attempt(&next(&task)).await;
+    app.queue.attempt(&next(&task)).await;
 
-    let shown = app.delivery(&id, task.delivery_id).await;
+    let shown = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(fields(&shown), FIELDS);
     let log = shown["attemptLog"].as_array().unwrap();
     assert!(
@@ -87,7 +87,7 @@ async fn a_delivery_is_shown_with_its_payload_and_every_attempt() {
     });
     assert_eq!(shown, expected);
     // What the list shows of it is the same.
-    let item = app.only_delivery(&id).await;
+    let item = app.api.only_delivery(&id).await;
     for field in fields(&item) {
         assert_eq!(item[field], shown[field], "{field}");
     }
@@ -98,10 +98,10 @@ async fn an_attempt_shows_the_first_1000_characters_of_its_answer() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver =
         Receiver::responding(|_| axum::response::IntoResponse::into_response("é".repeat(1001)));
-    let (id, _) = app.create_webhook(&receiver.await.url).await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
-    let shown = app.delivery(&id, task.delivery_id).await;
+    let (id, _) = app.api.create_webhook(&receiver.await.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
+    let shown = app.api.delivery(&id, task.delivery_id).await;
     let body = shown["attemptLog"][0]["responseBody"].as_str().unwrap();
     assert_eq!(body, "é".repeat(1000));
 }
@@ -109,10 +109,10 @@ async fn an_attempt_shows_the_first_1000_characters_of_its_answer() {
 #[tokio::test]
 async fn an_attempt_without_an_answer_shows_why() {
     let app = TestApp::start_with(Options::stepwise()).await;
-    let (id, _) = app.create_webhook("http://127.0.0.1:1/hook").await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
-    let shown = app.delivery(&id, task.delivery_id).await;
+    let (id, _) = app.api.create_webhook("http://127.0.0.1:1/hook").await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
+    let shown = app.api.delivery(&id, task.delivery_id).await;
     let attempt = &shown["attemptLog"][0];
     assert_eq!(attempt["responseStatus"], Value::Null);
     assert_eq!(attempt["responseBody"], Value::Null);
@@ -125,14 +125,14 @@ async fn an_attempt_without_an_answer_shows_why() {
 async fn a_ping_is_shown_with_what_it_sent() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "pong").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let ping = app.ping_preferring(&id, "respond-async").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let ping = app.api.ping_preferring(&id, "respond-async").await;
     let delivery_id = ping.data()["deliveryId"].as_str().unwrap();
-    let pending = app.delivery(&id, delivery_id).await;
+    let pending = app.api.delivery(&id, delivery_id).await;
     assert_eq!(pending["status"], "PENDING");
     assert_eq!(pending["attemptLog"], json!([]));
-    app.settle().await;
-    let shown = app.delivery(&id, delivery_id).await;
+    app.queue.settle().await;
+    let shown = app.api.delivery(&id, delivery_id).await;
     assert_eq!(fields(&shown), FIELDS);
     assert_eq!(shown["payload"], pending["payload"]);
     let sent: Value = serde_json::from_slice(&receiver.only().body).unwrap();
@@ -145,19 +145,19 @@ async fn a_ping_is_shown_with_what_it_sent() {
 async fn a_delivery_costs_one_read_and_its_payload_a_second() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
-    let ping = app.ping_preferring(&id, "respond-async").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
+    let ping = app.api.ping_preferring(&id, "respond-async").await;
     let ping = ping.data()["deliveryId"].as_str().unwrap().to_owned();
     let with_payload = &["BatchGetItem", "GetItem"][..];
     for (delivery_id, reads) in [
         (task.delivery_id.to_string(), with_payload),
         (ping, &["BatchGetItem"]),
     ] {
-        app.wire.take();
-        app.delivery(&id, delivery_id).await;
-        assert_eq!(app.wire.take(), reads);
+        app.aws.wire.take();
+        app.api.delivery(&id, delivery_id).await;
+        assert_eq!(app.aws.wire.take(), reads);
     }
 }
 
@@ -166,10 +166,10 @@ async fn a_delivery_that_is_not_there_for_the_caller_is_missing() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.subscribe(&receiver.url, &["invoice.paid"]).await;
-    let (other, _) = app.subscribe(&receiver.url, &["other"]).await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
+    let (id, _) = app.api.subscribe(&receiver.url, &["invoice.paid"]).await;
+    let (other, _) = app.api.subscribe(&receiver.url, &["other"]).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
     let (delivery, unknown) = (task.delivery_id, DeliveryId::new());
     let missing = EndpointId::new();
     for path in [
@@ -177,15 +177,15 @@ async fn a_delivery_that_is_not_there_for_the_caller_is_missing() {
         format!("/{other}/deliveries/{delivery}"),
         format!("/{missing}/deliveries/{delivery}"),
     ] {
-        app.get(&path).await.assert_error(404, "NOT_FOUND");
-        let resent = app.post(&format!("{path}/resend")).await;
+        app.api.get(&path).await.assert_error(404, "NOT_FOUND");
+        let resent = app.api.post(&format!("{path}/resend")).await;
         resent.assert_error(404, "NOT_FOUND");
     }
     // Another app's caller does not even learn that it exists.
     let (other_app, key) = app.other_app().await;
     for app_id in [app.app_id, other_app] {
         let path = format!("/apps/{app_id}/webhooks/{id}/deliveries/{delivery}");
-        let request = app.bare(reqwest::Method::GET, &path);
+        let request = app.api.bare(reqwest::Method::GET, &path);
         let request = request.header("x-api-key", key.expose());
         let refused = crate::support::answer(request).await;
         refused.assert_error(404, "NOT_FOUND");
@@ -193,30 +193,30 @@ async fn a_delivery_that_is_not_there_for_the_caller_is_missing() {
 
     let path = format!("/{id}/deliveries/{delivery}");
     clock.advance(app.deliverer.retention - Duration::from_secs(1));
-    assert!(app.get(&path).await.status.is_success());
+    assert!(app.api.get(&path).await.status.is_success());
     // Still in the table.
     clock.advance(Duration::from_secs(1));
-    app.get(&path).await.assert_error(404, "NOT_FOUND");
-    let resent = app.post(&format!("{path}/resend")).await;
+    app.api.get(&path).await.assert_error(404, "NOT_FOUND");
+    let resent = app.api.post(&format!("{path}/resend")).await;
     resent.assert_error(404, "NOT_FOUND");
-    assert!(app.all_queued().await.is_empty());
+    assert!(app.queue.all_queued().await.is_empty());
 
-    app.delete(&format!("/{id}")).await;
-    app.get(&path).await.assert_error(404, "NOT_FOUND");
+    app.api.delete(&format!("/{id}")).await;
+    app.api.get(&path).await.assert_error(404, "NOT_FOUND");
 }
 
 #[tokio::test]
 async fn malformed_ids_are_named_all_at_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
-    let refused = app.get("/x/deliveries/y").await;
+    let refused = app.api.get("/x/deliveries/y").await;
     refused.assert_invalid(&["deliveryId", "webhookId"]);
     let id = EndpointId::new();
     for path in [
         format!("/{id}/deliveries/1"),
         format!("/{id}/deliveries/%7B{id}%7D"),
     ] {
-        app.get(&path).await.assert_invalid(&["deliveryId"]);
-        let resent = app.post(&format!("{path}/resend")).await;
+        app.api.get(&path).await.assert_invalid(&["deliveryId"]);
+        let resent = app.api.post(&format!("{path}/resend")).await;
         resent.assert_invalid(&["deliveryId"]);
     }
 }

@@ -12,7 +12,7 @@ use webhook_endpoints::delivery::{Deliverer, Envelope};
 use webhook_endpoints::domain::message::Message;
 
 use crate::support::hand_clock::HandClock;
-use crate::support::published::next;
+use crate::support::queue::next;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, fields};
 
@@ -22,12 +22,12 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 async fn start(url: &str) -> (TestApp, HandClock, String) {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
-    let (id, _) = app.create_webhook(url).await;
+    let (id, _) = app.api.create_webhook(url).await;
     (app, clock, id)
 }
 
 async fn endpoint(app: &TestApp, id: &str) -> Value {
-    app.get(&format!("/{id}")).await.data().clone()
+    app.api.get(&format!("/{id}")).await.data().clone()
 }
 
 /// Whether an endpoint is active, and why not.
@@ -39,8 +39,8 @@ async fn state(app: &TestApp, id: &str) -> (bool, Value) {
 
 /// Publishes an event and makes its first attempt.
 async fn deliver(app: &TestApp) {
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn an_endpoint_that_is_gone_is_disabled_at_once() {
     clock.advance(DAY);
     deliver(&app).await;
 
-    let item = app.only_delivery(&id).await;
+    let item = app.api.only_delivery(&id).await;
     assert_eq!(item["status"], "FAILED");
     assert_eq!(item["responseStatus"], 410);
     assert_eq!(item["nextRetryAt"], Value::Null);
@@ -65,8 +65,8 @@ async fn an_endpoint_that_is_gone_is_disabled_at_once() {
     assert!(disabled_at >= clock.now());
     assert_eq!(after["updatedAt"], after["disabledAt"]);
 
-    app.published("invoice.paid").await;
-    assert_eq!(app.fan_out().await, []);
+    app.api.published("invoice.paid").await;
+    assert_eq!(app.queue.fan_out().await, []);
     receiver.only();
 }
 
@@ -74,13 +74,13 @@ async fn an_endpoint_that_is_gone_is_disabled_at_once() {
 async fn an_endpoint_that_is_gone_gets_no_retries_of_earlier_deliveries() {
     let (receiver, status) = Receiver::switched().await;
     let (app, _, id) = start(&receiver.url).await;
-    let earlier = app.first_attempt().await;
-    app.attempt(&earlier).await;
+    let earlier = app.queue.first_attempt().await;
+    app.queue.attempt(&earlier).await;
     status.store(410, Ordering::SeqCst);
     deliver(&app).await;
-    app.attempt(&next(&earlier)).await;
+    app.queue.attempt(&next(&earlier)).await;
     assert_eq!(receiver.received().len(), 2);
-    let ended = app.delivery(&id, earlier.delivery_id).await;
+    let ended = app.api.delivery(&id, earlier.delivery_id).await;
     assert_eq!(ended["status"], "FAILED");
     assert_eq!(ended["attempts"], 1);
 }
@@ -90,8 +90,8 @@ async fn a_test_ping_disables_nothing_however_it_ends() {
     let receiver = Receiver::answering(410, "").await;
     let (app, clock, id) = start(&receiver.url).await;
     for _ in 0..2 {
-        app.ping_preferring(&id, "respond-async").await;
-        app.settle().await;
+        app.api.ping_preferring(&id, "respond-async").await;
+        app.queue.settle().await;
         clock.advance(10 * DAY);
     }
     assert_eq!(receiver.received().len(), 2);
@@ -146,8 +146,8 @@ async fn a_ping_that_succeeds_does_not_make_up_for_failing_deliveries() {
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
     status.store(200, Ordering::SeqCst);
-    app.ping_preferring(&id, "respond-async").await;
-    app.settle().await;
+    app.api.ping_preferring(&id, "respond-async").await;
+    app.queue.settle().await;
     status.store(500, Ordering::SeqCst);
     clock.advance(5 * DAY);
     deliver(&app).await;
@@ -163,10 +163,12 @@ async fn activating_an_endpoint_clears_why_it_was_disabled_and_since_when_it_fai
     deliver(&app).await;
     // A change of something else keeps it.
     let path = format!("/{id}");
-    app.put_json(&path, &json!({"events": ["invoice.*"]})).await;
+    app.api
+        .put_json(&path, &json!({"events": ["invoice.*"]}))
+        .await;
     assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
 
-    app.put_json(&path, &json!({"active": true})).await;
+    app.api.put_json(&path, &json!({"active": true})).await;
     let active = endpoint(&app, &id).await;
     assert_eq!(active["active"], true);
     assert_eq!(active["disabledReason"], Value::Null);
@@ -204,11 +206,11 @@ async fn what_an_endpoint_s_health_costs() {
         (200, &["BatchGetItem", "UpdateItem"]),
         (410, &["BatchGetItem", "UpdateItem", "UpdateItem"]),
     ] {
-        let task = app.first_attempt().await;
+        let task = app.queue.first_attempt().await;
         status.store(answer, Ordering::SeqCst);
-        app.wire.take();
-        app.attempt(&task).await;
-        assert_eq!(app.wire.take(), cost, "{answer}");
+        app.aws.wire.take();
+        app.queue.attempt(&task).await;
+        assert_eq!(app.aws.wire.take(), cost, "{answer}");
     }
 }
 
@@ -216,12 +218,12 @@ async fn what_an_endpoint_s_health_costs() {
 async fn a_failed_attempt_whose_next_one_waits_in_the_table_costs_no_message() {
     let receiver = Receiver::answering(500, "").await;
     let (app, _, _) = start(&receiver.url).await;
-    let first = app.first_attempt().await;
-    app.attempt(&first).await;
+    let first = app.queue.first_attempt().await;
+    app.queue.attempt(&first).await;
     let third = next(&next(&first));
-    app.wire.take();
-    app.attempt(&third).await;
-    assert_eq!(app.wire.take(), ["BatchGetItem", "UpdateItem"]);
+    app.aws.wire.take();
+    app.queue.attempt(&third).await;
+    assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
 }
 
 /// What [`a_deliverer_that_tells`] told. Of one test only.
@@ -230,9 +232,9 @@ static TOLD: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 fn a_deliverer_that_tells(app: &TestApp, clock: &HandClock) -> Arc<Deliverer> {
     let quiet = &app.deliverer;
     Arc::new(Deliverer {
-        table: service::table(&app.clients, &app.resources),
-        secrets: service::secrets(&app.clients),
-        queue: service::queue(&app.clients, &app.resources),
+        table: service::table(&app.aws.clients, &app.aws.resources),
+        secrets: service::secrets(&app.aws.clients),
+        queue: service::queue(&app.aws.clients, &app.aws.resources),
         sender: quiet.sender.clone(),
         clock: clock.clock(),
         retention: quiet.retention,
@@ -275,17 +277,19 @@ async fn attempts_and_disablings_are_told_as_embedded_metrics_without_what_is_co
     let (receiver, status) = Receiver::switched().await;
     let (app, clock, id) = start(&receiver.url).await;
     let telling = a_deliverer_that_tells(&app, &clock);
-    let (_, secret) = app.subscribe(&receiver.url, &["other"]).await;
+    let (_, secret) = app.api.subscribe(&receiver.url, &["other"]).await;
     for answer in [200, 500, 410] {
         status.store(answer, Ordering::SeqCst);
-        let task = app.first_attempt().await;
+        let task = app.queue.first_attempt().await;
         let message = Message::Delivery(task);
         telling.handle(message, &Envelope::default()).await.unwrap();
     }
-    app.put_json(&format!("/{id}"), &json!({"active": true}))
+    app.api
+        .put_json(&format!("/{id}"), &json!({"active": true}))
         .await;
-    let task = app.first_attempt().await;
-    app.put_json(&format!("/{id}"), &json!({"active": false}))
+    let task = app.queue.first_attempt().await;
+    app.api
+        .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
     let message = Message::Delivery(task);
     telling.handle(message, &Envelope::default()).await.unwrap();

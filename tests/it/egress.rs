@@ -49,9 +49,9 @@ async fn a_name_that_turns_to_a_refused_address_is_refused_from_then_on() {
     let app = TestApp::start_with(Options::resolving(Arc::clone(&names) as _)).await;
     // A connection that is kept would need no second look at the name.
     let receiver = Receiver::responding(|_| [("connection", "close")].into_response()).await;
-    let (id, _) = app.create_webhook(&receiver.url_as(NAME)).await;
-    assert_answered(&app.ping(&id).await, 200, "");
-    assert_failed(&app.ping(&id).await, Failure::RefusedAddress);
+    let (id, _) = app.api.create_webhook(&receiver.url_as(NAME)).await;
+    assert_answered(&app.api.ping(&id).await, 200, "");
+    assert_failed(&app.api.ping(&id).await, Failure::RefusedAddress);
     assert_eq!(names.asked(), 2);
     receiver.only();
 }
@@ -112,7 +112,7 @@ async fn a_receiver_with_a_trusted_certificate_gets_a_signed_ping() {
     options.sender.extra_roots = vec![authority.root()];
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::over_tls(authority.certify(NAME)).await;
-    let (id, secret) = app.create_webhook(&receiver.url_as(NAME)).await;
+    let (id, secret) = app.api.create_webhook(&receiver.url_as(NAME)).await;
     assert_answered(&ping_and_history(&app, &id).await, 200, "");
     assert!(receiver.only().is_signed_with(&secret));
 }

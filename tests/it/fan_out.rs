@@ -43,24 +43,25 @@ async fn an_event_goes_to_every_active_endpoint_that_subscribes_to_it() {
         (&["invoices.*"], false),
         (&["Invoice.paid"], false),
     ] {
-        let (id, _) = app.subscribe(&receiver.url, events).await;
+        let (id, _) = app.api.subscribe(&receiver.url, events).await;
         if matches {
             expected.insert(id);
         }
     }
-    let (inactive, _) = app.subscribe(&receiver.url, &["*"]).await;
-    app.put_json(&format!("/{inactive}"), &json!({"active": false}))
+    let (inactive, _) = app.api.subscribe(&receiver.url, &["*"]).await;
+    app.api
+        .put_json(&format!("/{inactive}"), &json!({"active": false}))
         .await;
-    let (deleted, _) = app.subscribe(&receiver.url, &["*"]).await;
-    app.delete(&format!("/{deleted}")).await;
+    let (deleted, _) = app.api.subscribe(&receiver.url, &["*"]).await;
+    app.api.delete(&format!("/{deleted}")).await;
 
-    let event_id = app.published("invoice.paid").await;
-    let tasks = app.fan_out().await;
+    let event_id = app.api.published("invoice.paid").await;
+    let tasks = app.queue.fan_out().await;
     let reached = tasks.iter().map(|task| task.endpoint_id.to_string());
     assert_eq!(reached.collect::<BTreeSet<_>>(), expected);
     assert_eq!(tasks.len(), expected.len());
     for task in &tasks {
-        app.attempt(task).await;
+        app.queue.attempt(task).await;
     }
     // One event, so one webhook-id, whoever it goes to.
     let received = receiver.received();
@@ -81,10 +82,10 @@ async fn every_receiver_can_verify_its_signature() {
     ];
     let mut secrets = Vec::new();
     for receiver in &receivers {
-        secrets.push(app.create_webhook(&receiver.url).await.1);
+        secrets.push(app.api.create_webhook(&receiver.url).await.1);
     }
-    app.published("invoice.paid").await;
-    app.settle().await;
+    app.api.published("invoice.paid").await;
+    app.queue.settle().await;
     for (index, receiver) in receivers.iter().enumerate() {
         let request = receiver.only();
         assert!(request.is_signed_with(&secrets[index]));
@@ -95,35 +96,37 @@ async fn every_receiver_can_verify_its_signature() {
 #[tokio::test]
 async fn an_app_with_100_endpoints_gets_100_deliveries() {
     let app = TestApp::start_with(Options::stepwise()).await;
-    let ids = app.create_webhooks(100).await;
-    app.published("invoice.paid").await;
-    app.wire.take();
-    let tasks = app.fan_out().await;
+    let ids = app.api.create_webhooks(100).await;
+    app.api.published("invoice.paid").await;
+    app.aws.wire.take();
+    let tasks = app.queue.fan_out().await;
     let reached: BTreeSet<_> = tasks.iter().map(|t| t.endpoint_id.to_string()).collect();
     assert_eq!(reached, ids.into_iter().collect());
     let mut cost = vec!["PutItem".to_owned(), "Query".to_owned()];
     cost.extend(vec!["SendMessageBatch".to_owned(); 10]);
-    assert_eq!(app.wire.take(), cost);
+    assert_eq!(app.aws.wire.take(), cost);
 }
 
 #[tokio::test]
 async fn an_event_that_nobody_subscribes_to_costs_one_read() {
     let app = TestApp::start_with(Options::stepwise()).await;
-    app.subscribe("https://example.com/hook", &["other"]).await;
-    app.published("invoice.paid").await;
-    app.wire.take();
-    assert_eq!(app.fan_out().await, []);
-    assert_eq!(app.wire.take(), ["Query"]);
+    app.api
+        .subscribe("https://example.com/hook", &["other"])
+        .await;
+    app.api.published("invoice.paid").await;
+    app.aws.wire.take();
+    assert_eq!(app.queue.fan_out().await, []);
+    assert_eq!(app.aws.wire.take(), ["Query"]);
 }
 
 #[tokio::test]
 async fn an_event_of_another_app_reaches_nobody_here() {
     let app = TestApp::start_with(Options::stepwise()).await;
-    app.create_webhook("https://example.com/hook").await;
+    app.api.create_webhook("https://example.com/hook").await;
     let (other, _) = app.other_app().await;
     let event = event(&app, json!({"appId": other, "id": EventId::new()}));
-    app.handle_one(event.to_string()).await;
-    assert_eq!(app.tasks().await, []);
+    app.queue.handle_one(event.to_string()).await;
+    assert_eq!(app.queue.tasks().await, []);
 }
 
 #[tokio::test]
@@ -131,19 +134,19 @@ async fn an_event_message_that_comes_again_makes_the_same_deliveries() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.published("invoice.paid").await;
-    let event = app.all_queued().await;
-    assert_eq!(app.handle(event.clone()).await, Ok(Vec::new()));
-    let first = app.tasks().await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.published("invoice.paid").await;
+    let event = app.queue.all_queued().await;
+    assert_eq!(app.queue.handle(event.clone()).await, Ok(Vec::new()));
+    let first = app.queue.tasks().await;
     clock.advance_millis(6 * 60 * 1000);
-    assert_eq!(app.handle(event).await, Ok(Vec::new()));
-    let second = app.tasks().await;
+    assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
+    let second = app.queue.tasks().await;
     assert_eq!(first[0].delivery_id, second[0].delivery_id);
-    app.attempt(&first[0]).await;
-    app.attempt(&second[0]).await;
+    app.queue.attempt(&first[0]).await;
+    app.queue.attempt(&second[0]).await;
     receiver.only();
-    app.only_delivery(&id).await;
+    app.api.only_delivery(&id).await;
 }
 
 #[tokio::test]
@@ -152,29 +155,29 @@ async fn a_fan_out_that_broke_off_is_completed_when_its_message_comes_again() {
     let receiver = Receiver::answering(200, "").await;
     let mut ids = BTreeSet::new();
     for _ in 0..25 {
-        ids.insert(app.create_webhook(&receiver.url).await.0);
+        ids.insert(app.api.create_webhook(&receiver.url).await.0);
     }
-    app.published("invoice.paid").await;
-    let event = app.all_queued().await;
+    app.api.published("invoice.paid").await;
+    let event = app.queue.all_queued().await;
     // One of the three batches fails for good, whatever the SDK tries.
     let mut batches = 0;
-    app.wire.disturb(move |call| {
+    app.aws.wire.disturb(move |call| {
         batches += u32::from(call == "SendMessageBatch");
         (call == "SendMessageBatch" && batches > 1).then_some(Fault::Before)
     });
-    let back = app.handle(event.clone()).await.unwrap();
+    let back = app.queue.handle(event.clone()).await.unwrap();
     assert_eq!(back.len(), 1);
-    app.wire.mend();
-    let first = app.tasks().await;
+    app.aws.wire.mend();
+    let first = app.queue.tasks().await;
     assert!(first.len() < 25, "{}", first.len());
-    assert_eq!(app.handle(event).await, Ok(Vec::new()));
-    let second = app.tasks().await;
+    assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
+    let second = app.queue.tasks().await;
     for task in first.iter().chain(&second) {
-        app.attempt(task).await;
+        app.queue.attempt(task).await;
     }
     assert_eq!(receiver.received().len(), 25);
     for id in ids {
-        assert_eq!(app.only_delivery(&id).await["status"], "DELIVERED");
+        assert_eq!(app.api.only_delivery(&id).await["status"], "DELIVERED");
     }
 }
 
@@ -188,12 +191,12 @@ async fn entries_that_the_queue_refuses_of_a_batch_are_sent_again() {
     );
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    app.create_webhook(&receiver.url).await;
-    app.published("invoice.paid").await;
-    let event = app.all_queued().await;
-    app.wire.break_once("SendMessageBatch", PARTLY);
-    assert_eq!(app.handle(event).await, Ok(Vec::new()));
-    app.settle().await;
+    app.api.create_webhook(&receiver.url).await;
+    app.api.published("invoice.paid").await;
+    let event = app.queue.all_queued().await;
+    app.aws.wire.break_once("SendMessageBatch", PARTLY);
+    assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
+    app.queue.settle().await;
     receiver.only();
 }
 
@@ -202,20 +205,20 @@ async fn an_endpoint_that_is_younger_than_an_event_does_not_get_it() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
-    app.create_webhook(&receiver.url).await;
+    app.api.create_webhook(&receiver.url).await;
     let publish = || async {
-        let request = app.publishing().header("idempotency-key", "k");
+        let request = app.api.publishing().header("idempotency-key", "k");
         let body = r#"{"type":"invoice.paid","data":1}"#;
         let accepted = crate::support::answer(request.body(body)).await;
         assert_eq!(accepted.status, StatusCode::ACCEPTED);
-        app.settle().await;
+        app.queue.settle().await;
     };
     publish().await;
     clock.advance_millis(2 * 60 * 1000);
-    let (young, _) = app.create_webhook(&receiver.url).await;
+    let (young, _) = app.api.create_webhook(&receiver.url).await;
     publish().await;
     receiver.only();
-    assert_eq!(app.deliveries(&young).await, Vec::<Value>::new());
+    assert_eq!(app.api.deliveries(&young).await, Vec::<Value>::new());
 }
 
 #[tokio::test]
@@ -224,20 +227,20 @@ async fn a_slow_and_a_dead_receiver_delay_no_other() {
     let (slow, gate) = gated_receiver().await;
     let dead = "http://127.0.0.1:1/hook";
     let receiver = Receiver::answering(200, "").await;
-    let (slow, _) = app.create_webhook(&slow).await;
-    let (dead, _) = app.create_webhook(dead).await;
-    let (well, _) = app.create_webhook(&receiver.url).await;
-    app.published("invoice.paid").await;
-    app.newest_becomes(&well, "DELIVERED").await;
+    let (slow, _) = app.api.create_webhook(&slow).await;
+    let (dead, _) = app.api.create_webhook(dead).await;
+    let (well, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.published("invoice.paid").await;
+    app.api.newest_becomes(&well, "DELIVERED").await;
     eventually("the failed attempt", async || {
-        let newest = app.deliveries(&dead).await.into_iter().next()?;
+        let newest = app.api.deliveries(&dead).await.into_iter().next()?;
         (newest["attempts"] == 1).then_some(())
     })
     .await;
     // Its receiver has not answered yet.
-    assert_eq!(app.deliveries(&slow).await, Vec::<Value>::new());
+    assert_eq!(app.api.deliveries(&slow).await, Vec::<Value>::new());
     gate.notify_one();
-    app.newest_becomes(&slow, "DELIVERED").await;
+    app.api.newest_becomes(&slow, "DELIVERED").await;
 }
 
 #[tokio::test]
@@ -245,7 +248,7 @@ async fn other_services_put_events_on_the_queue_themselves() {
     let clock = HandClock::at("2026-01-01T00:00:05Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     let (message_id, event_id) = (EventId::new().to_string(), EventId::new().to_string());
     for (more, webhook_id, timestamp) in [
         (json!({}), &message_id, "2026-01-01T00:00:00.123Z"),
@@ -258,15 +261,15 @@ async fn other_services_put_events_on_the_queue_themselves() {
         let mut message = message(Some(&message_id), event(&app, more).to_string());
         let sent_at = ("SentTimestamp".to_owned(), "1767225600123".to_owned());
         message.attributes.extend([sent_at]);
-        assert_eq!(app.handle([message]).await, Ok(Vec::new()));
-        app.settle().await;
+        assert_eq!(app.queue.handle([message]).await, Ok(Vec::new()));
+        app.queue.settle().await;
         let request = receiver.received().pop().unwrap();
         assert_eq!(request.header("webhook-id"), webhook_id);
         let expected =
             format!(r#"{{"type":"invoice.paid","timestamp":"{timestamp}","data":{{"n":1}}}}"#);
         assert_eq!(String::from_utf8_lossy(&request.body), expected);
         // The delivery is as old as its message.
-        let newest = app.deliveries(&id).await.remove(0);
+        let newest = app.api.deliveries(&id).await.remove(0);
         assert_eq!(newest["createdAt"], "2026-01-01T00:00:00.123Z");
     }
 }
@@ -275,17 +278,18 @@ async fn other_services_put_events_on_the_queue_themselves() {
 async fn an_event_that_the_queue_holds_is_dated_by_the_queue() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     let before = Clock::system().now();
-    app.clients
+    app.aws
+        .clients
         .sqs
         .send_message()
-        .queue_url(&app.resources.queue_url)
+        .queue_url(&app.aws.resources.queue_url)
         .message_body(event(&app, json!({})).to_string())
         .send()
         .await
         .unwrap();
-    let delivered = app.newest_becomes(&id, "DELIVERED").await;
+    let delivered = app.api.newest_becomes(&id, "DELIVERED").await;
     let created: jiff::Timestamp = delivered["createdAt"].as_str().unwrap().parse().unwrap();
     assert!((before..=Clock::system().now()).contains(&created));
     let request = receiver.only();
@@ -297,7 +301,7 @@ async fn an_event_that_the_queue_holds_is_dated_by_the_queue() {
 #[tokio::test]
 async fn an_event_message_that_is_not_in_the_format_comes_back() {
     let app = TestApp::start_with(Options::stepwise()).await;
-    app.create_webhook("https://example.com/hook").await;
+    app.api.create_webhook("https://example.com/hook").await;
     for more in [
         json!({"appId": "x"}),
         json!({"appId": null}),
@@ -307,14 +311,15 @@ async fn an_event_message_that_is_not_in_the_format_comes_back() {
         json!({"timestamp": "yesterday"}),
     ] {
         let unreadable = event(&app, more).to_string();
-        let back = app.handle([message(Some("m"), &unreadable)]).await;
+        let back = app.queue.handle([message(Some("m"), &unreadable)]).await;
         assert_eq!(back, Ok(vec!["m".to_owned()]), "{unreadable}");
     }
     let mut without_data = event(&app, json!({}));
     without_data.as_object_mut().unwrap().remove("data");
     let back = app
+        .queue
         .handle([message(Some("m"), without_data.to_string())])
         .await;
     assert_eq!(back, Ok(vec!["m".to_owned()]));
-    assert_eq!(app.tasks().await, []);
+    assert_eq!(app.queue.tasks().await, []);
 }

@@ -15,7 +15,7 @@ fn field(answer: &Answer, name: &str) -> String {
 
 async fn create(stage: &Stage) -> Answer {
     let body = json!({"url": stage.receiver.url, "events": ["*"]});
-    stage.app.post_json("", &body).await
+    stage.app.api.post_json("", &body).await
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn a_creation_beyond_the_limit_is_refused_and_leaves_nothing() {
                 assert!(!succeeded(&refused), "{refused:?}");
             }
             create(stage).await.assert_error(409, "CONFLICT");
-            assert_eq!(stage.app.listed_ids().await.len(), 1);
+            assert_eq!(stage.app.api.listed_ids().await.len(), 1);
         })
         .await;
 }
@@ -57,12 +57,12 @@ async fn reading_endpoints_can_be_repeated() {
         matrix
             .run(async |stage| {
                 let path = path.replace("{id}", &stage.id);
-                let undisturbed = stage.app.get(&path).await;
-                let disturbed = stage.disturbed(stage.app.get(&path)).await;
+                let undisturbed = stage.app.api.get(&path).await;
+                let disturbed = stage.disturbed(stage.app.api.get(&path)).await;
                 if succeeded(&disturbed) {
                     assert_eq!(disturbed.body, undisturbed.body);
                 }
-                assert_eq!(stage.app.get(&path).await.body, undisturbed.body);
+                assert_eq!(stage.app.api.get(&path).await.body, undisturbed.body);
             })
             .await;
     }
@@ -75,12 +75,12 @@ async fn an_update_is_made_or_can_be_made_again() {
         .run(async |stage| {
             let path = stage.path("");
             let patch = json!({"events": ["invoice.*"], "active": false});
-            let mut updated = stage.disturbed(stage.app.put_json(&path, &patch)).await;
+            let mut updated = stage.disturbed(stage.app.api.put_json(&path, &patch)).await;
             if !succeeded(&updated) {
-                updated = stage.app.put_json(&path, &patch).await;
+                updated = stage.app.api.put_json(&path, &patch).await;
             }
             assert_eq!(updated.data()["active"], false);
-            let shown = stage.app.get(&path).await;
+            let shown = stage.app.api.get(&path).await;
             assert_eq!(shown.data()["events"], json!(["invoice.*"]));
             assert_eq!(shown.data()["updatedAt"], updated.data()["updatedAt"]);
         })
@@ -88,7 +88,7 @@ async fn an_update_is_made_or_can_be_made_again() {
 }
 
 async fn rotate(app: &TestApp, id: &str) -> Answer {
-    app.post(&format!("/{id}/rotate-secret")).await
+    app.api.post(&format!("/{id}/rotate-secret")).await
 }
 
 #[tokio::test]
@@ -125,15 +125,20 @@ async fn a_deletion_is_made_or_can_be_made_again() {
     matrix
         .run(async |stage| {
             let path = stage.path("");
-            let deleted = stage.disturbed(stage.app.delete(&path)).await;
+            let deleted = stage.disturbed(stage.app.api.delete(&path)).await;
             if !succeeded(&deleted) {
-                let again = stage.app.delete(&path).await;
+                let again = stage.app.api.delete(&path).await;
                 if again.status != StatusCode::NO_CONTENT {
                     again.assert_error(404, "NOT_FOUND");
                 }
             }
-            stage.app.get(&path).await.assert_error(404, "NOT_FOUND");
-            assert!(stage.app.secret_names().await.is_empty());
+            stage
+                .app
+                .api
+                .get(&path)
+                .await
+                .assert_error(404, "NOT_FOUND");
+            assert!(stage.app.aws.secret_names().await.is_empty());
             // No cleanup is needed.
             stage.assert_endpoints_and_secrets_belong_together().await;
         })
@@ -145,7 +150,7 @@ async fn a_deletion_that_failed_and_is_left_at_that_is_cleaned_up() {
     let matrix = Matrix::of("delete, given up").with_pairs();
     matrix
         .run(async |stage| {
-            let deleted = stage.disturbed(stage.app.delete(&stage.path(""))).await;
+            let deleted = stage.disturbed(stage.app.api.delete(&stage.path(""))).await;
             succeeded(&deleted);
         })
         .await;

@@ -29,11 +29,11 @@ async fn accepted(first: Answer, again: impl Future<Output = Answer>) -> Value {
 
 impl Stage {
     async fn only_delivery(&self) -> Value {
-        self.app.only_delivery(&self.id).await
+        self.app.api.only_delivery(&self.id).await
     }
 
     async fn disabled_reason(&self) -> Value {
-        let endpoint = self.app.get(&self.path("")).await;
+        let endpoint = self.app.api.get(&self.path("")).await;
         endpoint.data()["disabledReason"].clone()
     }
 
@@ -59,12 +59,12 @@ async fn a_ping_is_accepted_or_can_be_made_again() {
     let matrix = Matrix::of("test-ping");
     matrix
         .run(async |stage| {
-            let ping = || stage.app.ping_preferring(&stage.id, "respond-async");
+            let ping = || stage.app.api.ping_preferring(&stage.id, "respond-async");
             let first = stage.disturbed(ping()).await;
             let data = accepted(first, ping()).await;
             stage.expect_arrival(&data["deliveryId"]);
             stage.drain().await;
-            let history = stage.app.deliveries(&stage.id).await;
+            let history = stage.app.api.deliveries(&stage.id).await;
             let found = history.iter().find(|item| item["id"] == data["deliveryId"]);
             assert_eq!(found.unwrap()["status"], "DELIVERED");
         })
@@ -76,10 +76,10 @@ async fn a_ping_whose_outcome_is_waited_for_is_answered_or_can_be_made_again() {
     let matrix = Matrix::of("test-ping with its delivery").polling();
     matrix
         .run(async |stage| {
-            let first = stage.app.ping_preferring(&stage.id, "wait=1");
+            let first = stage.app.api.ping_preferring(&stage.id, "wait=1");
             let mut ping = stage.disturbed(first).await;
             if !succeeded(&ping) {
-                ping = stage.app.ping_preferring(&stage.id, "wait=20").await;
+                ping = stage.app.api.ping_preferring(&stage.id, "wait=20").await;
                 assert_eq!(ping.status, StatusCode::OK);
             }
             let data = ping.data();
@@ -99,7 +99,11 @@ async fn a_ping_is_delivered_whatever_fails_meanwhile() {
     let matrix = Matrix::of("delivery of a ping");
     matrix
         .run(async |stage| {
-            let ping = stage.app.ping_preferring(&stage.id, "respond-async").await;
+            let ping = stage
+                .app
+                .api
+                .ping_preferring(&stage.id, "respond-async")
+                .await;
             stage.expect_arrival(&ping.data()["deliveryId"]);
             stage.handle_disturbed().await;
             stage.drain().await;
@@ -119,7 +123,7 @@ async fn an_event_is_accepted_or_can_be_published_again() {
         Matrix::of(name)
             .run(async |stage| {
                 let publish = || {
-                    let mut request = stage.app.publishing();
+                    let mut request = stage.app.api.publishing();
                     if let Some(key) = key {
                         request = request.header("idempotency-key", key);
                     }
@@ -130,7 +134,7 @@ async fn an_event_is_accepted_or_can_be_published_again() {
                 let data = accepted(first, publish()).await;
                 stage.expect_arrival(&data["id"]);
                 stage.drain().await;
-                let history = stage.app.deliveries(&stage.id).await;
+                let history = stage.app.api.deliveries(&stage.id).await;
                 assert!(history.iter().all(|item| item["status"] == "DELIVERED"));
                 if key.is_some() {
                     assert_eq!(history.len(), 1);
@@ -148,7 +152,7 @@ async fn an_event_reaches_every_endpoint_once_whatever_fails_meanwhile() {
             // More than the queue takes at once.
             let mut ids = vec![stage.id.clone()];
             for _ in 0..10 {
-                ids.push(stage.app.create_webhook(&stage.receiver.url).await.0);
+                ids.push(stage.app.api.create_webhook(&stage.receiver.url).await.0);
             }
             let event = stage.publish().await;
             for _ in 1..ids.len() {
@@ -157,7 +161,7 @@ async fn an_event_reaches_every_endpoint_once_whatever_fails_meanwhile() {
             stage.handle_disturbed().await;
             stage.drain().await;
             for id in &ids {
-                let delivery = stage.app.only_delivery(id).await;
+                let delivery = stage.app.api.only_delivery(id).await;
                 assert_eq!(delivery["status"], "DELIVERED");
             }
         })
@@ -184,14 +188,21 @@ async fn a_delivery_to_a_deleted_endpoint_ends() {
     let matrix = Matrix::of("abandoned delivery");
     matrix
         .run(async |stage| {
-            stage.app.published("invoice.paid").await;
+            stage.app.api.published("invoice.paid").await;
             stage.handle_queued().await;
-            let deleted = stage.app.delete(&stage.path("")).await;
+            let deleted = stage.app.api.delete(&stage.path("")).await;
             assert_eq!(deleted.status, StatusCode::NO_CONTENT);
             stage.handle_disturbed().await;
             stage.drain().await;
             assert_eq!(stage.receiver.received().len(), 0);
-            assert!(stage.app.table_text().await.contains("endpoint_deleted"));
+            assert!(
+                stage
+                    .app
+                    .aws
+                    .table_text()
+                    .await
+                    .contains("endpoint_deleted")
+            );
         })
         .await;
 }
@@ -232,7 +243,7 @@ async fn due(stage: &Stage, after: Duration) {
     stage.publish_and_fan_out().await;
     stage.handle_queued().await;
     stage.clock.advance(after);
-    stage.app.handle_one(r#"{"kind":"sweep"}"#).await;
+    stage.app.queue.handle_one(r#"{"kind":"sweep"}"#).await;
 }
 
 #[tokio::test]
@@ -260,7 +271,7 @@ async fn a_success_ends_that_an_endpoint_fails() {
             stage.handle_disturbed().await;
             stage.drain().await;
             assert_eq!(stage.only_delivery().await["status"], "DELIVERED");
-            assert!(!stage.app.table_text().await.contains("failingSince"));
+            assert!(!stage.app.aws.table_text().await.contains("failingSince"));
         })
         .await;
 }
@@ -304,7 +315,7 @@ async fn what_is_due_is_handed_to_the_queue_whatever_fails_meanwhile() {
             stage.handle_queued().await;
             stage.clock.advance(DAY);
             stage.answer_with(200);
-            stage.app.enqueue(r#"{"kind":"sweep"}"#).await;
+            stage.app.queue.enqueue(r#"{"kind":"sweep"}"#).await;
             stage.handle_disturbed().await;
             stage.drain().await;
             let delivery = stage.only_delivery().await;
@@ -326,12 +337,12 @@ async fn reading_deliveries_can_be_repeated() {
                     let delivery = stage.only_delivery().await;
                     path = format!("{path}/{}", delivery["id"].as_str().unwrap());
                 }
-                let undisturbed = stage.app.get(&path).await;
-                let disturbed = stage.disturbed(stage.app.get(&path)).await;
+                let undisturbed = stage.app.api.get(&path).await;
+                let disturbed = stage.disturbed(stage.app.api.get(&path)).await;
                 if succeeded(&disturbed) {
                     assert_eq!(disturbed.body, undisturbed.body);
                 }
-                assert_eq!(stage.app.get(&path).await.body, undisturbed.body);
+                assert_eq!(stage.app.api.get(&path).await.body, undisturbed.body);
             })
             .await;
     }
@@ -347,12 +358,12 @@ async fn a_resend_is_accepted_or_can_be_made_again() {
             let first = stage.only_delivery().await;
             let first = first["id"].as_str().unwrap();
             let path = stage.path(&format!("/deliveries/{first}/resend"));
-            let resent = stage.disturbed(stage.app.post(&path)).await;
-            let data = accepted(resent, stage.app.post(&path)).await;
+            let resent = stage.disturbed(stage.app.api.post(&path)).await;
+            let data = accepted(resent, stage.app.api.post(&path)).await;
             stage.expect_arrival(&json!(event));
             stage.drain().await;
             let id = data["id"].as_str().unwrap();
-            let delivery = stage.app.delivery(&stage.id, id).await;
+            let delivery = stage.app.api.delivery(&stage.id, id).await;
             assert_eq!(delivery["status"], "DELIVERED");
         })
         .await;
@@ -363,11 +374,12 @@ async fn recover(stage: &Stage, disturbed: bool) {
     let before = stage.clock.now() - Duration::from_secs(60 * 60);
     let failed = stage
         .app
+        .aws
         .seed_failures(endpoint_id(&stage.id), 3, before)
         .await;
     let body = json!({"since": before.to_string(), "status": "FAILED"});
     let path = stage.path("/recover");
-    let ask = || stage.app.post_json(&path, &body);
+    let ask = || stage.app.api.post_json(&path, &body);
     let first = if disturbed {
         stage.disturbed(ask()).await
     } else {
@@ -394,7 +406,7 @@ async fn a_recovery_is_made_once_whatever_fails_meanwhile() {
             recover(stage, false).await;
             stage.handle_disturbed().await;
             stage.drain().await;
-            let history = stage.app.deliveries(&stage.id).await;
+            let history = stage.app.api.deliveries(&stage.id).await;
             let delivered = history.iter().filter(|item| item["status"] == "DELIVERED");
             assert_eq!(delivered.count(), 3);
             assert_eq!(history.len(), 6);

@@ -58,7 +58,7 @@ impl Pinged {
     async fn start() -> Self {
         let app = TestApp::start().await;
         let receiver = Receiver::answering(200, "").await;
-        let (id, secret) = app.create_webhook(&receiver.url).await;
+        let (id, secret) = app.api.create_webhook(&receiver.url).await;
         Self {
             app,
             receiver,
@@ -68,12 +68,15 @@ impl Pinged {
     }
 
     async fn rotate(&self) -> Answer {
-        self.app.post(&format!("/{}/rotate-secret", self.id)).await
+        self.app
+            .api
+            .post(&format!("/{}/rotate-secret", self.id))
+            .await
     }
 
     /// Whether a ping of now is signed with this secret.
     async fn signs_with(&self, secret: &str) -> bool {
-        let ping = self.app.ping(&self.id).await;
+        let ping = self.app.api.ping(&self.id).await;
         assert_eq!(ping["success"], true, "{ping:?}");
         let received = self.receiver.received();
         received.last().unwrap().is_signed_with(secret)
@@ -88,97 +91,106 @@ fn secret_of(answer: &Answer) -> String {
 #[tokio::test]
 async fn every_call_is_unavailable_while_the_table_is() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
-    app.wire.break_calls(TABLE, Fault::Before);
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.aws.wire.break_calls(TABLE, Fault::Before);
     let calls = every_call(&id);
-    for answer in join_all(calls.iter().map(|call| app.call(call))).await {
+    for answer in join_all(calls.iter().map(|call| app.api.call(call))).await {
         assert_unavailable(&answer);
     }
-    app.wire.mend();
-    assert_eq!(app.listed_ids().await, [id]);
+    app.aws.wire.mend();
+    assert_eq!(app.api.listed_ids().await, [id]);
 }
 
 #[tokio::test]
 async fn a_key_that_can_not_be_looked_up_is_not_called_wrong() {
     let app = TestApp::start().await;
-    app.wire.break_calls(&["GetItem"], Fault::Before);
-    assert_unavailable(&app.get("").await);
-    app.wire.mend();
-    assert_eq!(app.get("").await.status, StatusCode::OK);
+    app.aws.wire.break_calls(&["GetItem"], Fault::Before);
+    assert_unavailable(&app.api.get("").await);
+    app.aws.wire.mend();
+    assert_eq!(app.api.get("").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn without_a_secret_no_endpoint_is_created() {
     let app = TestApp::start().await;
-    app.wire.break_calls(&["CreateSecret"], Fault::Before);
-    assert_unavailable(&app.try_create().await);
-    assert!(!app.wire.take().contains(&"TransactWriteItems".to_owned()));
-    assert!(app.listed_ids().await.is_empty());
-    assert!(app.secret_names().await.is_empty());
-    app.wire.mend();
-    assert_eq!(app.try_create().await.status, StatusCode::CREATED);
+    app.aws.wire.break_calls(&["CreateSecret"], Fault::Before);
+    assert_unavailable(&app.api.try_create().await);
+    assert!(
+        !app.aws
+            .wire
+            .take()
+            .contains(&"TransactWriteItems".to_owned())
+    );
+    assert!(app.api.listed_ids().await.is_empty());
+    assert!(app.aws.secret_names().await.is_empty());
+    app.aws.wire.mend();
+    assert_eq!(app.api.try_create().await.status, StatusCode::CREATED);
 }
 
 #[tokio::test]
 async fn a_creation_that_the_table_did_not_get_leaves_no_endpoint() {
     let app = TestApp::start().await;
-    app.wire.break_calls(&["TransactWriteItems"], Fault::Before);
-    assert_unavailable(&app.try_create().await);
-    assert!(app.listed_ids().await.is_empty());
-    app.wire.mend();
-    assert_eq!(app.try_create().await.status, StatusCode::CREATED);
-    assert_eq!(app.listed_ids().await.len(), 1);
+    app.aws
+        .wire
+        .break_calls(&["TransactWriteItems"], Fault::Before);
+    assert_unavailable(&app.api.try_create().await);
+    assert!(app.api.listed_ids().await.is_empty());
+    app.aws.wire.mend();
+    assert_eq!(app.api.try_create().await.status, StatusCode::CREATED);
+    assert_eq!(app.api.listed_ids().await.len(), 1);
 }
 
 #[tokio::test]
 async fn an_endpoint_whose_creation_was_never_answered_can_be_used_and_deleted() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    app.wire.break_calls(&["TransactWriteItems"], Fault::After);
+    app.aws
+        .wire
+        .break_calls(&["TransactWriteItems"], Fault::After);
     let body = json!({"url": receiver.url, "events": ["*"]});
-    assert_unavailable(&app.post_json("", &body).await);
-    app.wire.mend();
+    assert_unavailable(&app.api.post_json("", &body).await);
+    app.aws.wire.mend();
 
     // Nobody knows its secret, but its owner finds it and can rotate.
-    let ids = app.listed_ids().await;
+    let ids = app.api.listed_ids().await;
     assert_eq!(ids.len(), 1);
-    let secret = secret_of(&app.post(&format!("/{}/rotate-secret", ids[0])).await);
-    assert_eq!(app.ping(&ids[0]).await["success"], true);
+    let secret = secret_of(&app.api.post(&format!("/{}/rotate-secret", ids[0])).await);
+    assert_eq!(app.api.ping(&ids[0]).await["success"], true);
     assert!(receiver.only().is_signed_with(&secret));
-    let deleted = app.delete(&format!("/{}", ids[0])).await;
+    let deleted = app.api.delete(&format!("/{}", ids[0])).await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
-    assert!(app.secret_names().await.is_empty());
+    assert!(app.aws.secret_names().await.is_empty());
 }
 
 #[tokio::test]
 async fn one_lost_answer_of_a_creation_is_made_up_for() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    app.wire.break_once("TransactWriteItems", Fault::After);
-    let (id, secret) = app.create_webhook(&receiver.url).await;
-    let calls = app.wire.take();
+    app.aws.wire.break_once("TransactWriteItems", Fault::After);
+    let (id, secret) = app.api.create_webhook(&receiver.url).await;
+    let calls = app.aws.wire.take();
     let writes = calls.iter().filter(|call| *call == "TransactWriteItems");
     assert_eq!(writes.count(), 2);
-    assert_eq!(app.listed_ids().await, std::slice::from_ref(&id));
-    app.ping(&id).await;
+    assert_eq!(app.api.listed_ids().await, std::slice::from_ref(&id));
+    app.api.ping(&id).await;
     assert!(receiver.only().is_signed_with(&secret));
 }
 
 #[tokio::test]
 async fn an_update_whose_answer_was_lost_is_made_or_can_be_repeated() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let path = format!("/{id}");
     let patch = json!({"active": false});
-    app.wire.break_once("UpdateItem", Fault::After);
-    let updated = app.put_json(&path, &patch).await;
+    app.aws.wire.break_once("UpdateItem", Fault::After);
+    let updated = app.api.put_json(&path, &patch).await;
     assert_eq!(updated.data()["active"], false);
 
     let patch = json!({"events": ["a"]});
-    app.wire.break_calls(&["UpdateItem"], Fault::After);
-    assert_unavailable(&app.put_json(&path, &patch).await);
-    app.wire.mend();
-    let repeated = app.put_json(&path, &patch).await;
+    app.aws.wire.break_calls(&["UpdateItem"], Fault::After);
+    assert_unavailable(&app.api.put_json(&path, &patch).await);
+    app.aws.wire.mend();
+    let repeated = app.api.put_json(&path, &patch).await;
     assert_eq!(repeated.data()["events"], json!(["a"]));
     assert_eq!(repeated.data()["active"], false);
 }
@@ -187,9 +199,9 @@ async fn an_update_whose_answer_was_lost_is_made_or_can_be_repeated() {
 async fn a_rotation_that_did_not_happen_leaves_the_old_secret() {
     let pinged = Pinged::start().await;
     for operation in [&["PutSecretValue"], &["UpdateItem"]] {
-        pinged.app.wire.break_calls(operation, Fault::Before);
+        pinged.app.aws.wire.break_calls(operation, Fault::Before);
         assert_unavailable(&pinged.rotate().await);
-        pinged.app.wire.mend();
+        pinged.app.aws.wire.mend();
         assert!(pinged.signs_with(&pinged.secret).await, "{operation:?}");
     }
     let new = secret_of(&pinged.rotate().await);
@@ -200,9 +212,9 @@ async fn a_rotation_that_did_not_happen_leaves_the_old_secret() {
 async fn one_lost_answer_of_a_rotation_is_made_up_for() {
     for operation in ["PutSecretValue", "UpdateItem"] {
         let pinged = Pinged::start().await;
-        pinged.app.wire.break_once(operation, Fault::After);
+        pinged.app.aws.wire.break_once(operation, Fault::After);
         let new = secret_of(&pinged.rotate().await);
-        let calls = pinged.app.wire.take();
+        let calls = pinged.app.aws.wire.take();
         assert_eq!(calls.iter().filter(|call| *call == operation).count(), 2);
         assert!(pinged.signs_with(&new).await, "{operation}");
         assert!(!pinged.signs_with(&pinged.secret).await, "{operation}");
@@ -212,9 +224,13 @@ async fn one_lost_answer_of_a_rotation_is_made_up_for() {
 #[tokio::test]
 async fn a_rotation_that_was_never_answered_can_be_repeated() {
     let pinged = Pinged::start().await;
-    pinged.app.wire.break_calls(&["UpdateItem"], Fault::After);
+    pinged
+        .app
+        .aws
+        .wire
+        .break_calls(&["UpdateItem"], Fault::After);
     assert_unavailable(&pinged.rotate().await);
-    pinged.app.wire.mend();
+    pinged.app.aws.wire.mend();
     let new = secret_of(&pinged.rotate().await);
     assert!(pinged.signs_with(&new).await);
     assert!(!pinged.signs_with(&pinged.secret).await);
@@ -223,19 +239,19 @@ async fn a_rotation_that_was_never_answered_can_be_repeated() {
 #[tokio::test]
 async fn a_throttled_call_is_told_when_to_come_back() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     const THROTTLED: Fault = Fault::Refused(
         r#"{"__type": "ThrottlingException", "message": "Rate of arn:aws:x exceeded"}"#,
     );
-    app.wire.break_calls(
+    app.aws.wire.break_calls(
         &["GetItem", "Query", "CreateSecret", "PutSecretValue"],
         THROTTLED,
     );
     let path = format!("/{id}");
     for answer in [
-        app.get("").await,
-        app.get(&path).await,
-        app.try_create().await,
+        app.api.get("").await,
+        app.api.get(&path).await,
+        app.api.try_create().await,
     ] {
         answer.assert_error(429, "RATE_LIMIT");
         assert_eq!(answer.headers["retry-after"], "1");
@@ -246,13 +262,13 @@ async fn a_throttled_call_is_told_when_to_come_back() {
 #[tokio::test]
 async fn a_refusal_of_aws_is_an_internal_error_without_its_cause() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     const DENIED: Fault = Fault::Refused(
         r#"{"__type": "AccessDeniedException", "message": "arn:aws:iam::1:role/x may not"}"#,
     );
-    app.wire.break_calls(TABLE, DENIED);
+    app.aws.wire.break_calls(TABLE, DENIED);
     let calls = every_call(&id);
-    for answer in join_all(calls.iter().map(|call| app.call(call))).await {
+    for answer in join_all(calls.iter().map(|call| app.api.call(call))).await {
         answer.assert_error(500, "INTERNAL_ERROR");
         assert!(!answer.headers.contains_key("retry-after"));
         assert_tells_nothing(&answer);
@@ -270,13 +286,13 @@ const CONFLICT: Fault = Fault::Refused(
 #[tokio::test]
 async fn a_creation_waits_for_another_one_that_is_in_its_way() {
     let app = TestApp::start().await;
-    app.wire.break_once("TransactWriteItems", CONFLICT);
-    assert_eq!(app.try_create().await.status, StatusCode::CREATED);
-    assert_eq!(app.listed_ids().await.len(), 1);
+    app.aws.wire.break_once("TransactWriteItems", CONFLICT);
+    assert_eq!(app.api.try_create().await.status, StatusCode::CREATED);
+    assert_eq!(app.api.listed_ids().await.len(), 1);
 
-    app.wire.break_calls(&["TransactWriteItems"], CONFLICT);
-    assert_unavailable(&app.try_create().await);
-    assert_eq!(app.listed_ids().await.len(), 1);
+    app.aws.wire.break_calls(&["TransactWriteItems"], CONFLICT);
+    assert_unavailable(&app.api.try_create().await);
+    assert_eq!(app.api.listed_ids().await.len(), 1);
 }
 
 #[tokio::test]
@@ -288,9 +304,10 @@ async fn a_creation_that_meets_itself_keeps_the_last_place_and_its_secret() {
     let mut left = vec![CONFLICT, Fault::After];
     stage
         .app
+        .aws
         .wire
         .disturb(move |call| (call == "TransactWriteItems").then(|| left.pop()).flatten());
-    let created = stage.app.try_create().await;
+    let created = stage.app.api.try_create().await;
     assert_eq!(created.status, StatusCode::CREATED);
     stage.assert_endpoints_and_secrets_belong_together().await;
 }

@@ -10,10 +10,11 @@ use webhook_endpoints::domain::delivery::Attempt;
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId};
 
+use crate::support::api::item_id;
 use crate::support::asserts::DELIVERY_FIELDS;
 use crate::support::hand_clock::HandClock;
-use crate::support::history::{Seed, answered, item_id};
 use crate::support::queue::endpoint_id;
+use crate::support::seeds::{Seed, answered};
 use crate::support::{Options, TestApp, answer, fields};
 
 /// An endpoint that nothing is sent to.
@@ -21,14 +22,14 @@ const NOWHERE: &str = "https://receiver.example.com/";
 
 async fn start() -> (TestApp, String) {
     let app = TestApp::start_with(Options::idle()).await;
-    let (id, _) = app.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
     (app, id)
 }
 
 #[tokio::test]
 async fn a_new_endpoint_has_an_empty_history() {
     let (app, id) = start().await;
-    let page = app.get(&format!("/{id}/deliveries")).await;
+    let page = app.api.get(&format!("/{id}/deliveries")).await;
     assert_eq!(*page.data(), json!({"items": [], "nextCursor": null}));
 }
 
@@ -38,15 +39,15 @@ async fn deliveries_are_shown_with_all_fields_newest_first() {
     let mut options = Options::idle();
     options.settings.clock = Clock::from_fn(move || now);
     let app = TestApp::start_with(options).await;
-    let (id, _) = app.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
     let endpoint = endpoint_id(&id);
 
-    let delivered = app.seed_at(endpoint, Seed::Delivered, now).await;
-    let failed = app.seed_at(endpoint, Seed::Failed, now).await;
-    let pending = app.seed_at(endpoint, Seed::Pending, now).await;
+    let delivered = app.aws.seed_at(endpoint, Seed::Delivered, now).await;
+    let failed = app.aws.seed_at(endpoint, Seed::Failed, now).await;
+    let pending = app.aws.seed_at(endpoint, Seed::Pending, now).await;
     // Refused twice, to be tried again.
     let event = EventType::parse("invoice.paid").unwrap();
-    let retried = app.task_at(endpoint, event, now);
+    let retried = app.aws.task_at(endpoint, event, now);
     let attempt = Attempt {
         number: 2,
         started_at: now,
@@ -54,9 +55,9 @@ async fn deliveries_are_shown_with_all_fields_newest_first() {
         verdict: answered(503),
     };
     let retry_at = "2026-01-31T10:00:00Z".parse().unwrap();
-    app.record(&retried, &attempt, Some(retry_at)).await;
+    app.aws.record(&retried, &attempt, Some(retry_at)).await;
 
-    let page = app.get(&format!("/{id}/deliveries")).await;
+    let page = app.api.get(&format!("/{id}/deliveries")).await;
     let created = "2026-01-31T09:30:00.250Z";
     let expected = json!({
         "nextCursor": null,
@@ -92,26 +93,28 @@ async fn deliveries_are_shown_with_all_fields_newest_first() {
 async fn a_retried_delivery_that_succeeds_has_no_next_retry_any_more() {
     let (app, id) = start().await;
     let now = Clock::system().now();
-    let task = app.task_at(endpoint_id(&id), EventType::test_ping(), now);
+    let task = app
+        .aws
+        .task_at(endpoint_id(&id), EventType::test_ping(), now);
     let attempt = |number, status| Attempt {
         number,
         started_at: now,
         duration_ms: 1,
         verdict: answered(status),
     };
-    app.record(&task, &attempt(1, 500), Some(now)).await;
-    let first = app.deliveries(&id).await;
-    app.record(&task, &attempt(2, 200), None).await;
+    app.aws.record(&task, &attempt(1, 500), Some(now)).await;
+    let first = app.api.deliveries(&id).await;
+    app.aws.record(&task, &attempt(2, 200), None).await;
 
     assert!(first[0]["nextRetryAt"].is_string(), "{first:?}");
-    let delivered = app.deliveries(&id).await;
+    let delivered = app.api.deliveries(&id).await;
     assert_eq!(delivered.len(), 1);
     assert_eq!(delivered[0]["nextRetryAt"], Value::Null);
     assert_eq!(delivered[0]["responseStatus"], 200);
     assert_eq!(delivered[0]["attempts"], 2);
     // It left the list of those that are pending.
-    assert_eq!(app.page(&id, "status=pending").await, (vec![], None));
-    assert_eq!(app.page(&id, "status=delivered").await.0, delivered);
+    assert_eq!(app.api.page(&id, "status=pending").await, (vec![], None));
+    assert_eq!(app.api.page(&id, "status=delivered").await.0, delivered);
 }
 
 #[tokio::test]
@@ -120,10 +123,10 @@ async fn a_status_filters_in_any_letter_case() {
     let endpoint = endpoint_id(&id);
     for _ in 0..2 {
         for seed in [Seed::Pending, Seed::Delivered, Seed::Failed] {
-            app.seed(endpoint, seed).await;
+            app.aws.seed(endpoint, seed).await;
         }
     }
-    let all = app.page(&id, "limit=100").await.0;
+    let all = app.api.page(&id, "limit=100").await.0;
     assert_eq!(all.len(), 6);
     for (status, spellings) in [
         ("PENDING", ["PENDING", "pending", "pEnDiNg"]),
@@ -137,7 +140,7 @@ async fn a_status_filters_in_any_letter_case() {
             .collect();
         assert_eq!(expected.len(), 2);
         for spelling in spellings {
-            let (items, next) = app.page(&id, &format!("status={spelling}")).await;
+            let (items, next) = app.api.page(&id, &format!("status={spelling}")).await;
             assert_eq!((items, next), (expected.clone(), None), "{spelling}");
         }
     }
@@ -147,7 +150,7 @@ async fn a_status_filters_in_any_letter_case() {
 async fn a_page_has_25_deliveries_unless_a_limit_says_otherwise() {
     let (app, id) = start().await;
     for _ in 0..101 {
-        app.seed(endpoint_id(&id), Seed::Pending).await;
+        app.aws.seed(endpoint_id(&id), Seed::Pending).await;
     }
     for (query, length) in [
         ("", 25),
@@ -155,7 +158,7 @@ async fn a_page_has_25_deliveries_unless_a_limit_says_otherwise() {
         ("limit=26", 26),
         ("limit=100", 100),
     ] {
-        let (items, next) = app.page(&id, query).await;
+        let (items, next) = app.api.page(&id, query).await;
         assert_eq!(items.len(), length, "{query}");
         assert!(next.is_some(), "{query}");
     }
@@ -178,7 +181,10 @@ async fn a_limit_that_is_no_number_from_1_to_100_is_refused() {
         "null",
         "99999999999999999999999",
     ] {
-        let refused = app.get(&format!("/{id}/deliveries?limit={limit}")).await;
+        let refused = app
+            .api
+            .get(&format!("/{id}/deliveries?limit={limit}"))
+            .await;
         refused.assert_invalid(&["limit"]);
     }
 }
@@ -187,7 +193,10 @@ async fn a_limit_that_is_no_number_from_1_to_100_is_refused() {
 async fn a_status_that_does_not_exist_is_refused() {
     let (app, id) = start().await;
     for status in ["", "OPEN", "PENDING,FAILED", "PENDING%20", "%FF"] {
-        let refused = app.get(&format!("/{id}/deliveries?status={status}")).await;
+        let refused = app
+            .api
+            .get(&format!("/{id}/deliveries?status={status}"))
+            .await;
         refused.assert_invalid(&["status"]);
     }
 }
@@ -201,7 +210,7 @@ async fn a_repeated_parameter_is_refused() {
         ("status=PENDING&status=FAILED", "status"),
         ("cursor=a&cursor=b", "cursor"),
     ] {
-        let refused = app.get(&format!("/{id}/deliveries?{query}")).await;
+        let refused = app.api.get(&format!("/{id}/deliveries?{query}")).await;
         refused.assert_invalid(&[field]);
     }
 }
@@ -210,6 +219,7 @@ async fn a_repeated_parameter_is_refused() {
 async fn all_faults_are_told_at_once() {
     let (app, id) = start().await;
     let refused = app
+        .api
         .get(&format!("/{id}/deliveries?limit=0&status=OPEN&cursor=x"))
         .await;
     refused.assert_invalid(&["cursor", "limit", "status"]);
@@ -218,25 +228,26 @@ async fn all_faults_are_told_at_once() {
 #[tokio::test]
 async fn a_cursor_is_of_one_list_and_taken_as_it_was_given() {
     let (app, id) = start().await;
-    let (other, _) = app.create_webhook(NOWHERE).await;
+    let (other, _) = app.api.create_webhook(NOWHERE).await;
     for _ in 0..2 {
-        app.seed(endpoint_id(&id), Seed::Pending).await;
-        app.seed(endpoint_id(&other), Seed::Pending).await;
+        app.aws.seed(endpoint_id(&id), Seed::Pending).await;
+        app.aws.seed(endpoint_id(&other), Seed::Pending).await;
     }
-    let of_all = app.page(&id, "limit=1").await.1.unwrap();
-    let of_pending = app.page(&id, "limit=1&status=PENDING").await.1.unwrap();
-    let of_other = app.page(&other, "limit=1").await.1.unwrap();
+    let of_all = app.api.page(&id, "limit=1").await.1.unwrap();
+    let of_pending = app.api.page(&id, "limit=1&status=PENDING").await.1.unwrap();
+    let of_other = app.api.page(&other, "limit=1").await.1.unwrap();
 
     // They work where they belong; the limit may change, and the spelling.
     for query in [
         format!("limit=100&cursor={of_all}"),
         format!("limit=100&status=pending&cursor={of_pending}"),
     ] {
-        let (items, next) = app.page(&id, &query).await;
+        let (items, next) = app.api.page(&id, &query).await;
         assert_eq!((items.len(), next), (1, None), "{query}");
     }
     assert_eq!(
-        app.page(&other, &format!("cursor={of_other}"))
+        app.api
+            .page(&other, &format!("cursor={of_other}"))
             .await
             .0
             .len(),
@@ -279,7 +290,7 @@ async fn a_cursor_is_of_one_list_and_taken_as_it_was_given() {
         ),
         ("cursor=%00%FF%22".to_owned(), "no text"),
     ] {
-        let refused = app.get(&format!("/{id}/deliveries?{query}")).await;
+        let refused = app.api.get(&format!("/{id}/deliveries?{query}")).await;
         assert_eq!(refused.status, 400, "{why}: {refused:?}");
         refused.assert_invalid(&["cursor"]);
     }
@@ -289,23 +300,23 @@ async fn a_cursor_is_of_one_list_and_taken_as_it_was_given() {
 async fn an_endpoint_that_does_not_exist_has_no_history() {
     let (app, id) = start().await;
     let unknown = EndpointId::new();
-    let missing = app.get(&format!("/{unknown}/deliveries")).await;
+    let missing = app.api.get(&format!("/{unknown}/deliveries")).await;
     missing.assert_error(404, "NOT_FOUND");
 
-    app.seed(endpoint_id(&id), Seed::Delivered).await;
-    app.delete(&format!("/{id}")).await;
-    let deleted = app.get(&format!("/{id}/deliveries")).await;
+    app.aws.seed(endpoint_id(&id), Seed::Delivered).await;
+    app.api.delete(&format!("/{id}")).await;
+    let deleted = app.api.get(&format!("/{id}/deliveries")).await;
     deleted.assert_error(404, "NOT_FOUND");
 }
 
 #[tokio::test]
 async fn the_history_is_of_one_endpoint() {
     let (app, id) = start().await;
-    let (other, _) = app.create_webhook(NOWHERE).await;
-    let own = app.seed(endpoint_id(&id), Seed::Delivered).await;
-    app.seed(endpoint_id(&other), Seed::Delivered).await;
+    let (other, _) = app.api.create_webhook(NOWHERE).await;
+    let own = app.aws.seed(endpoint_id(&id), Seed::Delivered).await;
+    app.aws.seed(endpoint_id(&other), Seed::Delivered).await;
     for query in ["", "status=DELIVERED"] {
-        let (items, _) = app.page(&id, query).await;
+        let (items, _) = app.api.page(&id, query).await;
         let ids: Vec<_> = items.iter().map(item_id).collect();
         assert_eq!(ids, [own.as_str()]);
     }
@@ -315,9 +326,9 @@ async fn the_history_is_of_one_endpoint() {
 async fn a_cursor_is_not_blamed_for_a_filter_that_is_wrong() {
     let (app, id) = start().await;
     for _ in 0..2 {
-        app.seed(endpoint_id(&id), Seed::Pending).await;
+        app.aws.seed(endpoint_id(&id), Seed::Pending).await;
     }
-    let (_, next) = app.page(&id, "status=PENDING&limit=1").await;
+    let (_, next) = app.api.page(&id, "status=PENDING&limit=1").await;
     let cursor = next.unwrap();
     for (query, fields) in [
         ("status=OPEN", &["status"] as &[_]),
@@ -326,6 +337,7 @@ async fn a_cursor_is_not_blamed_for_a_filter_that_is_wrong() {
         ("status=PENDING&limit=%2B5", &["limit"]),
     ] {
         let refused = app
+            .api
             .get(&format!("/{id}/deliveries?{query}&cursor={cursor}"))
             .await;
         refused.assert_invalid(fields);
@@ -336,6 +348,7 @@ async fn a_cursor_is_not_blamed_for_a_filter_that_is_wrong() {
 async fn delete_elsewhere(app: &TestApp, id: &str) {
     let now = "2026-01-31T09:30:00Z".parse().unwrap();
     let marked = app
+        .aws
         .table()
         .mark_endpoint_deleted(app.app_id, endpoint_id(id), now)
         .await;
@@ -349,15 +362,15 @@ async fn the_history_of_an_endpoint_deleted_elsewhere_is_shown_for_ten_seconds_a
     options.settings.clock = clock.clock();
     options.settings.api_key_cache = Duration::from_secs(10);
     let app = TestApp::start_with(options).await;
-    let (id, _) = app.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
     let history = format!("/{id}/deliveries");
-    app.get(&history).await.data();
+    app.api.get(&history).await.data();
 
     delete_elsewhere(&app, &id).await;
     clock.advance_millis(9_999);
-    app.get(&history).await.data();
+    app.api.get(&history).await.data();
     clock.advance_millis(1);
-    app.get(&history).await.assert_error(404, "NOT_FOUND");
+    app.api.get(&history).await.assert_error(404, "NOT_FOUND");
 }
 
 #[tokio::test]
@@ -365,23 +378,23 @@ async fn without_a_cache_the_history_of_an_endpoint_deleted_elsewhere_is_gone_at
     let mut options = Options::idle();
     options.settings.api_key_cache = Duration::ZERO;
     let app = TestApp::start_with(options).await;
-    let (id, _) = app.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
     let history = format!("/{id}/deliveries");
-    app.get(&history).await.data();
+    app.api.get(&history).await.data();
     delete_elsewhere(&app, &id).await;
-    app.get(&history).await.assert_error(404, "NOT_FOUND");
+    app.api.get(&history).await.assert_error(404, "NOT_FOUND");
 }
 
 #[tokio::test]
 async fn a_history_of_another_app_stays_missing_once_its_own_app_has_read_it() {
     let (app, id) = start().await;
     let history = format!("/{id}/deliveries");
-    app.get(&history).await.data();
+    app.api.get(&history).await.data();
     let (other, key) = app.other_app().await;
     for owner in [app.app_id, other] {
         let path = format!("/apps/{owner}/webhooks{history}");
         for _ in 0..2 {
-            let request = app.bare(Method::GET, &path);
+            let request = app.api.bare(Method::GET, &path);
             let answer = answer(request.header("x-api-key", key.expose())).await;
             answer.assert_error(404, "NOT_FOUND");
         }

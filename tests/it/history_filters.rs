@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::support::api::item_id;
 use crate::support::hand_clock::HandClock;
-use crate::support::history::item_id;
 use crate::support::queue::endpoint_id;
 use crate::support::{Options, TestApp};
 
@@ -29,7 +29,10 @@ fn time(minute: u32) -> String {
 async fn start() -> (TestApp, String, Vec<Seeded>) {
     let clock = HandClock::at(START);
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
-    let (id, _) = app.create_webhook("https://receiver.example.com/").await;
+    let (id, _) = app
+        .api
+        .create_webhook("https://receiver.example.com/")
+        .await;
     let mut seeded = Vec::new();
     for minute in 0..40 {
         // No rhythm that the two could have in common.
@@ -37,7 +40,10 @@ async fn start() -> (TestApp, String, Vec<Seeded>) {
         let status = ["DELIVERED", "FAILED"][usize::from(minute % 7 < 3)];
         let answer = if status == "FAILED" { 500 } else { 200 };
         let at = time(minute).parse().unwrap();
-        let task = app.seed_event(endpoint_id(&id), event, at, answer).await;
+        let task = app
+            .aws
+            .seed_event(endpoint_id(&id), event, at, answer)
+            .await;
         seeded.push(Seeded {
             id: task.delivery_id.to_string(),
             event,
@@ -59,7 +65,7 @@ async fn assert_shows(
     let expected: Vec<_> = expected.iter().map(|s| s.id.clone()).collect();
     for limit in [1, 3, 100] {
         let query = format!("{filter}&limit={limit}");
-        let pages = app.pages(id, &query, async || {}).await;
+        let pages = app.api.pages(id, &query, async || {}).await;
         let (last, full) = pages.split_last().unwrap();
         assert!(full.iter().all(|page| page.len() == limit), "{query}");
         assert_eq!(last.is_empty(), expected.is_empty(), "{query}");
@@ -132,11 +138,11 @@ async fn a_cursor_is_bound_to_event_and_time() {
         "event=a&status=DELIVERED".to_owned(),
     ];
     for own in &filters {
-        let (_, cursor) = app.page(&id, &format!("{own}&limit=1")).await;
+        let (_, cursor) = app.api.page(&id, &format!("{own}&limit=1")).await;
         let cursor = cursor.unwrap();
         for other in &filters {
             let path = format!("/{id}/deliveries?{other}&cursor={cursor}");
-            let page = app.get(&path).await;
+            let page = app.api.get(&path).await;
             if own == other {
                 assert!(page.status.is_success(), "{own}: {page:?}");
             } else {
@@ -165,7 +171,7 @@ async fn a_filter_that_makes_no_sense_is_refused() {
             &["event", "limit", "since", "status", "until"],
         ),
     ] {
-        let refused = app.get(&format!("/{id}/deliveries?{query}")).await;
+        let refused = app.api.get(&format!("/{id}/deliveries?{query}")).await;
         refused.assert_invalid(faults);
     }
 }
@@ -173,7 +179,7 @@ async fn a_filter_that_makes_no_sense_is_refused() {
 #[tokio::test]
 async fn a_span_of_a_history_costs_one_read() {
     let (app, id, _) = start().await;
-    app.page(&id, "").await;
+    app.api.page(&id, "").await;
     let span = format!("since={}&until={}", time(10), time(25));
     for query in [
         span.clone(),
@@ -181,9 +187,9 @@ async fn a_span_of_a_history_costs_one_read() {
         format!("{span}&event=a"),
         "event=invoice.sent".to_owned(),
     ] {
-        app.wire.take();
-        app.page(&id, &query).await;
-        assert_eq!(app.wire.take(), ["Query"], "{query}");
+        app.aws.wire.take();
+        app.api.page(&id, &query).await;
+        assert_eq!(app.aws.wire.take(), ["Query"], "{query}");
     }
 }
 
@@ -191,14 +197,18 @@ async fn a_span_of_a_history_costs_one_read() {
 async fn expired_deliveries_at_the_end_of_a_history_make_no_empty_pages() {
     let clock = HandClock::at(START);
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
-    let (id, _) = app.create_webhook("https://receiver.example.com/").await;
+    let (id, _) = app
+        .api
+        .create_webhook("https://receiver.example.com/")
+        .await;
     let start = clock.now() - app.deliverer.retention - MINUTE;
-    app.seed_failures(endpoint_id(&id), 200, start).await;
+    app.aws.seed_failures(endpoint_id(&id), 200, start).await;
     let kept = app
+        .aws
         .seed_event(endpoint_id(&id), "a", clock.now(), 500)
         .await;
     for query in ["limit=1", "limit=1&status=FAILED", "limit=2"] {
-        let (items, next) = app.page(&id, query).await;
+        let (items, next) = app.api.page(&id, query).await;
         let ids: Vec<_> = items.iter().map(item_id).collect();
         assert_eq!(ids, [kept.delivery_id.to_string()], "{query}");
         assert_eq!(next, None, "{query}");

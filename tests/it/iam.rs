@@ -108,10 +108,11 @@ impl Used {
         })
         .await;
         let receiver = Receiver::answering(500, "").await;
-        let (id, _) = app.create_webhook(&receiver.url).await;
+        let (id, _) = app.api.create_webhook(&receiver.url).await;
         let path = format!("/apps/{}/events", app.app_id);
         let event = json!({"type": "invoice.paid", "data": {}});
         let publish = app
+            .api
             .bare(Method::POST, &path)
             .header("x-api-key", app.key.expose())
             .json(&event);
@@ -121,7 +122,7 @@ impl Used {
         handle_queue(&app).await;
         used.by_deliver(&app);
 
-        let delivery = app.deliveries(&id).await[0]["id"]
+        let delivery = app.api.deliveries(&id).await[0]["id"]
             .as_str()
             .unwrap()
             .to_owned();
@@ -139,7 +140,7 @@ impl Used {
                 Some(json!({"since": "2026-01-01T00:00:00.000Z", "status": "FAILED"})),
             ),
         ] {
-            let mut request = app.request(method, &path);
+            let mut request = app.api.request(method, &path);
             if let Some(body) = body {
                 request = request.json(&body);
             }
@@ -165,7 +166,7 @@ impl Used {
         used.by_deliver(&app);
 
         for call in every_call(&id) {
-            let answer = app.call(&call).await;
+            let answer = app.api.call(&call).await;
             assert!(answer.status.is_success(), "{}: {answer:?}", call.name);
         }
         used.by_api(&app);
@@ -175,13 +176,13 @@ impl Used {
     }
 
     fn by_api(&mut self, app: &TestApp) {
-        let requests = app.wire.take_requests();
+        let requests = app.aws.wire.take_requests();
         self.note(&requests);
         self.api.extend(requests.iter().flat_map(needed));
     }
 
     fn by_deliver(&mut self, app: &TestApp) {
-        let requests = app.wire.take_requests();
+        let requests = app.aws.wire.take_requests();
         self.note(&requests);
         self.deliver.extend(requests.iter().flat_map(needed));
     }
@@ -247,10 +248,11 @@ fn runtime(log_group: &str) -> impl Iterator<Item = (String, String)> {
 async fn handle_queue(app: &TestApp) {
     loop {
         let received = app
+            .aws
             .clients
             .sqs
             .receive_message()
-            .queue_url(&app.resources.queue_url)
+            .queue_url(&app.aws.resources.queue_url)
             .max_number_of_messages(10)
             .send()
             .await

@@ -6,8 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Barrier;
 
 use crate::support::hand_clock::HandClock;
-use crate::support::published::{attempt_message, next};
-use crate::support::queue::message;
+use crate::support::queue::{attempt_message, message, next};
 use crate::support::receiver::{Receiver, raw_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
@@ -28,16 +27,16 @@ async fn an_attempt_that_comes_again_is_not_sent_again() {
     let (app, _) = hourly().await;
     for status in [200, 500, 410] {
         let receiver = Receiver::answering(status, "").await;
-        let (id, _) = app.subscribe(&receiver.url, &["invoice.paid"]).await;
-        let task = app.first_attempt().await;
-        app.attempt(&task).await;
-        let once = app.delivery(&id, task.delivery_id).await;
-        app.wire.take();
-        app.attempt(&task).await;
-        assert_eq!(app.wire.take(), ["BatchGetItem"]);
+        let (id, _) = app.api.subscribe(&receiver.url, &["invoice.paid"]).await;
+        let task = app.queue.first_attempt().await;
+        app.queue.attempt(&task).await;
+        let once = app.api.delivery(&id, task.delivery_id).await;
+        app.aws.wire.take();
+        app.queue.attempt(&task).await;
+        assert_eq!(app.aws.wire.take(), ["BatchGetItem"]);
         receiver.only();
-        assert_eq!(app.delivery(&id, task.delivery_id).await, once);
-        app.delete(&format!("/{id}")).await;
+        assert_eq!(app.api.delivery(&id, task.delivery_id).await, once);
+        app.api.delete(&format!("/{id}")).await;
     }
 }
 
@@ -55,15 +54,15 @@ async fn an_attempt_that_is_made_twice_at_the_same_time_is_recorded_once() {
                 let _ = stream.write_all(answer.as_bytes()).await;
             }
         });
-        let (id, _) = app.create_webhook(&url.await).await;
-        let task = app.first_attempt().await;
+        let (id, _) = app.api.create_webhook(&url.await).await;
+        let task = app.queue.first_attempt().await;
         let twice = ["one", "two"].map(|name| message(Some(name), attempt_message(&task)));
-        assert_eq!(app.handle(twice).await, Ok(Vec::new()));
-        let delivery = app.delivery(&id, task.delivery_id).await;
+        assert_eq!(app.queue.handle(twice).await, Ok(Vec::new()));
+        let delivery = app.api.delivery(&id, task.delivery_id).await;
         assert_eq!(delivery["attempts"], 1);
         assert_eq!(delivery["attemptLog"].as_array().unwrap().len(), 1);
         clock.advance_millis(TWO_HOURS);
-        let due = app.sweep().await;
+        let due = app.queue.sweep().await;
         assert_eq!(due.len(), usize::from(status == 500));
     }
 }
@@ -72,20 +71,20 @@ async fn an_attempt_that_is_made_twice_at_the_same_time_is_recorded_once() {
 async fn an_attempt_whose_record_is_lost_is_made_again_and_goes_on() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
     // The next attempt is on the queue, and this one is not recorded.
-    app.wire.break_calls(&["UpdateItem"], Fault::Before);
-    assert_eq!(app.try_attempt(&task).await, ["m"]);
-    assert_eq!(app.delayed().await, 1);
-    app.wire.mend();
+    app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
+    assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
+    assert_eq!(app.queue.delayed().await, 1);
+    app.aws.wire.mend();
 
     // The next attempt comes first, as it does when its wait is the shorter one.
-    app.attempt(&next(&task)).await;
-    let ahead = app.only_delivery(&id).await;
+    app.queue.attempt(&next(&task)).await;
+    let ahead = app.api.only_delivery(&id).await;
     assert_eq!(ahead["attempts"], 2);
-    app.attempt(&task).await;
-    assert_eq!(app.only_delivery(&id).await, ahead);
+    app.queue.attempt(&task).await;
+    assert_eq!(app.api.only_delivery(&id).await, ahead);
     assert_eq!(receiver.received().len(), 2);
 }
 
@@ -93,76 +92,78 @@ async fn an_attempt_whose_record_is_lost_is_made_again_and_goes_on() {
 async fn an_attempt_whose_record_is_lost_makes_the_next_one_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.wire.break_calls(&["UpdateItem"], Fault::Before);
-    assert_eq!(app.try_attempt(&task).await, ["m"]);
-    app.wire.mend();
-    app.attempt(&task).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
+    assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
+    app.aws.wire.mend();
+    app.queue.attempt(&task).await;
     assert_eq!(receiver.received().len(), 2);
-    assert_eq!(app.only_delivery(&id).await["attempts"], 1);
+    assert_eq!(app.api.only_delivery(&id).await["attempts"], 1);
     // There are two messages for the second attempt by now.
-    assert_eq!(app.delayed().await, 2);
-    app.attempt(&next(&task)).await;
-    app.attempt(&next(&task)).await;
+    assert_eq!(app.queue.delayed().await, 2);
+    app.queue.attempt(&next(&task)).await;
+    app.queue.attempt(&next(&task)).await;
     assert_eq!(receiver.received().len(), 3);
-    assert_eq!(app.only_delivery(&id).await["attempts"], 2);
+    assert_eq!(app.api.only_delivery(&id).await["attempts"], 2);
 }
 
 #[tokio::test]
 async fn an_attempt_that_can_not_be_followed_by_a_next_one_comes_again() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.wire.break_calls(&["SendMessageBatch"], Fault::Before);
-    assert_eq!(app.try_attempt(&task).await, ["m"]);
-    assert!(app.deliveries(&id).await.is_empty());
-    app.wire.mend();
-    app.attempt(&task).await;
-    assert_eq!(app.only_delivery(&id).await["attempts"], 1);
-    assert_eq!(app.delayed().await, 1);
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.aws
+        .wire
+        .break_calls(&["SendMessageBatch"], Fault::Before);
+    assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
+    assert!(app.api.deliveries(&id).await.is_empty());
+    app.aws.wire.mend();
+    app.queue.attempt(&task).await;
+    assert_eq!(app.api.only_delivery(&id).await["attempts"], 1);
+    assert_eq!(app.queue.delayed().await, 1);
 }
 
 #[tokio::test]
 async fn nothing_is_sent_while_the_table_can_not_be_read() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.wire.break_calls(&["BatchGetItem"], Fault::Before);
-    assert_eq!(app.try_attempt(&task).await, ["m"]);
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.aws.wire.break_calls(&["BatchGetItem"], Fault::Before);
+    assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
     assert_eq!(receiver.received().len(), 0);
-    app.wire.mend();
-    app.attempt(&task).await;
-    assert_eq!(app.only_delivery(&id).await["status"], "DELIVERED");
+    app.aws.wire.mend();
+    app.queue.attempt(&task).await;
+    assert_eq!(app.api.only_delivery(&id).await["status"], "DELIVERED");
 }
 
 #[tokio::test]
 async fn a_sweep_that_broke_off_makes_no_attempt_twice() {
     let (app, clock) = hourly().await;
     let receiver = Receiver::answering(500, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.published("invoice.paid").await;
-    app.settle().await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.published("invoice.paid").await;
+    app.queue.settle().await;
     clock.advance_millis(TWO_HOURS);
     // It is on the queue, and still on the schedule.
-    app.wire.break_calls(&["UpdateItem"], Fault::Before);
+    app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
     let sweep = message(Some("sweep"), r#"{"kind":"sweep"}"#);
-    let back = app.handle([sweep]).await.unwrap();
+    let back = app.queue.handle([sweep]).await.unwrap();
     assert_eq!(back, ["sweep"]);
-    app.wire.mend();
-    let first = app.tasks().await;
-    let second = app.sweep().await;
+    app.aws.wire.mend();
+    let first = app.queue.tasks().await;
+    let second = app.queue.sweep().await;
     assert_eq!((first.len(), second.len()), (1, 1));
     assert_eq!(first, second);
-    app.attempt(&first[0]).await;
-    app.attempt(&second[0]).await;
+    app.queue.attempt(&first[0]).await;
+    app.queue.attempt(&second[0]).await;
     assert_eq!(receiver.received().len(), 2);
-    assert_eq!(app.only_delivery(&id).await["attempts"], 2);
+    assert_eq!(app.api.only_delivery(&id).await["attempts"], 2);
     // And the attempt after it is still scheduled.
     clock.advance_millis(TWO_HOURS);
-    let third = app.sweep().await;
+    let third = app.queue.sweep().await;
     assert_eq!(third.len(), 1);
     assert_eq!(third[0].attempt, 3);
 }
@@ -171,18 +172,18 @@ async fn a_sweep_that_broke_off_makes_no_attempt_twice() {
 async fn a_sweep_that_comes_late_to_its_own_update_leaves_the_next_attempt_scheduled() {
     let (app, clock) = hourly().await;
     let receiver = Receiver::answering(500, "").await;
-    app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
+    app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
     clock.advance_millis(TWO_HOURS);
     let shard = task.delivery_id.as_bytes()[15] % 8;
-    let due = app.table().due_attempts(shard, clock.now(), 10).await;
+    let due = app.aws.table().due_attempts(shard, clock.now(), 10).await;
     let due = due.unwrap();
     // The attempt is made, and fails, before the sweep takes it off.
-    app.attempt(&due[0].task).await;
-    app.table().unschedule(&due[0]).await.unwrap();
+    app.queue.attempt(&due[0].task).await;
+    app.aws.table().unschedule(&due[0]).await.unwrap();
     clock.advance_millis(TWO_HOURS);
-    let third = app.sweep().await;
+    let third = app.queue.sweep().await;
     assert_eq!(third.len(), 1);
     assert_eq!(third[0].attempt, 3);
 }
@@ -191,36 +192,36 @@ async fn a_sweep_that_comes_late_to_its_own_update_leaves_the_next_attempt_sched
 async fn an_endpoint_that_could_not_be_disabled_at_once_is_disabled_when_the_message_comes_again() {
     let (app, _) = hourly().await;
     let receiver = Receiver::answering(410, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
     // The first of the two writes fails for good, whatever the SDK tries.
-    app.wire.break_calls(&["UpdateItem"], Fault::Before);
-    assert_eq!(app.try_attempt(&task).await, ["m"]);
-    app.wire.mend();
-    app.attempt(&task).await;
+    app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
+    assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
+    app.aws.wire.mend();
+    app.queue.attempt(&task).await;
     assert_eq!(receiver.received().len(), 2);
-    let endpoint = app.get(&format!("/{id}")).await;
+    let endpoint = app.api.get(&format!("/{id}")).await;
     assert_eq!(endpoint.data()["disabledReason"], "GONE");
-    assert_eq!(app.only_delivery(&id).await["status"], "FAILED");
+    assert_eq!(app.api.only_delivery(&id).await["status"], "FAILED");
 }
 
 #[tokio::test]
 async fn a_disabling_is_not_forgotten_when_the_record_after_it_fails() {
     let (app, _) = hourly().await;
     let receiver = Receiver::answering(410, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
     let mut updates = 0;
-    app.wire.disturb(move |call| {
+    app.aws.wire.disturb(move |call| {
         updates += u32::from(call == "UpdateItem");
         (call == "UpdateItem" && updates > 1).then_some(Fault::Before)
     });
-    assert_eq!(app.try_attempt(&task).await, ["m"]);
-    app.wire.mend();
-    let endpoint = app.get(&format!("/{id}")).await;
+    assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
+    app.aws.wire.mend();
+    let endpoint = app.api.get(&format!("/{id}")).await;
     assert_eq!(endpoint.data()["disabledReason"], "GONE");
     // Nothing is sent to it any more, and the delivery ends.
-    app.attempt(&task).await;
+    app.queue.attempt(&task).await;
     receiver.only();
-    assert_eq!(app.only_delivery(&id).await["status"], "FAILED");
+    assert_eq!(app.api.only_delivery(&id).await["status"], "FAILED");
 }

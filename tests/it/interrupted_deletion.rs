@@ -16,16 +16,16 @@ struct Full {
 impl Full {
     async fn start() -> Self {
         let app = TestApp::start().await;
-        let mut ids = app.create_webhooks(100).await;
+        let mut ids = app.api.create_webhooks(100).await;
         let victim = ids.remove(0);
         Self { app, victim }
     }
 
     /// Deletes while calls of an operation fail.
     async fn interrupt(&self, operation: &'static [&'static str], fault: Fault) {
-        self.app.wire.break_calls(operation, fault);
-        let interrupted = self.app.delete(&format!("/{}", self.victim)).await;
-        self.app.wire.mend();
+        self.app.aws.wire.break_calls(operation, fault);
+        let interrupted = self.app.api.delete(&format!("/{}", self.victim)).await;
+        self.app.aws.wire.mend();
         interrupted.assert_error(503, "UNAVAILABLE");
         assert_eq!(interrupted.headers["retry-after"], "1");
     }
@@ -35,27 +35,35 @@ impl Full {
         let mut calls = every_call_on(&self.victim);
         calls.retain(|call| call.name != "delete");
         for call in calls {
-            let answer = self.app.call(&call).await;
+            let answer = self.app.api.call(&call).await;
             answer.assert_error(404, "NOT_FOUND");
         }
-        assert!(!self.app.listed_ids().await.contains(&self.victim));
+        assert!(!self.app.api.listed_ids().await.contains(&self.victim));
     }
 
     async fn repeat(&self) -> StatusCode {
-        self.app.delete(&format!("/{}", self.victim)).await.status
+        self.app
+            .api
+            .delete(&format!("/{}", self.victim))
+            .await
+            .status
     }
 
     /// Asserts that nothing is left: no secret, and one free place.
     async fn assert_finished(&self) {
         self.assert_missing().await;
-        let ids = self.app.listed_ids().await;
+        let ids = self.app.api.listed_ids().await;
         let ids: Vec<_> = ids.iter().map(String::as_str).collect();
         assert_eq!(ids.len(), 99);
-        let secrets = self.app.secret_names().await;
-        assert_eq!(secrets, self.app.secret_names_of(&ids));
-        let created = self.app.try_create().await;
+        let secrets = self.app.aws.secret_names().await;
+        assert_eq!(secrets, self.app.aws.secret_names_of(&ids));
+        let created = self.app.api.try_create().await;
         assert_eq!(created.status, StatusCode::CREATED);
-        self.app.try_create().await.assert_error(409, "CONFLICT");
+        self.app
+            .api
+            .try_create()
+            .await
+            .assert_error(409, "CONFLICT");
         assert_eq!(self.repeat().await, StatusCode::NOT_FOUND);
     }
 }
@@ -64,10 +72,10 @@ impl Full {
 async fn a_deletion_that_did_not_begin_leaves_the_endpoint() {
     let full = Full::start().await;
     full.interrupt(&["UpdateItem"], Fault::Before).await;
-    let shown = full.app.get(&format!("/{}", full.victim)).await;
+    let shown = full.app.api.get(&format!("/{}", full.victim)).await;
     assert_eq!(shown.status, StatusCode::OK);
     let path = format!("/{}/rotate-secret", full.victim);
-    assert_eq!(full.app.post(&path).await.status, StatusCode::OK);
+    assert_eq!(full.app.api.post(&path).await.status, StatusCode::OK);
     assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
     full.assert_finished().await;
 }
@@ -120,7 +128,7 @@ async fn a_deletion_that_was_done_and_never_answered_left_nothing() {
 async fn one_lost_answer_in_each_step_of_a_deletion_is_made_up_for() {
     let full = Full::start().await;
     let mut left = vec!["UpdateItem", "DeleteSecret", "TransactWriteItems"];
-    full.app.wire.disturb(move |call| {
+    full.app.aws.wire.disturb(move |call| {
         let position = left.iter().position(|operation| *operation == call)?;
         left.remove(position);
         Some(Fault::After)

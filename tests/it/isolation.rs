@@ -40,8 +40,8 @@ impl Owner {
     async fn start() -> Self {
         let app = TestApp::start().await;
         let receiver = Receiver::answering(200, "").await;
-        let (id, secret) = app.create_webhook(&receiver.url).await;
-        app.ping(&id).await;
+        let (id, secret) = app.api.create_webhook(&receiver.url).await;
+        app.api.ping(&id).await;
         let shown = Self::look(&app, &id).await;
         Self {
             app,
@@ -53,8 +53,8 @@ impl Owner {
     }
 
     async fn look(app: &TestApp, id: &str) -> Vec<serde_json::Value> {
-        let mut shown = vec![app.get("").await.body];
-        shown.push(app.get(&format!("/{id}/deliveries")).await.body);
+        let mut shown = vec![app.api.get("").await.body];
+        shown.push(app.api.get(&format!("/{id}/deliveries")).await.body);
         shown
     }
 
@@ -62,7 +62,7 @@ impl Owner {
     async fn assert_untouched(&self) {
         assert_eq!(Self::look(&self.app, &self.id).await, self.shown);
         assert_eq!(self.receiver.received().len(), 1);
-        self.app.ping(&self.id).await;
+        self.app.api.ping(&self.id).await;
         let received = self.receiver.received();
         assert_eq!(received.len(), 2);
         assert!(received[1].is_signed_with(&self.secret));
@@ -74,7 +74,7 @@ async fn another_app_is_as_missing_as_one_that_does_not_exist() {
     let owner = Owner::start().await;
     let (_, key) = owner.app.other_app().await;
     for call in every_call(&owner.id) {
-        let call_on = |app_id| owner.app.call_as(app_id, Some(key.expose()), &call);
+        let call_on = |app_id| owner.app.api.call_as(app_id, Some(key.expose()), &call);
         let others = call_on(owner.app.app_id).await;
         assert_alike(call.name, &others, &call_on(AppId::new()).await);
     }
@@ -87,7 +87,7 @@ async fn another_apps_endpoint_is_as_missing_as_one_that_does_not_exist() {
     let (app_id, key) = owner.app.other_app().await;
     let missing = EndpointId::new().to_string();
     for (call, of_missing) in every_call_on(&owner.id).iter().zip(every_call_on(&missing)) {
-        let make = |call| owner.app.call_as(app_id, Some(key.expose()), call);
+        let make = |call| owner.app.api.call_as(app_id, Some(key.expose()), call);
         let others = make(call).await;
         assert_alike(call.name, &others, &make(&of_missing).await);
     }
@@ -101,7 +101,7 @@ async fn an_app_lists_its_own_endpoints_only() {
     let calls = every_call(&owner.id);
     let make = |name| {
         let call = calls.iter().find(|call| call.name == name).unwrap();
-        owner.app.call_as(app_id, Some(key.expose()), call)
+        owner.app.api.call_as(app_id, Some(key.expose()), call)
     };
     assert_eq!(make("list").await.data().as_array().unwrap().len(), 0);
     let created = make("create").await;

@@ -10,45 +10,45 @@ use crate::support::wire::Fault;
 #[tokio::test]
 async fn an_app_has_at_most_100_endpoints() {
     let app = TestApp::start().await;
-    let ids = app.create_webhooks(100).await;
-    assert_eq!(app.listed_ids().await.len(), 100);
+    let ids = app.api.create_webhooks(100).await;
+    assert_eq!(app.api.listed_ids().await.len(), 100);
 
-    let refused = app.try_create().await;
+    let refused = app.api.try_create().await;
     refused.assert_error(409, "CONFLICT");
-    assert_eq!(app.listed_ids().await.len(), 100);
+    assert_eq!(app.api.listed_ids().await.len(), 100);
     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
-    let secrets = app.secret_names().await;
-    assert_eq!(secrets, app.secret_names_of(&ids));
+    let secrets = app.aws.secret_names().await;
+    assert_eq!(secrets, app.aws.secret_names_of(&ids));
 
     // Each app has its own hundred.
     let (other_app, key) = app.other_app().await;
     let create = &every_call("")[0];
-    let created = app.call_as(other_app, Some(key.expose()), create).await;
+    let created = app.api.call_as(other_app, Some(key.expose()), create).await;
     assert_eq!(created.status, StatusCode::CREATED);
 }
 
 #[tokio::test]
 async fn each_deletion_makes_room_for_one_more() {
     let app = TestApp::start().await;
-    let ids = app.create_webhooks(100).await;
+    let ids = app.api.create_webhooks(100).await;
     for id in &ids[..2] {
-        let deleted = app.delete(&format!("/{id}")).await;
+        let deleted = app.api.delete(&format!("/{id}")).await;
         assert_eq!(deleted.status, StatusCode::NO_CONTENT);
         // What is gone makes no room a second time.
-        let again = app.delete(&format!("/{id}")).await;
+        let again = app.api.delete(&format!("/{id}")).await;
         again.assert_error(404, "NOT_FOUND");
     }
     for _ in 0..2 {
-        assert_eq!(app.try_create().await.status, StatusCode::CREATED);
+        assert_eq!(app.api.try_create().await.status, StatusCode::CREATED);
     }
-    app.try_create().await.assert_error(409, "CONFLICT");
+    app.api.try_create().await.assert_error(409, "CONFLICT");
 }
 
 #[tokio::test]
 async fn of_many_creations_at_once_only_the_last_free_place_is_filled() {
     let app = TestApp::start().await;
-    app.create_webhooks(99).await;
-    let answers = join_all((0..10).map(|_| app.try_create())).await;
+    app.api.create_webhooks(99).await;
+    let answers = join_all((0..10).map(|_| app.api.try_create())).await;
     let (created, refused): (Vec<_>, Vec<_>) = answers
         .iter()
         .partition(|answer| answer.status == StatusCode::CREATED);
@@ -56,28 +56,28 @@ async fn of_many_creations_at_once_only_the_last_free_place_is_filled() {
     for answer in refused {
         answer.assert_error(409, "CONFLICT");
     }
-    assert_eq!(app.listed_ids().await.len(), 100);
-    assert_eq!(app.secret_names().await.len(), 100);
+    assert_eq!(app.api.listed_ids().await.len(), 100);
+    assert_eq!(app.aws.secret_names().await.len(), 100);
 }
 
 #[tokio::test]
 async fn of_two_deletions_at_once_only_one_makes_room() {
     let app = TestApp::start().await;
-    let ids = app.create_webhooks(100).await;
+    let ids = app.api.create_webhooks(100).await;
     let path = format!("/{}", ids[0]);
-    let (one, other) = tokio::join!(app.delete(&path), app.delete(&path));
+    let (one, other) = tokio::join!(app.api.delete(&path), app.api.delete(&path));
     for answer in [&one, &other] {
         let gone = [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND];
         assert!(gone.contains(&answer.status), "{answer:?}");
     }
-    assert_eq!(app.try_create().await.status, StatusCode::CREATED);
-    app.try_create().await.assert_error(409, "CONFLICT");
+    assert_eq!(app.api.try_create().await.status, StatusCode::CREATED);
+    app.api.try_create().await.assert_error(409, "CONFLICT");
 }
 
 #[tokio::test]
 async fn one_too_many_is_a_conflict_even_if_its_secret_can_not_be_removed() {
     let app = TestApp::start().await;
-    app.create_webhooks(100).await;
-    app.wire.break_calls(&["DeleteSecret"], Fault::Before);
-    app.try_create().await.assert_error(409, "CONFLICT");
+    app.api.create_webhooks(100).await;
+    app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
+    app.api.try_create().await.assert_error(409, "CONFLICT");
 }

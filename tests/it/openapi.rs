@@ -28,10 +28,10 @@ fn methods_of(item: &Value) -> BTreeSet<&'static str> {
 #[tokio::test]
 async fn the_document_is_served_to_everyone_as_it_is_committed() {
     let app = TestApp::start().await;
-    let served = answer(app.bare(Method::GET, "/openapi.json")).await;
+    let served = answer(app.api.bare(Method::GET, "/openapi.json")).await;
     assert_eq!(served.status, StatusCode::OK);
     assert_eq!(served.body, *DOCUMENT);
-    assert!(app.wire.take().is_empty());
+    assert!(app.aws.wire.take().is_empty());
 }
 
 #[test]
@@ -69,6 +69,7 @@ async fn every_path_takes_the_methods_of_the_document_and_no_others() {
         for method in METHODS {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let request = app
+                .api
                 .bare(method.clone(), &path)
                 .header("x-api-key", app.key.expose());
             let answer = answer(request).await;

@@ -195,8 +195,8 @@ async fn a_failure_is_of_its_ping_only() {
     let app = TestApp::start_with(Options::impatient()).await;
     let receiver = Receiver::answering(200, "").await;
     let silent = silent_receiver().await;
-    let (failing, _) = app.create_webhook(&silent).await;
-    let (working, _) = app.create_webhook(&receiver.url).await;
+    let (failing, _) = app.api.create_webhook(&silent).await;
+    let (working, _) = app.api.create_webhook(&receiver.url).await;
     let (failed, answered) = tokio::join!(
         ping_and_history(&app, &failing),
         ping_and_history(&app, &working)
@@ -209,10 +209,10 @@ async fn a_failure_is_of_its_ping_only() {
 async fn a_connection_is_used_again() {
     let app = TestApp::start_with(Options::idle()).await;
     let (url, connections) = keeping_receiver();
-    let (id, _) = app.create_webhook(&url).await;
-    app.deliver(&ping_of(&app, &id)).await;
-    app.deliver(&ping_of(&app, &id)).await;
-    assert_eq!(app.page(&id, "status=DELIVERED").await.0.len(), 2);
+    let (id, _) = app.api.create_webhook(&url).await;
+    app.queue.deliver(&ping_of(&app, &id)).await;
+    app.queue.deliver(&ping_of(&app, &id)).await;
+    assert_eq!(app.api.page(&id, "status=DELIVERED").await.0.len(), 2);
     assert_eq!(connections.accepted.load(Ordering::SeqCst), 1);
 }
 
@@ -222,11 +222,11 @@ async fn a_connection_is_used_again() {
 async fn a_connection_that_ended_while_the_function_slept_is_replaced() {
     let app = TestApp::start_with(Options::idle()).await;
     let (url, connections) = keeping_receiver();
-    let (id, _) = app.create_webhook(&url).await;
-    app.deliver(&ping_of(&app, &id)).await;
+    let (id, _) = app.api.create_webhook(&url).await;
+    app.queue.deliver(&ping_of(&app, &id)).await;
     // Nothing else runs here meanwhile: the runtime has this thread only.
     connections.close();
-    app.deliver(&ping_of(&app, &id)).await;
-    assert_eq!(app.page(&id, "status=DELIVERED").await.0.len(), 2);
+    app.queue.deliver(&ping_of(&app, &id)).await;
+    assert_eq!(app.api.page(&id, "status=DELIVERED").await.0.len(), 2);
     assert_eq!(connections.accepted.load(Ordering::SeqCst), 2);
 }

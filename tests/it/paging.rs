@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::id::DeliveryId;
 
-use crate::support::history::Seed;
 use crate::support::queue::endpoint_id;
+use crate::support::seeds::Seed;
 use crate::support::{Options, TestApp};
 
 /// An endpoint that nothing is sent to.
@@ -35,7 +35,7 @@ async fn nothing() {}
 #[tokio::test]
 async fn pages_are_full_and_skip_and_repeat_nothing() {
     let app = TestApp::start_with(Options::idle()).await;
-    let (id, _) = app.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
     let endpoint = endpoint_id(&id);
     let (mut all, mut delivered, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..130 {
@@ -45,7 +45,7 @@ async fn pages_are_full_and_skip_and_repeat_nothing() {
         } else {
             Seed::Delivered
         };
-        let seeded = app.seed(endpoint, seed).await;
+        let seeded = app.aws.seed(endpoint, seed).await;
         match seed {
             Seed::Failed => failed.push(seeded.clone()),
             _ => delivered.push(seeded.clone()),
@@ -54,38 +54,39 @@ async fn pages_are_full_and_skip_and_repeat_nothing() {
     }
     // An exact multiple of the last three.
     for limit in [1, 7, 100, 10, 26, 65] {
-        let pages = app.pages(&id, &format!("limit={limit}"), nothing).await;
+        let pages = app.api.pages(&id, &format!("limit={limit}"), nothing).await;
         assert_pages(&pages, &all, limit);
     }
     for (status, ids) in [("DELIVERED", delivered), ("FAILED", failed)] {
         assert!(ids.len() > 20, "{status}");
         for limit in [1, 7, 100, ids.len().min(100), ids.len() / 2] {
             let query = format!("status={status}&limit={limit}");
-            assert_pages(&app.pages(&id, &query, nothing).await, &ids, limit);
+            assert_pages(&app.api.pages(&id, &query, nothing).await, &ids, limit);
         }
     }
     for limit in [1, 100] {
         let query = format!("status=PENDING&limit={limit}");
-        assert_pages(&app.pages(&id, &query, nothing).await, &[], limit);
+        assert_pages(&app.api.pages(&id, &query, nothing).await, &[], limit);
     }
 }
 
 #[tokio::test]
 async fn deliveries_that_arrive_meanwhile_move_no_page() {
     let app = TestApp::start_with(Options::idle()).await;
-    let (id, _) = app.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
     let endpoint = endpoint_id(&id);
     for query in ["limit=3", "limit=3&status=DELIVERED"] {
         let mut seeded = Vec::new();
         for _ in 0..20 {
-            seeded.insert(0, app.seed(endpoint, Seed::Delivered).await);
+            seeded.insert(0, app.aws.seed(endpoint, Seed::Delivered).await);
         }
         let mut arrived = 0;
         let pages = app
+            .api
             .pages(&id, query, async || {
                 // Beside the request for each page, and more than a page holds.
                 for _ in 0..4 {
-                    app.seed(endpoint, Seed::Delivered).await;
+                    app.aws.seed(endpoint, Seed::Delivered).await;
                     arrived += 1;
                 }
             })
@@ -109,7 +110,7 @@ async fn what_has_expired_is_not_shown_although_it_is_still_there() {
     options.settings.clock = Clock::from_fn(move || now);
     options.settings.retention = HOUR;
     let app = TestApp::start_with(options).await;
-    let (id, _) = app.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
     let endpoint = endpoint_id(&id);
     let second = Duration::from_secs(1);
     let mut kept = Vec::new();
@@ -119,21 +120,21 @@ async fn what_has_expired_is_not_shown_although_it_is_still_there() {
     for run in [[40, 0], [3, 5], [1, 1], [20, 1], [2, 8], [5, 0]] {
         for _ in 0..run[0] {
             // Just now.
-            expired.push(app.seed_at(endpoint, Seed::Delivered, now - HOUR).await);
+            expired.push(app.aws.seed_at(endpoint, Seed::Delivered, now - HOUR).await);
         }
         for _ in 0..run[1] {
             // Only just not.
             let at = now - HOUR + second;
-            kept.push(app.seed_at(endpoint, Seed::Delivered, at).await);
+            kept.push(app.aws.seed_at(endpoint, Seed::Delivered, at).await);
         }
     }
     for limit in [1, 5, 7, 15, 100] {
         for filter in ["", "&status=delivered"] {
             let query = format!("limit={limit}{filter}");
-            assert_pages(&app.pages(&id, &query, nothing).await, &kept, limit);
+            assert_pages(&app.api.pages(&id, &query, nothing).await, &kept, limit);
         }
     }
-    let table = app.table();
+    let table = app.aws.table();
     for id in expired {
         let id = DeliveryId::parse(&id).unwrap();
         let found = table.delivery(endpoint, id).await.unwrap();
@@ -144,29 +145,30 @@ async fn what_has_expired_is_not_shown_although_it_is_still_there() {
 #[tokio::test]
 async fn a_history_that_has_expired_altogether_is_one_empty_page() {
     let app = TestApp::start_with(Options::idle()).await;
-    let (id, _) = app.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
     let long_ago = Clock::system().now() - app.deliverer.retention - HOUR;
     for _ in 0..5 {
-        app.seed_at(endpoint_id(&id), Seed::Delivered, long_ago)
+        app.aws
+            .seed_at(endpoint_id(&id), Seed::Delivered, long_ago)
             .await;
     }
     for query in ["limit=1", "limit=2&status=DELIVERED"] {
-        assert_pages(&app.pages(&id, query, nothing).await, &[], 2);
+        assert_pages(&app.api.pages(&id, query, nothing).await, &[], 2);
     }
 }
 
 #[tokio::test]
 async fn a_page_costs_one_read_whatever_the_filter() {
     let app = TestApp::start_with(Options::idle()).await;
-    let (id, _) = app.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
     for seed in [Seed::Delivered, Seed::Failed, Seed::Delivered, Seed::Failed] {
-        app.seed(endpoint_id(&id), seed).await;
+        app.aws.seed(endpoint_id(&id), seed).await;
     }
     // The first call looks up the endpoint as well.
-    app.page(&id, "").await;
+    app.api.page(&id, "").await;
     for query in ["limit=1", "limit=1&status=FAILED", "limit=100"] {
-        app.wire.take();
-        app.page(&id, query).await;
-        assert_eq!(app.wire.take(), ["Query"], "{query}");
+        app.aws.wire.take();
+        app.api.page(&id, query).await;
+        assert_eq!(app.aws.wire.take(), ["Query"], "{query}");
     }
 }

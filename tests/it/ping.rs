@@ -20,7 +20,7 @@ use webhook_endpoints::domain::delivery::Failure;
 async fn a_ping_arrives_signed_and_is_recorded() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "thank you").await;
-    let (id, secret) = app.create_webhook(&receiver.url).await;
+    let (id, secret) = app.api.create_webhook(&receiver.url).await;
 
     let ping = ping_and_history(&app, &id).await;
     assert_answered(&ping, 200, "thank you");
@@ -33,8 +33,8 @@ async fn a_ping_arrives_signed_and_is_recorded() {
 async fn what_arrives_is_a_post_with_the_headers_of_the_contract_and_no_others() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.ping(&id).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.ping(&id).await;
 
     let request = receiver.only();
     assert_eq!(request.method, "POST");
@@ -67,8 +67,8 @@ async fn path_and_query_of_the_url_are_kept() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let url = format!("{}/a%2Fb?token=x%20y&z", receiver.url);
-    let (id, _) = app.create_webhook(&url).await;
-    app.ping(&id).await;
+    let (id, _) = app.api.create_webhook(&url).await;
+    app.api.ping(&id).await;
     assert_eq!(receiver.only().uri, "/hook/a%2Fb?token=x%20y&z");
 }
 
@@ -80,8 +80,8 @@ async fn the_timestamps_are_whole_seconds_in_the_header_and_milliseconds_in_the_
     options.settings.clock = Clock::from_fn(move || now);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.ping(&id).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.ping(&id).await;
 
     let request = receiver.only();
     assert_eq!(request.header("webhook-timestamp"), "1769851800");
@@ -101,10 +101,10 @@ async fn the_timestamps_are_whole_seconds_in_the_header_and_milliseconds_in_the_
 async fn every_ping_is_a_delivery_of_its_own() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, secret) = app.create_webhook(&receiver.url).await;
+    let (id, secret) = app.api.create_webhook(&receiver.url).await;
     let mut pings = Vec::new();
     for _ in 0..3 {
-        pings.push(app.ping(&id).await["deliveryId"].clone());
+        pings.push(app.api.ping(&id).await["deliveryId"].clone());
     }
     let arrived = receiver.received();
     assert!(
@@ -118,6 +118,7 @@ async fn every_ping_is_a_delivery_of_its_own() {
         .collect();
     assert_eq!(arrived, pings);
     let mut listed: Vec<_> = app
+        .api
         .deliveries(&id)
         .await
         .iter()
@@ -131,8 +132,9 @@ async fn every_ping_is_a_delivery_of_its_own() {
 async fn an_inactive_endpoint_is_pinged_too() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     let updated = app
+        .api
         .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
     assert_eq!(updated.data()["active"], false);
@@ -143,11 +145,11 @@ async fn an_inactive_endpoint_is_pinged_too() {
 #[tokio::test]
 async fn an_endpoint_that_does_not_exist_is_not_pinged() {
     let app = TestApp::start().await;
-    app.wire.take();
+    app.aws.wire.take();
     let unknown = EndpointId::new();
-    let ping = app.post(&format!("/{unknown}/test-ping")).await;
+    let ping = app.api.post(&format!("/{unknown}/test-ping")).await;
     ping.assert_error(404, "NOT_FOUND");
-    let calls = app.wire.take();
+    let calls = app.aws.wire.take();
     assert!(calls.iter().all(|call| call == "GetItem"), "{calls:?}");
 }
 
@@ -155,14 +157,14 @@ async fn an_endpoint_that_does_not_exist_is_not_pinged() {
 async fn respond_async_answers_at_once_and_the_history_tells_the_outcome() {
     let app = TestApp::start().await;
     let (url, gate) = gated_receiver().await;
-    let (id, _) = app.create_webhook(&url).await;
+    let (id, _) = app.api.create_webhook(&url).await;
 
     // The receiver answers only after this answer is here.
-    let ping = app.ping_preferring(&id, "respond-async").await;
+    let ping = app.api.ping_preferring(&id, "respond-async").await;
     assert_eq!(ping.status, StatusCode::ACCEPTED);
     assert_eq!(ping.headers["preference-applied"], "respond-async");
     assert_pending(ping.data());
-    let pending = app.deliveries(&id).await.remove(0);
+    let pending = app.api.deliveries(&id).await.remove(0);
     assert_eq!(pending["id"], ping.data()["deliveryId"]);
     assert_eq!(pending["status"], "PENDING");
     assert_eq!(pending["attempts"], 0);
@@ -170,7 +172,7 @@ async fn respond_async_answers_at_once_and_the_history_tells_the_outcome() {
     assert_eq!(pending["deliveredAt"], Value::Null);
 
     gate.notify_one();
-    let delivered = app.newest_becomes(&id, "DELIVERED").await;
+    let delivered = app.api.newest_becomes(&id, "DELIVERED").await;
     assert_eq!(delivered["id"], ping.data()["deliveryId"]);
     assert_eq!(delivered["attempts"], 1);
     assert_eq!(delivered["responseStatus"], 200);
@@ -181,14 +183,14 @@ async fn respond_async_answers_at_once_and_the_history_tells_the_outcome() {
 async fn a_ping_waits_no_longer_than_the_caller_asked() {
     let app = TestApp::start().await;
     let (url, gate) = gated_receiver().await;
-    let (id, _) = app.create_webhook(&url).await;
+    let (id, _) = app.api.create_webhook(&url).await;
     for prefer in ["wait=0", "wait=1", "respond-async, wait=1"] {
-        let ping = app.ping_preferring(&id, prefer).await;
+        let ping = app.api.ping_preferring(&id, prefer).await;
         assert_eq!(ping.status, StatusCode::ACCEPTED, "{prefer}");
         assert_eq!(ping.headers["preference-applied"], prefer);
         assert_pending(ping.data());
         gate.notify_one();
-        let delivered = app.newest_becomes(&id, "DELIVERED").await;
+        let delivered = app.api.newest_becomes(&id, "DELIVERED").await;
         assert_eq!(delivered["id"], ping.data()["deliveryId"]);
     }
 }
@@ -199,13 +201,13 @@ async fn a_ping_waits_no_longer_than_the_default_when_the_caller_asks_nothing() 
     options.settings.ping_wait = Duration::from_millis(50);
     let app = TestApp::start_with(options).await;
     let (url, gate) = gated_receiver().await;
-    let (id, _) = app.create_webhook(&url).await;
-    let ping = app.post(&format!("/{id}/test-ping")).await;
+    let (id, _) = app.api.create_webhook(&url).await;
+    let ping = app.api.post(&format!("/{id}/test-ping")).await;
     assert_eq!(ping.status, StatusCode::ACCEPTED);
     assert!(!ping.headers.contains_key("preference-applied"));
     assert_pending(ping.data());
     gate.notify_one();
-    app.newest_becomes(&id, "DELIVERED").await;
+    app.api.newest_becomes(&id, "DELIVERED").await;
 }
 
 #[tokio::test]
@@ -214,8 +216,8 @@ async fn a_longer_wait_than_the_default_is_heeded() {
     options.settings.ping_wait = Duration::ZERO;
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let ping = app.ping_preferring(&id, "wait=20").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let ping = app.api.ping_preferring(&id, "wait=20").await;
     assert_eq!(ping.status, StatusCode::OK);
     assert_eq!(ping.headers["preference-applied"], "wait=20");
     assert_answered(ping.data(), 200, "");
@@ -225,9 +227,9 @@ async fn a_longer_wait_than_the_default_is_heeded() {
 async fn a_preference_that_cannot_be_heeded_is_passed_over() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     for prefer in ["wait=21", "wait=soon", "handling=strict"] {
-        let ping = app.ping_preferring(&id, prefer).await;
+        let ping = app.api.ping_preferring(&id, prefer).await;
         assert_eq!(ping.status, StatusCode::OK, "{prefer}");
         assert!(!ping.headers.contains_key("preference-applied"), "{prefer}");
     }
@@ -245,7 +247,7 @@ async fn a_failed_ping_is_not_tried_again() {
     assert_answered(&ping_url(&app, &receiver.url).await, 500, "");
     let (url, connections) = blunt_receiver(b"").await;
     assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
-    app.queue_is_empty().await;
+    app.queue.queue_is_empty().await;
     receiver.only();
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
@@ -254,10 +256,10 @@ async fn a_failed_ping_is_not_tried_again() {
 async fn the_first_ping_costs_one_call_of_each_kind_beside_the_looks_at_the_outcome() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.wire.take();
-    app.ping(&id).await;
-    let mut calls = app.wire.take();
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.aws.wire.take();
+    app.api.ping(&id).await;
+    let mut calls = app.aws.wire.take();
     // How many looks it takes depends on the receiver.
     calls.retain(|call| call != "GetItem");
     assert_eq!(
@@ -275,24 +277,24 @@ async fn the_first_ping_costs_one_call_of_each_kind_beside_the_looks_at_the_outc
 #[tokio::test]
 async fn an_asynchronous_ping_costs_three_calls() {
     let app = TestApp::start_with(Options::idle()).await;
-    let (id, _) = app.create_webhook("http://127.0.0.1:1/").await;
-    app.wire.take();
-    app.ping_preferring(&id, "respond-async").await;
-    assert_eq!(app.wire.take(), ["GetItem", "PutItem", "SendMessage"]);
+    let (id, _) = app.api.create_webhook("http://127.0.0.1:1/").await;
+    app.aws.wire.take();
+    app.api.ping_preferring(&id, "respond-async").await;
+    assert_eq!(app.aws.wire.take(), ["GetItem", "PutItem", "SendMessage"]);
 }
 
 #[tokio::test]
 async fn a_ping_that_the_queue_refuses_is_refused_and_leaves_no_trace() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.wire.break_calls(&["SendMessage"], Fault::Before);
-    let ping = app.post(&format!("/{id}/test-ping")).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
+    let ping = app.api.post(&format!("/{id}/test-ping")).await;
     ping.assert_error(503, "UNAVAILABLE");
     assert!(ping.headers.contains_key("retry-after"));
-    assert_eq!(app.deliveries(&id).await, Vec::<Value>::new());
+    assert_eq!(app.api.deliveries(&id).await, Vec::<Value>::new());
 
-    app.wire.mend();
+    app.aws.wire.mend();
     assert_answered(&ping_and_history(&app, &id).await, 200, "");
     receiver.only();
 }
@@ -301,13 +303,13 @@ async fn a_ping_that_the_queue_refuses_is_refused_and_leaves_no_trace() {
 async fn a_ping_that_could_not_be_recorded_as_pending_still_has_an_outcome() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.wire.break_calls(&["PutItem"], Fault::Before);
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.aws.wire.break_calls(&["PutItem"], Fault::Before);
     // Longer than the calls that are tried in vain.
-    let ping = app.ping_preferring(&id, "wait=20").await;
+    let ping = app.api.ping_preferring(&id, "wait=20").await;
     assert_eq!(ping.status, StatusCode::OK);
     assert_answered(ping.data(), 200, "");
-    let history = app.deliveries(&id).await;
+    let history = app.api.deliveries(&id).await;
     assert_eq!(history[0]["id"], ping.data()["deliveryId"]);
     assert_eq!(history[0]["status"], "DELIVERED");
 }
@@ -316,16 +318,16 @@ async fn a_ping_that_could_not_be_recorded_as_pending_still_has_an_outcome() {
 async fn a_ping_whose_outcome_cannot_be_looked_up_is_accepted() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     let mut sent = false;
-    app.wire.disturb(move |call| {
+    app.aws.wire.disturb(move |call| {
         sent |= call == "SendMessage";
         (sent && call == "GetItem").then_some(Fault::Before)
     });
-    let ping = app.ping_preferring(&id, "wait=1").await;
+    let ping = app.api.ping_preferring(&id, "wait=1").await;
     assert_eq!(ping.status, StatusCode::ACCEPTED);
     assert_pending(ping.data());
-    app.wire.mend();
-    let delivered = app.newest_becomes(&id, "DELIVERED").await;
+    app.aws.wire.mend();
+    let delivered = app.api.newest_becomes(&id, "DELIVERED").await;
     assert_eq!(delivered["id"], ping.data()["deliveryId"]);
 }

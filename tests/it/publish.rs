@@ -20,7 +20,7 @@ fn body_of(bytes: usize) -> String {
 
 async fn publish_under(app: &TestApp, key: &str) -> Answer {
     let body = json!({"type": "invoice.paid", "data": {"key": key}});
-    let request = app.publishing().header("idempotency-key", key);
+    let request = app.api.publishing().header("idempotency-key", key);
     answer(request.body(body.to_string())).await
 }
 
@@ -34,6 +34,7 @@ async fn an_event_is_accepted_with_id_type_and_timestamp_and_nothing_else() {
     let clock = HandClock::at("2026-01-31T09:30:00.250Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let accepted = app
+        .api
         .publish(&json!({"type": "invoice.paid", "data": {}}))
         .await;
     let id = id(&accepted);
@@ -48,14 +49,14 @@ async fn an_event_is_accepted_with_id_type_and_timestamp_and_nothing_else() {
 #[tokio::test]
 async fn publishing_costs_one_message_and_nothing_else() {
     let app = TestApp::start_with(Options::stepwise()).await;
-    app.get("").await;
-    app.wire.take();
+    app.api.get("").await;
+    app.aws.wire.take();
     for _ in 0..2 {
-        app.published("invoice.paid").await;
-        assert_eq!(app.wire.take(), ["SendMessage"]);
+        app.api.published("invoice.paid").await;
+        assert_eq!(app.aws.wire.take(), ["SendMessage"]);
     }
     id(&publish_under(&app, "a-key").await);
-    assert_eq!(app.wire.take(), ["SendMessage"]);
+    assert_eq!(app.aws.wire.take(), ["SendMessage"]);
 }
 
 #[tokio::test]
@@ -63,7 +64,7 @@ async fn the_timestamp_of_an_event_is_the_one_it_has_or_that_of_its_acceptance()
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
-    app.create_webhook(&receiver.url).await;
+    app.api.create_webhook(&receiver.url).await;
     for (given, shown) in [
         (None, "2026-01-31T09:30:00.000Z"),
         (
@@ -80,11 +81,11 @@ async fn the_timestamp_of_an_event_is_the_one_it_has_or_that_of_its_acceptance()
         if let Some(given) = given {
             body["timestamp"] = json!(given);
         }
-        let accepted = app.publish(&body).await;
+        let accepted = app.api.publish(&body).await;
         assert_eq!(accepted.data()["timestamp"], shown);
         // It tells when the event happened, so it does not change on the way.
         clock.advance_millis(1000 * 60);
-        app.settle().await;
+        app.queue.settle().await;
         let request = receiver.received().pop().unwrap();
         let sent: Value = serde_json::from_slice(&request.body).unwrap();
         assert_eq!(sent["timestamp"], shown);
@@ -96,7 +97,7 @@ async fn the_timestamp_of_an_event_is_the_one_it_has_or_that_of_its_acceptance()
 async fn data_reaches_the_receiver_as_it_was_written() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (endpoint, _) = app.create_webhook(&receiver.url).await;
+    let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
     for data in [
         "null",
         "true",
@@ -112,9 +113,9 @@ async fn data_reaches_the_receiver_as_it_was_written() {
         let body = format!(
             r#" {{ "data" :  {data}  , "type":"invoice.paid", "timestamp":"2026-01-31T09:30:00Z"}}"#
         );
-        let accepted = answer(app.publishing().body(body)).await;
+        let accepted = answer(app.api.publishing().body(body)).await;
         let id = id(&accepted);
-        app.settle().await;
+        app.queue.settle().await;
         let request = receiver.received().pop().unwrap();
         assert_eq!(request.header("webhook-id"), id);
         let payload = format!(
@@ -122,9 +123,9 @@ async fn data_reaches_the_receiver_as_it_was_written() {
         );
         assert_eq!(String::from_utf8_lossy(&request.body), payload);
         // And into the history.
-        let newest = app.deliveries(&endpoint).await.remove(0);
+        let newest = app.api.deliveries(&endpoint).await.remove(0);
         let path = format!("/{endpoint}/deliveries/{}", newest["id"].as_str().unwrap());
-        let shown = app.request(reqwest::Method::GET, &path).send().await;
+        let shown = app.api.request(reqwest::Method::GET, &path).send().await;
         let shown = shown.unwrap().text().await.unwrap();
         assert!(
             shown.contains(&format!(r#""payload":{payload},"#)),
@@ -137,14 +138,14 @@ async fn data_reaches_the_receiver_as_it_was_written() {
 async fn characters_that_the_queue_does_not_take_are_escaped_on_it() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    app.create_webhook(&receiver.url).await;
+    app.api.create_webhook(&receiver.url).await;
     let data = json!({"\u{fffe}": "a\u{ffff}b"});
-    app.publish(&json!({"type": "a", "data": data})).await;
-    let queued = app.all_queued().await;
+    app.api.publish(&json!({"type": "a", "data": data})).await;
+    let queued = app.queue.all_queued().await;
     let body = queued[0].body.clone().unwrap();
     assert!(!body.contains(['\u{fffe}', '\u{ffff}']), "{body:?}");
-    app.handle(queued).await.unwrap();
-    app.settle().await;
+    app.queue.handle(queued).await.unwrap();
+    app.queue.settle().await;
     let sent: Value = serde_json::from_slice(&receiver.only().body).unwrap();
     assert_eq!(sent["data"], data);
 }
@@ -153,46 +154,46 @@ async fn characters_that_the_queue_does_not_take_are_escaped_on_it() {
 async fn an_idempotency_key_is_one_event_that_is_delivered_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (endpoint, _) = app.create_webhook(&receiver.url).await;
+    let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
     let first = id(&publish_under(&app, "order-1").await);
-    app.settle().await;
+    app.queue.settle().await;
     assert_eq!(id(&publish_under(&app, "order-1").await), first);
-    app.settle().await;
+    app.queue.settle().await;
     assert_eq!(receiver.only().header("webhook-id"), first);
-    app.only_delivery(&endpoint).await;
+    app.api.only_delivery(&endpoint).await;
 
     let other = id(&publish_under(&app, "order-2").await);
     assert_ne!(other, first);
-    app.settle().await;
-    assert_eq!(app.deliveries(&endpoint).await.len(), 2);
+    app.queue.settle().await;
+    assert_eq!(app.api.deliveries(&endpoint).await.len(), 2);
 }
 
 #[tokio::test]
 async fn an_event_that_is_published_twice_at_once_is_delivered_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (endpoint, _) = app.create_webhook(&receiver.url).await;
+    let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
     let (one, two) = tokio::join!(publish_under(&app, "k"), publish_under(&app, "k"));
     assert_eq!(id(&one), id(&two));
     // Both messages are fanned out at the same time.
-    let both = app.all_queued().await;
+    let both = app.queue.all_queued().await;
     assert_eq!(both.len(), 2);
-    assert_eq!(app.handle(both).await, Ok(Vec::new()));
-    app.settle().await;
+    assert_eq!(app.queue.handle(both).await, Ok(Vec::new()));
+    app.queue.settle().await;
     receiver.only();
-    app.only_delivery(&endpoint).await;
+    app.api.only_delivery(&endpoint).await;
 }
 
 #[tokio::test]
 async fn the_first_event_of_a_key_counts() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    app.create_webhook(&receiver.url).await;
+    app.api.create_webhook(&receiver.url).await;
     for n in [1, 2] {
-        let request = app.publishing().header("idempotency-key", "k");
+        let request = app.api.publishing().header("idempotency-key", "k");
         let body = json!({"type": "a", "data": n});
         answer(request.body(body.to_string())).await;
-        app.settle().await;
+        app.queue.settle().await;
     }
     let sent: Value = serde_json::from_slice(&receiver.only().body).unwrap();
     assert_eq!(sent["data"], 1);
@@ -204,6 +205,7 @@ async fn the_same_key_of_another_app_is_another_event() {
     let own = id(&publish_under(&app, "order-1").await);
     let (other, key) = app.other_app().await;
     let request = app
+        .api
         .bare(reqwest::Method::POST, &format!("/apps/{other}/events"))
         .header("x-api-key", key.expose())
         .header("idempotency-key", "order-1")
@@ -227,6 +229,7 @@ async fn a_key_has_1_to_255_visible_characters() {
         b"\xff",
     ] {
         let request = app
+            .api
             .publishing()
             .header("idempotency-key", HeaderValue::from_bytes(bad).unwrap());
         let refused = answer(request.body(r#"{"type":"a","data":1}"#)).await;
@@ -237,8 +240,8 @@ async fn a_key_has_1_to_255_visible_characters() {
 #[tokio::test]
 async fn all_faults_of_an_event_are_told_at_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
-    app.get("").await;
-    app.wire.take();
+    app.api.get("").await;
+    app.aws.wire.take();
     for (body, faults) in [
         (json!({}), &["data", "type"][..]),
         (json!({"type": "a"}), &["data"]),
@@ -280,25 +283,26 @@ async fn all_faults_of_an_event_are_told_at_once() {
             &["colour", "data", "timestamp", "type"],
         ),
     ] {
-        let refused = app.publish(&body).await;
+        let refused = app.api.publish(&body).await;
         refused.assert_invalid(faults);
     }
-    let request = app.publishing().header("idempotency-key", "");
+    let request = app.api.publishing().header("idempotency-key", "");
     let refused = answer(request.body("{}")).await;
     refused.assert_invalid(&["Idempotency-Key", "data", "type"]);
     // Nothing reached the queue.
-    assert_eq!(app.wire.take(), Vec::<String>::new());
+    assert_eq!(app.aws.wire.take(), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn what_is_no_json_object_is_refused() {
     let app = TestApp::start_with(Options::stepwise()).await;
     for body in ["", "{", "[]", "null", r#"{"type":"a","data":tru}"#] {
-        let refused = answer(app.publishing().body(body)).await;
+        let refused = answer(app.api.publishing().body(body)).await;
         refused.assert_invalid(&["body"]);
     }
     let path = format!("/apps/{}/events", app.app_id);
     let untyped = app
+        .api
         .bare(reqwest::Method::POST, &path)
         .header("x-api-key", app.key.expose())
         .body(r#"{"type":"a","data":1}"#);
@@ -311,19 +315,19 @@ async fn what_is_no_json_object_is_refused() {
 async fn an_event_has_up_to_256_kib_and_other_bodies_64() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (endpoint, _) = app.create_webhook(&receiver.url).await;
-    id(&answer(app.publishing().body(body_of(LARGEST_BODY))).await);
-    app.settle().await;
+    let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
+    id(&answer(app.api.publishing().body(body_of(LARGEST_BODY))).await);
+    app.queue.settle().await;
     let sent = receiver.only().body;
     assert!(sent.len() > LARGEST_BODY, "{}", sent.len());
-    let delivery = app.only_delivery(&endpoint).await;
+    let delivery = app.api.only_delivery(&endpoint).await;
     assert_eq!(delivery["status"], "DELIVERED");
 
-    let refused = answer(app.publishing().body(body_of(LARGEST_BODY + 1))).await;
+    let refused = answer(app.api.publishing().body(body_of(LARGEST_BODY + 1))).await;
     refused.assert_error(413, "PAYLOAD_TOO_LARGE");
     let large = json!({"since": "x".repeat(64 * 1024)});
     for path in ["".to_owned(), format!("/{endpoint}/recover")] {
-        let refused = app.post_json(&path, &large).await;
+        let refused = app.api.post_json(&path, &large).await;
         refused.assert_error(413, "PAYLOAD_TOO_LARGE");
     }
 }
@@ -332,15 +336,15 @@ async fn an_event_has_up_to_256_kib_and_other_bodies_64() {
 async fn an_event_that_the_queue_did_not_take_is_not_accepted_and_not_delivered() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (endpoint, _) = app.create_webhook(&receiver.url).await;
-    app.wire.break_calls(&["SendMessage"], Fault::Before);
-    let refused = app.publish(&json!({"type": "a", "data": 1})).await;
+    let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
+    app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
+    let refused = app.api.publish(&json!({"type": "a", "data": 1})).await;
     refused.assert_error(503, "UNAVAILABLE");
     assert_eq!(refused.headers["retry-after"], "1");
-    app.wire.mend();
-    app.settle().await;
+    app.aws.wire.mend();
+    app.queue.settle().await;
     assert_eq!(receiver.received().len(), 0);
-    assert_eq!(app.deliveries(&endpoint).await, Vec::<Value>::new());
+    assert_eq!(app.api.deliveries(&endpoint).await, Vec::<Value>::new());
 }
 
 #[tokio::test]
@@ -355,6 +359,7 @@ async fn only_the_app_itself_publishes_its_events() {
         (AppId::new(), Some(app.key.expose()), 404, "NOT_FOUND"),
     ] {
         let mut request = app
+            .api
             .bare(reqwest::Method::POST, &format!("/apps/{app_id}/events"))
             .json(&body);
         if let Some(key) = key {
@@ -364,11 +369,12 @@ async fn only_the_app_itself_publishes_its_events() {
     }
     let path = format!("/apps/{}/events", app.app_id);
     let get = app
+        .api
         .bare(reqwest::Method::GET, &path)
         .header("x-api-key", app.key.expose());
     let refused = answer(get).await;
     refused.assert_error(405, "METHOD_NOT_ALLOWED");
     assert_eq!(refused.headers["allow"], "POST");
     assert_eq!(fields(&refused.body), ["error", "success"]);
-    assert!(app.all_queued().await.is_empty());
+    assert!(app.queue.all_queued().await.is_empty());
 }

@@ -15,7 +15,10 @@ fn quick() -> Options {
 }
 
 async fn assert_nothing_is_pending(app: &TestApp, id: &str) {
-    let pending = app.get(&format!("/{id}/deliveries?status=PENDING")).await;
+    let pending = app
+        .api
+        .get(&format!("/{id}/deliveries?status=PENDING"))
+        .await;
     assert_eq!(pending.data()["items"], Value::Array(Vec::new()));
 }
 
@@ -23,20 +26,21 @@ async fn assert_nothing_is_pending(app: &TestApp, id: &str) {
 async fn an_unreadable_message_ends_in_the_dead_letter_queue_and_stops_no_other() {
     let app = TestApp::start_with(quick()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.clients
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.aws
+        .clients
         .sqs
         .send_message()
-        .queue_url(&app.resources.queue_url)
+        .queue_url(&app.aws.resources.queue_url)
         .message_body("no message of ours")
         .send()
         .await
         .unwrap();
-    app.ping(&id).await;
+    app.api.ping(&id).await;
     receiver.only();
-    let letter = app.dead_letter().await;
+    let letter = app.queue.dead_letter().await;
     assert_eq!(letter.body.as_deref(), Some("no message of ours"));
-    app.queue_is_empty().await;
+    app.queue.queue_is_empty().await;
 }
 
 #[tokio::test]
@@ -53,18 +57,18 @@ async fn a_ping_that_meets_a_passing_fault_is_delivered_on_its_next_receive() {
         })
         .await;
         let receiver = Receiver::answering(200, "").await;
-        let (id, _) = app.create_webhook(&receiver.url).await;
-        app.ping_preferring(&id, "respond-async").await;
-        app.wire.break_calls(broken, Fault::Before);
-        let back = app.handle(app.queued().await).await.unwrap();
+        let (id, _) = app.api.create_webhook(&receiver.url).await;
+        app.api.ping_preferring(&id, "respond-async").await;
+        app.aws.wire.break_calls(broken, Fault::Before);
+        let back = app.queue.handle(app.queue.queued().await).await.unwrap();
         assert_eq!(back.len(), 1, "{broken:?}");
-        assert_eq!(app.deliveries(&id).await[0]["status"], "PENDING");
+        assert_eq!(app.api.deliveries(&id).await[0]["status"], "PENDING");
 
-        app.wire.mend();
-        app.poll();
-        let delivered = app.newest_becomes(&id, "DELIVERED").await;
+        app.aws.wire.mend();
+        app.queue.poll();
+        let delivered = app.api.newest_becomes(&id, "DELIVERED").await;
         assert_eq!(delivered["attempts"], 1, "{broken:?}");
-        app.queue_is_empty().await;
+        app.queue.queue_is_empty().await;
         assert_nothing_is_pending(&app, &id).await;
         assert_eq!(receiver.received().len(), requests, "{broken:?}");
     }
@@ -74,18 +78,18 @@ async fn a_ping_that_meets_a_passing_fault_is_delivered_on_its_next_receive() {
 async fn a_ping_that_was_enqueued_twice_is_one_delivery() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
     // The queue takes the message and its answer is lost: the SDK sends again.
     let mut first = true;
-    app.wire.disturb(move |call| {
+    app.aws.wire.disturb(move |call| {
         let lost = first && call == "SendMessage";
         first &= !lost;
         lost.then_some(Fault::After)
     });
-    let ping = app.ping_preferring(&id, "wait=20").await;
+    let ping = app.api.ping_preferring(&id, "wait=20").await;
     assert_eq!(ping.data()["status"], "DELIVERED");
-    app.queue_is_empty().await;
-    let history = app.deliveries(&id).await;
+    app.queue.queue_is_empty().await;
+    let history = app.api.deliveries(&id).await;
     assert_eq!(history.len(), 1);
     assert_eq!(history[0]["attempts"], 1);
     let delivery_id = &ping.data()["deliveryId"];
@@ -98,12 +102,12 @@ async fn a_ping_that_was_enqueued_twice_is_one_delivery() {
 async fn a_ping_that_was_never_recorded_as_pending_is_in_the_history_once_it_is_delivered() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.wire.break_calls(&["PutItem"], Fault::Before);
-    let ping = app.ping_preferring(&id, "respond-async").await;
-    assert_eq!(app.deliveries(&id).await, Vec::<Value>::new());
-    app.handle(app.queued().await).await.unwrap();
-    let history = app.deliveries(&id).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.aws.wire.break_calls(&["PutItem"], Fault::Before);
+    let ping = app.api.ping_preferring(&id, "respond-async").await;
+    assert_eq!(app.api.deliveries(&id).await, Vec::<Value>::new());
+    app.queue.handle(app.queue.queued().await).await.unwrap();
+    let history = app.api.deliveries(&id).await;
     assert_eq!(history.len(), 1);
     assert_eq!(history[0]["id"], ping.data()["deliveryId"]);
     assert_eq!(history[0]["status"], "DELIVERED");

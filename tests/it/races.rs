@@ -19,11 +19,10 @@ use webhook_endpoints::domain::id::DeliveryId;
 use webhook_endpoints::domain::message::DeliveryTask;
 
 use crate::support::hand_clock::HandClock;
-use crate::support::history::Seed;
 use crate::support::matrix::Faults;
-use crate::support::published::attempt_message;
-use crate::support::queue::{endpoint_id, message};
+use crate::support::queue::{attempt_message, endpoint_id, message};
 use crate::support::receiver::Receiver;
+use crate::support::seeds::Seed;
 use crate::support::stage::Stage;
 use crate::support::{Answer, Options, TestApp, answer, eventually};
 
@@ -32,7 +31,7 @@ async fn stage() -> Stage {
 }
 
 async fn rotate(app: &TestApp, id: &str) -> Answer {
-    app.post(&format!("/{id}/rotate-secret")).await
+    app.api.post(&format!("/{id}/rotate-secret")).await
 }
 
 fn secret_of(rotated: &Answer) -> String {
@@ -44,13 +43,13 @@ async fn no_attempt_that_starts_after_a_rotation_is_signed_with_an_older_secret(
     const EVENTS: usize = 150;
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, first) = app.create_webhook(&receiver.url).await;
+    let (id, first) = app.api.create_webhook(&receiver.url).await;
     // The secrets, each with when its holder was told.
     let mut secrets: Vec<(Timestamp, String)> = vec![(Timestamp::MIN, first)];
     let done = AtomicBool::new(false);
     let publishing = async {
         for _ in 0..EVENTS / 5 {
-            join_all((0..5).map(|_| app.published("invoice.paid"))).await;
+            join_all((0..5).map(|_| app.api.published("invoice.paid"))).await;
         }
         let all = async || (receiver.received().len() >= EVENTS).then_some(());
         eventually("all events", all).await;
@@ -66,8 +65,8 @@ async fn no_attempt_that_starts_after_a_rotation_is_signed_with_an_older_secret(
 
     let arrived = receiver.received();
     let mut signing = BTreeSet::new();
-    for item in app.pages(&id, "limit=100", async || {}).await.concat() {
-        let delivery = app.delivery(&id, item).await;
+    for item in app.api.pages(&id, "limit=100", async || {}).await.concat() {
+        let delivery = app.api.delivery(&id, item).await;
         let event = delivery["eventId"].as_str().unwrap();
         let request = arrived.iter().find(|got| got.header("webhook-id") == event);
         let request = request.unwrap();
@@ -118,20 +117,20 @@ async fn a_deletion_among_other_calls_leaves_nothing() {
     let stage = Stage::start(Faults::default(), true, "1200,1200").await;
     let app = &stage.app;
     for _ in 0..15 {
-        let (id, _) = app.create_webhook(&stage.receiver.url).await;
-        app.published("invoice.paid").await;
+        let (id, _) = app.api.create_webhook(&stage.receiver.url).await;
+        app.api.published("invoice.paid").await;
         let path = format!("/{id}");
         let deliveries = format!("/{id}/deliveries");
         let patch = json!({"events": ["invoice.*"]});
         let (one, two, ping, rotated, updated, shown, history, _) = tokio::join!(
-            app.delete(&path),
-            app.delete(&path),
-            app.ping_preferring(&id, "wait=1"),
+            app.api.delete(&path),
+            app.api.delete(&path),
+            app.api.ping_preferring(&id, "wait=1"),
             rotate(app, &id),
-            app.put_json(&path, &patch),
-            app.get(&path),
-            app.get(&deliveries),
-            app.published("invoice.paid"),
+            app.api.put_json(&path, &patch),
+            app.api.get(&path),
+            app.api.get(&deliveries),
+            app.api.published("invoice.paid"),
         );
         assert!([one.status, two.status].contains(&StatusCode::NO_CONTENT));
         for deletion in [&one, &two] {
@@ -144,8 +143,8 @@ async fn a_deletion_among_other_calls_leaves_nothing() {
                 other.assert_error(404, "NOT_FOUND");
             }
         }
-        app.get(&path).await.assert_error(404, "NOT_FOUND");
-        assert_eq!(app.listed_ids().await, [stage.id.as_str()]);
+        app.api.get(&path).await.assert_error(404, "NOT_FOUND");
+        assert_eq!(app.api.listed_ids().await, [stage.id.as_str()]);
         stage.assert_endpoints_and_secrets_belong_together().await;
     }
     stage.comes_to_rest().await;
@@ -156,7 +155,7 @@ async fn of_creations_at_once_no_more_succeed_than_there_are_places() {
     for _ in 0..8 {
         let stage = stage().await;
         stage.fill(97).await;
-        let creations = join_all((0..8).map(|_| stage.app.try_create())).await;
+        let creations = join_all((0..8).map(|_| stage.app.api.try_create())).await;
         let (created, refused): (Vec<_>, Vec<_>) = creations
             .into_iter()
             .partition(|answer| answer.status == StatusCode::CREATED);
@@ -164,14 +163,14 @@ async fn of_creations_at_once_no_more_succeed_than_there_are_places() {
             answer.assert_error(409, "CONFLICT");
         }
         assert_eq!((created.len(), refused.len()), (3, 5));
-        assert_eq!(stage.app.listed_ids().await.len(), 4);
+        assert_eq!(stage.app.api.listed_ids().await.len(), 4);
         stage.assert_endpoints_and_secrets_belong_together().await;
     }
 }
 
 /// What is recorded of a delivery: its status, and the numbers of its attempts.
 async fn recorded(app: &TestApp, task: &DeliveryTask) -> Option<(DeliveryStatus, Vec<u32>)> {
-    let table = app.table();
+    let table = app.aws.table();
     let found = table.delivery(task.endpoint_id, task.delivery_id).await;
     let found = found.unwrap()?;
     let numbers: Vec<_> = found.attempts.iter().map(|one| one.number).collect();
@@ -195,8 +194,8 @@ async fn messages_in_any_order_and_number_never_take_a_delivery_back() {
             let status = if fails { 500 } else { 200 };
             ReceiverStatus::from_u16(status).unwrap().into_response()
         });
-        app.create_webhook(&receiver.await.url).await;
-        let first = app.first_attempt().await;
+        app.api.create_webhook(&receiver.await.url).await;
+        let first = app.queue.first_attempt().await;
         let mut messages = Vec::new();
         for attempt in [1, 1, 1, 2, 2, 2, 3, 3, 4, 4] {
             let task = DeliveryTask {
@@ -210,7 +209,7 @@ async fn messages_in_any_order_and_number_never_take_a_delivery_back() {
         let handling = async {
             for batch in messages.chunks(3) {
                 let batch = batch.iter().map(|body| message(Some("m"), body.clone()));
-                assert_eq!(app.handle(batch).await, Ok(Vec::new()), "seed {seed}");
+                assert_eq!(app.queue.handle(batch).await, Ok(Vec::new()), "seed {seed}");
             }
             done.store(true, Ordering::SeqCst);
         };
@@ -239,11 +238,11 @@ async fn messages_in_any_order_and_number_never_take_a_delivery_back() {
 async fn pages_that_are_read_while_others_write_skip_and_repeat_nothing() {
     let app = Arc::new(TestApp::start_with(Options::idle()).await);
     for _ in 0..5 {
-        let (id, _) = app.create_webhook("https://example.com/hook").await;
+        let (id, _) = app.api.create_webhook("https://example.com/hook").await;
         let endpoint = endpoint_id(&id);
         let mut before = Vec::new();
         for seed in [Seed::Delivered, Seed::Failed, Seed::Pending].repeat(8) {
-            before.push(app.seed(endpoint, seed).await);
+            before.push(app.aws.seed(endpoint, seed).await);
         }
         let stop = Arc::new(AtomicBool::new(false));
         let writers: Vec<_> = (0..3)
@@ -251,7 +250,7 @@ async fn pages_that_are_read_while_others_write_skip_and_repeat_nothing() {
                 let (app, stop) = (Arc::clone(&app), Arc::clone(&stop));
                 tokio::spawn(async move {
                     while !stop.load(Ordering::SeqCst) {
-                        app.seed(endpoint, Seed::Delivered).await;
+                        app.aws.seed(endpoint, Seed::Delivered).await;
                     }
                 })
             })
@@ -262,7 +261,7 @@ async fn pages_that_are_read_while_others_write_skip_and_repeat_nothing() {
             ("limit=2&status=FAILED", 1, 3),
             ("limit=3&status=PENDING", 2, 3),
         ] {
-            let seen = app.pages(&id, query, async || {}).await.concat();
+            let seen = app.api.pages(&id, query, async || {}).await.concat();
             assert!(seen.is_sorted_by(|newer, older| newer > older), "{seen:?}");
             let seen: BTreeSet<_> = seen.into_iter().collect();
             let mut expected = before.iter().skip(first).step_by(step);
@@ -285,13 +284,18 @@ async fn sweeps_at_once_make_each_attempt_count_once() {
         stage.clock.advance_millis(24 * 60 * 60 * 1000);
         stage.status.store(200, Ordering::SeqCst);
         let sweeps = ["one", "two", "three"].map(|id| message(Some(id), r#"{"kind":"sweep"}"#));
-        assert_eq!(stage.app.handle(sweeps).await, Ok(Vec::new()));
+        assert_eq!(stage.app.queue.handle(sweeps).await, Ok(Vec::new()));
         stage.comes_to_rest().await;
-        let history = stage.app.deliveries(&stage.id).await;
+        let history = stage.app.api.deliveries(&stage.id).await;
         assert_eq!(history.len(), 4);
         for item in history {
             let id = DeliveryId::parse(item["id"].as_str().unwrap()).unwrap();
-            let delivery = stage.app.table().delivery(endpoint_id(&stage.id), id).await;
+            let delivery = stage
+                .app
+                .aws
+                .table()
+                .delivery(endpoint_id(&stage.id), id)
+                .await;
             let delivery = delivery.unwrap().unwrap();
             assert_eq!(delivery.delivery.status, DeliveryStatus::Delivered);
             assert_eq!(delivery.attempts.len(), 2);
@@ -303,14 +307,14 @@ async fn sweeps_at_once_make_each_attempt_count_once() {
 async fn an_event_that_is_published_many_times_at_once_is_one_delivery_for_each_endpoint() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (one, _) = app.create_webhook(&receiver.url).await;
-    let (two, _) = app.create_webhook(&receiver.url).await;
+    let (one, _) = app.api.create_webhook(&receiver.url).await;
+    let (two, _) = app.api.create_webhook(&receiver.url).await;
     let mut events: BTreeMap<String, Value> = BTreeMap::new();
     for round in 0..8 {
         let key = format!("round-{round}");
         let body = json!({"type": "invoice.paid", "data": {"round": round}}).to_string();
         let publish = || {
-            let request = app.publishing().header("idempotency-key", &key);
+            let request = app.api.publishing().header("idempotency-key", &key);
             answer(request.body(body.clone()))
         };
         let answers = join_all((0..6).map(|_| publish())).await;
@@ -322,9 +326,9 @@ async fn an_event_that_is_published_many_times_at_once_is_one_delivery_for_each_
         events.insert(id.as_str().unwrap().to_owned(), id);
     }
     assert_eq!(events.len(), 8);
-    app.queue_is_empty().await;
+    app.queue.queue_is_empty().await;
     for id in [one, two] {
-        let history = app.deliveries(&id).await;
+        let history = app.api.deliveries(&id).await;
         assert_eq!(history.len(), 8);
         assert!(history.iter().all(|item| item["status"] == "DELIVERED"));
         assert!(history.iter().all(|item| item["attempts"] == 1));

@@ -21,7 +21,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 async fn start(url: &str) -> (TestApp, HandClock, String) {
     let clock = HandClock::at(START);
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
-    let (id, _) = app.create_webhook(url).await;
+    let (id, _) = app.api.create_webhook(url).await;
     (app, clock, id)
 }
 
@@ -30,7 +30,7 @@ async fn recover(app: &TestApp, id: &str, since: Timestamp, until: Option<Timest
     if let Some(until) = until {
         body["until"] = json!(until.to_string());
     }
-    app.post_json(&format!("/{id}/recover"), &body).await
+    app.api.post_json(&format!("/{id}/recover"), &body).await
 }
 
 #[track_caller]
@@ -45,7 +45,7 @@ fn assert_accepted(answer: &Answer, deliveries: u32) {
 async fn recovered(app: &TestApp) -> (Vec<DeliveryTask>, usize) {
     let (mut tasks, mut chunks) = (Vec::new(), 0);
     loop {
-        let queued = app.all_queued().await;
+        let queued = app.queue.all_queued().await;
         if queued.is_empty() {
             return (tasks, chunks);
         }
@@ -55,7 +55,7 @@ async fn recovered(app: &TestApp) -> (Vec<DeliveryTask>, usize) {
                 Message::Delivery(task) => tasks.push(task),
                 Message::Recover(_) => {
                     chunks += 1;
-                    app.handle_one(body).await;
+                    app.queue.handle_one(body).await;
                 }
                 other => panic!("{other:?}"),
             }
@@ -71,16 +71,20 @@ fn events(tasks: &[DeliveryTask]) -> BTreeSet<EventId> {
 async fn what_failed_is_sent_again_under_the_same_webhook_ids() {
     let receiver = Receiver::answering(200, "").await;
     let (app, clock, id) = start(&receiver.url).await;
-    let failed = app.seed_failures(endpoint_id(&id), 3, clock.now()).await;
-    app.seed_event(endpoint_id(&id), "invoice.paid", clock.now(), 200)
+    let failed = app
+        .aws
+        .seed_failures(endpoint_id(&id), 3, clock.now())
+        .await;
+    app.aws
+        .seed_event(endpoint_id(&id), "invoice.paid", clock.now(), 200)
         .await;
     clock.advance(HOUR);
-    let history = app.deliveries(&id).await;
+    let history = app.api.deliveries(&id).await;
     let accepted = recover(&app, &id, clock.now() - HOUR, None).await;
     assert_accepted(&accepted, 3);
     // In the background, so not yet.
     assert_eq!(receiver.received().len(), 0);
-    app.settle().await;
+    app.queue.settle().await;
 
     let received = receiver.received();
     let sent: BTreeSet<_> = received.iter().map(|r| r.header("webhook-id")).collect();
@@ -91,7 +95,7 @@ async fn what_failed_is_sent_again_under_the_same_webhook_ids() {
     let payload = format!(r#"{{"event":"{event}"}}"#);
     assert_eq!(String::from_utf8_lossy(&received[0].body), payload);
     // New deliveries, beside the old ones as they were.
-    let now = app.deliveries(&id).await;
+    let now = app.api.deliveries(&id).await;
     assert_eq!(now.len(), history.len() + 3);
     assert_eq!(now[3..], history);
     for item in &now[..3] {
@@ -104,7 +108,7 @@ async fn what_failed_is_sent_again_under_the_same_webhook_ids() {
 async fn since_is_inclusive_and_until_exclusive() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
-    let failed = app.seed_failures(endpoint_id(&id), 5, first).await;
+    let failed = app.aws.seed_failures(endpoint_id(&id), 5, first).await;
     clock.advance(HOUR);
     let (since, until) = (
         first + Duration::from_millis(1),
@@ -124,14 +128,16 @@ async fn since_is_inclusive_and_until_exclusive() {
 async fn only_what_failed_and_is_no_test_ping_is_sent_again() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let endpoint = endpoint_id(&id);
-    let (other, _) = app.create_webhook("https://example.com/other").await;
+    let (other, _) = app.api.create_webhook("https://example.com/other").await;
     let now = clock.now();
-    app.seed_event(endpoint, "test.ping", now, 500).await;
-    app.seed_event(endpoint, "invoice.paid", now, 200).await;
-    app.seed_failures(endpoint_id(&other), 2, now).await;
+    app.aws.seed_event(endpoint, "test.ping", now, 500).await;
+    app.aws.seed_event(endpoint, "invoice.paid", now, 200).await;
+    app.aws.seed_failures(endpoint_id(&other), 2, now).await;
     let expired = now - app.deliverer.retention - HOUR;
-    app.seed_event(endpoint, "invoice.paid", expired, 500).await;
-    let failed = app.seed_failures(endpoint, 1, now).await;
+    app.aws
+        .seed_event(endpoint, "invoice.paid", expired, 500)
+        .await;
+    let failed = app.aws.seed_failures(endpoint, 1, now).await;
     clock.advance(HOUR);
     let since = expired - HOUR;
     assert_accepted(&recover(&app, &id, since, None).await, 1);
@@ -143,7 +149,7 @@ async fn only_what_failed_and_is_no_test_ping_is_sent_again() {
 async fn a_recovery_of_more_than_a_chunk_goes_on_until_all_is_sent() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
-    let failed = app.seed_failures(endpoint_id(&id), 1001, first).await;
+    let failed = app.aws.seed_failures(endpoint_id(&id), 1001, first).await;
     clock.advance(HOUR);
     assert_accepted(&recover(&app, &id, first, None).await, 1001);
     let (tasks, chunks) = recovered(&app).await;
@@ -164,15 +170,15 @@ async fn a_chunk_that_is_cut_off_is_made_again_with_the_same_deliveries() {
     ] {
         let (app, clock, id) = start("https://example.com/hook").await;
         let first = clock.now();
-        let failed = app.seed_failures(endpoint_id(&id), 501, first).await;
+        let failed = app.aws.seed_failures(endpoint_id(&id), 501, first).await;
         clock.advance(HOUR);
         assert_accepted(&recover(&app, &id, first, None).await, 501);
-        let message = app.all_queued().await;
-        app.wire.break_from(call, first_call, fault);
-        let back = app.handle(message.clone()).await.unwrap();
+        let message = app.queue.all_queued().await;
+        app.aws.wire.break_from(call, first_call, fault);
+        let back = app.queue.handle(message.clone()).await.unwrap();
         assert_eq!(back.len(), 1, "{call} {fault:?}");
-        app.wire.mend();
-        assert_eq!(app.handle(message).await, Ok(Vec::new()));
+        app.aws.wire.mend();
+        assert_eq!(app.queue.handle(message).await, Ok(Vec::new()));
         let (tasks, _) = recovered(&app).await;
         let ids: BTreeSet<_> = tasks.iter().map(|task| task.delivery_id).collect();
         assert_eq!(ids.len(), 501, "{call} {fault:?}");
@@ -184,7 +190,7 @@ async fn a_chunk_that_is_cut_off_is_made_again_with_the_same_deliveries() {
 async fn a_recovery_makes_no_more_deliveries_than_it_may() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
-    let failed = app.seed_failures(endpoint_id(&id), 10, first).await;
+    let failed = app.aws.seed_failures(endpoint_id(&id), 10, first).await;
     clock.advance(HOUR);
     let recovery = Recovery {
         id: EventId::new(),
@@ -195,9 +201,10 @@ async fn a_recovery_makes_no_more_deliveries_than_it_may() {
         before: DeliveryId::MAX,
         remaining: 4,
     };
-    let counted = app.table().count_failed(&recovery, clock.now()).await;
+    let counted = app.aws.table().count_failed(&recovery, clock.now()).await;
     assert_eq!(counted.unwrap(), 4);
-    app.handle_one(Message::Recover(recovery).to_json().unwrap())
+    app.queue
+        .handle_one(Message::Recover(recovery).to_json().unwrap())
         .await;
     let (tasks, _) = recovered(&app).await;
     // The newest ones.
@@ -209,38 +216,39 @@ async fn a_recovery_that_comes_again_makes_the_same_deliveries() {
     let receiver = Receiver::answering(410, "").await;
     let (app, clock, id) = start(&receiver.url).await;
     let first = clock.now();
-    app.seed_failures(endpoint_id(&id), 3, first).await;
+    app.aws.seed_failures(endpoint_id(&id), 3, first).await;
     clock.advance(HOUR);
     // A span that has not ended yet, in which the new deliveries themselves fail.
     let until = clock.now() + HOUR;
     assert_accepted(&recover(&app, &id, first, Some(until)).await, 3);
-    let message = app.all_queued().await;
-    assert_eq!(app.handle(message.clone()).await, Ok(Vec::new()));
+    let message = app.queue.all_queued().await;
+    assert_eq!(app.queue.handle(message.clone()).await, Ok(Vec::new()));
     let (once, _) = recovered(&app).await;
     for task in &once {
-        app.attempt(task).await;
+        app.queue.attempt(task).await;
     }
-    assert_eq!(app.deliveries(&id).await.len(), 6);
+    assert_eq!(app.api.deliveries(&id).await.len(), 6);
     clock.advance_millis(6 * 60 * 1000);
-    assert_eq!(app.handle(message).await, Ok(Vec::new()));
+    assert_eq!(app.queue.handle(message).await, Ok(Vec::new()));
     let (again, _) = recovered(&app).await;
     let ids = |tasks: &[DeliveryTask]| -> BTreeSet<_> {
         tasks.iter().map(|task| task.delivery_id).collect()
     };
     assert_eq!(ids(&again), ids(&once));
-    app.put_json(&format!("/{id}"), &json!({"active": true}))
+    app.api
+        .put_json(&format!("/{id}"), &json!({"active": true}))
         .await;
     for task in &again {
-        app.attempt(task).await;
+        app.queue.attempt(task).await;
     }
-    assert_eq!(app.deliveries(&id).await.len(), 6);
+    assert_eq!(app.api.deliveries(&id).await.len(), 6);
 }
 
 #[tokio::test]
 async fn a_second_recovery_sends_the_same_once_more() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
-    app.seed_failures(endpoint_id(&id), 2, first).await;
+    app.aws.seed_failures(endpoint_id(&id), 2, first).await;
     clock.advance(HOUR);
     let mut made = BTreeSet::new();
     for _ in 0..2 {
@@ -256,39 +264,40 @@ async fn nothing_to_recover_costs_no_message() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let since = clock.now() - HOUR;
     // The first call looks up the key as well.
-    app.get("").await;
-    app.wire.take();
+    app.api.get("").await;
+    app.aws.wire.take();
     assert_accepted(&recover(&app, &id, since, None).await, 0);
-    assert_eq!(app.wire.take(), ["GetItem", "Query"]);
-    app.seed_failures(endpoint_id(&id), 1, since).await;
-    app.wire.take();
+    assert_eq!(app.aws.wire.take(), ["GetItem", "Query"]);
+    app.aws.seed_failures(endpoint_id(&id), 1, since).await;
+    app.aws.wire.take();
     assert_accepted(&recover(&app, &id, since, None).await, 1);
-    assert_eq!(app.wire.take(), ["GetItem", "Query", "SendMessage"]);
+    assert_eq!(app.aws.wire.take(), ["GetItem", "Query", "SendMessage"]);
 }
 
 #[tokio::test]
 async fn an_endpoint_that_is_inactive_or_missing_recovers_nothing() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
-    app.seed_failures(endpoint_id(&id), 1, first).await;
+    app.aws.seed_failures(endpoint_id(&id), 1, first).await;
     clock.advance(HOUR);
-    app.put_json(&format!("/{id}"), &json!({"active": false}))
+    app.api
+        .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
     let refused = recover(&app, &id, first, None).await;
     refused.assert_error(409, "CONFLICT");
     let missing = EndpointId::new().to_string();
     let refused = recover(&app, &missing, first, None).await;
     refused.assert_error(404, "NOT_FOUND");
-    assert!(app.all_queued().await.is_empty());
+    assert!(app.queue.all_queued().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_recovery_that_the_queue_did_not_take_is_not_accepted() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
-    app.seed_failures(endpoint_id(&id), 1, first).await;
+    app.aws.seed_failures(endpoint_id(&id), 1, first).await;
     clock.advance(HOUR);
-    app.wire.break_calls(&["SendMessage"], Fault::Before);
+    app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     let refused = recover(&app, &id, first, None).await;
     refused.assert_error(503, "UNAVAILABLE");
 }
@@ -321,7 +330,7 @@ async fn all_faults_of_a_recovery_are_told_at_once() {
             &["event", "since", "status", "until"],
         ),
     ] {
-        app.post_json(&path, &body).await.assert_invalid(faults);
+        app.api.post_json(&path, &body).await.assert_invalid(faults);
     }
-    assert!(app.all_queued().await.is_empty());
+    assert!(app.queue.all_queued().await.is_empty());
 }

@@ -13,9 +13,9 @@ use crate::support::{Options, TestApp, fields};
 async fn delivered() -> (TestApp, Receiver, String, String) {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
     let path = format!("/{id}/deliveries/{}/resend", task.delivery_id);
     (app, receiver, id, path)
 }
@@ -25,13 +25,13 @@ async fn a_resent_delivery_is_a_new_one_of_the_same_event() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, secret) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
-    let first = app.only_delivery(&id).await;
+    let (id, secret) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
+    let first = app.api.only_delivery(&id).await;
     clock.advance_millis(60 * 1000);
     let path = format!("/{id}/deliveries/{}/resend", task.delivery_id);
-    let resent = app.post(&path).await;
+    let resent = app.api.post(&path).await;
     assert_eq!(resent.status, StatusCode::ACCEPTED);
     let new = resent.data();
     assert_eq!(fields(new), DELIVERY_FIELDS);
@@ -43,9 +43,9 @@ async fn a_resent_delivery_is_a_new_one_of_the_same_event() {
     assert_eq!(*new, expected);
     assert_ne!(new["id"], first["id"]);
     // The newest of the history, beside the first one as it was.
-    assert_eq!(app.deliveries(&id).await, [new.clone(), first.clone()]);
+    assert_eq!(app.api.deliveries(&id).await, [new.clone(), first.clone()]);
 
-    app.settle().await;
+    app.queue.settle().await;
     let received = receiver.received();
     assert_eq!(received.len(), 2);
     assert_eq!(received[0].body, received[1].body);
@@ -53,7 +53,7 @@ async fn a_resent_delivery_is_a_new_one_of_the_same_event() {
         assert_eq!(request.header("webhook-id"), task.event_id.to_string());
         assert!(request.was_signed_with(&secret));
     }
-    let history = app.deliveries(&id).await;
+    let history = app.api.deliveries(&id).await;
     assert_eq!(history[0]["id"], new["id"]);
     assert_eq!(history[0]["status"], "DELIVERED");
     assert_eq!(history[1], first);
@@ -62,26 +62,28 @@ async fn a_resent_delivery_is_a_new_one_of_the_same_event() {
 #[tokio::test]
 async fn resending_costs_a_read_a_message_and_a_record() {
     let (app, _, _, path) = delivered().await;
-    app.wire.take();
-    app.post(&path).await;
+    app.aws.wire.take();
+    app.api.post(&path).await;
     let cost = ["BatchGetItem", "PutItem", "SendMessage"];
-    assert_eq!(app.wire.take(), cost);
+    assert_eq!(app.aws.wire.take(), cost);
 }
 
 #[tokio::test]
 async fn a_resent_delivery_is_retried_like_any_other() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.post(&format!("/{id}/deliveries/{}/resend", task.delivery_id))
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.api
+        .post(&format!("/{id}/deliveries/{}/resend", task.delivery_id))
         .await
         .assert_error(404, "NOT_FOUND");
-    app.attempt(&task).await;
-    app.post(&format!("/{id}/deliveries/{}/resend", task.delivery_id))
+    app.queue.attempt(&task).await;
+    app.api
+        .post(&format!("/{id}/deliveries/{}/resend", task.delivery_id))
         .await;
-    app.settle().await;
-    let newest = app.deliveries(&id).await.remove(0);
+    app.queue.settle().await;
+    let newest = app.api.deliveries(&id).await.remove(0);
     assert_eq!(newest["status"], "PENDING");
     assert_eq!(newest["attempts"], 1);
     assert!(newest["nextRetryAt"].is_string());
@@ -90,54 +92,57 @@ async fn a_resent_delivery_is_retried_like_any_other() {
 #[tokio::test]
 async fn an_inactive_endpoint_is_sent_nothing_again() {
     let (app, receiver, id, path) = delivered().await;
-    app.put_json(&format!("/{id}"), &json!({"active": false}))
+    app.api
+        .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
-    app.post(&path).await.assert_error(409, "CONFLICT");
-    app.settle().await;
+    app.api.post(&path).await.assert_error(409, "CONFLICT");
+    app.queue.settle().await;
     receiver.only();
-    app.only_delivery(&id).await;
+    app.api.only_delivery(&id).await;
 }
 
 #[tokio::test]
 async fn a_resent_ping_is_the_same_ping_and_has_one_attempt() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let ping = app.ping_preferring(&id, "respond-async").await;
-    app.settle().await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let ping = app.api.ping_preferring(&id, "respond-async").await;
+    app.queue.settle().await;
     let ping = ping.data()["deliveryId"].as_str().unwrap();
-    app.post(&format!("/{id}/deliveries/{ping}/resend")).await;
-    app.settle().await;
+    app.api
+        .post(&format!("/{id}/deliveries/{ping}/resend"))
+        .await;
+    app.queue.settle().await;
     let received = receiver.received();
     assert_eq!(received.len(), 2);
     assert_eq!(received[0].body, received[1].body);
     assert!(received.iter().all(|r| r.header("webhook-id") == ping));
-    let history = app.deliveries(&id).await;
+    let history = app.api.deliveries(&id).await;
     assert!(history.iter().all(|item| item["status"] == "FAILED"));
-    assert_eq!(app.delayed().await, 0);
+    assert_eq!(app.queue.delayed().await, 0);
 }
 
 #[tokio::test]
 async fn what_the_queue_did_not_take_is_not_in_the_history() {
     let (app, receiver, id, path) = delivered().await;
-    app.wire.break_calls(&["SendMessage"], Fault::Before);
-    app.post(&path).await.assert_error(503, "UNAVAILABLE");
-    app.wire.mend();
-    app.settle().await;
+    app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
+    app.api.post(&path).await.assert_error(503, "UNAVAILABLE");
+    app.aws.wire.mend();
+    app.queue.settle().await;
     receiver.only();
-    app.only_delivery(&id).await;
+    app.api.only_delivery(&id).await;
 }
 
 #[tokio::test]
 async fn a_resent_delivery_that_was_not_recorded_is_in_the_history_once_it_is_made() {
     let (app, receiver, id, path) = delivered().await;
-    app.wire.break_calls(&["PutItem"], Fault::Before);
-    let resent = app.post(&path).await;
+    app.aws.wire.break_calls(&["PutItem"], Fault::Before);
+    let resent = app.api.post(&path).await;
     assert_eq!(resent.status, StatusCode::ACCEPTED);
-    app.wire.mend();
-    app.settle().await;
+    app.aws.wire.mend();
+    app.queue.settle().await;
     assert_eq!(receiver.received().len(), 2);
-    let newest = app.deliveries(&id).await.remove(0);
+    let newest = app.api.deliveries(&id).await.remove(0);
     assert_eq!(newest["id"], resent.data()["id"]);
     assert_eq!(newest["status"], "DELIVERED");
     assert_ne!(newest["deliveredAt"], Value::Null);

@@ -13,7 +13,7 @@ use webhook_endpoints::domain::retry::RetrySchedule;
 
 use crate::support::hand_clock::HandClock;
 use crate::support::names::{Names, REFUSED};
-use crate::support::published::next;
+use crate::support::queue::next;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp};
 
@@ -78,7 +78,11 @@ async fn due(
 async fn scheduled(app: &TestApp) -> usize {
     let mut found = 0;
     for shard in 0..Table::SCHEDULE_SHARDS {
-        let due = app.table().due_attempts(shard, Timestamp::MAX, 10).await;
+        let due = app
+            .aws
+            .table()
+            .due_attempts(shard, Timestamp::MAX, 10)
+            .await;
         found += due.unwrap().len();
     }
     found
@@ -87,7 +91,7 @@ async fn scheduled(app: &TestApp) -> usize {
 /// What a sweep puts on the queue. The first two retries wait on the queue by
 /// themselves, for seconds of the real clock, and don't count.
 async fn swept(app: &TestApp) -> Vec<DeliveryTask> {
-    let mut swept = app.sweep().await;
+    let mut swept = app.queue.sweep().await;
     swept.retain(|task| task.attempt > 3);
     swept
 }
@@ -100,25 +104,25 @@ async fn a_delivery_is_tried_ten_times_over_the_whole_schedule_and_has_failed() 
     options.settings.disable_after = Duration::from_secs(30 * 24 * HOUR);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(500, "no").await;
-    let (id, secret) = app.create_webhook(&receiver.url).await;
-    let mut task = app.first_attempt().await;
+    let (id, secret) = app.api.create_webhook(&receiver.url).await;
+    let mut task = app.queue.first_attempt().await;
     for (index, wait) in WAITS.iter().enumerate() {
         let number = index + 1;
         assert_eq!(task.attempt as usize, number);
-        app.attempt(&task).await;
-        let item = app.only_delivery(&id).await;
+        app.queue.attempt(&task).await;
+        let item = app.api.only_delivery(&id).await;
         assert_eq!(item["status"], "PENDING");
         assert_eq!(item["attempts"], number);
         assert_eq!(item["responseStatus"], 500);
         assert_eq!(item["deliveredAt"], Value::Null);
-        let delivery = app.delivery(&id, task.delivery_id).await;
+        let delivery = app.api.delivery(&id, task.delivery_id).await;
         let waited = wait_of(&delivery) / *wait as f64;
         // Times are shown in whole milliseconds.
         assert!((0.7995..1.2005).contains(&waited), "{waited} of {wait} s");
         task = due(&app, &clock, &task, &delivery).await;
     }
-    app.attempt(&task).await;
-    let delivery = app.delivery(&id, task.delivery_id).await;
+    app.queue.attempt(&task).await;
+    let delivery = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(delivery["status"], "FAILED");
     assert_eq!(delivery["attempts"], 10);
     assert_eq!(delivery["nextRetryAt"], Value::Null);
@@ -149,24 +153,24 @@ async fn a_retry_that_succeeds_ends_the_delivery() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let (receiver, status) = Receiver::switched().await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
-    assert_eq!(app.delayed().await, 1);
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
+    assert_eq!(app.queue.delayed().await, 1);
     clock.advance_millis(5_000);
     status.store(204, Ordering::SeqCst);
-    app.attempt(&next(&task)).await;
-    let delivered = app.delivery(&id, task.delivery_id).await;
+    app.queue.attempt(&next(&task)).await;
+    let delivered = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(delivered["status"], "DELIVERED");
     assert_eq!(delivered["attempts"], 2);
     assert_eq!(delivered["responseStatus"], 204);
     assert_eq!(delivered["nextRetryAt"], Value::Null);
     assert!(time(&delivered["deliveredAt"]) >= clock.now());
     // No third attempt was put anywhere.
-    assert_eq!(app.delayed().await, 1);
-    app.attempt(&next(&next(&task))).await;
+    assert_eq!(app.queue.delayed().await, 1);
+    app.queue.attempt(&next(&next(&task))).await;
     assert_eq!(receiver.received().len(), 2);
-    assert_eq!(app.delivery(&id, task.delivery_id).await, delivered);
+    assert_eq!(app.api.delivery(&id, task.delivery_id).await, delivered);
 }
 
 #[tokio::test]
@@ -175,12 +179,12 @@ async fn short_waits_are_spent_on_the_queue() {
     options.settings.schedule = "1,1".parse::<RetrySchedule>().unwrap();
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(500, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    app.published("invoice.paid").await;
-    let failed = app.newest_becomes(&id, "FAILED").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.published("invoice.paid").await;
+    let failed = app.api.newest_becomes(&id, "FAILED").await;
     assert_eq!(failed["attempts"], 3);
     assert_eq!(receiver.received().len(), 3);
-    app.queue_is_empty().await;
+    app.queue.queue_is_empty().await;
 }
 
 /// Answers with this status and `Retry-After`.
@@ -194,10 +198,10 @@ async fn asking_to_wait(status: u16, retry_after: String) -> Receiver {
 async fn wait_after(clock: &HandClock, status: u16, retry_after: &str) -> f64 {
     let app = TestApp::start_with(Options::stepwise_by(clock)).await;
     let receiver = asking_to_wait(status, retry_after.to_owned()).await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
-    wait_of(&app.delivery(&id, task.delivery_id).await)
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
+    wait_of(&app.api.delivery(&id, task.delivery_id).await)
 }
 
 #[tokio::test]
@@ -229,11 +233,11 @@ async fn a_long_wait_that_a_receiver_asks_for_is_spent_in_the_table() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = asking_to_wait(503, "3600".to_owned()).await;
-    app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
-    assert_eq!(app.delayed().await, 0);
-    let table = app.table();
+    app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
+    assert_eq!(app.queue.delayed().await, 0);
+    let table = app.aws.table();
     let due = table.due_attempts(
         // Which one is a matter of the id.
         task.delivery_id.as_bytes()[15] % Table::SCHEDULE_SHARDS,
@@ -251,16 +255,16 @@ async fn a_refused_address_is_not_tried_again() {
     let mut options = Options::stepwise();
     options.sender.resolver = Names::always(&[REFUSED]);
     let app = TestApp::start_with(options).await;
-    let (id, _) = app.create_webhook("http://receiver.example.com/").await;
-    let task = app.first_attempt().await;
-    app.attempt(&task).await;
-    let failed = app.delivery(&id, task.delivery_id).await;
+    let (id, _) = app.api.create_webhook("http://receiver.example.com/").await;
+    let task = app.queue.first_attempt().await;
+    app.queue.attempt(&task).await;
+    let failed = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(failed["status"], "FAILED");
     assert_eq!(failed["attempts"], 1);
     assert_eq!(failed["responseStatus"], Value::Null);
     assert_eq!(failed["nextRetryAt"], Value::Null);
-    assert_eq!(app.delayed().await, 0);
-    assert_eq!(app.sweep().await, []);
+    assert_eq!(app.queue.delayed().await, 0);
+    assert_eq!(app.queue.sweep().await, []);
 }
 
 #[tokio::test]
@@ -272,13 +276,13 @@ async fn a_redirect_and_a_receiver_that_is_not_there_are_tried_again() {
     let redirecting = redirecting.await;
     let nowhere = "http://127.0.0.1:1/hook".to_owned();
     for (url, status) in [(redirecting.url, json!(302)), (nowhere, Value::Null)] {
-        let (id, _) = app.subscribe(&url, &["invoice.paid"]).await;
-        let task = app.first_attempt().await;
-        app.attempt(&task).await;
-        let item = app.only_delivery(&id).await;
+        let (id, _) = app.api.subscribe(&url, &["invoice.paid"]).await;
+        let task = app.queue.first_attempt().await;
+        app.queue.attempt(&task).await;
+        let item = app.api.only_delivery(&id).await;
         assert_eq!(item["status"], "PENDING");
         assert_eq!(item["responseStatus"], status);
         assert!(item["nextRetryAt"].is_string(), "{item}");
-        app.delete(&format!("/{id}")).await;
+        app.api.delete(&format!("/{id}")).await;
     }
 }

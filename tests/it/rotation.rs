@@ -17,12 +17,12 @@ fn secret_of(rotated: &Answer) -> String {
 }
 
 async fn rotate(app: &TestApp, id: &str) -> Answer {
-    app.post(&format!("/{id}/rotate-secret")).await
+    app.api.post(&format!("/{id}/rotate-secret")).await
 }
 
 /// Pings, and returns what arrived.
 async fn ping(app: &TestApp, id: &str, receiver: &Receiver) -> Received {
-    let ping = app.ping(id).await;
+    let ping = app.api.ping(id).await;
     assert_eq!(ping["success"], true, "{ping:?}");
     let received = receiver.received().into_iter();
     let mut those = received.filter(|request| request.header("webhook-id") == ping["deliveryId"]);
@@ -33,7 +33,7 @@ async fn ping(app: &TestApp, id: &str, receiver: &Receiver) -> Received {
 async fn after_the_answer_of_a_rotation_only_the_new_secret_signs() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, mut secret) = app.create_webhook(&receiver.url).await;
+    let (id, mut secret) = app.api.create_webhook(&receiver.url).await;
     for _ in 0..3 {
         // From here on the delivery function has the secret in memory.
         assert!(ping(&app, &id, &receiver).await.is_signed_with(&secret));
@@ -56,7 +56,7 @@ async fn a_ping_that_waited_in_the_queue_is_signed_with_the_secret_of_its_attemp
     })
     .await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, old) = app.create_webhook(&receiver.url).await;
+    let (id, old) = app.api.create_webhook(&receiver.url).await;
     enqueue(&app, &id).await;
     attempt_next(&app).await;
     assert!(receiver.only().is_signed_with(&old));
@@ -71,17 +71,18 @@ async fn a_ping_that_waited_in_the_queue_is_signed_with_the_secret_of_its_attemp
 }
 
 async fn enqueue(app: &TestApp, id: &str) {
-    let ping = app.ping_preferring(id, "respond-async").await;
+    let ping = app.api.ping_preferring(id, "respond-async").await;
     assert_eq!(ping.status, StatusCode::ACCEPTED);
 }
 
 /// Has the delivery function handle a message of the queue.
 async fn attempt_next(app: &TestApp) {
     let received = app
+        .aws
         .clients
         .sqs
         .receive_message()
-        .queue_url(&app.resources.queue_url)
+        .queue_url(&app.aws.resources.queue_url)
         .send()
         .await
         .unwrap();
@@ -96,17 +97,17 @@ async fn an_attempt_is_dated_before_it_reads_which_secret_signs() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.create_webhook(&receiver.url).await;
-    let task = app.first_attempt().await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
     let begun = clock.now();
     // Reading takes its time, in which a rotation may be answered.
     let late = clock.clone();
-    app.wire.disturb(move |_| {
+    app.aws.wire.disturb(move |_| {
         late.advance_millis(2000);
         None
     });
-    app.attempt(&task).await;
-    let delivery = app.delivery(&id, task.delivery_id).await;
+    app.queue.attempt(&task).await;
+    let delivery = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(delivery["attemptLog"][0]["startedAt"], iso_millis(begun));
     let signed: i64 = receiver.only().header("webhook-timestamp").parse().unwrap();
     assert_eq!(signed, begun.as_second());
@@ -116,7 +117,7 @@ async fn an_attempt_is_dated_before_it_reads_which_secret_signs() {
 async fn of_rotations_at_once_only_the_secret_of_a_winner_signs() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, first) = app.create_webhook(&receiver.url).await;
+    let (id, first) = app.api.create_webhook(&receiver.url).await;
     let mut answered = vec![first];
     let mut conflicts = 0;
     // Rotations that happen not to meet all win, one after the other.
@@ -147,20 +148,20 @@ async fn of_rotations_at_once_only_the_secret_of_a_winner_signs() {
 #[tokio::test]
 async fn what_is_deleted_or_never_was_has_no_secret_to_rotate() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
-    app.delete(&format!("/{id}")).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.api.delete(&format!("/{id}")).await;
     for missing in [id, EndpointId::new().to_string()] {
         rotate(&app, &missing).await.assert_error(404, "NOT_FOUND");
     }
-    assert!(app.secret_names().await.is_empty());
+    assert!(app.aws.secret_names().await.is_empty());
 }
 
 #[tokio::test]
 async fn a_rotation_leaves_the_secrets_of_other_endpoints() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (rotated, _) = app.create_webhook(&receiver.url).await;
-    let (other, secret) = app.create_webhook(&receiver.url).await;
+    let (rotated, _) = app.api.create_webhook(&receiver.url).await;
+    let (other, secret) = app.api.create_webhook(&receiver.url).await;
     secret_of(&rotate(&app, &rotated).await);
     assert!(ping(&app, &other, &receiver).await.is_signed_with(&secret));
 }

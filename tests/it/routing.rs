@@ -11,7 +11,7 @@ use crate::support::{Answer, TestApp, answer, fields};
 #[tokio::test]
 async fn unknown_routes_are_not_found_with_and_without_a_key() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let app_id = app.app_id;
     for path in [
         "/".to_owned(),
@@ -26,9 +26,10 @@ async fn unknown_routes_are_not_found_with_and_without_a_key() {
         format!("//apps/{app_id}/webhooks"),
     ] {
         for method in [Method::GET, Method::POST] {
-            let bare = app.bare(method.clone(), &path);
+            let bare = app.api.bare(method.clone(), &path);
             answer(bare).await.assert_error(404, "NOT_FOUND");
             let keyed = app
+                .api
                 .bare(method, &path)
                 .header("x-api-key", app.key.expose());
             answer(keyed).await.assert_error(404, "NOT_FOUND");
@@ -39,7 +40,7 @@ async fn unknown_routes_are_not_found_with_and_without_a_key() {
 #[tokio::test]
 async fn a_method_that_a_path_does_not_take_is_refused_with_those_it_takes() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let paths = [
         (String::new(), "GET HEAD POST"),
         (format!("/{id}"), "DELETE GET HEAD PUT"),
@@ -54,7 +55,7 @@ async fn a_method_that_a_path_does_not_take_is_refused_with_those_it_takes() {
                 continue;
             }
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            let refused = answer(app.request(method.clone(), &path)).await;
+            let refused = answer(app.api.request(method.clone(), &path)).await;
             if method == Method::HEAD {
                 assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
             } else {
@@ -70,15 +71,15 @@ async fn a_method_that_a_path_does_not_take_is_refused_with_those_it_takes() {
 #[tokio::test]
 async fn head_answers_what_get_answers_without_the_body() {
     let app = TestApp::start().await;
-    let (id, _) = app.create_webhook("https://example.com/hook").await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     for path in [
         String::new(),
         format!("/{id}"),
         format!("/{id}/deliveries"),
         format!("/{}", AppId::new()),
     ] {
-        let get = answer(app.request(Method::GET, &path)).await;
-        let head = answer(app.request(Method::HEAD, &path)).await;
+        let get = answer(app.api.request(Method::GET, &path)).await;
+        let head = answer(app.api.request(Method::HEAD, &path)).await;
         assert_eq!(head.status, get.status, "{path}");
         assert!(head.body.is_null(), "{path}");
         for header in ["content-type", "content-length"] {
@@ -90,12 +91,15 @@ async fn head_answers_what_get_answers_without_the_body() {
 #[tokio::test]
 async fn every_error_has_the_same_envelope() {
     let app = TestApp::start().await;
-    let put = || app.request(Method::PUT, &format!("/{}", AppId::new()));
+    let put = || app.api.request(Method::PUT, &format!("/{}", AppId::new()));
     let errors: [(u16, Answer); 6] = [
-        (401, answer(app.bare(Method::GET, "/apps/x/webhooks")).await),
-        (404, app.get(&format!("/{}", AppId::new())).await),
-        (404, answer(app.bare(Method::GET, "/")).await),
-        (405, answer(app.request(Method::PATCH, "")).await),
+        (
+            401,
+            answer(app.api.bare(Method::GET, "/apps/x/webhooks")).await,
+        ),
+        (404, app.api.get(&format!("/{}", AppId::new())).await),
+        (404, answer(app.api.bare(Method::GET, "/")).await),
+        (405, answer(app.api.request(Method::PATCH, "")).await),
         (413, answer(put().json(&json!("x".repeat(65_536)))).await),
         (415, answer(put().body("{}")).await),
     ];
@@ -119,11 +123,13 @@ async fn every_answer_has_a_request_id_of_its_own() {
     let mut ids = BTreeSet::new();
     for _ in 0..3 {
         let requests = [
-            app.request(Method::GET, ""),
-            app.bare(Method::GET, ""),
-            app.request(Method::PATCH, ""),
+            app.api.request(Method::GET, ""),
+            app.api.bare(Method::GET, ""),
+            app.api.request(Method::PATCH, ""),
             // The id is the service's, whatever a caller says.
-            app.request(Method::GET, "").header("x-request-id", "mine"),
+            app.api
+                .request(Method::GET, "")
+                .header("x-request-id", "mine"),
         ];
         for request in requests {
             let found = answer(request).await.headers["x-request-id"].clone();

@@ -44,15 +44,16 @@ fn assert_clean(text: &str, secrets: &[String], app: &TestApp) {
 async fn the_table_holds_no_secret_and_no_key() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "thank you").await;
-    let (id, first) = app.create_webhook(&receiver.url).await;
-    app.ping(&id).await;
-    let rotated = app.post(&format!("/{id}/rotate-secret")).await;
+    let (id, first) = app.api.create_webhook(&receiver.url).await;
+    app.api.ping(&id).await;
+    let rotated = app.api.post(&format!("/{id}/rotate-secret")).await;
     let second = rotated.data()["secret"].as_str().unwrap().to_owned();
-    app.ping(&id).await;
-    app.put_json(&format!("/{id}"), &json!({"active": false}))
+    app.api.ping(&id).await;
+    app.api
+        .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
 
-    let table = app.table_text().await;
+    let table = app.aws.table_text().await;
     // The endpoint and both deliveries are in what was looked through.
     assert!(table.contains(&id) && table.contains("thank you"));
     assert_clean(&table, &[first, second], &app);
@@ -65,15 +66,16 @@ async fn a_message_holds_no_secret_and_no_key() {
         ..Options::default()
     })
     .await;
-    let (id, secret) = app.create_webhook("https://example.com/hook").await;
-    let ping = app.ping_preferring(&id, "respond-async").await;
+    let (id, secret) = app.api.create_webhook("https://example.com/hook").await;
+    let ping = app.api.ping_preferring(&id, "respond-async").await;
     assert_eq!(ping.status, StatusCode::ACCEPTED);
 
     let received = app
+        .aws
         .clients
         .sqs
         .receive_message()
-        .queue_url(&app.resources.queue_url)
+        .queue_url(&app.aws.resources.queue_url)
         .send()
         .await
         .unwrap();
@@ -99,20 +101,27 @@ async fn the_log_holds_no_secret_and_no_key() {
         .set_default();
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, first) = app.create_webhook(&receiver.url).await;
-    app.ping(&id).await;
-    let rotated = app.post(&format!("/{id}/rotate-secret")).await;
+    let (id, first) = app.api.create_webhook(&receiver.url).await;
+    app.api.ping(&id).await;
+    let rotated = app.api.post(&format!("/{id}/rotate-secret")).await;
     let second = rotated.data()["secret"].as_str().unwrap().to_owned();
-    app.wire.break_calls(
+    app.aws.wire.break_calls(
         &["CreateSecret", "PutSecretValue"],
         Fault::Refused(r#"{"__type": "AccessDeniedException"}"#),
     );
-    let failed = app.post(&format!("/{id}/rotate-secret")).await;
+    let failed = app.api.post(&format!("/{id}/rotate-secret")).await;
     failed.assert_error(500, "INTERNAL_ERROR");
-    app.try_create().await.assert_error(500, "INTERNAL_ERROR");
+    app.api
+        .try_create()
+        .await
+        .assert_error(500, "INTERNAL_ERROR");
     // A key in the wrong place.
     let key = app.key.expose();
-    answer(app.bare(Method::GET, &format!("/apps/{key}/webhooks?key={key}"))).await;
+    answer(
+        app.api
+            .bare(Method::GET, &format!("/apps/{key}/webhooks?key={key}")),
+    )
+    .await;
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     // Requests, attempts and faults are in what was looked through.
@@ -126,17 +135,17 @@ async fn the_log_holds_no_secret_and_no_key() {
 async fn a_secret_is_answered_once_and_never_again() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, secret) = app.create_webhook(&receiver.url).await;
+    let (id, secret) = app.api.create_webhook(&receiver.url).await;
     let secrets = [secret];
     let path = format!("/{id}");
     let answers = [
-        app.get("").await,
-        app.get(&path).await,
-        app.put_json(&path, &json!({"active": true})).await,
-        app.post(&format!("/{id}/test-ping")).await,
-        app.get(&format!("/{id}/deliveries")).await,
-        app.delete(&path).await,
-        app.get(&path).await,
+        app.api.get("").await,
+        app.api.get(&path).await,
+        app.api.put_json(&path, &json!({"active": true})).await,
+        app.api.post(&format!("/{id}/test-ping")).await,
+        app.api.get(&format!("/{id}/deliveries")).await,
+        app.api.delete(&path).await,
+        app.api.get(&path).await,
     ];
     for answer in answers {
         assert_clean(&format!("{answer:?}"), &secrets, &app);
@@ -147,15 +156,18 @@ async fn a_secret_is_answered_once_and_never_again() {
 #[tokio::test]
 async fn an_endpoint_has_one_secret_until_it_is_deleted() {
     let app = TestApp::start().await;
-    let (first, _) = app.create_webhook("https://example.com/hook").await;
-    let (second, _) = app.create_webhook("https://example.com/hook").await;
-    app.post(&format!("/{first}/rotate-secret")).await;
+    let (first, _) = app.api.create_webhook("https://example.com/hook").await;
+    let (second, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.api.post(&format!("/{first}/rotate-secret")).await;
     assert_eq!(
-        app.secret_names().await,
-        app.secret_names_of(&[&first, &second])
+        app.aws.secret_names().await,
+        app.aws.secret_names_of(&[&first, &second])
     );
-    app.delete(&format!("/{first}")).await;
-    assert_eq!(app.secret_names().await, app.secret_names_of(&[&second]));
-    app.delete(&format!("/{second}")).await;
-    assert!(app.secret_names().await.is_empty());
+    app.api.delete(&format!("/{first}")).await;
+    assert_eq!(
+        app.aws.secret_names().await,
+        app.aws.secret_names_of(&[&second])
+    );
+    app.api.delete(&format!("/{second}")).await;
+    assert!(app.aws.secret_names().await.is_empty());
 }

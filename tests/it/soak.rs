@@ -107,7 +107,7 @@ async fn history(app: &TestApp, id: &str) -> (HashMap<String, usize>, usize) {
     let (mut statuses, mut attempts) = (HashMap::<String, usize>::new(), 0);
     let mut query = "limit=100".to_owned();
     loop {
-        let (items, next) = app.page(id, &query).await;
+        let (items, next) = app.api.page(id, &query).await;
         for item in items {
             let status = item["status"].as_str().expect("a status").to_owned();
             *statuses.entry(status).or_default() += 1;
@@ -147,7 +147,7 @@ async fn of_many_events_none_is_lost_or_signed_wrongly() {
     let mut receivers = Vec::new();
     for (name, manner) in manners {
         let receiver = Counting::start(manner).await;
-        let (id, secret) = app.create_webhook(&receiver.url).await;
+        let (id, secret) = app.api.create_webhook(&receiver.url).await;
         *receiver.webhook.lock().unwrap() = Some(Webhook::new(&secret).unwrap());
         receivers.push((name, manner, id, receiver));
     }
@@ -165,7 +165,7 @@ async fn of_many_events_none_is_lost_or_signed_wrongly() {
                 }
                 published.fetch_add(1, Ordering::Relaxed);
                 let body = json!({"type": "soak.event", "data": {"n": n}});
-                let accepted = answer(app.publishing().body(body.to_string())).await;
+                let accepted = answer(app.api.publishing().body(body.to_string())).await;
                 assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
                 accepted.data()["id"].as_str().expect("an id").to_owned()
             }
@@ -224,7 +224,7 @@ async fn of_many_events_none_is_lost_or_signed_wrongly() {
 /// Waits until no message is left, however long that takes.
 async fn wait_until_empty(app: &TestApp) {
     loop {
-        if app.queue_counts().await == [0; 3] {
+        if app.queue.counts().await == [0; 3] {
             return;
         }
         tokio::time::sleep(Duration::from_millis(200)).await;

@@ -11,8 +11,8 @@ use webhook_endpoints::domain::id::DeliveryId;
 use webhook_endpoints::domain::message::{DeliveryTask, Message};
 
 use crate::support::hand_clock::HandClock;
-use crate::support::history::answered;
 use crate::support::queue::{endpoint_id, message};
+use crate::support::seeds::answered;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
 
@@ -23,7 +23,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 async fn start() -> (TestApp, HandClock, String) {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
-    let (id, _) = app.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
     (app, clock, id)
 }
 
@@ -34,7 +34,7 @@ async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: Deliv
     let task = DeliveryTask {
         delivery_id,
         payload: None,
-        ..app.task_at(endpoint_id(id), event, created_at)
+        ..app.aws.task_at(endpoint_id(id), event, created_at)
     };
     let attempt = Attempt {
         number: 1,
@@ -43,7 +43,8 @@ async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: Deliv
         verdict: answered(500),
     };
     let delivery = task.delivery().after(&attempt, Some(due_at));
-    app.table()
+    app.aws
+        .table()
         .record_attempt(&task, &delivery, &attempt, true)
         .await
         .unwrap();
@@ -59,13 +60,13 @@ async fn a_sweep_takes_what_is_due_within_ten_minutes_and_leaves_the_rest() {
     schedule(&app, &id, now + 9 * MINUTE, soon).await;
     let later = DeliveryId::new();
     schedule(&app, &id, now + 11 * MINUTE, later).await;
-    let taken = app.sweep().await;
+    let taken = app.queue.sweep().await;
     let taken: Vec<_> = taken.iter().map(|task| task.delivery_id).collect();
     // What is due soon is held back by the queue until then.
     assert_eq!(taken, [overdue]);
-    assert_eq!(app.delayed().await, 1);
+    assert_eq!(app.queue.delayed().await, 1);
     clock.advance(11 * MINUTE);
-    let taken = app.sweep().await;
+    let taken = app.queue.sweep().await;
     let taken: Vec<_> = taken.iter().map(|task| task.delivery_id).collect();
     assert_eq!(taken, [later]);
 }
@@ -73,9 +74,9 @@ async fn a_sweep_takes_what_is_due_within_ten_minutes_and_leaves_the_rest() {
 #[tokio::test]
 async fn a_sweep_of_nothing_costs_a_read_of_each_shard() {
     let (app, _, _) = start().await;
-    app.wire.take();
-    app.handle_one(SWEEP).await;
-    assert_eq!(app.wire.take(), vec!["Query"; 8]);
+    app.aws.wire.take();
+    app.queue.handle_one(SWEEP).await;
+    assert_eq!(app.aws.wire.take(), vec!["Query"; 8]);
 }
 
 /// Schedules more in one shard, of which a sweep takes 500, than it takes.
@@ -99,7 +100,7 @@ async fn schedule_many(app: &TestApp, clock: &HandClock, id: &str) -> BTreeSet<D
 async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
     let (mut taken, mut sweeps) = (Vec::new(), 0);
     loop {
-        let queued = app.all_queued().await;
+        let queued = app.queue.all_queued().await;
         if queued.is_empty() {
             return (taken, sweeps);
         }
@@ -108,7 +109,7 @@ async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
                 Message::Delivery(task) => taken.push(task.delivery_id),
                 Message::Sweep => {
                     sweeps += 1;
-                    app.handle_one(SWEEP).await;
+                    app.queue.handle_one(SWEEP).await;
                 }
                 other => panic!("{other:?}"),
             }
@@ -120,7 +121,7 @@ async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
 async fn more_than_a_sweep_takes_is_left_for_one_that_follows_at_once() {
     let (app, clock, id) = start().await;
     let ids = schedule_many(&app, &clock, &id).await;
-    app.handle_one(SWEEP).await;
+    app.queue.handle_one(SWEEP).await;
     let (taken, sweeps) = taken(&app).await;
     assert_eq!(taken.len(), ids.len());
     assert_eq!(taken.into_iter().collect::<BTreeSet<_>>(), ids);
@@ -141,14 +142,14 @@ async fn a_sweep_that_is_cut_off_leaves_nothing_behind_when_it_comes_again() {
     ] {
         let (app, clock, id) = start().await;
         let ids = schedule_many(&app, &clock, &id).await;
-        app.wire.break_from(call, first_call, fault);
-        let back = app.handle([message(Some("m"), SWEEP)]).await;
+        app.aws.wire.break_from(call, first_call, fault);
+        let back = app.queue.handle([message(Some("m"), SWEEP)]).await;
         assert_eq!(back, Ok(vec!["m".to_owned()]), "{call} {fault:?}");
-        app.wire.mend();
-        app.handle_one(SWEEP).await;
+        app.aws.wire.mend();
+        app.queue.handle_one(SWEEP).await;
         let (taken, _) = taken(&app).await;
         let taken: BTreeSet<_> = taken.into_iter().collect();
         assert_eq!(taken, ids, "{call} {fault:?}");
-        assert_eq!(app.sweep().await, []);
+        assert_eq!(app.queue.sweep().await, []);
     }
 }

@@ -34,7 +34,7 @@ async fn a_created_endpoint_is_shown_with_its_secret() {
         "url": "https://Example.com:8443/hooks?name=a%20b",
         "events": ["invoice.paid", "customer.*"],
     });
-    let created = app.post_json("", &body).await;
+    let created = app.api.post_json("", &body).await;
     assert_eq!(created.status, StatusCode::CREATED);
     assert_eq!(fields(&created.body), ["data", "success"]);
     let data = created.data();
@@ -55,8 +55,8 @@ async fn a_created_endpoint_is_shown_with_its_secret() {
 #[tokio::test]
 async fn every_endpoint_has_a_secret_of_its_own() {
     let app = TestApp::start().await;
-    let (first_id, first_secret) = app.create_webhook(URL).await;
-    let (second_id, second_secret) = app.create_webhook(URL).await;
+    let (first_id, first_secret) = app.api.create_webhook(URL).await;
+    let (second_id, second_secret) = app.api.create_webhook(URL).await;
     assert_ne!(first_id, second_id);
     assert_ne!(first_secret, second_secret);
 }
@@ -66,39 +66,41 @@ async fn repeated_events_are_dropped_and_the_order_is_kept() {
     let app = TestApp::start().await;
     let given = json!({"url": URL, "events": ["b.x", "a", "b.x", "*", "B.x", "a"]});
     let kept = json!(["b.x", "a", "*", "B.x"]);
-    let created = app.post_json("", &given).await;
+    let created = app.api.post_json("", &given).await;
     assert_eq!(created.data()["events"], kept);
 
-    let (id, _) = app.create_webhook(URL).await;
+    let (id, _) = app.api.create_webhook(URL).await;
     let path = format!("/{id}");
     let updated = app
+        .api
         .put_json(&path, &json!({"events": given["events"]}))
         .await;
     assert_eq!(updated.data()["events"], kept);
-    assert_eq!(app.get(&path).await.data()["events"], kept);
+    assert_eq!(app.api.get(&path).await.data()["events"], kept);
 }
 
 #[tokio::test]
 async fn the_list_is_newest_first_and_shows_no_secrets() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = app_at(&clock).await;
-    let empty = app.get("").await;
+    let empty = app.api.get("").await;
     assert_eq!(empty.status, StatusCode::OK);
     assert_eq!(empty.body, json!({"success": true, "data": []}));
 
     let mut ids = Vec::new();
     for _ in 0..3 {
-        ids.insert(0, app.create_webhook(URL).await.0);
+        ids.insert(0, app.api.create_webhook(URL).await.0);
         clock.advance_millis(1);
     }
     // A change does not move the endpoint.
-    app.put_json(&format!("/{}", ids[2]), &json!({"active": false}))
+    app.api
+        .put_json(&format!("/{}", ids[2]), &json!({"active": false}))
         .await;
 
-    let list = app.get("").await;
+    let list = app.api.get("").await;
     assert_eq!(list.status, StatusCode::OK);
     assert_eq!(fields(&list.body), ["data", "success"]);
-    assert_eq!(app.listed_ids().await, ids);
+    assert_eq!(app.api.listed_ids().await, ids);
     let items = list.data().as_array().unwrap();
     for item in items {
         assert_eq!(
@@ -133,17 +135,17 @@ async fn the_list_is_newest_first_and_shows_no_secrets() {
 #[tokio::test]
 async fn an_endpoint_is_shown_as_the_list_shows_it_and_whether_it_was_disabled() {
     let app = TestApp::start().await;
-    app.create_webhook(URL).await;
-    let (id, _) = app.create_webhook(URL).await;
-    let shown = app.get(&format!("/{id}")).await;
+    app.api.create_webhook(URL).await;
+    let (id, _) = app.api.create_webhook(URL).await;
+    let shown = app.api.get(&format!("/{id}")).await;
     assert_eq!(shown.status, StatusCode::OK);
     assert_eq!(fields(&shown.body), ["data", "success"]);
-    let mut expected = app.get("").await.data()[0].clone();
+    let mut expected = app.api.get("").await.data()[0].clone();
     expected["disabledReason"] = Value::Null;
     expected["disabledAt"] = Value::Null;
     assert_eq!(shown.data(), &expected);
     // The id is a UUID, which may be written in any letter case.
-    let upper = app.get(&format!("/{}", id.to_uppercase())).await;
+    let upper = app.api.get(&format!("/{}", id.to_uppercase())).await;
     assert_eq!(upper.body, shown.body);
 }
 
@@ -151,9 +153,9 @@ async fn an_endpoint_is_shown_as_the_list_shows_it_and_whether_it_was_disabled()
 async fn an_update_changes_what_it_names_and_nothing_else() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = app_at(&clock).await;
-    let (id, _) = app.create_webhook(URL).await;
+    let (id, _) = app.api.create_webhook(URL).await;
     let path = format!("/{id}");
-    let mut expected = app.get(&path).await.data().clone();
+    let mut expected = app.api.get(&path).await.data().clone();
     let patches = [
         json!({"url": "https://example.com/moved"}),
         json!({"events": ["invoice.paid", "invoice.*"]}),
@@ -165,7 +167,7 @@ async fn an_update_changes_what_it_names_and_nothing_else() {
     ];
     for (turn, patch) in patches.iter().enumerate() {
         clock.advance_millis(1);
-        let updated = app.put_json(&path, patch).await;
+        let updated = app.api.put_json(&path, patch).await;
         assert_eq!(updated.status, StatusCode::OK, "{patch}");
         assert_eq!(fields(&updated.body), ["data", "success"]);
         let data = updated.data();
@@ -181,7 +183,7 @@ async fn an_update_changes_what_it_names_and_nothing_else() {
         for field in fields(data) {
             assert_eq!(data[field], expected[field], "{patch}");
         }
-        assert_eq!(app.get(&path).await.data(), &expected, "{patch}");
+        assert_eq!(app.api.get(&path).await.data(), &expected, "{patch}");
     }
 }
 
@@ -192,10 +194,11 @@ async fn an_endpoint_that_moved_keeps_its_secret() {
         Receiver::answering(200, "").await,
         Receiver::answering(200, "").await,
     );
-    let (id, secret) = app.create_webhook(&old.url).await;
-    app.put_json(&format!("/{id}"), &json!({"url": new.url}))
+    let (id, secret) = app.api.create_webhook(&old.url).await;
+    app.api
+        .put_json(&format!("/{id}"), &json!({"url": new.url}))
         .await;
-    assert_eq!(app.ping(&id).await["success"], true);
+    assert_eq!(app.api.ping(&id).await["success"], true);
     assert!(new.only().is_signed_with(&secret));
     assert!(old.received().is_empty());
 }
@@ -203,27 +206,27 @@ async fn an_endpoint_that_moved_keeps_its_secret() {
 #[tokio::test]
 async fn a_deleted_endpoint_is_gone_and_the_others_are_not() {
     let app = TestApp::start().await;
-    let (kept, _) = app.create_webhook(URL).await;
-    let (deleted, _) = app.create_webhook(URL).await;
-    let answer = app.delete(&format!("/{deleted}")).await;
+    let (kept, _) = app.api.create_webhook(URL).await;
+    let (deleted, _) = app.api.create_webhook(URL).await;
+    let answer = app.api.delete(&format!("/{deleted}")).await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     assert_eq!(answer.body, Value::Null);
     assert!(!answer.headers.contains_key("content-type"));
 
     for call in every_call_on(&deleted) {
-        app.call(&call).await.assert_error(404, "NOT_FOUND");
+        app.api.call(&call).await.assert_error(404, "NOT_FOUND");
     }
-    assert_eq!(app.listed_ids().await, [kept]);
+    assert_eq!(app.api.listed_ids().await, [kept]);
 }
 
 #[tokio::test]
 async fn a_rotation_answers_the_new_secret_and_nothing_else() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = app_at(&clock).await;
-    let (id, first) = app.create_webhook(URL).await;
-    let mut expected = app.get(&format!("/{id}")).await.data().clone();
+    let (id, first) = app.api.create_webhook(URL).await;
+    let mut expected = app.api.get(&format!("/{id}")).await.data().clone();
     clock.advance_millis(7);
-    let rotated = app.post(&format!("/{id}/rotate-secret")).await;
+    let rotated = app.api.post(&format!("/{id}/rotate-secret")).await;
     assert_eq!(rotated.status, StatusCode::OK);
     assert_eq!(fields(&rotated.body), ["data", "success"]);
     assert_eq!(fields(rotated.data()), ["secret"]);
@@ -233,5 +236,5 @@ async fn a_rotation_answers_the_new_secret_and_nothing_else() {
 
     // A rotation is a change of the endpoint.
     expected["updatedAt"] = json!("2026-01-31T09:30:00.007Z");
-    assert_eq!(app.get(&format!("/{id}")).await.data(), &expected);
+    assert_eq!(app.api.get(&format!("/{id}")).await.data(), &expected);
 }

@@ -66,8 +66,8 @@ pub const DELIVERY_FIELDS: [&str; 8] = [
 /// Pings an endpoint, and asserts that the history has this one delivery and
 /// tells of it what the ping told.
 pub async fn ping_and_history(app: &TestApp, id: &str) -> Value {
-    let ping = app.ping(id).await;
-    let history = app.deliveries(id).await;
+    let ping = app.api.ping(id).await;
+    let history = app.api.deliveries(id).await;
     assert_eq!(history.len(), 1, "{history:?}");
     let item = &history[0];
     assert_eq!(fields(item), DELIVERY_FIELDS);
@@ -90,6 +90,6 @@ pub async fn ping_and_history(app: &TestApp, id: &str) -> Value {
 
 /// Registers `url`, pings it, and holds the history against the ping.
 pub async fn ping_url(app: &TestApp, url: &str) -> Value {
-    let (id, _) = app.create_webhook(url).await;
+    let (id, _) = app.api.create_webhook(url).await;
     ping_and_history(app, &id).await
 }

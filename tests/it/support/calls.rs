@@ -2,9 +2,6 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use webhook_endpoints::domain::id::AppId;
-
-use super::{Answer, TestApp, answer};
 
 /// A call that succeeds if its caller may make it.
 pub struct Call {
@@ -54,27 +51,4 @@ pub fn every_call_on(id: &str) -> Vec<Call> {
     let mut calls = every_call(id);
     calls.retain(|call| !call.path.is_empty());
     calls
-}
-
-impl TestApp {
-    /// Makes a call with the app's key.
-    pub async fn call(&self, call: &Call) -> Answer {
-        self.call_as(self.app_id, Some(self.key.expose()), call)
-            .await
-    }
-
-    /// Makes a call below any app, with any key. A ping waits for nothing.
-    pub async fn call_as(&self, app_id: AppId, key: Option<&str>, call: &Call) -> Answer {
-        let path = format!("/apps/{app_id}/webhooks{}", call.path);
-        let mut request = self
-            .bare(call.method.clone(), &path)
-            .header("prefer", "respond-async");
-        if let Some(key) = key {
-            request = request.header("x-api-key", key);
-        }
-        if let Some(body) = &call.body {
-            request = request.json(body);
-        }
-        answer(request).await
-    }
 }

@@ -1,13 +1,213 @@
-//! Batches of the delivery queue, handled without a poller in between.
+//! The delivery queue, one step at a time and without a poller in between.
+
+use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::types::QueueAttributeName;
+use local::emulators::Resources;
+use local::poller;
 use webhook_endpoints::clock::Clock;
+use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::batch::{NamelessMessage, handle_batch};
 use webhook_endpoints::domain::id::EndpointId;
-use webhook_endpoints::domain::message::{Message, TestPing};
+use webhook_endpoints::domain::message::{DeliveryTask, Message, TestPing};
 
+use super::api::Api;
 use super::{TestApp, eventually};
+
+/// Puts messages on the queue, takes them off, and handles them.
+#[derive(Clone)]
+pub struct Queue {
+    pub(super) sqs: aws_sdk_sqs::Client,
+    pub(super) resources: Resources,
+    pub(super) deliverer: Arc<Deliverer>,
+    /// Publishes what a first attempt is for.
+    pub(super) api: Api,
+}
+
+impl Queue {
+    /// From now on something reads the queue.
+    pub fn poll(&self) {
+        tokio::spawn(poller::poll(
+            self.sqs.clone(),
+            self.resources.queue_url.clone(),
+            Arc::clone(&self.deliverer),
+        ));
+    }
+
+    /// Puts a message on the queue.
+    pub async fn enqueue(&self, body: &str) {
+        let sqs = &self.sqs;
+        let sent = sqs.send_message().queue_url(&self.resources.queue_url);
+        sent.message_body(body).send().await.expect("a place");
+    }
+
+    /// What the queue holds, in the form that the delivery function gets.
+    pub async fn queued(&self) -> Vec<SqsMessage> {
+        self.received_from(&self.resources.queue_url).await
+    }
+
+    /// All that the queue has to give now.
+    pub async fn all_queued(&self) -> Vec<SqsMessage> {
+        let mut all = Vec::new();
+        loop {
+            let some = self.queued().await;
+            if some.is_empty() {
+                return all;
+            }
+            all.extend(some);
+        }
+    }
+
+    /// Waits for a message of the dead-letter queue.
+    pub async fn dead_letter(&self) -> SqsMessage {
+        eventually("a dead letter", async || {
+            let letters = self.received_from(&self.resources.dead_letter_queue_url);
+            letters.await.into_iter().next()
+        })
+        .await
+    }
+
+    async fn received_from(&self, queue_url: &str) -> Vec<SqsMessage> {
+        let received = self
+            .sqs
+            .receive_message()
+            .queue_url(queue_url)
+            .max_number_of_messages(10)
+            .send()
+            .await
+            .expect("messages");
+        let messages = received.messages.unwrap_or_default().into_iter();
+        messages
+            .map(|got| message(got.message_id.as_deref(), got.body.unwrap_or_default()))
+            .collect()
+    }
+
+    /// How many messages of the queue are visible, being handled, and delayed.
+    pub async fn counts(&self) -> [u32; 3] {
+        let found = self
+            .sqs
+            .get_queue_attributes()
+            .queue_url(&self.resources.queue_url)
+            .attribute_names(QueueAttributeName::All)
+            .send()
+            .await
+            .expect("attributes");
+        let attributes = found.attributes.expect("attributes");
+        [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ]
+        .map(|name| attributes[&name].parse().expect("a number"))
+    }
+
+    /// How many messages wait on the queue until their delay is over.
+    pub async fn delayed(&self) -> u32 {
+        let [_, _, delayed] = self.counts().await;
+        delayed
+    }
+
+    /// Waits until the queue holds no message, neither a visible one nor one
+    /// that is being handled or comes back later.
+    pub async fn queue_is_empty(&self) {
+        eventually("an empty queue", async || {
+            let counts = self.counts().await;
+            counts.iter().all(|count| *count == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// Handles a batch as the delivery function does; the ids of the messages
+    /// that come back, sorted.
+    pub async fn handle(
+        &self,
+        messages: impl IntoIterator<Item = SqsMessage>,
+    ) -> Result<Vec<String>, NamelessMessage> {
+        let mut event = SqsEvent::default();
+        event.records.extend(messages);
+        let response = handle_batch(&self.deliverer, event).await?;
+        let mut ids: Vec<_> = response
+            .batch_item_failures
+            .into_iter()
+            .map(|failure| failure.item_identifier)
+            .collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// Handles one message, which must not come back.
+    pub async fn handle_one(&self, body: impl Into<String>) {
+        let back = self.handle([message(Some("m"), body)]).await;
+        assert_eq!(back, Ok(Vec::new()));
+    }
+
+    /// Handles one ping.
+    pub async fn deliver(&self, ping: &TestPing) {
+        let back = self.handle([message(Some("m"), body(ping))]).await;
+        assert_eq!(back, Ok(Vec::new()));
+    }
+
+    /// Handles all that the queue has to give, and what comes of that, one
+    /// after the other until there is nothing more. Delayed messages stay.
+    pub async fn settle(&self) {
+        loop {
+            let queued = self.all_queued().await;
+            if queued.is_empty() {
+                return;
+            }
+            for message in queued {
+                assert_eq!(self.handle([message]).await, Ok(Vec::new()));
+            }
+        }
+    }
+
+    /// Takes the attempts that are on the queue, without making them.
+    pub async fn tasks(&self) -> Vec<DeliveryTask> {
+        let queued = self.all_queued().await;
+        let tasks = queued.iter().map(|message| {
+            let body = message.body.as_deref().expect("a body");
+            match Message::from_json(body) {
+                Ok(Message::Delivery(task)) => task,
+                other => panic!("no attempt: {other:?}"),
+            }
+        });
+        tasks.collect()
+    }
+
+    /// Handles what the queue holds, and takes the attempts that come of it.
+    pub async fn fan_out(&self) -> Vec<DeliveryTask> {
+        let back = self.handle(self.all_queued().await).await;
+        assert_eq!(back, Ok(Vec::new()));
+        self.tasks().await
+    }
+
+    /// Publishes an event that one endpoint subscribes to, and takes the first
+    /// attempt of its delivery.
+    pub async fn first_attempt(&self) -> DeliveryTask {
+        self.api.published("invoice.paid").await;
+        let mut tasks = self.fan_out().await;
+        assert_eq!(tasks.len(), 1, "{tasks:?}");
+        tasks.remove(0)
+    }
+
+    /// Makes an attempt.
+    pub async fn attempt(&self, task: &DeliveryTask) {
+        self.handle_one(attempt_message(task)).await;
+    }
+
+    /// The ids of the messages that come back when this attempt is made.
+    pub async fn try_attempt(&self, task: &DeliveryTask) -> Vec<String> {
+        let message = message(Some("m"), attempt_message(task));
+        self.handle([message]).await.expect("named messages")
+    }
+
+    /// Hands due attempts to the queue, and takes them.
+    pub async fn sweep(&self) -> Vec<DeliveryTask> {
+        self.handle_one(r#"{"kind":"sweep"}"#).await;
+        self.tasks().await
+    }
+}
 
 /// The id of an endpoint, from how the API shows it.
 pub fn endpoint_id(id: &str) -> EndpointId {
@@ -32,95 +232,15 @@ pub fn message(id: Option<&str>, body: impl Into<String>) -> SqsMessage {
     message
 }
 
-impl TestApp {
-    /// Handles a batch as the delivery function does; the ids of the messages
-    /// that come back, sorted.
-    pub async fn handle(
-        &self,
-        messages: impl IntoIterator<Item = SqsMessage>,
-    ) -> Result<Vec<String>, NamelessMessage> {
-        let mut event = SqsEvent::default();
-        event.records.extend(messages);
-        let response = handle_batch(&self.deliverer, event).await?;
-        let mut ids: Vec<_> = response
-            .batch_item_failures
-            .into_iter()
-            .map(|failure| failure.item_identifier)
-            .collect();
-        ids.sort_unstable();
-        Ok(ids)
+/// The attempt after this one.
+pub fn next(task: &DeliveryTask) -> DeliveryTask {
+    DeliveryTask {
+        attempt: task.attempt + 1,
+        ..task.clone()
     }
+}
 
-    /// Handles one ping.
-    pub async fn deliver(&self, ping: &TestPing) {
-        let back = self.handle([message(Some("m"), body(ping))]).await;
-        assert_eq!(back, Ok(Vec::new()));
-    }
-
-    /// Puts a message on the queue.
-    pub async fn enqueue(&self, body: &str) {
-        let sqs = &self.clients.sqs;
-        let sent = sqs.send_message().queue_url(&self.resources.queue_url);
-        sent.message_body(body).send().await.expect("a place");
-    }
-
-    /// What the queue holds, in the form that the delivery function gets.
-    pub async fn queued(&self) -> Vec<SqsMessage> {
-        self.received_from(&self.resources.queue_url).await
-    }
-
-    /// Waits for a message of the dead-letter queue.
-    pub async fn dead_letter(&self) -> SqsMessage {
-        eventually("a dead letter", async || {
-            let letters = self.received_from(&self.resources.dead_letter_queue_url);
-            letters.await.into_iter().next()
-        })
-        .await
-    }
-
-    async fn received_from(&self, queue_url: &str) -> Vec<SqsMessage> {
-        let received = self
-            .clients
-            .sqs
-            .receive_message()
-            .queue_url(queue_url)
-            .max_number_of_messages(10)
-            .send()
-            .await
-            .expect("messages");
-        let messages = received.messages.unwrap_or_default().into_iter();
-        messages
-            .map(|got| message(got.message_id.as_deref(), got.body.unwrap_or_default()))
-            .collect()
-    }
-
-    /// How many messages of the queue are visible, being handled, and delayed.
-    pub async fn queue_counts(&self) -> [u32; 3] {
-        let found = self
-            .clients
-            .sqs
-            .get_queue_attributes()
-            .queue_url(&self.resources.queue_url)
-            .attribute_names(QueueAttributeName::All)
-            .send()
-            .await
-            .expect("attributes");
-        let attributes = found.attributes.expect("attributes");
-        [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
-        ]
-        .map(|name| attributes[&name].parse().expect("a number"))
-    }
-
-    /// Waits until the queue holds no message, neither a visible one nor one
-    /// that is being handled or comes back later.
-    pub async fn queue_is_empty(&self) {
-        eventually("an empty queue", async || {
-            let counts = self.queue_counts().await;
-            counts.iter().all(|count| *count == 0).then_some(())
-        })
-        .await;
-    }
+/// The message of an attempt, as the queue holds it.
+pub fn attempt_message(task: &DeliveryTask) -> String {
+    Message::Delivery(task.clone()).to_json().expect("JSON")
 }

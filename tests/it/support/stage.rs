@@ -55,7 +55,7 @@ impl Stage {
         let app = TestApp::start_with(options).await;
         let (receiver, status) = Receiver::switched().await;
         status.store(200, Ordering::SeqCst);
-        let (id, secret) = app.create_webhook(&receiver.url).await;
+        let (id, secret) = app.api.create_webhook(&receiver.url).await;
         Self {
             app,
             clock,
@@ -75,9 +75,9 @@ impl Stage {
 
     /// Does what the faults of the case are for. They are over once it is done.
     pub async fn disturbed<T>(&self, work: impl Future<Output = T>) -> T {
-        self.faults.arm(&self.app.wire);
+        self.faults.arm(&self.app.aws.wire);
         let done = work.await;
-        self.app.wire.mend();
+        self.app.aws.wire.mend();
         done
     }
 
@@ -97,10 +97,11 @@ impl Stage {
     pub async fn fill(&self, count: usize) {
         *self.phantoms.lock().unwrap() = count - 1;
         self.app
+            .aws
             .clients
             .dynamodb
             .update_item()
-            .table_name(&self.app.resources.table_name)
+            .table_name(&self.app.aws.resources.table_name)
             .key("pk", text(format!("APP#{}", self.app.app_id)))
             .key("sk", text("APP"))
             .update_expression("SET endpointCount = :count")
@@ -112,7 +113,7 @@ impl Stage {
 
     /// Publishes an event that the stage's endpoint will get.
     pub async fn publish(&self) -> String {
-        let id = self.app.published("invoice.paid").await;
+        let id = self.app.api.published("invoice.paid").await;
         self.expect_arrival(&json!(id));
         id
     }
@@ -120,7 +121,7 @@ impl Stage {
     /// Pings an endpoint, and asserts that the ping arrives under this secret
     /// and not under those.
     pub async fn assert_signs(&self, id: &str, secret: &str, not: &[&str]) {
-        let ping = self.app.ping_preferring(id, "respond-async").await;
+        let ping = self.app.api.ping_preferring(id, "respond-async").await;
         let ping_id = ping.data()["deliveryId"].clone();
         self.expect_arrival(&ping_id);
         self.drain().await;
@@ -135,8 +136,8 @@ impl Stage {
     /// Handles what the queue has to give now, as it would be handled: what
     /// fails comes back at once. Whether there was anything.
     pub async fn handle_queued(&self) -> bool {
-        let sqs = &self.app.clients.sqs;
-        let queue_url = &self.app.resources.queue_url;
+        let sqs = &self.app.aws.clients.sqs;
+        let queue_url = &self.app.aws.resources.queue_url;
         let received = sqs
             .receive_message()
             .queue_url(queue_url)
@@ -155,7 +156,7 @@ impl Stage {
             }
             batch.push(one);
         }
-        let back = self.app.handle(batch).await.expect("named messages");
+        let back = self.app.queue.handle(batch).await.expect("named messages");
         for got in &messages {
             let receipt = got.receipt_handle().expect("a receipt");
             if back.iter().any(|id| Some(id.as_str()) == got.message_id()) {
@@ -193,7 +194,7 @@ impl Stage {
                 }
                 self.clock.advance(DAY);
                 let sweep = message(Some("sweep"), r#"{"kind":"sweep"}"#);
-                assert_eq!(self.app.handle([sweep]).await, Ok(Vec::new()));
+                assert_eq!(self.app.queue.handle([sweep]).await, Ok(Vec::new()));
             }
         };
         tokio::time::timeout(Duration::from_secs(60), draining)
@@ -202,12 +203,12 @@ impl Stage {
     }
 
     async fn something_is_hidden(&self) -> bool {
-        let counts = self.app.queue_counts().await;
+        let counts = self.app.queue.counts().await;
         counts.iter().any(|count| *count != 0)
     }
 
     async fn something_is_scheduled(&self) -> bool {
-        let items = self.app.items().await;
+        let items = self.app.aws.items().await;
         items.iter().any(|item| item.contains_key("gsi2pk"))
     }
 
@@ -215,8 +216,8 @@ impl Stage {
     /// nothing may be missing, and nothing left over.
     pub async fn comes_to_rest(&self) {
         self.drain().await;
-        let table = self.app.table();
-        let secrets = service::secrets(&self.app.clients);
+        let table = self.app.aws.table();
+        let secrets = service::secrets(&self.app.aws.clients);
         let later = Clock::system().now() + DAY;
         let found = admin_sweep::find(&table, &secrets, DAY / 2, later).await;
         for found in found.expect("what is to be swept") {
@@ -224,7 +225,7 @@ impl Stage {
             removed.expect("a removal");
         }
         self.assert_endpoints_and_secrets_belong_together().await;
-        for item in self.app.items().await {
+        for item in self.app.aws.items().await {
             let pending = item.get("status") == Some(&text("PENDING"));
             assert!(!pending, "pending for ever: {item:?}");
         }
@@ -242,17 +243,17 @@ impl Stage {
     /// secret, that there is no secret without endpoint, and that the endpoints
     /// are counted rightly.
     pub async fn assert_endpoints_and_secrets_belong_together(&self) {
-        let items = self.app.items().await;
+        let items = self.app.aws.items().await;
         let stored: Vec<_> = items
             .iter()
             .filter_map(|item| item["sk"].as_s().ok()?.strip_prefix("ENDPOINT#"))
             .collect();
-        let secret_names = self.app.secret_names().await;
-        assert_eq!(secret_names, self.app.secret_names_of(&stored));
-        let endpoints = self.app.table().endpoints(self.app.app_id).await;
+        let secret_names = self.app.aws.secret_names().await;
+        assert_eq!(secret_names, self.app.aws.secret_names_of(&stored));
+        let endpoints = self.app.aws.table().endpoints(self.app.app_id).await;
         let endpoints = endpoints.expect("endpoints");
         assert_eq!(endpoints.len(), stored.len(), "a deletion is not finished");
-        let secrets = service::secrets(&self.app.clients);
+        let secrets = service::secrets(&self.app.aws.clients);
         for endpoint in &endpoints {
             let secret = secrets.of(endpoint).await.expect("an answer");
             assert!(secret.is_some(), "no secret of this version: {endpoint:?}");

@@ -1,21 +1,21 @@
-//! Histories that a test writes down and pages through.
+//! Deliveries that a test writes into a history, without the service.
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use serde_json::Value;
-use webhook_endpoints::aws::table::Recorded;
+use webhook_endpoints::aws::table::{Recorded, StoredEvent};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::delivery::{Attempt, Failure, Verdict};
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
 use webhook_endpoints::domain::message::DeliveryTask;
 
-use super::TestApp;
+use super::aws::Aws;
 
 const PAYLOAD: &str = "{}";
 
-/// How a seeded delivery stands.
+/// The status of a seeded delivery.
 #[derive(Debug, Clone, Copy)]
 pub enum Seed {
     Pending,
@@ -25,7 +25,7 @@ pub enum Seed {
     Failed,
 }
 
-impl TestApp {
+impl Aws {
     /// Writes a delivery as the service would have written it now; its id.
     pub async fn seed(&self, endpoint_id: EndpointId, seed: Seed) -> String {
         self.seed_at(endpoint_id, seed, Clock::system().now()).await
@@ -55,6 +55,65 @@ impl TestApp {
         id
     }
 
+    /// Writes a delivery of an event of its own, which was accepted then and
+    /// answered with this status at its only attempt; the delivery's first
+    /// task.
+    pub async fn seed_event(
+        &self,
+        endpoint_id: EndpointId,
+        event_type: &str,
+        at: Timestamp,
+        status: u16,
+    ) -> DeliveryTask {
+        let event_id = EventId::new();
+        let task = DeliveryTask {
+            app_id: self.app_id,
+            endpoint_id,
+            delivery_id: DeliveryId::of_event(at, event_id, endpoint_id),
+            event_id,
+            event: EventType::parse(event_type).expect("an event type"),
+            created_at: at,
+            expires_at: at + self.retention,
+            attempt: 1,
+            payload: None,
+        };
+        let stored = StoredEvent {
+            accepted_at: at,
+            expires_at: task.expires_at,
+            payload: format!(r#"{{"event":"{event_id}"}}"#),
+        };
+        let table = self.table();
+        table
+            .store_event(self.app_id, event_id, &stored, at)
+            .await
+            .expect("an event");
+        let attempt = Attempt {
+            number: 1,
+            started_at: at,
+            duration_ms: 1,
+            verdict: answered(status),
+        };
+        self.record(&task, &attempt, None).await;
+        task
+    }
+
+    /// Writes failed deliveries, a millisecond apart, oldest first.
+    pub async fn seed_failures(
+        &self,
+        endpoint_id: EndpointId,
+        count: u64,
+        first: Timestamp,
+    ) -> Vec<DeliveryTask> {
+        stream::iter(0..count)
+            .map(|index| {
+                let at = first + Duration::from_millis(index);
+                self.seed_event(endpoint_id, "invoice.paid", at, 500)
+            })
+            .buffered(20)
+            .collect()
+            .await
+    }
+
     /// The first attempt of a delivery that was accepted back then.
     pub fn task_at(
         &self,
@@ -69,7 +128,7 @@ impl TestApp {
             event_id: EventId::new(),
             event,
             created_at: at,
-            expires_at: at + self.deliverer.retention,
+            expires_at: at + self.retention,
             attempt: 1,
             payload: Some(PAYLOAD.to_owned()),
         }
@@ -94,39 +153,6 @@ impl TestApp {
             .await;
         assert_eq!(recorded.expect("a record"), Recorded::Written);
     }
-
-    /// A page of a history: its items, and the cursor to the next page.
-    pub async fn page(&self, id: &str, query: &str) -> (Vec<Value>, Option<String>) {
-        let page = self.get(&format!("/{id}/deliveries?{query}")).await;
-        let items = page.data()["items"].as_array().expect("items").clone();
-        let next = match &page.data()["nextCursor"] {
-            Value::Null => None,
-            Value::String(cursor) => Some(cursor.clone()),
-            other => panic!("no cursor: {other}"),
-        };
-        (items, next)
-    }
-
-    /// The ids of a whole history, page by page. `between` runs beside the
-    /// request for each page.
-    pub async fn pages(
-        &self,
-        id: &str,
-        query: &str,
-        mut between: impl AsyncFnMut(),
-    ) -> Vec<Vec<String>> {
-        let mut pages = Vec::new();
-        let mut this_query = query.to_owned();
-        loop {
-            let ((items, next), ()) = tokio::join!(self.page(id, &this_query), between());
-            pages.push(items.iter().map(item_id).collect());
-            assert!(pages.len() < 1000, "the pages have no end");
-            let Some(next) = next else {
-                return pages;
-            };
-            this_query = format!("{query}&cursor={next}");
-        }
-    }
 }
 
 /// A receiver's answer without a body.
@@ -136,9 +162,4 @@ pub fn answered(status: u16) -> Verdict {
         body: String::new(),
         retry_after: None,
     }
-}
-
-/// The id of a listed delivery.
-pub fn item_id(item: &Value) -> String {
-    item["id"].as_str().expect("an id").to_owned()
 }

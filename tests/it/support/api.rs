@@ -1,0 +1,294 @@
+//! The API as its clients see it: HTTP in, JSON out.
+
+use futures_util::{StreamExt, stream};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use webhook_endpoints::domain::api_key::ApiKey;
+use webhook_endpoints::domain::id::AppId;
+
+use super::calls::Call;
+use super::{eventually, openapi};
+
+/// Calls the API over HTTP, with the key of one app unless a method says
+/// otherwise.
+#[derive(Clone)]
+pub struct Api {
+    pub base: String,
+    app_id: AppId,
+    key: ApiKey,
+    http: reqwest::Client,
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: reqwest::header::HeaderMap,
+    /// Null when there is no body.
+    pub body: Value,
+}
+
+impl Answer {
+    /// `data` of a success.
+    pub fn data(&self) -> &Value {
+        assert_eq!(self.body["success"], true, "{self:?}");
+        &self.body["data"]
+    }
+
+    /// Asserts an error of this status and code, in the contract's envelope.
+    #[track_caller]
+    pub fn assert_error(&self, status: u16, code: &str) -> &Value {
+        assert_eq!(self.status.as_u16(), status, "{self:?}");
+        assert_eq!(self.body["success"], false, "{self:?}");
+        let error = &self.body["error"];
+        assert_eq!(error["code"], code, "{self:?}");
+        assert!(error["message"].is_string(), "{self:?}");
+        error
+    }
+
+    /// Asserts a validation error of exactly these fields.
+    #[track_caller]
+    pub fn assert_invalid(&self, fields: &[&str]) {
+        let error = self.assert_error(400, "VALIDATION_ERROR");
+        let details = error["details"].as_array().expect("details");
+        let mut found: Vec<_> = details
+            .iter()
+            .map(|fault| fault["field"].as_str().expect("field"))
+            .collect();
+        let mut expected = fields.to_vec();
+        found.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(found, expected, "{self:?}");
+        assert!(details.iter().all(|fault| fault["message"].is_string()));
+    }
+}
+
+impl Api {
+    pub fn new(base: String, app_id: AppId, key: ApiKey) -> Self {
+        let http = reqwest::Client::builder().no_proxy().build();
+        Self {
+            base,
+            app_id,
+            key,
+            http: http.expect("build an HTTP client"),
+        }
+    }
+
+    /// A request without a key, to a path below the root.
+    pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.base))
+    }
+
+    /// A request with the app's key, to a path below its webhooks.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let path = format!("/apps/{}/webhooks{path}", self.app_id);
+        self.bare(method, &path)
+            .header("x-api-key", self.key.expose())
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        answer(self.request(Method::GET, path)).await
+    }
+
+    pub async fn post(&self, path: &str) -> Answer {
+        answer(self.request(Method::POST, path)).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        answer(self.request(Method::DELETE, path)).await
+    }
+
+    pub async fn post_json(&self, path: &str, body: &Value) -> Answer {
+        answer(self.request(Method::POST, path).json(body)).await
+    }
+
+    pub async fn put_json(&self, path: &str, body: &Value) -> Answer {
+        answer(self.request(Method::PUT, path).json(body)).await
+    }
+
+    /// Makes a call with the app's key.
+    pub async fn call(&self, call: &Call) -> Answer {
+        self.call_as(self.app_id, Some(self.key.expose()), call)
+            .await
+    }
+
+    /// Makes a call below any app, with any key. A ping waits for nothing.
+    pub async fn call_as(&self, app_id: AppId, key: Option<&str>, call: &Call) -> Answer {
+        let path = format!("/apps/{app_id}/webhooks{}", call.path);
+        let mut request = self
+            .bare(call.method.clone(), &path)
+            .header("prefer", "respond-async");
+        if let Some(key) = key {
+            request = request.header("x-api-key", key);
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        answer(request).await
+    }
+
+    /// Registers an endpoint; its id and secret.
+    pub async fn create_webhook(&self, url: &str) -> (String, String) {
+        let body = json!({"url": url, "events": ["*"]});
+        let created = self.post_json("", &body).await;
+        assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
+        let field = |name: &str| created.data()[name].as_str().expect(name).to_owned();
+        (field("id"), field("secret"))
+    }
+
+    /// Registers an endpoint that subscribes to these; its id and secret.
+    pub async fn subscribe(&self, url: &str, events: &[&str]) -> (String, String) {
+        let body = json!({"url": url, "events": events});
+        let created = self.post_json("", &body).await;
+        let field = |name: &str| created.data()[name].as_str().expect(name).to_owned();
+        (field("id"), field("secret"))
+    }
+
+    /// Registers `count` endpoints, a few at a time, so that a slow emulator
+    /// answers each in time; their ids in no order.
+    pub async fn create_webhooks(&self, count: usize) -> Vec<String> {
+        stream::iter(0..count)
+            .map(|_| self.create_webhook("https://example.com/hook"))
+            .buffer_unordered(5)
+            .map(|(id, _)| id)
+            .collect()
+            .await
+    }
+
+    /// Asks for one more endpoint.
+    pub async fn try_create(&self) -> Answer {
+        let body = json!({"url": "https://example.com/hook", "events": ["*"]});
+        self.post_json("", &body).await
+    }
+
+    /// The ids of the app's endpoints, in the order of the list.
+    pub async fn listed_ids(&self) -> Vec<String> {
+        let list = self.get("").await;
+        let ids = list.data().as_array().expect("a list").iter();
+        ids.map(|item| item["id"].as_str().expect("an id").to_owned())
+            .collect()
+    }
+
+    /// A request that publishes, still without a body.
+    pub fn publishing(&self) -> RequestBuilder {
+        self.bare(Method::POST, &format!("/apps/{}/events", self.app_id))
+            .header("x-api-key", self.key.expose())
+            .header("content-type", "application/json")
+    }
+
+    pub async fn publish(&self, body: &Value) -> Answer {
+        answer(self.publishing().body(body.to_string())).await
+    }
+
+    /// Publishes an event of this type; its id.
+    pub async fn published(&self, event_type: &str) -> String {
+        let body = json!({"type": event_type, "data": {"n": 1}});
+        let accepted = self.publish(&body).await;
+        assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+        accepted.data()["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Pings an endpoint and waits for the outcome.
+    pub async fn ping(&self, id: &str) -> Value {
+        let ping = self.post(&format!("/{id}/test-ping")).await;
+        assert_eq!(ping.status, StatusCode::OK, "{ping:?}");
+        ping.data().clone()
+    }
+
+    /// Pings an endpoint with a `Prefer` header.
+    pub async fn ping_preferring(&self, id: &str, prefer: &str) -> Answer {
+        let request = self.request(Method::POST, &format!("/{id}/test-ping"));
+        answer(request.header("prefer", prefer)).await
+    }
+
+    /// The newest deliveries of an endpoint.
+    pub async fn deliveries(&self, id: &str) -> Vec<Value> {
+        let page = self.get(&format!("/{id}/deliveries")).await;
+        page.data()["items"].as_array().expect("items").clone()
+    }
+
+    /// Waits until an endpoint's newest delivery has this status.
+    pub async fn newest_becomes(&self, id: &str, status: &str) -> Value {
+        eventually(status, async || {
+            let newest = self.deliveries(id).await.into_iter().next()?;
+            (newest["status"] == status).then_some(newest)
+        })
+        .await
+    }
+
+    /// The only delivery in the history of an endpoint.
+    pub async fn only_delivery(&self, id: &str) -> Value {
+        let mut history = self.deliveries(id).await;
+        assert_eq!(history.len(), 1, "{history:?}");
+        history.remove(0)
+    }
+
+    /// A delivery in full.
+    pub async fn delivery(&self, id: &str, delivery_id: impl std::fmt::Display) -> Value {
+        let found = self.get(&format!("/{id}/deliveries/{delivery_id}")).await;
+        found.data().clone()
+    }
+
+    /// A page of a history: its items, and the cursor to the next page.
+    pub async fn page(&self, id: &str, query: &str) -> (Vec<Value>, Option<String>) {
+        let page = self.get(&format!("/{id}/deliveries?{query}")).await;
+        let items = page.data()["items"].as_array().expect("items").clone();
+        let next = match &page.data()["nextCursor"] {
+            Value::Null => None,
+            Value::String(cursor) => Some(cursor.clone()),
+            other => panic!("no cursor: {other}"),
+        };
+        (items, next)
+    }
+
+    /// The ids of a whole history, page by page. `between` runs beside the
+    /// request for each page.
+    pub async fn pages(
+        &self,
+        id: &str,
+        query: &str,
+        mut between: impl AsyncFnMut(),
+    ) -> Vec<Vec<String>> {
+        let mut pages = Vec::new();
+        let mut this_query = query.to_owned();
+        loop {
+            let ((items, next), ()) = tokio::join!(self.page(id, &this_query), between());
+            pages.push(items.iter().map(item_id).collect());
+            assert!(pages.len() < 1000, "the pages have no end");
+            let Some(next) = next else {
+                return pages;
+            };
+            this_query = format!("{query}&cursor={next}");
+        }
+    }
+}
+
+/// Sends a request and reads the answer. Every answer has a request id, every
+/// body is JSON, and all of it is as openapi.json describes it.
+pub async fn answer(request: RequestBuilder) -> Answer {
+    let (client, request) = request.build_split();
+    let request = request.expect("a request");
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = client.execute(request).await.expect("an answer");
+    let (status, headers) = (response.status(), response.headers().clone());
+    assert!(headers.contains_key("x-request-id"), "{headers:?}");
+    let bytes = response.bytes().await.expect("a body");
+    let body = if bytes.is_empty() {
+        Value::Null
+    } else {
+        assert_eq!(headers["content-type"], "application/json");
+        serde_json::from_slice(&bytes).expect("a JSON body")
+    };
+    let answer = Answer {
+        status,
+        headers,
+        body,
+    };
+    openapi::assert_described(&method, &path, &answer);
+    answer
+}
+
+/// The id of a listed delivery.
+pub fn item_id(item: &Value) -> String {
+    item["id"].as_str().expect("an id").to_owned()
+}

@@ -1,0 +1,79 @@
+//! AWS behind the service's back: what it holds, and every call on its way
+//! there.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::emulators::{Clients, Resources};
+use local::service;
+use webhook_endpoints::aws::table::Table;
+use webhook_endpoints::domain::id::AppId;
+
+use super::wire::Wire;
+
+/// Looks at what one app has in AWS, writes there, and disturbs the service's
+/// calls.
+#[derive(Clone)]
+pub struct Aws {
+    pub clients: Clients,
+    pub resources: Resources,
+    pub wire: Wire,
+    pub(super) app_id: AppId,
+    /// How long the service keeps deliveries.
+    pub(super) retention: Duration,
+}
+
+impl Aws {
+    pub fn table(&self) -> Table {
+        service::table(&self.clients, &self.resources)
+    }
+
+    /// All items of the table.
+    pub async fn items(&self) -> Vec<HashMap<String, AttributeValue>> {
+        let mut pages = self
+            .clients
+            .dynamodb
+            .scan()
+            .table_name(&self.resources.table_name)
+            .into_paginator()
+            .items()
+            .send();
+        let mut items = Vec::new();
+        while let Some(item) = pages.next().await {
+            items.push(item.expect("an item"));
+        }
+        items
+    }
+
+    /// All items of the table, as text.
+    pub async fn table_text(&self) -> String {
+        let items = self.items().await;
+        items.iter().map(|item| format!("{item:?}\n")).collect()
+    }
+
+    /// The names of all secrets of the app in Secrets Manager, sorted. Those of
+    /// other tests may be there as well.
+    pub async fn secret_names(&self) -> Vec<String> {
+        let mut pages = self.clients.secrets.list_secrets().into_paginator().send();
+        let mut names = Vec::new();
+        while let Some(page) = pages.next().await {
+            let secrets = page.expect("a page").secret_list.unwrap_or_default();
+            names.extend(secrets.into_iter().filter_map(|secret| secret.name));
+        }
+        let own = format!("webhook-endpoints/{}/", self.app_id);
+        names.retain(|name| name.starts_with(&own));
+        names.sort_unstable();
+        names
+    }
+
+    /// The names that the secrets of these endpoints have, sorted.
+    pub fn secret_names_of(&self, ids: &[&str]) -> Vec<String> {
+        let mut names: Vec<_> = ids
+            .iter()
+            .map(|id| format!("webhook-endpoints/{}/{id}", self.app_id))
+            .collect();
+        names.sort_unstable();
+        names
+    }
+}
