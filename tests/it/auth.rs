@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode};
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::id::AppId;
 
-use crate::support::calls::every_call;
+use crate::support::calls::{Ids, every_call};
 use crate::support::hand_clock::HandClock;
 use crate::support::{Answer, Options, TestApp, answer};
 
@@ -48,7 +48,8 @@ async fn no_call_is_answered_without_a_key() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook(URL).await;
     let unknown = service::new_key();
-    for call in every_call(&id) {
+    let ids = Ids::with_delivery(&app, &id).await;
+    for call in every_call(&ids) {
         for key in [None, Some(unknown.expose()), Some("not a key")] {
             let refused = app.api.call_as(app.app_id, key, &call).await;
             assert_unauthenticated(&refused);
@@ -110,7 +111,8 @@ async fn what_is_no_key_of_anyone_is_refused() {
 async fn without_a_key_an_app_that_exists_looks_like_one_that_does_not() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook(URL).await;
-    for call in every_call(&id) {
+    let ids = Ids::with_delivery(&app, &id).await;
+    for call in every_call(&ids) {
         let existing = app.api.call_as(app.app_id, None, &call).await;
         let missing = app.api.call_as(AppId::new(), None, &call).await;
         assert_eq!(existing.status, missing.status);

@@ -5,31 +5,41 @@ use std::time::Duration;
 use local::service;
 use webhook_endpoints::domain::id::{AppId, EndpointId};
 
-use crate::support::calls::{every_call, every_call_on};
+use crate::support::calls::{Call, Ids, every_call, every_call_on};
 use crate::support::hand_clock::HandClock;
 use crate::support::{Options, TestApp};
 
 /// What each call costs when its caller is known.
-const COSTS: [(&str, &[&str]); 9] = [
-    ("create", &["CreateSecret", "TransactWriteItems"]),
-    ("list", &["Query"]),
-    ("get", &["GetItem"]),
-    // Of nothing that failed, so without a message.
-    ("recover", &["GetItem", "Query"]),
-    ("update", &["UpdateItem"]),
+const COSTS: [(&str, &[&str]); 12] = [
+    ("createWebhook", &["CreateSecret", "TransactWriteItems"]),
+    ("listWebhooks", &["Query"]),
+    ("getWebhook", &["GetItem"]),
+    ("updateWebhook", &["UpdateItem"]),
     (
-        "rotate-secret",
-        &["GetItem", "PutSecretValue", "UpdateItem"],
-    ),
-    // Without looks at the outcome.
-    ("test-ping", &["GetItem", "PutItem", "SendMessage"]),
-    // The first time; from then on the endpoint is known too.
-    ("deliveries", &["GetItem", "Query"]),
-    (
-        "delete",
+        "deleteWebhook",
         &["DeleteSecret", "TransactWriteItems", "UpdateItem"],
     ),
+    ("rotateSecret", &["GetItem", "PutSecretValue", "UpdateItem"]),
+    // Without reads of the outcome.
+    ("testPing", &["GetItem", "PutItem", "SendMessage"]),
+    // The first time; from then on the endpoint is known too.
+    ("listDeliveries", &["GetItem", "Query"]),
+    // The payload is a stored event's.
+    ("getDelivery", &["BatchGetItem", "GetItem"]),
+    (
+        "resendDelivery",
+        &["BatchGetItem", "PutItem", "SendMessage"],
+    ),
+    // Nothing failed, so no message is sent.
+    ("recoverDeliveries", &["GetItem", "Query"]),
+    ("publishEvent", &["SendMessage"]),
 ];
+
+fn cost_of(call: &Call) -> &'static [&'static str] {
+    let found = COSTS.iter().find(|(name, _)| *name == call.name);
+    let (_, cost) = found.unwrap_or_else(|| panic!("what does {} cost?", call.name));
+    cost
+}
 
 /// A service in which nothing but the API makes calls.
 async fn quiet_app(api_key_cache: Duration) -> TestApp {
@@ -44,15 +54,18 @@ async fn quiet_app(api_key_cache: Duration) -> TestApp {
 /// Asserts what every call costs, of a caller who is known or not.
 async fn assert_costs(app: &TestApp, known: bool) {
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    let ids = Ids::with_delivery(app, &id).await;
     app.aws.wire.take();
-    for (call, (name, cost)) in every_call(&id).iter().zip(COSTS) {
-        assert_eq!(call.name, name);
-        let answer = app.api.call(call).await;
+    let calls = every_call(&ids);
+    assert_eq!(calls.len(), COSTS.len(), "a cost of no call");
+    for call in calls {
+        let (name, cost) = (call.name, cost_of(&call));
+        let answer = app.api.call(&call).await;
         assert!(answer.status.is_success(), "{name}: {answer:?}");
         let mut expected = match (known, name) {
             (true, _) => cost.to_vec(),
             // The key with the endpoint.
-            (false, "deliveries") => vec!["BatchGetItem", "Query"],
+            (false, "listDeliveries") => vec!["BatchGetItem", "Query"],
             (false, _) => [&["GetItem"], cost].concat(),
         };
         expected.sort_unstable();
@@ -87,9 +100,9 @@ async fn refusing_a_caller_costs_at_most_one_read() {
     let unknown = service::new_key();
     app.api.get("").await;
     app.aws.wire.take();
-    for call in every_call(&EndpointId::new().to_string()) {
+    for call in every_call(&Ids::unknown()) {
         let read: &[&str] = match call.name {
-            "deliveries" => &["BatchGetItem"],
+            "listDeliveries" => &["BatchGetItem"],
             _ => &["GetItem"],
         };
         for (key, app_id, cost) in [
@@ -110,10 +123,11 @@ async fn a_call_on_a_missing_endpoint_costs_no_more_than_finding_that_out() {
     let app = quiet_app(Duration::from_secs(300)).await;
     app.api.get("").await;
     app.aws.wire.take();
-    for call in every_call_on(&EndpointId::new().to_string()) {
+    for call in every_call_on(&Ids::unknown()) {
         let cost: &[&str] = match call.name {
-            "update" | "delete" => &["UpdateItem"],
-            "deliveries" => &["GetItem", "Query"],
+            "updateWebhook" | "deleteWebhook" => &["UpdateItem"],
+            "getDelivery" | "resendDelivery" => &["BatchGetItem"],
+            "listDeliveries" => &["GetItem", "Query"],
             _ => &["GetItem"],
         };
         app.api.call(&call).await.assert_error(404, "NOT_FOUND");

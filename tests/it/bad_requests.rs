@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use webhook_endpoints::domain::id::{AppId, EndpointId};
 
-use crate::support::calls::{every_call, every_call_on};
+use crate::support::calls::{Ids, every_call, every_call_on};
 use crate::support::{TestApp, answer};
 
 const LARGEST: usize = 64 * 1024;
@@ -88,7 +88,11 @@ async fn an_id_that_is_no_uuid_is_named() {
         &id.replace('-', "0"),
         &format!("{}g", &id[..35]),
     ] {
-        for call in every_call_on(wrong) {
+        let ids = Ids {
+            endpoint: wrong.to_owned(),
+            ..Ids::unknown()
+        };
+        for call in every_call_on(&ids) {
             app.api.call(&call).await.assert_invalid(&["webhookId"]);
         }
         let key = app.key.expose();
@@ -112,8 +116,12 @@ async fn an_id_that_is_no_uuid_is_named() {
 async fn a_missing_endpoint_is_not_found() {
     let app = TestApp::start().await;
     // An app's id names no endpoint either.
-    for missing in [EndpointId::new().to_string(), app.app_id.to_string()] {
-        for call in every_call_on(&missing) {
+    for endpoint in [EndpointId::new().to_string(), app.app_id.to_string()] {
+        let ids = Ids {
+            endpoint,
+            ..Ids::unknown()
+        };
+        for call in every_call_on(&ids) {
             app.api.call(&call).await.assert_error(404, "NOT_FOUND");
         }
     }
@@ -123,7 +131,7 @@ async fn a_missing_endpoint_is_not_found() {
 async fn who_may_not_call_is_not_told_what_else_is_wrong() {
     let app = TestApp::start().await;
     let (_, key) = app.other_app().await;
-    for mut call in every_call(&EndpointId::new().to_string()) {
+    for mut call in every_call(&Ids::unknown()) {
         call.body = call.body.map(|_| json!({"unknown": 1}));
         let keyless = app.api.call_as(app.app_id, None, &call).await;
         keyless.assert_error(401, "AUTHENTICATION_ERROR");

@@ -4,13 +4,15 @@
 use reqwest::StatusCode;
 
 use crate::support::TestApp;
-use crate::support::calls::every_call_on;
+use crate::support::calls::{Ids, every_call_on};
 use crate::support::wire::Fault;
 
 /// An app that is full, so that the number of free places can be told.
 struct Full {
     app: TestApp,
     victim: String,
+    /// Of the victim and one of its deliveries.
+    ids: Ids,
 }
 
 impl Full {
@@ -18,7 +20,8 @@ impl Full {
         let app = TestApp::start().await;
         let mut ids = app.api.create_webhooks(100).await;
         let victim = ids.remove(0);
-        Self { app, victim }
+        let ids = Ids::with_delivery(&app, &victim).await;
+        Self { app, victim, ids }
     }
 
     /// Deletes while calls of an operation fail.
@@ -32,8 +35,8 @@ impl Full {
 
     async fn assert_missing(&self) {
         // All but the deletion, which is what finishes the work.
-        let mut calls = every_call_on(&self.victim);
-        calls.retain(|call| call.name != "delete");
+        let mut calls = every_call_on(&self.ids);
+        calls.retain(|call| call.name != "deleteWebhook");
         for call in calls {
             let answer = self.app.api.call(&call).await;
             answer.assert_error(404, "NOT_FOUND");

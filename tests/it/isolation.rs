@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use webhook_endpoints::domain::id::{AppId, EndpointId};
+use webhook_endpoints::domain::id::AppId;
 
-use crate::support::calls::{every_call, every_call_on};
+use crate::support::calls::{Call, Ids, call_named, every_call, every_call_on};
 use crate::support::receiver::Receiver;
 use crate::support::{Answer, TestApp};
 
@@ -32,6 +32,8 @@ struct Owner {
     app: TestApp,
     receiver: Receiver,
     id: String,
+    /// Of the endpoint and a delivery to it.
+    ids: Ids,
     secret: String,
     shown: Vec<serde_json::Value>,
 }
@@ -42,11 +44,13 @@ impl Owner {
         let receiver = Receiver::answering(200, "").await;
         let (id, secret) = app.api.create_webhook(&receiver.url).await;
         app.api.ping(&id).await;
+        let ids = Ids::with_delivery(&app, &id).await;
         let shown = Self::look(&app, &id).await;
         Self {
             app,
             receiver,
             id,
+            ids,
             secret,
             shown,
         }
@@ -73,7 +77,7 @@ impl Owner {
 async fn another_app_is_as_missing_as_one_that_does_not_exist() {
     let owner = Owner::start().await;
     let (_, key) = owner.app.other_app().await;
-    for call in every_call(&owner.id) {
+    for call in every_call(&owner.ids) {
         let call_on = |app_id| owner.app.api.call_as(app_id, Some(key.expose()), &call);
         let others = call_on(owner.app.app_id).await;
         assert_alike(call.name, &others, &call_on(AppId::new()).await);
@@ -85,9 +89,35 @@ async fn another_app_is_as_missing_as_one_that_does_not_exist() {
 async fn another_apps_endpoint_is_as_missing_as_one_that_does_not_exist() {
     let owner = Owner::start().await;
     let (app_id, key) = owner.app.other_app().await;
-    let missing = EndpointId::new().to_string();
-    for (call, of_missing) in every_call_on(&owner.id).iter().zip(every_call_on(&missing)) {
+    let calls = every_call_on(&owner.ids);
+    for (call, of_missing) in calls.iter().zip(every_call_on(&Ids::unknown())) {
         let make = |call| owner.app.api.call_as(app_id, Some(key.expose()), call);
+        let others = make(call).await;
+        assert_alike(call.name, &others, &make(&of_missing).await);
+    }
+    owner.assert_untouched().await;
+}
+
+#[tokio::test]
+async fn another_apps_delivery_is_as_missing_as_one_that_does_not_exist() {
+    let owner = Owner::start().await;
+    let (app_id, key) = owner.app.other_app().await;
+    let make = async |call: &Call| {
+        let made = owner.app.api.call_as(app_id, Some(key.expose()), call);
+        made.await
+    };
+    let created = make(&call_named("createWebhook", &owner.ids)).await;
+    let on_own_endpoint = |delivery: &str| {
+        let mut calls = every_call_on(&Ids {
+            endpoint: created.data()["id"].as_str().unwrap().to_owned(),
+            delivery: delivery.to_owned(),
+        });
+        calls.retain(|call| call.on_delivery);
+        calls
+    };
+    let calls = on_own_endpoint(&owner.ids.delivery);
+    assert!(!calls.is_empty());
+    for (call, of_missing) in calls.iter().zip(on_own_endpoint(&Ids::unknown().delivery)) {
         let others = make(call).await;
         assert_alike(call.name, &others, &make(&of_missing).await);
     }
@@ -98,14 +128,17 @@ async fn another_apps_endpoint_is_as_missing_as_one_that_does_not_exist() {
 async fn an_app_lists_its_own_endpoints_only() {
     let owner = Owner::start().await;
     let (app_id, key) = owner.app.other_app().await;
-    let calls = every_call(&owner.id);
-    let make = |name| {
-        let call = calls.iter().find(|call| call.name == name).unwrap();
-        owner.app.api.call_as(app_id, Some(key.expose()), call)
+    let make = async |name| {
+        let call = call_named(name, &owner.ids);
+        let made = owner.app.api.call_as(app_id, Some(key.expose()), &call);
+        made.await
     };
-    assert_eq!(make("list").await.data().as_array().unwrap().len(), 0);
-    let created = make("create").await;
-    let list = make("list").await;
+    assert_eq!(
+        make("listWebhooks").await.data().as_array().unwrap().len(),
+        0
+    );
+    let created = make("createWebhook").await;
+    let list = make("listWebhooks").await;
     assert_eq!(list.data().as_array().unwrap().len(), 1);
     assert_eq!(list.data()[0]["id"], created.data()["id"]);
     owner.assert_untouched().await;

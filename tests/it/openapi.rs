@@ -8,6 +8,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::calls::Ids;
 use crate::support::openapi::{DOCUMENT, faults, resolved};
 use crate::support::{TestApp, answer};
 
@@ -57,15 +58,8 @@ async fn every_path_takes_the_methods_of_the_document_and_no_others() {
     let app = TestApp::start().await;
     for (template, item) in paths() {
         let taken = methods_of(item);
-        let path: Vec<_> = template
-            .split('/')
-            .map(|segment| match segment {
-                "{appId}" => app.app_id.to_string(),
-                _ if segment.starts_with('{') => Uuid::now_v7().to_string(),
-                _ => segment.to_owned(),
-            })
-            .collect();
-        let path = path.join("/");
+        let template = template.replace("{appId}", &app.app_id.to_string());
+        let path = Ids::unknown().fill(&template);
         for method in METHODS {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             let request = app

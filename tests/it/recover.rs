@@ -12,6 +12,7 @@ use webhook_endpoints::domain::message::{DeliveryTask, Message, Recovery};
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::endpoint_id;
 use crate::support::receiver::Receiver;
+use crate::support::seeds::seeded_payload;
 use crate::support::wire::Fault;
 use crate::support::{Answer, Options, TestApp};
 
@@ -92,7 +93,8 @@ async fn what_failed_is_sent_again_under_the_same_webhook_ids() {
     assert_eq!(sent, expected.iter().map(String::as_str).collect());
     assert_eq!(received.len(), 3);
     let event = received[0].header("webhook-id");
-    let payload = format!(r#"{{"event":"{event}"}}"#);
+    let task = failed.iter().find(|t| t.event_id.to_string() == event);
+    let payload = seeded_payload(task.unwrap());
     assert_eq!(String::from_utf8_lossy(&received[0].body), payload);
     // New deliveries, beside the old ones as they were.
     let now = app.api.deliveries(&id).await;

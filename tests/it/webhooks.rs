@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::calls::every_call_on;
+use crate::support::calls::{Ids, every_call_on};
 use crate::support::hand_clock::HandClock;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, fields};
@@ -208,12 +208,13 @@ async fn a_deleted_endpoint_is_gone_and_the_others_are_not() {
     let app = TestApp::start().await;
     let (kept, _) = app.api.create_webhook(URL).await;
     let (deleted, _) = app.api.create_webhook(URL).await;
+    let ids = Ids::with_delivery(&app, &deleted).await;
     let answer = app.api.delete(&format!("/{deleted}")).await;
     assert_eq!(answer.status, StatusCode::NO_CONTENT);
     assert_eq!(answer.body, Value::Null);
     assert!(!answer.headers.contains_key("content-type"));
 
-    for call in every_call_on(&deleted) {
+    for call in every_call_on(&ids) {
         app.api.call(&call).await.assert_error(404, "NOT_FOUND");
     }
     assert_eq!(app.api.listed_ids().await, [kept]);

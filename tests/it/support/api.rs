@@ -114,7 +114,7 @@ impl Api {
 
     /// Makes a call below any app, with any key. A ping waits for nothing.
     pub async fn call_as(&self, app_id: AppId, key: Option<&str>, call: &Call) -> Answer {
-        let path = format!("/apps/{app_id}/webhooks{}", call.path);
+        let path = format!("/apps/{app_id}{}", call.path);
         let mut request = self
             .bare(call.method.clone(), &path)
             .header("prefer", "respond-async");

@@ -1,54 +1,156 @@
-//! Every call of the API, for what is to hold for all of them.
+//! Every call of the API, for tests that hold for all of them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use webhook_endpoints::domain::id::{DeliveryId, EndpointId};
 
-/// A call that succeeds if its caller may make it.
+use super::TestApp;
+use super::openapi::DOCUMENT;
+use super::queue::endpoint_id;
+
+/// Describes the API and belongs to no app, so it needs no key.
+const KEYLESS: &str = "/openapi.json";
+
+/// What the paths of all calls start with.
+const OF_AN_APP: &str = "/apps/{appId}";
+
+/// The ids that paths contain.
+#[derive(Debug, Clone)]
+pub struct Ids {
+    pub endpoint: String,
+    pub delivery: String,
+}
+
+impl Ids {
+    /// Ids that nothing has.
+    pub fn unknown() -> Self {
+        Self {
+            endpoint: EndpointId::new().to_string(),
+            delivery: DeliveryId::new().to_string(),
+        }
+    }
+
+    /// Writes a delivery to this endpoint's history, so that every call on the
+    /// endpoint succeeds. The receiver answered it with 200.
+    pub async fn with_delivery(app: &TestApp, endpoint: &str) -> Self {
+        let now = app.deliverer.clock.now();
+        let seeded = app
+            .aws
+            .seed_event(endpoint_id(endpoint), "invoice.paid", now, 200);
+        Self {
+            endpoint: endpoint.to_owned(),
+            delivery: seeded.await.delivery_id.to_string(),
+        }
+    }
+
+    /// The path of a template, below the app.
+    pub fn fill(&self, template: &str) -> String {
+        let segments = template.split('/').map(|segment| match segment {
+            "{webhookId}" => &self.endpoint,
+            "{deliveryId}" => &self.delivery,
+            unknown if unknown.starts_with('{') => panic!("there is no id for {unknown}"),
+            literal => literal,
+        });
+        segments.collect::<Vec<_>>().join("/")
+    }
+}
+
+/// A call that succeeds if its ids exist and its caller may make it.
 pub struct Call {
+    /// Its `operationId`.
     pub name: &'static str,
     pub method: Method,
-    /// Below the app's webhooks.
+    /// Below the app.
     pub path: String,
     pub body: Option<Value>,
+    /// Whether the path has the id of an endpoint.
+    pub on_endpoint: bool,
+    /// Whether the path has the id of a delivery.
+    pub on_delivery: bool,
 }
 
-/// Every call, those on an endpoint on this one. Its deletion is the last.
-pub fn every_call(id: &str) -> Vec<Call> {
-    let call = |name, method, path: String, body| Call {
-        name,
-        method,
-        path,
-        body,
-    };
-    let create = json!({"url": "https://example.com/new", "events": ["*"]});
-    let update = json!({"url": "https://example.com/moved", "active": false});
-    vec![
-        call("create", Method::POST, String::new(), Some(create)),
-        call("list", Method::GET, String::new(), None),
-        call("get", Method::GET, format!("/{id}"), None),
-        call(
-            "recover",
-            Method::POST,
-            format!("/{id}/recover"),
-            Some(json!({"since": "2026-01-01T00:00:00Z", "status": "FAILED"})),
-        ),
-        // It makes the endpoint inactive.
-        call("update", Method::PUT, format!("/{id}"), Some(update)),
-        call(
-            "rotate-secret",
-            Method::POST,
-            format!("/{id}/rotate-secret"),
-            None,
-        ),
-        call("test-ping", Method::POST, format!("/{id}/test-ping"), None),
-        call("deliveries", Method::GET, format!("/{id}/deliveries"), None),
-        call("delete", Method::DELETE, format!("/{id}"), None),
-    ]
+/// When a call is made: those that spoil others come after them.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    First,
+    Deactivation,
+    Deletion,
 }
 
-/// The calls on an endpoint, and not those on all of an app.
-pub fn every_call_on(id: &str) -> Vec<Call> {
-    let mut calls = every_call(id);
-    calls.retain(|call| !call.path.is_empty());
+/// Every call that openapi.json describes, except for the document's own.
+/// Calls that need an active endpoint come before the one that deactivates it,
+/// and its deletion comes last.
+pub fn every_call(ids: &Ids) -> Vec<Call> {
+    let paths = DOCUMENT["paths"].as_object().expect("paths").iter();
+    let mut calls: Vec<_> = paths
+        .filter(|(template, _)| *template != KEYLESS)
+        .flat_map(|(template, item)| calls_of(template, item, ids))
+        .collect();
+    calls.sort_by(|(turn, _), (other, _)| turn.cmp(other));
+    calls.into_iter().map(|(_, call)| call).collect()
+}
+
+fn calls_of(template: &str, item: &'static Value, ids: &Ids) -> Vec<(Turn, Call)> {
+    let below = template.strip_prefix(OF_AN_APP);
+    let below = below.unwrap_or_else(|| panic!("{template} is not below {OF_AN_APP}"));
+    let operations = item.as_object().expect("a path item").iter();
+    operations
+        .filter(|(method, _)| *method != "parameters")
+        .map(|(method, operation)| {
+            let name = operation["operationId"].as_str();
+            let name = name.unwrap_or_else(|| panic!("{method} {template} has no operationId"));
+            let (turn, body) = turn_and_body(name);
+            let method = method.to_uppercase();
+            let call = Call {
+                name,
+                method: Method::from_bytes(method.as_bytes()).expect("parse the method"),
+                path: ids.fill(below),
+                body,
+                on_endpoint: below.contains("{webhookId}"),
+                on_delivery: below.contains("{deliveryId}"),
+            };
+            (turn, call)
+        })
+        .collect()
+}
+
+/// What openapi.json does not say. Its examples are no bodies to send: their
+/// times get old, and which of them deactivates an endpoint is not marked.
+fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
+    let all = json!(["*"]);
+    match name {
+        "createWebhook" => {
+            let body = json!({"url": "https://example.com/new", "events": all});
+            (Turn::First, Some(body))
+        }
+        "publishEvent" => {
+            let body = json!({"type": "invoice.paid", "data": {"n": 1}});
+            (Turn::First, Some(body))
+        }
+        "recoverDeliveries" => {
+            let body = json!({"since": "2026-01-01T00:00:00Z", "status": "FAILED"});
+            (Turn::First, Some(body))
+        }
+        "listWebhooks" | "getWebhook" | "rotateSecret" | "testPing" | "listDeliveries"
+        | "getDelivery" | "resendDelivery" => (Turn::First, None),
+        "updateWebhook" => {
+            let body = json!({"url": "https://example.com/moved", "active": false});
+            (Turn::Deactivation, Some(body))
+        }
+        "deleteWebhook" => (Turn::Deletion, None),
+        unknown => panic!("what is the body of {unknown}, and when is it called?"),
+    }
+}
+
+/// The calls on an endpoint, without those on a whole app.
+pub fn every_call_on(ids: &Ids) -> Vec<Call> {
+    let mut calls = every_call(ids);
+    calls.retain(|call| call.on_endpoint);
     calls
+}
+
+/// The call with this `operationId`.
+pub fn call_named(name: &str, ids: &Ids) -> Call {
+    let found = every_call(ids).into_iter().find(|call| call.name == name);
+    found.unwrap_or_else(|| panic!("openapi.json has no operation {name}"))
 }

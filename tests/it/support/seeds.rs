@@ -80,7 +80,7 @@ impl Aws {
         let stored = StoredEvent {
             accepted_at: at,
             expires_at: task.expires_at,
-            payload: format!(r#"{{"event":"{event_id}"}}"#),
+            payload: seeded_payload(&task),
         };
         let table = self.table();
         table
@@ -162,4 +162,10 @@ pub fn answered(status: u16) -> Verdict {
         body: String::new(),
         retry_after: None,
     }
+}
+
+/// The payload of an event that [`Aws::seed_event`] writes.
+pub fn seeded_payload(task: &DeliveryTask) -> String {
+    let (event, at, id) = (&task.event, task.created_at, task.event_id);
+    format!(r#"{{"type":"{event}","timestamp":"{at:.3}","data":{{"id":"{id}"}}}}"#)
 }
