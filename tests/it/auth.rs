@@ -15,7 +15,7 @@ const URL: &str = "https://example.com/hook";
 
 #[track_caller]
 fn assert_unauthenticated(answer: &Answer) {
-    answer.assert_error(401, "AUTHENTICATION_ERROR");
+    answer.must_fail_with(401, "AUTHENTICATION_ERROR");
     assert_eq!(answer.headers["www-authenticate"], "Bearer");
 }
 

@@ -130,7 +130,7 @@ async fn a_call_on_a_missing_endpoint_costs_no_more_than_finding_that_out() {
             "listDeliveries" => &["GetItem", "Query"],
             _ => &["GetItem"],
         };
-        app.api.call(&call).await.assert_error(404, "NOT_FOUND");
+        app.api.call(&call).await.must_fail_with(404, "NOT_FOUND");
         assert_eq!(app.aws.wire.take(), cost, "{}", call.name);
     }
 }
@@ -169,6 +169,6 @@ async fn the_first_page_of_an_unknown_caller_costs_two_reads_and_the_next_one() 
     let missing = EndpointId::new();
     clock.advance(Duration::from_secs(10));
     let answer = app.api.get(&format!("/{missing}/deliveries")).await;
-    answer.assert_error(404, "NOT_FOUND");
+    answer.must_fail_with(404, "NOT_FOUND");
     assert_eq!(app.aws.wire.take(), ["BatchGetItem", "Query"]);
 }

@@ -31,25 +31,30 @@ impl Registered {
     }
 
     /// Asserts that a creation is refused because of these fields.
-    async fn assert_create_refused(&self, body: &Value, fields: &[&str]) {
+    async fn must_refuse_create(&self, body: &Value, fields: &[&str]) {
         let refused = self.app.api.post_json("", body).await;
-        self.assert_nothing_done(&refused, body, fields);
+        self.must_have_done_nothing(&refused, body, fields);
     }
 
     /// Asserts that an update is refused because of these fields.
-    async fn assert_update_refused(&self, body: &Value, fields: &[&str]) {
+    async fn must_refuse_update(&self, body: &Value, fields: &[&str]) {
         let refused = self.app.api.put_json(&self.path, body).await;
-        self.assert_nothing_done(&refused, body, fields);
+        self.must_have_done_nothing(&refused, body, fields);
     }
 
     /// The key is remembered, so a refused body costs no call at all.
-    fn assert_nothing_done(&self, refused: &crate::support::Answer, body: &Value, fields: &[&str]) {
+    fn must_have_done_nothing(
+        &self,
+        refused: &crate::support::Answer,
+        body: &Value,
+        fields: &[&str],
+    ) {
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{body}");
-        refused.assert_invalid(fields);
+        refused.must_be_invalid(fields);
         assert!(self.app.aws.wire.take().is_empty(), "{body}");
     }
 
-    async fn assert_unchanged(&self) {
+    async fn must_be_unchanged(&self) {
         assert_eq!(self.app.api.get("").await.body, self.list);
     }
 }
@@ -85,11 +90,11 @@ async fn a_url_that_is_not_absolute_https_is_refused() {
         &long,
     ] {
         let create = json!({"url": url, "events": ["*"]});
-        registered.assert_create_refused(&create, &["url"]).await;
+        registered.must_refuse_create(&create, &["url"]).await;
         let update = json!({"url": url});
-        registered.assert_update_refused(&update, &["url"]).await;
+        registered.must_refuse_update(&update, &["url"]).await;
     }
-    registered.assert_unchanged().await;
+    registered.must_be_unchanged().await;
 }
 
 #[tokio::test]
@@ -124,11 +129,11 @@ async fn a_literal_address_that_is_not_public_is_refused_however_it_is_written()
     ] {
         let url = format!("https://{host}:8443/hook");
         let create = json!({"url": url, "events": ["*"]});
-        registered.assert_create_refused(&create, &["url"]).await;
+        registered.must_refuse_create(&create, &["url"]).await;
         let update = json!({"url": url});
-        registered.assert_update_refused(&update, &["url"]).await;
+        registered.must_refuse_update(&update, &["url"]).await;
     }
-    registered.assert_unchanged().await;
+    registered.must_be_unchanged().await;
 }
 
 #[tokio::test]
@@ -150,11 +155,11 @@ async fn events_that_are_none_or_not_well_formed_are_refused() {
         ),
     ] {
         let create = json!({"url": URL, "events": events});
-        registered.assert_create_refused(&create, &fields).await;
+        registered.must_refuse_create(&create, &fields).await;
         let update = json!({"events": events});
-        registered.assert_update_refused(&update, &fields).await;
+        registered.must_refuse_update(&update, &fields).await;
     }
-    registered.assert_unchanged().await;
+    registered.must_be_unchanged().await;
 }
 
 #[tokio::test]
@@ -163,21 +168,21 @@ async fn values_of_another_type_are_refused() {
     let others = [json!(null), json!(1), json!({}), json!(["https://a.b"])];
     for url in [&others[..], &[json!(true)]].concat() {
         let create = json!({"url": url, "events": ["*"]});
-        registered.assert_create_refused(&create, &["url"]).await;
+        registered.must_refuse_create(&create, &["url"]).await;
         let update = json!({"url": url});
-        registered.assert_update_refused(&update, &["url"]).await;
+        registered.must_refuse_update(&update, &["url"]).await;
     }
     for events in [&others[..3], &[json!("*"), json!(true)]].concat() {
         let create = json!({"url": URL, "events": events});
-        registered.assert_create_refused(&create, &["events"]).await;
+        registered.must_refuse_create(&create, &["events"]).await;
         let update = json!({"events": events});
-        registered.assert_update_refused(&update, &["events"]).await;
+        registered.must_refuse_update(&update, &["events"]).await;
     }
     for active in [&others[..], &[json!("true")]].concat() {
         let update = json!({"active": active});
-        registered.assert_update_refused(&update, &["active"]).await;
+        registered.must_refuse_update(&update, &["active"]).await;
     }
-    registered.assert_unchanged().await;
+    registered.must_be_unchanged().await;
 }
 
 #[tokio::test]
@@ -185,33 +190,31 @@ async fn unknown_fields_are_refused_by_name() {
     let registered = Registered::start().await;
     for unknown in ["secret", "id", "createdAt", "URL", ""] {
         let create = json!({"url": URL, "events": ["*"], unknown: "x"});
-        registered.assert_create_refused(&create, &[unknown]).await;
+        registered.must_refuse_create(&create, &[unknown]).await;
         let update = json!({"active": true, unknown: "x"});
-        registered.assert_update_refused(&update, &[unknown]).await;
+        registered.must_refuse_update(&update, &[unknown]).await;
     }
     // A new endpoint is always active.
     let create = json!({"url": URL, "events": ["*"], "active": false});
-    registered.assert_create_refused(&create, &["active"]).await;
-    registered.assert_unchanged().await;
+    registered.must_refuse_create(&create, &["active"]).await;
+    registered.must_be_unchanged().await;
 }
 
 #[tokio::test]
 async fn missing_fields_are_named() {
     let registered = Registered::start().await;
     registered
-        .assert_create_refused(&json!({}), &["url", "events"])
+        .must_refuse_create(&json!({}), &["url", "events"])
         .await;
     registered
-        .assert_create_refused(&json!({"url": URL}), &["events"])
+        .must_refuse_create(&json!({"url": URL}), &["events"])
         .await;
     registered
-        .assert_create_refused(&json!({"events": ["*"]}), &["url"])
+        .must_refuse_create(&json!({"events": ["*"]}), &["url"])
         .await;
     // An update needs any one of its fields.
-    registered
-        .assert_update_refused(&json!({}), &["body"])
-        .await;
-    registered.assert_unchanged().await;
+    registered.must_refuse_update(&json!({}), &["body"]).await;
+    registered.must_be_unchanged().await;
 }
 
 #[tokio::test]
@@ -231,18 +234,18 @@ async fn all_faults_are_named_at_once() {
         "colour",
         "size",
     ];
-    registered.assert_create_refused(&body, &fields).await;
-    registered.assert_update_refused(&body, &fields).await;
+    registered.must_refuse_create(&body, &fields).await;
+    registered.must_refuse_update(&body, &fields).await;
 
     let no_url = json!({"events": 7, "colour": "red"});
     registered
-        .assert_create_refused(&no_url, &["url", "events", "colour"])
+        .must_refuse_create(&no_url, &["url", "events", "colour"])
         .await;
     let update = json!({"url": 1, "events": [], "active": "no", "secret": ""});
     registered
-        .assert_update_refused(&update, &["url", "events", "active", "secret"])
+        .must_refuse_update(&update, &["url", "events", "active", "secret"])
         .await;
-    registered.assert_unchanged().await;
+    registered.must_be_unchanged().await;
 }
 
 #[tokio::test]
@@ -272,11 +275,11 @@ async fn a_body_that_is_no_json_object_is_refused() {
                 .header("content-type", "application/json")
                 .body(body.to_vec());
             let refused = crate::support::answer(request).await;
-            refused.assert_invalid(&["body"]);
+            refused.must_be_invalid(&["body"]);
         }
     }
     assert!(registered.app.aws.wire.take().is_empty());
-    registered.assert_unchanged().await;
+    registered.must_be_unchanged().await;
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ async fn a_body_has_at_most_64_kibibytes() {
     assert_eq!(send(LARGEST).await.status, StatusCode::CREATED);
     app.aws.wire.take();
     for bytes in [LARGEST + 1, 10 * LARGEST] {
-        send(bytes).await.assert_error(413, "PAYLOAD_TOO_LARGE");
+        send(bytes).await.must_fail_with(413, "PAYLOAD_TOO_LARGE");
     }
     assert!(app.aws.wire.take().is_empty());
     assert_eq!(app.api.listed_ids().await.len(), 1);
@@ -46,7 +46,7 @@ async fn a_body_has_to_say_that_it_is_json() {
         let body = body_of(1_000);
         let request = || app.api.request(method.clone(), path).body(body.clone());
         let untyped = answer(request()).await;
-        untyped.assert_error(415, "UNSUPPORTED_MEDIA_TYPE");
+        untyped.must_fail_with(415, "UNSUPPORTED_MEDIA_TYPE");
         for wrong in [
             "",
             "text/plain",
@@ -56,7 +56,7 @@ async fn a_body_has_to_say_that_it_is_json() {
             "json",
         ] {
             let refused = answer(request().header("content-type", wrong)).await;
-            refused.assert_error(415, "UNSUPPORTED_MEDIA_TYPE");
+            refused.must_fail_with(415, "UNSUPPORTED_MEDIA_TYPE");
         }
         assert!(app.aws.wire.take().is_empty());
         for right in [
@@ -93,7 +93,7 @@ async fn an_id_that_is_no_uuid_is_named() {
             ..Ids::unknown()
         };
         for call in every_call_on(&ids) {
-            app.api.call(&call).await.assert_invalid(&["webhookId"]);
+            app.api.call(&call).await.must_be_invalid(&["webhookId"]);
         }
         let key = app.key.expose();
         let path = format!("/apps/{wrong}/webhooks");
@@ -103,13 +103,13 @@ async fn an_id_that_is_no_uuid_is_named() {
             (format!("{path}/{wrong}"), vec!["appId", "webhookId"]),
         ] {
             let request = app.api.bare(Method::GET, &path).header("x-api-key", key);
-            answer(request).await.assert_invalid(&faults);
+            answer(request).await.must_be_invalid(&faults);
         }
     }
     // Bytes that are no text name no field of their own.
     answer(app.api.request(Method::GET, "/%FF"))
         .await
-        .assert_invalid(&["path"]);
+        .must_be_invalid(&["path"]);
 }
 
 #[tokio::test]
@@ -122,7 +122,7 @@ async fn a_missing_endpoint_is_not_found() {
             ..Ids::unknown()
         };
         for call in every_call_on(&ids) {
-            app.api.call(&call).await.assert_error(404, "NOT_FOUND");
+            app.api.call(&call).await.must_fail_with(404, "NOT_FOUND");
         }
     }
 }
@@ -134,10 +134,10 @@ async fn who_may_not_call_is_not_told_what_else_is_wrong() {
     for mut call in every_call(&Ids::unknown()) {
         call.body = call.body.map(|_| json!({"unknown": 1}));
         let keyless = app.api.call_as(app.app_id, None, &call).await;
-        keyless.assert_error(401, "AUTHENTICATION_ERROR");
+        keyless.must_fail_with(401, "AUTHENTICATION_ERROR");
         for app_id in [app.app_id, AppId::new()] {
             let foreign = app.api.call_as(app_id, Some(key.expose()), &call).await;
-            foreign.assert_error(404, "NOT_FOUND");
+            foreign.must_fail_with(404, "NOT_FOUND");
         }
     }
 }

@@ -67,7 +67,7 @@ async fn exactly_the_messages_that_failed_come_back() {
     let receiver = Receiver::answering(200, "").await;
     let (warm, _) = app.api.create_webhook(&receiver.url).await;
     let (cold, _) = app.api.create_webhook(&receiver.url).await;
-    app.queue.deliver(&ping_of(&app, &warm)).await;
+    app.queue.must_deliver(&ping_of(&app, &warm)).await;
 
     // The secret of one of the two is in the cache.
     app.aws.wire.break_calls(&["GetSecretValue"], Fault::Before);
@@ -87,7 +87,7 @@ async fn exactly_the_messages_that_failed_come_back() {
     assert_eq!(app.api.deliveries(&cold).await, Vec::<Value>::new());
 
     app.aws.wire.mend();
-    app.queue.deliver(&failed).await;
+    app.queue.must_deliver(&failed).await;
     let newest = app.api.deliveries(&cold).await.remove(0);
     assert_eq!(newest["status"], "DELIVERED");
     assert_eq!(receiver.received().len(), 3);
@@ -138,7 +138,7 @@ async fn a_message_without_id_that_fails_fails_the_batch() {
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let nameless = message(None, body(&ping_of(&app, &id)));
     assert_eq!(app.queue.handle([nameless]).await, Ok(NOTHING));
-    receiver.only();
+    receiver.must_receive_one();
 
     let batch = [message(Some("named"), "{"), message(None, "{")];
     assert_eq!(app.queue.handle(batch).await, Err(NamelessMessage));
@@ -173,7 +173,7 @@ async fn a_panic_takes_one_message_with_it_and_not_the_batch() {
 
     // One of the two, whichever asked first.
     assert_eq!(back.len(), 1);
-    let delivered = receiver.only().header("webhook-id").to_owned();
+    let delivered = receiver.must_receive_one().header("webhook-id").to_owned();
     assert_ne!(back[0], delivered);
     assert!(names.contains(&back[0]) && names.contains(&delivered));
 }
@@ -185,12 +185,12 @@ async fn a_message_that_comes_again_after_its_attempt_is_not_sent_again() {
         let receiver = Receiver::answering(status, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
         let ping = ping_of(&app, &id);
-        app.queue.deliver(&ping).await;
+        app.queue.must_deliver(&ping).await;
         let history = app.api.deliveries(&id).await;
-        app.queue.deliver(&ping).await;
+        app.queue.must_deliver(&ping).await;
         assert_eq!(app.api.deliveries(&id).await, history);
         assert_eq!(history[0]["attempts"], 1);
-        receiver.only();
+        receiver.must_receive_one();
     }
 }
 
@@ -236,7 +236,7 @@ async fn an_attempt_whose_record_was_lost_is_made_again_under_the_same_webhook_i
     assert_eq!(back, Ok(vec!["m".to_owned()]));
 
     app.aws.wire.mend();
-    app.queue.deliver(&ping).await;
+    app.queue.must_deliver(&ping).await;
     let arrived = receiver.received();
     assert_eq!(arrived.len(), 2);
     for request in arrived {
@@ -261,8 +261,8 @@ async fn an_attempt_that_is_recorded_without_us_knowing_is_not_made_again() {
     assert_eq!(back, Ok(vec!["m".to_owned()]));
 
     app.aws.wire.mend();
-    app.queue.deliver(&ping).await;
-    receiver.only();
+    app.queue.must_deliver(&ping).await;
+    receiver.must_receive_one();
     assert_eq!(app.api.deliveries(&id).await[0]["status"], "DELIVERED");
 }
 
@@ -272,7 +272,7 @@ async fn an_outcome_that_is_recorded_before_the_pending_delivery_stays() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
-    app.queue.deliver(&ping).await;
+    app.queue.must_deliver(&ping).await;
     let history = app.api.deliveries(&id).await;
     assert_eq!(history[0]["status"], "DELIVERED");
 
@@ -297,7 +297,7 @@ async fn a_ping_whose_endpoint_was_deleted_meanwhile_fails_with_that_reason() {
     assert_eq!(receiver.received().len(), 0);
     // The history went with the endpoint, as far as the API is concerned.
     let history = app.api.get(&format!("/{id}/deliveries")).await;
-    history.assert_error(404, "NOT_FOUND");
+    history.must_fail_with(404, "NOT_FOUND");
     let delivery_id = ping.data()["deliveryId"].as_str().unwrap();
     let recorded = app
         .aws
@@ -331,7 +331,7 @@ async fn a_queued_ping_goes_to_the_url_of_the_moment() {
         Ok(NOTHING)
     );
     assert_eq!(old.received().len(), 0);
-    new.only();
+    new.must_receive_one();
 }
 
 #[tokio::test]
@@ -340,10 +340,10 @@ async fn a_warm_delivery_costs_one_read_and_one_write() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     app.aws.wire.take();
-    app.queue.deliver(&ping_of(&app, &id)).await;
+    app.queue.must_deliver(&ping_of(&app, &id)).await;
     let cold = ["BatchGetItem", "GetSecretValue", "UpdateItem"];
     assert_eq!(app.aws.wire.take(), cold);
-    app.queue.deliver(&ping_of(&app, &id)).await;
+    app.queue.must_deliver(&ping_of(&app, &id)).await;
     assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
 }
 
@@ -354,7 +354,7 @@ async fn a_batch_of_ten_costs_one_read_and_ten_writes() {
     let (first, _) = app.api.create_webhook(&receiver.url).await;
     let (second, _) = app.api.create_webhook(&receiver.url).await;
     for id in [&first, &second] {
-        app.queue.deliver(&ping_of(&app, id)).await;
+        app.queue.must_deliver(&ping_of(&app, id)).await;
     }
     app.aws.wire.take();
     let batch: Vec<_> = [&first, &second]
@@ -413,7 +413,7 @@ async fn an_endpoint_that_cannot_be_read_keeps_nothing_else_of_its_batch_back() 
         message(Some("bad"), body(&ping_of(&app, &bad))),
     ];
     assert_eq!(app.queue.handle(batch).await, Ok(vec!["bad".to_owned()]));
-    receiver.only();
+    receiver.must_receive_one();
 }
 
 #[tokio::test]
@@ -422,8 +422,8 @@ async fn a_repeated_message_costs_one_read() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
-    app.queue.deliver(&ping).await;
+    app.queue.must_deliver(&ping).await;
     app.aws.wire.take();
-    app.queue.deliver(&ping).await;
+    app.queue.must_deliver(&ping).await;
     assert_eq!(app.aws.wire.take(), ["BatchGetItem"]);
 }

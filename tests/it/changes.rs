@@ -32,7 +32,7 @@ impl Failed {
         let (id, secret) = app.api.create_webhook(&receiver.url).await;
         app.api.published("invoice.paid").await;
         app.queue.settle().await;
-        receiver.only();
+        receiver.must_receive_one();
         Self {
             app,
             clock,
@@ -47,7 +47,7 @@ impl Failed {
         self.clock.advance_millis(2 * HOUR);
         let due = self.app.queue.sweep().await;
         assert_eq!(due.len(), 1);
-        self.app.queue.attempt(&due[0]).await;
+        self.app.queue.must_attempt(&due[0]).await;
     }
 
     async fn change(&self, patch: &Value) {
@@ -80,9 +80,9 @@ async fn the_next_attempt_goes_to_the_new_url() {
     let moved = Receiver::answering(200, "").await;
     failed.change(&json!({"url": moved.url})).await;
     failed.go_on().await;
-    failed.receiver.only();
-    assert!(moved.only().was_signed_with(&failed.secret));
-    let delivery = failed.app.api.only_delivery(&failed.id).await;
+    failed.receiver.must_receive_one();
+    assert!(moved.must_receive_one().was_signed_with(&failed.secret));
+    let delivery = failed.app.api.must_have_one_delivery(&failed.id).await;
     assert_eq!(delivery["status"], "DELIVERED");
 }
 
@@ -99,8 +99,8 @@ async fn a_delivery_to_an_endpoint_that_was_deactivated_has_failed_for_that_reas
     let failed = Failed::start().await;
     failed.change(&json!({"active": false})).await;
     failed.go_on().await;
-    failed.receiver.only();
-    let item = failed.app.api.only_delivery(&failed.id).await;
+    failed.receiver.must_receive_one();
+    let item = failed.app.api.must_have_one_delivery(&failed.id).await;
     assert_eq!(item["status"], "FAILED");
     assert_eq!(item["attempts"], 1);
     assert_eq!(item["responseStatus"], 500);
@@ -136,7 +136,7 @@ async fn a_first_attempt_at_an_endpoint_that_was_deactivated_meanwhile_is_not_ma
     app.api
         .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     assert_eq!(receiver.received().len(), 0);
     let full = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(full["status"], "FAILED");
@@ -145,8 +145,8 @@ async fn a_first_attempt_at_an_endpoint_that_was_deactivated_meanwhile_is_not_ma
     assert_eq!(full["error"], Abandoned::EndpointInactive.to_string());
     assert_eq!(full["payload"]["data"], json!({"n": 1}));
     // A message that comes again changes nothing.
-    app.queue.attempt(&task).await;
-    app.queue.attempt(&next(&task)).await;
+    app.queue.must_attempt(&task).await;
+    app.queue.must_attempt(&next(&task)).await;
     assert_eq!(app.api.delivery(&id, task.delivery_id).await, full);
 }
 
@@ -157,7 +157,7 @@ async fn the_deliveries_of_a_deleted_endpoint_end_silently() {
     let delivery_id = deliveries[0]["id"].as_str().unwrap().to_owned();
     failed.app.api.delete(&format!("/{}", failed.id)).await;
     failed.go_on().await;
-    failed.receiver.only();
+    failed.receiver.must_receive_one();
     let table = failed.app.aws.table();
     let recorded = table.delivery(
         endpoint_id(&failed.id),
@@ -183,7 +183,7 @@ async fn a_delivery_whose_payload_has_expired_is_not_made() {
     app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
     clock.advance_millis(HOUR);
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     assert_eq!(receiver.received().len(), 0);
     let table = app.aws.table();
     let recorded = table.delivery(task.endpoint_id, task.delivery_id);

@@ -44,7 +44,7 @@ impl Direct {
 
     /// What the function does with an event once it is decoded: an answer in
     /// the envelope.
-    fn assert_answered(&self, request: lambda_http::Request) -> Result<(), TestCaseError> {
+    fn must_answer(&self, request: lambda_http::Request) -> Result<(), TestCaseError> {
         self.runtime.block_on(async {
             let response = self.router.clone().oneshot(request).await.unwrap();
             prop_assert!(response.headers().contains_key("x-request-id"));
@@ -127,7 +127,7 @@ fn whatever_a_client_sends_through_an_http_api_is_answered() {
             }
             event["isBase64Encoded"] = json!(encoded);
             event["body"] = json!(if encoded { STANDARD.encode(body) } else { body });
-            direct.assert_answered(request(&event))
+            direct.must_answer(request(&event))
         },
     );
 }
@@ -149,7 +149,7 @@ fn whatever_a_client_sends_through_a_rest_api_is_answered() {
             event["multiValueHeaders"]["x-api-key"] = json!([header]);
             event["isBase64Encoded"] = json!(encoded);
             event["body"] = json!(if encoded { STANDARD.encode(body) } else { body });
-            direct.assert_answered(request(&event))
+            direct.must_answer(request(&event))
         },
     );
 }
@@ -212,7 +212,7 @@ fn an_event_that_is_not_as_it_should_be_is_refused_or_answered() {
                 lambda_http::Request::from(with_encoded_query(decoded))
             }));
             match request {
-                Ok(request) => direct.assert_answered(request),
+                Ok(request) => direct.must_answer(request),
                 Err(_) => Ok(()),
             }
         });

@@ -44,10 +44,10 @@ async fn a_delivery_is_shown_with_its_payload_and_every_attempt() {
     let (receiver, status) = Receiver::switched().await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     clock.advance_millis(5_000);
     status.store(201, Ordering::SeqCst);
-    app.queue.attempt(&next(&task)).await;
+    app.queue.must_attempt(&next(&task)).await;
 
     let shown = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(fields(&shown), FIELDS);
@@ -87,7 +87,7 @@ async fn a_delivery_is_shown_with_its_payload_and_every_attempt() {
     });
     assert_eq!(shown, expected);
     // What the list shows of it is the same.
-    let item = app.api.only_delivery(&id).await;
+    let item = app.api.must_have_one_delivery(&id).await;
     for field in fields(&item) {
         assert_eq!(item[field], shown[field], "{field}");
     }
@@ -100,7 +100,7 @@ async fn an_attempt_shows_the_first_1000_characters_of_its_answer() {
         Receiver::responding(|_| axum::response::IntoResponse::into_response("é".repeat(1001)));
     let (id, _) = app.api.create_webhook(&receiver.await.url).await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     let shown = app.api.delivery(&id, task.delivery_id).await;
     let body = shown["attemptLog"][0]["responseBody"].as_str().unwrap();
     assert_eq!(body, "é".repeat(1000));
@@ -111,7 +111,7 @@ async fn an_attempt_without_an_answer_shows_why() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (id, _) = app.api.create_webhook("http://127.0.0.1:1/hook").await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     let shown = app.api.delivery(&id, task.delivery_id).await;
     let attempt = &shown["attemptLog"][0];
     assert_eq!(attempt["responseStatus"], Value::Null);
@@ -135,7 +135,7 @@ async fn a_ping_is_shown_with_what_it_sent() {
     let shown = app.api.delivery(&id, delivery_id).await;
     assert_eq!(fields(&shown), FIELDS);
     assert_eq!(shown["payload"], pending["payload"]);
-    let sent: Value = serde_json::from_slice(&receiver.only().body).unwrap();
+    let sent: Value = serde_json::from_slice(&receiver.must_receive_one().body).unwrap();
     assert_eq!(shown["payload"], sent);
     assert_eq!(shown["eventId"], delivery_id);
     assert_eq!(shown["attemptLog"][0]["responseBody"], "pong");
@@ -147,7 +147,7 @@ async fn a_delivery_costs_one_read_and_its_payload_a_second() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     let ping = app.api.ping_preferring(&id, "respond-async").await;
     let ping = ping.data()["deliveryId"].as_str().unwrap().to_owned();
     let with_payload = &["BatchGetItem", "GetItem"][..];
@@ -169,7 +169,7 @@ async fn a_delivery_that_is_not_there_for_the_caller_is_missing() {
     let (id, _) = app.api.subscribe(&receiver.url, &["invoice.paid"]).await;
     let (other, _) = app.api.subscribe(&receiver.url, &["other"]).await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     let (delivery, unknown) = (task.delivery_id, DeliveryId::new());
     let missing = EndpointId::new();
     for path in [
@@ -177,9 +177,9 @@ async fn a_delivery_that_is_not_there_for_the_caller_is_missing() {
         format!("/{other}/deliveries/{delivery}"),
         format!("/{missing}/deliveries/{delivery}"),
     ] {
-        app.api.get(&path).await.assert_error(404, "NOT_FOUND");
+        app.api.get(&path).await.must_fail_with(404, "NOT_FOUND");
         let resent = app.api.post(&format!("{path}/resend")).await;
-        resent.assert_error(404, "NOT_FOUND");
+        resent.must_fail_with(404, "NOT_FOUND");
     }
     // Another app's caller does not even learn that it exists.
     let (other_app, key) = app.other_app().await;
@@ -188,7 +188,7 @@ async fn a_delivery_that_is_not_there_for_the_caller_is_missing() {
         let request = app.api.bare(reqwest::Method::GET, &path);
         let request = request.header("x-api-key", key.expose());
         let refused = crate::support::answer(request).await;
-        refused.assert_error(404, "NOT_FOUND");
+        refused.must_fail_with(404, "NOT_FOUND");
     }
 
     let path = format!("/{id}/deliveries/{delivery}");
@@ -196,27 +196,27 @@ async fn a_delivery_that_is_not_there_for_the_caller_is_missing() {
     assert!(app.api.get(&path).await.status.is_success());
     // Still in the table.
     clock.advance(Duration::from_secs(1));
-    app.api.get(&path).await.assert_error(404, "NOT_FOUND");
+    app.api.get(&path).await.must_fail_with(404, "NOT_FOUND");
     let resent = app.api.post(&format!("{path}/resend")).await;
-    resent.assert_error(404, "NOT_FOUND");
+    resent.must_fail_with(404, "NOT_FOUND");
     assert!(app.queue.all_queued().await.is_empty());
 
     app.api.delete(&format!("/{id}")).await;
-    app.api.get(&path).await.assert_error(404, "NOT_FOUND");
+    app.api.get(&path).await.must_fail_with(404, "NOT_FOUND");
 }
 
 #[tokio::test]
 async fn malformed_ids_are_named_all_at_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let refused = app.api.get("/x/deliveries/y").await;
-    refused.assert_invalid(&["deliveryId", "webhookId"]);
+    refused.must_be_invalid(&["deliveryId", "webhookId"]);
     let id = EndpointId::new();
     for path in [
         format!("/{id}/deliveries/1"),
         format!("/{id}/deliveries/%7B{id}%7D"),
     ] {
-        app.api.get(&path).await.assert_invalid(&["deliveryId"]);
+        app.api.get(&path).await.must_be_invalid(&["deliveryId"]);
         let resent = app.api.post(&format!("{path}/resend")).await;
-        resent.assert_invalid(&["deliveryId"]);
+        resent.must_be_invalid(&["deliveryId"]);
     }
 }

@@ -40,7 +40,7 @@ async fn state(app: &TestApp, id: &str) -> (bool, Value) {
 /// Publishes an event and makes its first attempt.
 async fn deliver(app: &TestApp) {
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn an_endpoint_that_is_gone_is_disabled_at_once() {
     clock.advance(DAY);
     deliver(&app).await;
 
-    let item = app.api.only_delivery(&id).await;
+    let item = app.api.must_have_one_delivery(&id).await;
     assert_eq!(item["status"], "FAILED");
     assert_eq!(item["responseStatus"], 410);
     assert_eq!(item["nextRetryAt"], Value::Null);
@@ -67,7 +67,7 @@ async fn an_endpoint_that_is_gone_is_disabled_at_once() {
 
     app.api.published("invoice.paid").await;
     assert_eq!(app.queue.fan_out().await, []);
-    receiver.only();
+    receiver.must_receive_one();
 }
 
 #[tokio::test]
@@ -75,10 +75,10 @@ async fn an_endpoint_that_is_gone_gets_no_retries_of_earlier_deliveries() {
     let (receiver, status) = Receiver::switched().await;
     let (app, _, id) = start(&receiver.url).await;
     let earlier = app.queue.first_attempt().await;
-    app.queue.attempt(&earlier).await;
+    app.queue.must_attempt(&earlier).await;
     status.store(410, Ordering::SeqCst);
     deliver(&app).await;
-    app.queue.attempt(&next(&earlier)).await;
+    app.queue.must_attempt(&next(&earlier)).await;
     assert_eq!(receiver.received().len(), 2);
     let ended = app.api.delivery(&id, earlier.delivery_id).await;
     assert_eq!(ended["status"], "FAILED");
@@ -209,7 +209,7 @@ async fn what_an_endpoint_s_health_costs() {
         let task = app.queue.first_attempt().await;
         status.store(answer, Ordering::SeqCst);
         app.aws.wire.take();
-        app.queue.attempt(&task).await;
+        app.queue.must_attempt(&task).await;
         assert_eq!(app.aws.wire.take(), cost, "{answer}");
     }
 }
@@ -219,10 +219,10 @@ async fn a_failed_attempt_whose_next_one_waits_in_the_table_costs_no_message() {
     let receiver = Receiver::answering(500, "").await;
     let (app, _, _) = start(&receiver.url).await;
     let first = app.queue.first_attempt().await;
-    app.queue.attempt(&first).await;
+    app.queue.must_attempt(&first).await;
     let third = next(&next(&first));
     app.aws.wire.take();
-    app.queue.attempt(&third).await;
+    app.queue.must_attempt(&third).await;
     assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
 }
 

@@ -22,7 +22,10 @@ async fn a_name_is_resolved_and_connected_to() {
     assert_answered(&ping_url(&app, &receiver.url_as(NAME)).await, 200, "");
     let authority = receiver.url.split('/').nth(2).unwrap();
     let port = authority.rsplit(':').next().unwrap();
-    assert_eq!(receiver.only().header("host"), format!("{NAME}:{port}"));
+    assert_eq!(
+        receiver.must_receive_one().header("host"),
+        format!("{NAME}:{port}")
+    );
 }
 
 #[tokio::test]
@@ -53,7 +56,7 @@ async fn a_name_that_turns_to_a_refused_address_is_refused_from_then_on() {
     assert_answered(&app.api.ping(&id).await, 200, "");
     assert_failed(&app.api.ping(&id).await, Failure::RefusedAddress);
     assert_eq!(names.asked(), 2);
-    receiver.only();
+    receiver.must_receive_one();
 }
 
 #[tokio::test]
@@ -114,7 +117,7 @@ async fn a_receiver_with_a_trusted_certificate_gets_a_signed_ping() {
     let receiver = Receiver::over_tls(authority.certify(NAME)).await;
     let (id, secret) = app.api.create_webhook(&receiver.url_as(NAME)).await;
     assert_answered(&ping_and_history(&app, &id).await, 200, "");
-    assert!(receiver.only().is_signed_with(&secret));
+    assert!(receiver.must_receive_one().is_signed_with(&secret));
 }
 
 #[tokio::test]

@@ -218,7 +218,7 @@ async fn every_sample_event_is_understood_by_its_function() {
             r#"{"type":"invoice.paid","timestamp":"2026-01-01T00:00:00.000Z","data":{"invoice":"inv_1","amount":1200}}"#
         )
     );
-    let request = receiver.only();
+    let request = receiver.must_receive_one();
     assert_eq!(
         request.header("webhook-id"),
         "01890000-0000-7000-8000-0000000000d1"

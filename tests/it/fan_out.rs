@@ -61,7 +61,7 @@ async fn an_event_goes_to_every_active_endpoint_that_subscribes_to_it() {
     assert_eq!(reached.collect::<BTreeSet<_>>(), expected);
     assert_eq!(tasks.len(), expected.len());
     for task in &tasks {
-        app.queue.attempt(task).await;
+        app.queue.must_attempt(task).await;
     }
     // One event, so one webhook-id, whoever it goes to.
     let received = receiver.received();
@@ -87,7 +87,7 @@ async fn every_receiver_can_verify_its_signature() {
     app.api.published("invoice.paid").await;
     app.queue.settle().await;
     for (index, receiver) in receivers.iter().enumerate() {
-        let request = receiver.only();
+        let request = receiver.must_receive_one();
         assert!(request.is_signed_with(&secrets[index]));
         assert!(!request.is_signed_with(&secrets[1 - index]));
     }
@@ -125,7 +125,7 @@ async fn an_event_of_another_app_reaches_nobody_here() {
     app.api.create_webhook("https://example.com/hook").await;
     let (other, _) = app.other_app().await;
     let event = event(&app, json!({"appId": other, "id": EventId::new()}));
-    app.queue.handle_one(event.to_string()).await;
+    app.queue.must_handle(event.to_string()).await;
     assert_eq!(app.queue.tasks().await, []);
 }
 
@@ -143,10 +143,10 @@ async fn an_event_message_that_comes_again_makes_the_same_deliveries() {
     assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
     let second = app.queue.tasks().await;
     assert_eq!(first[0].delivery_id, second[0].delivery_id);
-    app.queue.attempt(&first[0]).await;
-    app.queue.attempt(&second[0]).await;
-    receiver.only();
-    app.api.only_delivery(&id).await;
+    app.queue.must_attempt(&first[0]).await;
+    app.queue.must_attempt(&second[0]).await;
+    receiver.must_receive_one();
+    app.api.must_have_one_delivery(&id).await;
 }
 
 #[tokio::test]
@@ -173,11 +173,14 @@ async fn a_fan_out_that_broke_off_is_completed_when_its_message_comes_again() {
     assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
     let second = app.queue.tasks().await;
     for task in first.iter().chain(&second) {
-        app.queue.attempt(task).await;
+        app.queue.must_attempt(task).await;
     }
     assert_eq!(receiver.received().len(), 25);
     for id in ids {
-        assert_eq!(app.api.only_delivery(&id).await["status"], "DELIVERED");
+        assert_eq!(
+            app.api.must_have_one_delivery(&id).await["status"],
+            "DELIVERED"
+        );
     }
 }
 
@@ -197,7 +200,7 @@ async fn entries_that_the_queue_refuses_of_a_batch_are_sent_again() {
     app.aws.wire.break_once("SendMessageBatch", PARTLY);
     assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
     app.queue.settle().await;
-    receiver.only();
+    receiver.must_receive_one();
 }
 
 #[tokio::test]
@@ -217,7 +220,7 @@ async fn an_endpoint_that_is_younger_than_an_event_does_not_get_it() {
     clock.advance_millis(2 * 60 * 1000);
     let (young, _) = app.api.create_webhook(&receiver.url).await;
     publish().await;
-    receiver.only();
+    receiver.must_receive_one();
     assert_eq!(app.api.deliveries(&young).await, Vec::<Value>::new());
 }
 
@@ -231,7 +234,7 @@ async fn a_slow_and_a_dead_receiver_delay_no_other() {
     let (dead, _) = app.api.create_webhook(dead).await;
     let (well, _) = app.api.create_webhook(&receiver.url).await;
     app.api.published("invoice.paid").await;
-    app.api.newest_becomes(&well, "DELIVERED").await;
+    app.api.must_become(&well, "DELIVERED").await;
     eventually("the failed attempt", async || {
         let newest = app.api.deliveries(&dead).await.into_iter().next()?;
         (newest["attempts"] == 1).then_some(())
@@ -240,7 +243,7 @@ async fn a_slow_and_a_dead_receiver_delay_no_other() {
     // Its receiver has not answered yet.
     assert_eq!(app.api.deliveries(&slow).await, Vec::<Value>::new());
     gate.notify_one();
-    app.api.newest_becomes(&slow, "DELIVERED").await;
+    app.api.must_become(&slow, "DELIVERED").await;
 }
 
 #[tokio::test]
@@ -289,10 +292,10 @@ async fn an_event_that_the_queue_holds_is_dated_by_the_queue() {
         .send()
         .await
         .unwrap();
-    let delivered = app.api.newest_becomes(&id, "DELIVERED").await;
+    let delivered = app.api.must_become(&id, "DELIVERED").await;
     let created: jiff::Timestamp = delivered["createdAt"].as_str().unwrap().parse().unwrap();
     assert!((before..=Clock::system().now()).contains(&created));
-    let request = receiver.only();
+    let request = receiver.must_receive_one();
     assert!(EventId::parse(request.header("webhook-id")).is_ok());
     let sent: Value = serde_json::from_slice(&request.body).unwrap();
     assert_eq!(sent["timestamp"], delivered["createdAt"]);

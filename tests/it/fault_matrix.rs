@@ -29,7 +29,7 @@ async fn a_creation_is_made_or_can_be_made_again() {
             }
             assert_eq!(created.status, StatusCode::CREATED);
             let (id, secret) = (field(&created, "id"), field(&created, "secret"));
-            stage.assert_signs(&id, &secret, &[&stage.secret]).await;
+            stage.must_sign_with(&id, &secret, &[&stage.secret]).await;
         })
         .await;
 }
@@ -44,7 +44,7 @@ async fn a_creation_beyond_the_limit_is_refused_and_leaves_nothing() {
             if refused.status != StatusCode::CONFLICT {
                 assert!(!succeeded(&refused), "{refused:?}");
             }
-            create(stage).await.assert_error(409, "CONFLICT");
+            create(stage).await.must_fail_with(409, "CONFLICT");
             assert_eq!(stage.app.api.listed_ids().await.len(), 1);
         })
         .await;
@@ -102,7 +102,7 @@ async fn a_rotation_is_made_or_can_be_made_again() {
             }
             let secret = field(&rotated, "secret");
             let old = [stage.secret.as_str()];
-            stage.assert_signs(&stage.id, &secret, &old).await;
+            stage.must_sign_with(&stage.id, &secret, &old).await;
         })
         .await;
 }
@@ -129,7 +129,7 @@ async fn a_deletion_is_made_or_can_be_made_again() {
             if !succeeded(&deleted) {
                 let again = stage.app.api.delete(&path).await;
                 if again.status != StatusCode::NO_CONTENT {
-                    again.assert_error(404, "NOT_FOUND");
+                    again.must_fail_with(404, "NOT_FOUND");
                 }
             }
             stage
@@ -137,10 +137,10 @@ async fn a_deletion_is_made_or_can_be_made_again() {
                 .api
                 .get(&path)
                 .await
-                .assert_error(404, "NOT_FOUND");
+                .must_fail_with(404, "NOT_FOUND");
             assert!(stage.app.aws.secret_names().await.is_empty());
             // No cleanup is needed.
-            stage.assert_endpoints_and_secrets_belong_together().await;
+            stage.must_be_consistent().await;
         })
         .await;
 }

@@ -28,8 +28,8 @@ async fn accepted(first: Answer, again: impl Future<Output = Answer>) -> Value {
 }
 
 impl Stage {
-    async fn only_delivery(&self) -> Value {
-        self.app.api.only_delivery(&self.id).await
+    async fn must_have_one_delivery(&self) -> Value {
+        self.app.api.must_have_one_delivery(&self.id).await
     }
 
     async fn disabled_reason(&self) -> Value {
@@ -107,7 +107,7 @@ async fn a_ping_is_delivered_whatever_fails_meanwhile() {
             stage.expect_arrival(&ping.data()["deliveryId"]);
             stage.handle_disturbed().await;
             stage.drain().await;
-            assert_eq!(stage.only_delivery().await["status"], "DELIVERED");
+            assert_eq!(stage.must_have_one_delivery().await["status"], "DELIVERED");
         })
         .await;
 }
@@ -161,7 +161,7 @@ async fn an_event_reaches_every_endpoint_once_whatever_fails_meanwhile() {
             stage.handle_disturbed().await;
             stage.drain().await;
             for id in &ids {
-                let delivery = stage.app.api.only_delivery(id).await;
+                let delivery = stage.app.api.must_have_one_delivery(id).await;
                 assert_eq!(delivery["status"], "DELIVERED");
             }
         })
@@ -176,7 +176,7 @@ async fn a_delivery_is_made_whatever_fails_meanwhile() {
             stage.publish_and_fan_out().await;
             stage.handle_disturbed().await;
             stage.drain().await;
-            let delivery = stage.only_delivery().await;
+            let delivery = stage.must_have_one_delivery().await;
             assert_eq!(delivery["status"], "DELIVERED");
             assert_eq!(delivery["attempts"], 1);
         })
@@ -217,7 +217,7 @@ async fn an_attempt_that_fails_is_followed_by_another_one_from_the_queue() {
             stage.handle_disturbed().await;
             stage.answer_with(200);
             stage.drain().await;
-            assert_eq!(stage.only_delivery().await["status"], "DELIVERED");
+            assert_eq!(stage.must_have_one_delivery().await["status"], "DELIVERED");
         })
         .await;
 }
@@ -232,7 +232,7 @@ async fn an_attempt_that_fails_is_followed_by_another_one_from_the_table() {
             stage.handle_disturbed().await;
             stage.answer_with(200);
             stage.drain().await;
-            assert_eq!(stage.only_delivery().await["status"], "DELIVERED");
+            assert_eq!(stage.must_have_one_delivery().await["status"], "DELIVERED");
         })
         .await;
 }
@@ -243,7 +243,7 @@ async fn due(stage: &Stage, after: Duration) {
     stage.publish_and_fan_out().await;
     stage.handle_queued().await;
     stage.clock.advance(after);
-    stage.app.queue.handle_one(r#"{"kind":"sweep"}"#).await;
+    stage.app.queue.must_handle(r#"{"kind":"sweep"}"#).await;
 }
 
 #[tokio::test]
@@ -254,7 +254,7 @@ async fn a_last_attempt_that_fails_ends_the_delivery() {
             due(stage, DAY).await;
             stage.handle_disturbed().await;
             stage.drain().await;
-            let delivery = stage.only_delivery().await;
+            let delivery = stage.must_have_one_delivery().await;
             assert_eq!(delivery["status"], "FAILED");
             assert_eq!(delivery["attempts"], 2);
         })
@@ -270,7 +270,7 @@ async fn a_success_ends_that_an_endpoint_fails() {
             stage.answer_with(200);
             stage.handle_disturbed().await;
             stage.drain().await;
-            assert_eq!(stage.only_delivery().await["status"], "DELIVERED");
+            assert_eq!(stage.must_have_one_delivery().await["status"], "DELIVERED");
             assert!(!stage.app.aws.table_text().await.contains("failingSince"));
         })
         .await;
@@ -285,7 +285,7 @@ async fn an_endpoint_that_is_gone_is_disabled() {
             stage.publish_and_fan_out().await;
             stage.handle_disturbed().await;
             stage.drain().await;
-            assert_eq!(stage.only_delivery().await["status"], "FAILED");
+            assert_eq!(stage.must_have_one_delivery().await["status"], "FAILED");
             assert_eq!(stage.disabled_reason().await, "GONE");
         })
         .await;
@@ -299,7 +299,7 @@ async fn an_endpoint_that_fails_for_too_long_is_disabled() {
             due(stage, 6 * DAY).await;
             stage.handle_disturbed().await;
             stage.drain().await;
-            assert_eq!(stage.only_delivery().await["status"], "FAILED");
+            assert_eq!(stage.must_have_one_delivery().await["status"], "FAILED");
             assert_eq!(stage.disabled_reason().await, "FAILING");
         })
         .await;
@@ -318,7 +318,7 @@ async fn what_is_due_is_handed_to_the_queue_whatever_fails_meanwhile() {
             stage.app.queue.enqueue(r#"{"kind":"sweep"}"#).await;
             stage.handle_disturbed().await;
             stage.drain().await;
-            let delivery = stage.only_delivery().await;
+            let delivery = stage.must_have_one_delivery().await;
             assert_eq!(delivery["status"], "DELIVERED");
             assert_eq!(delivery["attempts"], 2);
         })
@@ -334,7 +334,7 @@ async fn reading_deliveries_can_be_repeated() {
                 stage.drain().await;
                 let mut path = stage.path("/deliveries");
                 if name == "delivery in full" {
-                    let delivery = stage.only_delivery().await;
+                    let delivery = stage.must_have_one_delivery().await;
                     path = format!("{path}/{}", delivery["id"].as_str().unwrap());
                 }
                 let undisturbed = stage.app.api.get(&path).await;
@@ -355,7 +355,7 @@ async fn a_resend_is_accepted_or_can_be_made_again() {
         .run(async |stage| {
             let event = stage.publish().await;
             stage.drain().await;
-            let first = stage.only_delivery().await;
+            let first = stage.must_have_one_delivery().await;
             let first = first["id"].as_str().unwrap();
             let path = stage.path(&format!("/deliveries/{first}/resend"));
             let resent = stage.disturbed(stage.app.api.post(&path)).await;

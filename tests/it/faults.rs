@@ -24,7 +24,7 @@ const TABLE: &[&str] = &[
 /// Asserts a 503 that tells when to come back, and nothing of the inside.
 #[track_caller]
 fn assert_unavailable(answer: &Answer) {
-    answer.assert_error(503, "UNAVAILABLE");
+    answer.must_fail_with(503, "UNAVAILABLE");
     assert_eq!(answer.headers["retry-after"], "1");
     assert_tells_nothing(answer);
 }
@@ -162,7 +162,7 @@ async fn an_endpoint_whose_creation_was_never_answered_can_be_used_and_deleted()
     assert_eq!(ids.len(), 1);
     let secret = secret_of(&app.api.post(&format!("/{}/rotate-secret", ids[0])).await);
     assert_eq!(app.api.ping(&ids[0]).await["success"], true);
-    assert!(receiver.only().is_signed_with(&secret));
+    assert!(receiver.must_receive_one().is_signed_with(&secret));
     let deleted = app.api.delete(&format!("/{}", ids[0])).await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     assert!(app.aws.secret_names().await.is_empty());
@@ -179,7 +179,7 @@ async fn one_lost_answer_of_a_creation_is_made_up_for() {
     assert_eq!(writes.count(), 2);
     assert_eq!(app.api.listed_ids().await, std::slice::from_ref(&id));
     app.api.ping(&id).await;
-    assert!(receiver.only().is_signed_with(&secret));
+    assert!(receiver.must_receive_one().is_signed_with(&secret));
 }
 
 #[tokio::test]
@@ -259,7 +259,7 @@ async fn a_throttled_call_is_told_when_to_come_back() {
         app.api.get(&path).await,
         app.api.try_create().await,
     ] {
-        answer.assert_error(429, "RATE_LIMIT");
+        answer.must_fail_with(429, "RATE_LIMIT");
         assert_eq!(answer.headers["retry-after"], "1");
         assert_tells_nothing(&answer);
     }
@@ -278,7 +278,7 @@ async fn a_refusal_of_aws_is_an_internal_error_without_its_cause() {
         denied.then_some(DENIED)
     });
     for answer in join_all(calls.iter().map(|call| app.api.call(call))).await {
-        answer.assert_error(500, "INTERNAL_ERROR");
+        answer.must_fail_with(500, "INTERNAL_ERROR");
         assert!(!answer.headers.contains_key("retry-after"));
         assert_tells_nothing(&answer);
     }
@@ -318,5 +318,5 @@ async fn a_creation_that_meets_itself_keeps_the_last_place_and_its_secret() {
         .disturb(move |call| (call == "TransactWriteItems").then(|| left.pop()).flatten());
     let created = stage.app.api.try_create().await;
     assert_eq!(created.status, StatusCode::CREATED);
-    stage.assert_endpoints_and_secrets_belong_together().await;
+    stage.must_be_consistent().await;
 }

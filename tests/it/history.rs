@@ -185,7 +185,7 @@ async fn a_limit_that_is_no_number_from_1_to_100_is_refused() {
             .api
             .get(&format!("/{id}/deliveries?limit={limit}"))
             .await;
-        refused.assert_invalid(&["limit"]);
+        refused.must_be_invalid(&["limit"]);
     }
 }
 
@@ -197,7 +197,7 @@ async fn a_status_that_does_not_exist_is_refused() {
             .api
             .get(&format!("/{id}/deliveries?status={status}"))
             .await;
-        refused.assert_invalid(&["status"]);
+        refused.must_be_invalid(&["status"]);
     }
 }
 
@@ -211,7 +211,7 @@ async fn a_repeated_parameter_is_refused() {
         ("cursor=a&cursor=b", "cursor"),
     ] {
         let refused = app.api.get(&format!("/{id}/deliveries?{query}")).await;
-        refused.assert_invalid(&[field]);
+        refused.must_be_invalid(&[field]);
     }
 }
 
@@ -222,7 +222,7 @@ async fn all_faults_are_told_at_once() {
         .api
         .get(&format!("/{id}/deliveries?limit=0&status=OPEN&cursor=x"))
         .await;
-    refused.assert_invalid(&["cursor", "limit", "status"]);
+    refused.must_be_invalid(&["cursor", "limit", "status"]);
 }
 
 #[tokio::test]
@@ -292,7 +292,7 @@ async fn a_cursor_is_of_one_list_and_taken_as_it_was_given() {
     ] {
         let refused = app.api.get(&format!("/{id}/deliveries?{query}")).await;
         assert_eq!(refused.status, 400, "{why}: {refused:?}");
-        refused.assert_invalid(&["cursor"]);
+        refused.must_be_invalid(&["cursor"]);
     }
 }
 
@@ -301,12 +301,12 @@ async fn an_endpoint_that_does_not_exist_has_no_history() {
     let (app, id) = start().await;
     let unknown = EndpointId::new();
     let missing = app.api.get(&format!("/{unknown}/deliveries")).await;
-    missing.assert_error(404, "NOT_FOUND");
+    missing.must_fail_with(404, "NOT_FOUND");
 
     app.aws.seed(endpoint_id(&id), Seed::Delivered).await;
     app.api.delete(&format!("/{id}")).await;
     let deleted = app.api.get(&format!("/{id}/deliveries")).await;
-    deleted.assert_error(404, "NOT_FOUND");
+    deleted.must_fail_with(404, "NOT_FOUND");
 }
 
 #[tokio::test]
@@ -340,7 +340,7 @@ async fn a_cursor_is_not_blamed_for_a_filter_that_is_wrong() {
             .api
             .get(&format!("/{id}/deliveries?{query}&cursor={cursor}"))
             .await;
-        refused.assert_invalid(fields);
+        refused.must_be_invalid(fields);
     }
 }
 
@@ -370,7 +370,7 @@ async fn the_history_of_an_endpoint_deleted_elsewhere_is_shown_for_ten_seconds_a
     clock.advance_millis(9_999);
     app.api.get(&history).await.data();
     clock.advance_millis(1);
-    app.api.get(&history).await.assert_error(404, "NOT_FOUND");
+    app.api.get(&history).await.must_fail_with(404, "NOT_FOUND");
 }
 
 #[tokio::test]
@@ -382,7 +382,7 @@ async fn without_a_cache_the_history_of_an_endpoint_deleted_elsewhere_is_gone_at
     let history = format!("/{id}/deliveries");
     app.api.get(&history).await.data();
     delete_elsewhere(&app, &id).await;
-    app.api.get(&history).await.assert_error(404, "NOT_FOUND");
+    app.api.get(&history).await.must_fail_with(404, "NOT_FOUND");
 }
 
 #[tokio::test]
@@ -396,7 +396,7 @@ async fn a_history_of_another_app_stays_missing_once_its_own_app_has_read_it() {
         for _ in 0..2 {
             let request = app.api.bare(Method::GET, &path);
             let answer = answer(request.header("x-api-key", key.expose())).await;
-            answer.assert_error(404, "NOT_FOUND");
+            answer.must_fail_with(404, "NOT_FOUND");
         }
     }
 }

@@ -147,7 +147,7 @@ async fn a_cursor_is_bound_to_event_and_time() {
                 assert!(page.status.is_success(), "{own}: {page:?}");
             } else {
                 assert_eq!(page.status, 400, "{own} for {other}: {page:?}");
-                page.assert_invalid(&["cursor"]);
+                page.must_be_invalid(&["cursor"]);
             }
         }
     }
@@ -172,7 +172,7 @@ async fn a_filter_that_makes_no_sense_is_refused() {
         ),
     ] {
         let refused = app.api.get(&format!("/{id}/deliveries?{query}")).await;
-        refused.assert_invalid(faults);
+        refused.must_be_invalid(faults);
     }
 }
 

@@ -114,7 +114,7 @@ impl Used {
         handle_queue(&app).await;
         used.by_deliver(&app);
 
-        let delivery = app.api.only_delivery(&id).await["id"].clone();
+        let delivery = app.api.must_have_one_delivery(&id).await["id"].clone();
         let ids = Ids {
             endpoint: id.clone(),
             delivery: delivery.as_str().unwrap().to_owned(),

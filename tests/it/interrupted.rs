@@ -29,12 +29,12 @@ async fn an_attempt_that_comes_again_is_not_sent_again() {
         let receiver = Receiver::answering(status, "").await;
         let (id, _) = app.api.subscribe(&receiver.url, &["invoice.paid"]).await;
         let task = app.queue.first_attempt().await;
-        app.queue.attempt(&task).await;
+        app.queue.must_attempt(&task).await;
         let once = app.api.delivery(&id, task.delivery_id).await;
         app.aws.wire.take();
-        app.queue.attempt(&task).await;
+        app.queue.must_attempt(&task).await;
         assert_eq!(app.aws.wire.take(), ["BatchGetItem"]);
-        receiver.only();
+        receiver.must_receive_one();
         assert_eq!(app.api.delivery(&id, task.delivery_id).await, once);
         app.api.delete(&format!("/{id}")).await;
     }
@@ -80,11 +80,11 @@ async fn an_attempt_whose_record_is_lost_is_made_again_and_goes_on() {
     app.aws.wire.mend();
 
     // The next attempt comes first, as it does when its wait is the shorter one.
-    app.queue.attempt(&next(&task)).await;
-    let ahead = app.api.only_delivery(&id).await;
+    app.queue.must_attempt(&next(&task)).await;
+    let ahead = app.api.must_have_one_delivery(&id).await;
     assert_eq!(ahead["attempts"], 2);
-    app.queue.attempt(&task).await;
-    assert_eq!(app.api.only_delivery(&id).await, ahead);
+    app.queue.must_attempt(&task).await;
+    assert_eq!(app.api.must_have_one_delivery(&id).await, ahead);
     assert_eq!(receiver.received().len(), 2);
 }
 
@@ -97,15 +97,15 @@ async fn an_attempt_whose_record_is_lost_makes_the_next_one_once() {
     app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
     assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
     app.aws.wire.mend();
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     assert_eq!(receiver.received().len(), 2);
-    assert_eq!(app.api.only_delivery(&id).await["attempts"], 1);
+    assert_eq!(app.api.must_have_one_delivery(&id).await["attempts"], 1);
     // There are two messages for the second attempt by now.
     assert_eq!(app.queue.delayed().await, 2);
-    app.queue.attempt(&next(&task)).await;
-    app.queue.attempt(&next(&task)).await;
+    app.queue.must_attempt(&next(&task)).await;
+    app.queue.must_attempt(&next(&task)).await;
     assert_eq!(receiver.received().len(), 3);
-    assert_eq!(app.api.only_delivery(&id).await["attempts"], 2);
+    assert_eq!(app.api.must_have_one_delivery(&id).await["attempts"], 2);
 }
 
 #[tokio::test]
@@ -120,8 +120,8 @@ async fn an_attempt_that_can_not_be_followed_by_a_next_one_comes_again() {
     assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
     assert!(app.api.deliveries(&id).await.is_empty());
     app.aws.wire.mend();
-    app.queue.attempt(&task).await;
-    assert_eq!(app.api.only_delivery(&id).await["attempts"], 1);
+    app.queue.must_attempt(&task).await;
+    assert_eq!(app.api.must_have_one_delivery(&id).await["attempts"], 1);
     assert_eq!(app.queue.delayed().await, 1);
 }
 
@@ -135,8 +135,11 @@ async fn nothing_is_sent_while_the_table_can_not_be_read() {
     assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
     assert_eq!(receiver.received().len(), 0);
     app.aws.wire.mend();
-    app.queue.attempt(&task).await;
-    assert_eq!(app.api.only_delivery(&id).await["status"], "DELIVERED");
+    app.queue.must_attempt(&task).await;
+    assert_eq!(
+        app.api.must_have_one_delivery(&id).await["status"],
+        "DELIVERED"
+    );
 }
 
 #[tokio::test]
@@ -157,10 +160,10 @@ async fn a_sweep_that_broke_off_makes_no_attempt_twice() {
     let second = app.queue.sweep().await;
     assert_eq!((first.len(), second.len()), (1, 1));
     assert_eq!(first, second);
-    app.queue.attempt(&first[0]).await;
-    app.queue.attempt(&second[0]).await;
+    app.queue.must_attempt(&first[0]).await;
+    app.queue.must_attempt(&second[0]).await;
     assert_eq!(receiver.received().len(), 2);
-    assert_eq!(app.api.only_delivery(&id).await["attempts"], 2);
+    assert_eq!(app.api.must_have_one_delivery(&id).await["attempts"], 2);
     // And the attempt after it is still scheduled.
     clock.advance_millis(TWO_HOURS);
     let third = app.queue.sweep().await;
@@ -174,13 +177,13 @@ async fn a_sweep_that_comes_late_to_its_own_update_leaves_the_next_attempt_sched
     let receiver = Receiver::answering(500, "").await;
     app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     clock.advance_millis(TWO_HOURS);
     let shard = task.delivery_id.as_bytes()[15] % 8;
     let due = app.aws.table().due_attempts(shard, clock.now(), 10).await;
     let due = due.unwrap();
     // The attempt is made, and fails, before the sweep takes it off.
-    app.queue.attempt(&due[0].task).await;
+    app.queue.must_attempt(&due[0].task).await;
     app.aws.table().unschedule(&due[0]).await.unwrap();
     clock.advance_millis(TWO_HOURS);
     let third = app.queue.sweep().await;
@@ -198,11 +201,14 @@ async fn an_endpoint_that_could_not_be_disabled_at_once_is_disabled_when_the_mes
     app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
     assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
     app.aws.wire.mend();
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     assert_eq!(receiver.received().len(), 2);
     let endpoint = app.api.get(&format!("/{id}")).await;
     assert_eq!(endpoint.data()["disabledReason"], "GONE");
-    assert_eq!(app.api.only_delivery(&id).await["status"], "FAILED");
+    assert_eq!(
+        app.api.must_have_one_delivery(&id).await["status"],
+        "FAILED"
+    );
 }
 
 #[tokio::test]
@@ -221,7 +227,10 @@ async fn a_disabling_is_not_forgotten_when_the_record_after_it_fails() {
     let endpoint = app.api.get(&format!("/{id}")).await;
     assert_eq!(endpoint.data()["disabledReason"], "GONE");
     // Nothing is sent to it any more, and the delivery ends.
-    app.queue.attempt(&task).await;
-    receiver.only();
-    assert_eq!(app.api.only_delivery(&id).await["status"], "FAILED");
+    app.queue.must_attempt(&task).await;
+    receiver.must_receive_one();
+    assert_eq!(
+        app.api.must_have_one_delivery(&id).await["status"],
+        "FAILED"
+    );
 }

@@ -29,17 +29,17 @@ impl Full {
         self.app.aws.wire.break_calls(operation, fault);
         let interrupted = self.app.api.delete(&format!("/{}", self.victim)).await;
         self.app.aws.wire.mend();
-        interrupted.assert_error(503, "UNAVAILABLE");
+        interrupted.must_fail_with(503, "UNAVAILABLE");
         assert_eq!(interrupted.headers["retry-after"], "1");
     }
 
-    async fn assert_missing(&self) {
+    async fn must_be_missing(&self) {
         // All but the deletion, which is what finishes the work.
         let mut calls = every_call_on(&self.ids);
         calls.retain(|call| call.name != "deleteWebhook");
         for call in calls {
             let answer = self.app.api.call(&call).await;
-            answer.assert_error(404, "NOT_FOUND");
+            answer.must_fail_with(404, "NOT_FOUND");
         }
         assert!(!self.app.api.listed_ids().await.contains(&self.victim));
     }
@@ -53,8 +53,8 @@ impl Full {
     }
 
     /// Asserts that nothing is left: no secret, and one free place.
-    async fn assert_finished(&self) {
-        self.assert_missing().await;
+    async fn must_be_finished(&self) {
+        self.must_be_missing().await;
         let ids = self.app.api.listed_ids().await;
         let ids: Vec<_> = ids.iter().map(String::as_str).collect();
         assert_eq!(ids.len(), 99);
@@ -66,7 +66,7 @@ impl Full {
             .api
             .try_create()
             .await
-            .assert_error(409, "CONFLICT");
+            .must_fail_with(409, "CONFLICT");
         assert_eq!(self.repeat().await, StatusCode::NOT_FOUND);
     }
 }
@@ -80,43 +80,43 @@ async fn a_deletion_that_did_not_begin_leaves_the_endpoint() {
     let path = format!("/{}/rotate-secret", full.victim);
     assert_eq!(full.app.api.post(&path).await.status, StatusCode::OK);
     assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
-    full.assert_finished().await;
+    full.must_be_finished().await;
 }
 
 #[tokio::test]
 async fn a_deletion_cut_off_after_the_mark_is_finished_by_a_repeated_one() {
     let full = Full::start().await;
     full.interrupt(&["UpdateItem"], Fault::After).await;
-    full.assert_missing().await;
+    full.must_be_missing().await;
     assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
-    full.assert_finished().await;
+    full.must_be_finished().await;
 }
 
 #[tokio::test]
 async fn a_deletion_cut_off_before_its_secret_went_is_finished_by_a_repeated_one() {
     let full = Full::start().await;
     full.interrupt(&["DeleteSecret"], Fault::Before).await;
-    full.assert_missing().await;
+    full.must_be_missing().await;
     assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
-    full.assert_finished().await;
+    full.must_be_finished().await;
 }
 
 #[tokio::test]
 async fn a_deletion_cut_off_after_its_secret_went_is_finished_by_a_repeated_one() {
     let full = Full::start().await;
     full.interrupt(&["DeleteSecret"], Fault::After).await;
-    full.assert_missing().await;
+    full.must_be_missing().await;
     assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
-    full.assert_finished().await;
+    full.must_be_finished().await;
 }
 
 #[tokio::test]
 async fn a_deletion_cut_off_before_its_item_went_is_finished_by_a_repeated_one() {
     let full = Full::start().await;
     full.interrupt(&["TransactWriteItems"], Fault::Before).await;
-    full.assert_missing().await;
+    full.must_be_missing().await;
     assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
-    full.assert_finished().await;
+    full.must_be_finished().await;
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_deletion_that_was_done_and_never_answered_left_nothing() {
     let full = Full::start().await;
     full.interrupt(&["TransactWriteItems"], Fault::After).await;
     // There is nothing to finish, so a repeated one finds nothing.
-    full.assert_finished().await;
+    full.must_be_finished().await;
 }
 
 #[tokio::test]
@@ -137,5 +137,5 @@ async fn one_lost_answer_in_each_step_of_a_deletion_is_made_up_for() {
         Some(Fault::After)
     });
     assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
-    full.assert_finished().await;
+    full.must_be_finished().await;
 }

@@ -11,7 +11,7 @@ use crate::support::{Answer, TestApp};
 /// Asserts a 404 that tells nothing by which it differs from another one.
 #[track_caller]
 fn assert_alike(name: &str, answer: &Answer, of_missing: &Answer) {
-    answer.assert_error(404, "NOT_FOUND");
+    answer.must_fail_with(404, "NOT_FOUND");
     assert_eq!(answer.status, of_missing.status, "{name}");
     assert_eq!(answer.body, of_missing.body, "{name}");
     assert_eq!(headers(answer), headers(of_missing), "{name}");
@@ -63,7 +63,7 @@ impl Owner {
     }
 
     /// Asserts that nothing was changed, and nothing was sent.
-    async fn assert_untouched(&self) {
+    async fn must_be_untouched(&self) {
         assert_eq!(Self::look(&self.app, &self.id).await, self.shown);
         assert_eq!(self.receiver.received().len(), 1);
         self.app.api.ping(&self.id).await;
@@ -82,7 +82,7 @@ async fn another_app_is_as_missing_as_one_that_does_not_exist() {
         let others = call_on(owner.app.app_id).await;
         assert_alike(call.name, &others, &call_on(AppId::new()).await);
     }
-    owner.assert_untouched().await;
+    owner.must_be_untouched().await;
 }
 
 #[tokio::test]
@@ -95,7 +95,7 @@ async fn another_apps_endpoint_is_as_missing_as_one_that_does_not_exist() {
         let others = make(call).await;
         assert_alike(call.name, &others, &make(&of_missing).await);
     }
-    owner.assert_untouched().await;
+    owner.must_be_untouched().await;
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn another_apps_delivery_is_as_missing_as_one_that_does_not_exist() {
         let others = make(call).await;
         assert_alike(call.name, &others, &make(&of_missing).await);
     }
-    owner.assert_untouched().await;
+    owner.must_be_untouched().await;
 }
 
 #[tokio::test]
@@ -141,5 +141,5 @@ async fn an_app_lists_its_own_endpoints_only() {
     let list = make("listWebhooks").await;
     assert_eq!(list.data().as_array().unwrap().len(), 1);
     assert_eq!(list.data()[0]["id"], created.data()["id"]);
-    owner.assert_untouched().await;
+    owner.must_be_untouched().await;
 }

@@ -14,7 +14,7 @@ async fn an_app_has_at_most_100_endpoints() {
     assert_eq!(app.api.listed_ids().await.len(), 100);
 
     let refused = app.api.try_create().await;
-    refused.assert_error(409, "CONFLICT");
+    refused.must_fail_with(409, "CONFLICT");
     assert_eq!(app.api.listed_ids().await.len(), 100);
     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
     let secrets = app.aws.secret_names().await;
@@ -39,12 +39,12 @@ async fn each_deletion_makes_room_for_one_more() {
         assert_eq!(deleted.status, StatusCode::NO_CONTENT);
         // What is gone makes no room a second time.
         let again = app.api.delete(&format!("/{id}")).await;
-        again.assert_error(404, "NOT_FOUND");
+        again.must_fail_with(404, "NOT_FOUND");
     }
     for _ in 0..2 {
         assert_eq!(app.api.try_create().await.status, StatusCode::CREATED);
     }
-    app.api.try_create().await.assert_error(409, "CONFLICT");
+    app.api.try_create().await.must_fail_with(409, "CONFLICT");
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn of_many_creations_at_once_only_the_last_free_place_is_filled() {
         .partition(|answer| answer.status == StatusCode::CREATED);
     assert_eq!(created.len(), 1, "{answers:?}");
     for answer in refused {
-        answer.assert_error(409, "CONFLICT");
+        answer.must_fail_with(409, "CONFLICT");
     }
     assert_eq!(app.api.listed_ids().await.len(), 100);
     assert_eq!(app.aws.secret_names().await.len(), 100);
@@ -74,7 +74,7 @@ async fn of_two_deletions_at_once_only_one_makes_room() {
         assert!(gone.contains(&answer.status), "{answer:?}");
     }
     assert_eq!(app.api.try_create().await.status, StatusCode::CREATED);
-    app.api.try_create().await.assert_error(409, "CONFLICT");
+    app.api.try_create().await.must_fail_with(409, "CONFLICT");
 }
 
 #[tokio::test]
@@ -82,5 +82,5 @@ async fn one_too_many_is_a_conflict_even_if_its_secret_can_not_be_removed() {
     let app = TestApp::start().await;
     app.api.create_webhooks(100).await;
     app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
-    app.api.try_create().await.assert_error(409, "CONFLICT");
+    app.api.try_create().await.must_fail_with(409, "CONFLICT");
 }

@@ -71,7 +71,7 @@ async fn every_path_takes_the_methods_of_the_document_and_no_others() {
                 assert_ne!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
                 continue;
             }
-            answer.assert_error(405, "METHOD_NOT_ALLOWED");
+            answer.must_fail_with(405, "METHOD_NOT_ALLOWED");
             let allow = answer.headers["allow"].to_str().unwrap();
             let mut allowed: BTreeSet<_> = allow.split(',').map(str::trim).collect();
             // What GET answers, HEAD answers without its body.

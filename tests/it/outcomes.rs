@@ -23,7 +23,7 @@ async fn any_2xx_is_success_and_anything_else_is_not() {
     for status in [200, 201, 202, 299, 300, 400, 404, 410, 429, 500, 503, 599] {
         let receiver = Receiver::answering(status, "body").await;
         assert_answered(&ping_url(&app, &receiver.url).await, status, "body");
-        receiver.only();
+        receiver.must_receive_one();
     }
 }
 
@@ -46,7 +46,7 @@ async fn a_redirect_is_not_followed_and_counts_as_failure() {
         })
         .await;
         assert_answered(&ping_url(&app, &receiver.url).await, status, "moved");
-        receiver.only();
+        receiver.must_receive_one();
     }
     assert_eq!(target.received().len(), 0);
 }
@@ -210,8 +210,8 @@ async fn a_connection_is_used_again() {
     let app = TestApp::start_with(Options::idle()).await;
     let (url, connections) = keeping_receiver();
     let (id, _) = app.api.create_webhook(&url).await;
-    app.queue.deliver(&ping_of(&app, &id)).await;
-    app.queue.deliver(&ping_of(&app, &id)).await;
+    app.queue.must_deliver(&ping_of(&app, &id)).await;
+    app.queue.must_deliver(&ping_of(&app, &id)).await;
     assert_eq!(app.api.page(&id, "status=DELIVERED").await.0.len(), 2);
     assert_eq!(connections.accepted.load(Ordering::SeqCst), 1);
 }
@@ -223,10 +223,10 @@ async fn a_connection_that_ended_while_the_function_slept_is_replaced() {
     let app = TestApp::start_with(Options::idle()).await;
     let (url, connections) = keeping_receiver();
     let (id, _) = app.api.create_webhook(&url).await;
-    app.queue.deliver(&ping_of(&app, &id)).await;
+    app.queue.must_deliver(&ping_of(&app, &id)).await;
     // Nothing else runs here meanwhile: the runtime has this thread only.
     connections.close();
-    app.queue.deliver(&ping_of(&app, &id)).await;
+    app.queue.must_deliver(&ping_of(&app, &id)).await;
     assert_eq!(app.api.page(&id, "status=DELIVERED").await.0.len(), 2);
     assert_eq!(connections.accepted.load(Ordering::SeqCst), 2);
 }

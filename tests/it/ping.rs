@@ -24,7 +24,7 @@ async fn a_ping_arrives_signed_and_is_recorded() {
 
     let ping = ping_and_history(&app, &id).await;
     assert_answered(&ping, 200, "thank you");
-    let request = receiver.only();
+    let request = receiver.must_receive_one();
     assert_eq!(request.header("webhook-id"), ping["deliveryId"]);
     assert!(request.is_signed_with(&secret));
 }
@@ -36,7 +36,7 @@ async fn what_arrives_is_a_post_with_the_headers_of_the_contract_and_no_others()
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     app.api.ping(&id).await;
 
-    let request = receiver.only();
+    let request = receiver.must_receive_one();
     assert_eq!(request.method, "POST");
     assert_eq!(request.uri, "/hook");
     let mut names: Vec<_> = request.headers.keys().map(|name| name.as_str()).collect();
@@ -69,7 +69,7 @@ async fn path_and_query_of_the_url_are_kept() {
     let url = format!("{}/a%2Fb?token=x%20y&z", receiver.url);
     let (id, _) = app.api.create_webhook(&url).await;
     app.api.ping(&id).await;
-    assert_eq!(receiver.only().uri, "/hook/a%2Fb?token=x%20y&z");
+    assert_eq!(receiver.must_receive_one().uri, "/hook/a%2Fb?token=x%20y&z");
 }
 
 #[tokio::test]
@@ -83,7 +83,7 @@ async fn the_timestamps_are_whole_seconds_in_the_header_and_milliseconds_in_the_
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     app.api.ping(&id).await;
 
-    let request = receiver.only();
+    let request = receiver.must_receive_one();
     assert_eq!(request.header("webhook-timestamp"), "1769851800");
     let body: Value = serde_json::from_slice(&request.body).unwrap();
     let message = body["data"]["message"].as_str().expect("a message");
@@ -139,7 +139,7 @@ async fn an_inactive_endpoint_is_pinged_too() {
         .await;
     assert_eq!(updated.data()["active"], false);
     assert_answered(&ping_and_history(&app, &id).await, 200, "");
-    receiver.only();
+    receiver.must_receive_one();
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn an_endpoint_that_does_not_exist_is_not_pinged() {
     app.aws.wire.take();
     let unknown = EndpointId::new();
     let ping = app.api.post(&format!("/{unknown}/test-ping")).await;
-    ping.assert_error(404, "NOT_FOUND");
+    ping.must_fail_with(404, "NOT_FOUND");
     let calls = app.aws.wire.take();
     assert!(calls.iter().all(|call| call == "GetItem"), "{calls:?}");
 }
@@ -172,7 +172,7 @@ async fn respond_async_answers_at_once_and_the_history_tells_the_outcome() {
     assert_eq!(pending["deliveredAt"], Value::Null);
 
     gate.notify_one();
-    let delivered = app.api.newest_becomes(&id, "DELIVERED").await;
+    let delivered = app.api.must_become(&id, "DELIVERED").await;
     assert_eq!(delivered["id"], ping.data()["deliveryId"]);
     assert_eq!(delivered["attempts"], 1);
     assert_eq!(delivered["responseStatus"], 200);
@@ -190,7 +190,7 @@ async fn a_ping_waits_no_longer_than_the_caller_asked() {
         assert_eq!(ping.headers["preference-applied"], prefer);
         assert_pending(ping.data());
         gate.notify_one();
-        let delivered = app.api.newest_becomes(&id, "DELIVERED").await;
+        let delivered = app.api.must_become(&id, "DELIVERED").await;
         assert_eq!(delivered["id"], ping.data()["deliveryId"]);
     }
 }
@@ -207,7 +207,7 @@ async fn a_ping_waits_no_longer_than_the_default_when_the_caller_asks_nothing() 
     assert!(!ping.headers.contains_key("preference-applied"));
     assert_pending(ping.data());
     gate.notify_one();
-    app.api.newest_becomes(&id, "DELIVERED").await;
+    app.api.must_become(&id, "DELIVERED").await;
 }
 
 #[tokio::test]
@@ -247,8 +247,8 @@ async fn a_failed_ping_is_not_tried_again() {
     assert_answered(&ping_url(&app, &receiver.url).await, 500, "");
     let (url, connections) = blunt_receiver(b"").await;
     assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
-    app.queue.queue_is_empty().await;
-    receiver.only();
+    app.queue.must_become_empty().await;
+    receiver.must_receive_one();
     assert_eq!(connections.load(Ordering::SeqCst), 1);
 }
 
@@ -290,13 +290,13 @@ async fn a_ping_that_the_queue_refuses_is_refused_and_leaves_no_trace() {
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     let ping = app.api.post(&format!("/{id}/test-ping")).await;
-    ping.assert_error(503, "UNAVAILABLE");
+    ping.must_fail_with(503, "UNAVAILABLE");
     assert!(ping.headers.contains_key("retry-after"));
     assert_eq!(app.api.deliveries(&id).await, Vec::<Value>::new());
 
     app.aws.wire.mend();
     assert_answered(&ping_and_history(&app, &id).await, 200, "");
-    receiver.only();
+    receiver.must_receive_one();
 }
 
 #[tokio::test]
@@ -328,6 +328,6 @@ async fn a_ping_whose_outcome_cannot_be_looked_up_is_accepted() {
     assert_eq!(ping.status, StatusCode::ACCEPTED);
     assert_pending(ping.data());
     app.aws.wire.mend();
-    let delivered = app.api.newest_becomes(&id, "DELIVERED").await;
+    let delivered = app.api.must_become(&id, "DELIVERED").await;
     assert_eq!(delivered["id"], ping.data()["deliveryId"]);
 }

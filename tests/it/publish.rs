@@ -146,7 +146,7 @@ async fn characters_that_the_queue_does_not_take_are_escaped_on_it() {
     assert!(!body.contains(['\u{fffe}', '\u{ffff}']), "{body:?}");
     app.queue.handle(queued).await.unwrap();
     app.queue.settle().await;
-    let sent: Value = serde_json::from_slice(&receiver.only().body).unwrap();
+    let sent: Value = serde_json::from_slice(&receiver.must_receive_one().body).unwrap();
     assert_eq!(sent["data"], data);
 }
 
@@ -159,8 +159,8 @@ async fn an_idempotency_key_is_one_event_that_is_delivered_once() {
     app.queue.settle().await;
     assert_eq!(id(&publish_under(&app, "order-1").await), first);
     app.queue.settle().await;
-    assert_eq!(receiver.only().header("webhook-id"), first);
-    app.api.only_delivery(&endpoint).await;
+    assert_eq!(receiver.must_receive_one().header("webhook-id"), first);
+    app.api.must_have_one_delivery(&endpoint).await;
 
     let other = id(&publish_under(&app, "order-2").await);
     assert_ne!(other, first);
@@ -180,8 +180,8 @@ async fn an_event_that_is_published_twice_at_once_is_delivered_once() {
     assert_eq!(both.len(), 2);
     assert_eq!(app.queue.handle(both).await, Ok(Vec::new()));
     app.queue.settle().await;
-    receiver.only();
-    app.api.only_delivery(&endpoint).await;
+    receiver.must_receive_one();
+    app.api.must_have_one_delivery(&endpoint).await;
 }
 
 #[tokio::test]
@@ -195,7 +195,7 @@ async fn the_first_event_of_a_key_counts() {
         answer(request.body(body.to_string())).await;
         app.queue.settle().await;
     }
-    let sent: Value = serde_json::from_slice(&receiver.only().body).unwrap();
+    let sent: Value = serde_json::from_slice(&receiver.must_receive_one().body).unwrap();
     assert_eq!(sent["data"], 1);
 }
 
@@ -233,7 +233,7 @@ async fn a_key_has_1_to_255_visible_characters() {
             .publishing()
             .header("idempotency-key", HeaderValue::from_bytes(bad).unwrap());
         let refused = answer(request.body(r#"{"type":"a","data":1}"#)).await;
-        refused.assert_invalid(&["Idempotency-Key"]);
+        refused.must_be_invalid(&["Idempotency-Key"]);
     }
 }
 
@@ -284,11 +284,11 @@ async fn all_faults_of_an_event_are_told_at_once() {
         ),
     ] {
         let refused = app.api.publish(&body).await;
-        refused.assert_invalid(faults);
+        refused.must_be_invalid(faults);
     }
     let request = app.api.publishing().header("idempotency-key", "");
     let refused = answer(request.body("{}")).await;
-    refused.assert_invalid(&["Idempotency-Key", "data", "type"]);
+    refused.must_be_invalid(&["Idempotency-Key", "data", "type"]);
     // Nothing reached the queue.
     assert_eq!(app.aws.wire.take(), Vec::<String>::new());
 }
@@ -298,7 +298,7 @@ async fn what_is_no_json_object_is_refused() {
     let app = TestApp::start_with(Options::stepwise()).await;
     for body in ["", "{", "[]", "null", r#"{"type":"a","data":tru}"#] {
         let refused = answer(app.api.publishing().body(body)).await;
-        refused.assert_invalid(&["body"]);
+        refused.must_be_invalid(&["body"]);
     }
     let path = format!("/apps/{}/events", app.app_id);
     let untyped = app
@@ -308,7 +308,7 @@ async fn what_is_no_json_object_is_refused() {
         .body(r#"{"type":"a","data":1}"#);
     answer(untyped)
         .await
-        .assert_error(415, "UNSUPPORTED_MEDIA_TYPE");
+        .must_fail_with(415, "UNSUPPORTED_MEDIA_TYPE");
 }
 
 #[tokio::test]
@@ -318,17 +318,17 @@ async fn an_event_has_up_to_256_kib_and_other_bodies_64() {
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
     id(&answer(app.api.publishing().body(body_of(LARGEST_BODY))).await);
     app.queue.settle().await;
-    let sent = receiver.only().body;
+    let sent = receiver.must_receive_one().body;
     assert!(sent.len() > LARGEST_BODY, "{}", sent.len());
-    let delivery = app.api.only_delivery(&endpoint).await;
+    let delivery = app.api.must_have_one_delivery(&endpoint).await;
     assert_eq!(delivery["status"], "DELIVERED");
 
     let refused = answer(app.api.publishing().body(body_of(LARGEST_BODY + 1))).await;
-    refused.assert_error(413, "PAYLOAD_TOO_LARGE");
+    refused.must_fail_with(413, "PAYLOAD_TOO_LARGE");
     let large = json!({"since": "x".repeat(64 * 1024)});
     for path in ["".to_owned(), format!("/{endpoint}/recover")] {
         let refused = app.api.post_json(&path, &large).await;
-        refused.assert_error(413, "PAYLOAD_TOO_LARGE");
+        refused.must_fail_with(413, "PAYLOAD_TOO_LARGE");
     }
 }
 
@@ -339,7 +339,7 @@ async fn an_event_that_the_queue_did_not_take_is_not_accepted_and_not_delivered(
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     let refused = app.api.publish(&json!({"type": "a", "data": 1})).await;
-    refused.assert_error(503, "UNAVAILABLE");
+    refused.must_fail_with(503, "UNAVAILABLE");
     assert_eq!(refused.headers["retry-after"], "1");
     app.aws.wire.mend();
     app.queue.settle().await;
@@ -365,7 +365,7 @@ async fn only_the_app_itself_publishes_its_events() {
         if let Some(key) = key {
             request = request.header("x-api-key", key);
         }
-        answer(request).await.assert_error(status, code);
+        answer(request).await.must_fail_with(status, code);
     }
     let path = format!("/apps/{}/events", app.app_id);
     let get = app
@@ -373,7 +373,7 @@ async fn only_the_app_itself_publishes_its_events() {
         .bare(reqwest::Method::GET, &path)
         .header("x-api-key", app.key.expose());
     let refused = answer(get).await;
-    refused.assert_error(405, "METHOD_NOT_ALLOWED");
+    refused.must_fail_with(405, "METHOD_NOT_ALLOWED");
     assert_eq!(refused.headers["allow"], "POST");
     assert_eq!(fields(&refused.body), ["error", "success"]);
     assert!(app.queue.all_queued().await.is_empty());

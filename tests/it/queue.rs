@@ -37,10 +37,10 @@ async fn an_unreadable_message_ends_in_the_dead_letter_queue_and_stops_no_other(
         .await
         .unwrap();
     app.api.ping(&id).await;
-    receiver.only();
+    receiver.must_receive_one();
     let letter = app.queue.dead_letter().await;
     assert_eq!(letter.body.as_deref(), Some("no message of ours"));
-    app.queue.queue_is_empty().await;
+    app.queue.must_become_empty().await;
 }
 
 #[tokio::test]
@@ -66,9 +66,9 @@ async fn a_ping_that_meets_a_passing_fault_is_delivered_on_its_next_receive() {
 
         app.aws.wire.mend();
         app.queue.poll();
-        let delivered = app.api.newest_becomes(&id, "DELIVERED").await;
+        let delivered = app.api.must_become(&id, "DELIVERED").await;
         assert_eq!(delivered["attempts"], 1, "{broken:?}");
-        app.queue.queue_is_empty().await;
+        app.queue.must_become_empty().await;
         assert_nothing_is_pending(&app, &id).await;
         assert_eq!(receiver.received().len(), requests, "{broken:?}");
     }
@@ -88,7 +88,7 @@ async fn a_ping_that_was_enqueued_twice_is_one_delivery() {
     });
     let ping = app.api.ping_preferring(&id, "wait=20").await;
     assert_eq!(ping.data()["status"], "DELIVERED");
-    app.queue.queue_is_empty().await;
+    app.queue.must_become_empty().await;
     let history = app.api.deliveries(&id).await;
     assert_eq!(history.len(), 1);
     assert_eq!(history[0]["attempts"], 1);

@@ -94,7 +94,7 @@ async fn of_two_rotations_at_once_the_holder_of_the_valid_secret_was_told() {
             if answer.status == StatusCode::OK {
                 told.push(secret_of(&answer));
             } else {
-                answer.assert_error(409, "CONFLICT");
+                answer.must_fail_with(409, "CONFLICT");
                 conflicts += 1;
             }
         }
@@ -135,19 +135,19 @@ async fn a_deletion_among_other_calls_leaves_nothing() {
         assert!([one.status, two.status].contains(&StatusCode::NO_CONTENT));
         for deletion in [&one, &two] {
             if deletion.status != StatusCode::NO_CONTENT {
-                deletion.assert_error(404, "NOT_FOUND");
+                deletion.must_fail_with(404, "NOT_FOUND");
             }
         }
         for other in [&ping, &rotated, &updated, &shown, &history] {
             if other.status != StatusCode::OK && other.status != StatusCode::ACCEPTED {
-                other.assert_error(404, "NOT_FOUND");
+                other.must_fail_with(404, "NOT_FOUND");
             }
         }
-        app.api.get(&path).await.assert_error(404, "NOT_FOUND");
+        app.api.get(&path).await.must_fail_with(404, "NOT_FOUND");
         assert_eq!(app.api.listed_ids().await, [stage.id.as_str()]);
-        stage.assert_endpoints_and_secrets_belong_together().await;
+        stage.must_be_consistent().await;
     }
-    stage.comes_to_rest().await;
+    stage.must_come_to_rest().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -160,11 +160,11 @@ async fn of_creations_at_once_no_more_succeed_than_there_are_places() {
             .into_iter()
             .partition(|answer| answer.status == StatusCode::CREATED);
         for answer in &refused {
-            answer.assert_error(409, "CONFLICT");
+            answer.must_fail_with(409, "CONFLICT");
         }
         assert_eq!((created.len(), refused.len()), (3, 5));
         assert_eq!(stage.app.api.listed_ids().await.len(), 4);
-        stage.assert_endpoints_and_secrets_belong_together().await;
+        stage.must_be_consistent().await;
     }
 }
 
@@ -285,7 +285,7 @@ async fn sweeps_at_once_make_each_attempt_count_once() {
         stage.status.store(200, Ordering::SeqCst);
         let sweeps = ["one", "two", "three"].map(|id| message(Some(id), r#"{"kind":"sweep"}"#));
         assert_eq!(stage.app.queue.handle(sweeps).await, Ok(Vec::new()));
-        stage.comes_to_rest().await;
+        stage.must_come_to_rest().await;
         let history = stage.app.api.deliveries(&stage.id).await;
         assert_eq!(history.len(), 4);
         for item in history {
@@ -326,7 +326,7 @@ async fn an_event_that_is_published_many_times_at_once_is_one_delivery_for_each_
         events.insert(id.as_str().unwrap().to_owned(), id);
     }
     assert_eq!(events.len(), 8);
-    app.queue.queue_is_empty().await;
+    app.queue.must_become_empty().await;
     for id in [one, two] {
         let history = app.api.deliveries(&id).await;
         assert_eq!(history.len(), 8);

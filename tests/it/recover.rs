@@ -56,7 +56,7 @@ async fn recovered(app: &TestApp) -> (Vec<DeliveryTask>, usize) {
                 Message::Delivery(task) => tasks.push(task),
                 Message::Recover(_) => {
                     chunks += 1;
-                    app.queue.handle_one(body).await;
+                    app.queue.must_handle(body).await;
                 }
                 other => panic!("{other:?}"),
             }
@@ -206,7 +206,7 @@ async fn a_recovery_makes_no_more_deliveries_than_it_may() {
     let counted = app.aws.table().count_failed(&recovery, clock.now()).await;
     assert_eq!(counted.unwrap(), 4);
     app.queue
-        .handle_one(Message::Recover(recovery).to_json().unwrap())
+        .must_handle(Message::Recover(recovery).to_json().unwrap())
         .await;
     let (tasks, _) = recovered(&app).await;
     // The newest ones.
@@ -227,7 +227,7 @@ async fn a_recovery_that_comes_again_makes_the_same_deliveries() {
     assert_eq!(app.queue.handle(message.clone()).await, Ok(Vec::new()));
     let (once, _) = recovered(&app).await;
     for task in &once {
-        app.queue.attempt(task).await;
+        app.queue.must_attempt(task).await;
     }
     assert_eq!(app.api.deliveries(&id).await.len(), 6);
     clock.advance_millis(6 * 60 * 1000);
@@ -241,7 +241,7 @@ async fn a_recovery_that_comes_again_makes_the_same_deliveries() {
         .put_json(&format!("/{id}"), &json!({"active": true}))
         .await;
     for task in &again {
-        app.queue.attempt(task).await;
+        app.queue.must_attempt(task).await;
     }
     assert_eq!(app.api.deliveries(&id).await.len(), 6);
 }
@@ -286,10 +286,10 @@ async fn an_endpoint_that_is_inactive_or_missing_recovers_nothing() {
         .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
     let refused = recover(&app, &id, first, None).await;
-    refused.assert_error(409, "CONFLICT");
+    refused.must_fail_with(409, "CONFLICT");
     let missing = EndpointId::new().to_string();
     let refused = recover(&app, &missing, first, None).await;
-    refused.assert_error(404, "NOT_FOUND");
+    refused.must_fail_with(404, "NOT_FOUND");
     assert!(app.queue.all_queued().await.is_empty());
 }
 
@@ -301,7 +301,7 @@ async fn a_recovery_that_the_queue_did_not_take_is_not_accepted() {
     clock.advance(HOUR);
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     let refused = recover(&app, &id, first, None).await;
-    refused.assert_error(503, "UNAVAILABLE");
+    refused.must_fail_with(503, "UNAVAILABLE");
 }
 
 #[tokio::test]
@@ -332,7 +332,10 @@ async fn all_faults_of_a_recovery_are_told_at_once() {
             &["event", "since", "status", "until"],
         ),
     ] {
-        app.api.post_json(&path, &body).await.assert_invalid(faults);
+        app.api
+            .post_json(&path, &body)
+            .await
+            .must_be_invalid(faults);
     }
     assert!(app.queue.all_queued().await.is_empty());
 }

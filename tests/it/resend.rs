@@ -15,7 +15,7 @@ async fn delivered() -> (TestApp, Receiver, String, String) {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     let path = format!("/{id}/deliveries/{}/resend", task.delivery_id);
     (app, receiver, id, path)
 }
@@ -27,8 +27,8 @@ async fn a_resent_delivery_is_a_new_one_of_the_same_event() {
     let receiver = Receiver::answering(200, "").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
-    let first = app.api.only_delivery(&id).await;
+    app.queue.must_attempt(&task).await;
+    let first = app.api.must_have_one_delivery(&id).await;
     clock.advance_millis(60 * 1000);
     let path = format!("/{id}/deliveries/{}/resend", task.delivery_id);
     let resent = app.api.post(&path).await;
@@ -77,8 +77,8 @@ async fn a_resent_delivery_is_retried_like_any_other() {
     app.api
         .post(&format!("/{id}/deliveries/{}/resend", task.delivery_id))
         .await
-        .assert_error(404, "NOT_FOUND");
-    app.queue.attempt(&task).await;
+        .must_fail_with(404, "NOT_FOUND");
+    app.queue.must_attempt(&task).await;
     app.api
         .post(&format!("/{id}/deliveries/{}/resend", task.delivery_id))
         .await;
@@ -95,10 +95,10 @@ async fn an_inactive_endpoint_is_sent_nothing_again() {
     app.api
         .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
-    app.api.post(&path).await.assert_error(409, "CONFLICT");
+    app.api.post(&path).await.must_fail_with(409, "CONFLICT");
     app.queue.settle().await;
-    receiver.only();
-    app.api.only_delivery(&id).await;
+    receiver.must_receive_one();
+    app.api.must_have_one_delivery(&id).await;
 }
 
 #[tokio::test]
@@ -126,11 +126,11 @@ async fn a_resent_ping_is_the_same_ping_and_has_one_attempt() {
 async fn what_the_queue_did_not_take_is_not_in_the_history() {
     let (app, receiver, id, path) = delivered().await;
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
-    app.api.post(&path).await.assert_error(503, "UNAVAILABLE");
+    app.api.post(&path).await.must_fail_with(503, "UNAVAILABLE");
     app.aws.wire.mend();
     app.queue.settle().await;
-    receiver.only();
-    app.api.only_delivery(&id).await;
+    receiver.must_receive_one();
+    app.api.must_have_one_delivery(&id).await;
 }
 
 #[tokio::test]

@@ -109,8 +109,8 @@ async fn a_delivery_is_tried_ten_times_over_the_whole_schedule_and_has_failed() 
     for (index, wait) in WAITS.iter().enumerate() {
         let number = index + 1;
         assert_eq!(task.attempt as usize, number);
-        app.queue.attempt(&task).await;
-        let item = app.api.only_delivery(&id).await;
+        app.queue.must_attempt(&task).await;
+        let item = app.api.must_have_one_delivery(&id).await;
         assert_eq!(item["status"], "PENDING");
         assert_eq!(item["attempts"], number);
         assert_eq!(item["responseStatus"], 500);
@@ -121,7 +121,7 @@ async fn a_delivery_is_tried_ten_times_over_the_whole_schedule_and_has_failed() 
         assert!((0.7995..1.2005).contains(&waited), "{waited} of {wait} s");
         task = due(&app, &clock, &task, &delivery).await;
     }
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     let delivery = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(delivery["status"], "FAILED");
     assert_eq!(delivery["attempts"], 10);
@@ -155,11 +155,11 @@ async fn a_retry_that_succeeds_ends_the_delivery() {
     let (receiver, status) = Receiver::switched().await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     assert_eq!(app.queue.delayed().await, 1);
     clock.advance_millis(5_000);
     status.store(204, Ordering::SeqCst);
-    app.queue.attempt(&next(&task)).await;
+    app.queue.must_attempt(&next(&task)).await;
     let delivered = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(delivered["status"], "DELIVERED");
     assert_eq!(delivered["attempts"], 2);
@@ -168,7 +168,7 @@ async fn a_retry_that_succeeds_ends_the_delivery() {
     assert!(time(&delivered["deliveredAt"]) >= clock.now());
     // No third attempt was put anywhere.
     assert_eq!(app.queue.delayed().await, 1);
-    app.queue.attempt(&next(&next(&task))).await;
+    app.queue.must_attempt(&next(&next(&task))).await;
     assert_eq!(receiver.received().len(), 2);
     assert_eq!(app.api.delivery(&id, task.delivery_id).await, delivered);
 }
@@ -181,10 +181,10 @@ async fn short_waits_are_spent_on_the_queue() {
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     app.api.published("invoice.paid").await;
-    let failed = app.api.newest_becomes(&id, "FAILED").await;
+    let failed = app.api.must_become(&id, "FAILED").await;
     assert_eq!(failed["attempts"], 3);
     assert_eq!(receiver.received().len(), 3);
-    app.queue.queue_is_empty().await;
+    app.queue.must_become_empty().await;
 }
 
 /// Answers with this status and `Retry-After`.
@@ -200,7 +200,7 @@ async fn wait_after(clock: &HandClock, status: u16, retry_after: &str) -> f64 {
     let receiver = asking_to_wait(status, retry_after.to_owned()).await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     wait_of(&app.api.delivery(&id, task.delivery_id).await)
 }
 
@@ -235,7 +235,7 @@ async fn a_long_wait_that_a_receiver_asks_for_is_spent_in_the_table() {
     let receiver = asking_to_wait(503, "3600".to_owned()).await;
     app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     assert_eq!(app.queue.delayed().await, 0);
     let table = app.aws.table();
     let due = table.due_attempts(
@@ -257,7 +257,7 @@ async fn a_refused_address_is_not_tried_again() {
     let app = TestApp::start_with(options).await;
     let (id, _) = app.api.create_webhook("http://receiver.example.com/").await;
     let task = app.queue.first_attempt().await;
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     let failed = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(failed["status"], "FAILED");
     assert_eq!(failed["attempts"], 1);
@@ -278,8 +278,8 @@ async fn a_redirect_and_a_receiver_that_is_not_there_are_tried_again() {
     for (url, status) in [(redirecting.url, json!(302)), (nowhere, Value::Null)] {
         let (id, _) = app.api.subscribe(&url, &["invoice.paid"]).await;
         let task = app.queue.first_attempt().await;
-        app.queue.attempt(&task).await;
-        let item = app.api.only_delivery(&id).await;
+        app.queue.must_attempt(&task).await;
+        let item = app.api.must_have_one_delivery(&id).await;
         assert_eq!(item["status"], "PENDING");
         assert_eq!(item["responseStatus"], status);
         assert!(item["nextRetryAt"].is_string(), "{item}");

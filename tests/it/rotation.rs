@@ -59,7 +59,7 @@ async fn a_ping_that_waited_in_the_queue_is_signed_with_the_secret_of_its_attemp
     let (id, old) = app.api.create_webhook(&receiver.url).await;
     enqueue(&app, &id).await;
     attempt_next(&app).await;
-    assert!(receiver.only().is_signed_with(&old));
+    assert!(receiver.must_receive_one().is_signed_with(&old));
 
     enqueue(&app, &id).await;
     let new = secret_of(&rotate(&app, &id).await);
@@ -106,10 +106,14 @@ async fn an_attempt_is_dated_before_it_reads_which_secret_signs() {
         late.advance_millis(2000);
         None
     });
-    app.queue.attempt(&task).await;
+    app.queue.must_attempt(&task).await;
     let delivery = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(delivery["attemptLog"][0]["startedAt"], iso_millis(begun));
-    let signed: i64 = receiver.only().header("webhook-timestamp").parse().unwrap();
+    let signed: i64 = receiver
+        .must_receive_one()
+        .header("webhook-timestamp")
+        .parse()
+        .unwrap();
     assert_eq!(signed, begun.as_second());
 }
 
@@ -127,7 +131,7 @@ async fn of_rotations_at_once_only_the_secret_of_a_winner_signs() {
             .iter()
             .partition(|answer| answer.status == StatusCode::OK);
         for answer in &lost {
-            answer.assert_error(409, "CONFLICT");
+            answer.must_fail_with(409, "CONFLICT");
         }
         conflicts += lost.len();
         let new: Vec<_> = won.into_iter().map(secret_of).collect();
@@ -151,7 +155,9 @@ async fn what_is_deleted_or_never_was_has_no_secret_to_rotate() {
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     app.api.delete(&format!("/{id}")).await;
     for missing in [id, EndpointId::new().to_string()] {
-        rotate(&app, &missing).await.assert_error(404, "NOT_FOUND");
+        rotate(&app, &missing)
+            .await
+            .must_fail_with(404, "NOT_FOUND");
     }
     assert!(app.aws.secret_names().await.is_empty());
 }

@@ -27,12 +27,12 @@ async fn unknown_routes_are_not_found_with_and_without_a_key() {
     ] {
         for method in [Method::GET, Method::POST] {
             let bare = app.api.bare(method.clone(), &path);
-            answer(bare).await.assert_error(404, "NOT_FOUND");
+            answer(bare).await.must_fail_with(404, "NOT_FOUND");
             let keyed = app
                 .api
                 .bare(method, &path)
                 .header("x-api-key", app.key.expose());
-            answer(keyed).await.assert_error(404, "NOT_FOUND");
+            answer(keyed).await.must_fail_with(404, "NOT_FOUND");
         }
     }
 }
@@ -59,7 +59,7 @@ async fn a_method_that_a_path_does_not_take_is_refused_with_those_it_takes() {
             if method == Method::HEAD {
                 assert_eq!(refused.status, StatusCode::METHOD_NOT_ALLOWED);
             } else {
-                refused.assert_error(405, "METHOD_NOT_ALLOWED");
+                refused.must_fail_with(405, "METHOD_NOT_ALLOWED");
             }
             let allow = refused.headers["allow"].to_str().unwrap();
             let allowed: BTreeSet<_> = allow.split(',').map(str::trim).collect();

@@ -110,11 +110,11 @@ async fn the_log_holds_no_secret_and_no_key() {
         Fault::Refused(r#"{"__type": "AccessDeniedException"}"#),
     );
     let failed = app.api.post(&format!("/{id}/rotate-secret")).await;
-    failed.assert_error(500, "INTERNAL_ERROR");
+    failed.must_fail_with(500, "INTERNAL_ERROR");
     app.api
         .try_create()
         .await
-        .assert_error(500, "INTERNAL_ERROR");
+        .must_fail_with(500, "INTERNAL_ERROR");
     // A key in the wrong place.
     let key = app.key.expose();
     answer(
@@ -150,7 +150,11 @@ async fn a_secret_is_answered_once_and_never_again() {
     for answer in answers {
         assert_clean(&format!("{answer:?}"), &secrets, &app);
     }
-    assert_clean(&format!("{:?}", receiver.only()), &secrets, &app);
+    assert_clean(
+        &format!("{:?}", receiver.must_receive_one()),
+        &secrets,
+        &app,
+    );
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ async fn a_sweep_takes_what_is_due_within_ten_minutes_and_leaves_the_rest() {
 async fn a_sweep_of_nothing_costs_a_read_of_each_shard() {
     let (app, _, _) = start().await;
     app.aws.wire.take();
-    app.queue.handle_one(SWEEP).await;
+    app.queue.must_handle(SWEEP).await;
     assert_eq!(app.aws.wire.take(), vec!["Query"; 8]);
 }
 
@@ -109,7 +109,7 @@ async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
                 Message::Delivery(task) => taken.push(task.delivery_id),
                 Message::Sweep => {
                     sweeps += 1;
-                    app.queue.handle_one(SWEEP).await;
+                    app.queue.must_handle(SWEEP).await;
                 }
                 other => panic!("{other:?}"),
             }
@@ -121,7 +121,7 @@ async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
 async fn more_than_a_sweep_takes_is_left_for_one_that_follows_at_once() {
     let (app, clock, id) = start().await;
     let ids = schedule_many(&app, &clock, &id).await;
-    app.queue.handle_one(SWEEP).await;
+    app.queue.must_handle(SWEEP).await;
     let (taken, sweeps) = taken(&app).await;
     assert_eq!(taken.len(), ids.len());
     assert_eq!(taken.into_iter().collect::<BTreeSet<_>>(), ids);
@@ -146,7 +146,7 @@ async fn a_sweep_that_is_cut_off_leaves_nothing_behind_when_it_comes_again() {
         let back = app.queue.handle([message(Some("m"), SWEEP)]).await;
         assert_eq!(back, Ok(vec!["m".to_owned()]), "{call} {fault:?}");
         app.aws.wire.mend();
-        app.queue.handle_one(SWEEP).await;
+        app.queue.must_handle(SWEEP).await;
         let (taken, _) = taken(&app).await;
         let taken: BTreeSet<_> = taken.into_iter().collect();
         assert_eq!(taken, ids, "{call} {fault:?}");

@@ -199,7 +199,7 @@ async fn an_endpoint_that_moved_keeps_its_secret() {
         .put_json(&format!("/{id}"), &json!({"url": new.url}))
         .await;
     assert_eq!(app.api.ping(&id).await["success"], true);
-    assert!(new.only().is_signed_with(&secret));
+    assert!(new.must_receive_one().is_signed_with(&secret));
     assert!(old.received().is_empty());
 }
 
@@ -215,7 +215,7 @@ async fn a_deleted_endpoint_is_gone_and_the_others_are_not() {
     assert!(!answer.headers.contains_key("content-type"));
 
     for call in every_call_on(&ids) {
-        app.api.call(&call).await.assert_error(404, "NOT_FOUND");
+        app.api.call(&call).await.must_fail_with(404, "NOT_FOUND");
     }
     assert_eq!(app.api.listed_ids().await, [kept]);
 }

@@ -37,7 +37,7 @@ impl Answer {
 
     /// Asserts an error of this status and code, in the contract's envelope.
     #[track_caller]
-    pub fn assert_error(&self, status: u16, code: &str) -> &Value {
+    pub fn must_fail_with(&self, status: u16, code: &str) -> &Value {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
         assert_eq!(self.body["success"], false, "{self:?}");
         let error = &self.body["error"];
@@ -48,8 +48,8 @@ impl Answer {
 
     /// Asserts a validation error of exactly these fields.
     #[track_caller]
-    pub fn assert_invalid(&self, fields: &[&str]) {
-        let error = self.assert_error(400, "VALIDATION_ERROR");
+    pub fn must_be_invalid(&self, fields: &[&str]) {
+        let error = self.must_fail_with(400, "VALIDATION_ERROR");
         let details = error["details"].as_array().expect("details");
         let mut found: Vec<_> = details
             .iter()
@@ -208,7 +208,7 @@ impl Api {
     }
 
     /// Waits until an endpoint's newest delivery has this status.
-    pub async fn newest_becomes(&self, id: &str, status: &str) -> Value {
+    pub async fn must_become(&self, id: &str, status: &str) -> Value {
         eventually(status, async || {
             let newest = self.deliveries(id).await.into_iter().next()?;
             (newest["status"] == status).then_some(newest)
@@ -217,7 +217,7 @@ impl Api {
     }
 
     /// The only delivery in the history of an endpoint.
-    pub async fn only_delivery(&self, id: &str) -> Value {
+    pub async fn must_have_one_delivery(&self, id: &str) -> Value {
         let mut history = self.deliveries(id).await;
         assert_eq!(history.len(), 1, "{history:?}");
         history.remove(0)

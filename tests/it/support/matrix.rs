@@ -272,7 +272,7 @@ impl Matrix {
         let playing = async {
             let stage = Stage::start(faults.clone(), self.polling, self.schedule).await;
             scenario(&stage).await;
-            stage.comes_to_rest().await;
+            stage.must_come_to_rest().await;
             // Of two faults, the first may keep the second from being met. And
             // what happens by itself may be late.
             let struck = faults.met.lock().unwrap().struck;

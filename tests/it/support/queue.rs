@@ -110,7 +110,7 @@ impl Queue {
 
     /// Waits until the queue holds no message, neither a visible one nor one
     /// that is being handled or comes back later.
-    pub async fn queue_is_empty(&self) {
+    pub async fn must_become_empty(&self) {
         eventually("an empty queue", async || {
             let counts = self.counts().await;
             counts.iter().all(|count| *count == 0).then_some(())
@@ -137,13 +137,13 @@ impl Queue {
     }
 
     /// Handles one message, which must not come back.
-    pub async fn handle_one(&self, body: impl Into<String>) {
+    pub async fn must_handle(&self, body: impl Into<String>) {
         let back = self.handle([message(Some("m"), body)]).await;
         assert_eq!(back, Ok(Vec::new()));
     }
 
     /// Handles one ping.
-    pub async fn deliver(&self, ping: &TestPing) {
+    pub async fn must_deliver(&self, ping: &TestPing) {
         let back = self.handle([message(Some("m"), body(ping))]).await;
         assert_eq!(back, Ok(Vec::new()));
     }
@@ -192,8 +192,8 @@ impl Queue {
     }
 
     /// Makes an attempt.
-    pub async fn attempt(&self, task: &DeliveryTask) {
-        self.handle_one(attempt_message(task)).await;
+    pub async fn must_attempt(&self, task: &DeliveryTask) {
+        self.must_handle(attempt_message(task)).await;
     }
 
     /// The ids of the messages that come back when this attempt is made.
@@ -204,7 +204,7 @@ impl Queue {
 
     /// Hands due attempts to the queue, and takes them.
     pub async fn sweep(&self) -> Vec<DeliveryTask> {
-        self.handle_one(r#"{"kind":"sweep"}"#).await;
+        self.must_handle(r#"{"kind":"sweep"}"#).await;
         self.tasks().await
     }
 }

@@ -128,7 +128,7 @@ impl Receiver {
 
     /// The only request that arrived.
     #[track_caller]
-    pub fn only(&self) -> Received {
+    pub fn must_receive_one(&self) -> Received {
         let mut received = self.received();
         assert_eq!(received.len(), 1, "{received:?}");
         received.remove(0)

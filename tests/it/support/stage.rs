@@ -120,7 +120,7 @@ impl Stage {
 
     /// Pings an endpoint, and asserts that the ping arrives under this secret
     /// and not under those.
-    pub async fn assert_signs(&self, id: &str, secret: &str, not: &[&str]) {
+    pub async fn must_sign_with(&self, id: &str, secret: &str, not: &[&str]) {
         let ping = self.app.api.ping_preferring(id, "respond-async").await;
         let ping_id = ping.data()["deliveryId"].clone();
         self.expect_arrival(&ping_id);
@@ -214,7 +214,7 @@ impl Stage {
 
     /// Has all messages handled and cleans up as operators are told to. Then
     /// nothing may be missing, and nothing left over.
-    pub async fn comes_to_rest(&self) {
+    pub async fn must_come_to_rest(&self) {
         self.drain().await;
         let table = self.app.aws.table();
         let secrets = service::secrets(&self.app.aws.clients);
@@ -224,7 +224,7 @@ impl Stage {
             let removed = admin_sweep::remove(&table, &secrets, &found).await;
             removed.expect("a removal");
         }
-        self.assert_endpoints_and_secrets_belong_together().await;
+        self.must_be_consistent().await;
         for item in self.app.aws.items().await {
             let pending = item.get("status") == Some(&text("PENDING"));
             assert!(!pending, "pending for ever: {item:?}");
@@ -242,7 +242,7 @@ impl Stage {
     /// Asserts that the table has no endpoint, in use or not, without its
     /// secret, that there is no secret without endpoint, and that the endpoints
     /// are counted rightly.
-    pub async fn assert_endpoints_and_secrets_belong_together(&self) {
+    pub async fn must_be_consistent(&self) {
         let items = self.app.aws.items().await;
         let stored: Vec<_> = items
             .iter()
@@ -274,8 +274,8 @@ pub fn succeeded(answer: &Answer) -> bool {
         return true;
     }
     match answer.status.as_u16() {
-        429 => answer.assert_error(429, "RATE_LIMIT"),
-        _ => answer.assert_error(503, "UNAVAILABLE"),
+        429 => answer.must_fail_with(429, "RATE_LIMIT"),
+        _ => answer.must_fail_with(503, "UNAVAILABLE"),
     };
     assert!(answer.headers.contains_key("retry-after"));
     false
