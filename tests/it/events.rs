@@ -91,18 +91,21 @@ impl Function {
                 }),
             )
             .with_state(state);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address").to_string();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
+        let address = listener
+            .local_addr()
+            .expect("read the bound address")
+            .to_string();
         tokio::spawn(axum::serve(listener, runtime_api).into_future());
 
         let environment = event("env.json");
-        let environment = environment[name].as_object().expect("variables");
+        let environment = environment[name].as_object().expect("read the variables");
         let process = Command::new(binary)
             .env_clear()
             .envs(
                 environment
                     .iter()
-                    .map(|(name, value)| (name, value.as_str().expect("text"))),
+                    .map(|(name, value)| (name, value.as_str().expect("read the variable"))),
             )
             .envs(variables.iter().copied())
             .env("AWS_LAMBDA_RUNTIME_API", address)
@@ -111,7 +114,7 @@ impl Function {
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .kill_on_drop(true)
             .spawn()
-            .expect("the function");
+            .expect("start the function");
         Self {
             invocations,
             _process: Arc::new(process),
@@ -120,14 +123,22 @@ impl Function {
 
     async fn invoke(&self, event: Value) -> Value {
         let (answer, answered) = oneshot::channel();
-        self.invocations.send((event, answer)).expect("a function");
-        let answered = answered.await.expect("an answer");
-        answered.expect("a response and no error")
+        self.invocations
+            .send((event, answer))
+            .expect("reach the runtime API");
+        let answered = answered.await.expect("wait for the answer");
+        answered.expect("succeed without an error")
     }
 }
 
 async fn next(State(api): State<Arc<RuntimeApi>>) -> impl IntoResponse {
-    let (event, answer) = api.invocations.lock().await.recv().await.expect("the test");
+    let (event, answer) = api
+        .invocations
+        .lock()
+        .await
+        .recv()
+        .await
+        .expect("wait for an invocation");
     let id = uuid::Uuid::now_v7().to_string();
     api.running.lock().await.insert(id.clone(), answer);
     let headers = [
@@ -146,8 +157,13 @@ async fn answer(
     UrlPath(id): UrlPath<String>,
     body: Result<Bytes, Bytes>,
 ) {
-    let parse = |body: Bytes| serde_json::from_slice(&body).expect("JSON");
-    let answer = api.running.lock().await.remove(&id).expect("an invocation");
+    let parse = |body: Bytes| serde_json::from_slice(&body).expect("parse the body");
+    let answer = api
+        .running
+        .lock()
+        .await
+        .remove(&id)
+        .expect("find the invocation");
     // The test may have given up.
     let _ = answer.send(body.map(parse).map_err(parse));
 }
@@ -157,7 +173,11 @@ async fn answer(
 async fn deliver_messages(clients: Clients, queue_url: String, deliver: Function) {
     loop {
         let received = clients.sqs.receive_message().queue_url(&queue_url);
-        let received = received.wait_time_seconds(1).send().await.expect("a queue");
+        let received = received
+            .wait_time_seconds(1)
+            .send()
+            .await
+            .expect("receive from the queue");
         for message in received.messages.unwrap_or_default() {
             let mut event = event("sqs-test-ping.json");
             event["Records"][0]["messageId"] = json!(message.message_id);
@@ -171,23 +191,26 @@ async fn deliver_messages(clients: Clients, queue_url: String, deliver: Function
 async fn every_sample_event_is_understood_by_its_function() {
     let emulators = Emulators::start(None, |client| client)
         .await
-        .expect("emulators");
+        .expect("start the emulators");
     let emulators = Arc::new(emulators);
     let clients = emulators.clients.clone();
     let resources = clients
         .create_resources("test", None)
         .await
-        .expect("resources");
+        .expect("create the resources");
     let table = service::table(&clients, &resources);
     let receiver = Receiver::answering(200, "thank you").await;
     samples::seed(&clients, &resources, &receiver.url)
         .await
-        .expect("what the events name");
+        .expect("seed what the sample events name");
     let app_id = AppId::parse(samples::APP_ID).unwrap();
     let id = EndpointId::parse(samples::ENDPOINT_ID).unwrap();
 
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let aws = format!("http://{}", listener.local_addr().expect("an address"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
+    let aws = format!(
+        "http://{}",
+        listener.local_addr().expect("read the bound address")
+    );
     tokio::spawn(axum::serve(listener, gateway::router(emulators)).into_future());
     let variables = [
         ("TABLE_NAME", resources.table_name.as_str()),

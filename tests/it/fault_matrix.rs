@@ -10,7 +10,10 @@ use crate::support::stage::{Stage, succeeded};
 use crate::support::{Answer, TestApp};
 
 fn field(answer: &Answer, name: &str) -> String {
-    answer.data()[name].as_str().expect(name).to_owned()
+    answer.data()[name]
+        .as_str()
+        .expect("read the field")
+        .to_owned()
 }
 
 async fn create(stage: &Stage) -> Answer {

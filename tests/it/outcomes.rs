@@ -94,7 +94,7 @@ async fn an_answer_without_end_is_cut_off_together_with_the_connection() {
     assert_answered(&ping_url(&app, &url).await, 200, &"x".repeat(1000));
     tokio::time::timeout(Duration::from_secs(30), closed)
         .await
-        .expect("the receiver sees the connection closed")
+        .expect("see the connection closed")
         .unwrap();
 }
 

@@ -86,7 +86,7 @@ async fn the_timestamps_are_whole_seconds_in_the_header_and_milliseconds_in_the_
     let request = receiver.must_receive_one();
     assert_eq!(request.header("webhook-timestamp"), "1769851800");
     let body: Value = serde_json::from_slice(&request.body).unwrap();
-    let message = body["data"]["message"].as_str().expect("a message");
+    let message = body["data"]["message"].as_str().expect("read the message");
     assert_eq!(
         body,
         json!({

@@ -12,7 +12,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
     let mut blocks = Vec::new();
     let mut rest = GUIDE;
     while let Some((_, after)) = rest.split_once(&format!("```{language}\n")) {
-        let (block, after) = after.split_once("```").expect("the end of a block");
+        let (block, after) = after.split_once("```").expect("find the end of the block");
         blocks.push(block);
         rest = after;
     }
@@ -39,14 +39,16 @@ fn the_sample_rule_makes_an_event_of_what_eventbridge_hands_it() {
     let rule = blocks("yaml")
         .into_iter()
         .find(|block| block.contains("AWS::Events::Rule"));
-    let rule = rule.expect("a rule");
-    let (_, transformer) = rule.split_once("InputPathsMap:").expect("a transformer");
+    let rule = rule.expect("find the EventBridge rule");
+    let (_, transformer) = rule
+        .split_once("InputPathsMap:")
+        .expect("find the input transformer");
     let (paths, template) = transformer
         .split_once("InputTemplate: >-")
-        .expect("a template");
+        .expect("find the input template");
     let (template, _) = template
         .split_once("\n\n")
-        .expect("the end of the template");
+        .expect("find the end of the template");
     let paths: BTreeMap<_, _> = paths
         .lines()
         .filter_map(|line| line.trim().split_once(": $."))

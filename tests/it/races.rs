@@ -71,7 +71,7 @@ async fn no_attempt_that_starts_after_a_rotation_is_signed_with_an_older_secret(
         let request = arrived.iter().find(|got| got.header("webhook-id") == event);
         let request = request.unwrap();
         let signed = secrets.iter().position(|(_, s)| request.was_signed_with(s));
-        let signed = signed.expect("a secret that somebody was told");
+        let signed = signed.expect("sign with a secret that somebody was told");
         signing.insert(signed);
         let started_at = delivery["attemptLog"][0]["startedAt"].as_str().unwrap();
         let started_at: Timestamp = started_at.parse().unwrap();
@@ -218,7 +218,9 @@ async fn messages_in_any_order_and_number_never_take_a_delivery_back() {
             while !done.load(Ordering::SeqCst) {
                 let now = recorded(&app, &first).await;
                 if let Some((status, numbers)) = &before {
-                    let (status_now, numbers_now) = now.as_ref().expect("a record");
+                    let (status_now, numbers_now) = now
+                        .as_ref()
+                        .expect("find the delivery that was recorded before");
                     assert!(numbers_now.starts_with(numbers), "seed {seed}");
                     if *status != DeliveryStatus::Pending {
                         assert_eq!(status_now, status, "seed {seed}");

@@ -36,14 +36,20 @@ const WAITS: [u64; 9] = [
 const QUEUED: f64 = 900.0;
 
 fn time(shown: &Value) -> Timestamp {
-    shown.as_str().expect("a time").parse().expect("a time")
+    shown
+        .as_str()
+        .expect("read the time")
+        .parse()
+        .expect("parse the time")
 }
 
 /// From the end of the newest attempt to the next one, in seconds.
 fn wait_of(delivery: &Value) -> f64 {
-    let attempts = delivery["attemptLog"].as_array().expect("attempts");
-    let last = attempts.last().expect("an attempt");
-    let took = Duration::from_millis(last["durationMs"].as_u64().expect("a duration"));
+    let attempts = delivery["attemptLog"]
+        .as_array()
+        .expect("read the attempts");
+    let last = attempts.last().expect("find the newest attempt");
+    let took = Duration::from_millis(last["durationMs"].as_u64().expect("read the duration"));
     let ended = time(&last["startedAt"]) + took;
     let wait = time(&delivery["nextRetryAt"]).duration_since(ended);
     wait.as_millis() as f64 / 1000.0

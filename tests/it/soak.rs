@@ -50,8 +50,11 @@ struct Counting {
 
 impl Counting {
     async fn start(manner: Manner) -> Arc<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
+        let url = format!(
+            "http://{}/hook",
+            listener.local_addr().expect("read the bound address")
+        );
         let receiver = Arc::new(Self {
             url,
             webhook: Mutex::default(),
@@ -71,10 +74,16 @@ impl Counting {
 
     async fn receive(&self, manner: Manner, headers: &HeaderMap, body: &[u8]) -> StatusCode {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let id = headers["webhook-id"].to_str().expect("text").to_owned();
+        let id = headers["webhook-id"]
+            .to_str()
+            .expect("read the webhook id")
+            .to_owned();
         let verified = {
             let webhook = self.webhook.lock().unwrap();
-            webhook.as_ref().expect("a secret").verify(body, headers)
+            webhook
+                .as_ref()
+                .expect("verify only after the endpoint was created")
+                .verify(body, headers)
         };
         if verified.is_err() {
             self.unverified.fetch_add(1, Ordering::Relaxed);
@@ -109,9 +118,11 @@ async fn history(app: &TestApp, id: &str) -> (HashMap<String, usize>, usize) {
     loop {
         let (items, next) = app.api.page(id, &query).await;
         for item in items {
-            let status = item["status"].as_str().expect("a status").to_owned();
+            let status = item["status"].as_str().expect("read the status").to_owned();
             *statuses.entry(status).or_default() += 1;
-            attempts += item["attempts"].as_u64().expect("a number") as usize;
+            attempts += item["attempts"]
+                .as_u64()
+                .expect("read the number of attempts") as usize;
         }
         match next {
             Some(cursor) => query = format!("limit=100&cursor={cursor}"),
@@ -129,7 +140,7 @@ async fn history(app: &TestApp, id: &str) -> (HashMap<String, usize>, usize) {
 )]
 async fn of_many_events_none_is_lost_or_signed_wrongly() {
     let events = std::env::var("SOAK_EVENTS").map_or(EVENTS, |count| {
-        count.parse().expect("SOAK_EVENTS is a number")
+        count.parse().expect("parse SOAK_EVENTS as a number")
     });
     let mut options = Options::default();
     options.settings.schedule = "1,1,1".parse().unwrap();
@@ -167,7 +178,10 @@ async fn of_many_events_none_is_lost_or_signed_wrongly() {
                 let body = json!({"type": "soak.event", "data": {"n": n}});
                 let accepted = answer(app.api.publishing().body(body.to_string())).await;
                 assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
-                accepted.data()["id"].as_str().expect("an id").to_owned()
+                accepted.data()["id"]
+                    .as_str()
+                    .expect("read the event id")
+                    .to_owned()
             }
         })
         .buffer_unordered(20)

@@ -22,9 +22,14 @@ async fn app_at(clock: &HandClock) -> TestApp {
 
 #[track_caller]
 fn assert_secret(secret: &Value) {
-    let text = secret.as_str().expect("a secret");
-    let encoded = text.strip_prefix("whsec_").expect("the prefix");
-    assert_eq!(STANDARD.decode(encoded).expect("base64").len(), 32);
+    let text = secret.as_str().expect("read the secret");
+    let encoded = text
+        .strip_prefix("whsec_")
+        .expect("strip the prefix of secrets");
+    assert_eq!(
+        STANDARD.decode(encoded).expect("decode the secret").len(),
+        32
+    );
 }
 
 #[tokio::test]

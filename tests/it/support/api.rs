@@ -50,10 +50,10 @@ impl Answer {
     #[track_caller]
     pub fn must_be_invalid(&self, fields: &[&str]) {
         let error = self.must_fail_with(400, "VALIDATION_ERROR");
-        let details = error["details"].as_array().expect("details");
+        let details = error["details"].as_array().expect("read the details");
         let mut found: Vec<_> = details
             .iter()
-            .map(|fault| fault["field"].as_str().expect("field"))
+            .map(|fault| fault["field"].as_str().expect("read the field"))
             .collect();
         let mut expected = fields.to_vec();
         found.sort_unstable();
@@ -127,21 +127,20 @@ impl Api {
         answer(request).await
     }
 
-    /// Registers an endpoint; its id and secret.
+    /// Creates an endpoint that subscribes to all events. Returns its id and
+    /// secret.
     pub async fn create_webhook(&self, url: &str) -> (String, String) {
-        let body = json!({"url": url, "events": ["*"]});
-        let created = self.post_json("", &body).await;
-        assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
-        let field = |name: &str| created.data()[name].as_str().expect(name).to_owned();
-        (field("id"), field("secret"))
+        self.subscribe(url, &["*"]).await
     }
 
-    /// Registers an endpoint that subscribes to these; its id and secret.
+    /// Creates an endpoint that subscribes to these events. Returns its id and
+    /// secret.
     pub async fn subscribe(&self, url: &str, events: &[&str]) -> (String, String) {
         let body = json!({"url": url, "events": events});
         let created = self.post_json("", &body).await;
-        let field = |name: &str| created.data()[name].as_str().expect(name).to_owned();
-        (field("id"), field("secret"))
+        assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
+        let data = created.data();
+        (text(&data["id"]), text(&data["secret"]))
     }
 
     /// Registers `count` endpoints, a few at a time, so that a slow emulator
@@ -164,9 +163,8 @@ impl Api {
     /// The ids of the app's endpoints, in the order of the list.
     pub async fn listed_ids(&self) -> Vec<String> {
         let list = self.get("").await;
-        let ids = list.data().as_array().expect("a list").iter();
-        ids.map(|item| item["id"].as_str().expect("an id").to_owned())
-            .collect()
+        let ids = list.data().as_array().expect("read the list").iter();
+        ids.map(item_id).collect()
     }
 
     /// A request that publishes, still without a body.
@@ -185,7 +183,7 @@ impl Api {
         let body = json!({"type": event_type, "data": {"n": 1}});
         let accepted = self.publish(&body).await;
         assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
-        accepted.data()["id"].as_str().expect("an id").to_owned()
+        text(&accepted.data()["id"])
     }
 
     /// Pings an endpoint and waits for the outcome.
@@ -204,7 +202,10 @@ impl Api {
     /// The newest deliveries of an endpoint.
     pub async fn deliveries(&self, id: &str) -> Vec<Value> {
         let page = self.get(&format!("/{id}/deliveries")).await;
-        page.data()["items"].as_array().expect("items").clone()
+        page.data()["items"]
+            .as_array()
+            .expect("read the items")
+            .clone()
     }
 
     /// Waits until an endpoint's newest delivery has this status.
@@ -232,7 +233,10 @@ impl Api {
     /// A page of a history: its items, and the cursor to the next page.
     pub async fn page(&self, id: &str, query: &str) -> (Vec<Value>, Option<String>) {
         let page = self.get(&format!("/{id}/deliveries?{query}")).await;
-        let items = page.data()["items"].as_array().expect("items").clone();
+        let items = page.data()["items"]
+            .as_array()
+            .expect("read the items")
+            .clone();
         let next = match &page.data()["nextCursor"] {
             Value::Null => None,
             Value::String(cursor) => Some(cursor.clone()),
@@ -267,17 +271,17 @@ impl Api {
 /// body is JSON, and all of it is as openapi.json describes it.
 pub async fn answer(request: RequestBuilder) -> Answer {
     let (client, request) = request.build_split();
-    let request = request.expect("a request");
+    let request = request.expect("build the request");
     let (method, path) = (request.method().clone(), request.url().path().to_owned());
-    let response = client.execute(request).await.expect("an answer");
+    let response = client.execute(request).await.expect("send the request");
     let (status, headers) = (response.status(), response.headers().clone());
     assert!(headers.contains_key("x-request-id"), "{headers:?}");
-    let bytes = response.bytes().await.expect("a body");
+    let bytes = response.bytes().await.expect("read the body");
     let body = if bytes.is_empty() {
         Value::Null
     } else {
         assert_eq!(headers["content-type"], "application/json");
-        serde_json::from_slice(&bytes).expect("a JSON body")
+        serde_json::from_slice(&bytes).expect("parse the body")
     };
     let answer = Answer {
         status,
@@ -288,7 +292,11 @@ pub async fn answer(request: RequestBuilder) -> Answer {
     answer
 }
 
-/// The id of a listed delivery.
+/// The id of a listed endpoint or delivery.
 pub fn item_id(item: &Value) -> String {
-    item["id"].as_str().expect("an id").to_owned()
+    text(&item["id"])
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("read the text").to_owned()
 }

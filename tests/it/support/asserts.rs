@@ -77,9 +77,9 @@ pub async fn ping_and_history(app: &TestApp, id: &str) -> Value {
     assert_eq!(item["responseStatus"], ping["statusCode"]);
     assert_eq!(item["attempts"], 1);
     assert_eq!(item["nextRetryAt"], Value::Null);
-    let created = item["createdAt"].as_str().expect("createdAt");
+    let created = item["createdAt"].as_str().expect("read createdAt");
     if ping["success"] == true {
-        let delivered = item["deliveredAt"].as_str().expect("deliveredAt");
+        let delivered = item["deliveredAt"].as_str().expect("read deliveredAt");
         // One form and one zone, so that text order is time order.
         assert!(created <= delivered, "{item}");
     } else {

@@ -41,7 +41,7 @@ impl Aws {
             .send();
         let mut items = Vec::new();
         while let Some(item) = pages.next().await {
-            items.push(item.expect("an item"));
+            items.push(item.expect("read the item"));
         }
         items
     }
@@ -58,7 +58,10 @@ impl Aws {
         let mut pages = self.clients.secrets.list_secrets().into_paginator().send();
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {
-            let secrets = page.expect("a page").secret_list.unwrap_or_default();
+            let secrets = page
+                .expect("list the secrets")
+                .secret_list
+                .unwrap_or_default();
             names.extend(secrets.into_iter().filter_map(|secret| secret.name));
         }
         let own = format!("webhook-endpoints/{}/", self.app_id);

@@ -81,7 +81,10 @@ enum Turn {
 /// Calls that need an active endpoint come before the one that deactivates it,
 /// and its deletion comes last.
 pub fn every_call(ids: &Ids) -> Vec<Call> {
-    let paths = DOCUMENT["paths"].as_object().expect("paths").iter();
+    let paths = DOCUMENT["paths"]
+        .as_object()
+        .expect("read the paths")
+        .iter();
     let mut calls: Vec<_> = paths
         .filter(|(template, _)| *template != KEYLESS)
         .flat_map(|(template, item)| calls_of(template, item, ids))
@@ -93,7 +96,7 @@ pub fn every_call(ids: &Ids) -> Vec<Call> {
 fn calls_of(template: &str, item: &'static Value, ids: &Ids) -> Vec<(Turn, Call)> {
     let below = template.strip_prefix(OF_AN_APP);
     let below = below.unwrap_or_else(|| panic!("{template} is not below {OF_AN_APP}"));
-    let operations = item.as_object().expect("a path item").iter();
+    let operations = item.as_object().expect("read the path item").iter();
     operations
         .filter(|(method, _)| *method != "parameters")
         .map(|(method, operation)| {

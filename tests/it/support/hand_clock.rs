@@ -15,7 +15,7 @@ pub struct HandClock(Arc<AtomicI64>);
 impl HandClock {
     /// A clock that shows this time.
     pub fn at(text: &str) -> Self {
-        let time: Timestamp = text.parse().expect("a time");
+        let time: Timestamp = text.parse().expect("parse the time");
         Self(Arc::new(AtomicI64::new(time.as_millisecond())))
     }
 
@@ -31,12 +31,20 @@ impl HandClock {
     }
 
     pub fn advance(&self, by: Duration) {
-        self.advance_millis(by.as_millis().try_into().expect("a short time"));
+        self.advance_millis(
+            by.as_millis()
+                .try_into()
+                .expect("convert the duration to milliseconds"),
+        );
     }
 
     /// Shows the time that the API shows somewhere.
     pub fn set_to(&self, shown: &Value) {
-        let time: Timestamp = shown.as_str().expect("a time").parse().expect("a time");
+        let time: Timestamp = shown
+            .as_str()
+            .expect("read the time")
+            .parse()
+            .expect("parse the time");
         self.0.store(time.as_millisecond(), Ordering::SeqCst);
     }
 
@@ -48,7 +56,8 @@ impl HandClock {
     pub fn clock(&self) -> Clock {
         let millis = Arc::clone(&self.0);
         Clock::from_fn(move || {
-            Timestamp::from_millisecond(millis.load(Ordering::SeqCst)).expect("a time")
+            Timestamp::from_millisecond(millis.load(Ordering::SeqCst))
+                .expect("convert the milliseconds to a time")
         })
     }
 }

@@ -97,7 +97,10 @@ impl Faults {
                 return None;
             }
             let mut met = met.lock().unwrap();
-            let target = met.target(operation, serde_json::from_slice(body).expect("JSON"));
+            let target = met.target(
+                operation,
+                serde_json::from_slice(body).expect("parse the request body"),
+            );
             let position = planned.iter().position(|fault| fault.target == target)?;
             met.struck += 1;
             match planned[position].span {
@@ -116,7 +119,9 @@ impl Met {
             self.seen.push(request.clone());
         }
         let mut same = self.seen.iter().filter(|(other, _)| other == operation);
-        let index = same.position(|seen| *seen == request).expect("it is there");
+        let index = same
+            .position(|seen| *seen == request)
+            .expect("find the request just seen");
         Target {
             operation: request.0,
             index,

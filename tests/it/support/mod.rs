@@ -130,18 +130,21 @@ impl TestApp {
         let wire = Wire::default();
         let emulators = Emulators::start_beside(servers(), None, |client| wire.wrap(client))
             .await
-            .expect("emulators");
+            .expect("start the emulators");
         let clients = emulators.clients.clone();
         // A server may be there for other tests as well.
         let name = format!("test-{}", AppId::new());
         let resources = clients
             .create_resources(&name, Some(options.visibility_timeout))
             .await
-            .expect("resources");
+            .expect("create the resources");
         let deliverer = service::deliverer(&clients, &resources, &options.settings, options.sender)
-            .expect("deliverer");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let base = format!("http://{}", listener.local_addr().expect("an address"));
+            .expect("create the deliverer");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
+        let base = format!(
+            "http://{}",
+            listener.local_addr().expect("read the bound address")
+        );
         let router = service::api(&clients, &resources, &options.settings);
         tokio::spawn(axum::serve(listener, router).into_future());
         let (app_id, key) = (AppId::new(), service::new_key());
@@ -179,7 +182,7 @@ impl TestApp {
     pub async fn add_key(&self, app_id: AppId, key: &ApiKey) {
         service::seed_key(&self.aws.table(), app_id, key)
             .await
-            .expect("a key");
+            .expect("store the API key");
     }
 
     /// Another app of the same service, with its key.
@@ -233,7 +236,7 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
 pub fn fields(object: &Value) -> Vec<&str> {
     let mut names: Vec<_> = object
         .as_object()
-        .expect("an object")
+        .expect("read the fields of an object")
         .keys()
         .map(String::as_str)
         .collect();

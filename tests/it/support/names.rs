@@ -30,7 +30,8 @@ impl Names {
 
     /// Resolves to another list each time.
     pub fn in_turn(answers: &[&[&str]]) -> Arc<Self> {
-        let socket = |text: &&str| SocketAddr::new(text.parse::<IpAddr>().expect("an address"), 0);
+        let socket =
+            |text: &&str| SocketAddr::new(text.parse::<IpAddr>().expect("parse the address"), 0);
         Arc::new(Self {
             answers: answers
                 .iter()

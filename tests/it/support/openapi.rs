@@ -12,7 +12,7 @@ use super::Answer;
 /// The committed document.
 pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     let text = include_str!("../../../openapi.json");
-    serde_json::from_str(text).expect("openapi.json is JSON")
+    serde_json::from_str(text).expect("parse openapi.json")
 });
 
 /// Headers that HTTP itself has an answer have.
@@ -32,7 +32,7 @@ pub fn resolved(value: &'static Value) -> &'static Value {
 pub fn faults(schema: &Value, instance: &Value) -> Vec<String> {
     static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> =
         LazyLock::new(Mutex::default);
-    let mut compiled = COMPILED.lock().expect("no test panicked here");
+    let mut compiled = COMPILED.lock().expect("lock the compiled schemas");
     let validator = Arc::clone(
         compiled
             .entry(schema.to_string())
@@ -54,7 +54,7 @@ fn compile(schema: &Value) -> Validator {
         .should_validate_formats(true)
         .should_ignore_unknown_formats(false)
         .build(&schema)
-        .expect("a schema")
+        .expect("compile the schema")
 }
 
 /// Asserts that the document has this answer to this request.
@@ -95,7 +95,7 @@ fn described_response(method: &Method, path: &str, status: &str) -> Option<&'sta
 }
 
 fn path_item(path: &str) -> Option<&'static Value> {
-    let paths = DOCUMENT["paths"].as_object().expect("paths");
+    let paths = DOCUMENT["paths"].as_object().expect("read the paths");
     paths
         .iter()
         .find(|(template, _)| is_of(template, path))
@@ -123,13 +123,13 @@ fn body_faults(method: &Method, response: &Value, body: &Value) -> Vec<String> {
 }
 
 fn header_faults(response: &'static Value, answer: &Answer) -> Vec<String> {
-    let described = response["headers"].as_object().expect("headers");
+    let described = response["headers"].as_object().expect("read the headers");
     let mut found = Vec::new();
     for (name, header) in described {
         let header = resolved(header);
         match answer.headers.get(name) {
             Some(value) => {
-                let text = value.to_str().expect("text");
+                let text = value.to_str().expect("read the header as text");
                 let value = match header["schema"]["type"].as_str() {
                     Some("integer") => text.parse::<u64>().map_or(json!(text), Value::from),
                     _ => json!(text),

@@ -39,7 +39,10 @@ impl Queue {
     pub async fn enqueue(&self, body: &str) {
         let sqs = &self.sqs;
         let sent = sqs.send_message().queue_url(&self.resources.queue_url);
-        sent.message_body(body).send().await.expect("a place");
+        sent.message_body(body)
+            .send()
+            .await
+            .expect("send the message");
     }
 
     /// What the queue holds, in the form that the delivery function gets.
@@ -76,7 +79,7 @@ impl Queue {
             .max_number_of_messages(10)
             .send()
             .await
-            .expect("messages");
+            .expect("receive from the queue");
         let messages = received.messages.unwrap_or_default().into_iter();
         messages
             .map(|got| message(got.message_id.as_deref(), got.body.unwrap_or_default()))
@@ -92,14 +95,14 @@ impl Queue {
             .attribute_names(QueueAttributeName::All)
             .send()
             .await
-            .expect("attributes");
-        let attributes = found.attributes.expect("attributes");
+            .expect("read the queue's attributes");
+        let attributes = found.attributes.expect("read the queue's attributes");
         [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         ]
-        .map(|name| attributes[&name].parse().expect("a number"))
+        .map(|name| attributes[&name].parse().expect("parse the count"))
     }
 
     /// How many messages wait on the queue until their delay is over.
@@ -166,7 +169,7 @@ impl Queue {
     pub async fn tasks(&self) -> Vec<DeliveryTask> {
         let queued = self.all_queued().await;
         let tasks = queued.iter().map(|message| {
-            let body = message.body.as_deref().expect("a body");
+            let body = message.body.as_deref().expect("read the message body");
             match Message::from_json(body) {
                 Ok(Message::Delivery(task)) => task,
                 other => panic!("no attempt: {other:?}"),
@@ -199,7 +202,7 @@ impl Queue {
     /// The ids of the messages that come back when this attempt is made.
     pub async fn try_attempt(&self, task: &DeliveryTask) -> Vec<String> {
         let message = message(Some("m"), attempt_message(task));
-        self.handle([message]).await.expect("named messages")
+        self.handle([message]).await.expect("handle the batch")
     }
 
     /// Hands due attempts to the queue, and takes them.
@@ -211,17 +214,19 @@ impl Queue {
 
 /// The id of an endpoint, from how the API shows it.
 pub fn endpoint_id(id: &str) -> EndpointId {
-    EndpointId::parse(id).expect("an id")
+    EndpointId::parse(id).expect("parse the endpoint id")
 }
 
 /// A ping of an endpoint.
 pub fn ping_of(app: &TestApp, id: &str) -> TestPing {
-    TestPing::new(app.app_id, endpoint_id(id), Clock::system().now()).expect("a ping")
+    TestPing::new(app.app_id, endpoint_id(id), Clock::system().now()).expect("create the ping")
 }
 
 /// The message of a ping, as the queue holds it.
 pub fn body(ping: &TestPing) -> String {
-    Message::TestPing(ping.clone()).to_json().expect("JSON")
+    Message::TestPing(ping.clone())
+        .to_json()
+        .expect("serialize the message")
 }
 
 /// A message with an id, or without.
@@ -242,5 +247,7 @@ pub fn next(task: &DeliveryTask) -> DeliveryTask {
 
 /// The message of an attempt, as the queue holds it.
 pub fn attempt_message(task: &DeliveryTask) -> String {
-    Message::Delivery(task.clone()).to_json().expect("JSON")
+    Message::Delivery(task.clone())
+        .to_json()
+        .expect("serialize the message")
 }

@@ -30,17 +30,19 @@ pub struct Received {
 
 impl Received {
     pub fn header(&self, name: &str) -> &str {
-        self.headers[name].to_str().expect("text")
+        self.headers[name]
+            .to_str()
+            .expect("read the header as text")
     }
 
     /// Whether the public libraries take the signature for this secret. They have to
     /// agree.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let by_standard_webhooks = Webhook::new(secret)
-            .expect("a secret")
+            .expect("parse the secret")
             .verify(&self.body, &self.headers);
         let by_svix = svix::webhooks::Webhook::new(secret)
-            .expect("a secret")
+            .expect("parse the secret")
             .verify(&self.body, &self.headers);
         assert_eq!(by_standard_webhooks.is_ok(), by_svix.is_ok());
         by_svix.is_ok()
@@ -49,11 +51,14 @@ impl Received {
     /// Whether the public library signs with this secret as the service did,
     /// however long ago that was by the service's clock.
     pub fn was_signed_with(&self, secret: &str) -> bool {
-        let timestamp = self.header("webhook-timestamp").parse().expect("seconds");
+        let timestamp = self
+            .header("webhook-timestamp")
+            .parse()
+            .expect("parse the timestamp");
         let signature = Webhook::new(secret)
-            .expect("a secret")
+            .expect("parse the secret")
             .sign(self.header("webhook-id"), timestamp, &self.body)
-            .expect("a signature");
+            .expect("sign the payload");
         signature == self.header("webhook-signature")
     }
 }
@@ -71,7 +76,7 @@ pub struct Receiver {
 impl Receiver {
     /// Answers with this status and body.
     pub async fn answering(status: u16, body: &'static str) -> Self {
-        let status = StatusCode::from_u16(status).expect("a status");
+        let status = StatusCode::from_u16(status).expect("convert the status");
         Self::responding(move |_| (status, body).into_response()).await
     }
 
@@ -79,7 +84,7 @@ impl Receiver {
     pub async fn responding(
         respond: impl Fn(&Received) -> Response + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
         Self::start("http", listener, Arc::new(respond))
     }
 
@@ -89,7 +94,7 @@ impl Receiver {
         let answer = Arc::clone(&status);
         let receiver = Self::responding(move |_| {
             let status = StatusCode::from_u16(answer.load(Ordering::SeqCst));
-            status.expect("a status").into_response()
+            status.expect("convert the status").into_response()
         });
         (receiver.await, status)
     }
@@ -105,7 +110,7 @@ impl Receiver {
     where
         L::Addr: std::fmt::Debug,
     {
-        let address = listener.local_addr().expect("an address");
+        let address = listener.local_addr().expect("read the bound address");
         let receiver = Self {
             url: format!("{scheme}://{address}/hook"),
             received: Arc::default(),
@@ -159,8 +164,11 @@ where
     F: Fn(TcpStream) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
+    let url = format!(
+        "http://{}/hook",
+        listener.local_addr().expect("read the bound address")
+    );
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = vec![0; 64 * 1024];
@@ -255,15 +263,20 @@ impl Connections {
     /// Closes all. Once this returns the other side has been told.
     pub fn close(&self) {
         for stream in self.open.lock().unwrap().drain(..) {
-            stream.shutdown(Shutdown::Both).expect("an open connection");
+            stream
+                .shutdown(Shutdown::Both)
+                .expect("close the connection");
         }
     }
 }
 
 /// Answers 200 and keeps connections open, in threads of its own.
 pub fn keeping_receiver() -> (String, Connections) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind a port");
+    let url = format!(
+        "http://{}/hook",
+        listener.local_addr().expect("read the bound address")
+    );
     let connections = Connections {
         accepted: Arc::default(),
         open: Arc::default(),
@@ -274,9 +287,9 @@ pub fn keeping_receiver() -> (String, Connections) {
     );
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.expect("a connection");
+            let mut stream = stream.expect("accept the connection");
             accepted.fetch_add(1, Ordering::SeqCst);
-            let kept = stream.try_clone().expect("a connection");
+            let kept = stream.try_clone().expect("clone the connection");
             open.lock().unwrap().push(kept);
             std::thread::spawn(move || {
                 let mut request = vec![0; 64 * 1024];

@@ -39,7 +39,7 @@ impl Aws {
         let verdict = match seed {
             Seed::Pending => {
                 let recorded = self.table().record_accepted(&task).await;
-                recorded.expect("a record");
+                recorded.expect("record the accepted delivery");
                 return id;
             }
             Seed::Delivered => answered(200),
@@ -71,7 +71,7 @@ impl Aws {
             endpoint_id,
             delivery_id: DeliveryId::of_event(at, event_id, endpoint_id),
             event_id,
-            event: EventType::parse(event_type).expect("an event type"),
+            event: EventType::parse(event_type).expect("parse the event type"),
             created_at: at,
             expires_at: at + self.retention,
             attempt: 1,
@@ -86,7 +86,7 @@ impl Aws {
         table
             .store_event(self.app_id, event_id, &stored, at)
             .await
-            .expect("an event");
+            .expect("store the event");
         let attempt = Attempt {
             number: 1,
             started_at: at,
@@ -151,7 +151,7 @@ impl Aws {
             .table()
             .record_attempt(&task, &delivery, attempt, false)
             .await;
-        assert_eq!(recorded.expect("a record"), Recorded::Written);
+        assert_eq!(recorded.expect("record the attempt"), Recorded::Written);
     }
 }
 

@@ -49,7 +49,7 @@ impl Stage {
             ..Options::default()
         };
         options.settings.clock = clock.clock();
-        options.settings.schedule = schedule.parse().expect("a schedule");
+        options.settings.schedule = schedule.parse().expect("parse the schedule");
         // Every request looks its key up: that is a call that can fail as well.
         options.settings.api_key_cache = Duration::ZERO;
         let app = TestApp::start_with(options).await;
@@ -83,7 +83,7 @@ impl Stage {
 
     /// That this was accepted, and has to reach a receiver once more.
     pub fn expect_arrival(&self, webhook_id: &Value) {
-        let webhook_id = webhook_id.as_str().expect("an id").to_owned();
+        let webhook_id = webhook_id.as_str().expect("read the webhook id").to_owned();
         self.accepted.lock().unwrap().push(webhook_id);
     }
 
@@ -108,7 +108,7 @@ impl Stage {
             .expression_attribute_values(":count", AttributeValue::N(count.to_string()))
             .send()
             .await
-            .expect("an update");
+            .expect("change the number of endpoints");
     }
 
     /// Publishes an event that the stage's endpoint will get.
@@ -125,7 +125,7 @@ impl Stage {
         let ping_id = ping.data()["deliveryId"].clone();
         self.expect_arrival(&ping_id);
         self.drain().await;
-        let arrived = self.arrived(ping_id.as_str().expect("an id"));
+        let arrived = self.arrived(ping_id.as_str().expect("read the webhook id"));
         assert!(!arrived.is_empty(), "a ping did not arrive");
         for request in arrived {
             assert!(request.was_signed_with(secret));
@@ -145,7 +145,7 @@ impl Stage {
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .send()
             .await
-            .expect("messages");
+            .expect("receive from the queue");
         let messages = received.messages.unwrap_or_default();
         let mut batch = Vec::new();
         for got in &messages {
@@ -156,22 +156,27 @@ impl Stage {
             }
             batch.push(one);
         }
-        let back = self.app.queue.handle(batch).await.expect("named messages");
+        let back = self
+            .app
+            .queue
+            .handle(batch)
+            .await
+            .expect("handle the batch");
         for got in &messages {
-            let receipt = got.receipt_handle().expect("a receipt");
+            let receipt = got.receipt_handle().expect("read the receipt handle");
             if back.iter().any(|id| Some(id.as_str()) == got.message_id()) {
                 let again = sqs
                     .change_message_visibility()
                     .queue_url(queue_url)
                     .receipt_handle(receipt)
                     .visibility_timeout(0);
-                again.send().await.expect("a change");
+                again.send().await.expect("make the message visible again");
             } else {
                 let done = sqs
                     .delete_message()
                     .queue_url(queue_url)
                     .receipt_handle(receipt);
-                done.send().await.expect("a deletion");
+                done.send().await.expect("delete the message");
             }
         }
         !messages.is_empty()
@@ -199,7 +204,7 @@ impl Stage {
         };
         tokio::time::timeout(Duration::from_secs(60), draining)
             .await
-            .expect("the queue does not become empty");
+            .expect("empty the queue in time");
     }
 
     async fn something_is_hidden(&self) -> bool {
@@ -220,9 +225,9 @@ impl Stage {
         let secrets = service::secrets(&self.app.aws.clients);
         let later = Clock::system().now() + DAY;
         let found = admin_sweep::find(&table, &secrets, DAY / 2, later).await;
-        for found in found.expect("what is to be swept") {
+        for found in found.expect("find what to clean up") {
             let removed = admin_sweep::remove(&table, &secrets, &found).await;
-            removed.expect("a removal");
+            removed.expect("clean up");
         }
         self.must_be_consistent().await;
         for item in self.app.aws.items().await {
@@ -251,15 +256,15 @@ impl Stage {
         let secret_names = self.app.aws.secret_names().await;
         assert_eq!(secret_names, self.app.aws.secret_names_of(&stored));
         let endpoints = self.app.aws.table().endpoints(self.app.app_id).await;
-        let endpoints = endpoints.expect("endpoints");
+        let endpoints = endpoints.expect("list the endpoints");
         assert_eq!(endpoints.len(), stored.len(), "a deletion is not finished");
         let secrets = service::secrets(&self.app.aws.clients);
         for endpoint in &endpoints {
-            let secret = secrets.of(endpoint).await.expect("an answer");
+            let secret = secrets.of(endpoint).await.expect("read the secret");
             assert!(secret.is_some(), "no secret of this version: {endpoint:?}");
         }
         let app = items.iter().find(|item| item["sk"] == text("APP"));
-        let count = app.expect("an app")["endpointCount"].as_n();
+        let count = app.expect("find the app's item")["endpointCount"].as_n();
         let phantoms = *self.phantoms.lock().unwrap();
         assert_eq!(count, Ok(&(endpoints.len() + phantoms).to_string()));
     }

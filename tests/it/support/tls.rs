@@ -19,10 +19,10 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
-        let key = KeyPair::generate().expect("a key");
+        let key = KeyPair::generate().expect("generate a key pair");
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let root = params.self_signed(&key).expect("a certificate");
+        let root = params.self_signed(&key).expect("sign the root certificate");
         Self {
             root: root.der().clone(),
             issuer: Issuer::new(params, key),
@@ -48,8 +48,10 @@ impl Authority {
     }
 
     fn certify_params(&self, params: &CertificateParams) -> Identity {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        let key = KeyPair::generate().expect("generate a key pair");
+        let certificate = params
+            .signed_by(&key, &self.issuer)
+            .expect("sign the certificate");
         Identity {
             certificate: certificate.der().clone(),
             key,
@@ -66,8 +68,10 @@ pub struct Identity {
 impl Identity {
     /// A certificate for `name` that only itself vouches for.
     pub fn self_signed(name: &str) -> Self {
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params(name).self_signed(&key).expect("a certificate");
+        let key = KeyPair::generate().expect("generate a key pair");
+        let certificate = params(name)
+            .self_signed(&key)
+            .expect("sign the certificate");
         Self {
             certificate: certificate.der().clone(),
             key,
@@ -76,7 +80,7 @@ impl Identity {
 }
 
 fn params(name: &str) -> CertificateParams {
-    CertificateParams::new([name.to_owned()]).expect("a name")
+    CertificateParams::new([name.to_owned()]).expect("parse the name")
 }
 
 /// Takes connections that begin with a TLS handshake, and drops others.
@@ -87,13 +91,14 @@ pub struct TlsListener {
 
 impl TlsListener {
     pub async fn bind(identity: Identity) -> Self {
-        let key = PrivateKeyDer::try_from(identity.key.serialize_der()).expect("a key");
+        let key =
+            PrivateKeyDer::try_from(identity.key.serialize_der()).expect("encode the private key");
         let config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![identity.certificate], key)
-            .expect("a configuration");
+            .expect("configure TLS");
         Self {
-            inner: TcpListener::bind("127.0.0.1:0").await.expect("a port"),
+            inner: TcpListener::bind("127.0.0.1:0").await.expect("bind a port"),
             acceptor: TlsAcceptor::from(Arc::new(config)),
         }
     }

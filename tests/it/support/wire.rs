@@ -45,7 +45,7 @@ pub struct Request {
 
 impl Request {
     pub fn body(&self) -> Value {
-        serde_json::from_slice(&self.body).expect("JSON")
+        serde_json::from_slice(&self.body).expect("parse the request body")
     }
 }
 
@@ -187,6 +187,6 @@ impl HttpConnector for WiredConnector {
 }
 
 fn answered(status: u16, body: &'static str) -> HttpConnectorFuture {
-    let status = status.try_into().expect("a status");
+    let status = status.try_into().expect("convert the status");
     HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.into())))
 }
