@@ -98,7 +98,7 @@ fn samples(block: IpNet) -> [IpAddr; 3] {
 }
 
 #[test]
-fn no_address_of_the_special_purpose_registries_is_permitted() {
+fn special_purpose_addresses_are_not_permitted() {
     let mut checked = 0;
     for (block, name, _) in REGISTRIES {
         if EMBEDDING.contains(&block) {
@@ -114,7 +114,7 @@ fn no_address_of_the_special_purpose_registries_is_permitted() {
 }
 
 #[test]
-fn an_embedded_address_is_judged_like_itself() {
+fn embedded_ipv4_addresses_are_judged_as_ipv4() {
     let public = ["1.1.1.1", "8.8.8.8", "223.255.255.254"];
     let special = REGISTRIES
         .iter()
@@ -137,7 +137,7 @@ fn an_embedded_address_is_judged_like_itself() {
 }
 
 #[test]
-fn what_lies_just_outside_a_block_that_is_alone_is_permitted() {
+fn addresses_next_to_an_isolated_block_are_permitted() {
     for outside in [
         "9.255.255.255",
         "11.0.0.0",

@@ -30,7 +30,7 @@ async fn list_as(app: &TestApp, key: &ApiKey) -> Answer {
 }
 
 #[tokio::test]
-async fn a_key_is_taken_from_its_own_header_or_as_a_bearer_token() {
+async fn keys_are_read_from_x_api_key_or_a_bearer_token() {
     let app = TestApp::start().await;
     let key = app.key.expose();
     assert_eq!(
@@ -44,7 +44,7 @@ async fn a_key_is_taken_from_its_own_header_or_as_a_bearer_token() {
 }
 
 #[tokio::test]
-async fn no_call_is_answered_without_a_key() {
+async fn every_call_needs_a_known_key() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook(URL).await;
     let unknown = service::new_key();
@@ -59,7 +59,7 @@ async fn no_call_is_answered_without_a_key() {
 }
 
 #[tokio::test]
-async fn what_is_no_key_of_anyone_is_refused() {
+async fn unknown_keys_are_rejected() {
     let app = TestApp::start().await;
     let key = app.key.expose();
     let unknown = service::new_key();
@@ -108,7 +108,7 @@ async fn what_is_no_key_of_anyone_is_refused() {
 }
 
 #[tokio::test]
-async fn without_a_key_an_app_that_exists_looks_like_one_that_does_not() {
+async fn existing_and_missing_apps_look_alike_without_a_key() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook(URL).await;
     let ids = Ids::with_delivery(&app, &id).await;
@@ -121,7 +121,7 @@ async fn without_a_key_an_app_that_exists_looks_like_one_that_does_not() {
 }
 
 #[tokio::test]
-async fn a_new_key_works_at_once_even_if_it_was_tried_before() {
+async fn new_keys_work_at_once_even_if_tried_before() {
     let app = TestApp::start().await;
     let key = service::new_key();
     assert_unauthenticated(&list_as(&app, &key).await);
@@ -130,7 +130,7 @@ async fn a_new_key_works_at_once_even_if_it_was_tried_before() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_works_until_the_cache_forgets_it() {
+async fn revoked_keys_work_until_the_cache_expires() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let mut options = Options::default();
     options.settings.clock = clock.clock();
@@ -146,7 +146,7 @@ async fn a_revoked_key_works_until_the_cache_forgets_it() {
 }
 
 #[tokio::test]
-async fn without_a_cache_a_revoked_key_is_refused_at_once() {
+async fn revoked_keys_are_rejected_at_once_without_a_cache() {
     let mut options = Options::default();
     options.settings.api_key_cache = Duration::ZERO;
     let app = TestApp::start_with(options).await;
@@ -156,7 +156,7 @@ async fn without_a_cache_a_revoked_key_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn revoking_a_key_leaves_the_others_of_the_app() {
+async fn revoking_a_key_keeps_the_apps_other_keys() {
     let app = TestApp::start().await;
     let second = service::new_key();
     app.add_key(app.app_id, &second).await;

@@ -74,19 +74,19 @@ async fn assert_costs(app: &TestApp, known: bool) {
 }
 
 #[tokio::test]
-async fn a_call_with_a_known_key_costs_its_own_work_only() {
+async fn calls_with_a_known_key_make_only_their_own_aws_calls() {
     let app = quiet_app(Duration::from_secs(300)).await;
     assert_costs(&app, true).await;
 }
 
 #[tokio::test]
-async fn a_call_with_a_key_not_seen_lately_costs_one_read_more_at_most() {
+async fn calls_with_an_uncached_key_cost_at_most_one_more_read() {
     let app = quiet_app(Duration::ZERO).await;
     assert_costs(&app, false).await;
 }
 
 #[tokio::test]
-async fn a_key_is_looked_up_once() {
+async fn keys_are_looked_up_once() {
     let app = quiet_app(Duration::from_secs(300)).await;
     for expected in [&["GetItem", "Query"][..], &["Query"], &["Query"]] {
         app.api.get("").await;
@@ -95,7 +95,7 @@ async fn a_key_is_looked_up_once() {
 }
 
 #[tokio::test]
-async fn refusing_a_caller_costs_at_most_one_read() {
+async fn rejecting_a_caller_costs_at_most_one_read() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let unknown = service::new_key();
     app.api.get("").await;
@@ -119,7 +119,7 @@ async fn refusing_a_caller_costs_at_most_one_read() {
 }
 
 #[tokio::test]
-async fn a_call_on_a_missing_endpoint_costs_no_more_than_finding_that_out() {
+async fn calls_on_a_missing_endpoint_cost_only_the_lookup() {
     let app = quiet_app(Duration::from_secs(300)).await;
     app.api.get("").await;
     app.aws.wire.take();
@@ -136,7 +136,7 @@ async fn a_call_on_a_missing_endpoint_costs_no_more_than_finding_that_out() {
 }
 
 #[tokio::test]
-async fn pages_of_one_endpoint_cost_a_read_each_after_the_first() {
+async fn pages_after_the_first_cost_one_read_each() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let (other, _) = app.api.create_webhook("https://example.com/hook").await;
@@ -153,7 +153,7 @@ async fn pages_of_one_endpoint_cost_a_read_each_after_the_first() {
 }
 
 #[tokio::test]
-async fn the_first_page_of_an_unknown_caller_costs_two_reads_and_the_next_one() {
+async fn first_page_of_an_uncached_caller_costs_two_reads_and_the_next_one() {
     let mut options = Options::idle();
     options.settings.api_key_cache = Duration::from_secs(10);
     let clock = HandClock::at("2026-01-31T09:30:00Z");

@@ -60,7 +60,7 @@ impl Registered {
 }
 
 #[tokio::test]
-async fn a_url_that_is_not_absolute_https_is_refused() {
+async fn urls_that_are_not_absolute_https_are_rejected() {
     let registered = Registered::start().await;
     let long = format!("https://example.com/{}", "a".repeat(2_029));
     assert_eq!(long.len(), 2_049);
@@ -98,7 +98,7 @@ async fn a_url_that_is_not_absolute_https_is_refused() {
 }
 
 #[tokio::test]
-async fn a_literal_address_that_is_not_public_is_refused_however_it_is_written() {
+async fn literal_non_public_addresses_are_rejected_in_every_notation() {
     let registered = Registered::start().await;
     for host in [
         "127.0.0.1",
@@ -137,7 +137,7 @@ async fn a_literal_address_that_is_not_public_is_refused_however_it_is_written()
 }
 
 #[tokio::test]
-async fn events_that_are_none_or_not_well_formed_are_refused() {
+async fn missing_or_malformed_events_are_rejected() {
     let registered = Registered::start().await;
     let many: Vec<_> = (0..101).map(|n| format!("event.{n}")).collect();
     let long = "x".repeat(129);
@@ -163,7 +163,7 @@ async fn events_that_are_none_or_not_well_formed_are_refused() {
 }
 
 #[tokio::test]
-async fn values_of_another_type_are_refused() {
+async fn values_of_the_wrong_type_are_rejected() {
     let registered = Registered::start().await;
     let others = [json!(null), json!(1), json!({}), json!(["https://a.b"])];
     for url in [&others[..], &[json!(true)]].concat() {
@@ -186,7 +186,7 @@ async fn values_of_another_type_are_refused() {
 }
 
 #[tokio::test]
-async fn unknown_fields_are_refused_by_name() {
+async fn unknown_fields_are_rejected_by_name() {
     let registered = Registered::start().await;
     for unknown in ["secret", "id", "createdAt", "URL", ""] {
         let create = json!({"url": URL, "events": ["*"], unknown: "x"});
@@ -218,7 +218,7 @@ async fn missing_fields_are_named() {
 }
 
 #[tokio::test]
-async fn all_faults_are_named_at_once() {
+async fn all_errors_are_reported_at_once() {
     let registered = Registered::start().await;
     let body = json!({
         "url": "http://example.com",
@@ -249,7 +249,7 @@ async fn all_faults_are_named_at_once() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_object_is_refused() {
+async fn bodies_that_are_not_json_objects_are_rejected() {
     let registered = Registered::start().await;
     let deep = "[".repeat(60_000);
     let bodies: [&[u8]; 12] = [
@@ -283,7 +283,7 @@ async fn a_body_that_is_no_json_object_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_just_within_the_limits_is_taken_and_shown_as_it_was_given() {
+async fn values_at_the_limits_are_accepted_and_shown_unchanged() {
     let registered = Registered::start().await;
     let app = &registered.app;
     let longest_url = format!("https://example.com/{}", "a".repeat(2_028));

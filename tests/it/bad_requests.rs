@@ -17,7 +17,7 @@ fn body_of(bytes: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_body_has_at_most_64_kibibytes() {
+async fn bodies_over_64_kib_are_rejected() {
     let app = TestApp::start().await;
     let send = |bytes| {
         let request = app
@@ -37,7 +37,7 @@ async fn a_body_has_at_most_64_kibibytes() {
 }
 
 #[tokio::test]
-async fn a_body_has_to_say_that_it_is_json() {
+async fn bodies_must_have_a_json_content_type() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     app.aws.wire.take();
@@ -73,7 +73,7 @@ async fn a_body_has_to_say_that_it_is_json() {
 }
 
 #[tokio::test]
-async fn an_id_that_is_no_uuid_is_named() {
+async fn malformed_ids_are_named() {
     let app = TestApp::start().await;
     let id = EndpointId::new().to_string();
     let bare = id.replace('-', "");
@@ -113,7 +113,7 @@ async fn an_id_that_is_no_uuid_is_named() {
 }
 
 #[tokio::test]
-async fn a_missing_endpoint_is_not_found() {
+async fn missing_endpoints_are_not_found() {
     let app = TestApp::start().await;
     // An app's id names no endpoint either.
     for endpoint in [EndpointId::new().to_string(), app.app_id.to_string()] {
@@ -128,7 +128,7 @@ async fn a_missing_endpoint_is_not_found() {
 }
 
 #[tokio::test]
-async fn who_may_not_call_is_not_told_what_else_is_wrong() {
+async fn unauthorized_callers_learn_of_no_other_error() {
     let app = TestApp::start().await;
     let (_, key) = app.other_app().await;
     for mut call in every_call(&Ids::unknown()) {

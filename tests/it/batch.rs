@@ -24,7 +24,7 @@ use crate::support::{Options, TestApp};
 const NOTHING: Vec<String> = Vec::new();
 
 #[tokio::test]
-async fn all_messages_of_a_batch_are_delivered_and_none_comes_back() {
+async fn all_messages_of_a_batch_are_delivered_and_none_returned() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (first, _) = app.api.create_webhook(&receiver.url).await;
@@ -56,13 +56,13 @@ async fn all_messages_of_a_batch_are_delivered_and_none_comes_back() {
 }
 
 #[tokio::test]
-async fn an_empty_batch_is_no_fault() {
+async fn empty_batches_succeed() {
     let app = TestApp::start_with(Options::idle()).await;
     assert_eq!(app.queue.handle([]).await, Ok(NOTHING));
 }
 
 #[tokio::test]
-async fn exactly_the_messages_that_failed_come_back() {
+async fn only_failed_messages_are_returned() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (warm, _) = app.api.create_webhook(&receiver.url).await;
@@ -94,7 +94,7 @@ async fn exactly_the_messages_that_failed_come_back() {
 }
 
 #[tokio::test]
-async fn what_is_no_message_of_ours_comes_back() {
+async fn unknown_messages_are_returned() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -132,7 +132,7 @@ async fn what_is_no_message_of_ours_comes_back() {
 }
 
 #[tokio::test]
-async fn a_message_without_id_that_fails_fails_the_batch() {
+async fn failed_messages_without_an_id_fail_the_batch() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -157,7 +157,7 @@ impl Resolve for FirstPanics {
 }
 
 #[tokio::test]
-async fn a_panic_takes_one_message_with_it_and_not_the_batch() {
+async fn panics_fail_one_message_and_not_the_batch() {
     let resolver = FirstPanics(AtomicBool::new(true), Names::always(&[LOOPBACK]));
     let app = TestApp::start_with(Options {
         polling: false,
@@ -179,7 +179,7 @@ async fn a_panic_takes_one_message_with_it_and_not_the_batch() {
 }
 
 #[tokio::test]
-async fn a_message_that_comes_again_after_its_attempt_is_not_sent_again() {
+async fn repeated_messages_are_not_sent_again() {
     let app = TestApp::start_with(Options::idle()).await;
     for status in [200, 500] {
         let receiver = Receiver::answering(status, "").await;
@@ -195,7 +195,7 @@ async fn a_message_that_comes_again_after_its_attempt_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_handled_twice_at_the_same_time_is_recorded_once() {
+async fn messages_handled_twice_concurrently_are_recorded_once() {
     let app = TestApp::start_with(Options::idle()).await;
     // Nobody gets an answer before both have asked.
     let both = Arc::new(Barrier::new(2));
@@ -226,7 +226,7 @@ async fn a_message_that_is_handled_twice_at_the_same_time_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn an_attempt_whose_record_was_lost_is_made_again_under_the_same_webhook_id() {
+async fn unrecorded_attempts_are_repeated_with_the_same_webhook_id() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
@@ -250,7 +250,7 @@ async fn an_attempt_whose_record_was_lost_is_made_again_under_the_same_webhook_i
 }
 
 #[tokio::test]
-async fn an_attempt_that_is_recorded_without_us_knowing_is_not_made_again() {
+async fn attempts_recorded_without_an_answer_are_not_repeated() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -267,7 +267,7 @@ async fn an_attempt_that_is_recorded_without_us_knowing_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn an_outcome_that_is_recorded_before_the_pending_delivery_stays() {
+async fn outcomes_recorded_before_the_pending_delivery_are_kept() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -283,7 +283,7 @@ async fn an_outcome_that_is_recorded_before_the_pending_delivery_stays() {
 }
 
 #[tokio::test]
-async fn a_ping_whose_endpoint_was_deleted_meanwhile_fails_with_that_reason() {
+async fn pings_fail_if_their_endpoint_was_deleted_meanwhile() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -315,7 +315,7 @@ async fn a_ping_whose_endpoint_was_deleted_meanwhile_fails_with_that_reason() {
 }
 
 #[tokio::test]
-async fn a_queued_ping_goes_to_the_url_of_the_moment() {
+async fn queued_pings_go_to_the_current_url() {
     let app = TestApp::start_with(Options::idle()).await;
     let [old, new] = [
         Receiver::answering(200, "").await,
@@ -335,7 +335,7 @@ async fn a_queued_ping_goes_to_the_url_of_the_moment() {
 }
 
 #[tokio::test]
-async fn a_warm_delivery_costs_one_read_and_one_write() {
+async fn warm_deliveries_cost_one_read_and_one_write() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -348,7 +348,7 @@ async fn a_warm_delivery_costs_one_read_and_one_write() {
 }
 
 #[tokio::test]
-async fn a_batch_of_ten_costs_one_read_and_ten_writes() {
+async fn batches_of_ten_cost_one_read_and_ten_writes() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (first, _) = app.api.create_webhook(&receiver.url).await;
@@ -370,7 +370,7 @@ async fn a_batch_of_ten_costs_one_read_and_ten_writes() {
 }
 
 #[tokio::test]
-async fn when_a_batch_cannot_be_read_all_its_attempts_come_back_and_nothing_else() {
+async fn all_attempts_are_returned_if_the_batch_cannot_be_read() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -394,7 +394,7 @@ async fn when_a_batch_cannot_be_read_all_its_attempts_come_back_and_nothing_else
 }
 
 #[tokio::test]
-async fn an_endpoint_that_cannot_be_read_keeps_nothing_else_of_its_batch_back() {
+async fn unreadable_endpoints_do_not_block_the_rest_of_their_batch() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (good, _) = app.api.create_webhook(&receiver.url).await;
@@ -417,7 +417,7 @@ async fn an_endpoint_that_cannot_be_read_keeps_nothing_else_of_its_batch_back() 
 }
 
 #[tokio::test]
-async fn a_repeated_message_costs_one_read() {
+async fn repeated_messages_cost_one_read() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;

@@ -58,7 +58,7 @@ impl Failed {
 }
 
 #[tokio::test]
-async fn a_rotated_secret_signs_the_next_attempt() {
+async fn rotated_secrets_sign_the_next_attempt() {
     let failed = Failed::start().await;
     let rotated = failed
         .app
@@ -75,7 +75,7 @@ async fn a_rotated_secret_signs_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn the_next_attempt_goes_to_the_new_url() {
+async fn next_attempts_go_to_the_new_url() {
     let failed = Failed::start().await;
     let moved = Receiver::answering(200, "").await;
     failed.change(&json!({"url": moved.url})).await;
@@ -87,7 +87,7 @@ async fn the_next_attempt_goes_to_the_new_url() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_no_longer_subscribes_still_gets_what_was_on_its_way() {
+async fn unsubscribed_endpoints_still_get_deliveries_in_flight() {
     let failed = Failed::start().await;
     failed.change(&json!({"events": ["other"]})).await;
     failed.go_on().await;
@@ -95,7 +95,7 @@ async fn an_endpoint_that_no_longer_subscribes_still_gets_what_was_on_its_way() 
 }
 
 #[tokio::test]
-async fn a_delivery_to_an_endpoint_that_was_deactivated_has_failed_for_that_reason() {
+async fn deliveries_to_deactivated_endpoints_fail_with_that_reason() {
     let failed = Failed::start().await;
     failed.change(&json!({"active": false})).await;
     failed.go_on().await;
@@ -119,7 +119,7 @@ async fn a_delivery_to_an_endpoint_that_was_deactivated_has_failed_for_that_reas
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_active_again_when_an_attempt_is_due_gets_it() {
+async fn endpoints_reactivated_before_an_attempt_is_due_get_it() {
     let failed = Failed::start().await;
     failed.change(&json!({"active": false})).await;
     failed.change(&json!({"active": true})).await;
@@ -128,7 +128,7 @@ async fn an_endpoint_that_is_active_again_when_an_attempt_is_due_gets_it() {
 }
 
 #[tokio::test]
-async fn a_first_attempt_at_an_endpoint_that_was_deactivated_meanwhile_is_not_made() {
+async fn first_attempts_at_deactivated_endpoints_are_not_made() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -151,7 +151,7 @@ async fn a_first_attempt_at_an_endpoint_that_was_deactivated_meanwhile_is_not_ma
 }
 
 #[tokio::test]
-async fn the_deliveries_of_a_deleted_endpoint_end_silently() {
+async fn deliveries_to_deleted_endpoints_end_silently() {
     let failed = Failed::start().await;
     let deliveries = failed.app.api.deliveries(&failed.id).await;
     let delivery_id = deliveries[0]["id"].as_str().unwrap().to_owned();
@@ -174,7 +174,7 @@ async fn the_deliveries_of_a_deleted_endpoint_end_silently() {
 }
 
 #[tokio::test]
-async fn a_delivery_whose_payload_has_expired_is_not_made() {
+async fn deliveries_with_an_expired_payload_are_not_sent() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let mut options = Options::stepwise_by(&clock);
     options.settings.retention = Duration::from_secs(3600);

@@ -110,7 +110,7 @@ fn client() -> impl Strategy<Value = (String, String, String, String, String, bo
 }
 
 #[test]
-fn whatever_a_client_sends_through_an_http_api_is_answered() {
+fn every_request_through_an_http_api_is_answered() {
     let direct = Direct::start();
     let sample: Value = serde_json::from_str(HTTP_API).unwrap();
     run(
@@ -133,7 +133,7 @@ fn whatever_a_client_sends_through_an_http_api_is_answered() {
 }
 
 #[test]
-fn whatever_a_client_sends_through_a_rest_api_is_answered() {
+fn every_request_through_a_rest_api_is_answered() {
     let direct = Direct::start();
     let sample: Value = serde_json::from_str(REST_API).unwrap();
     run(
@@ -197,7 +197,7 @@ fn mutate(sample: &Value, mutations: &[(usize, Value)]) -> Value {
 }
 
 #[test]
-fn an_event_that_is_not_as_it_should_be_is_refused_or_answered() {
+fn malformed_events_are_rejected_or_answered() {
     let direct = Direct::start();
     for sample in [HTTP_API, REST_API] {
         let sample: Value = serde_json::from_str(sample).unwrap();
@@ -220,7 +220,7 @@ fn an_event_that_is_not_as_it_should_be_is_refused_or_answered() {
 }
 
 #[test]
-fn a_batch_that_is_not_as_it_should_be_is_refused_or_handled() {
+fn malformed_batches_are_rejected_or_handled() {
     let direct = Direct::start();
     let sample: Value = serde_json::from_str(QUEUE).unwrap();
     let body: Value = serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();

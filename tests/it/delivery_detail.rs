@@ -38,7 +38,7 @@ const ATTEMPT_FIELDS: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn a_delivery_is_shown_with_its_payload_and_every_attempt() {
+async fn deliveries_show_their_payload_and_every_attempt() {
     let clock = HandClock::at("2026-01-31T09:30:00.250Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let (receiver, status) = Receiver::switched().await;
@@ -94,7 +94,7 @@ async fn a_delivery_is_shown_with_its_payload_and_every_attempt() {
 }
 
 #[tokio::test]
-async fn an_attempt_shows_the_first_1000_characters_of_its_answer() {
+async fn attempts_show_the_first_1000_characters_of_the_response() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver =
         Receiver::responding(|_| axum::response::IntoResponse::into_response("é".repeat(1001)));
@@ -107,7 +107,7 @@ async fn an_attempt_shows_the_first_1000_characters_of_its_answer() {
 }
 
 #[tokio::test]
-async fn an_attempt_without_an_answer_shows_why() {
+async fn attempts_without_a_response_show_the_reason() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (id, _) = app.api.create_webhook("http://127.0.0.1:1/hook").await;
     let task = app.queue.first_attempt().await;
@@ -122,7 +122,7 @@ async fn an_attempt_without_an_answer_shows_why() {
 }
 
 #[tokio::test]
-async fn a_ping_is_shown_with_what_it_sent() {
+async fn pings_show_what_they_sent() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "pong").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -142,7 +142,7 @@ async fn a_ping_is_shown_with_what_it_sent() {
 }
 
 #[tokio::test]
-async fn a_delivery_costs_one_read_and_its_payload_a_second() {
+async fn deliveries_cost_one_read_and_stored_payloads_a_second() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -162,7 +162,7 @@ async fn a_delivery_costs_one_read_and_its_payload_a_second() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_is_not_there_for_the_caller_is_missing() {
+async fn deliveries_the_caller_cannot_see_are_not_found() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -206,7 +206,7 @@ async fn a_delivery_that_is_not_there_for_the_caller_is_missing() {
 }
 
 #[tokio::test]
-async fn malformed_ids_are_named_all_at_once() {
+async fn malformed_ids_are_all_named_at_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let refused = app.api.get("/x/deliveries/y").await;
     refused.must_be_invalid(&["deliveryId", "webhookId"]);

@@ -44,7 +44,7 @@ async fn deliver(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_gone_is_disabled_at_once() {
+async fn endpoints_that_answer_gone_are_disabled_at_once() {
     let receiver = Receiver::answering(410, "").await;
     let (app, clock, id) = start(&receiver.url).await;
     let before = endpoint(&app, &id).await;
@@ -71,7 +71,7 @@ async fn an_endpoint_that_is_gone_is_disabled_at_once() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_gone_gets_no_retries_of_earlier_deliveries() {
+async fn endpoints_that_answer_gone_get_no_more_retries() {
     let (receiver, status) = Receiver::switched().await;
     let (app, _, id) = start(&receiver.url).await;
     let earlier = app.queue.first_attempt().await;
@@ -86,7 +86,7 @@ async fn an_endpoint_that_is_gone_gets_no_retries_of_earlier_deliveries() {
 }
 
 #[tokio::test]
-async fn a_test_ping_disables_nothing_however_it_ends() {
+async fn test_pings_never_disable_an_endpoint() {
     let receiver = Receiver::answering(410, "").await;
     let (app, clock, id) = start(&receiver.url).await;
     for _ in 0..2 {
@@ -99,7 +99,7 @@ async fn a_test_ping_disables_nothing_however_it_ends() {
 }
 
 #[tokio::test]
-async fn an_endpoint_at_which_every_attempt_fails_for_five_days_is_disabled() {
+async fn endpoints_are_disabled_after_failing_for_five_days() {
     let receiver = Receiver::answering(500, "").await;
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
@@ -113,7 +113,7 @@ async fn an_endpoint_at_which_every_attempt_fails_for_five_days_is_disabled() {
 }
 
 #[tokio::test]
-async fn failing_to_answer_counts_as_failing() {
+async fn failed_connections_count_as_failures() {
     let (app, clock, id) = start("http://127.0.0.1:1/hook").await;
     deliver(&app).await;
     clock.advance(5 * DAY);
@@ -122,7 +122,7 @@ async fn failing_to_answer_counts_as_failing() {
 }
 
 #[tokio::test]
-async fn one_success_in_between_starts_the_five_days_anew() {
+async fn one_success_restarts_the_five_days() {
     let (receiver, status) = Receiver::switched().await;
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
@@ -141,7 +141,7 @@ async fn one_success_in_between_starts_the_five_days_anew() {
 }
 
 #[tokio::test]
-async fn a_ping_that_succeeds_does_not_make_up_for_failing_deliveries() {
+async fn successful_pings_do_not_reset_failing_deliveries() {
     let (receiver, status) = Receiver::switched().await;
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
@@ -155,7 +155,7 @@ async fn a_ping_that_succeeds_does_not_make_up_for_failing_deliveries() {
 }
 
 #[tokio::test]
-async fn activating_an_endpoint_clears_why_it_was_disabled_and_since_when_it_failed() {
+async fn activation_clears_disabled_reason_and_failing_since() {
     let (receiver, status) = Receiver::switched().await;
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
@@ -182,7 +182,7 @@ async fn activating_an_endpoint_clears_why_it_was_disabled_and_since_when_it_fai
 }
 
 #[tokio::test]
-async fn what_an_endpoint_s_health_costs() {
+async fn health_updates_cost_writes_only_on_transitions() {
     let (receiver, status) = Receiver::switched().await;
     let (app, _, _) = start(&receiver.url).await;
     status.store(200, Ordering::SeqCst);
@@ -215,7 +215,7 @@ async fn what_an_endpoint_s_health_costs() {
 }
 
 #[tokio::test]
-async fn a_failed_attempt_whose_next_one_waits_in_the_table_costs_no_message() {
+async fn failed_attempts_with_a_stored_retry_cost_no_message() {
     let receiver = Receiver::answering(500, "").await;
     let (app, _, _) = start(&receiver.url).await;
     let first = app.queue.first_attempt().await;
@@ -226,10 +226,10 @@ async fn a_failed_attempt_whose_next_one_waits_in_the_table_costs_no_message() {
     assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
 }
 
-/// What [`a_deliverer_that_tells`] told. Of one test only.
-static TOLD: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+/// Lines that [`deliverer_with_metrics`] emitted. Used by one test only.
+static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 
-fn a_deliverer_that_tells(app: &TestApp, clock: &HandClock) -> Arc<Deliverer> {
+fn deliverer_with_metrics(app: &TestApp, clock: &HandClock) -> Arc<Deliverer> {
     let quiet = &app.deliverer;
     Arc::new(Deliverer {
         table: service::table(&app.aws.clients, &app.aws.resources),
@@ -241,7 +241,7 @@ fn a_deliverer_that_tells(app: &TestApp, clock: &HandClock) -> Arc<Deliverer> {
         schedule: quiet.schedule.clone(),
         disable_after: quiet.disable_after,
         metrics: Metrics::to(clock.clock(), |line| {
-            TOLD.lock().unwrap().push(line.clone());
+            EMITTED.lock().unwrap().push(line.clone());
         }),
     })
 }
@@ -273,16 +273,16 @@ fn assert_embedded_metrics(line: &Value) {
 }
 
 #[tokio::test]
-async fn attempts_and_disablings_are_told_as_embedded_metrics_without_what_is_confidential() {
+async fn attempts_and_disabled_endpoints_emit_metrics_without_secrets() {
     let (receiver, status) = Receiver::switched().await;
     let (app, clock, id) = start(&receiver.url).await;
-    let telling = a_deliverer_that_tells(&app, &clock);
+    let metered = deliverer_with_metrics(&app, &clock);
     let (_, secret) = app.api.subscribe(&receiver.url, &["other"]).await;
     for answer in [200, 500, 410] {
         status.store(answer, Ordering::SeqCst);
         let task = app.queue.first_attempt().await;
         let message = Message::Delivery(task);
-        telling.handle(message, &Envelope::default()).await.unwrap();
+        metered.handle(message, &Envelope::default()).await.unwrap();
     }
     app.api
         .put_json(&format!("/{id}"), &json!({"active": true}))
@@ -292,9 +292,9 @@ async fn attempts_and_disablings_are_told_as_embedded_metrics_without_what_is_co
         .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
     let message = Message::Delivery(task);
-    telling.handle(message, &Envelope::default()).await.unwrap();
+    metered.handle(message, &Envelope::default()).await.unwrap();
 
-    let told = TOLD.lock().unwrap().clone();
+    let told = EMITTED.lock().unwrap().clone();
     told.iter().for_each(assert_embedded_metrics);
     let outcomes: Vec<_> = told
         .iter()

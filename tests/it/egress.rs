@@ -16,7 +16,7 @@ use crate::support::{Options, TestApp};
 const NAME: &str = "receiver.example.com";
 
 #[tokio::test]
-async fn a_name_is_resolved_and_connected_to() {
+async fn resolvable_names_are_connected_to() {
     let app = TestApp::start_with(Options::resolving(Names::always(&[LOOPBACK]))).await;
     let receiver = Receiver::answering(200, "").await;
     assert_answered(&ping_url(&app, &receiver.url_as(NAME)).await, 200, "");
@@ -29,7 +29,7 @@ async fn a_name_is_resolved_and_connected_to() {
 }
 
 #[tokio::test]
-async fn a_name_with_a_refused_address_is_not_connected_to() {
+async fn names_with_a_refused_address_are_not_connected_to() {
     let receiver = Receiver::answering(200, "").await;
     for addresses in [
         [REFUSED].as_slice(),
@@ -47,7 +47,7 @@ async fn a_name_with_a_refused_address_is_not_connected_to() {
 }
 
 #[tokio::test]
-async fn a_name_that_turns_to_a_refused_address_is_refused_from_then_on() {
+async fn names_that_change_to_a_refused_address_are_refused() {
     let names = Names::in_turn(&[&[LOOPBACK], &[REFUSED]]);
     let app = TestApp::start_with(Options::resolving(Arc::clone(&names) as _)).await;
     // A connection that is kept would need no second look at the name.
@@ -60,7 +60,7 @@ async fn a_name_that_turns_to_a_refused_address_is_refused_from_then_on() {
 }
 
 #[tokio::test]
-async fn what_was_registered_under_another_policy_is_refused_when_it_is_sent() {
+async fn refused_addresses_are_rechecked_at_delivery() {
     let authority = Authority::new();
     let mut options = Options::resolving(Names::always(&[LOOPBACK]));
     options.sender.policy = AddressPolicy::PublicOnly;
@@ -84,14 +84,14 @@ async fn what_was_registered_under_another_policy_is_refused_when_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_name_without_address_is_a_dns_failure() {
+async fn names_without_an_address_are_dns_failures() {
     let app = TestApp::start_with(Options::resolving(Names::always(&[]))).await;
     let ping = ping_url(&app, "https://nothing.invalid/").await;
     assert_failed(&ping, Failure::Dns);
 }
 
 #[tokio::test]
-async fn a_name_that_the_system_cannot_resolve_is_a_dns_failure() {
+async fn names_the_system_cannot_resolve_are_dns_failures() {
     let app = TestApp::start().await;
     // A label has at most 63 letters (RFC 1035, 2.3.4): there is no query for
     // this name, so that nothing leaves the machine.
@@ -100,7 +100,7 @@ async fn a_name_that_the_system_cannot_resolve_is_a_dns_failure() {
 }
 
 #[tokio::test]
-async fn a_resolver_that_never_answers_is_a_timeout() {
+async fn unanswered_dns_queries_are_timeouts() {
     let mut options = Options::impatient();
     options.sender.resolver = Arc::new(Silence);
     let app = TestApp::start_with(options).await;
@@ -109,7 +109,7 @@ async fn a_resolver_that_never_answers_is_a_timeout() {
 }
 
 #[tokio::test]
-async fn a_receiver_with_a_trusted_certificate_gets_a_signed_ping() {
+async fn receivers_with_a_trusted_certificate_get_a_signed_ping() {
     let authority = Authority::new();
     let mut options = Options::resolving(Names::always(&[LOOPBACK]));
     options.sender.extra_roots = vec![authority.root()];
@@ -121,7 +121,7 @@ async fn a_receiver_with_a_trusted_certificate_gets_a_signed_ping() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_cannot_be_trusted_is_a_tls_failure() {
+async fn untrusted_certificates_are_tls_failures() {
     let authority = Authority::new();
     let mut options = Options::resolving(Names::always(&[LOOPBACK]));
     options.sender.extra_roots = vec![authority.root()];
@@ -140,7 +140,7 @@ async fn a_certificate_that_cannot_be_trusted_is_a_tls_failure() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_speaks_no_tls_is_a_tls_failure() {
+async fn receivers_without_tls_are_tls_failures() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let url = receiver.url.replace("http://", "https://");
@@ -149,7 +149,7 @@ async fn a_receiver_that_speaks_no_tls_is_a_tls_failure() {
 }
 
 #[tokio::test]
-async fn a_tls_handshake_that_is_never_answered_is_a_timeout() {
+async fn unanswered_tls_handshakes_are_timeouts() {
     let app = TestApp::start_with(Options::impatient()).await;
     let url = silent_receiver().await.replace("http://", "https://");
     assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
@@ -158,11 +158,11 @@ async fn a_tls_handshake_that_is_never_answered_is_a_timeout() {
 /// Runs another test of this binary in a process of its own, because the
 /// environment belongs to a process.
 #[test]
-fn a_proxy_of_the_environment_is_not_used() {
+fn proxies_in_the_environment_are_ignored() {
     // Port 1 of the own machine: nobody listens, so a proxied ping fails.
     let proxy = "http://127.0.0.1:1";
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "ping::a_ping_arrives_signed_and_is_recorded"]);
+    child.args(["--exact", "ping::pings_arrive_signed_and_are_recorded"]);
     for name in ["http_proxy", "https_proxy", "all_proxy"] {
         child.env(name, proxy).env(name.to_uppercase(), proxy);
     }

@@ -188,7 +188,7 @@ async fn deliver_messages(clients: Clients, queue_url: String, deliver: Function
 }
 
 #[tokio::test]
-async fn every_sample_event_is_understood_by_its_function() {
+async fn every_sample_event_is_handled_by_its_function() {
     let emulators = Emulators::start(None, |client| client)
         .await
         .expect("start the emulators");
@@ -285,7 +285,7 @@ async fn every_sample_event_is_understood_by_its_function() {
 }
 
 #[test]
-fn every_file_of_the_events_is_put_to_use() {
+fn every_sample_event_file_is_used() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("events");
     let entries = fs::read_dir(folder).unwrap();
     let mut files: Vec<_> = entries

@@ -28,7 +28,7 @@ fn event(app: &TestApp, more: Value) -> Value {
 }
 
 #[tokio::test]
-async fn an_event_goes_to_every_active_endpoint_that_subscribes_to_it() {
+async fn events_go_to_every_active_subscribed_endpoint() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let mut expected = BTreeSet::new();
@@ -94,7 +94,7 @@ async fn every_receiver_can_verify_its_signature() {
 }
 
 #[tokio::test]
-async fn an_app_with_100_endpoints_gets_100_deliveries() {
+async fn all_100_endpoints_of_an_app_get_the_event() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let ids = app.api.create_webhooks(100).await;
     app.api.published("invoice.paid").await;
@@ -108,7 +108,7 @@ async fn an_app_with_100_endpoints_gets_100_deliveries() {
 }
 
 #[tokio::test]
-async fn an_event_that_nobody_subscribes_to_costs_one_read() {
+async fn events_without_subscribers_cost_one_read() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api
         .subscribe("https://example.com/hook", &["other"])
@@ -120,7 +120,7 @@ async fn an_event_that_nobody_subscribes_to_costs_one_read() {
 }
 
 #[tokio::test]
-async fn an_event_of_another_app_reaches_nobody_here() {
+async fn events_of_another_app_are_not_delivered() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.create_webhook("https://example.com/hook").await;
     let (other, _) = app.other_app().await;
@@ -130,7 +130,7 @@ async fn an_event_of_another_app_reaches_nobody_here() {
 }
 
 #[tokio::test]
-async fn an_event_message_that_comes_again_makes_the_same_deliveries() {
+async fn repeated_event_messages_make_the_same_deliveries() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -150,7 +150,7 @@ async fn an_event_message_that_comes_again_makes_the_same_deliveries() {
 }
 
 #[tokio::test]
-async fn a_fan_out_that_broke_off_is_completed_when_its_message_comes_again() {
+async fn interrupted_fan_outs_are_completed_by_the_repeated_message() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let mut ids = BTreeSet::new();
@@ -185,7 +185,7 @@ async fn a_fan_out_that_broke_off_is_completed_when_its_message_comes_again() {
 }
 
 #[tokio::test]
-async fn entries_that_the_queue_refuses_of_a_batch_are_sent_again() {
+async fn batch_entries_refused_by_the_queue_are_sent_again() {
     const PARTLY: Fault = Fault::Answered(
         r#"{
             "Successful": [],
@@ -204,7 +204,7 @@ async fn entries_that_the_queue_refuses_of_a_batch_are_sent_again() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_younger_than_an_event_does_not_get_it() {
+async fn endpoints_created_after_an_event_do_not_get_it() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -225,7 +225,7 @@ async fn an_endpoint_that_is_younger_than_an_event_does_not_get_it() {
 }
 
 #[tokio::test]
-async fn a_slow_and_a_dead_receiver_delay_no_other() {
+async fn slow_and_dead_receivers_delay_no_other() {
     let app = TestApp::start().await;
     let (slow, gate) = gated_receiver().await;
     let dead = "http://127.0.0.1:1/hook";
@@ -247,7 +247,7 @@ async fn a_slow_and_a_dead_receiver_delay_no_other() {
 }
 
 #[tokio::test]
-async fn other_services_put_events_on_the_queue_themselves() {
+async fn other_services_can_put_events_on_the_queue() {
     let clock = HandClock::at("2026-01-01T00:00:05Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -278,7 +278,7 @@ async fn other_services_put_events_on_the_queue_themselves() {
 }
 
 #[tokio::test]
-async fn an_event_that_the_queue_holds_is_dated_by_the_queue() {
+async fn queued_events_without_a_timestamp_get_the_queues() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -302,7 +302,7 @@ async fn an_event_that_the_queue_holds_is_dated_by_the_queue() {
 }
 
 #[tokio::test]
-async fn an_event_message_that_is_not_in_the_format_comes_back() {
+async fn malformed_event_messages_are_returned() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.create_webhook("https://example.com/hook").await;
     for more in [

@@ -22,7 +22,7 @@ async fn create(stage: &Stage) -> Answer {
 }
 
 #[tokio::test]
-async fn a_creation_is_made_or_can_be_made_again() {
+async fn creation_succeeds_or_can_be_retried() {
     let matrix = Matrix::of("create").with_pairs();
     matrix
         .run(async |stage| {
@@ -38,7 +38,7 @@ async fn a_creation_is_made_or_can_be_made_again() {
 }
 
 #[tokio::test]
-async fn a_creation_beyond_the_limit_is_refused_and_leaves_nothing() {
+async fn creation_over_the_limit_is_rejected_and_leaves_nothing() {
     let matrix = Matrix::of("create beyond the limit").with_pairs();
     matrix
         .run(async |stage| {
@@ -54,7 +54,7 @@ async fn a_creation_beyond_the_limit_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn reading_endpoints_can_be_repeated() {
+async fn reading_endpoints_can_be_retried() {
     for path in ["", "/{id}"] {
         let matrix = Matrix::of(if path.is_empty() { "list" } else { "get" });
         matrix
@@ -72,7 +72,7 @@ async fn reading_endpoints_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn an_update_is_made_or_can_be_made_again() {
+async fn update_succeeds_or_can_be_retried() {
     let matrix = Matrix::of("update");
     matrix
         .run(async |stage| {
@@ -95,7 +95,7 @@ async fn rotate(app: &TestApp, id: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_rotation_is_made_or_can_be_made_again() {
+async fn rotation_succeeds_or_can_be_retried() {
     let matrix = Matrix::of("rotate").with_pairs();
     matrix
         .run(async |stage| {
@@ -111,7 +111,7 @@ async fn a_rotation_is_made_or_can_be_made_again() {
 }
 
 #[tokio::test]
-async fn a_rotation_that_failed_and_is_left_at_that_leaves_an_endpoint_that_signs() {
+async fn endpoints_still_sign_after_an_abandoned_rotation() {
     let matrix = Matrix::of("rotate, given up").with_pairs();
     matrix
         .run(async |stage| {
@@ -123,7 +123,7 @@ async fn a_rotation_that_failed_and_is_left_at_that_leaves_an_endpoint_that_sign
 }
 
 #[tokio::test]
-async fn a_deletion_is_made_or_can_be_made_again() {
+async fn deletion_succeeds_or_can_be_retried() {
     let matrix = Matrix::of("delete").with_pairs();
     matrix
         .run(async |stage| {
@@ -149,7 +149,7 @@ async fn a_deletion_is_made_or_can_be_made_again() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_failed_and_is_left_at_that_is_cleaned_up() {
+async fn abandoned_deletions_are_cleaned_up() {
     let matrix = Matrix::of("delete, given up").with_pairs();
     matrix
         .run(async |stage| {

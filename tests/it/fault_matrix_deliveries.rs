@@ -55,7 +55,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn a_ping_is_accepted_or_can_be_made_again() {
+async fn ping_is_accepted_or_can_be_retried() {
     let matrix = Matrix::of("test-ping");
     matrix
         .run(async |stage| {
@@ -72,7 +72,7 @@ async fn a_ping_is_accepted_or_can_be_made_again() {
 }
 
 #[tokio::test]
-async fn a_ping_whose_outcome_is_waited_for_is_answered_or_can_be_made_again() {
+async fn waiting_ping_is_answered_or_can_be_retried() {
     let matrix = Matrix::of("test-ping with its delivery").polling();
     matrix
         .run(async |stage| {
@@ -95,7 +95,7 @@ async fn a_ping_whose_outcome_is_waited_for_is_answered_or_can_be_made_again() {
 }
 
 #[tokio::test]
-async fn a_ping_is_delivered_whatever_fails_meanwhile() {
+async fn accepted_pings_are_delivered_despite_any_fault() {
     let matrix = Matrix::of("delivery of a ping");
     matrix
         .run(async |stage| {
@@ -113,7 +113,7 @@ async fn a_ping_is_delivered_whatever_fails_meanwhile() {
 }
 
 #[tokio::test]
-async fn an_event_is_accepted_or_can_be_published_again() {
+async fn publish_is_accepted_or_can_be_retried() {
     for key in [None, Some("key-1")] {
         let name = if key.is_some() {
             "publish under a key"
@@ -145,7 +145,7 @@ async fn an_event_is_accepted_or_can_be_published_again() {
 }
 
 #[tokio::test]
-async fn an_event_reaches_every_endpoint_once_whatever_fails_meanwhile() {
+async fn accepted_events_reach_every_endpoint_despite_any_fault() {
     let matrix = Matrix::of("fan-out");
     matrix
         .run(async |stage| {
@@ -169,7 +169,7 @@ async fn an_event_reaches_every_endpoint_once_whatever_fails_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_delivery_is_made_whatever_fails_meanwhile() {
+async fn deliveries_are_made_despite_any_fault() {
     let matrix = Matrix::of("delivery").with_pairs();
     matrix
         .run(async |stage| {
@@ -184,7 +184,7 @@ async fn a_delivery_is_made_whatever_fails_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_delivery_to_a_deleted_endpoint_ends() {
+async fn deliveries_to_deleted_endpoints_end_despite_any_fault() {
     let matrix = Matrix::of("abandoned delivery");
     matrix
         .run(async |stage| {
@@ -208,7 +208,7 @@ async fn a_delivery_to_a_deleted_endpoint_ends() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_fails_is_followed_by_another_one_from_the_queue() {
+async fn failed_attempts_are_retried_from_the_queue() {
     let matrix = Matrix::of("failing attempt, queue").retrying("1,1");
     matrix
         .run(async |stage| {
@@ -223,7 +223,7 @@ async fn an_attempt_that_fails_is_followed_by_another_one_from_the_queue() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_fails_is_followed_by_another_one_from_the_table() {
+async fn failed_attempts_are_retried_from_the_table() {
     let matrix = Matrix::of("failing attempt, table").retrying("1200,1200");
     matrix
         .run(async |stage| {
@@ -247,7 +247,7 @@ async fn due(stage: &Stage, after: Duration) {
 }
 
 #[tokio::test]
-async fn a_last_attempt_that_fails_ends_the_delivery() {
+async fn failing_last_attempts_end_the_delivery() {
     let matrix = Matrix::of("last attempt").retrying("1200");
     matrix
         .run(async |stage| {
@@ -262,7 +262,7 @@ async fn a_last_attempt_that_fails_ends_the_delivery() {
 }
 
 #[tokio::test]
-async fn a_success_ends_that_an_endpoint_fails() {
+async fn success_clears_failing_since() {
     let matrix = Matrix::of("success after a failure");
     matrix
         .run(async |stage| {
@@ -277,7 +277,7 @@ async fn a_success_ends_that_an_endpoint_fails() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_gone_is_disabled() {
+async fn endpoints_that_answer_gone_are_disabled() {
     let matrix = Matrix::of("410").with_pairs();
     matrix
         .run(async |stage| {
@@ -292,7 +292,7 @@ async fn an_endpoint_that_is_gone_is_disabled() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_fails_for_too_long_is_disabled() {
+async fn endpoints_that_fail_for_too_long_are_disabled() {
     let matrix = Matrix::of("failing too long");
     matrix
         .run(async |stage| {
@@ -306,7 +306,7 @@ async fn an_endpoint_that_fails_for_too_long_is_disabled() {
 }
 
 #[tokio::test]
-async fn what_is_due_is_handed_to_the_queue_whatever_fails_meanwhile() {
+async fn due_attempts_are_enqueued_despite_any_fault() {
     let matrix = Matrix::of("sweep").retrying("1200,1200");
     matrix
         .run(async |stage| {
@@ -326,7 +326,7 @@ async fn what_is_due_is_handed_to_the_queue_whatever_fails_meanwhile() {
 }
 
 #[tokio::test]
-async fn reading_deliveries_can_be_repeated() {
+async fn reading_deliveries_can_be_retried() {
     for name in ["deliveries", "delivery in full"] {
         Matrix::of(name)
             .run(async |stage| {
@@ -349,7 +349,7 @@ async fn reading_deliveries_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_resend_is_accepted_or_can_be_made_again() {
+async fn resend_is_accepted_or_can_be_retried() {
     let matrix = Matrix::of("resend");
     matrix
         .run(async |stage| {
@@ -393,13 +393,13 @@ async fn recover(stage: &Stage, disturbed: bool) {
 }
 
 #[tokio::test]
-async fn a_recovery_is_accepted_or_can_be_asked_for_again() {
+async fn recover_is_accepted_or_can_be_retried() {
     let matrix = Matrix::of("recover");
     matrix.run(async |stage| recover(stage, true).await).await;
 }
 
 #[tokio::test]
-async fn a_recovery_is_made_once_whatever_fails_meanwhile() {
+async fn accepted_recoveries_are_made_once_despite_any_fault() {
     let matrix = Matrix::of("recovery in the background");
     matrix
         .run(async |stage| {

@@ -90,7 +90,7 @@ fn secret_of(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn every_call_is_unavailable_while_the_table_is() {
+async fn calls_are_unavailable_while_the_table_is() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let calls = every_call(&Ids::with_delivery(&app, &id).await);
@@ -108,7 +108,7 @@ async fn every_call_is_unavailable_while_the_table_is() {
 }
 
 #[tokio::test]
-async fn a_key_that_can_not_be_looked_up_is_not_called_wrong() {
+async fn failed_key_lookups_are_not_authentication_errors() {
     let app = TestApp::start().await;
     app.aws.wire.break_calls(&["GetItem"], Fault::Before);
     assert_unavailable(&app.api.get("").await);
@@ -117,7 +117,7 @@ async fn a_key_that_can_not_be_looked_up_is_not_called_wrong() {
 }
 
 #[tokio::test]
-async fn without_a_secret_no_endpoint_is_created() {
+async fn no_endpoint_is_created_if_its_secret_cannot_be() {
     let app = TestApp::start().await;
     app.aws.wire.break_calls(&["CreateSecret"], Fault::Before);
     assert_unavailable(&app.api.try_create().await);
@@ -134,7 +134,7 @@ async fn without_a_secret_no_endpoint_is_created() {
 }
 
 #[tokio::test]
-async fn a_creation_that_the_table_did_not_get_leaves_no_endpoint() {
+async fn no_endpoint_is_left_if_the_table_write_fails() {
     let app = TestApp::start().await;
     app.aws
         .wire
@@ -147,7 +147,7 @@ async fn a_creation_that_the_table_did_not_get_leaves_no_endpoint() {
 }
 
 #[tokio::test]
-async fn an_endpoint_whose_creation_was_never_answered_can_be_used_and_deleted() {
+async fn endpoints_created_without_an_answer_can_be_used_and_deleted() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     app.aws
@@ -169,7 +169,7 @@ async fn an_endpoint_whose_creation_was_never_answered_can_be_used_and_deleted()
 }
 
 #[tokio::test]
-async fn one_lost_answer_of_a_creation_is_made_up_for() {
+async fn creation_survives_one_lost_answer() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     app.aws.wire.break_once("TransactWriteItems", Fault::After);
@@ -183,7 +183,7 @@ async fn one_lost_answer_of_a_creation_is_made_up_for() {
 }
 
 #[tokio::test]
-async fn an_update_whose_answer_was_lost_is_made_or_can_be_repeated() {
+async fn updates_with_a_lost_answer_take_effect_or_can_be_retried() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let path = format!("/{id}");
@@ -202,7 +202,7 @@ async fn an_update_whose_answer_was_lost_is_made_or_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_rotation_that_did_not_happen_leaves_the_old_secret() {
+async fn failed_rotations_keep_the_old_secret() {
     let pinged = Pinged::start().await;
     for operation in [&["PutSecretValue"], &["UpdateItem"]] {
         pinged.app.aws.wire.break_calls(operation, Fault::Before);
@@ -215,7 +215,7 @@ async fn a_rotation_that_did_not_happen_leaves_the_old_secret() {
 }
 
 #[tokio::test]
-async fn one_lost_answer_of_a_rotation_is_made_up_for() {
+async fn rotation_survives_one_lost_answer() {
     for operation in ["PutSecretValue", "UpdateItem"] {
         let pinged = Pinged::start().await;
         pinged.app.aws.wire.break_once(operation, Fault::After);
@@ -228,7 +228,7 @@ async fn one_lost_answer_of_a_rotation_is_made_up_for() {
 }
 
 #[tokio::test]
-async fn a_rotation_that_was_never_answered_can_be_repeated() {
+async fn unanswered_rotations_can_be_retried() {
     let pinged = Pinged::start().await;
     pinged
         .app
@@ -243,7 +243,7 @@ async fn a_rotation_that_was_never_answered_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_throttled_call_is_told_when_to_come_back() {
+async fn throttled_calls_are_told_when_to_retry() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     const THROTTLED: Fault = Fault::Refused(
@@ -266,7 +266,7 @@ async fn a_throttled_call_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_aws_is_an_internal_error_without_its_cause() {
+async fn aws_refusals_are_internal_errors_without_their_cause() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     const DENIED: Fault = Fault::Refused(
@@ -293,7 +293,7 @@ const CONFLICT: Fault = Fault::Refused(
 );
 
 #[tokio::test]
-async fn a_creation_waits_for_another_one_that_is_in_its_way() {
+async fn creation_retries_after_a_transaction_conflict() {
     let app = TestApp::start().await;
     app.aws.wire.break_once("TransactWriteItems", CONFLICT);
     assert_eq!(app.api.try_create().await.status, StatusCode::CREATED);
@@ -305,7 +305,7 @@ async fn a_creation_waits_for_another_one_that_is_in_its_way() {
 }
 
 #[tokio::test]
-async fn a_creation_that_meets_itself_keeps_the_last_place_and_its_secret() {
+async fn creation_that_conflicts_with_itself_keeps_its_place_and_secret() {
     let stage = Stage::start(Faults::default(), false, "1200").await;
     stage.fill(99).await;
     // The first try takes effect without an answer, the second one meets it, and

@@ -27,14 +27,14 @@ async fn start() -> (TestApp, String) {
 }
 
 #[tokio::test]
-async fn a_new_endpoint_has_an_empty_history() {
+async fn new_endpoints_have_an_empty_history() {
     let (app, id) = start().await;
     let page = app.api.get(&format!("/{id}/deliveries")).await;
     assert_eq!(*page.data(), json!({"items": [], "nextCursor": null}));
 }
 
 #[tokio::test]
-async fn deliveries_are_shown_with_all_fields_newest_first() {
+async fn deliveries_are_listed_newest_first_with_all_fields() {
     let now: Timestamp = "2026-01-31T09:30:00.250Z".parse().unwrap();
     let mut options = Options::idle();
     options.settings.clock = Clock::from_fn(move || now);
@@ -90,7 +90,7 @@ async fn deliveries_are_shown_with_all_fields_newest_first() {
 }
 
 #[tokio::test]
-async fn a_retried_delivery_that_succeeds_has_no_next_retry_any_more() {
+async fn deliveries_that_succeed_have_no_next_retry() {
     let (app, id) = start().await;
     let now = Clock::system().now();
     let task = app
@@ -118,7 +118,7 @@ async fn a_retried_delivery_that_succeeds_has_no_next_retry_any_more() {
 }
 
 #[tokio::test]
-async fn a_status_filters_in_any_letter_case() {
+async fn status_filter_ignores_letter_case() {
     let (app, id) = start().await;
     let endpoint = endpoint_id(&id);
     for _ in 0..2 {
@@ -147,7 +147,7 @@ async fn a_status_filters_in_any_letter_case() {
 }
 
 #[tokio::test]
-async fn a_page_has_25_deliveries_unless_a_limit_says_otherwise() {
+async fn pages_have_25_deliveries_by_default() {
     let (app, id) = start().await;
     for _ in 0..101 {
         app.aws.seed(endpoint_id(&id), Seed::Pending).await;
@@ -165,7 +165,7 @@ async fn a_page_has_25_deliveries_unless_a_limit_says_otherwise() {
 }
 
 #[tokio::test]
-async fn a_limit_that_is_no_number_from_1_to_100_is_refused() {
+async fn limits_outside_1_to_100_are_rejected() {
     let (app, id) = start().await;
     for limit in [
         "0",
@@ -190,7 +190,7 @@ async fn a_limit_that_is_no_number_from_1_to_100_is_refused() {
 }
 
 #[tokio::test]
-async fn a_status_that_does_not_exist_is_refused() {
+async fn unknown_statuses_are_rejected() {
     let (app, id) = start().await;
     for status in ["", "OPEN", "PENDING,FAILED", "PENDING%20", "%FF"] {
         let refused = app
@@ -202,7 +202,7 @@ async fn a_status_that_does_not_exist_is_refused() {
 }
 
 #[tokio::test]
-async fn a_repeated_parameter_is_refused() {
+async fn repeated_parameters_are_rejected() {
     let (app, id) = start().await;
     for (query, field) in [
         ("limit=1&limit=2", "limit"),
@@ -216,7 +216,7 @@ async fn a_repeated_parameter_is_refused() {
 }
 
 #[tokio::test]
-async fn all_faults_are_told_at_once() {
+async fn all_errors_are_reported_at_once() {
     let (app, id) = start().await;
     let refused = app
         .api
@@ -226,7 +226,7 @@ async fn all_faults_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_of_one_list_and_taken_as_it_was_given() {
+async fn cursors_work_only_unchanged_and_for_their_own_list() {
     let (app, id) = start().await;
     let (other, _) = app.api.create_webhook(NOWHERE).await;
     for _ in 0..2 {
@@ -297,7 +297,7 @@ async fn a_cursor_is_of_one_list_and_taken_as_it_was_given() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_does_not_exist_has_no_history() {
+async fn missing_endpoints_have_no_history() {
     let (app, id) = start().await;
     let unknown = EndpointId::new();
     let missing = app.api.get(&format!("/{unknown}/deliveries")).await;
@@ -310,7 +310,7 @@ async fn an_endpoint_that_does_not_exist_has_no_history() {
 }
 
 #[tokio::test]
-async fn the_history_is_of_one_endpoint() {
+async fn histories_belong_to_one_endpoint() {
     let (app, id) = start().await;
     let (other, _) = app.api.create_webhook(NOWHERE).await;
     let own = app.aws.seed(endpoint_id(&id), Seed::Delivered).await;
@@ -323,7 +323,7 @@ async fn the_history_is_of_one_endpoint() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_not_blamed_for_a_filter_that_is_wrong() {
+async fn invalid_filters_are_not_reported_as_invalid_cursors() {
     let (app, id) = start().await;
     for _ in 0..2 {
         app.aws.seed(endpoint_id(&id), Seed::Pending).await;
@@ -356,7 +356,7 @@ async fn delete_elsewhere(app: &TestApp, id: &str) {
 }
 
 #[tokio::test]
-async fn the_history_of_an_endpoint_deleted_elsewhere_is_shown_for_ten_seconds_at_most() {
+async fn histories_of_endpoints_deleted_elsewhere_last_ten_seconds() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let mut options = Options::idle();
     options.settings.clock = clock.clock();
@@ -374,7 +374,7 @@ async fn the_history_of_an_endpoint_deleted_elsewhere_is_shown_for_ten_seconds_a
 }
 
 #[tokio::test]
-async fn without_a_cache_the_history_of_an_endpoint_deleted_elsewhere_is_gone_at_once() {
+async fn histories_end_with_their_endpoint_without_a_cache() {
     let mut options = Options::idle();
     options.settings.api_key_cache = Duration::ZERO;
     let app = TestApp::start_with(options).await;
@@ -386,7 +386,7 @@ async fn without_a_cache_the_history_of_an_endpoint_deleted_elsewhere_is_gone_at
 }
 
 #[tokio::test]
-async fn a_history_of_another_app_stays_missing_once_its_own_app_has_read_it() {
+async fn cached_histories_stay_hidden_from_other_apps() {
     let (app, id) = start().await;
     let history = format!("/{id}/deliveries");
     app.api.get(&history).await.data();

@@ -74,7 +74,7 @@ async fn assert_shows(
 }
 
 #[tokio::test]
-async fn a_history_is_filtered_by_event_time_and_status() {
+async fn histories_are_filtered_by_event_time_and_status() {
     let (app, id, seeded) = start().await;
     let at = (&app, id.as_str());
     let (since, until) = (time(10), time(25));
@@ -109,7 +109,7 @@ async fn a_history_is_filtered_by_event_time_and_status() {
 }
 
 #[tokio::test]
-async fn a_time_may_have_an_offset_and_any_precision() {
+async fn times_may_have_an_offset_and_any_precision() {
     let (app, id, seeded) = start().await;
     let at = (&app, id.as_str());
     for since in [
@@ -125,7 +125,7 @@ async fn a_time_may_have_an_offset_and_any_precision() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_bound_to_event_and_time() {
+async fn cursors_are_bound_to_event_and_time_filters() {
     let (app, id, _) = start().await;
     let (since, until) = (time(10), time(25));
     let filters = [
@@ -154,7 +154,7 @@ async fn a_cursor_is_bound_to_event_and_time() {
 }
 
 #[tokio::test]
-async fn a_filter_that_makes_no_sense_is_refused() {
+async fn invalid_filters_are_rejected() {
     let (app, id, _) = start().await;
     for (query, faults) in [
         ("event=", &["event"][..]),
@@ -177,7 +177,7 @@ async fn a_filter_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn a_span_of_a_history_costs_one_read() {
+async fn time_ranges_cost_one_read() {
     let (app, id, _) = start().await;
     app.api.page(&id, "").await;
     let span = format!("since={}&until={}", time(10), time(25));
@@ -194,7 +194,7 @@ async fn a_span_of_a_history_costs_one_read() {
 }
 
 #[tokio::test]
-async fn expired_deliveries_at_the_end_of_a_history_make_no_empty_pages() {
+async fn expired_deliveries_make_no_empty_pages() {
     let clock = HandClock::at(START);
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let (id, _) = app

@@ -48,7 +48,7 @@ const SECRETS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS
 type Grants = BTreeSet<(String, String)>;
 
 #[tokio::test]
-async fn each_role_grants_what_its_function_calls_and_nothing_else() {
+async fn roles_grant_exactly_what_their_functions_call() {
     let used = Used::by_running_everything().await;
 
     let mut api = used.api;
@@ -73,7 +73,7 @@ fn assert_grants(role: &'static str, used: &Grants) {
 }
 
 #[tokio::test]
-async fn every_call_in_the_source_is_one_that_the_comparison_of_roles_has_seen() {
+async fn every_aws_call_in_the_source_is_covered_by_the_role_test() {
     let used = Used::by_running_everything().await;
     let written = calls_in(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")));
     assert!(written.contains("get_item"), "{written:?}");

@@ -23,7 +23,7 @@ async fn hourly() -> (TestApp, HandClock) {
 }
 
 #[tokio::test]
-async fn an_attempt_that_comes_again_is_not_sent_again() {
+async fn repeated_attempts_are_not_sent_again() {
     let (app, _) = hourly().await;
     for status in [200, 500, 410] {
         let receiver = Receiver::answering(status, "").await;
@@ -41,7 +41,7 @@ async fn an_attempt_that_comes_again_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_is_made_twice_at_the_same_time_is_recorded_once() {
+async fn concurrent_duplicate_attempts_are_recorded_once() {
     for status in [200, 500] {
         let (app, clock) = hourly().await;
         // Nobody gets an answer before both have asked.
@@ -68,7 +68,7 @@ async fn an_attempt_that_is_made_twice_at_the_same_time_is_recorded_once() {
 }
 
 #[tokio::test]
-async fn an_attempt_whose_record_is_lost_is_made_again_and_goes_on() {
+async fn unrecorded_attempts_are_repeated_and_retried() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -89,7 +89,7 @@ async fn an_attempt_whose_record_is_lost_is_made_again_and_goes_on() {
 }
 
 #[tokio::test]
-async fn an_attempt_whose_record_is_lost_makes_the_next_one_once() {
+async fn unrecorded_attempts_schedule_the_next_one_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -109,7 +109,7 @@ async fn an_attempt_whose_record_is_lost_makes_the_next_one_once() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_can_not_be_followed_by_a_next_one_comes_again() {
+async fn attempts_are_returned_if_the_next_cannot_be_scheduled() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -126,7 +126,7 @@ async fn an_attempt_that_can_not_be_followed_by_a_next_one_comes_again() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_while_the_table_can_not_be_read() {
+async fn nothing_is_sent_while_the_table_is_unreadable() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -143,7 +143,7 @@ async fn nothing_is_sent_while_the_table_can_not_be_read() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_broke_off_makes_no_attempt_twice() {
+async fn interrupted_sweeps_make_no_attempt_twice() {
     let (app, clock) = hourly().await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -172,7 +172,7 @@ async fn a_sweep_that_broke_off_makes_no_attempt_twice() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_comes_late_to_its_own_update_leaves_the_next_attempt_scheduled() {
+async fn late_sweep_updates_keep_the_next_attempt_scheduled() {
     let (app, clock) = hourly().await;
     let receiver = Receiver::answering(500, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -192,7 +192,7 @@ async fn a_sweep_that_comes_late_to_its_own_update_leaves_the_next_attempt_sched
 }
 
 #[tokio::test]
-async fn an_endpoint_that_could_not_be_disabled_at_once_is_disabled_when_the_message_comes_again() {
+async fn failed_disabling_is_completed_by_the_repeated_message() {
     let (app, _) = hourly().await;
     let receiver = Receiver::answering(410, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -212,7 +212,7 @@ async fn an_endpoint_that_could_not_be_disabled_at_once_is_disabled_when_the_mes
 }
 
 #[tokio::test]
-async fn a_disabling_is_not_forgotten_when_the_record_after_it_fails() {
+async fn endpoints_stay_disabled_if_recording_the_attempt_fails() {
     let (app, _) = hourly().await;
     let receiver = Receiver::answering(410, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;

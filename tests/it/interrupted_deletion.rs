@@ -72,7 +72,7 @@ impl Full {
 }
 
 #[tokio::test]
-async fn a_deletion_that_did_not_begin_leaves_the_endpoint() {
+async fn deletions_that_did_not_begin_keep_the_endpoint() {
     let full = Full::start().await;
     full.interrupt(&["UpdateItem"], Fault::Before).await;
     let shown = full.app.api.get(&format!("/{}", full.victim)).await;
@@ -84,7 +84,7 @@ async fn a_deletion_that_did_not_begin_leaves_the_endpoint() {
 }
 
 #[tokio::test]
-async fn a_deletion_cut_off_after_the_mark_is_finished_by_a_repeated_one() {
+async fn repeating_finishes_a_deletion_interrupted_after_the_mark() {
     let full = Full::start().await;
     full.interrupt(&["UpdateItem"], Fault::After).await;
     full.must_be_missing().await;
@@ -93,7 +93,7 @@ async fn a_deletion_cut_off_after_the_mark_is_finished_by_a_repeated_one() {
 }
 
 #[tokio::test]
-async fn a_deletion_cut_off_before_its_secret_went_is_finished_by_a_repeated_one() {
+async fn repeating_finishes_a_deletion_interrupted_before_its_secret() {
     let full = Full::start().await;
     full.interrupt(&["DeleteSecret"], Fault::Before).await;
     full.must_be_missing().await;
@@ -102,7 +102,7 @@ async fn a_deletion_cut_off_before_its_secret_went_is_finished_by_a_repeated_one
 }
 
 #[tokio::test]
-async fn a_deletion_cut_off_after_its_secret_went_is_finished_by_a_repeated_one() {
+async fn repeating_finishes_a_deletion_interrupted_after_its_secret() {
     let full = Full::start().await;
     full.interrupt(&["DeleteSecret"], Fault::After).await;
     full.must_be_missing().await;
@@ -111,7 +111,7 @@ async fn a_deletion_cut_off_after_its_secret_went_is_finished_by_a_repeated_one(
 }
 
 #[tokio::test]
-async fn a_deletion_cut_off_before_its_item_went_is_finished_by_a_repeated_one() {
+async fn repeating_finishes_a_deletion_interrupted_before_its_item() {
     let full = Full::start().await;
     full.interrupt(&["TransactWriteItems"], Fault::Before).await;
     full.must_be_missing().await;
@@ -120,7 +120,7 @@ async fn a_deletion_cut_off_before_its_item_went_is_finished_by_a_repeated_one()
 }
 
 #[tokio::test]
-async fn a_deletion_that_was_done_and_never_answered_left_nothing() {
+async fn unanswered_deletions_leave_nothing() {
     let full = Full::start().await;
     full.interrupt(&["TransactWriteItems"], Fault::After).await;
     // There is nothing to finish, so a repeated one finds nothing.
@@ -128,7 +128,7 @@ async fn a_deletion_that_was_done_and_never_answered_left_nothing() {
 }
 
 #[tokio::test]
-async fn one_lost_answer_in_each_step_of_a_deletion_is_made_up_for() {
+async fn deletion_survives_one_lost_answer_in_each_step() {
     let full = Full::start().await;
     let mut left = vec!["UpdateItem", "DeleteSecret", "TransactWriteItems"];
     full.app.aws.wire.disturb(move |call| {

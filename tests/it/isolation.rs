@@ -74,7 +74,7 @@ impl Owner {
 }
 
 #[tokio::test]
-async fn another_app_is_as_missing_as_one_that_does_not_exist() {
+async fn foreign_apps_look_like_missing_ones() {
     let owner = Owner::start().await;
     let (_, key) = owner.app.other_app().await;
     for call in every_call(&owner.ids) {
@@ -86,7 +86,7 @@ async fn another_app_is_as_missing_as_one_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn another_apps_endpoint_is_as_missing_as_one_that_does_not_exist() {
+async fn foreign_endpoints_look_like_missing_ones() {
     let owner = Owner::start().await;
     let (app_id, key) = owner.app.other_app().await;
     let calls = every_call_on(&owner.ids);
@@ -99,7 +99,7 @@ async fn another_apps_endpoint_is_as_missing_as_one_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn another_apps_delivery_is_as_missing_as_one_that_does_not_exist() {
+async fn foreign_deliveries_look_like_missing_ones() {
     let owner = Owner::start().await;
     let (app_id, key) = owner.app.other_app().await;
     let make = async |call: &Call| {
@@ -125,7 +125,7 @@ async fn another_apps_delivery_is_as_missing_as_one_that_does_not_exist() {
 }
 
 #[tokio::test]
-async fn an_app_lists_its_own_endpoints_only() {
+async fn apps_list_only_their_own_endpoints() {
     let owner = Owner::start().await;
     let (app_id, key) = owner.app.other_app().await;
     let make = async |name| {

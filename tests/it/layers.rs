@@ -75,7 +75,7 @@ fn names_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a s
 }
 
 #[test]
-fn modules_import_in_the_stated_directions_only() {
+fn modules_import_only_in_the_stated_directions() {
     for layer in LAYERS {
         let files = code_of(layer.module);
         assert!(!files.is_empty(), "src/{} is missing", layer.module);
@@ -96,7 +96,7 @@ fn modules_import_in_the_stated_directions_only() {
 }
 
 #[test]
-fn imports_are_seen_however_they_are_written() {
+fn imports_are_found_however_they_are_written() {
     let names = |code: &'static str, prefix| names_after(code, prefix).collect::<Vec<_>>();
     assert_eq!(
         names("use crate::aws::x;\nlet y = crate::api::Z;", "crate::"),

@@ -8,7 +8,7 @@ use crate::support::calls::{Ids, call_named};
 use crate::support::wire::Fault;
 
 #[tokio::test]
-async fn an_app_has_at_most_100_endpoints() {
+async fn apps_have_at_most_100_endpoints() {
     let app = TestApp::start().await;
     let ids = app.api.create_webhooks(100).await;
     assert_eq!(app.api.listed_ids().await.len(), 100);
@@ -31,7 +31,7 @@ async fn an_app_has_at_most_100_endpoints() {
 }
 
 #[tokio::test]
-async fn each_deletion_makes_room_for_one_more() {
+async fn deletions_make_room_for_one_endpoint_each() {
     let app = TestApp::start().await;
     let ids = app.api.create_webhooks(100).await;
     for id in &ids[..2] {
@@ -48,7 +48,7 @@ async fn each_deletion_makes_room_for_one_more() {
 }
 
 #[tokio::test]
-async fn of_many_creations_at_once_only_the_last_free_place_is_filled() {
+async fn concurrent_creations_fill_only_the_last_free_place() {
     let app = TestApp::start().await;
     app.api.create_webhooks(99).await;
     let answers = join_all((0..10).map(|_| app.api.try_create())).await;
@@ -64,7 +64,7 @@ async fn of_many_creations_at_once_only_the_last_free_place_is_filled() {
 }
 
 #[tokio::test]
-async fn of_two_deletions_at_once_only_one_makes_room() {
+async fn concurrent_deletions_of_an_endpoint_make_room_once() {
     let app = TestApp::start().await;
     let ids = app.api.create_webhooks(100).await;
     let path = format!("/{}", ids[0]);
@@ -78,7 +78,7 @@ async fn of_two_deletions_at_once_only_one_makes_room() {
 }
 
 #[tokio::test]
-async fn one_too_many_is_a_conflict_even_if_its_secret_can_not_be_removed() {
+async fn creation_over_the_limit_conflicts_even_if_cleanup_fails() {
     let app = TestApp::start().await;
     app.api.create_webhooks(100).await;
     app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);

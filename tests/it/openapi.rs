@@ -27,7 +27,7 @@ fn methods_of(item: &Value) -> BTreeSet<&'static str> {
 }
 
 #[tokio::test]
-async fn the_document_is_served_to_everyone_as_it_is_committed() {
+async fn document_is_served_without_a_key_as_committed() {
     let app = TestApp::start().await;
     let served = answer(app.api.bare(Method::GET, "/openapi.json")).await;
     assert_eq!(served.status, StatusCode::OK);
@@ -36,12 +36,12 @@ async fn the_document_is_served_to_everyone_as_it_is_committed() {
 }
 
 #[test]
-fn the_document_has_the_version_of_the_package() {
+fn document_has_the_package_version() {
     assert_eq!(DOCUMENT["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
 
 #[test]
-fn the_document_has_the_routes_of_the_router() {
+fn document_has_the_routers_routes() {
     let router = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/mod.rs");
     let code = fs::read_to_string(router).unwrap();
     let routes: BTreeSet<_> = code
@@ -54,7 +54,7 @@ fn the_document_has_the_routes_of_the_router() {
 }
 
 #[tokio::test]
-async fn every_path_takes_the_methods_of_the_document_and_no_others() {
+async fn paths_accept_only_the_documented_methods() {
     let app = TestApp::start().await;
     for (template, item) in paths() {
         let taken = methods_of(item);
@@ -82,7 +82,7 @@ async fn every_path_takes_the_methods_of_the_document_and_no_others() {
 }
 
 #[test]
-fn every_example_is_valid() {
+fn examples_match_their_schemas() {
     let mut found = 0;
     let mut pending = vec![("#".to_owned(), &*DOCUMENT)];
     while let Some((at, value)) = pending.pop() {
@@ -118,7 +118,7 @@ fn every_example_is_valid() {
 }
 
 #[test]
-fn every_call_has_examples_of_its_body_and_of_its_answers() {
+fn operations_have_examples_of_bodies_and_responses() {
     for (path, item) in paths() {
         for method in methods_of(item) {
             let operation = &item[method.to_ascii_lowercase()];
@@ -139,7 +139,7 @@ fn every_call_has_examples_of_its_body_and_of_its_answers() {
 }
 
 #[test]
-fn the_schemas_refuse_what_is_not_as_they_say() {
+fn schemas_reject_invalid_values() {
     let schema = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
     let refused = |name: &str, instance: Value| !faults(&schema(name), &instance).is_empty();
     let delivery = json!({

@@ -18,7 +18,7 @@ use crate::support::receiver::{
 use crate::support::{Options, TestApp};
 
 #[tokio::test]
-async fn any_2xx_is_success_and_anything_else_is_not() {
+async fn only_2xx_statuses_are_successes() {
     let app = TestApp::start().await;
     for status in [200, 201, 202, 299, 300, 400, 404, 410, 429, 500, 503, 599] {
         let receiver = Receiver::answering(status, "body").await;
@@ -28,14 +28,14 @@ async fn any_2xx_is_success_and_anything_else_is_not() {
 }
 
 #[tokio::test]
-async fn an_empty_answer_is_an_empty_text() {
+async fn empty_responses_are_empty_text() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(204, "").await;
     assert_answered(&ping_url(&app, &receiver.url).await, 204, "");
 }
 
 #[tokio::test]
-async fn a_redirect_is_not_followed_and_counts_as_failure() {
+async fn redirects_are_failures_and_not_followed() {
     let app = TestApp::start().await;
     let target = Receiver::answering(200, "").await;
     for status in [301, 302, 303, 307, 308] {
@@ -52,7 +52,7 @@ async fn a_redirect_is_not_followed_and_counts_as_failure() {
 }
 
 #[tokio::test]
-async fn the_first_1000_characters_of_an_answer_are_kept() {
+async fn first_1000_characters_of_a_response_are_kept() {
     let app = TestApp::start().await;
     for (sent, kept) in [
         ("a".repeat(1000), "a".repeat(1000)),
@@ -73,7 +73,7 @@ async fn the_first_1000_characters_of_an_answer_are_kept() {
 }
 
 #[tokio::test]
-async fn what_is_no_text_in_an_answer_is_replaced() {
+async fn invalid_utf8_in_a_response_is_replaced() {
     let app = TestApp::start().await;
     for (sent, kept) in [
         (b"a\xffb".as_slice(), "a\u{fffd}b".to_owned()),
@@ -88,7 +88,7 @@ async fn what_is_no_text_in_an_answer_is_replaced() {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_cut_off_together_with_the_connection() {
+async fn endless_responses_are_cut_off_and_disconnected() {
     let app = TestApp::start().await;
     let (url, closed) = endless_receiver().await;
     assert_answered(&ping_url(&app, &url).await, 200, &"x".repeat(1000));
@@ -99,7 +99,7 @@ async fn an_answer_without_end_is_cut_off_together_with_the_connection() {
 }
 
 #[tokio::test]
-async fn an_interim_answer_is_not_the_answer() {
+async fn interim_responses_are_skipped() {
     let app = TestApp::start().await;
     let (url, _) = blunt_receiver(
         b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
@@ -109,14 +109,14 @@ async fn an_interim_answer_is_not_the_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_drips_past_the_deadline_is_a_timeout() {
+async fn bodies_that_drip_past_the_deadline_are_timeouts() {
     let app = TestApp::start_with(Options::impatient()).await;
     let url = dripping_receiver(Duration::from_millis(10)).await;
     assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
 }
 
 #[tokio::test]
-async fn headers_that_drip_past_the_deadline_are_a_timeout() {
+async fn headers_that_drip_past_the_deadline_are_timeouts() {
     let app = TestApp::start_with(Options::impatient()).await;
     let url = raw_receiver(|mut stream| async move {
         let mut writing = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
@@ -130,7 +130,7 @@ async fn headers_that_drip_past_the_deadline_are_a_timeout() {
 }
 
 #[tokio::test]
-async fn headers_without_end_are_no_answer() {
+async fn endless_headers_are_broken_responses() {
     let app = TestApp::start().await;
     let url = raw_receiver(|mut stream| async move {
         let mut writing = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
@@ -143,14 +143,14 @@ async fn headers_without_end_are_no_answer() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_never_answers_is_a_timeout() {
+async fn silent_receivers_are_timeouts() {
     let app = TestApp::start_with(Options::impatient()).await;
     let url = silent_receiver().await;
     assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
 }
 
 #[tokio::test]
-async fn a_closed_port_is_a_failed_connection() {
+async fn closed_ports_are_connection_failures() {
     let app = TestApp::start().await;
     // Bound and not listening: refused, and nobody else gets the port.
     let socket = TcpSocket::new_v4().unwrap();
@@ -160,7 +160,7 @@ async fn a_closed_port_is_a_failed_connection() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_no_answer() {
+async fn truncated_responses_are_broken_responses() {
     let app = TestApp::start().await;
     for answer in [
         b"".as_slice(),
@@ -176,7 +176,7 @@ async fn an_answer_that_breaks_off_is_no_answer() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_no_answer() {
+async fn non_http_responses_are_broken_responses() {
     let app = TestApp::start().await;
     for answer in [
         b"220 mail.example.com ESMTP\r\n".as_slice(),
@@ -191,7 +191,7 @@ async fn what_is_no_http_is_no_answer() {
 }
 
 #[tokio::test]
-async fn a_failure_is_of_its_ping_only() {
+async fn failures_affect_only_their_own_ping() {
     let app = TestApp::start_with(Options::impatient()).await;
     let receiver = Receiver::answering(200, "").await;
     let silent = silent_receiver().await;
@@ -206,7 +206,7 @@ async fn a_failure_is_of_its_ping_only() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again() {
+async fn connections_are_reused() {
     let app = TestApp::start_with(Options::idle()).await;
     let (url, connections) = keeping_receiver();
     let (id, _) = app.api.create_webhook(&url).await;
@@ -219,7 +219,7 @@ async fn a_connection_is_used_again() {
 /// The function sleeps between batches, and nothing in it sees the end of a
 /// connection before the next batch is there.
 #[tokio::test]
-async fn a_connection_that_ended_while_the_function_slept_is_replaced() {
+async fn connections_closed_while_the_function_slept_are_replaced() {
     let app = TestApp::start_with(Options::idle()).await;
     let (url, connections) = keeping_receiver();
     let (id, _) = app.api.create_webhook(&url).await;

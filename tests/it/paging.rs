@@ -33,7 +33,7 @@ fn assert_pages(pages: &[Vec<String>], oldest_first: &[String], limit: usize) {
 async fn nothing() {}
 
 #[tokio::test]
-async fn pages_are_full_and_skip_and_repeat_nothing() {
+async fn pages_are_full_and_skip_or_repeat_nothing() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook(NOWHERE).await;
     let endpoint = endpoint_id(&id);
@@ -71,7 +71,7 @@ async fn pages_are_full_and_skip_and_repeat_nothing() {
 }
 
 #[tokio::test]
-async fn deliveries_that_arrive_meanwhile_move_no_page() {
+async fn new_deliveries_do_not_shift_pages() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook(NOWHERE).await;
     let endpoint = endpoint_id(&id);
@@ -104,7 +104,7 @@ async fn deliveries_that_arrive_meanwhile_move_no_page() {
 }
 
 #[tokio::test]
-async fn what_has_expired_is_not_shown_although_it_is_still_there() {
+async fn expired_deliveries_are_hidden_before_they_are_removed() {
     let now: Timestamp = "2026-01-31T09:30:00Z".parse().unwrap();
     let mut options = Options::idle();
     options.settings.clock = Clock::from_fn(move || now);
@@ -143,7 +143,7 @@ async fn what_has_expired_is_not_shown_although_it_is_still_there() {
 }
 
 #[tokio::test]
-async fn a_history_that_has_expired_altogether_is_one_empty_page() {
+async fn fully_expired_histories_are_one_empty_page() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook(NOWHERE).await;
     let long_ago = Clock::system().now() - app.deliverer.retention - HOUR;
@@ -158,7 +158,7 @@ async fn a_history_that_has_expired_altogether_is_one_empty_page() {
 }
 
 #[tokio::test]
-async fn a_page_costs_one_read_whatever_the_filter() {
+async fn pages_cost_one_read_with_any_filter() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook(NOWHERE).await;
     for seed in [Seed::Delivered, Seed::Failed, Seed::Delivered, Seed::Failed] {

@@ -17,7 +17,7 @@ use crate::support::{Options, TestApp};
 use webhook_endpoints::domain::delivery::Failure;
 
 #[tokio::test]
-async fn a_ping_arrives_signed_and_is_recorded() {
+async fn pings_arrive_signed_and_are_recorded() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "thank you").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
@@ -30,7 +30,7 @@ async fn a_ping_arrives_signed_and_is_recorded() {
 }
 
 #[tokio::test]
-async fn what_arrives_is_a_post_with_the_headers_of_the_contract_and_no_others() {
+async fn pings_are_posts_with_exactly_the_documented_headers() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -63,7 +63,7 @@ async fn what_arrives_is_a_post_with_the_headers_of_the_contract_and_no_others()
 }
 
 #[tokio::test]
-async fn path_and_query_of_the_url_are_kept() {
+async fn url_path_and_query_are_kept() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let url = format!("{}/a%2Fb?token=x%20y&z", receiver.url);
@@ -73,7 +73,7 @@ async fn path_and_query_of_the_url_are_kept() {
 }
 
 #[tokio::test]
-async fn the_timestamps_are_whole_seconds_in_the_header_and_milliseconds_in_the_body() {
+async fn timestamps_are_seconds_in_the_header_and_milliseconds_in_the_body() {
     let mut options = Options::default();
     // Not a whole second, and just before the next one.
     let now = "2026-01-31T09:30:00.999Z".parse().unwrap();
@@ -98,7 +98,7 @@ async fn the_timestamps_are_whole_seconds_in_the_header_and_milliseconds_in_the_
 }
 
 #[tokio::test]
-async fn every_ping_is_a_delivery_of_its_own() {
+async fn each_ping_is_its_own_delivery() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
@@ -129,7 +129,7 @@ async fn every_ping_is_a_delivery_of_its_own() {
 }
 
 #[tokio::test]
-async fn an_inactive_endpoint_is_pinged_too() {
+async fn inactive_endpoints_can_be_pinged() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -143,7 +143,7 @@ async fn an_inactive_endpoint_is_pinged_too() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_does_not_exist_is_not_pinged() {
+async fn missing_endpoints_cannot_be_pinged() {
     let app = TestApp::start().await;
     app.aws.wire.take();
     let unknown = EndpointId::new();
@@ -154,7 +154,7 @@ async fn an_endpoint_that_does_not_exist_is_not_pinged() {
 }
 
 #[tokio::test]
-async fn respond_async_answers_at_once_and_the_history_tells_the_outcome() {
+async fn respond_async_answers_at_once_and_the_outcome_is_recorded() {
     let app = TestApp::start().await;
     let (url, gate) = gated_receiver().await;
     let (id, _) = app.api.create_webhook(&url).await;
@@ -180,7 +180,7 @@ async fn respond_async_answers_at_once_and_the_history_tells_the_outcome() {
 }
 
 #[tokio::test]
-async fn a_ping_waits_no_longer_than_the_caller_asked() {
+async fn pings_wait_no_longer_than_the_caller_asked() {
     let app = TestApp::start().await;
     let (url, gate) = gated_receiver().await;
     let (id, _) = app.api.create_webhook(&url).await;
@@ -196,7 +196,7 @@ async fn a_ping_waits_no_longer_than_the_caller_asked() {
 }
 
 #[tokio::test]
-async fn a_ping_waits_no_longer_than_the_default_when_the_caller_asks_nothing() {
+async fn pings_wait_no_longer_than_the_default() {
     let mut options = Options::default();
     options.settings.ping_wait = Duration::from_millis(50);
     let app = TestApp::start_with(options).await;
@@ -211,7 +211,7 @@ async fn a_ping_waits_no_longer_than_the_default_when_the_caller_asks_nothing() 
 }
 
 #[tokio::test]
-async fn a_longer_wait_than_the_default_is_heeded() {
+async fn longer_waits_than_the_default_are_honoured() {
     let mut options = Options::default();
     options.settings.ping_wait = Duration::ZERO;
     let app = TestApp::start_with(options).await;
@@ -224,7 +224,7 @@ async fn a_longer_wait_than_the_default_is_heeded() {
 }
 
 #[tokio::test]
-async fn a_preference_that_cannot_be_heeded_is_passed_over() {
+async fn preferences_that_cannot_be_honoured_are_ignored() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -236,7 +236,7 @@ async fn a_preference_that_cannot_be_heeded_is_passed_over() {
 }
 
 #[tokio::test]
-async fn a_failed_ping_is_not_tried_again() {
+async fn failed_pings_are_not_retried() {
     // Were the message not deleted, it would show up again after a second.
     let app = TestApp::start_with(Options {
         visibility_timeout: 1,
@@ -253,7 +253,7 @@ async fn a_failed_ping_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn the_first_ping_costs_one_call_of_each_kind_beside_the_looks_at_the_outcome() {
+async fn first_pings_cost_one_call_of_each_kind_besides_polling() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -275,7 +275,7 @@ async fn the_first_ping_costs_one_call_of_each_kind_beside_the_looks_at_the_outc
 }
 
 #[tokio::test]
-async fn an_asynchronous_ping_costs_three_calls() {
+async fn asynchronous_pings_cost_three_calls() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("http://127.0.0.1:1/").await;
     app.aws.wire.take();
@@ -284,7 +284,7 @@ async fn an_asynchronous_ping_costs_three_calls() {
 }
 
 #[tokio::test]
-async fn a_ping_that_the_queue_refuses_is_refused_and_leaves_no_trace() {
+async fn pings_the_queue_refuses_are_unavailable_and_not_recorded() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -300,7 +300,7 @@ async fn a_ping_that_the_queue_refuses_is_refused_and_leaves_no_trace() {
 }
 
 #[tokio::test]
-async fn a_ping_that_could_not_be_recorded_as_pending_still_has_an_outcome() {
+async fn pings_not_recorded_as_pending_still_have_an_outcome() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -315,7 +315,7 @@ async fn a_ping_that_could_not_be_recorded_as_pending_still_has_an_outcome() {
 }
 
 #[tokio::test]
-async fn a_ping_whose_outcome_cannot_be_looked_up_is_accepted() {
+async fn pings_with_an_unreadable_outcome_are_accepted() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;

@@ -35,7 +35,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn a_pattern_takes_what_its_segments_say(
+    fn patterns_match_by_segments(
         pattern in nearly_a_pattern(),
         event_type in "[ab]{1,2}(\\.[ab]{1,2}){0,3}",
     ) {
@@ -46,14 +46,14 @@ proptest! {
     }
 
     #[test]
-    fn an_event_type_is_a_pattern_that_takes_itself(text in nearly_a_pattern()) {
+    fn event_types_are_patterns_that_match_themselves(text in nearly_a_pattern()) {
         if let Ok(event) = EventType::parse(&text) {
             prop_assert!(EventPattern::parse(&text).unwrap().matches(&event));
         }
     }
 
     #[test]
-    fn subscriptions_have_no_repeats_and_keep_their_order(
+    fn subscriptions_drop_repeats_and_keep_order(
         texts in proptest::collection::vec("[a-c](\\.[a-c])?", 1..20),
     ) {
         let list = Subscriptions::parse("events", texts.iter().map(String::as_str)).unwrap();
@@ -68,12 +68,12 @@ proptest! {
     }
 
     #[test]
-    fn a_url_that_is_taken_is_https_and_has_no_refused_literal(text in "\\PC{0,60}") {
+    fn accepted_urls_are_https_without_a_refused_address(text in "\\PC{0,60}") {
         sound(&text)?;
     }
 
     #[test]
-    fn a_url_that_is_nearly_right_is_judged_soundly(
+    fn nearly_valid_urls_are_judged_correctly(
         scheme in "(https|http|HTTPS|ftp|https:)",
         slashes in "[/\\\\]{0,4}",
         user in "([a-z]{0,3}(:[a-z]{0,3})?@)?",
@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read_or_refused(text in "\\PC{0,200}") {
+    fn arbitrary_text_never_panics_the_parsers(text in "\\PC{0,200}") {
         let _ = Message::from_json(&text);
         let _ = ApiKey::parse(&text);
         let _ = SigningSecret::parse(&text);
@@ -98,7 +98,7 @@ proptest! {
     }
 
     #[test]
-    fn nearly_a_message_is_read_or_refused(
+    fn nearly_valid_messages_never_panic_the_parser(
         kind in "(test_ping|event|delivery|recover|sweep|other)",
         fields in proptest::collection::vec(
             ("(appId|endpointId|deliveryId|id|type|data|attempt|createdAt|payload)",
@@ -119,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn ids_survive_their_text_and_have_a_predecessor(bytes in any::<[u8; 16]>()) {
+    fn ids_round_trip_and_have_a_predecessor(bytes in any::<[u8; 16]>()) {
         let id = DeliveryId::from_bytes(bytes);
         prop_assert_eq!(DeliveryId::parse(&id.to_string()), Ok(id));
         prop_assert!(id.predecessor() < id || id == DeliveryId::MIN);

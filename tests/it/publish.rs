@@ -30,7 +30,7 @@ fn id(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn an_event_is_accepted_with_id_type_and_timestamp_and_nothing_else() {
+async fn accepted_events_show_only_id_type_and_timestamp() {
     let clock = HandClock::at("2026-01-31T09:30:00.250Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let accepted = app
@@ -47,7 +47,7 @@ async fn an_event_is_accepted_with_id_type_and_timestamp_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn publishing_costs_one_message_and_nothing_else() {
+async fn publishing_costs_exactly_one_message() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.get("").await;
     app.aws.wire.take();
@@ -60,7 +60,7 @@ async fn publishing_costs_one_message_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn the_timestamp_of_an_event_is_the_one_it_has_or_that_of_its_acceptance() {
+async fn timestamps_default_to_the_time_of_acceptance() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -94,7 +94,7 @@ async fn the_timestamp_of_an_event_is_the_one_it_has_or_that_of_its_acceptance()
 }
 
 #[tokio::test]
-async fn data_reaches_the_receiver_as_it_was_written() {
+async fn data_reaches_the_receiver_unchanged() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
@@ -135,7 +135,7 @@ async fn data_reaches_the_receiver_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn characters_that_the_queue_does_not_take_are_escaped_on_it() {
+async fn characters_sqs_rejects_are_escaped() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -151,7 +151,7 @@ async fn characters_that_the_queue_does_not_take_are_escaped_on_it() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_is_one_event_that_is_delivered_once() {
+async fn events_with_one_idempotency_key_are_delivered_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
@@ -169,7 +169,7 @@ async fn an_idempotency_key_is_one_event_that_is_delivered_once() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_published_twice_at_once_is_delivered_once() {
+async fn events_published_twice_concurrently_are_delivered_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
@@ -185,7 +185,7 @@ async fn an_event_that_is_published_twice_at_once_is_delivered_once() {
 }
 
 #[tokio::test]
-async fn the_first_event_of_a_key_counts() {
+async fn first_event_of_an_idempotency_key_wins() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -200,7 +200,7 @@ async fn the_first_event_of_a_key_counts() {
 }
 
 #[tokio::test]
-async fn the_same_key_of_another_app_is_another_event() {
+async fn idempotency_keys_are_scoped_to_their_app() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let own = id(&publish_under(&app, "order-1").await);
     let (other, key) = app.other_app().await;
@@ -214,7 +214,7 @@ async fn the_same_key_of_another_app_is_another_event() {
 }
 
 #[tokio::test]
-async fn a_key_has_1_to_255_visible_characters() {
+async fn idempotency_keys_have_1_to_255_visible_characters() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let longest = "k".repeat(255);
     for good in ["k", "!~", &longest] {
@@ -238,7 +238,7 @@ async fn a_key_has_1_to_255_visible_characters() {
 }
 
 #[tokio::test]
-async fn all_faults_of_an_event_are_told_at_once() {
+async fn all_errors_are_reported_at_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.get("").await;
     app.aws.wire.take();
@@ -294,7 +294,7 @@ async fn all_faults_of_an_event_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_no_json_object_is_refused() {
+async fn bodies_that_are_not_json_objects_are_rejected() {
     let app = TestApp::start_with(Options::stepwise()).await;
     for body in ["", "{", "[]", "null", r#"{"type":"a","data":tru}"#] {
         let refused = answer(app.api.publishing().body(body)).await;
@@ -312,7 +312,7 @@ async fn what_is_no_json_object_is_refused() {
 }
 
 #[tokio::test]
-async fn an_event_has_up_to_256_kib_and_other_bodies_64() {
+async fn events_have_up_to_256_kib_and_other_bodies_64() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
@@ -333,7 +333,7 @@ async fn an_event_has_up_to_256_kib_and_other_bodies_64() {
 }
 
 #[tokio::test]
-async fn an_event_that_the_queue_did_not_take_is_not_accepted_and_not_delivered() {
+async fn events_the_queue_refuses_are_neither_accepted_nor_delivered() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
@@ -348,7 +348,7 @@ async fn an_event_that_the_queue_did_not_take_is_not_accepted_and_not_delivered(
 }
 
 #[tokio::test]
-async fn only_the_app_itself_publishes_its_events() {
+async fn only_the_app_itself_can_publish_its_events() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let body = json!({"type": "a", "data": 1});
     let (other, other_key) = app.other_app().await;

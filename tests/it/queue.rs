@@ -23,7 +23,7 @@ async fn assert_nothing_is_pending(app: &TestApp, id: &str) {
 }
 
 #[tokio::test]
-async fn an_unreadable_message_ends_in_the_dead_letter_queue_and_stops_no_other() {
+async fn unreadable_messages_reach_the_dead_letter_queue_and_block_nothing() {
     let app = TestApp::start_with(quick()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -44,7 +44,7 @@ async fn an_unreadable_message_ends_in_the_dead_letter_queue_and_stops_no_other(
 }
 
 #[tokio::test]
-async fn a_ping_that_meets_a_passing_fault_is_delivered_on_its_next_receive() {
+async fn pings_are_delivered_on_the_next_receive_after_a_fault() {
     for (broken, requests) in [
         (&["BatchGetItem"], 1),
         (&["GetSecretValue"], 1),
@@ -75,7 +75,7 @@ async fn a_ping_that_meets_a_passing_fault_is_delivered_on_its_next_receive() {
 }
 
 #[tokio::test]
-async fn a_ping_that_was_enqueued_twice_is_one_delivery() {
+async fn pings_enqueued_twice_are_one_delivery() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -99,7 +99,7 @@ async fn a_ping_that_was_enqueued_twice_is_one_delivery() {
 }
 
 #[tokio::test]
-async fn a_ping_that_was_never_recorded_as_pending_is_in_the_history_once_it_is_delivered() {
+async fn pings_not_recorded_as_pending_are_recorded_on_delivery() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;

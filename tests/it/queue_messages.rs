@@ -27,7 +27,7 @@ fn event_of(message: &str) -> PublishedEvent {
 }
 
 #[test]
-fn the_sample_message_is_an_event() {
+fn sample_message_is_an_event() {
     let event = event_of(blocks("json")[0]);
     assert_eq!(event.r#type.as_str(), "invoice.paid");
     assert_eq!(event.data.get(), r#"{"invoice": "inv_1", "amount": 1200}"#);
@@ -35,7 +35,7 @@ fn the_sample_message_is_an_event() {
 }
 
 #[test]
-fn the_sample_rule_makes_an_event_of_what_eventbridge_hands_it() {
+fn sample_rule_transforms_eventbridge_input_into_an_event() {
     let rule = blocks("yaml")
         .into_iter()
         .find(|block| block.contains("AWS::Events::Rule"));

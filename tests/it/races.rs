@@ -39,7 +39,7 @@ fn secret_of(rotated: &Answer) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_attempt_that_starts_after_a_rotation_is_signed_with_an_older_secret() {
+async fn attempts_after_a_rotation_never_use_an_older_secret() {
     const EVENTS: usize = 150;
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
@@ -82,7 +82,7 @@ async fn no_attempt_that_starts_after_a_rotation_is_signed_with_an_older_secret(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_two_rotations_at_once_the_holder_of_the_valid_secret_was_told() {
+async fn concurrent_rotations_return_the_valid_secret() {
     let stage = stage().await;
     let app = &stage.app;
     let mut old = vec![stage.secret.clone()];
@@ -113,7 +113,7 @@ async fn of_two_rotations_at_once_the_holder_of_the_valid_secret_was_told() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_deletion_among_other_calls_leaves_nothing() {
+async fn deletion_during_other_calls_leaves_nothing() {
     let stage = Stage::start(Faults::default(), true, "1200,1200").await;
     let app = &stage.app;
     for _ in 0..15 {
@@ -151,7 +151,7 @@ async fn a_deletion_among_other_calls_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_creations_at_once_no_more_succeed_than_there_are_places() {
+async fn concurrent_creations_never_exceed_the_limit() {
     for _ in 0..8 {
         let stage = stage().await;
         stage.fill(97).await;
@@ -183,7 +183,7 @@ async fn recorded(app: &TestApp, task: &DeliveryTask) -> Option<(DeliveryStatus,
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn messages_in_any_order_and_number_never_take_a_delivery_back() {
+async fn messages_in_any_order_and_number_never_revert_a_delivery() {
     for seed in 0..25 {
         let mut random = StdRng::seed_from_u64(seed);
         let mut options = Options::stepwise_by(&HandClock::at_now());
@@ -237,7 +237,7 @@ async fn messages_in_any_order_and_number_never_take_a_delivery_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn pages_that_are_read_while_others_write_skip_and_repeat_nothing() {
+async fn pages_read_during_writes_skip_or_repeat_nothing() {
     let app = Arc::new(TestApp::start_with(Options::idle()).await);
     for _ in 0..5 {
         let (id, _) = app.api.create_webhook("https://example.com/hook").await;
@@ -275,7 +275,7 @@ async fn pages_that_are_read_while_others_write_skip_and_repeat_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn sweeps_at_once_make_each_attempt_count_once() {
+async fn concurrent_sweeps_make_each_attempt_count_once() {
     for _ in 0..8 {
         let stage = stage().await;
         stage.status.store(500, Ordering::SeqCst);
@@ -306,7 +306,7 @@ async fn sweeps_at_once_make_each_attempt_count_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_event_that_is_published_many_times_at_once_is_one_delivery_for_each_endpoint() {
+async fn events_published_many_times_at_once_are_delivered_once() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (one, _) = app.api.create_webhook(&receiver.url).await;

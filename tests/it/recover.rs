@@ -69,7 +69,7 @@ fn events(tasks: &[DeliveryTask]) -> BTreeSet<EventId> {
 }
 
 #[tokio::test]
-async fn what_failed_is_sent_again_under_the_same_webhook_ids() {
+async fn failed_deliveries_are_resent_with_the_same_webhook_ids() {
     let receiver = Receiver::answering(200, "").await;
     let (app, clock, id) = start(&receiver.url).await;
     let failed = app
@@ -127,7 +127,7 @@ async fn since_is_inclusive_and_until_exclusive() {
 }
 
 #[tokio::test]
-async fn only_what_failed_and_is_no_test_ping_is_sent_again() {
+async fn only_failed_deliveries_other_than_test_pings_are_resent() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let endpoint = endpoint_id(&id);
     let (other, _) = app.api.create_webhook("https://example.com/other").await;
@@ -148,7 +148,7 @@ async fn only_what_failed_and_is_no_test_ping_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_recovery_of_more_than_a_chunk_goes_on_until_all_is_sent() {
+async fn recoveries_of_several_chunks_continue_until_all_are_sent() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
     let failed = app.aws.seed_failures(endpoint_id(&id), 1001, first).await;
@@ -161,7 +161,7 @@ async fn a_recovery_of_more_than_a_chunk_goes_on_until_all_is_sent() {
 }
 
 #[tokio::test]
-async fn a_chunk_that_is_cut_off_is_made_again_with_the_same_deliveries() {
+async fn interrupted_chunks_are_repeated_with_the_same_deliveries() {
     for (call, first_call, fault) in [
         // Of the 50 batches, from the middle on.
         ("SendMessageBatch", 26, Fault::Before),
@@ -189,7 +189,7 @@ async fn a_chunk_that_is_cut_off_is_made_again_with_the_same_deliveries() {
 }
 
 #[tokio::test]
-async fn a_recovery_makes_no_more_deliveries_than_it_may() {
+async fn recoveries_stop_at_their_limit() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
     let failed = app.aws.seed_failures(endpoint_id(&id), 10, first).await;
@@ -214,7 +214,7 @@ async fn a_recovery_makes_no_more_deliveries_than_it_may() {
 }
 
 #[tokio::test]
-async fn a_recovery_that_comes_again_makes_the_same_deliveries() {
+async fn repeated_recovery_messages_make_the_same_deliveries() {
     let receiver = Receiver::answering(410, "").await;
     let (app, clock, id) = start(&receiver.url).await;
     let first = clock.now();
@@ -247,7 +247,7 @@ async fn a_recovery_that_comes_again_makes_the_same_deliveries() {
 }
 
 #[tokio::test]
-async fn a_second_recovery_sends_the_same_once_more() {
+async fn second_recoveries_send_again() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
     app.aws.seed_failures(endpoint_id(&id), 2, first).await;
@@ -262,7 +262,7 @@ async fn a_second_recovery_sends_the_same_once_more() {
 }
 
 #[tokio::test]
-async fn nothing_to_recover_costs_no_message() {
+async fn recoveries_of_nothing_send_no_message() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let since = clock.now() - HOUR;
     // The first call looks up the key as well.
@@ -277,7 +277,7 @@ async fn nothing_to_recover_costs_no_message() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_inactive_or_missing_recovers_nothing() {
+async fn inactive_and_missing_endpoints_recover_nothing() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
     app.aws.seed_failures(endpoint_id(&id), 1, first).await;
@@ -294,7 +294,7 @@ async fn an_endpoint_that_is_inactive_or_missing_recovers_nothing() {
 }
 
 #[tokio::test]
-async fn a_recovery_that_the_queue_did_not_take_is_not_accepted() {
+async fn recoveries_the_queue_refuses_are_not_accepted() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
     app.aws.seed_failures(endpoint_id(&id), 1, first).await;
@@ -305,7 +305,7 @@ async fn a_recovery_that_the_queue_did_not_take_is_not_accepted() {
 }
 
 #[tokio::test]
-async fn all_faults_of_a_recovery_are_told_at_once() {
+async fn all_errors_are_reported_at_once() {
     let (app, _, id) = start("https://example.com/hook").await;
     let path = format!("/{id}/recover");
     for (body, faults) in [

@@ -21,7 +21,7 @@ async fn delivered() -> (TestApp, Receiver, String, String) {
 }
 
 #[tokio::test]
-async fn a_resent_delivery_is_a_new_one_of_the_same_event() {
+async fn resending_creates_a_new_delivery_of_the_same_event() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -60,7 +60,7 @@ async fn a_resent_delivery_is_a_new_one_of_the_same_event() {
 }
 
 #[tokio::test]
-async fn resending_costs_a_read_a_message_and_a_record() {
+async fn resending_costs_one_read_one_message_and_one_write() {
     let (app, _, _, path) = delivered().await;
     app.aws.wire.take();
     app.api.post(&path).await;
@@ -69,7 +69,7 @@ async fn resending_costs_a_read_a_message_and_a_record() {
 }
 
 #[tokio::test]
-async fn a_resent_delivery_is_retried_like_any_other() {
+async fn resent_deliveries_are_retried_like_any_other() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -90,7 +90,7 @@ async fn a_resent_delivery_is_retried_like_any_other() {
 }
 
 #[tokio::test]
-async fn an_inactive_endpoint_is_sent_nothing_again() {
+async fn inactive_endpoints_get_nothing_resent() {
     let (app, receiver, id, path) = delivered().await;
     app.api
         .put_json(&format!("/{id}"), &json!({"active": false}))
@@ -102,7 +102,7 @@ async fn an_inactive_endpoint_is_sent_nothing_again() {
 }
 
 #[tokio::test]
-async fn a_resent_ping_is_the_same_ping_and_has_one_attempt() {
+async fn resent_pings_have_the_same_payload_and_one_attempt() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -123,7 +123,7 @@ async fn a_resent_ping_is_the_same_ping_and_has_one_attempt() {
 }
 
 #[tokio::test]
-async fn what_the_queue_did_not_take_is_not_in_the_history() {
+async fn resends_the_queue_refuses_are_not_in_the_history() {
     let (app, receiver, id, path) = delivered().await;
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     app.api.post(&path).await.must_fail_with(503, "UNAVAILABLE");
@@ -134,7 +134,7 @@ async fn what_the_queue_did_not_take_is_not_in_the_history() {
 }
 
 #[tokio::test]
-async fn a_resent_delivery_that_was_not_recorded_is_in_the_history_once_it_is_made() {
+async fn unrecorded_resends_are_in_the_history_once_attempted() {
     let (app, receiver, id, path) = delivered().await;
     app.aws.wire.break_calls(&["PutItem"], Fault::Before);
     let resent = app.api.post(&path).await;

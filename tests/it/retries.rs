@@ -103,7 +103,7 @@ async fn swept(app: &TestApp) -> Vec<DeliveryTask> {
 }
 
 #[tokio::test]
-async fn a_delivery_is_tried_ten_times_over_the_whole_schedule_and_has_failed() {
+async fn deliveries_fail_after_ten_attempts_on_schedule() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let mut options = Options::stepwise_by(&clock);
     // It would end the endpoint before the last attempt.
@@ -155,7 +155,7 @@ async fn a_delivery_is_tried_ten_times_over_the_whole_schedule_and_has_failed() 
 }
 
 #[tokio::test]
-async fn a_retry_that_succeeds_ends_the_delivery() {
+async fn successful_retries_end_the_delivery() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let (receiver, status) = Receiver::switched().await;
@@ -211,7 +211,7 @@ async fn wait_after(clock: &HandClock, status: u16, retry_after: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn a_receiver_can_ask_for_a_longer_wait_up_to_a_day() {
+async fn retry_after_lengthens_the_wait_up_to_a_day() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     for (status, retry_after, least, most) in [
         (429, "120", 120.0, 120.0),
@@ -235,7 +235,7 @@ async fn a_receiver_can_ask_for_a_longer_wait_up_to_a_day() {
 }
 
 #[tokio::test]
-async fn a_long_wait_that_a_receiver_asks_for_is_spent_in_the_table() {
+async fn long_retry_after_waits_are_spent_in_the_table() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = asking_to_wait(503, "3600".to_owned()).await;
@@ -257,7 +257,7 @@ async fn a_long_wait_that_a_receiver_asks_for_is_spent_in_the_table() {
 }
 
 #[tokio::test]
-async fn a_refused_address_is_not_tried_again() {
+async fn refused_addresses_are_not_retried() {
     let mut options = Options::stepwise();
     options.sender.resolver = Names::always(&[REFUSED]);
     let app = TestApp::start_with(options).await;
@@ -274,7 +274,7 @@ async fn a_refused_address_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_redirect_and_a_receiver_that_is_not_there_are_tried_again() {
+async fn redirects_and_failed_connections_are_retried() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let redirecting = Receiver::responding(|_| {
         (StatusCode::FOUND, [("location", "https://example.com/")]).into_response()

@@ -30,7 +30,7 @@ async fn ping(app: &TestApp, id: &str, receiver: &Receiver) -> Received {
 }
 
 #[tokio::test]
-async fn after_the_answer_of_a_rotation_only_the_new_secret_signs() {
+async fn only_the_new_secret_signs_after_a_rotation() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, mut secret) = app.api.create_webhook(&receiver.url).await;
@@ -49,7 +49,7 @@ async fn after_the_answer_of_a_rotation_only_the_new_secret_signs() {
 }
 
 #[tokio::test]
-async fn a_ping_that_waited_in_the_queue_is_signed_with_the_secret_of_its_attempt() {
+async fn queued_pings_are_signed_with_the_secret_current_at_the_attempt() {
     let app = TestApp::start_with(Options {
         polling: false,
         ..Options::default()
@@ -93,7 +93,7 @@ async fn attempt_next(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn an_attempt_is_dated_before_it_reads_which_secret_signs() {
+async fn attempts_are_dated_before_they_read_the_secret() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -118,7 +118,7 @@ async fn an_attempt_is_dated_before_it_reads_which_secret_signs() {
 }
 
 #[tokio::test]
-async fn of_rotations_at_once_only_the_secret_of_a_winner_signs() {
+async fn only_a_winning_secret_signs_after_concurrent_rotations() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, first) = app.api.create_webhook(&receiver.url).await;
@@ -150,7 +150,7 @@ async fn of_rotations_at_once_only_the_secret_of_a_winner_signs() {
 }
 
 #[tokio::test]
-async fn what_is_deleted_or_never_was_has_no_secret_to_rotate() {
+async fn missing_endpoints_have_no_secret_to_rotate() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     app.api.delete(&format!("/{id}")).await;
@@ -163,7 +163,7 @@ async fn what_is_deleted_or_never_was_has_no_secret_to_rotate() {
 }
 
 #[tokio::test]
-async fn a_rotation_leaves_the_secrets_of_other_endpoints() {
+async fn rotation_keeps_the_secrets_of_other_endpoints() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (rotated, _) = app.api.create_webhook(&receiver.url).await;

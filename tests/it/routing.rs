@@ -9,7 +9,7 @@ use webhook_endpoints::domain::id::AppId;
 use crate::support::{Answer, TestApp, answer, fields};
 
 #[tokio::test]
-async fn unknown_routes_are_not_found_with_and_without_a_key() {
+async fn unknown_routes_are_not_found_with_or_without_a_key() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let app_id = app.app_id;
@@ -38,7 +38,7 @@ async fn unknown_routes_are_not_found_with_and_without_a_key() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_path_does_not_take_is_refused_with_those_it_takes() {
+async fn unsupported_methods_are_rejected_with_the_allowed_ones() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let paths = [
@@ -69,7 +69,7 @@ async fn a_method_that_a_path_does_not_take_is_refused_with_those_it_takes() {
 }
 
 #[tokio::test]
-async fn head_answers_what_get_answers_without_the_body() {
+async fn head_answers_like_get_without_the_body() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     for path in [
@@ -118,7 +118,7 @@ async fn every_error_has_the_same_envelope() {
 }
 
 #[tokio::test]
-async fn every_answer_has_a_request_id_of_its_own() {
+async fn every_answer_has_its_own_request_id() {
     let app = TestApp::start().await;
     let mut ids = BTreeSet::new();
     for _ in 0..3 {

@@ -41,7 +41,7 @@ fn assert_clean(text: &str, secrets: &[String], app: &TestApp) {
 }
 
 #[tokio::test]
-async fn the_table_holds_no_secret_and_no_key() {
+async fn table_contains_no_secrets_or_keys() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "thank you").await;
     let (id, first) = app.api.create_webhook(&receiver.url).await;
@@ -60,7 +60,7 @@ async fn the_table_holds_no_secret_and_no_key() {
 }
 
 #[tokio::test]
-async fn a_message_holds_no_secret_and_no_key() {
+async fn messages_contain_no_secrets_or_keys() {
     let app = TestApp::start_with(Options {
         polling: false,
         ..Options::default()
@@ -87,7 +87,7 @@ async fn a_message_holds_no_secret_and_no_key() {
 }
 
 #[tokio::test]
-async fn the_log_holds_no_secret_and_no_key() {
+async fn log_contains_no_secrets_or_keys() {
     let log = Log::default();
     let writer = log.clone();
     // What a deployment logs at most.
@@ -132,7 +132,7 @@ async fn the_log_holds_no_secret_and_no_key() {
 }
 
 #[tokio::test]
-async fn a_secret_is_answered_once_and_never_again() {
+async fn secrets_are_returned_only_once() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
@@ -158,7 +158,7 @@ async fn a_secret_is_answered_once_and_never_again() {
 }
 
 #[tokio::test]
-async fn an_endpoint_has_one_secret_until_it_is_deleted() {
+async fn endpoints_have_one_secret_until_they_are_deleted() {
     let app = TestApp::start().await;
     let (first, _) = app.api.create_webhook("https://example.com/hook").await;
     let (second, _) = app.api.create_webhook("https://example.com/hook").await;

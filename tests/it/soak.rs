@@ -138,7 +138,7 @@ async fn history(app: &TestApp, id: &str) -> (HashMap<String, usize>, usize) {
     clippy::disallowed_methods,
     reason = "its figures are for the person who runs it, who says how many events"
 )]
-async fn of_many_events_none_is_lost_or_signed_wrongly() {
+async fn no_event_is_lost_or_wrongly_signed_under_load() {
     let events = std::env::var("SOAK_EVENTS").map_or(EVENTS, |count| {
         count.parse().expect("parse SOAK_EVENTS as a number")
     });

@@ -51,7 +51,7 @@ async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: Deliv
 }
 
 #[tokio::test]
-async fn a_sweep_takes_what_is_due_within_ten_minutes_and_leaves_the_rest() {
+async fn sweeps_take_what_is_due_within_ten_minutes() {
     let (app, clock, id) = start().await;
     let now = clock.now();
     let overdue = DeliveryId::new();
@@ -72,7 +72,7 @@ async fn a_sweep_takes_what_is_due_within_ten_minutes_and_leaves_the_rest() {
 }
 
 #[tokio::test]
-async fn a_sweep_of_nothing_costs_a_read_of_each_shard() {
+async fn empty_sweeps_cost_one_read_per_shard() {
     let (app, _, _) = start().await;
     app.aws.wire.take();
     app.queue.must_handle(SWEEP).await;
@@ -118,7 +118,7 @@ async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
 }
 
 #[tokio::test]
-async fn more_than_a_sweep_takes_is_left_for_one_that_follows_at_once() {
+async fn sweeps_over_their_limit_continue_at_once() {
     let (app, clock, id) = start().await;
     let ids = schedule_many(&app, &clock, &id).await;
     app.queue.must_handle(SWEEP).await;
@@ -129,7 +129,7 @@ async fn more_than_a_sweep_takes_is_left_for_one_that_follows_at_once() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_is_cut_off_leaves_nothing_behind_when_it_comes_again() {
+async fn repeated_sweeps_finish_what_an_interrupted_one_left() {
     for (call, first_call, fault) in [
         ("SendMessageBatch", 26, Fault::Before),
         ("SendMessageBatch", 26, Fault::After),

@@ -27,7 +27,7 @@ fn declared(function: &'static str) -> BTreeSet<String> {
 }
 
 #[test]
-fn each_function_is_given_exactly_what_it_reads() {
+fn functions_get_exactly_the_variables_they_read() {
     let mut api = asked(ApiConfig::read);
     let mut deliver = asked(DeliverConfig::read);
     for function in [&mut api, &mut deliver] {
@@ -45,7 +45,7 @@ fn each_function_is_given_exactly_what_it_reads() {
 }
 
 #[test]
-fn the_sample_environment_has_what_the_template_declares() {
+fn sample_environment_matches_the_template() {
     type Environment = BTreeMap<String, BTreeMap<String, Value>>;
     let sample: Environment = serde_json::from_str(include_str!("../../events/env.json")).unwrap();
     let functions: Vec<_> = sample.keys().map(String::as_str).collect();

@@ -33,7 +33,7 @@ fn assert_secret(secret: &Value) {
 }
 
 #[tokio::test]
-async fn a_created_endpoint_is_shown_with_its_secret() {
+async fn creation_returns_the_endpoint_with_its_secret() {
     let app = app_at(&HandClock::at("2026-01-31T09:30:00.120Z")).await;
     let body = json!({
         "url": "https://Example.com:8443/hooks?name=a%20b",
@@ -58,7 +58,7 @@ async fn a_created_endpoint_is_shown_with_its_secret() {
 }
 
 #[tokio::test]
-async fn every_endpoint_has_a_secret_of_its_own() {
+async fn each_endpoint_has_its_own_secret() {
     let app = TestApp::start().await;
     let (first_id, first_secret) = app.api.create_webhook(URL).await;
     let (second_id, second_secret) = app.api.create_webhook(URL).await;
@@ -67,7 +67,7 @@ async fn every_endpoint_has_a_secret_of_its_own() {
 }
 
 #[tokio::test]
-async fn repeated_events_are_dropped_and_the_order_is_kept() {
+async fn repeated_events_are_dropped_and_order_is_kept() {
     let app = TestApp::start().await;
     let given = json!({"url": URL, "events": ["b.x", "a", "b.x", "*", "B.x", "a"]});
     let kept = json!(["b.x", "a", "*", "B.x"]);
@@ -85,7 +85,7 @@ async fn repeated_events_are_dropped_and_the_order_is_kept() {
 }
 
 #[tokio::test]
-async fn the_list_is_newest_first_and_shows_no_secrets() {
+async fn list_is_newest_first_without_secrets() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = app_at(&clock).await;
     let empty = app.api.get("").await;
@@ -138,7 +138,7 @@ async fn the_list_is_newest_first_and_shows_no_secrets() {
 }
 
 #[tokio::test]
-async fn an_endpoint_is_shown_as_the_list_shows_it_and_whether_it_was_disabled() {
+async fn get_shows_the_listed_fields_and_the_disabled_reason() {
     let app = TestApp::start().await;
     app.api.create_webhook(URL).await;
     let (id, _) = app.api.create_webhook(URL).await;
@@ -155,7 +155,7 @@ async fn an_endpoint_is_shown_as_the_list_shows_it_and_whether_it_was_disabled()
 }
 
 #[tokio::test]
-async fn an_update_changes_what_it_names_and_nothing_else() {
+async fn updates_change_only_the_given_fields() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = app_at(&clock).await;
     let (id, _) = app.api.create_webhook(URL).await;
@@ -193,7 +193,7 @@ async fn an_update_changes_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_moved_keeps_its_secret() {
+async fn endpoints_keep_their_secret_when_the_url_changes() {
     let app = TestApp::start().await;
     let (old, new) = (
         Receiver::answering(200, "").await,
@@ -209,7 +209,7 @@ async fn an_endpoint_that_moved_keeps_its_secret() {
 }
 
 #[tokio::test]
-async fn a_deleted_endpoint_is_gone_and_the_others_are_not() {
+async fn deletion_removes_only_the_given_endpoint() {
     let app = TestApp::start().await;
     let (kept, _) = app.api.create_webhook(URL).await;
     let (deleted, _) = app.api.create_webhook(URL).await;
@@ -226,7 +226,7 @@ async fn a_deleted_endpoint_is_gone_and_the_others_are_not() {
 }
 
 #[tokio::test]
-async fn a_rotation_answers_the_new_secret_and_nothing_else() {
+async fn rotation_returns_only_the_new_secret() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = app_at(&clock).await;
     let (id, first) = app.api.create_webhook(URL).await;
