@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 use webhook_endpoints::domain::address::AddressPolicy;
 
-/// The IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC
-/// 8190), all entries, with whether each is globally reachable; and multicast,
-/// which has registries of its own.
+/// All entries of the IANA IPv4 and IPv6 Special-Purpose Address Registries
+/// (RFC 6890, RFC 8190), each with whether it is globally reachable; and
+/// multicast, which has its own registries.
 const REGISTRIES: [(&str, &str, bool); 53] = [
     ("0.0.0.0/8", "This network", false),
     ("0.0.0.0/32", "This host on this network", false),
@@ -76,14 +76,14 @@ const REGISTRIES: [(&str, &str, bool); 53] = [
     ("ff00::/8", "Multicast", false),
 ];
 
-/// What the two blocks embed decides about an address in them.
+/// An address in these blocks is judged by the IPv4 address that it embeds.
 const EMBEDDING: [&str; 2] = ["::ffff:0:0/96", "64:ff9b::/96"];
 
 fn permitted(address: IpAddr) -> bool {
     AddressPolicy::PublicOnly.permits(address)
 }
 
-/// First, last and middle address of a block.
+/// The first, last and middle address of a block.
 fn samples(block: IpNet) -> [IpAddr; 3] {
     let middle = match (block.network(), block.broadcast()) {
         (IpAddr::V4(first), IpAddr::V4(last)) => {

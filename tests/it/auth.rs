@@ -1,4 +1,4 @@
-//! Who may call: keys, known and unknown, new and revoked.
+//! Authentication: known and unknown keys, new and revoked ones.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn assert_unauthenticated(answer: &Answer) {
     assert_eq!(answer.headers["www-authenticate"], "Bearer");
 }
 
-/// Lists the app's endpoints with a header.
+/// Lists the app's endpoints, with this header.
 async fn list_with(app: &TestApp, header: &str, value: &str) -> Answer {
     let path = format!("/apps/{}/webhooks", app.app_id);
     answer(app.api.bare(Method::GET, &path).header(header, value)).await
@@ -94,7 +94,7 @@ async fn unknown_keys_are_rejected() {
     ] {
         assert_unauthenticated(&list_with(&app, "authorization", wrong).await);
     }
-    // Neither a query nor bytes that are no text.
+    // Neither in the query, nor as bytes that are not text.
     let path = format!("/apps/{}/webhooks", app.app_id);
     let query = app
         .api
@@ -173,5 +173,5 @@ async fn revoke(app: &TestApp, key: &ApiKey) {
         .revoke_api_key(&key.hash(), now)
         .await
         .unwrap();
-    assert!(revoked, "there is such a key");
+    assert!(revoked, "the key exists");
 }

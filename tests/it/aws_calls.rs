@@ -1,4 +1,4 @@
-//! What each call of the API costs in calls of AWS.
+//! How many AWS calls each API call makes.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use crate::support::calls::{Call, Ids, every_call, every_call_on};
 use crate::support::hand_clock::HandClock;
 use crate::support::{Options, TestApp};
 
-/// What each call costs when its caller is known.
+/// The AWS calls of each API call whose caller's key is cached, by
+/// `operationId`.
 const COSTS: [(&str, &[&str]); 12] = [
     ("createWebhook", &["CreateSecret", "TransactWriteItems"]),
     ("listWebhooks", &["Query"]),
@@ -20,11 +21,11 @@ const COSTS: [(&str, &[&str]); 12] = [
         &["DeleteSecret", "TransactWriteItems", "UpdateItem"],
     ),
     ("rotateSecret", &["GetItem", "PutSecretValue", "UpdateItem"]),
-    // Without reads of the outcome.
+    // A ping that waits also polls for its outcome.
     ("testPing", &["GetItem", "PutItem", "SendMessage"]),
-    // The first time; from then on the endpoint is known too.
+    // The first time. After that the endpoint is cached.
     ("listDeliveries", &["GetItem", "Query"]),
-    // The payload is a stored event's.
+    // The second read is of the event's payload, which a ping does not have.
     ("getDelivery", &["BatchGetItem", "GetItem"]),
     (
         "resendDelivery",
@@ -37,11 +38,11 @@ const COSTS: [(&str, &[&str]); 12] = [
 
 fn cost_of(call: &Call) -> &'static [&'static str] {
     let found = COSTS.iter().find(|(name, _)| *name == call.name);
-    let (_, cost) = found.unwrap_or_else(|| panic!("what does {} cost?", call.name));
+    let (_, cost) = found.unwrap_or_else(|| panic!("COSTS lacks {}", call.name));
     cost
 }
 
-/// A service in which nothing but the API makes calls.
+/// A service without a poller, so that only the API makes AWS calls.
 async fn quiet_app(api_key_cache: Duration) -> TestApp {
     let mut options = Options {
         polling: false,
@@ -51,20 +52,21 @@ async fn quiet_app(api_key_cache: Duration) -> TestApp {
     TestApp::start_with(options).await
 }
 
-/// Asserts what every call costs, of a caller who is known or not.
+/// Asserts the AWS calls of every API call, for a caller whose key is cached or
+/// not.
 async fn assert_costs(app: &TestApp, known: bool) {
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let ids = Ids::with_delivery(app, &id).await;
     app.aws.wire.take();
     let calls = every_call(&ids);
-    assert_eq!(calls.len(), COSTS.len(), "a cost of no call");
+    assert_eq!(calls.len(), COSTS.len(), "COSTS has an unknown operation");
     for call in calls {
         let (name, cost) = (call.name, cost_of(&call));
         let answer = app.api.call(&call).await;
         assert!(answer.status.is_success(), "{name}: {answer:?}");
         let mut expected = match (known, name) {
             (true, _) => cost.to_vec(),
-            // The key with the endpoint.
+            // One read gets both the key and the endpoint.
             (false, "listDeliveries") => vec!["BatchGetItem", "Query"],
             (false, _) => [&["GetItem"], cost].concat(),
         };

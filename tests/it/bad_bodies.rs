@@ -1,4 +1,4 @@
-//! Bodies that are refused: every fault is named, and nothing is changed.
+//! Invalid bodies: every error is reported, and nothing changes.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::support::{Options, TestApp};
 
 const URL: &str = "https://example.com/hook";
 
-/// A service as a deployment has it, with an endpoint.
+/// A service with a deployment's address policy, and an endpoint.
 struct Registered {
     app: TestApp,
     path: String,
@@ -30,19 +30,19 @@ impl Registered {
         }
     }
 
-    /// Asserts that a creation is refused because of these fields.
+    /// Asserts that creating is rejected because of these fields.
     async fn must_refuse_create(&self, body: &Value, fields: &[&str]) {
         let refused = self.app.api.post_json("", body).await;
         self.must_have_done_nothing(&refused, body, fields);
     }
 
-    /// Asserts that an update is refused because of these fields.
+    /// Asserts that updating is rejected because of these fields.
     async fn must_refuse_update(&self, body: &Value, fields: &[&str]) {
         let refused = self.app.api.put_json(&self.path, body).await;
         self.must_have_done_nothing(&refused, body, fields);
     }
 
-    /// The key is remembered, so a refused body costs no call at all.
+    /// The key is cached, so a rejected body makes no AWS call at all.
     fn must_have_done_nothing(
         &self,
         refused: &crate::support::Answer,
@@ -212,7 +212,7 @@ async fn missing_fields_are_named() {
     registered
         .must_refuse_create(&json!({"events": ["*"]}), &["url"])
         .await;
-    // An update needs any one of its fields.
+    // An update needs at least one field.
     registered.must_refuse_update(&json!({}), &["body"]).await;
     registered.must_be_unchanged().await;
 }

@@ -1,4 +1,4 @@
-//! Requests that are refused before their body counts: size, type, path.
+//! Requests that are rejected before their body is read: size, type, path.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -9,7 +9,7 @@ use crate::support::{TestApp, answer};
 
 const LARGEST: usize = 64 * 1024;
 
-/// A good body for creating an endpoint, in this many bytes.
+/// A valid body for creating an endpoint, of this many bytes.
 fn body_of(bytes: usize) -> String {
     let body = json!({"url": "https://example.com/hook", "events": ["*"]}).to_string();
     let padding = " ".repeat(bytes - body.len());
@@ -97,16 +97,16 @@ async fn malformed_ids_are_named() {
         }
         let key = app.key.expose();
         let path = format!("/apps/{wrong}/webhooks");
-        for (path, faults) in [
+        for (path, invalid) in [
             (path.clone(), vec!["appId"]),
             (format!("{path}/{id}"), vec!["appId"]),
             (format!("{path}/{wrong}"), vec!["appId", "webhookId"]),
         ] {
             let request = app.api.bare(Method::GET, &path).header("x-api-key", key);
-            answer(request).await.must_be_invalid(&faults);
+            answer(request).await.must_be_invalid(&invalid);
         }
     }
-    // Bytes that are no text name no field of their own.
+    // Bytes that are not text can't be assigned to a field.
     answer(app.api.request(Method::GET, "/%FF"))
         .await
         .must_be_invalid(&["path"]);
@@ -115,7 +115,7 @@ async fn malformed_ids_are_named() {
 #[tokio::test]
 async fn missing_endpoints_are_not_found() {
     let app = TestApp::start().await;
-    // An app's id names no endpoint either.
+    // An app's id is not an endpoint's either.
     for endpoint in [EndpointId::new().to_string(), app.app_id.to_string()] {
         let ids = Ids {
             endpoint,

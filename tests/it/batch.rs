@@ -1,4 +1,4 @@
-//! Batches of the delivery queue, as the delivery function gets them.
+//! Batches of queue messages, as the delivery function receives them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,7 +69,7 @@ async fn only_failed_messages_are_returned() {
     let (cold, _) = app.api.create_webhook(&receiver.url).await;
     app.queue.must_deliver(&ping_of(&app, &warm)).await;
 
-    // The secret of one of the two is in the cache.
+    // One of the two secrets is cached.
     app.aws.wire.break_calls(&["GetSecretValue"], Fault::Before);
     let (delivered, failed) = (ping_of(&app, &warm), ping_of(&app, &cold));
     let back = app
@@ -151,7 +151,10 @@ struct FirstPanics(AtomicBool, Arc<Names>);
 
 impl Resolve for FirstPanics {
     fn resolve(&self, name: Name) -> Resolving {
-        assert!(!self.0.swap(false, Ordering::SeqCst), "a panic of the test");
+        assert!(
+            !self.0.swap(false, Ordering::SeqCst),
+            "the resolver panics once"
+        );
         self.1.resolve(name)
     }
 }
@@ -171,7 +174,7 @@ async fn panics_fail_one_message_and_not_the_batch() {
     let batch = [0, 1].map(|index: usize| message(Some(&names[index]), body(&pings[index])));
     let back = app.queue.handle(batch).await.unwrap();
 
-    // One of the two, whichever asked first.
+    // Which of the two panics depends on which resolves its name first.
     assert_eq!(back.len(), 1);
     let delivered = receiver.must_receive_one().header("webhook-id").to_owned();
     assert_ne!(back[0], delivered);
@@ -197,7 +200,7 @@ async fn repeated_messages_are_not_sent_again() {
 #[tokio::test]
 async fn messages_handled_twice_concurrently_are_recorded_once() {
     let app = TestApp::start_with(Options::idle()).await;
-    // Nobody gets an answer before both have asked.
+    // Neither gets a response before both have sent a request.
     let both = Arc::new(Barrier::new(2));
     let url = raw_receiver(move |mut stream| {
         let both = Arc::clone(&both);
@@ -295,7 +298,7 @@ async fn pings_fail_if_their_endpoint_was_deleted_meanwhile() {
     assert_eq!(app.queue.handle(queued).await, Ok(NOTHING));
 
     assert_eq!(receiver.received().len(), 0);
-    // The history went with the endpoint, as far as the API is concerned.
+    // To the API, the history was deleted with the endpoint.
     let history = app.api.get(&format!("/{id}/deliveries")).await;
     history.must_fail_with(404, "NOT_FOUND");
     let delivery_id = ping.data()["deliveryId"].as_str().unwrap();

@@ -1,4 +1,4 @@
-//! What changes between two attempts counts from the next one.
+//! Changes between two attempts apply from the next attempt on.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::support::{Options, TestApp};
 
 const HOUR: i64 = 60 * 60 * 1000;
 
-/// A delivery whose first attempt failed, and whose second waits in the table.
+/// A delivery whose first attempt failed and whose second waits in the table.
 struct Failed {
     app: TestApp,
     clock: HandClock,
@@ -42,7 +42,7 @@ impl Failed {
         }
     }
 
-    /// Lets the second attempt become due, and makes it.
+    /// Makes the second attempt, once it is due.
     async fn go_on(&self) {
         self.clock.advance_millis(2 * HOUR);
         let due = self.app.queue.sweep().await;
@@ -112,7 +112,7 @@ async fn deliveries_to_deactivated_endpoints_fail_with_that_reason() {
         .await;
     assert_eq!(full["error"], Abandoned::EndpointInactive.to_string());
     assert_eq!(full["attemptLog"].as_array().unwrap().len(), 1);
-    // It has ended: nothing comes of it when the endpoint is active again.
+    // The delivery has ended: reactivating the endpoint does not resume it.
     failed.change(&json!({"active": true})).await;
     failed.clock.advance_millis(48 * HOUR);
     assert_eq!(failed.app.queue.sweep().await, []);
@@ -144,7 +144,7 @@ async fn first_attempts_at_deactivated_endpoints_are_not_made() {
     assert_eq!(full["attemptLog"], json!([]));
     assert_eq!(full["error"], Abandoned::EndpointInactive.to_string());
     assert_eq!(full["payload"]["data"], json!({"n": 1}));
-    // A message that comes again changes nothing.
+    // A repeated message changes nothing.
     app.queue.must_attempt(&task).await;
     app.queue.must_attempt(&next(&task)).await;
     assert_eq!(app.api.delivery(&id, task.delivery_id).await, full);

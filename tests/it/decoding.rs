@@ -1,5 +1,5 @@
-//! Events of API Gateway and of the queue, of every shape: whatever a client can
-//! put into one gets an answer in the envelope, and the rest is refused.
+//! Arbitrary events of API Gateway and the queue: whatever a client can put
+//! into one gets an answer in the envelope, and anything else is rejected.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -42,7 +42,7 @@ impl Direct {
         }
     }
 
-    /// What the function does with an event once it is decoded: an answer in
+    /// Handles a decoded event as the function does, and requires an answer in
     /// the envelope.
     fn must_answer(&self, request: lambda_http::Request) -> Result<(), TestCaseError> {
         self.runtime.block_on(async {
@@ -63,7 +63,7 @@ impl Direct {
     }
 }
 
-/// The request that the function makes of an event.
+/// The request that lambda_http decodes from an event.
 fn request(event: &Value) -> lambda_http::Request {
     let decoded = serde_json::from_str(&event.to_string()).unwrap();
     with_encoded_query(decoded).into()
@@ -81,7 +81,7 @@ fn run<S: Strategy>(
     }
 }
 
-/// A path as API Gateway tells it, decoded.
+/// A path as API Gateway passes it, decoded.
 fn path() -> impl Strategy<Value = String> {
     let segment = prop_oneof![
         Just("apps".to_owned()),
@@ -93,7 +93,7 @@ fn path() -> impl Strategy<Value = String> {
     proptest::collection::vec(segment, 0..6).prop_map(|segments| format!("/{}", segments.join("/")))
 }
 
-/// What a client can choose: path, query, headers, body.
+/// What a client controls: path, query, headers, body.
 fn client() -> impl Strategy<Value = (String, String, String, String, String, bool)> {
     (
         path(),
@@ -154,7 +154,7 @@ fn every_request_through_a_rest_api_is_answered() {
     );
 }
 
-/// Something in the place of something else.
+/// A value of any type, to replace another one.
 fn odd() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -168,7 +168,7 @@ fn odd() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Replaces the `position`-th part of a document, counted from the inside.
+/// Replaces the `position`-th part of a document, counted from the innermost.
 fn replace(document: &mut Value, position: &mut usize, with: &Value) {
     let parts: Vec<&mut Value> = match document {
         Value::Object(fields) => fields.values_mut().collect(),
@@ -206,8 +206,8 @@ fn malformed_events_are_rejected_or_answered() {
             let Ok(decoded) = serde_json::from_str::<LambdaRequest>(&event) else {
                 return Ok(());
             };
-            // lambda_http panics at a host or a base64 that API Gateway never
-            // sends; the runtime takes that for a refusal.
+            // lambda_http panics on hosts and base64 that API Gateway never
+            // sends. The runtime treats a panic as a rejection.
             let request = catch_unwind(AssertUnwindSafe(|| {
                 lambda_http::Request::from(with_encoded_query(decoded))
             }));
@@ -236,7 +236,7 @@ fn malformed_batches_are_rejected_or_handled() {
             let Ok(decoded) = serde_json::from_value(event) else {
                 continue;
             };
-            // All of it comes back, or nothing does.
+            // The batch either fails as a whole or is handled.
             let handling = handle_batch(&direct.app.deliverer, decoded);
             if let Ok(response) = direct.runtime.block_on(handling) {
                 prop_assert!(response.batch_item_failures.len() <= 1);

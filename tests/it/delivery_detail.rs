@@ -12,7 +12,7 @@ use crate::support::queue::next;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, fields};
 
-/// Sorted.
+/// The fields of the answer, sorted.
 const FIELDS: [&str; 12] = [
     "attemptLog",
     "attempts",
@@ -86,7 +86,7 @@ async fn deliveries_show_their_payload_and_every_attempt() {
         ],
     });
     assert_eq!(shown, expected);
-    // What the list shows of it is the same.
+    // The list shows the same values.
     let item = app.api.must_have_one_delivery(&id).await;
     for field in fields(&item) {
         assert_eq!(item[field], shown[field], "{field}");
@@ -117,7 +117,7 @@ async fn attempts_without_a_response_show_the_reason() {
     assert_eq!(attempt["responseStatus"], Value::Null);
     assert_eq!(attempt["responseBody"], Value::Null);
     assert_eq!(attempt["error"], Failure::Connect.to_string());
-    // The delivery itself has not ended.
+    // The attempt failed, but the delivery is still pending.
     assert_eq!(shown["error"], Value::Null);
 }
 
@@ -181,7 +181,7 @@ async fn deliveries_the_caller_cannot_see_are_not_found() {
         let resent = app.api.post(&format!("{path}/resend")).await;
         resent.must_fail_with(404, "NOT_FOUND");
     }
-    // Another app's caller does not even learn that it exists.
+    // A caller of another app does not even learn that it exists.
     let (other_app, key) = app.other_app().await;
     for app_id in [app.app_id, other_app] {
         let path = format!("/apps/{app_id}/webhooks/{id}/deliveries/{delivery}");
@@ -194,7 +194,7 @@ async fn deliveries_the_caller_cannot_see_are_not_found() {
     let path = format!("/{id}/deliveries/{delivery}");
     clock.advance(app.deliverer.retention - Duration::from_secs(1));
     assert!(app.api.get(&path).await.status.is_success());
-    // Still in the table.
+    // Expired, but DynamoDB has not removed it yet.
     clock.advance(Duration::from_secs(1));
     app.api.get(&path).await.must_fail_with(404, "NOT_FOUND");
     let resent = app.api.post(&format!("{path}/resend")).await;

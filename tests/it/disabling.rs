@@ -1,4 +1,4 @@
-//! Endpoints that the service disables, and the figures that tell of it.
+//! Endpoints that the service disables, and the metrics about them.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -18,7 +18,7 @@ use crate::support::{Options, TestApp, fields};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A service, its clock, and an endpoint of this receiver.
+/// A service, its clock, and an endpoint with this URL.
 async fn start(url: &str) -> (TestApp, HandClock, String) {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
@@ -30,7 +30,7 @@ async fn endpoint(app: &TestApp, id: &str) -> Value {
     app.api.get(&format!("/{id}")).await.data().clone()
 }
 
-/// Whether an endpoint is active, and why not.
+/// Whether an endpoint is active, and its disabled reason.
 async fn state(app: &TestApp, id: &str) -> (bool, Value) {
     let endpoint = endpoint(app, id).await;
     let active = endpoint["active"].as_bool().unwrap();
@@ -161,7 +161,7 @@ async fn activation_clears_disabled_reason_and_failing_since() {
     deliver(&app).await;
     clock.advance(5 * DAY);
     deliver(&app).await;
-    // A change of something else keeps it.
+    // Changing another field keeps it.
     let path = format!("/{id}");
     app.api
         .put_json(&path, &json!({"events": ["invoice.*"]}))
@@ -173,7 +173,7 @@ async fn activation_clears_disabled_reason_and_failing_since() {
     assert_eq!(active["active"], true);
     assert_eq!(active["disabledReason"], Value::Null);
     assert_eq!(active["disabledAt"], Value::Null);
-    // One more failure is the first of five days, and not the last.
+    // Five more days start with this failure.
     deliver(&app).await;
     assert_eq!(state(&app, &id).await, (true, Value::Null));
     status.store(410, Ordering::SeqCst);
@@ -188,9 +188,9 @@ async fn health_updates_cost_writes_only_on_transitions() {
     status.store(200, Ordering::SeqCst);
     deliver(&app).await;
     for (answer, cost) in [
-        // As before.
+        // The endpoint stays healthy.
         (200, &["BatchGetItem", "UpdateItem"][..]),
-        // It begins to fail.
+        // The endpoint starts to fail.
         (
             500,
             &[
@@ -201,7 +201,7 @@ async fn health_updates_cost_writes_only_on_transitions() {
             ],
         ),
         (500, &["BatchGetItem", "SendMessageBatch", "UpdateItem"]),
-        // It works again.
+        // The endpoint recovers.
         (200, &["BatchGetItem", "UpdateItem", "UpdateItem"]),
         (200, &["BatchGetItem", "UpdateItem"]),
         (410, &["BatchGetItem", "UpdateItem", "UpdateItem"]),
@@ -246,8 +246,8 @@ fn deliverer_with_metrics(app: &TestApp, clock: &HandClock) -> Arc<Deliverer> {
     })
 }
 
-/// Asserts that a line is in CloudWatch's embedded metric format: each metric
-/// and each dimension that it declares is a member of it.
+/// Asserts that a line is in CloudWatch's embedded metric format: it contains
+/// each metric and each dimension that it declares.
 fn assert_embedded_metrics(line: &Value) {
     let declared = &line["_aws"];
     assert!(declared["Timestamp"].is_i64(), "{line}");

@@ -1,4 +1,5 @@
-//! Which receivers are connected to: names, addresses, certificates, proxies.
+//! Which receivers the service connects to: names, addresses, certificates,
+//! proxies.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -33,10 +34,10 @@ async fn names_with_a_refused_address_are_not_connected_to() {
     let receiver = Receiver::answering(200, "").await;
     for addresses in [
         [REFUSED].as_slice(),
-        // One refused address is enough, wherever it stands.
+        // One refused address is enough, in any position.
         &[LOOPBACK, REFUSED],
         &[REFUSED, LOOPBACK],
-        // The same address in a coat of IPv6.
+        // The same address, mapped into IPv6.
         &["::ffff:0.0.0.0"],
     ] {
         let app = TestApp::start_with(Options::resolving(Names::always(addresses))).await;
@@ -50,7 +51,7 @@ async fn names_with_a_refused_address_are_not_connected_to() {
 async fn names_that_change_to_a_refused_address_are_refused() {
     let names = Names::in_turn(&[&[LOOPBACK], &[REFUSED]]);
     let app = TestApp::start_with(Options::resolving(Arc::clone(&names) as _)).await;
-    // A connection that is kept would need no second look at the name.
+    // A kept-alive connection would not resolve the name again.
     let receiver = Receiver::responding(|_| [("connection", "close")].into_response()).await;
     let (id, _) = app.api.create_webhook(&receiver.url_as(NAME)).await;
     assert_answered(&app.api.ping(&id).await, 200, "");
@@ -93,8 +94,8 @@ async fn names_without_an_address_are_dns_failures() {
 #[tokio::test]
 async fn names_the_system_cannot_resolve_are_dns_failures() {
     let app = TestApp::start().await;
-    // A label has at most 63 letters (RFC 1035, 2.3.4): there is no query for
-    // this name, so that nothing leaves the machine.
+    // A label has at most 63 letters (RFC 1035, 2.3.4), so this name is never
+    // queried and nothing leaves the machine.
     let url = format!("http://{}.invalid/", "x".repeat(64));
     assert_failed(&ping_url(&app, &url).await, Failure::Dns);
 }
@@ -155,11 +156,11 @@ async fn unanswered_tls_handshakes_are_timeouts() {
     assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
 }
 
-/// Runs another test of this binary in a process of its own, because the
-/// environment belongs to a process.
+/// Runs another test of this binary in its own process, because environment
+/// variables are per process.
 #[test]
 fn proxies_in_the_environment_are_ignored() {
-    // Port 1 of the own machine: nobody listens, so a proxied ping fails.
+    // Nobody listens on port 1, so a proxied ping would fail.
     let proxy = "http://127.0.0.1:1";
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "ping::pings_arrive_signed_and_are_recorded"]);

@@ -1,5 +1,5 @@
-//! The sample events, through the very binaries that are deployed, each behind
-//! a stand-in for Lambda's runtime API.
+//! The sample events, handled by the deployed binaries themselves. Each runs
+//! against a stand-in for Lambda's runtime API.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -23,14 +23,14 @@ use webhook_endpoints::domain::id::{AppId, EndpointId, EventId};
 use crate::support::fields;
 use crate::support::receiver::Receiver;
 
-/// The event of sqs-event.json: it has the id of its message.
+/// The event of sqs-event.json. Its id is that of its message.
 const EVENT: &str = "6a7e8feb-b491-4cf7-a9f1-bf3703467718";
 
-/// Batches of the delivery queue.
+/// Batches of queue messages.
 const SQS_EVENTS: [&str; 3] = ["sqs-event.json", "sqs-sweep.json", "sqs-test-ping.json"];
 
-/// The events of the API with the status that each is answered with. The order
-/// is one in which each finds what it needs.
+/// The API's events, each with the expected status. They run in this order, so
+/// that each finds what it needs.
 const HTTP_EVENTS: [(&str, u16); 13] = [
     ("create-webhook.json", 201),
     ("create-webhook-rest.json", 201),
@@ -164,12 +164,12 @@ async fn answer(
         .await
         .remove(&id)
         .expect("find the invocation");
-    // The test may have given up.
+    // The test may no longer wait for it.
     let _ = answer.send(body.map(parse).map_err(parse));
 }
 
-/// In the place of Lambda's poller: hands messages to the function, without
-/// deleting them.
+/// Stands in for Lambda's poller: passes messages to the function, but does not
+/// delete them.
 async fn deliver_messages(clients: Clients, queue_url: String, deliver: Function) {
     loop {
         let received = clients.sqs.receive_message().queue_url(&queue_url);
@@ -230,7 +230,7 @@ async fn every_sample_event_is_handled_by_its_function() {
         let outcome = deliver.invoke(event(name)).await;
         assert_eq!(outcome, json!({ "batchItemFailures": [] }), "{name}");
     }
-    // The event was accepted when its message says, which is long ago.
+    // The event's time is that of its message, which is long ago.
     let accepted = "2026-01-01T00:00:00Z".parse().unwrap();
     let payload = table
         .event_payload(app_id, EventId::parse(EVENT).unwrap(), accepted)
@@ -260,7 +260,7 @@ async fn every_sample_event_is_handled_by_its_function() {
         let body: Value = body.map_or(Value::Null, |body| serde_json::from_str(body).unwrap());
         answers.insert(name, body["data"].clone());
     }
-    // Each reached its own handler.
+    // Each event reached its own handler.
     for name in ["create-webhook.json", "create-webhook-rest.json"] {
         assert!(answers[name]["secret"].is_string(), "{answers:?}");
         assert_eq!(answers[name]["url"], "https://example.com/webhooks");

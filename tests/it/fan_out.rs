@@ -1,4 +1,4 @@
-//! From one event to a delivery for each endpoint that subscribes to it.
+//! Fan-out: from one event to a delivery per subscribed endpoint.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::support::receiver::{Receiver, gated_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, eventually};
 
-/// An event message as the documentation has it.
+/// An event message as the documentation describes it.
 fn event(app: &TestApp, more: Value) -> Value {
     let mut event = json!({
         "kind": "event",
@@ -63,7 +63,7 @@ async fn events_go_to_every_active_subscribed_endpoint() {
     for task in &tasks {
         app.queue.must_attempt(task).await;
     }
-    // One event, so one webhook-id, whoever it goes to.
+    // There is one event, so every receiver gets the same webhook-id.
     let received = receiver.received();
     assert_eq!(received.len(), expected.len());
     for request in &received {
@@ -159,7 +159,7 @@ async fn interrupted_fan_outs_are_completed_by_the_repeated_message() {
     }
     app.api.published("invoice.paid").await;
     let event = app.queue.all_queued().await;
-    // One of the three batches fails for good, whatever the SDK tries.
+    // One of the three batches fails for good, also on the SDK's retries.
     let mut batches = 0;
     app.aws.wire.disturb(move |call| {
         batches += u32::from(call == "SendMessageBatch");
@@ -271,7 +271,7 @@ async fn other_services_can_put_events_on_the_queue() {
         let expected =
             format!(r#"{{"type":"invoice.paid","timestamp":"{timestamp}","data":{{"n":1}}}}"#);
         assert_eq!(String::from_utf8_lossy(&request.body), expected);
-        // The delivery is as old as its message.
+        // The delivery is dated by its message.
         let newest = app.api.deliveries(&id).await.remove(0);
         assert_eq!(newest["createdAt"], "2026-01-01T00:00:00.123Z");
     }

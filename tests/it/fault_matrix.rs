@@ -1,6 +1,6 @@
-//! Every AWS call of every management call, failing before and after it took
-//! effect, once and for as long as the request lasts. Whatever fails, the caller
-//! gets a clear answer and can go on from it, and what is left is cleaned up.
+//! Every AWS call of the management calls fails: before or after it takes
+//! effect, once or until the request ends. Whatever fails, the caller gets a
+//! clear answer and can continue from it, and leftovers are cleaned up.
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -142,7 +142,7 @@ async fn deletion_succeeds_or_can_be_retried() {
                 .await
                 .must_fail_with(404, "NOT_FOUND");
             assert!(stage.app.aws.secret_names().await.is_empty());
-            // No cleanup is needed.
+            // Consistent even without the cleanup.
             stage.must_be_consistent().await;
         })
         .await;

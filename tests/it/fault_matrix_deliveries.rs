@@ -1,6 +1,6 @@
-//! Every AWS call on the way of an event, failing before and after it took
-//! effect, once and for as long as the request or the batch lasts. Whatever
-//! fails, what was accepted arrives, and no delivery is pending for ever.
+//! Every AWS call on an event's path fails: before or after it takes effect,
+//! once or until the request or batch ends. Whatever fails, accepted events
+//! arrive, and no delivery stays pending.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::support::{Answer, answer};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Takes an accepted request for what has to arrive; its data. One that was not
-/// accepted is made again.
+/// Returns the data of an accepted request. If the first answer is not a
+/// success, `again` retries it.
 async fn accepted(first: Answer, again: impl Future<Output = Answer>) -> Value {
     let accepted = if succeeded(&first) {
         first
@@ -37,12 +37,12 @@ impl Stage {
         endpoint.data()["disabledReason"].clone()
     }
 
-    /// Handles what is on the queue, with the faults of the case.
+    /// Handles the queued messages, with the faults of the case.
     async fn handle_disturbed(&self) {
         assert!(self.disturbed(self.handle_queued()).await, "nothing queued");
     }
 
-    /// Publishes an event, and has it on the queue as one attempt.
+    /// Publishes an event and fans it out, so that its first attempt is queued.
     async fn publish_and_fan_out(&self) -> String {
         let id = self.publish().await;
         self.handle_queued().await;
@@ -149,7 +149,7 @@ async fn accepted_events_reach_every_endpoint_despite_any_fault() {
     let matrix = Matrix::of("fan-out");
     matrix
         .run(async |stage| {
-            // More than the queue takes at once.
+            // More than fit into one `SendMessageBatch`.
             let mut ids = vec![stage.id.clone()];
             for _ in 0..10 {
                 ids.push(stage.app.api.create_webhook(&stage.receiver.url).await.0);
@@ -237,7 +237,8 @@ async fn failed_attempts_are_retried_from_the_table() {
         .await;
 }
 
-/// A stage whose endpoint fails since a day, with a second attempt due now.
+/// Prepares an endpoint that has been failing for a day, and a delivery whose
+/// second attempt is due now.
 async fn due(stage: &Stage, after: Duration) {
     stage.answer_with(500);
     stage.publish_and_fan_out().await;
@@ -369,7 +370,7 @@ async fn resend_is_accepted_or_can_be_retried() {
         .await;
 }
 
-/// Writes three failed deliveries, and asks to recover them as `ask` does.
+/// Writes three failed deliveries, and asks to recover them.
 async fn recover(stage: &Stage, disturbed: bool) {
     let before = stage.clock.now() - Duration::from_secs(60 * 60);
     let failed = stage

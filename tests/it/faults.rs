@@ -1,5 +1,5 @@
-//! Calls whose AWS calls fail. The SDK tries each call three times, so a fault
-//! that shows has to last.
+//! API calls while AWS calls fail. The SDK tries each AWS call three times, so
+//! a fault is only visible if it persists.
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
@@ -21,7 +21,7 @@ const TABLE: &[&str] = &[
     "UpdateItem",
 ];
 
-/// Asserts a 503 that tells when to come back, and nothing of the inside.
+/// Asserts a 503 that says when to retry, and nothing about the internals.
 #[track_caller]
 fn assert_unavailable(answer: &Answer) {
     answer.must_fail_with(503, "UNAVAILABLE");
@@ -75,7 +75,7 @@ impl Pinged {
             .await
     }
 
-    /// Whether a ping of now is signed with this secret.
+    /// Whether a ping is now signed with this secret.
     async fn signs_with(&self, secret: &str) -> bool {
         let ping = self.app.api.ping(&self.id).await;
         assert_eq!(ping["success"], true, "{ping:?}");
@@ -98,7 +98,7 @@ async fn calls_are_unavailable_while_the_table_is() {
     let answers = join_all(calls.iter().map(|call| app.api.call(call))).await;
     for (call, answer) in calls.iter().zip(&answers) {
         match call.name {
-            // It needs the queue alone.
+            // Publishing needs only the queue.
             "publishEvent" => assert_eq!(answer.status, StatusCode::ACCEPTED),
             _ => assert_unavailable(answer),
         }
@@ -157,7 +157,7 @@ async fn endpoints_created_without_an_answer_can_be_used_and_deleted() {
     assert_unavailable(&app.api.post_json("", &body).await);
     app.aws.wire.mend();
 
-    // Nobody knows its secret, but its owner finds it and can rotate.
+    // Nobody knows its secret, but its owner can list it and rotate the secret.
     let ids = app.api.listed_ids().await;
     assert_eq!(ids.len(), 1);
     let secret = secret_of(&app.api.post(&format!("/{}/rotate-secret", ids[0])).await);
@@ -284,7 +284,7 @@ async fn aws_refusals_are_internal_errors_without_their_cause() {
     }
 }
 
-/// Another transaction is in the way.
+/// The answer when another transaction is in progress.
 const CONFLICT: Fault = Fault::Refused(
     r#"{
         "__type": "TransactionCanceledException",
@@ -308,8 +308,8 @@ async fn creation_retries_after_a_transaction_conflict() {
 async fn creation_that_conflicts_with_itself_keeps_its_place_and_secret() {
     let stage = Stage::start(Faults::default(), false, "1200").await;
     stage.fill(99).await;
-    // The first try takes effect without an answer, the second one meets it, and
-    // the third one finds the app full.
+    // The first try takes effect but its answer is lost, the second conflicts
+    // with the first, and the third finds the app full.
     let mut left = vec![CONFLICT, Fault::After];
     stage
         .app

@@ -1,4 +1,4 @@
-//! The delivery history: what it shows, and what it refuses.
+//! The delivery history: what it shows, and what it rejects.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::queue::endpoint_id;
 use crate::support::seeds::{Seed, answered};
 use crate::support::{Options, TestApp, answer, fields};
 
-/// An endpoint that nothing is sent to.
+/// The URL of an endpoint that nothing is sent to.
 const NOWHERE: &str = "https://receiver.example.com/";
 
 async fn start() -> (TestApp, String) {
@@ -45,7 +45,7 @@ async fn deliveries_are_listed_newest_first_with_all_fields() {
     let delivered = app.aws.seed_at(endpoint, Seed::Delivered, now).await;
     let failed = app.aws.seed_at(endpoint, Seed::Failed, now).await;
     let pending = app.aws.seed_at(endpoint, Seed::Pending, now).await;
-    // Refused twice, to be tried again.
+    // Rejected by the receiver twice, with a retry scheduled.
     let event = EventType::parse("invoice.paid").unwrap();
     let retried = app.aws.task_at(endpoint, event, now);
     let attempt = Attempt {
@@ -112,7 +112,7 @@ async fn deliveries_that_succeed_have_no_next_retry() {
     assert_eq!(delivered[0]["nextRetryAt"], Value::Null);
     assert_eq!(delivered[0]["responseStatus"], 200);
     assert_eq!(delivered[0]["attempts"], 2);
-    // It left the list of those that are pending.
+    // It is no longer listed as pending.
     assert_eq!(app.api.page(&id, "status=pending").await, (vec![], None));
     assert_eq!(app.api.page(&id, "status=delivered").await.0, delivered);
 }
@@ -237,7 +237,8 @@ async fn cursors_work_only_unchanged_and_for_their_own_list() {
     let of_pending = app.api.page(&id, "limit=1&status=PENDING").await.1.unwrap();
     let of_other = app.api.page(&other, "limit=1").await.1.unwrap();
 
-    // They work where they belong; the limit may change, and the spelling.
+    // Cursors work for their own list. The limit and the spelling of the
+    // filters may change.
     for query in [
         format!("limit=100&cursor={of_all}"),
         format!("limit=100&status=pending&cursor={of_pending}"),
@@ -344,7 +345,7 @@ async fn invalid_filters_are_not_reported_as_invalid_cursors() {
     }
 }
 
-/// Deletes an endpoint as another instance of the API does.
+/// Deletes an endpoint as another instance of the API would.
 async fn delete_elsewhere(app: &TestApp, id: &str) {
     let now = "2026-01-31T09:30:00Z".parse().unwrap();
     let marked = app
@@ -352,7 +353,7 @@ async fn delete_elsewhere(app: &TestApp, id: &str) {
         .table()
         .mark_endpoint_deleted(app.app_id, endpoint_id(id), now)
         .await;
-    assert!(marked.unwrap(), "there is such an endpoint");
+    assert!(marked.unwrap(), "the endpoint exists");
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! The history by event and by time, alone and together with the rest.
+//! The history filtered by event and time, alone and combined with the other
+//! filters.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::support::{Options, TestApp};
 const START: &str = "2026-01-31T09:30:00.000Z";
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A delivery that was written down.
+/// A seeded delivery.
 struct Seeded {
     id: String,
     event: &'static str,
@@ -25,7 +26,7 @@ fn time(minute: u32) -> String {
     format!("{:.3}", start + minute * MINUTE)
 }
 
-/// A delivery a minute, oldest first.
+/// One delivery a minute, oldest first.
 async fn start() -> (TestApp, String, Vec<Seeded>) {
     let clock = HandClock::at(START);
     let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
@@ -35,7 +36,7 @@ async fn start() -> (TestApp, String, Vec<Seeded>) {
         .await;
     let mut seeded = Vec::new();
     for minute in 0..40 {
-        // No rhythm that the two could have in common.
+        // The two periods have no common divisor.
         let event = ["invoice.paid", "invoice.sent", "a"][minute as usize % 3];
         let status = ["DELIVERED", "FAILED"][usize::from(minute % 7 < 3)];
         let answer = if status == "FAILED" { 500 } else { 200 };
@@ -54,7 +55,7 @@ async fn start() -> (TestApp, String, Vec<Seeded>) {
     (app, id, seeded)
 }
 
-/// Asserts what a filter shows, whatever the size of the pages.
+/// Asserts what a filter shows, for any page size.
 async fn assert_shows(
     (app, id): (&TestApp, &str),
     filter: &str,
@@ -82,7 +83,7 @@ async fn histories_are_filtered_by_event_time_and_status() {
         s.event == "invoice.paid"
     })
     .await;
-    // It takes a type and no pattern, and a type as a whole.
+    // The filter takes a whole type, not a pattern or a prefix.
     assert_shows(at, "event=invoice", &seeded, |_| false).await;
     assert_shows(at, &format!("since={since}"), &seeded, |s| s.minute >= 10).await;
     assert_shows(at, &format!("until={until}"), &seeded, |s| s.minute < 25).await;
@@ -101,7 +102,7 @@ async fn histories_are_filtered_by_event_time_and_status() {
         in_span(s) && s.event == "a" && s.status == "FAILED"
     })
     .await;
-    // Nothing is in a span that ends before it begins, or at once.
+    // A range that ends before or when it begins is empty.
     for (since, until) in [(25, 10), (10, 10)] {
         let span = format!("since={}&until={}", time(since), time(until));
         assert_shows(at, &span, &seeded, |_| false).await;
@@ -156,7 +157,7 @@ async fn cursors_are_bound_to_event_and_time_filters() {
 #[tokio::test]
 async fn invalid_filters_are_rejected() {
     let (app, id, _) = start().await;
-    for (query, faults) in [
+    for (query, invalid) in [
         ("event=", &["event"][..]),
         ("event=invoice.*", &["event"]),
         ("event=a%20b", &["event"]),
@@ -172,7 +173,7 @@ async fn invalid_filters_are_rejected() {
         ),
     ] {
         let refused = app.api.get(&format!("/{id}/deliveries?{query}")).await;
-        refused.must_be_invalid(faults);
+        refused.must_be_invalid(invalid);
     }
 }
 

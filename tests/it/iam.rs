@@ -1,11 +1,11 @@
-//! The roles of `template.yaml` against what the functions call: a role grants
-//! an action on a resource if, and only if, its function uses it.
+//! Compares the roles of `template.yaml` with the AWS calls of the functions: a
+//! role grants an action on a resource if, and only if, its function uses it.
 //!
-//! What is used is read off the wire, from the requests themselves, so it knows
-//! the index that a query is on and the writes that a transaction consists of.
-//! A grant that nothing was seen to use fails the test, so the scenario has to
-//! be complete there. The other way round a call that the scenario never makes
-//! would go unnoticed; so every call that is in the source has to be seen.
+//! What is used is read from the requests on the wire, including the index of a
+//! query and the writes of a transaction. A grant that no request used fails
+//! the test, so the scenario has to be complete. The reverse, a call that the
+//! scenario never makes, would go unnoticed; so every call in the source has to
+//! be seen.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -23,10 +23,11 @@ use crate::support::receiver::Receiver;
 use crate::support::wire::Request;
 use crate::support::{Options, TestApp};
 
-/// Calls that only the admin command makes, which acts as the person who runs it.
+/// Calls that only the admin command makes, with the permissions of the person
+/// who runs it.
 const ADMIN_ONLY: [&str; 1] = ["list_secrets"];
 
-/// What Lambda itself does in the role of a function.
+/// What Lambda itself does with a function's role.
 const RUNTIME: [(&str, &str); 4] = [
     ("logs:CreateLogStream", ""),
     ("logs:PutLogEvents", ""),
@@ -34,7 +35,7 @@ const RUNTIME: [(&str, &str); 4] = [
     ("xray:PutTraceSegments", "*"),
 ];
 
-/// What Lambda's poller does in the role of the delivery function.
+/// What Lambda's poller does with the delivery function's role.
 const POLLER: [&str; 3] = [
     "sqs:DeleteMessage",
     "sqs:GetQueueAttributes",
@@ -85,7 +86,7 @@ async fn every_aws_call_in_the_source_is_covered_by_the_role_test() {
     assert_eq!(unseen, Vec::<&String>::new());
 }
 
-/// What was called.
+/// The AWS calls that were made.
 struct Used {
     api: Grants,
     deliver: Grants,
@@ -94,7 +95,7 @@ struct Used {
 }
 
 impl Used {
-    /// Every call of the API, and every kind of message.
+    /// Makes every API call, and handles every kind of message.
     async fn by_running_everything() -> Self {
         let mut used = Self {
             api: Grants::new(),
@@ -119,7 +120,7 @@ impl Used {
             endpoint: id.clone(),
             delivery: delivery.as_str().unwrap().to_owned(),
         };
-        // Its filter uses an index of its own.
+        // This filter uses its own index.
         let failed = app
             .api
             .get(&format!("/{id}/deliveries?status=FAILED"))
@@ -171,7 +172,7 @@ impl Used {
     }
 }
 
-/// What IAM asks for before it lets a request through.
+/// The actions and resources that IAM checks for a request.
 fn needed(request: &Request) -> Vec<(String, String)> {
     let body = request.body();
     let operation = request.operation.as_str();
@@ -186,7 +187,7 @@ fn needed(request: &Request) -> Vec<(String, String)> {
             };
             vec![one("dynamodb", operation, &resource)]
         }
-        // A transaction is checked as the single writes that it consists of.
+        // IAM checks a transaction as its individual writes.
         "TransactWriteItems" => body["TransactItems"]
             .as_array()
             .unwrap()
@@ -207,7 +208,7 @@ fn needed(request: &Request) -> Vec<(String, String)> {
             }
             needed
         }
-        unknown => panic!("what does IAM ask for at {unknown}?"),
+        unknown => panic!("which permissions does {unknown} need?"),
     }
 }
 
@@ -222,7 +223,7 @@ fn runtime(log_group: &str) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// The delivery function, as its poller calls it, until the queue is empty.
+/// Handles messages as the delivery function does, until the queue is empty.
 async fn handle_queue(app: &TestApp) {
     loop {
         let received = app
@@ -254,7 +255,7 @@ async fn handle_queue(app: &TestApp) {
     }
 }
 
-/// The calls of SDK clients in these sources: methods of a field `client`.
+/// The SDK calls in these sources: methods of a field `client`.
 fn calls_in(dir: &Path) -> BTreeSet<String> {
     let mut calls = BTreeSet::new();
     for entry in std::fs::read_dir(dir).unwrap() {
@@ -263,7 +264,7 @@ fn calls_in(dir: &Path) -> BTreeSet<String> {
             calls.extend(calls_in(&path));
             continue;
         }
-        // The HTTP client of deliveries is another matter.
+        // It calls receivers with an HTTP client, not AWS.
         if path.ends_with("sender.rs") {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Attempts that are cut off half-way, and messages that come twice.
+//! Interrupted attempts and repeated messages.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::support::receiver::{Receiver, raw_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
 
-/// What the scheduled second attempt needs to be due.
+/// Enough for the scheduled second attempt to become due, in milliseconds.
 const TWO_HOURS: i64 = 2 * 60 * 60 * 1000;
 
 /// A service whose retries all wait in the table.
@@ -44,7 +44,7 @@ async fn repeated_attempts_are_not_sent_again() {
 async fn concurrent_duplicate_attempts_are_recorded_once() {
     for status in [200, 500] {
         let (app, clock) = hourly().await;
-        // Nobody gets an answer before both have asked.
+        // Neither gets a response before both have sent a request.
         let both = Arc::new(Barrier::new(2));
         let url = raw_receiver(move |mut stream| {
             let both = Arc::clone(&both);
@@ -73,13 +73,13 @@ async fn unrecorded_attempts_are_repeated_and_retried() {
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    // The next attempt is on the queue, and this one is not recorded.
+    // The next attempt is on the queue, but this one is not recorded.
     app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
     assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
     assert_eq!(app.queue.delayed().await, 1);
     app.aws.wire.mend();
 
-    // The next attempt comes first, as it does when its wait is the shorter one.
+    // The next attempt comes first, which happens when its wait is shorter.
     app.queue.must_attempt(&next(&task)).await;
     let ahead = app.api.must_have_one_delivery(&id).await;
     assert_eq!(ahead["attempts"], 2);
@@ -100,7 +100,7 @@ async fn unrecorded_attempts_schedule_the_next_one_once() {
     app.queue.must_attempt(&task).await;
     assert_eq!(receiver.received().len(), 2);
     assert_eq!(app.api.must_have_one_delivery(&id).await["attempts"], 1);
-    // There are two messages for the second attempt by now.
+    // By now there are two messages for the second attempt.
     assert_eq!(app.queue.delayed().await, 2);
     app.queue.must_attempt(&next(&task)).await;
     app.queue.must_attempt(&next(&task)).await;
@@ -150,7 +150,7 @@ async fn interrupted_sweeps_make_no_attempt_twice() {
     app.api.published("invoice.paid").await;
     app.queue.settle().await;
     clock.advance_millis(TWO_HOURS);
-    // It is on the queue, and still on the schedule.
+    // It is on the queue, but also still on the schedule.
     app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
     let sweep = message(Some("sweep"), r#"{"kind":"sweep"}"#);
     let back = app.queue.handle([sweep]).await.unwrap();
@@ -164,7 +164,7 @@ async fn interrupted_sweeps_make_no_attempt_twice() {
     app.queue.must_attempt(&second[0]).await;
     assert_eq!(receiver.received().len(), 2);
     assert_eq!(app.api.must_have_one_delivery(&id).await["attempts"], 2);
-    // And the attempt after it is still scheduled.
+    // The attempt after it is still scheduled.
     clock.advance_millis(TWO_HOURS);
     let third = app.queue.sweep().await;
     assert_eq!(third.len(), 1);
@@ -182,7 +182,8 @@ async fn late_sweep_updates_keep_the_next_attempt_scheduled() {
     let shard = task.delivery_id.as_bytes()[15] % 8;
     let due = app.aws.table().due_attempts(shard, clock.now(), 10).await;
     let due = due.unwrap();
-    // The attempt is made, and fails, before the sweep takes it off.
+    // The attempt is made and fails before the sweep removes it from the
+    // schedule.
     app.queue.must_attempt(&due[0].task).await;
     app.aws.table().unschedule(&due[0]).await.unwrap();
     clock.advance_millis(TWO_HOURS);
@@ -197,7 +198,7 @@ async fn failed_disabling_is_completed_by_the_repeated_message() {
     let receiver = Receiver::answering(410, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    // The first of the two writes fails for good, whatever the SDK tries.
+    // The first of the two writes fails for good, also on the SDK's retries.
     app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
     assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
     app.aws.wire.mend();
@@ -226,7 +227,7 @@ async fn endpoints_stay_disabled_if_recording_the_attempt_fails() {
     app.aws.wire.mend();
     let endpoint = app.api.get(&format!("/{id}")).await;
     assert_eq!(endpoint.data()["disabledReason"], "GONE");
-    // Nothing is sent to it any more, and the delivery ends.
+    // Nothing more is sent to it, and the delivery ends.
     app.queue.must_attempt(&task).await;
     receiver.must_receive_one();
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Deletions that are cut off in the middle: from the first step on the
-//! endpoint is missing to everyone, and a repeated deletion finishes the work.
+//! Interrupted deletions: from the first step on the endpoint looks deleted,
+//! and repeating the deletion finishes it.
 
 use reqwest::StatusCode;
 
@@ -7,11 +7,11 @@ use crate::support::TestApp;
 use crate::support::calls::{Ids, every_call_on};
 use crate::support::wire::Fault;
 
-/// An app that is full, so that the number of free places can be told.
+/// An app at its limit, so that a test can tell whether a place became free.
 struct Full {
     app: TestApp,
     victim: String,
-    /// Of the victim and one of its deliveries.
+    /// The victim's id and that of one of its deliveries.
     ids: Ids,
 }
 
@@ -24,7 +24,7 @@ impl Full {
         Self { app, victim, ids }
     }
 
-    /// Deletes while calls of an operation fail.
+    /// Deletes the victim while calls of this operation fail.
     async fn interrupt(&self, operation: &'static [&'static str], fault: Fault) {
         self.app.aws.wire.break_calls(operation, fault);
         let interrupted = self.app.api.delete(&format!("/{}", self.victim)).await;
@@ -34,7 +34,7 @@ impl Full {
     }
 
     async fn must_be_missing(&self) {
-        // All but the deletion, which is what finishes the work.
+        // All calls but the deletion, which finishes the work.
         let mut calls = every_call_on(&self.ids);
         calls.retain(|call| call.name != "deleteWebhook");
         for call in calls {
@@ -52,7 +52,7 @@ impl Full {
             .status
     }
 
-    /// Asserts that nothing is left: no secret, and one free place.
+    /// Asserts that nothing is left: there is no secret, and one place is free.
     async fn must_be_finished(&self) {
         self.must_be_missing().await;
         let ids = self.app.api.listed_ids().await;
@@ -123,7 +123,7 @@ async fn repeating_finishes_a_deletion_interrupted_before_its_item() {
 async fn unanswered_deletions_leave_nothing() {
     let full = Full::start().await;
     full.interrupt(&["TransactWriteItems"], Fault::After).await;
-    // There is nothing to finish, so a repeated one finds nothing.
+    // Everything is deleted already, so a repeated deletion gets a 404.
     full.must_be_finished().await;
 }
 

@@ -1,4 +1,4 @@
-//! One tenant can neither reach nor notice another.
+//! Tenants can neither reach nor notice each other.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::support::calls::{Call, Ids, call_named, every_call, every_call_on};
 use crate::support::receiver::Receiver;
 use crate::support::{Answer, TestApp};
 
-/// Asserts a 404 that tells nothing by which it differs from another one.
+/// Asserts a 404 that can't be told from the one for a missing resource.
 #[track_caller]
 fn assert_alike(name: &str, answer: &Answer, of_missing: &Answer) {
     answer.must_fail_with(404, "NOT_FOUND");
@@ -17,7 +17,7 @@ fn assert_alike(name: &str, answer: &Answer, of_missing: &Answer) {
     assert_eq!(headers(answer), headers(of_missing), "{name}");
 }
 
-/// All headers but those that differ from answer to answer.
+/// All headers except those that differ in every answer.
 fn headers(answer: &Answer) -> BTreeMap<&str, Vec<u8>> {
     answer
         .headers
@@ -27,12 +27,12 @@ fn headers(answer: &Answer) -> BTreeMap<&str, Vec<u8>> {
         .collect()
 }
 
-/// An app with an endpoint that was pinged, and how its owner sees it.
+/// An app with an endpoint that was pinged, and what its owner sees.
 struct Owner {
     app: TestApp,
     receiver: Receiver,
     id: String,
-    /// Of the endpoint and a delivery to it.
+    /// The ids of the endpoint and of a delivery to it.
     ids: Ids,
     secret: String,
     shown: Vec<serde_json::Value>,
@@ -62,7 +62,7 @@ impl Owner {
         shown
     }
 
-    /// Asserts that nothing was changed, and nothing was sent.
+    /// Asserts that nothing was changed or sent.
     async fn must_be_untouched(&self) {
         assert_eq!(Self::look(&self.app, &self.id).await, self.shown);
         assert_eq!(self.receiver.received().len(), 1);

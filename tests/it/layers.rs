@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A module, what of this crate it may import, and which crates it must not
-/// know.
+/// A module, what it may import from this crate, and the crates that it must
+/// not use.
 struct Layer {
     module: &'static str,
     may_import: &'static [&'static str],
@@ -45,7 +45,7 @@ const LAYERS: [Layer; 5] = [
     },
 ];
 
-/// The code of a module, file by file, without comments.
+/// The code of a module, by file and without comments.
 fn code_of(module: &str) -> Vec<(PathBuf, String)> {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut pending = vec![src.join(module), src.join(format!("{module}.rs"))];
@@ -63,7 +63,7 @@ fn code_of(module: &str) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The names that `prefix` comes before, where it begins a word.
+/// The names after `prefix`, where it begins a word.
 fn names_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     code.match_indices(prefix)
@@ -102,7 +102,7 @@ fn imports_are_found_however_they_are_written() {
         names("use crate::aws::x;\nlet y = crate::api::Z;", "crate::"),
         ["aws", "api"]
     );
-    // A group has no name of its own, and no layer may import that.
+    // A group has no name, so no layer may import one.
     assert_eq!(names("use crate::{aws, domain};", "crate::"), [""]);
     assert_eq!(names("use aws_sdk_sqs::Client;", "aws_"), ["sdk_sqs"]);
     assert!(names("let laws_of = 1;", "aws_").is_empty());

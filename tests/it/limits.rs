@@ -1,4 +1,4 @@
-//! How many endpoints an app may have.
+//! The limit of endpoints per app.
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
@@ -20,7 +20,7 @@ async fn apps_have_at_most_100_endpoints() {
     let secrets = app.aws.secret_names().await;
     assert_eq!(secrets, app.aws.secret_names_of(&ids));
 
-    // Each app has its own hundred.
+    // The limit is per app.
     let (other_app, key) = app.other_app().await;
     let create = call_named("createWebhook", &Ids::unknown());
     let created = app
@@ -37,7 +37,7 @@ async fn deletions_make_room_for_one_endpoint_each() {
     for id in &ids[..2] {
         let deleted = app.api.delete(&format!("/{id}")).await;
         assert_eq!(deleted.status, StatusCode::NO_CONTENT);
-        // What is gone makes no room a second time.
+        // Deleting it a second time makes no room.
         let again = app.api.delete(&format!("/{id}")).await;
         again.must_fail_with(404, "NOT_FOUND");
     }

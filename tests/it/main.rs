@@ -1,15 +1,14 @@
-//! The service through its public surface: HTTP in, HTTP out, with emulators
-//! of the AWS services that every test starts for itself.
+//! Tests of the service through its public surface: HTTP in, HTTP out. Each
+//! test starts its own emulators of the AWS services.
 
 #![expect(
     unreachable_pub,
-    reason = "a test binary has no public surface; pub marks what tests use of the support"
+    reason = "a test binary has no public surface; `pub` marks what tests use from `support`"
 )]
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "a test that finds something else than it expects has failed; the exemption for \
-              tests leaves out their helpers"
+    reason = "a panic fails the test; Clippy's exemption for tests leaves out helper functions"
 )]
 
 mod support;

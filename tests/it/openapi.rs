@@ -1,5 +1,5 @@
-//! openapi.json. That every answer is as it says, is asserted where answers
-//! are read.
+//! Tests of openapi.json. Whether every answer matches it is asserted wherever
+//! a test reads an answer.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::calls::Ids;
-use crate::support::openapi::{DOCUMENT, faults, resolved};
+use crate::support::openapi::{DOCUMENT, errors, resolved};
 use crate::support::{TestApp, answer};
 
-/// The methods that an API of this kind could take.
+/// The methods that an API could support.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
 fn paths() -> impl Iterator<Item = (&'static String, &'static Value)> {
@@ -74,7 +74,7 @@ async fn paths_accept_only_the_documented_methods() {
             answer.must_fail_with(405, "METHOD_NOT_ALLOWED");
             let allow = answer.headers["allow"].to_str().unwrap();
             let mut allowed: BTreeSet<_> = allow.split(',').map(str::trim).collect();
-            // What GET answers, HEAD answers without its body.
+            // HEAD is allowed wherever GET is.
             assert_eq!(allowed.remove("HEAD"), taken.contains("GET"), "{path}");
             assert_eq!(allowed, taken, "{path}");
         }
@@ -100,8 +100,8 @@ fn examples_match_their_schemas() {
                     .map(|example| &example["value"])
                     .chain(fields.get("example"));
                 for example in all {
-                    let faults = faults(&fields["schema"], example);
-                    assert!(faults.is_empty(), "{at}: {faults:#?}");
+                    let errors = errors(&fields["schema"], example);
+                    assert!(errors.is_empty(), "{at}: {errors:#?}");
                     found += 1;
                 }
                 pending.extend(
@@ -124,7 +124,7 @@ fn operations_have_examples_of_bodies_and_responses() {
             let operation = &item[method.to_ascii_lowercase()];
             let responses = operation["responses"].as_object().unwrap();
             let bodies = responses.values().map(resolved);
-            // Without the document, which would be its own example.
+            // The document would be its own example.
             let bodies = bodies.filter(|_| path != "/openapi.json");
             for body in bodies.chain(operation.get("requestBody")) {
                 let Some(content) = body.get("content") else {
@@ -141,7 +141,7 @@ fn operations_have_examples_of_bodies_and_responses() {
 #[test]
 fn schemas_reject_invalid_values() {
     let schema = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
-    let refused = |name: &str, instance: Value| !faults(&schema(name), &instance).is_empty();
+    let refused = |name: &str, instance: Value| !errors(&schema(name), &instance).is_empty();
     let delivery = json!({
         "id": Uuid::now_v7(), "event": "a.b", "status": "PENDING", "responseStatus": null,
         "attempts": 0, "createdAt": "2026-01-31T09:30:00.000Z", "deliveredAt": null,

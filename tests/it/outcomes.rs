@@ -1,4 +1,4 @@
-//! How an attempt ends, by what the receiver does.
+//! The outcome of an attempt, by what the receiver does.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -59,12 +59,12 @@ async fn first_1000_characters_of_a_response_are_kept() {
         ("a".repeat(1001), "a".repeat(1000)),
         ("é".repeat(1500), "é".repeat(1000)),
         ("🦀".repeat(1001), "🦀".repeat(1000)),
-        // One byte off the grid of characters of four bytes.
+        // The limit falls inside a character of four bytes.
         (
             format!("a{}", "🦀".repeat(1000)),
             format!("a{}", "🦀".repeat(999)),
         ),
-        // More than is read.
+        // More than the service reads.
         ("é".repeat(200_000), "é".repeat(1000)),
     ] {
         let receiver = Receiver::responding(move |_| sent.clone().into_response()).await;
@@ -152,7 +152,8 @@ async fn silent_receivers_are_timeouts() {
 #[tokio::test]
 async fn closed_ports_are_connection_failures() {
     let app = TestApp::start().await;
-    // Bound and not listening: refused, and nobody else gets the port.
+    // Bound but not listening: connections are refused, and nobody else gets
+    // the port.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}/", socket.local_addr().unwrap());
@@ -216,15 +217,15 @@ async fn connections_are_reused() {
     assert_eq!(connections.accepted.load(Ordering::SeqCst), 1);
 }
 
-/// The function sleeps between batches, and nothing in it sees the end of a
-/// connection before the next batch is there.
+/// Lambda freezes the function between batches, so it does not notice a closed
+/// connection before the next batch.
 #[tokio::test]
 async fn connections_closed_while_the_function_slept_are_replaced() {
     let app = TestApp::start_with(Options::idle()).await;
     let (url, connections) = keeping_receiver();
     let (id, _) = app.api.create_webhook(&url).await;
     app.queue.must_deliver(&ping_of(&app, &id)).await;
-    // Nothing else runs here meanwhile: the runtime has this thread only.
+    // Nothing else runs in the meantime: the runtime has only this thread.
     connections.close();
     app.queue.must_deliver(&ping_of(&app, &id)).await;
     assert_eq!(app.api.page(&id, "status=DELIVERED").await.0.len(), 2);

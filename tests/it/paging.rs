@@ -10,14 +10,14 @@ use crate::support::queue::endpoint_id;
 use crate::support::seeds::Seed;
 use crate::support::{Options, TestApp};
 
-/// An endpoint that nothing is sent to.
+/// The URL of an endpoint that nothing is sent to.
 const NOWHERE: &str = "https://receiver.example.com/";
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// Asserts that the pages show exactly these deliveries, oldest given first,
-/// and that every page is full unless it is the last, which is not empty
-/// unless there is nothing.
+/// Asserts that the pages show exactly these deliveries, given oldest first.
+/// Every page must be full except the last, which may be empty only if there
+/// are no deliveries.
 #[track_caller]
 fn assert_pages(pages: &[Vec<String>], oldest_first: &[String], limit: usize) {
     let expected: Vec<Vec<String>> = match oldest_first {
@@ -39,7 +39,7 @@ async fn pages_are_full_and_skip_or_repeat_nothing() {
     let endpoint = endpoint_id(&id);
     let (mut all, mut delivered, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for index in 0..130 {
-        // No rhythm that a page could be in step with.
+        // The pattern is not periodic in any page size.
         let seed = if index % 7 == 3 || index % 11 == 0 {
             Seed::Failed
         } else {
@@ -52,7 +52,7 @@ async fn pages_are_full_and_skip_or_repeat_nothing() {
         }
         all.push(seeded);
     }
-    // An exact multiple of the last three.
+    // The number of deliveries is a multiple of the last three.
     for limit in [1, 7, 100, 10, 26, 65] {
         let pages = app.api.pages(&id, &format!("limit={limit}"), nothing).await;
         assert_pages(&pages, &all, limit);
@@ -84,7 +84,8 @@ async fn new_deliveries_do_not_shift_pages() {
         let pages = app
             .api
             .pages(&id, query, async || {
-                // Beside the request for each page, and more than a page holds.
+                // Concurrently with each page's request, and more than fit on a
+                // page.
                 for _ in 0..4 {
                     app.aws.seed(endpoint, Seed::Delivered).await;
                     arrived += 1;
@@ -96,7 +97,7 @@ async fn new_deliveries_do_not_shift_pages() {
         assert!(full.iter().all(|page| page.len() == 3), "{pages:?}");
         assert!(!last.is_empty(), "{pages:?}");
         let seen = pages.concat();
-        // Ids are in the order of time: newest first, none twice.
+        // Ids are in time order: newest first, without repeats.
         assert!(seen.windows(2).all(|pair| pair[0] > pair[1]), "{seen:?}");
         let known = seen.iter().filter(|id| seeded.contains(id)).count();
         assert_eq!(known, seeded.len(), "{seen:?}");
@@ -119,11 +120,11 @@ async fn expired_deliveries_are_hidden_before_they_are_removed() {
     // expired ones at the top as well.
     for run in [[40, 0], [3, 5], [1, 1], [20, 1], [2, 8], [5, 0]] {
         for _ in 0..run[0] {
-            // Just now.
+            // It has just expired.
             expired.push(app.aws.seed_at(endpoint, Seed::Delivered, now - HOUR).await);
         }
         for _ in 0..run[1] {
-            // Only just not.
+            // It is about to expire.
             let at = now - HOUR + second;
             kept.push(app.aws.seed_at(endpoint, Seed::Delivered, at).await);
         }
@@ -164,7 +165,7 @@ async fn pages_cost_one_read_with_any_filter() {
     for seed in [Seed::Delivered, Seed::Failed, Seed::Delivered, Seed::Failed] {
         app.aws.seed(endpoint_id(&id), seed).await;
     }
-    // The first call looks up the endpoint as well.
+    // The first call also looks up the endpoint.
     app.api.page(&id, "").await;
     for query in ["limit=1", "limit=1&status=FAILED", "limit=100"] {
         app.aws.wire.take();

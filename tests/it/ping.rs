@@ -159,7 +159,7 @@ async fn respond_async_answers_at_once_and_the_outcome_is_recorded() {
     let (url, gate) = gated_receiver().await;
     let (id, _) = app.api.create_webhook(&url).await;
 
-    // The receiver answers only after this answer is here.
+    // The receiver responds only after this answer has arrived.
     let ping = app.api.ping_preferring(&id, "respond-async").await;
     assert_eq!(ping.status, StatusCode::ACCEPTED);
     assert_eq!(ping.headers["preference-applied"], "respond-async");
@@ -237,7 +237,7 @@ async fn preferences_that_cannot_be_honoured_are_ignored() {
 
 #[tokio::test]
 async fn failed_pings_are_not_retried() {
-    // Were the message not deleted, it would show up again after a second.
+    // If the message were not deleted, it would reappear after a second.
     let app = TestApp::start_with(Options {
         visibility_timeout: 1,
         ..Options::default()
@@ -260,7 +260,7 @@ async fn first_pings_cost_one_call_of_each_kind_besides_polling() {
     app.aws.wire.take();
     app.api.ping(&id).await;
     let mut calls = app.aws.wire.take();
-    // How many looks it takes depends on the receiver.
+    // How often the outcome is polled depends on the receiver.
     calls.retain(|call| call != "GetItem");
     assert_eq!(
         calls,
@@ -305,7 +305,7 @@ async fn pings_not_recorded_as_pending_still_have_an_outcome() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     app.aws.wire.break_calls(&["PutItem"], Fault::Before);
-    // Longer than the calls that are tried in vain.
+    // Longer than the failing calls are retried.
     let ping = app.api.ping_preferring(&id, "wait=20").await;
     assert_eq!(ping.status, StatusCode::OK);
     assert_answered(ping.data(), 200, "");

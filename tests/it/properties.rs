@@ -1,4 +1,4 @@
-//! Hostile input of every shape: nothing panics, and what is taken is sound.
+//! Arbitrary input: nothing panics, and accepted values are valid.
 
 use proptest::prelude::*;
 use url::Host;
@@ -11,7 +11,7 @@ use webhook_endpoints::domain::retry::RetrySchedule;
 use webhook_endpoints::domain::signing::SigningSecret;
 use webhook_endpoints::domain::target_url::TargetUrl;
 
-/// What a pattern says, by segments: another way than the code's.
+/// Whether a pattern matches, computed by segments and not as the code does it.
 fn takes(pattern: &str, event_type: &str) -> bool {
     let mut types = event_type.split('.');
     let mut patterns = pattern.split('.').peekable();
@@ -26,7 +26,7 @@ fn takes(pattern: &str, event_type: &str) -> bool {
     types.next().is_none()
 }
 
-/// Text in which the characters that mean something are frequent.
+/// Text with many of the characters that have a meaning in patterns.
 fn nearly_a_pattern() -> impl Strategy<Value = String> {
     "[ab.*_-]{0,8}"
 }

@@ -1,4 +1,4 @@
-//! Publishing: what is answered, what it costs, and what is refused.
+//! Publishing: its answers, its costs, and what it rejects.
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
@@ -83,7 +83,8 @@ async fn timestamps_default_to_the_time_of_acceptance() {
         }
         let accepted = app.api.publish(&body).await;
         assert_eq!(accepted.data()["timestamp"], shown);
-        // It tells when the event happened, so it does not change on the way.
+        // The timestamp says when the event happened, so it does not change on
+        // the way.
         clock.advance_millis(1000 * 60);
         app.queue.settle().await;
         let request = receiver.received().pop().unwrap();
@@ -122,7 +123,7 @@ async fn data_reaches_the_receiver_unchanged() {
             r#"{{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":{data}}}"#
         );
         assert_eq!(String::from_utf8_lossy(&request.body), payload);
-        // And into the history.
+        // The event also reaches the history.
         let newest = app.api.deliveries(&endpoint).await.remove(0);
         let path = format!("/{endpoint}/deliveries/{}", newest["id"].as_str().unwrap());
         let shown = app.api.request(reqwest::Method::GET, &path).send().await;
@@ -175,7 +176,7 @@ async fn events_published_twice_concurrently_are_delivered_once() {
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
     let (one, two) = tokio::join!(publish_under(&app, "k"), publish_under(&app, "k"));
     assert_eq!(id(&one), id(&two));
-    // Both messages are fanned out at the same time.
+    // Both messages are fanned out concurrently.
     let both = app.queue.all_queued().await;
     assert_eq!(both.len(), 2);
     assert_eq!(app.queue.handle(both).await, Ok(Vec::new()));
@@ -242,7 +243,7 @@ async fn all_errors_are_reported_at_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.get("").await;
     app.aws.wire.take();
-    for (body, faults) in [
+    for (body, invalid) in [
         (json!({}), &["data", "type"][..]),
         (json!({"type": "a"}), &["data"]),
         (json!({"data": 1}), &["type"]),
@@ -261,7 +262,7 @@ async fn all_errors_are_reported_at_once() {
             json!({"type": "a", "data": 1, "timestamp": "2026-01-31"}),
             &["timestamp"],
         ),
-        // Before the year 0, for which four digits do not do.
+        // Before the year 0, which four digits can't express.
         (
             json!({"type": "a", "data": 1, "timestamp": "0000-01-01T00:00:00+01:00"}),
             &["timestamp"],
@@ -284,7 +285,7 @@ async fn all_errors_are_reported_at_once() {
         ),
     ] {
         let refused = app.api.publish(&body).await;
-        refused.must_be_invalid(faults);
+        refused.must_be_invalid(invalid);
     }
     let request = app.api.publishing().header("idempotency-key", "");
     let refused = answer(request.body("{}")).await;

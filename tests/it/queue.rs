@@ -1,4 +1,4 @@
-//! The queue between the API and the delivery function, when things go wrong.
+//! The queue between the API and the delivery function, when things fail.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
 
-/// A message that failed shows up again as soon as the queue allows.
+/// Failed messages reappear as soon as the queue allows.
 fn quick() -> Options {
     Options {
         visibility_timeout: 1,
@@ -48,7 +48,7 @@ async fn pings_are_delivered_on_the_next_receive_after_a_fault() {
     for (broken, requests) in [
         (&["BatchGetItem"], 1),
         (&["GetSecretValue"], 1),
-        // The attempt whose record was lost is made again.
+        // The attempt that could not be recorded is repeated.
         (&["UpdateItem"], 2),
     ] {
         let app = TestApp::start_with(Options {
@@ -79,7 +79,8 @@ async fn pings_enqueued_twice_are_one_delivery() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    // The queue takes the message and its answer is lost: the SDK sends again.
+    // The queue accepts the message but its answer is lost, so the SDK sends it
+    // again.
     let mut first = true;
     app.aws.wire.disturb(move |call| {
         let lost = first && call == "SendMessage";

@@ -1,4 +1,4 @@
-//! The examples of docs/queue-messages.md, which others build on.
+//! The examples of docs/queue-messages.md, which other services build on.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use webhook_endpoints::domain::message::{Message, PublishedEvent};
 
 const GUIDE: &str = include_str!("../../docs/queue-messages.md");
 
-/// The blocks of this language.
+/// The guide's code blocks in this language.
 fn blocks(language: &str) -> Vec<&'static str> {
     let mut blocks = Vec::new();
     let mut rest = GUIDE;
@@ -22,7 +22,7 @@ fn blocks(language: &str) -> Vec<&'static str> {
 fn event_of(message: &str) -> PublishedEvent {
     match Message::from_json(message) {
         Ok(Message::Event(event)) => event,
-        other => panic!("no event: {other:?}"),
+        other => panic!("not an event: {other:?}"),
     }
 }
 

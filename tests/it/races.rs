@@ -1,4 +1,4 @@
-//! What happens at the same time, on several threads and many times over.
+//! Concurrent calls and messages, on several threads and repeated many times.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ async fn attempts_after_a_rotation_never_use_an_older_secret() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, first) = app.api.create_webhook(&receiver.url).await;
-    // The secrets, each with when its holder was told.
+    // The secrets, each with the time at which its holder got it.
     let mut secrets: Vec<(Timestamp, String)> = vec![(Timestamp::MIN, first)];
     let done = AtomicBool::new(false);
     let publishing = async {
@@ -78,7 +78,7 @@ async fn attempts_after_a_rotation_never_use_an_older_secret() {
         let told = secrets.iter().rposition(|(at, _)| *at <= started_at);
         assert!(told <= Some(signed), "{told:?} was told, {signed} signed");
     }
-    assert!(signing.len() > 1, "no rotation met a delivery");
+    assert!(signing.len() > 1, "no delivery was made during a rotation");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -108,7 +108,7 @@ async fn concurrent_rotations_return_the_valid_secret() {
         if round >= 20 && conflicts > 0 {
             return;
         }
-        assert!(round < 200, "no two rotations met");
+        assert!(round < 200, "no two rotations overlapped");
     }
 }
 
@@ -168,7 +168,7 @@ async fn concurrent_creations_never_exceed_the_limit() {
     }
 }
 
-/// What is recorded of a delivery: its status, and the numbers of its attempts.
+/// The recorded status of a delivery, and the numbers of its attempts.
 async fn recorded(app: &TestApp, task: &DeliveryTask) -> Option<(DeliveryStatus, Vec<u32>)> {
     let table = app.aws.table();
     let found = table.delivery(task.endpoint_id, task.delivery_id).await;
@@ -231,7 +231,7 @@ async fn messages_in_any_order_and_number_never_revert_a_delivery() {
         };
         tokio::join!(handling, watching);
         let (status, numbers) = recorded(&app, &first).await.unwrap();
-        // The fourth attempt is the last one, if it comes to that.
+        // The fourth attempt is the last one, if it is reached.
         assert_ne!(status, DeliveryStatus::Pending, "seed {seed}: {numbers:?}");
     }
 }
@@ -257,7 +257,8 @@ async fn pages_read_during_writes_skip_or_repeat_nothing() {
                 })
             })
             .collect();
-        // Which of those that were there a list has: from one on, each n-th.
+        // The existing deliveries that each list shows: every `step`-th from
+        // `first` on.
         for (query, first, step) in [
             ("limit=5", 0, 1),
             ("limit=2&status=FAILED", 1, 3),

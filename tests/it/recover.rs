@@ -1,4 +1,4 @@
-//! Sending again what failed in a span of time.
+//! Resending what failed in a time range.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -41,8 +41,8 @@ fn assert_accepted(answer: &Answer, deliveries: u32) {
     assert_eq!(answer.body, expected);
 }
 
-/// Takes the attempts that the recovery on the queue makes, chunk by chunk; and
-/// how many chunks there were.
+/// Takes the attempts that the queued recovery makes, chunk by chunk. Returns
+/// them and the number of chunks.
 async fn recovered(app: &TestApp) -> (Vec<DeliveryTask>, usize) {
     let (mut tasks, mut chunks) = (Vec::new(), 0);
     loop {
@@ -83,7 +83,7 @@ async fn failed_deliveries_are_resent_with_the_same_webhook_ids() {
     let history = app.api.deliveries(&id).await;
     let accepted = recover(&app, &id, clock.now() - HOUR, None).await;
     assert_accepted(&accepted, 3);
-    // In the background, so not yet.
+    // Recoveries run in the background, so nothing is sent yet.
     assert_eq!(receiver.received().len(), 0);
     app.queue.settle().await;
 
@@ -96,7 +96,7 @@ async fn failed_deliveries_are_resent_with_the_same_webhook_ids() {
     let task = failed.iter().find(|t| t.event_id.to_string() == event);
     let payload = seeded_payload(task.unwrap());
     assert_eq!(String::from_utf8_lossy(&received[0].body), payload);
-    // New deliveries, beside the old ones as they were.
+    // There are new deliveries, and the old ones are unchanged.
     let now = app.api.deliveries(&id).await;
     assert_eq!(now.len(), history.len() + 3);
     assert_eq!(now[3..], history);
@@ -163,10 +163,10 @@ async fn recoveries_of_several_chunks_continue_until_all_are_sent() {
 #[tokio::test]
 async fn interrupted_chunks_are_repeated_with_the_same_deliveries() {
     for (call, first_call, fault) in [
-        // Of the 50 batches, from the middle on.
+        // From the middle of the 50 batches on.
         ("SendMessageBatch", 26, Fault::Before),
         ("SendMessageBatch", 26, Fault::After),
-        // The chunk that follows.
+        // The message of the next chunk.
         ("SendMessage", 1, Fault::Before),
         ("SendMessage", 1, Fault::After),
     ] {
@@ -209,7 +209,7 @@ async fn recoveries_stop_at_their_limit() {
         .must_handle(Message::Recover(recovery).to_json().unwrap())
         .await;
     let (tasks, _) = recovered(&app).await;
-    // The newest ones.
+    // The newest ones are recovered.
     assert_eq!(events(&tasks), events(&failed[6..]));
 }
 
@@ -220,7 +220,7 @@ async fn repeated_recovery_messages_make_the_same_deliveries() {
     let first = clock.now();
     app.aws.seed_failures(endpoint_id(&id), 3, first).await;
     clock.advance(HOUR);
-    // A span that has not ended yet, in which the new deliveries themselves fail.
+    // The range has not ended yet, and the new deliveries in it fail as well.
     let until = clock.now() + HOUR;
     assert_accepted(&recover(&app, &id, first, Some(until)).await, 3);
     let message = app.queue.all_queued().await;
@@ -265,7 +265,7 @@ async fn second_recoveries_send_again() {
 async fn recoveries_of_nothing_send_no_message() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let since = clock.now() - HOUR;
-    // The first call looks up the key as well.
+    // The first call also looks up the key.
     app.api.get("").await;
     app.aws.wire.take();
     assert_accepted(&recover(&app, &id, since, None).await, 0);
@@ -308,7 +308,7 @@ async fn recoveries_the_queue_refuses_are_not_accepted() {
 async fn all_errors_are_reported_at_once() {
     let (app, _, id) = start("https://example.com/hook").await;
     let path = format!("/{id}/recover");
-    for (body, faults) in [
+    for (body, invalid) in [
         (json!({}), &["since", "status"][..]),
         (json!({"since": START}), &["status"]),
         (json!({"status": "FAILED"}), &["since"]),
@@ -335,7 +335,7 @@ async fn all_errors_are_reported_at_once() {
         app.api
             .post_json(&path, &body)
             .await
-            .must_be_invalid(faults);
+            .must_be_invalid(invalid);
     }
     assert!(app.queue.all_queued().await.is_empty());
 }

@@ -1,4 +1,4 @@
-//! Sending a delivery again.
+//! Resending a delivery.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, fields};
 
-/// A service with a delivery that its receiver took.
+/// A service with a successful delivery.
 async fn delivered() -> (TestApp, Receiver, String, String) {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
@@ -42,7 +42,7 @@ async fn resending_creates_a_new_delivery_of_the_same_event() {
     });
     assert_eq!(*new, expected);
     assert_ne!(new["id"], first["id"]);
-    // The newest of the history, beside the first one as it was.
+    // The new delivery is listed first, and the old one is unchanged.
     assert_eq!(app.api.deliveries(&id).await, [new.clone(), first.clone()]);
 
     app.queue.settle().await;

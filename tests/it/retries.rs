@@ -1,4 +1,4 @@
-//! When a failed attempt is tried again, by a clock that the tests move.
+//! When failed attempts are retried, by a clock that the tests advance.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -32,7 +32,7 @@ const WAITS: [u64; 9] = [
     24 * HOUR,
 ];
 
-/// Longest wait that the queue takes, in seconds.
+/// The longest delay that SQS supports, in seconds.
 const QUEUED: f64 = 900.0;
 
 fn time(shown: &Value) -> Timestamp {
@@ -55,9 +55,9 @@ fn wait_of(delivery: &Value) -> f64 {
     wait.as_millis() as f64 / 1000.0
 }
 
-/// The message of the attempt after this one. It is on the queue already when
-/// the queue can hold it back long enough (so it is made here from the task),
-/// and otherwise comes of a sweep, not sooner than it is near.
+/// The message of the next attempt. If its wait fits on the queue, it is there
+/// already, so it is made here from the task. Otherwise a sweep enqueues it,
+/// and not before it is nearly due.
 async fn due(
     app: &TestApp,
     clock: &HandClock,
@@ -67,7 +67,7 @@ async fn due(
     let at = &delivery["nextRetryAt"];
     if wait_of(delivery) <= QUEUED {
         clock.set_to(at);
-        assert_eq!(scheduled(app).await, 0, "it waits in one place only");
+        assert_eq!(scheduled(app).await, 0, "a retry waits in one place only");
         return next(last);
     }
     clock.set_to(at);
@@ -94,8 +94,8 @@ async fn scheduled(app: &TestApp) -> usize {
     found
 }
 
-/// What a sweep puts on the queue. The first two retries wait on the queue by
-/// themselves, for seconds of the real clock, and don't count.
+/// The attempts that a sweep enqueues. The first two retries wait on the queue
+/// by the real clock, so they are not counted.
 async fn swept(app: &TestApp) -> Vec<DeliveryTask> {
     let mut swept = app.queue.sweep().await;
     swept.retain(|task| task.attempt > 3);
@@ -106,7 +106,7 @@ async fn swept(app: &TestApp) -> Vec<DeliveryTask> {
 async fn deliveries_fail_after_ten_attempts_on_schedule() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let mut options = Options::stepwise_by(&clock);
-    // It would end the endpoint before the last attempt.
+    // Otherwise the endpoint would be disabled before the last attempt.
     options.settings.disable_after = Duration::from_secs(30 * 24 * HOUR);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(500, "no").await;
@@ -172,7 +172,7 @@ async fn successful_retries_end_the_delivery() {
     assert_eq!(delivered["responseStatus"], 204);
     assert_eq!(delivered["nextRetryAt"], Value::Null);
     assert!(time(&delivered["deliveredAt"]) >= clock.now());
-    // No third attempt was put anywhere.
+    // No third attempt was enqueued or scheduled.
     assert_eq!(app.queue.delayed().await, 1);
     app.queue.must_attempt(&next(&next(&task))).await;
     assert_eq!(receiver.received().len(), 2);
@@ -193,7 +193,7 @@ async fn short_waits_are_spent_on_the_queue() {
     app.queue.must_become_empty().await;
 }
 
-/// Answers with this status and `Retry-After`.
+/// A receiver that answers with this status and `Retry-After`.
 async fn asking_to_wait(status: u16, retry_after: String) -> Receiver {
     let status = StatusCode::from_u16(status).unwrap();
     Receiver::responding(move |_| (status, [("retry-after", retry_after.clone())]).into_response())
@@ -224,7 +224,7 @@ async fn retry_after_lengthens_the_wait_up_to_a_day() {
         (503, "Thu, 01 Jan 2026 00:30:00 GMT", 1800.0, 1800.0),
         (429, "Sat, 10 Jan 2026 00:00:00 GMT", 86_400.0, 86_400.0),
         (429, "Wed, 31 Dec 2025 00:00:00 GMT", 4.0, 6.0),
-        // It means nothing there.
+        // `Retry-After` is ignored with this status.
         (500, "3600", 4.0, 6.0),
         (302, "3600", 4.0, 6.0),
     ] {
@@ -245,7 +245,7 @@ async fn long_retry_after_waits_are_spent_in_the_table() {
     assert_eq!(app.queue.delayed().await, 0);
     let table = app.aws.table();
     let due = table.due_attempts(
-        // Which one is a matter of the id.
+        // The shard depends on the id.
         task.delivery_id.as_bytes()[15] % Table::SCHEDULE_SHARDS,
         clock.now() + Duration::from_secs(2 * HOUR),
         10,

@@ -1,4 +1,4 @@
-//! Rotation of secrets: the old one signs nothing any more.
+//! Rotating secrets: the old secret signs nothing more.
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
@@ -20,7 +20,7 @@ async fn rotate(app: &TestApp, id: &str) -> Answer {
     app.api.post(&format!("/{id}/rotate-secret")).await
 }
 
-/// Pings, and returns what arrived.
+/// Pings the endpoint and returns the request that arrived.
 async fn ping(app: &TestApp, id: &str, receiver: &Receiver) -> Received {
     let ping = app.api.ping(id).await;
     assert_eq!(ping["success"], true, "{ping:?}");
@@ -35,7 +35,7 @@ async fn only_the_new_secret_signs_after_a_rotation() {
     let receiver = Receiver::answering(200, "").await;
     let (id, mut secret) = app.api.create_webhook(&receiver.url).await;
     for _ in 0..3 {
-        // From here on the delivery function has the secret in memory.
+        // From here on the delivery function has the secret cached.
         assert!(ping(&app, &id, &receiver).await.is_signed_with(&secret));
         let old = secret;
         secret = secret_of(&rotate(&app, &id).await);
@@ -75,7 +75,7 @@ async fn enqueue(app: &TestApp, id: &str) {
     assert_eq!(ping.status, StatusCode::ACCEPTED);
 }
 
-/// Has the delivery function handle a message of the queue.
+/// Has the delivery function handle one queued message.
 async fn attempt_next(app: &TestApp) {
     let received = app
         .aws
@@ -100,7 +100,7 @@ async fn attempts_are_dated_before_they_read_the_secret() {
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
     let begun = clock.now();
-    // Reading takes its time, in which a rotation may be answered.
+    // Reading the endpoint takes time, in which a rotation may be answered.
     let late = clock.clone();
     app.aws.wire.disturb(move |_| {
         late.advance_millis(2000);
@@ -124,7 +124,7 @@ async fn only_a_winning_secret_signs_after_concurrent_rotations() {
     let (id, first) = app.api.create_webhook(&receiver.url).await;
     let mut answered = vec![first];
     let mut conflicts = 0;
-    // Rotations that happen not to meet all win, one after the other.
+    // Rotations that do not overlap all succeed, one after the other.
     for _ in 0..20 {
         let rotations = join_all((0..5).map(|_| rotate(&app, &id))).await;
         let (won, lost): (Vec<_>, Vec<_>) = rotations
@@ -146,7 +146,7 @@ async fn only_a_winning_secret_signs_after_concurrent_rotations() {
             return;
         }
     }
-    panic!("no two rotations met");
+    panic!("no two rotations overlapped");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What holds for every answer: routes, methods, envelope, request id.
+//! What every answer has in common: routes, methods, envelope, request id.
 
 use std::collections::BTreeSet;
 
@@ -126,7 +126,7 @@ async fn every_answer_has_its_own_request_id() {
             app.api.request(Method::GET, ""),
             app.api.bare(Method::GET, ""),
             app.api.request(Method::PATCH, ""),
-            // The id is the service's, whatever a caller says.
+            // The service chooses the id and ignores the caller's.
             app.api
                 .request(Method::GET, "")
                 .header("x-request-id", "mine"),

@@ -1,4 +1,4 @@
-//! Where secrets and keys are, and where they are not.
+//! Where secrets and keys appear, and where they must not.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, answer};
 
-/// What was logged. Clones are the same log.
+/// The log of a test. Clones write to the same log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -29,7 +29,7 @@ impl Write for Log {
     }
 }
 
-/// Asserts that a text has neither of the secrets in it, nor the key.
+/// Asserts that a text contains none of the secrets, nor the key.
 #[track_caller]
 fn assert_clean(text: &str, secrets: &[String], app: &TestApp) {
     assert!(!text.contains("whsec_"), "{text}");
@@ -54,7 +54,7 @@ async fn table_contains_no_secrets_or_keys() {
         .await;
 
     let table = app.aws.table_text().await;
-    // The endpoint and both deliveries are in what was looked through.
+    // The text does include the endpoint and both deliveries.
     assert!(table.contains(&id) && table.contains("thank you"));
     assert_clean(&table, &[first, second], &app);
 }
@@ -90,7 +90,7 @@ async fn messages_contain_no_secrets_or_keys() {
 async fn log_contains_no_secrets_or_keys() {
     let log = Log::default();
     let writer = log.clone();
-    // What a deployment logs at most.
+    // The most verbose level of a deployment.
     let _logging = tracing_subscriber::registry()
         .with(
             Targets::new()
@@ -115,7 +115,7 @@ async fn log_contains_no_secrets_or_keys() {
         .try_create()
         .await
         .must_fail_with(500, "INTERNAL_ERROR");
-    // A key in the wrong place.
+    // A key in the wrong place must not be logged.
     let key = app.key.expose();
     answer(
         app.api
@@ -124,7 +124,7 @@ async fn log_contains_no_secrets_or_keys() {
     .await;
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    // Requests, attempts and faults are in what was looked through.
+    // The log does include requests, attempts and errors.
     for logged in [&id, "attempt", "PutSecretValue failed"] {
         assert!(log.contains(logged), "{log}");
     }

@@ -1,4 +1,5 @@
-//! Many events, to receivers good and bad. Run on its own, see the README.
+//! Publishes many events to good and bad receivers. Run separately, see the
+//! README.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,33 +17,32 @@ use tokio::time::Instant;
 
 use crate::support::{Options, TestApp, answer};
 
-/// Events that are published without the environment variable of the README.
+/// How many events are published if `SOAK_EVENTS` is not set.
 const EVENTS: usize = 1_000;
 
-/// Attempts that a delivery has by the schedule of this test.
+/// How many attempts a delivery has by this test's schedule.
 const ATTEMPTS: usize = 4;
 
-/// Deliveries on their way at most. Beyond, publishing waits: the emulated queue
-/// looks through all its messages for each that it gives out.
+/// The maximum number of deliveries in flight. Beyond it publishing waits: the
+/// emulated queue scans all its messages for each one that it hands out.
 const ON_THE_WAY: usize = 2_000;
 
-/// How a receiver behaves.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Manner {
     Healthy,
     Slow,
-    /// Fails every other time that it gets the same event, the first time too.
+    /// Fails every other request of an event, starting with the first.
     Flapping,
     Dead,
 }
 
-/// A receiver that verifies what it gets, and counts.
+/// A receiver that verifies and counts what it gets.
 struct Counting {
     url: String,
     webhook: Mutex<Option<Webhook>>,
     /// How often each event arrived.
     arrived: Mutex<HashMap<String, usize>>,
-    /// How often it was answered with success.
+    /// How often each event was answered with success.
     taken: Mutex<HashMap<String, usize>>,
     requests: AtomicUsize,
     unverified: AtomicUsize,
@@ -110,8 +110,8 @@ impl Counting {
     }
 }
 
-/// How many deliveries of each status the history of an endpoint has, and how
-/// many attempts all of them had.
+/// How many deliveries of an endpoint have each status, and how many attempts
+/// they had in total.
 async fn history(app: &TestApp, id: &str) -> (HashMap<String, usize>, usize) {
     let (mut statuses, mut attempts) = (HashMap::<String, usize>::new(), 0);
     let mut query = "limit=100".to_owned();
@@ -136,7 +136,7 @@ async fn history(app: &TestApp, id: &str) -> (HashMap<String, usize>, usize) {
 #[expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
-    reason = "its figures are for the person who runs it, who says how many events"
+    reason = "prints figures for the person who runs it, who sets how many events"
 )]
 async fn no_event_is_lost_or_wrongly_signed_under_load() {
     let events = std::env::var("SOAK_EVENTS").map_or(EVENTS, |count| {
@@ -145,7 +145,7 @@ async fn no_event_is_lost_or_wrongly_signed_under_load() {
     let mut options = Options::default();
     options.settings.schedule = "1,1,1".parse().unwrap();
     options.settings.api_key_cache = Duration::from_secs(300);
-    // Long enough for no message to come twice only because the machine is slow.
+    // Long enough that a slow machine alone does not cause repeated messages.
     options.visibility_timeout = 600;
     let app = TestApp::start_with(options).await;
     let manners = [
@@ -206,7 +206,7 @@ async fn no_event_is_lost_or_wrongly_signed_under_load() {
             count("DELIVERED"),
             count("FAILED"),
             attempts,
-            // Requests beyond the attempts that are recorded.
+            // Requests beyond the recorded attempts.
             requests - attempts,
             unverified,
         ];

@@ -1,4 +1,4 @@
-//! The sweep: what is due soon goes from the table to the queue.
+//! The sweep moves attempts that are nearly due from the table to the queue.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -27,7 +27,7 @@ async fn start() -> (TestApp, HandClock, String) {
     (app, clock, id)
 }
 
-/// A delivery whose first attempt failed and whose second is due then.
+/// Writes a delivery whose first attempt failed and whose second is due then.
 async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: DeliveryId) {
     let event = EventType::parse("invoice.paid").unwrap();
     let created_at = app.deliverer.clock.now();
@@ -62,7 +62,7 @@ async fn sweeps_take_what_is_due_within_ten_minutes() {
     schedule(&app, &id, now + 11 * MINUTE, later).await;
     let taken = app.queue.sweep().await;
     let taken: Vec<_> = taken.iter().map(|task| task.delivery_id).collect();
-    // What is due soon is held back by the queue until then.
+    // An attempt that is not due yet is delayed on the queue.
     assert_eq!(taken, [overdue]);
     assert_eq!(app.queue.delayed().await, 1);
     clock.advance(11 * MINUTE);
@@ -79,7 +79,7 @@ async fn empty_sweeps_cost_one_read_per_shard() {
     assert_eq!(app.aws.wire.take(), vec!["Query"; 8]);
 }
 
-/// Schedules more in one shard, of which a sweep takes 500, than it takes.
+/// Schedules more attempts in one shard than the 500 that a sweep takes.
 async fn schedule_many(app: &TestApp, clock: &HandClock, id: &str) -> BTreeSet<DeliveryId> {
     let mut ids = BTreeSet::new();
     while ids.len() < 510 {
@@ -95,8 +95,8 @@ async fn schedule_many(app: &TestApp, clock: &HandClock, id: &str) -> BTreeSet<D
     ids
 }
 
-/// Takes the attempts that are on the queue, handling the sweeps there: the
-/// attempts, and how many sweeps there were.
+/// Handles the queued sweeps, and takes the attempts. Returns these and the
+/// number of sweeps.
 async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
     let (mut taken, mut sweeps) = (Vec::new(), 0);
     loop {
@@ -133,10 +133,10 @@ async fn repeated_sweeps_finish_what_an_interrupted_one_left() {
     for (call, first_call, fault) in [
         ("SendMessageBatch", 26, Fault::Before),
         ("SendMessageBatch", 26, Fault::After),
-        // Of which each takes one off the schedule.
+        // Each update takes one attempt off the schedule.
         ("UpdateItem", 26, Fault::Before),
         ("UpdateItem", 26, Fault::After),
-        // The sweep that follows.
+        // The message of the next sweep.
         ("SendMessage", 1, Fault::Before),
         ("SendMessage", 1, Fault::After),
     ] {

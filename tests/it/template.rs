@@ -9,7 +9,7 @@ use webhook_endpoints::config::{ApiConfig, ConfigError, DeliverConfig, read_log_
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// The variables that `read` asks for.
+/// The variables that `read` looks up.
 fn asked<T>(read: fn(Lookup) -> Result<T, ConfigError>) -> BTreeSet<String> {
     let asked = RefCell::new(BTreeSet::new());
     let lookup = |name: &str| {
@@ -32,13 +32,13 @@ fn functions_get_exactly_the_variables_they_read() {
     let mut deliver = asked(DeliverConfig::read);
     for function in [&mut api, &mut deliver] {
         function.extend(asked(read_log_level));
-        // Set by Lambda itself.
+        // Lambda itself sets it.
         assert!(function.remove("AWS_REGION"));
-        // For development only: no deployment may set them.
+        // For development only: no deployment may set it.
         assert!(function.remove("ALLOW_LOOPBACK_TARGETS"));
         assert!(function.remove("AWS_ENDPOINT_URL"));
     }
-    // Read by lambda_http.
+    // lambda_http reads it.
     api.insert("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH".to_owned());
     assert_eq!(declared("ApiFunction"), api);
     assert_eq!(declared("DeliverFunction"), deliver);

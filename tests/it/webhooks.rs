@@ -1,4 +1,4 @@
-//! Registering, reading, changing and deleting endpoints.
+//! Creating, reading, updating and deleting endpoints.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use crate::support::{Options, TestApp, fields};
 
 const URL: &str = "https://example.com/hook";
 
-/// An app whose time is that of `clock`.
+/// An app with this clock.
 async fn app_at(clock: &HandClock) -> TestApp {
     let mut options = Options::default();
     options.settings.clock = clock.clock();
@@ -97,7 +97,7 @@ async fn list_is_newest_first_without_secrets() {
         ids.insert(0, app.api.create_webhook(URL).await.0);
         clock.advance_millis(1);
     }
-    // A change does not move the endpoint.
+    // An update does not change an endpoint's place in the list.
     app.api
         .put_json(&format!("/{}", ids[2]), &json!({"active": false}))
         .await;
@@ -149,7 +149,7 @@ async fn get_shows_the_listed_fields_and_the_disabled_reason() {
     expected["disabledReason"] = Value::Null;
     expected["disabledAt"] = Value::Null;
     assert_eq!(shown.data(), &expected);
-    // The id is a UUID, which may be written in any letter case.
+    // Ids are UUIDs, which may be written in either letter case.
     let upper = app.api.get(&format!("/{}", id.to_uppercase())).await;
     assert_eq!(upper.body, shown.body);
 }
@@ -167,7 +167,7 @@ async fn updates_change_only_the_given_fields() {
         json!({"active": false}),
         json!({"active": true, "url": "https://example.com/again"}),
         json!({"url": URL, "events": ["a"], "active": false}),
-        // The same once more is a change too.
+        // An update to the same values is an update too.
         json!({"url": URL, "events": ["a"], "active": false}),
     ];
     for (turn, patch) in patches.iter().enumerate() {
@@ -240,7 +240,7 @@ async fn rotation_returns_only_the_new_secret() {
     assert_secret(second);
     assert_ne!(*second, json!(first));
 
-    // A rotation is a change of the endpoint.
+    // A rotation updates the endpoint.
     expected["updatedAt"] = json!("2026-01-31T09:30:00.007Z");
     assert_eq!(app.api.get(&format!("/{id}")).await.data(), &expected);
 }

@@ -1,4 +1,4 @@
-//! The API as its clients see it: HTTP in, JSON out.
+//! The API as its clients use it, over HTTP.
 
 use futures_util::{StreamExt, stream};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -9,8 +9,7 @@ use webhook_endpoints::domain::id::AppId;
 use super::calls::Call;
 use super::{eventually, openapi};
 
-/// Calls the API over HTTP, with the key of one app unless a method says
-/// otherwise.
+/// Calls the API with one app's key, unless a method says otherwise.
 #[derive(Clone)]
 pub struct Api {
     pub base: String,
@@ -29,13 +28,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// `data` of a success.
+    /// The `data` of a successful answer.
     pub fn data(&self) -> &Value {
         assert_eq!(self.body["success"], true, "{self:?}");
         &self.body["data"]
     }
 
-    /// Asserts an error of this status and code, in the contract's envelope.
+    /// Asserts an error with this status and code, in the documented envelope.
     #[track_caller]
     pub fn must_fail_with(&self, status: u16, code: &str) -> &Value {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
@@ -46,7 +45,7 @@ impl Answer {
         error
     }
 
-    /// Asserts a validation error of exactly these fields.
+    /// Asserts a validation error about exactly these fields.
     #[track_caller]
     pub fn must_be_invalid(&self, fields: &[&str]) {
         let error = self.must_fail_with(400, "VALIDATION_ERROR");
@@ -74,12 +73,13 @@ impl Api {
         }
     }
 
-    /// A request without a key, to a path below the root.
+    /// A request without a key. The path starts at the root.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
-    /// A request with the app's key, to a path below its webhooks.
+    /// A request with the app's key. The path is relative to the app's
+    /// webhooks.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let path = format!("/apps/{}/webhooks{path}", self.app_id);
         self.bare(method, &path)
@@ -112,7 +112,8 @@ impl Api {
             .await
     }
 
-    /// Makes a call below any app, with any key. A ping waits for nothing.
+    /// Makes a call to any app, with any key. Pings do not wait for their
+    /// outcome.
     pub async fn call_as(&self, app_id: AppId, key: Option<&str>, call: &Call) -> Answer {
         let path = format!("/apps/{app_id}{}", call.path);
         let mut request = self
@@ -143,8 +144,8 @@ impl Api {
         (text(&data["id"]), text(&data["secret"]))
     }
 
-    /// Registers `count` endpoints, a few at a time, so that a slow emulator
-    /// answers each in time; their ids in no order.
+    /// Creates `count` endpoints, a few at a time so that slow emulators keep
+    /// up. Returns their ids in no particular order.
     pub async fn create_webhooks(&self, count: usize) -> Vec<String> {
         stream::iter(0..count)
             .map(|_| self.create_webhook("https://example.com/hook"))
@@ -154,7 +155,7 @@ impl Api {
             .await
     }
 
-    /// Asks for one more endpoint.
+    /// Tries to create an endpoint.
     pub async fn try_create(&self) -> Answer {
         let body = json!({"url": "https://example.com/hook", "events": ["*"]});
         self.post_json("", &body).await
@@ -167,7 +168,7 @@ impl Api {
         ids.map(item_id).collect()
     }
 
-    /// A request that publishes, still without a body.
+    /// A publish request, still without a body.
     pub fn publishing(&self) -> RequestBuilder {
         self.bare(Method::POST, &format!("/apps/{}/events", self.app_id))
             .header("x-api-key", self.key.expose())
@@ -178,7 +179,7 @@ impl Api {
         answer(self.publishing().body(body.to_string())).await
     }
 
-    /// Publishes an event of this type; its id.
+    /// Publishes an event of this type and returns its id.
     pub async fn published(&self, event_type: &str) -> String {
         let body = json!({"type": event_type, "data": {"n": 1}});
         let accepted = self.publish(&body).await;
@@ -199,7 +200,7 @@ impl Api {
         answer(request.header("prefer", prefer)).await
     }
 
-    /// The newest deliveries of an endpoint.
+    /// The first page of the endpoint's deliveries.
     pub async fn deliveries(&self, id: &str) -> Vec<Value> {
         let page = self.get(&format!("/{id}/deliveries")).await;
         page.data()["items"]
@@ -208,7 +209,8 @@ impl Api {
             .clone()
     }
 
-    /// Waits until an endpoint's newest delivery has this status.
+    /// Waits until the endpoint's newest delivery has this status, and returns
+    /// it.
     pub async fn must_become(&self, id: &str, status: &str) -> Value {
         eventually(status, async || {
             let newest = self.deliveries(id).await.into_iter().next()?;
@@ -217,20 +219,20 @@ impl Api {
         .await
     }
 
-    /// The only delivery in the history of an endpoint.
+    /// Asserts that the endpoint has one delivery, and returns it.
     pub async fn must_have_one_delivery(&self, id: &str) -> Value {
         let mut history = self.deliveries(id).await;
         assert_eq!(history.len(), 1, "{history:?}");
         history.remove(0)
     }
 
-    /// A delivery in full.
+    /// All fields of a delivery.
     pub async fn delivery(&self, id: &str, delivery_id: impl std::fmt::Display) -> Value {
         let found = self.get(&format!("/{id}/deliveries/{delivery_id}")).await;
         found.data().clone()
     }
 
-    /// A page of a history: its items, and the cursor to the next page.
+    /// A page of a history: its items, and the cursor of the next page.
     pub async fn page(&self, id: &str, query: &str) -> (Vec<Value>, Option<String>) {
         let page = self.get(&format!("/{id}/deliveries?{query}")).await;
         let items = page.data()["items"]
@@ -240,13 +242,13 @@ impl Api {
         let next = match &page.data()["nextCursor"] {
             Value::Null => None,
             Value::String(cursor) => Some(cursor.clone()),
-            other => panic!("no cursor: {other}"),
+            other => panic!("not a cursor: {other}"),
         };
         (items, next)
     }
 
-    /// The ids of a whole history, page by page. `between` runs beside the
-    /// request for each page.
+    /// The ids of a whole history, page by page. `between` runs concurrently
+    /// with each page's request.
     pub async fn pages(
         &self,
         id: &str,
@@ -258,7 +260,7 @@ impl Api {
         loop {
             let ((items, next), ()) = tokio::join!(self.page(id, &this_query), between());
             pages.push(items.iter().map(item_id).collect());
-            assert!(pages.len() < 1000, "the pages have no end");
+            assert!(pages.len() < 1000, "paging does not end");
             let Some(next) = next else {
                 return pages;
             };
@@ -267,8 +269,9 @@ impl Api {
     }
 }
 
-/// Sends a request and reads the answer. Every answer has a request id, every
-/// body is JSON, and all of it is as openapi.json describes it.
+/// Sends a request and reads the answer. Asserts that every answer has a
+/// request id, that every body is JSON, and that all of it matches
+/// openapi.json.
 pub async fn answer(request: RequestBuilder) -> Answer {
     let (client, request) = request.build_split();
     let request = request.expect("build the request");

@@ -1,4 +1,4 @@
-//! What a ping and its history have to say of an outcome.
+//! Assertions about pings and their history.
 
 use serde_json::{Value, json};
 use webhook_endpoints::domain::delivery::Failure;
@@ -20,11 +20,11 @@ pub fn assert_answered(ping: &Value, status: u16, body: &str) {
     assert_eq!(*ping, expected);
 }
 
-/// Asserts all fields of a ping that got no answer.
+/// Asserts all fields of a ping that got no response.
 #[track_caller]
 pub fn assert_failed(ping: &Value, failure: Failure) {
     let message = failure.to_string();
-    // An address has a digit, as has an error number.
+    // Messages contain no addresses or error numbers.
     assert!(!message.contains(|c: char| c.is_ascii_digit()), "{message}");
     let expected = json!({
         "success": false,
@@ -37,7 +37,7 @@ pub fn assert_failed(ping: &Value, failure: Failure) {
     assert_eq!(*ping, expected);
 }
 
-/// Asserts all fields of a ping whose outcome is not in.
+/// Asserts all fields of a ping that has no outcome yet.
 #[track_caller]
 pub fn assert_pending(ping: &Value) {
     let expected = json!({
@@ -63,8 +63,8 @@ pub const DELIVERY_FIELDS: [&str; 8] = [
     "status",
 ];
 
-/// Pings an endpoint, and asserts that the history has this one delivery and
-/// tells of it what the ping told.
+/// Pings an endpoint, and asserts that its history has exactly this delivery
+/// with the same outcome.
 pub async fn ping_and_history(app: &TestApp, id: &str) -> Value {
     let ping = app.api.ping(id).await;
     let history = app.api.deliveries(id).await;
@@ -80,7 +80,7 @@ pub async fn ping_and_history(app: &TestApp, id: &str) -> Value {
     let created = item["createdAt"].as_str().expect("read createdAt");
     if ping["success"] == true {
         let delivered = item["deliveredAt"].as_str().expect("read deliveredAt");
-        // One form and one zone, so that text order is time order.
+        // The format and zone are fixed, so text order is time order.
         assert!(created <= delivered, "{item}");
     } else {
         assert_eq!(item["deliveredAt"], Value::Null);
@@ -88,7 +88,8 @@ pub async fn ping_and_history(app: &TestApp, id: &str) -> Value {
     ping
 }
 
-/// Registers `url`, pings it, and holds the history against the ping.
+/// Creates an endpoint with this URL, pings it, and compares the history with
+/// the ping.
 pub async fn ping_url(app: &TestApp, url: &str) -> Value {
     let (id, _) = app.api.create_webhook(url).await;
     ping_and_history(app, &id).await

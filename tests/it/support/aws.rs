@@ -1,5 +1,5 @@
-//! AWS behind the service's back: what it holds, and every call on its way
-//! there.
+//! Direct access to AWS, bypassing the service: what is stored, and every call
+//! on the wire.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,8 +12,7 @@ use webhook_endpoints::domain::id::AppId;
 
 use super::wire::Wire;
 
-/// Looks at what one app has in AWS, writes there, and disturbs the service's
-/// calls.
+/// Reads and writes one app's data in AWS, and disturbs the service's calls.
 #[derive(Clone)]
 pub struct Aws {
     pub clients: Clients,
@@ -52,8 +51,8 @@ impl Aws {
         items.iter().map(|item| format!("{item:?}\n")).collect()
     }
 
-    /// The names of all secrets of the app in Secrets Manager, sorted. Those of
-    /// other tests may be there as well.
+    /// The names of the app's secrets in Secrets Manager, sorted. Other tests
+    /// may have secrets on the same server.
     pub async fn secret_names(&self) -> Vec<String> {
         let mut pages = self.clients.secrets.list_secrets().into_paginator().send();
         let mut names = Vec::new();
@@ -70,7 +69,7 @@ impl Aws {
         names
     }
 
-    /// The names that the secrets of these endpoints have, sorted.
+    /// The names of these endpoints' secrets, sorted.
     pub fn secret_names_of(&self, ids: &[&str]) -> Vec<String> {
         let mut names: Vec<_> = ids
             .iter()

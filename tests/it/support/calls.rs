@@ -1,4 +1,4 @@
-//! Every call of the API, for tests that hold for all of them.
+//! Every API call, for tests that apply to all of them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use super::TestApp;
 use super::openapi::DOCUMENT;
 use super::queue::endpoint_id;
 
-/// Describes the API and belongs to no app, so it needs no key.
+/// The API's description. It belongs to no app and needs no key.
 const KEYLESS: &str = "/openapi.json";
 
-/// What the paths of all calls start with.
+/// The prefix of all other paths.
 const OF_AN_APP: &str = "/apps/{appId}";
 
 /// The ids that paths contain.
@@ -22,7 +22,7 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Ids that nothing has.
+    /// Ids that do not exist.
     pub fn unknown() -> Self {
         Self {
             endpoint: EndpointId::new().to_string(),
@@ -30,8 +30,8 @@ impl Ids {
         }
     }
 
-    /// Writes a delivery to this endpoint's history, so that every call on the
-    /// endpoint succeeds. The receiver answered it with 200.
+    /// Writes a delivery that succeeded into this endpoint's history, so that
+    /// every call on the endpoint succeeds.
     pub async fn with_delivery(app: &TestApp, endpoint: &str) -> Self {
         let now = app.deliverer.clock.now();
         let seeded = app
@@ -43,7 +43,7 @@ impl Ids {
         }
     }
 
-    /// The path of a template, below the app.
+    /// Fills in a path template.
     pub fn fill(&self, template: &str) -> String {
         let segments = template.split('/').map(|segment| match segment {
             "{webhookId}" => &self.endpoint,
@@ -55,12 +55,12 @@ impl Ids {
     }
 }
 
-/// A call that succeeds if its ids exist and its caller may make it.
+/// A call that succeeds if its ids exist and its caller has access.
 pub struct Call {
     /// Its `operationId`.
     pub name: &'static str,
     pub method: Method,
-    /// Below the app.
+    /// Relative to the app.
     pub path: String,
     pub body: Option<Value>,
     /// Whether the path has the id of an endpoint.
@@ -69,7 +69,7 @@ pub struct Call {
     pub on_delivery: bool,
 }
 
-/// When a call is made: those that spoil others come after them.
+/// Calls that make others fail are made after them.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
     First,
@@ -117,8 +117,8 @@ fn calls_of(template: &str, item: &'static Value, ids: &Ids) -> Vec<(Turn, Call)
         .collect()
 }
 
-/// What openapi.json does not say. Its examples are no bodies to send: their
-/// times get old, and which of them deactivates an endpoint is not marked.
+/// What openapi.json does not say. Its examples can't be sent: their times
+/// become outdated, and nothing marks the one that deactivates an endpoint.
 fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
     let all = json!(["*"]);
     match name {
@@ -141,7 +141,7 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             (Turn::Deactivation, Some(body))
         }
         "deleteWebhook" => (Turn::Deletion, None),
-        unknown => panic!("what is the body of {unknown}, and when is it called?"),
+        unknown => panic!("turn_and_body does not know {unknown}"),
     }
 }
 

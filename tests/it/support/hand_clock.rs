@@ -1,4 +1,4 @@
-//! A clock that stands still until a test moves it.
+//! A clock that only moves when a test advances it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use webhook_endpoints::clock::Clock;
 
-/// Clones show the same time.
+/// Clones share their time.
 #[derive(Clone)]
 pub struct HandClock(Arc<AtomicI64>);
 
@@ -19,8 +19,8 @@ impl HandClock {
         Self(Arc::new(AtomicI64::new(time.as_millisecond())))
     }
 
-    /// A clock that shows the time at which it was made, for signatures that a
-    /// library compares with its own clock.
+    /// A clock that shows the time at which it was created. For signatures,
+    /// which libraries check against their own clock.
     pub fn at_now() -> Self {
         let now = Clock::system().now();
         Self(Arc::new(AtomicI64::new(now.as_millisecond())))
@@ -38,7 +38,7 @@ impl HandClock {
         );
     }
 
-    /// Shows the time that the API shows somewhere.
+    /// Sets the clock to a time that the API returned.
     pub fn set_to(&self, shown: &Value) {
         let time: Timestamp = shown
             .as_str()
@@ -52,7 +52,7 @@ impl HandClock {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// For the service.
+    /// The service's view of this clock.
     pub fn clock(&self) -> Clock {
         let millis = Arc::clone(&self.0);
         Clock::from_fn(move || {

@@ -1,5 +1,5 @@
-//! Fault matrices: a scenario is played once undisturbed, which shows its AWS
-//! calls, and then again and again with one or two of them failing.
+//! Fault matrices: a scenario runs once without faults, which records its AWS
+//! calls, and then repeatedly with one or two of them failing.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -11,19 +11,18 @@ use serde_json::Value;
 use super::stage::Stage;
 use super::wire::{Fault, Wire, is_of_a_poller};
 
-/// Stages that are played on at the same time. They mostly wait for the SDK's
-/// pauses between its tries.
+/// How many stages run concurrently. They mostly wait for the SDK's backoff.
 const AT_ONCE: usize = 12;
 
-/// A call within a scenario: which of the different requests of its operation.
-/// The SDK repeats a request as it was, so its tries are the same call.
+/// A call within a scenario: the `index`-th distinct request of an operation.
+/// The SDK retries with an identical request, so all tries are the same call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     operation: String,
     index: usize,
 }
 
-/// That AWS asks for fewer calls.
+/// AWS throttles the call.
 const THROTTLED: Fault = Fault::Refused(
     r#"{"__type": "com.amazonaws#ThrottlingException", "message": "Rate exceeded"}"#,
 );
@@ -31,13 +30,13 @@ const THROTTLED: Fault = Fault::Refused(
 /// How long a fault lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// It meets the first try of the SDK, and none after it.
+    /// It affects the SDK's first try only.
     Once,
-    /// It meets every try.
+    /// It affects every try.
     Lasting,
 }
 
-/// A fault that a case has in store.
+/// A planned fault of a case.
 #[derive(Debug, Clone)]
 pub struct Planned {
     target: Target,
@@ -57,15 +56,15 @@ impl fmt::Display for Planned {
 }
 
 impl Planned {
-    /// To lose what a reading brought is the same as not to read.
+    /// Losing the answer of a read is the same as not reading.
     fn is_lost_reading(&self) -> bool {
         let readings = ["BatchGetItem", "GetItem", "GetSecretValue", "Query"];
         self.fault == Fault::After && readings.contains(&self.target.operation.as_str())
     }
 
-    /// The embedded Secrets Manager refuses a repeated `CreateSecret` of the
-    /// same `ClientRequestToken`, where AWS answers as it did the first time.
-    /// So it can't show what one lost answer comes to.
+    /// The embedded Secrets Manager rejects a repeated `CreateSecret` with the
+    /// same `ClientRequestToken`, while AWS answers as it did the first time.
+    /// So it can't show the effect of one lost answer.
     fn is_beyond_the_emulator(&self) -> bool {
         self.target.operation == "CreateSecret"
             && matches!(self.fault, Fault::After | Fault::Late)
@@ -73,14 +72,14 @@ impl Planned {
     }
 }
 
-/// What a case met on the wire.
+/// What a case observed on the wire.
 #[derive(Debug, Default)]
 struct Met {
     seen: Vec<(String, Value)>,
     struck: usize,
 }
 
-/// The faults of a case, for a wire.
+/// The faults of a case.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     planned: Vec<Planned>,
@@ -144,7 +143,7 @@ impl Met {
     }
 }
 
-/// Faults that are met alone, and in pairs.
+/// Faults that are tested alone and in pairs.
 const CUTS: [(Fault, Span); 4] = [
     (Fault::Before, Span::Once),
     (Fault::Before, Span::Lasting),
@@ -152,7 +151,7 @@ const CUTS: [(Fault, Span); 4] = [
     (Fault::After, Span::Lasting),
 ];
 
-/// Faults that are met alone.
+/// Faults that are tested alone.
 const OTHERS: [(Fault, Span); 3] = [
     (Fault::Late, Span::Once),
     (THROTTLED, Span::Once),
@@ -171,7 +170,7 @@ fn planned(target: &Target, faults: &[(Fault, Span)]) -> Vec<Planned> {
         .collect()
 }
 
-/// Faults to play a scenario with.
+/// The faults to run a scenario with.
 pub struct Matrix {
     name: &'static str,
     pairs: bool,
@@ -180,7 +179,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Every call of the scenario failing, one at a time.
+    /// Every call of the scenario fails, one at a time.
     pub fn of(name: &'static str) -> Self {
         Self {
             name,
@@ -190,8 +189,8 @@ impl Matrix {
         }
     }
 
-    /// And two at a time, the earlier one passing. After one that lasts, the
-    /// scenario seldom comes to the later one.
+    /// Also tests two faults at a time, if the first one passes. After a
+    /// lasting fault the scenario seldom reaches a second one.
     pub fn with_pairs(self) -> Self {
         Self {
             pairs: true,
@@ -199,7 +198,7 @@ impl Matrix {
         }
     }
 
-    /// Something reads the queue all the time.
+    /// Polls the queue throughout.
     pub fn polling(self) -> Self {
         Self {
             polling: true,
@@ -207,13 +206,13 @@ impl Matrix {
         }
     }
 
-    /// Failed attempts are tried again after these waits.
+    /// Retries failed attempts after these waits.
     pub fn retrying(self, schedule: &'static str) -> Self {
         Self { schedule, ..self }
     }
 
-    /// Plays the scenario in every case, each on a stage of its own, and looks
-    /// what it has left when all has come to rest.
+    /// Runs the scenario for every case, each on its own stage, and checks what
+    /// is left once everything has settled.
     pub async fn run(self, scenario: impl AsyncFn(&Stage)) {
         let undisturbed = Faults::default();
         let failed = self.play(&scenario, undisturbed.clone()).await;
@@ -229,7 +228,7 @@ impl Matrix {
             .filter_map(async |failed| failed)
             .collect()
             .await;
-        #[expect(clippy::print_stdout, reason = "the counts are what one wants to see")]
+        #[expect(clippy::print_stdout, reason = "shows the counts of cases")]
         {
             println!(
                 "{}: {} calls, {count} cases, {} failed",
@@ -271,18 +270,18 @@ impl Matrix {
         cases.into_iter().map(faults).collect()
     }
 
-    /// The name of the case if it fails.
+    /// Runs one case. Returns its name and the reason if it fails.
     async fn play(&self, scenario: &impl AsyncFn(&Stage), faults: Faults) -> Option<String> {
         let names: Vec<_> = faults.planned.iter().map(Planned::to_string).collect();
         let playing = async {
             let stage = Stage::start(faults.clone(), self.polling, self.schedule).await;
             scenario(&stage).await;
             stage.must_come_to_rest().await;
-            // Of two faults, the first may keep the second from being met. And
-            // what happens by itself may be late.
+            // The first of two faults may prevent the second. And with a
+            // poller, calls may happen late.
             let struck = faults.met.lock().unwrap().struck;
             let sure = !names.is_empty() && !self.polling;
-            assert!(struck > 0 || !sure, "the fault was not met");
+            assert!(struck > 0 || !sure, "no call met the fault");
         };
         let played = AssertUnwindSafe(playing).catch_unwind().await;
         let panic = played.err()?;

@@ -35,36 +35,36 @@ use hand_clock::HandClock;
 use queue::Queue;
 use wire::Wire;
 
-/// What a test can choose.
+/// What a test can configure.
 pub struct Options {
-    /// The service's settings. A test's pings wait 5 s, so that a slow machine
-    /// does not turn an outcome into a 202; and a key is looked up once, so that
-    /// it does not add a call.
+    /// The service's settings. By default pings wait 5 s, so that a slow
+    /// machine does not turn an outcome into a 202, and keys stay cached, so
+    /// that looking them up adds no calls.
     pub settings: Settings,
     /// How deliveries are sent.
     pub sender: SenderOptions,
-    /// Seconds for which a received message is hidden.
+    /// How long a received message stays hidden, in seconds.
     pub visibility_timeout: u32,
-    /// Whether something reads the queue.
+    /// Whether a poller reads the queue.
     pub polling: bool,
 }
 
 impl Options {
-    /// The default, with names that resolve as `resolver` says.
+    /// The defaults, with this DNS resolver.
     pub fn resolving(resolver: Arc<dyn Resolve>) -> Self {
         let mut options = Self::default();
         options.sender.resolver = resolver;
         options
     }
 
-    /// The default, with a deadline that a test can wait for.
+    /// The defaults, with a deadline short enough for tests that wait for it.
     pub fn impatient() -> Self {
         let mut options = Self::default();
         options.sender.deadline = Duration::from_millis(400);
         options
     }
 
-    /// The default without anything that reads the queue.
+    /// The defaults, without a poller.
     pub fn idle() -> Self {
         Self {
             polling: false,
@@ -72,8 +72,7 @@ impl Options {
         }
     }
 
-    /// Nothing reads the queue, and what was taken from it does not show up
-    /// again.
+    /// Without a poller. Received messages do not reappear.
     pub fn stepwise() -> Self {
         let mut options = Self {
             visibility_timeout: 12 * 60 * 60,
@@ -83,7 +82,7 @@ impl Options {
         options
     }
 
-    /// The same, by this clock.
+    /// The same, with this clock.
     pub fn stepwise_by(clock: &HandClock) -> Self {
         let mut options = Self::stepwise();
         options.settings.clock = clock.clock();
@@ -115,13 +114,13 @@ pub struct TestApp {
     pub api: Api,
     pub queue: Queue,
     pub aws: Aws,
-    // Dropped last: the emulators.
+    // Dropped last: the others use the emulators.
     _emulators: Emulators,
 }
 
 impl TestApp {
-    /// A service as a deployment has it, except that loopback addresses and
-    /// `http` are allowed for receivers.
+    /// A service as deployed, except that receivers may use loopback addresses
+    /// and `http`.
     pub async fn start() -> Self {
         Self::start_with(Options::default()).await
     }
@@ -132,7 +131,7 @@ impl TestApp {
             .await
             .expect("start the emulators");
         let clients = emulators.clients.clone();
-        // A server may be there for other tests as well.
+        // Other tests may use the same server.
         let name = format!("test-{}", AppId::new());
         let resources = clients
             .create_resources(&name, Some(options.visibility_timeout))
@@ -193,12 +192,12 @@ impl TestApp {
     }
 }
 
-/// The servers that `EMULATORS` names in the places of the embedded emulators,
-/// as tests/emulators/run sets it: `all=<URL>` or `dynamodb=<URL>`.
+/// The servers that replace the embedded emulators, from the variable
+/// `EMULATORS` that tests/emulators/run sets: `all=<URL>` or `dynamodb=<URL>`.
 fn servers() -> Servers {
     #[expect(
         clippy::disallowed_methods,
-        reason = "it configures the tests and not the service"
+        reason = "configures the tests, not the service"
     )]
     let Ok(chosen) = std::env::var("EMULATORS") else {
         return Servers::default();
@@ -216,8 +215,7 @@ fn servers() -> Servers {
     }
 }
 
-/// Looks again and again until there is something to return. What has to
-/// happen is waited for as long as it takes, within reason.
+/// Polls until there is something to return, for at most a minute.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let looking = async {
         loop {
@@ -229,10 +227,10 @@ pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>)
     };
     tokio::time::timeout(Duration::from_secs(60), looking)
         .await
-        .unwrap_or_else(|_| panic!("waited in vain for {what}"))
+        .unwrap_or_else(|_| panic!("timed out waiting for {what}"))
 }
 
-/// The fields of an object, sorted.
+/// The field names of an object, sorted.
 pub fn fields(object: &Value) -> Vec<&str> {
     let mut names: Vec<_> = object
         .as_object()

@@ -1,4 +1,4 @@
-//! Names that a test resolves as it likes.
+//! DNS resolvers that a test controls.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -6,24 +6,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// An address that the policy refuses (RFC 791, "this network") and that a
-/// connection would reach all the same: the operating system takes it for the
-/// machine itself. A guard that lets it through gives itself away at a
-/// receiver, and sends nothing to the network.
+/// An address that the policy refuses (RFC 791, "this network") but that a
+/// connection would still reach, because the operating system treats it as the
+/// machine itself. If the guard lets it through, a local receiver notices, and
+/// nothing is sent to the network.
 pub const REFUSED: &str = "0.0.0.0";
 
-/// Where receivers of tests are.
+/// The address of the tests' receivers.
 pub const LOOPBACK: &str = "127.0.0.1";
 
-/// Resolves every name: the first time to the first of the answers, and so on;
-/// the last one stays.
+/// Resolves any name: the first query to the first of the answers, and so on.
+/// The last answer repeats.
 pub struct Names {
     answers: Vec<Vec<SocketAddr>>,
     asked: AtomicUsize,
 }
 
 impl Names {
-    /// Resolves to these addresses, if any.
+    /// Always resolves to these addresses, if any.
     pub fn always(addresses: &[&str]) -> Arc<Self> {
         Self::in_turn(&[addresses])
     }
@@ -41,7 +41,7 @@ impl Names {
         })
     }
 
-    /// How often a name was resolved.
+    /// How many queries there were.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }

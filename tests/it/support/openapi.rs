@@ -1,4 +1,4 @@
-//! openapi.json, and whether an answer is as it says.
+//! openapi.json, and whether answers match it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -15,21 +15,21 @@ pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(text).expect("parse openapi.json")
 });
 
-/// Headers that HTTP itself has an answer have.
+/// Headers that HTTP itself adds to an answer.
 const OF_HTTP: [&str; 3] = ["content-length", "content-type", "date"];
 
-/// What a reference of the document stands for; anything else is itself.
+/// The target of a `$ref`. Any other value is returned as it is.
 pub fn resolved(value: &'static Value) -> &'static Value {
     let Some(reference) = value.get("$ref") else {
         return value;
     };
     let pointer = reference.as_str().and_then(|text| text.strip_prefix('#'));
     let found = pointer.and_then(|pointer| DOCUMENT.pointer(pointer));
-    found.unwrap_or_else(|| panic!("{reference} leads nowhere"))
+    found.unwrap_or_else(|| panic!("{reference} does not exist"))
 }
 
-/// Everything that is wrong with `instance` by a schema of the document.
-pub fn faults(schema: &Value, instance: &Value) -> Vec<String> {
+/// All errors of `instance` by a schema of the document.
+pub fn errors(schema: &Value, instance: &Value) -> Vec<String> {
     static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> =
         LazyLock::new(Mutex::default);
     let mut compiled = COMPILED.lock().expect("lock the compiled schemas");
@@ -38,17 +38,17 @@ pub fn faults(schema: &Value, instance: &Value) -> Vec<String> {
             .entry(schema.to_string())
             .or_insert_with(|| Arc::new(compile(schema))),
     );
-    // Before a test may panic over the faults.
+    // Released before a test may panic because of the errors.
     drop(compiled);
     validator
         .iter_errors(instance)
-        .map(|fault| format!("{}: {fault}", fault.instance_path()))
+        .map(|error| format!("{}: {error}", error.instance_path()))
         .collect()
 }
 
 fn compile(schema: &Value) -> Validator {
     let mut schema = schema.clone();
-    // Where its references lead.
+    // The targets of its references.
     schema["components"] = json!({"schemas": DOCUMENT["components"]["schemas"]});
     jsonschema::options()
         .should_validate_formats(true)
@@ -57,25 +57,25 @@ fn compile(schema: &Value) -> Validator {
         .expect("compile the schema")
 }
 
-/// Asserts that the document has this answer to this request.
+/// Asserts that the document describes this answer to this request.
 #[track_caller]
 pub fn assert_described(method: &Method, path: &str, answer: &Answer) {
     let status = answer.status.as_str();
     let response = described_response(method, path, status)
         .unwrap_or_else(|| panic!("{status} of {method} {path} is not in openapi.json"));
-    let faults = [
-        body_faults(method, response, &answer.body),
-        header_faults(response, answer),
+    let errors = [
+        body_errors(method, response, &answer.body),
+        header_errors(response, answer),
     ];
-    let faults = faults.concat();
+    let errors = errors.concat();
     assert!(
-        faults.is_empty(),
-        "{method} {path} is not as openapi.json says: {faults:#?}\n{answer:?}"
+        errors.is_empty(),
+        "{method} {path} does not match openapi.json: {errors:#?}\n{answer:?}"
     );
 }
 
-/// What the document says of an answer. A path or a method that it does not
-/// have is missing or refused.
+/// The document's description of an answer. Unknown paths and methods are a 404
+/// and a 405.
 fn described_response(method: &Method, path: &str, status: &str) -> Option<&'static Value> {
     let general = |name, its_status| {
         let response = &DOCUMENT["components"]["responses"][name];
@@ -102,7 +102,7 @@ fn path_item(path: &str) -> Option<&'static Value> {
         .map(|(_, item)| item)
 }
 
-/// Whether a path is of a template, in which `{name}` stands for any segment.
+/// Whether a path matches a template, in which `{name}` is any segment.
 fn is_of(template: &str, path: &str) -> bool {
     let (templates, segments) = (template.split('/'), path.split('/'));
     templates.clone().count() == segments.clone().count()
@@ -114,15 +114,15 @@ fn is_of(template: &str, path: &str) -> bool {
             })
 }
 
-fn body_faults(method: &Method, response: &Value, body: &Value) -> Vec<String> {
+fn body_errors(method: &Method, response: &Value, body: &Value) -> Vec<String> {
     match response.pointer("/content/application~1json/schema") {
-        Some(_) if *method == Method::HEAD => faults(&json!({"type": "null"}), body),
-        Some(schema) => faults(schema, body),
-        None => faults(&json!({"type": "null"}), body),
+        Some(_) if *method == Method::HEAD => errors(&json!({"type": "null"}), body),
+        Some(schema) => errors(schema, body),
+        None => errors(&json!({"type": "null"}), body),
     }
 }
 
-fn header_faults(response: &'static Value, answer: &Answer) -> Vec<String> {
+fn header_errors(response: &'static Value, answer: &Answer) -> Vec<String> {
     let described = response["headers"].as_object().expect("read the headers");
     let mut found = Vec::new();
     for (name, header) in described {
@@ -134,7 +134,7 @@ fn header_faults(response: &'static Value, answer: &Answer) -> Vec<String> {
                     Some("integer") => text.parse::<u64>().map_or(json!(text), Value::from),
                     _ => json!(text),
                 };
-                found.extend(faults(&header["schema"], &value));
+                found.extend(errors(&header["schema"], &value));
             }
             None if header["required"] == true => found.push(format!("{name} is missing")),
             None => {}

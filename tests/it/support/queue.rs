@@ -1,4 +1,4 @@
-//! The delivery queue, one step at a time and without a poller in between.
+//! The delivery queue, step by step and without a poller.
 
 use std::sync::Arc;
 
@@ -15,18 +15,18 @@ use webhook_endpoints::domain::message::{DeliveryTask, Message, TestPing};
 use super::api::Api;
 use super::{TestApp, eventually};
 
-/// Puts messages on the queue, takes them off, and handles them.
+/// Sends, receives and handles queue messages.
 #[derive(Clone)]
 pub struct Queue {
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) resources: Resources,
     pub(super) deliverer: Arc<Deliverer>,
-    /// Publishes what a first attempt is for.
+    /// For publishing the event of a first attempt.
     pub(super) api: Api,
 }
 
 impl Queue {
-    /// From now on something reads the queue.
+    /// Starts a poller that reads the queue from now on.
     pub fn poll(&self) {
         tokio::spawn(poller::poll(
             self.sqs.clone(),
@@ -35,7 +35,7 @@ impl Queue {
         ));
     }
 
-    /// Puts a message on the queue.
+    /// Sends a message to the queue.
     pub async fn enqueue(&self, body: &str) {
         let sqs = &self.sqs;
         let sent = sqs.send_message().queue_url(&self.resources.queue_url);
@@ -45,12 +45,12 @@ impl Queue {
             .expect("send the message");
     }
 
-    /// What the queue holds, in the form that the delivery function gets.
+    /// Receives up to ten messages, as the delivery function gets them.
     pub async fn queued(&self) -> Vec<SqsMessage> {
         self.received_from(&self.resources.queue_url).await
     }
 
-    /// All that the queue has to give now.
+    /// Receives all visible messages.
     pub async fn all_queued(&self) -> Vec<SqsMessage> {
         let mut all = Vec::new();
         loop {
@@ -62,7 +62,7 @@ impl Queue {
         }
     }
 
-    /// Waits for a message of the dead-letter queue.
+    /// Waits for a message in the dead-letter queue.
     pub async fn dead_letter(&self) -> SqsMessage {
         eventually("a dead letter", async || {
             let letters = self.received_from(&self.resources.dead_letter_queue_url);
@@ -86,7 +86,7 @@ impl Queue {
             .collect()
     }
 
-    /// How many messages of the queue are visible, being handled, and delayed.
+    /// How many messages are visible, in flight, and delayed.
     pub async fn counts(&self) -> [u32; 3] {
         let found = self
             .sqs
@@ -105,14 +105,13 @@ impl Queue {
         .map(|name| attributes[&name].parse().expect("parse the count"))
     }
 
-    /// How many messages wait on the queue until their delay is over.
+    /// How many messages are delayed.
     pub async fn delayed(&self) -> u32 {
         let [_, _, delayed] = self.counts().await;
         delayed
     }
 
-    /// Waits until the queue holds no message, neither a visible one nor one
-    /// that is being handled or comes back later.
+    /// Waits until the queue has no messages: visible, in flight or delayed.
     pub async fn must_become_empty(&self) {
         eventually("an empty queue", async || {
             let counts = self.counts().await;
@@ -121,8 +120,8 @@ impl Queue {
         .await;
     }
 
-    /// Handles a batch as the delivery function does; the ids of the messages
-    /// that come back, sorted.
+    /// Handles a batch as the delivery function does. Returns the ids of the
+    /// failed messages, sorted.
     pub async fn handle(
         &self,
         messages: impl IntoIterator<Item = SqsMessage>,
@@ -139,20 +138,20 @@ impl Queue {
         Ok(ids)
     }
 
-    /// Handles one message, which must not come back.
+    /// Handles one message, and asserts that it does not fail.
     pub async fn must_handle(&self, body: impl Into<String>) {
         let back = self.handle([message(Some("m"), body)]).await;
         assert_eq!(back, Ok(Vec::new()));
     }
 
-    /// Handles one ping.
+    /// Handles one ping, and asserts that it does not fail.
     pub async fn must_deliver(&self, ping: &TestPing) {
         let back = self.handle([message(Some("m"), body(ping))]).await;
         assert_eq!(back, Ok(Vec::new()));
     }
 
-    /// Handles all that the queue has to give, and what comes of that, one
-    /// after the other until there is nothing more. Delayed messages stay.
+    /// Handles all visible messages one by one, and those that follow from
+    /// them, until there are none. Delayed messages stay.
     pub async fn settle(&self) {
         loop {
             let queued = self.all_queued().await;
@@ -165,28 +164,29 @@ impl Queue {
         }
     }
 
-    /// Takes the attempts that are on the queue, without making them.
+    /// Receives the queued attempts, without making them.
     pub async fn tasks(&self) -> Vec<DeliveryTask> {
         let queued = self.all_queued().await;
         let tasks = queued.iter().map(|message| {
             let body = message.body.as_deref().expect("read the message body");
             match Message::from_json(body) {
                 Ok(Message::Delivery(task)) => task,
-                other => panic!("no attempt: {other:?}"),
+                other => panic!("not an attempt: {other:?}"),
             }
         });
         tasks.collect()
     }
 
-    /// Handles what the queue holds, and takes the attempts that come of it.
+    /// Handles the queued messages, and receives the attempts that follow from
+    /// them.
     pub async fn fan_out(&self) -> Vec<DeliveryTask> {
         let back = self.handle(self.all_queued().await).await;
         assert_eq!(back, Ok(Vec::new()));
         self.tasks().await
     }
 
-    /// Publishes an event that one endpoint subscribes to, and takes the first
-    /// attempt of its delivery.
+    /// Publishes an event that one endpoint subscribes to, and returns the
+    /// first attempt of its delivery.
     pub async fn first_attempt(&self) -> DeliveryTask {
         self.api.published("invoice.paid").await;
         let mut tasks = self.fan_out().await;
@@ -194,25 +194,25 @@ impl Queue {
         tasks.remove(0)
     }
 
-    /// Makes an attempt.
+    /// Makes an attempt, and asserts that its message does not fail.
     pub async fn must_attempt(&self, task: &DeliveryTask) {
         self.must_handle(attempt_message(task)).await;
     }
 
-    /// The ids of the messages that come back when this attempt is made.
+    /// Makes an attempt. Returns the ids of the messages that failed.
     pub async fn try_attempt(&self, task: &DeliveryTask) -> Vec<String> {
         let message = message(Some("m"), attempt_message(task));
         self.handle([message]).await.expect("handle the batch")
     }
 
-    /// Hands due attempts to the queue, and takes them.
+    /// Enqueues due attempts, and receives them.
     pub async fn sweep(&self) -> Vec<DeliveryTask> {
         self.must_handle(r#"{"kind":"sweep"}"#).await;
         self.tasks().await
     }
 }
 
-/// The id of an endpoint, from how the API shows it.
+/// Parses an endpoint's id.
 pub fn endpoint_id(id: &str) -> EndpointId {
     EndpointId::parse(id).expect("parse the endpoint id")
 }
@@ -222,14 +222,14 @@ pub fn ping_of(app: &TestApp, id: &str) -> TestPing {
     TestPing::new(app.app_id, endpoint_id(id), Clock::system().now()).expect("create the ping")
 }
 
-/// The message of a ping, as the queue holds it.
+/// A ping's message body.
 pub fn body(ping: &TestPing) -> String {
     Message::TestPing(ping.clone())
         .to_json()
         .expect("serialize the message")
 }
 
-/// A message with an id, or without.
+/// A message, with or without an id.
 pub fn message(id: Option<&str>, body: impl Into<String>) -> SqsMessage {
     let mut message = SqsMessage::default();
     message.message_id = id.map(str::to_owned);
@@ -245,7 +245,7 @@ pub fn next(task: &DeliveryTask) -> DeliveryTask {
     }
 }
 
-/// The message of an attempt, as the queue holds it.
+/// An attempt's message body.
 pub fn attempt_message(task: &DeliveryTask) -> String {
     Message::Delivery(task.clone())
         .to_json()

@@ -35,8 +35,8 @@ impl Received {
             .expect("read the header as text")
     }
 
-    /// Whether the public libraries take the signature for this secret. They have to
-    /// agree.
+    /// Whether the signature is valid for this secret, according to two public
+    /// libraries. Asserts that they agree.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         let by_standard_webhooks = Webhook::new(secret)
             .expect("parse the secret")
@@ -48,8 +48,8 @@ impl Received {
         by_svix.is_ok()
     }
 
-    /// Whether the public library signs with this secret as the service did,
-    /// however long ago that was by the service's clock.
+    /// Whether a public library signs with this secret as the service did. The
+    /// age of the timestamp does not matter.
     pub fn was_signed_with(&self, secret: &str) -> bool {
         let timestamp = self
             .header("webhook-timestamp")
@@ -65,7 +65,7 @@ impl Received {
 
 type Respond = Arc<dyn Fn(&Received) -> Response + Send + Sync>;
 
-/// An HTTP receiver that remembers what arrived.
+/// An HTTP receiver that records the requests.
 #[derive(Clone)]
 pub struct Receiver {
     pub url: String,
@@ -80,7 +80,7 @@ impl Receiver {
         Self::responding(move |_| (status, body).into_response()).await
     }
 
-    /// Answers as `respond` says.
+    /// Answers with what `respond` returns.
     pub async fn responding(
         respond: impl Fn(&Received) -> Response + Send + Sync + 'static,
     ) -> Self {
@@ -88,7 +88,7 @@ impl Receiver {
         Self::start("http", listener, Arc::new(respond))
     }
 
-    /// Answers with the status that was set last, 500 at first.
+    /// Answers with the status that was set last. It starts with 500.
     pub async fn switched() -> (Self, Arc<AtomicU16>) {
         let status = Arc::new(AtomicU16::new(500));
         let answer = Arc::clone(&status);
@@ -99,7 +99,7 @@ impl Receiver {
         (receiver.await, status)
     }
 
-    /// Answers 200, behind TLS with this certificate.
+    /// Answers 200 over TLS, with this certificate.
     pub async fn over_tls(identity: Identity) -> Self {
         let listener = TlsListener::bind(identity).await;
         let respond = |_: &Received| StatusCode::OK.into_response();
@@ -121,17 +121,17 @@ impl Receiver {
         receiver
     }
 
-    /// The URL with a name in the place of the address.
+    /// The URL with this name instead of the address.
     pub fn url_as(&self, name: &str) -> String {
         self.url.replacen("127.0.0.1", name, 1)
     }
 
-    /// What arrived so far.
+    /// The requests so far.
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
 
-    /// The only request that arrived.
+    /// Asserts that one request arrived, and returns it.
     #[track_caller]
     pub fn must_receive_one(&self) -> Received {
         let mut received = self.received();
@@ -158,7 +158,7 @@ async fn receive(
     response
 }
 
-/// A receiver below HTTP: after a request came in, `script` has the connection.
+/// A TCP receiver. `script` gets each connection after its first request.
 pub async fn raw_receiver<F, Fut>(script: F) -> String
 where
     F: Fn(TcpStream) -> Fut + Send + 'static,
@@ -179,7 +179,8 @@ where
     url
 }
 
-/// Answers at once, and then a byte of the body each `interval`, for ever.
+/// Sends headers at once, and then one byte of the body per `interval`,
+/// forever.
 pub async fn dripping_receiver(interval: Duration) -> String {
     raw_receiver(move |mut stream| async move {
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
@@ -193,7 +194,7 @@ pub async fn dripping_receiver(interval: Duration) -> String {
     .await
 }
 
-/// Takes a request and never answers.
+/// Accepts requests and never responds.
 pub async fn silent_receiver() -> String {
     raw_receiver(|stream| async move {
         std::future::pending::<()>().await;
@@ -202,7 +203,7 @@ pub async fn silent_receiver() -> String {
     .await
 }
 
-/// Says these bytes and hangs up. Tells how many connections it had.
+/// Sends these bytes and closes the connection. Returns a count of connections.
 pub async fn blunt_receiver(answer: &'static [u8]) -> (String, Arc<AtomicUsize>) {
     let connections = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&connections);
@@ -217,7 +218,7 @@ pub async fn blunt_receiver(answer: &'static [u8]) -> (String, Arc<AtomicUsize>)
     (url, connections)
 }
 
-/// Answers 200 and a body without end. Tells when the connection was closed.
+/// Answers 200 with an endless body. Signals when the connection is closed.
 pub async fn endless_receiver() -> (String, oneshot::Receiver<()>) {
     let (closed, closing) = oneshot::channel();
     let closed = Mutex::new(Some(closed));
@@ -237,7 +238,7 @@ pub async fn endless_receiver() -> (String, oneshot::Receiver<()>) {
     (url, closing)
 }
 
-/// Takes a request, and answers 200 once the gate is opened.
+/// Answers 200 to one request each time that the gate is opened.
 pub async fn gated_receiver() -> (String, Arc<Notify>) {
     let gate = Arc::new(Notify::new());
     let opened = Arc::clone(&gate);
@@ -260,7 +261,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Closes all. Once this returns the other side has been told.
+    /// Closes all connections. The peers have been told when this returns.
     pub fn close(&self) {
         for stream in self.open.lock().unwrap().drain(..) {
             stream
@@ -270,7 +271,7 @@ impl Connections {
     }
 }
 
-/// Answers 200 and keeps connections open, in threads of its own.
+/// Answers 200 and keeps connections alive, on its own threads.
 pub fn keeping_receiver() -> (String, Connections) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind a port");
     let url = format!(
@@ -294,7 +295,7 @@ pub fn keeping_receiver() -> (String, Connections) {
             std::thread::spawn(move || {
                 let mut request = vec![0; 64 * 1024];
                 while let Ok(length @ 1..) = stream.read(&mut request) {
-                    // The last byte of a payload, should it come in pieces.
+                    // A payload may arrive in pieces. This is its last byte.
                     if request[..length].ends_with(b"}") {
                         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
                         let _ = stream.write_all(answer);

@@ -1,4 +1,4 @@
-//! Deliveries that a test writes into a history, without the service.
+//! Deliveries that a test writes into a history directly.
 
 use std::time::Duration;
 
@@ -21,18 +21,18 @@ pub enum Seed {
     Pending,
     /// The receiver answered 200.
     Delivered,
-    /// The receiver did not answer in time.
+    /// The receiver did not respond in time.
     Failed,
 }
 
 impl Aws {
-    /// Writes a delivery as the service would have written it now; its id.
+    /// Writes a delivery as the service would now. Returns its id.
     pub async fn seed(&self, endpoint_id: EndpointId, seed: Seed) -> String {
         self.seed_at(endpoint_id, seed, Clock::system().now()).await
     }
 
-    /// Writes a delivery as the service would have written it back then. It is
-    /// newer than all before by its id, whatever its time.
+    /// Writes a delivery as the service would have at this time. Its id makes
+    /// it newer than those written before, whatever its time. Returns the id.
     pub async fn seed_at(&self, endpoint_id: EndpointId, seed: Seed, at: Timestamp) -> String {
         let task = self.task_at(endpoint_id, EventType::test_ping(), at);
         let id = task.delivery_id.to_string();
@@ -55,9 +55,8 @@ impl Aws {
         id
     }
 
-    /// Writes a delivery of an event of its own, which was accepted then and
-    /// answered with this status at its only attempt; the delivery's first
-    /// task.
+    /// Writes a delivery of its own event, accepted at this time, whose only
+    /// attempt got this status. Returns the task of its first attempt.
     pub async fn seed_event(
         &self,
         endpoint_id: EndpointId,
@@ -97,7 +96,7 @@ impl Aws {
         task
     }
 
-    /// Writes failed deliveries, a millisecond apart, oldest first.
+    /// Writes failed deliveries, one millisecond apart, oldest first.
     pub async fn seed_failures(
         &self,
         endpoint_id: EndpointId,
@@ -114,7 +113,7 @@ impl Aws {
             .await
     }
 
-    /// The first attempt of a delivery that was accepted back then.
+    /// The first attempt of a delivery that was accepted at this time.
     pub fn task_at(
         &self,
         endpoint_id: EndpointId,
@@ -134,8 +133,7 @@ impl Aws {
         }
     }
 
-    /// Writes where a delivery stands after an attempt, and when the next one
-    /// is due.
+    /// Records an attempt of a delivery, and when the next one is due.
     pub async fn record(
         &self,
         task: &DeliveryTask,
@@ -155,7 +153,7 @@ impl Aws {
     }
 }
 
-/// A receiver's answer without a body.
+/// A receiver's response without a body.
 pub fn answered(status: u16) -> Verdict {
     Verdict::Answered {
         status,

@@ -1,5 +1,5 @@
-//! Where one case of a fault matrix is played: a service with one endpoint,
-//! its receiver, and nothing that happens by itself.
+//! The stage for one case of a fault matrix: a service with one endpoint and
+//! its receiver, on which nothing happens by itself.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -18,21 +18,21 @@ use super::queue::message;
 use super::receiver::{Received, Receiver};
 use super::{Answer, Options, TestApp};
 
-/// The cleanup that the guide tells operators of, as their command does it.
-#[expect(dead_code, reason = "a part of it is for the command alone")]
+/// The cleanup that operators are told to run, as the admin command does it.
+#[expect(dead_code, reason = "only the command uses the rest")]
 #[path = "../../../admin/src/sweep.rs"]
 mod admin_sweep;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// See above.
+/// See the module's documentation.
 pub struct Stage {
     pub app: TestApp,
     pub clock: HandClock,
     pub receiver: Receiver,
-    /// What the receiver answers.
+    /// The status that the receiver answers with.
     pub status: Arc<AtomicU16>,
-    /// The endpoint, and the secret that it began with.
+    /// The endpoint's id, and its initial secret.
     pub id: String,
     pub secret: String,
     faults: Faults,
@@ -50,7 +50,7 @@ impl Stage {
         };
         options.settings.clock = clock.clock();
         options.settings.schedule = schedule.parse().expect("parse the schedule");
-        // Every request looks its key up: that is a call that can fail as well.
+        // Every request looks up its key, because that call can fail as well.
         options.settings.api_key_cache = Duration::ZERO;
         let app = TestApp::start_with(options).await;
         let (receiver, status) = Receiver::switched().await;
@@ -73,7 +73,7 @@ impl Stage {
         format!("/{}{rest}", self.id)
     }
 
-    /// Does what the faults of the case are for. They are over once it is done.
+    /// Runs `work` with the faults of the case. They end when it is done.
     pub async fn disturbed<T>(&self, work: impl Future<Output = T>) -> T {
         self.faults.arm(&self.app.aws.wire);
         let done = work.await;
@@ -81,7 +81,8 @@ impl Stage {
         done
     }
 
-    /// That this was accepted, and has to reach a receiver once more.
+    /// Notes that this was accepted, so that it has to reach a receiver once
+    /// more.
     pub fn expect_arrival(&self, webhook_id: &Value) {
         let webhook_id = webhook_id.as_str().expect("read the webhook id").to_owned();
         self.accepted.lock().unwrap().push(webhook_id);
@@ -93,7 +94,7 @@ impl Stage {
         arrived
     }
 
-    /// Has the app count this many endpoints, although it has one.
+    /// Sets the app's endpoint count, although it has one endpoint.
     pub async fn fill(&self, count: usize) {
         *self.phantoms.lock().unwrap() = count - 1;
         self.app
@@ -111,15 +112,15 @@ impl Stage {
             .expect("change the number of endpoints");
     }
 
-    /// Publishes an event that the stage's endpoint will get.
+    /// Publishes an event that the endpoint will get.
     pub async fn publish(&self) -> String {
         let id = self.app.api.published("invoice.paid").await;
         self.expect_arrival(&json!(id));
         id
     }
 
-    /// Pings an endpoint, and asserts that the ping arrives under this secret
-    /// and not under those.
+    /// Pings an endpoint, and asserts that the ping arrives signed with
+    /// `secret` and with none of the secrets in `not`.
     pub async fn must_sign_with(&self, id: &str, secret: &str, not: &[&str]) {
         let ping = self.app.api.ping_preferring(id, "respond-async").await;
         let ping_id = ping.data()["deliveryId"].clone();
@@ -133,8 +134,8 @@ impl Stage {
         }
     }
 
-    /// Handles what the queue has to give now, as it would be handled: what
-    /// fails comes back at once. Whether there was anything.
+    /// Handles the visible messages like Lambda: failed messages become visible
+    /// at once, and the others are deleted. Returns whether there were any.
     pub async fn handle_queued(&self) -> bool {
         let sqs = &self.app.aws.clients.sqs;
         let queue_url = &self.app.aws.resources.queue_url;
@@ -182,8 +183,8 @@ impl Stage {
         !messages.is_empty()
     }
 
-    /// Handles all that is on the queue or comes of it, also what is delayed or
-    /// waits in the table until it is due, until there is nothing more.
+    /// Handles all messages and those that follow from them, also delayed ones
+    /// and attempts that wait in the table, until there are none.
     pub async fn drain(&self) {
         let draining = async {
             loop {
@@ -217,8 +218,8 @@ impl Stage {
         items.iter().any(|item| item.contains_key("gsi2pk"))
     }
 
-    /// Has all messages handled and cleans up as operators are told to. Then
-    /// nothing may be missing, and nothing left over.
+    /// Handles all messages and cleans up as operators are told to. Asserts
+    /// that nothing is missing or left over.
     pub async fn must_come_to_rest(&self) {
         self.drain().await;
         let table = self.app.aws.table();
@@ -232,7 +233,7 @@ impl Stage {
         self.must_be_consistent().await;
         for item in self.app.aws.items().await {
             let pending = item.get("status") == Some(&text("PENDING"));
-            assert!(!pending, "pending for ever: {item:?}");
+            assert!(!pending, "pending forever: {item:?}");
         }
         let mut arrived: Vec<_> = self.receiver.received();
         for webhook_id in self.accepted.lock().unwrap().iter() {
@@ -244,9 +245,9 @@ impl Stage {
         }
     }
 
-    /// Asserts that the table has no endpoint, in use or not, without its
-    /// secret, that there is no secret without endpoint, and that the endpoints
-    /// are counted rightly.
+    /// Asserts that every endpoint in the table, deleted or not, has its
+    /// secret, that every secret has its endpoint, and that the endpoint count
+    /// is right.
     pub async fn must_be_consistent(&self) {
         let items = self.app.aws.items().await;
         let stored: Vec<_> = items
@@ -257,7 +258,7 @@ impl Stage {
         assert_eq!(secret_names, self.app.aws.secret_names_of(&stored));
         let endpoints = self.app.aws.table().endpoints(self.app.app_id).await;
         let endpoints = endpoints.expect("list the endpoints");
-        assert_eq!(endpoints.len(), stored.len(), "a deletion is not finished");
+        assert_eq!(endpoints.len(), stored.len(), "a deletion is unfinished");
         let secrets = service::secrets(&self.app.aws.clients);
         for endpoint in &endpoints {
             let secret = secrets.of(endpoint).await.expect("read the secret");
@@ -270,8 +271,8 @@ impl Stage {
     }
 }
 
-/// Whether a disturbed request succeeded. If it did not, the answer says that
-/// it can be made again.
+/// Whether a disturbed request succeeded. If not, asserts that the answer says
+/// to retry.
 #[track_caller]
 pub fn succeeded(answer: &Answer) -> bool {
     if answer.status.is_success() {

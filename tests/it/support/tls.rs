@@ -1,4 +1,4 @@
-//! Certificates made for a test, and receivers that show them.
+//! Test certificates, and receivers that present them.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 
-/// A certificate authority that nobody knows.
+/// A certificate authority that nobody trusts by default.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
@@ -29,7 +29,7 @@ impl Authority {
         }
     }
 
-    /// For those who trust it.
+    /// The root certificate, for clients that trust it.
     pub fn root(&self) -> CertificateDer<'static> {
         self.root.clone()
     }
@@ -39,7 +39,7 @@ impl Authority {
         self.certify_params(&params(name))
     }
 
-    /// A certificate for `name` that was valid long ago.
+    /// A certificate for `name` that expired long ago.
     pub fn certify_expired(&self, name: &str) -> Identity {
         let mut params = params(name);
         params.not_before = date_time_ymd(2001, 1, 1);
@@ -59,14 +59,14 @@ impl Authority {
     }
 }
 
-/// A certificate and its key.
+/// A certificate and its private key.
 pub struct Identity {
     certificate: CertificateDer<'static>,
     key: KeyPair,
 }
 
 impl Identity {
-    /// A certificate for `name` that only itself vouches for.
+    /// A self-signed certificate for `name`.
     pub fn self_signed(name: &str) -> Self {
         let key = KeyPair::generate().expect("generate a key pair");
         let certificate = params(name)
@@ -83,7 +83,7 @@ fn params(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).expect("parse the name")
 }
 
-/// Takes connections that begin with a TLS handshake, and drops others.
+/// Accepts connections that start with a TLS handshake, and drops others.
 pub struct TlsListener {
     inner: TcpListener,
     acceptor: TlsAcceptor,

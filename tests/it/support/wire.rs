@@ -1,5 +1,5 @@
-//! What goes over the wire to AWS: every call is counted, and a test can make
-//! any of them fail.
+//! The wire to AWS: every call is counted, and a test can make any of them
+//! fail.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -13,31 +13,31 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use serde_json::Value;
 
-/// How a call is disturbed.
+/// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// It never reaches AWS.
     Before,
-    /// It takes effect, and the answer is lost.
+    /// It takes effect, but its answer is lost.
     After,
-    /// It takes effect, and the answer comes after the SDK's deadline for a try.
+    /// It takes effect, but its answer comes after the SDK's timeout for a try.
     Late,
-    /// AWS refuses it with this body.
+    /// AWS rejects it with this body.
     Refused(&'static str),
     /// It never reaches AWS, and is answered with this body.
     Answered(&'static str),
 }
 
-/// Longer than the SDK waits for a try.
+/// Longer than the SDK's timeout for a try.
 const LATE: Duration = Duration::from_secs(4);
 
 type Plan = Box<dyn FnMut(&str, &[u8]) -> Option<Fault> + Send>;
 
-/// Counts the calls of the SDK clients behind it. Clones share the count.
+/// Records the calls of the SDK clients that use it. Clones share the record.
 #[derive(Clone, Default)]
 pub struct Wire(Arc<State>);
 
-/// What was asked of AWS.
+/// A recorded request.
 pub struct Request {
     pub operation: String,
     body: Vec<u8>,
@@ -49,7 +49,7 @@ impl Request {
     }
 }
 
-/// Whether it is a call of what reads the queue, which in a deployment is AWS.
+/// Whether it is a call of the poller, which in a deployment is part of AWS.
 pub fn is_of_a_poller(operation: &str) -> bool {
     [
         "ReceiveMessage",
@@ -67,7 +67,7 @@ struct State {
 }
 
 impl Wire {
-    /// A client that sends through `inner`.
+    /// An HTTP client that sends through `inner`.
     pub fn wrap(&self, inner: SharedHttpClient) -> SharedHttpClient {
         let wire = self.clone();
         http_client_fn(move |settings, components| {
@@ -78,8 +78,8 @@ impl Wire {
         })
     }
 
-    /// The operations called since the last time, without those of the poller,
-    /// sorted: calls at the same time have no order.
+    /// The operations called since the last time, except for the poller's,
+    /// sorted because concurrent calls have no order.
     pub fn take(&self) -> Vec<String> {
         let requests = self.take_requests();
         let mut calls: Vec<_> = requests.into_iter().map(|call| call.operation).collect();
@@ -87,19 +87,19 @@ impl Wire {
         calls
     }
 
-    /// The requests since the last time, without those of the poller.
+    /// The requests since the last time, except for the poller's.
     pub fn take_requests(&self) -> Vec<Request> {
         let mut calls = std::mem::take(&mut *self.0.calls.lock().unwrap());
         calls.retain(|call| !is_of_a_poller(&call.operation));
         calls
     }
 
-    /// From now on asks `plan` for every call, by its operation.
+    /// From now on asks `plan` about every call, by its operation.
     pub fn disturb(&self, mut plan: impl FnMut(&str) -> Option<Fault> + Send + 'static) {
         self.disturb_requests(move |operation, _| plan(operation));
     }
 
-    /// From now on asks `plan` for every call, by its operation and body.
+    /// From now on asks `plan` about every call, by its operation and body.
     pub fn disturb_requests(
         &self,
         plan: impl FnMut(&str, &[u8]) -> Option<Fault> + Send + 'static,
@@ -121,13 +121,13 @@ impl Wire {
         });
     }
 
-    /// Disturbs the next call of this operation.
+    /// Makes the next call of this operation fail.
     pub fn break_once(&self, operation: &'static str, fault: Fault) {
         let mut left = Some(fault);
         self.disturb(move |call| if call == operation { left.take() } else { None });
     }
 
-    /// Disturbs nothing any more.
+    /// Ends all faults.
     pub fn mend(&self) {
         *self.0.plan.lock().unwrap() = None;
     }
