@@ -338,41 +338,6 @@ async fn queued_pings_go_to_the_current_url() {
 }
 
 #[tokio::test]
-async fn warm_deliveries_cost_one_read_and_one_write() {
-    let app = TestApp::start_with(Options::idle()).await;
-    let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.api.create_webhook(&receiver.url).await;
-    app.aws.wire.take();
-    app.queue.must_deliver(&ping_of(&app, &id)).await;
-    let cold = ["BatchGetItem", "GetSecretValue", "UpdateItem"];
-    assert_eq!(app.aws.wire.take(), cold);
-    app.queue.must_deliver(&ping_of(&app, &id)).await;
-    assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
-}
-
-#[tokio::test]
-async fn batches_of_ten_cost_one_read_and_ten_writes() {
-    let app = TestApp::start_with(Options::idle()).await;
-    let receiver = Receiver::answering(200, "").await;
-    let (first, _) = app.api.create_webhook(&receiver.url).await;
-    let (second, _) = app.api.create_webhook(&receiver.url).await;
-    for id in [&first, &second] {
-        app.queue.must_deliver(&ping_of(&app, id)).await;
-    }
-    app.aws.wire.take();
-    let batch: Vec<_> = [&first, &second]
-        .iter()
-        .flat_map(|id| (0..5).map(|_| ping_of(&app, id)))
-        .enumerate()
-        .map(|(index, ping)| message(Some(&index.to_string()), body(&ping)))
-        .collect();
-    assert_eq!(app.queue.handle(batch).await, Ok(NOTHING));
-    let mut expected = vec!["BatchGetItem"];
-    expected.extend(["UpdateItem"; 10]);
-    assert_eq!(app.aws.wire.take(), expected);
-}
-
-#[tokio::test]
 async fn all_attempts_are_returned_if_the_batch_cannot_be_read() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
@@ -417,16 +382,4 @@ async fn unreadable_endpoints_do_not_block_the_rest_of_their_batch() {
     ];
     assert_eq!(app.queue.handle(batch).await, Ok(vec!["bad".to_owned()]));
     receiver.must_receive_one();
-}
-
-#[tokio::test]
-async fn repeated_messages_cost_one_read() {
-    let app = TestApp::start_with(Options::idle()).await;
-    let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.api.create_webhook(&receiver.url).await;
-    let ping = ping_of(&app, &id);
-    app.queue.must_deliver(&ping).await;
-    app.aws.wire.take();
-    app.queue.must_deliver(&ping).await;
-    assert_eq!(app.aws.wire.take(), ["BatchGetItem"]);
 }

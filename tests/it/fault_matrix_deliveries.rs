@@ -8,24 +8,11 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use crate::support::answer;
 use crate::support::matrix::Matrix;
-use crate::support::queue::endpoint_id;
-use crate::support::stage::{Stage, succeeded};
-use crate::support::{Answer, answer};
+use crate::support::stage::{Stage, accepted, succeeded};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Returns the data of an accepted request. If the first answer is not a
-/// success, `again` retries it.
-async fn accepted(first: Answer, again: impl Future<Output = Answer>) -> Value {
-    let accepted = if succeeded(&first) {
-        first
-    } else {
-        again.await
-    };
-    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
-    accepted.data().clone()
-}
 
 impl Stage {
     async fn must_have_one_delivery(&self) -> Value {
@@ -35,11 +22,6 @@ impl Stage {
     async fn disabled_reason(&self) -> Value {
         let endpoint = self.app.api.get(&self.path("")).await;
         endpoint.data()["disabledReason"].clone()
-    }
-
-    /// Handles the queued messages, with the faults of the case.
-    async fn handle_disturbed(&self) {
-        assert!(self.disturbed(self.handle_queued()).await, "nothing queued");
     }
 
     /// Publishes an event and fans it out, so that its first attempt is queued.
@@ -347,70 +329,4 @@ async fn reading_deliveries_can_be_retried() {
             })
             .await;
     }
-}
-
-#[tokio::test]
-async fn resend_is_accepted_or_can_be_retried() {
-    let matrix = Matrix::of("resend");
-    matrix
-        .run(async |stage| {
-            let event = stage.publish().await;
-            stage.drain().await;
-            let first = stage.must_have_one_delivery().await;
-            let first = first["id"].as_str().unwrap();
-            let path = stage.path(&format!("/deliveries/{first}/resend"));
-            let resent = stage.disturbed(stage.app.api.post(&path)).await;
-            let data = accepted(resent, stage.app.api.post(&path)).await;
-            stage.expect_arrival(&json!(event));
-            stage.drain().await;
-            let id = data["id"].as_str().unwrap();
-            let delivery = stage.app.api.delivery(&stage.id, id).await;
-            assert_eq!(delivery["status"], "DELIVERED");
-        })
-        .await;
-}
-
-/// Writes three failed deliveries, and asks to recover them.
-async fn recover(stage: &Stage, disturbed: bool) {
-    let before = stage.clock.now() - Duration::from_secs(60 * 60);
-    let failed = stage
-        .app
-        .aws
-        .seed_failures(endpoint_id(&stage.id), 3, before)
-        .await;
-    let body = json!({"since": before.to_string(), "status": "FAILED"});
-    let path = stage.path("/recover");
-    let ask = || stage.app.api.post_json(&path, &body);
-    let first = if disturbed {
-        stage.disturbed(ask()).await
-    } else {
-        ask().await
-    };
-    let data = accepted(first, ask()).await;
-    assert_eq!(data["deliveries"], 3);
-    for task in failed {
-        stage.expect_arrival(&json!(task.event_id));
-    }
-}
-
-#[tokio::test]
-async fn recover_is_accepted_or_can_be_retried() {
-    let matrix = Matrix::of("recover");
-    matrix.run(async |stage| recover(stage, true).await).await;
-}
-
-#[tokio::test]
-async fn accepted_recoveries_are_made_once_despite_any_fault() {
-    let matrix = Matrix::of("recovery in the background");
-    matrix
-        .run(async |stage| {
-            recover(stage, false).await;
-            stage.handle_disturbed().await;
-            stage.drain().await;
-            let history = stage.app.api.deliveries(&stage.id).await;
-            let delivered = history.iter().filter(|item| item["status"] == "DELIVERED");
-            assert_eq!(delivered.count(), 3);
-            assert_eq!(history.len(), 6);
-        })
-        .await;
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::delivery::Attempt;
 use webhook_endpoints::domain::event_type::EventType;
-use webhook_endpoints::domain::id::{DeliveryId, EndpointId};
+use webhook_endpoints::domain::id::EndpointId;
 
 use crate::support::api::item_id;
 use crate::support::asserts::DELIVERY_FIELDS;
@@ -226,78 +226,6 @@ async fn all_errors_are_reported_at_once() {
 }
 
 #[tokio::test]
-async fn cursors_work_only_unchanged_and_for_their_own_list() {
-    let (app, id) = start().await;
-    let (other, _) = app.api.create_webhook(NOWHERE).await;
-    for _ in 0..2 {
-        app.aws.seed(endpoint_id(&id), Seed::Pending).await;
-        app.aws.seed(endpoint_id(&other), Seed::Pending).await;
-    }
-    let of_all = app.api.page(&id, "limit=1").await.1.unwrap();
-    let of_pending = app.api.page(&id, "limit=1&status=PENDING").await.1.unwrap();
-    let of_other = app.api.page(&other, "limit=1").await.1.unwrap();
-
-    // Cursors work for their own list. The limit and the spelling of the
-    // filters may change.
-    for query in [
-        format!("limit=100&cursor={of_all}"),
-        format!("limit=100&status=pending&cursor={of_pending}"),
-    ] {
-        let (items, next) = app.api.page(&id, &query).await;
-        assert_eq!((items.len(), next), (1, None), "{query}");
-    }
-    assert_eq!(
-        app.api
-            .page(&other, &format!("cursor={of_other}"))
-            .await
-            .0
-            .len(),
-        1
-    );
-
-    let changed = |index: usize| {
-        let mut bytes = of_all.clone().into_bytes();
-        bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
-        String::from_utf8(bytes).unwrap()
-    };
-    let middle = of_all.len() / 2;
-    for (query, why) in [
-        ("cursor=".to_owned(), "empty"),
-        (format!("cursor={of_other}"), "of another endpoint"),
-        (format!("cursor={of_pending}"), "of a filtered list"),
-        (
-            format!("status=PENDING&cursor={of_all}"),
-            "of the unfiltered list",
-        ),
-        (
-            format!("status=FAILED&cursor={of_pending}"),
-            "of another filter",
-        ),
-        (format!("cursor={}", changed(0)), "changed at its beginning"),
-        (
-            format!("cursor={}", changed(middle)),
-            "changed in its middle",
-        ),
-        (
-            format!("cursor={}", changed(of_all.len() - 1)),
-            "changed at its end",
-        ),
-        (format!("cursor={}", &of_all[1..]), "too short"),
-        (format!("cursor={of_all}A"), "too long"),
-        (format!("cursor={of_all}%3D"), "padded"),
-        (
-            format!("cursor={}", DeliveryId::new()),
-            "the id of a delivery",
-        ),
-        ("cursor=%00%FF%22".to_owned(), "no text"),
-    ] {
-        let refused = app.api.get(&format!("/{id}/deliveries?{query}")).await;
-        assert_eq!(refused.status, 400, "{why}: {refused:?}");
-        refused.must_be_invalid(&["cursor"]);
-    }
-}
-
-#[tokio::test]
 async fn missing_endpoints_have_no_history() {
     let (app, id) = start().await;
     let unknown = EndpointId::new();
@@ -320,28 +248,6 @@ async fn histories_belong_to_one_endpoint() {
         let (items, _) = app.api.page(&id, query).await;
         let ids: Vec<_> = items.iter().map(item_id).collect();
         assert_eq!(ids, [own.as_str()]);
-    }
-}
-
-#[tokio::test]
-async fn invalid_filters_are_not_reported_as_invalid_cursors() {
-    let (app, id) = start().await;
-    for _ in 0..2 {
-        app.aws.seed(endpoint_id(&id), Seed::Pending).await;
-    }
-    let (_, next) = app.api.page(&id, "status=PENDING&limit=1").await;
-    let cursor = next.unwrap();
-    for (query, fields) in [
-        ("status=OPEN", &["status"] as &[_]),
-        ("status=PENDING&limit=0", &["limit"]),
-        ("status=FAILED&limit=0", &["cursor", "limit"]),
-        ("status=PENDING&limit=%2B5", &["limit"]),
-    ] {
-        let refused = app
-            .api
-            .get(&format!("/{id}/deliveries?{query}&cursor={cursor}"))
-            .await;
-        refused.must_be_invalid(fields);
     }
 }
 

@@ -15,6 +15,12 @@ const NOWHERE: &str = "https://receiver.example.com/";
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
+async fn start() -> (TestApp, String) {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
+    (app, id)
+}
+
 /// Asserts that the pages show exactly these deliveries, given oldest first.
 /// Every page must be full except the last, which may be empty only if there
 /// are no deliveries.
@@ -171,5 +177,92 @@ async fn pages_cost_one_read_with_any_filter() {
         app.aws.wire.take();
         app.api.page(&id, query).await;
         assert_eq!(app.aws.wire.take(), ["Query"], "{query}");
+    }
+}
+
+#[tokio::test]
+async fn cursors_work_only_unchanged_and_for_their_own_list() {
+    let (app, id) = start().await;
+    let (other, _) = app.api.create_webhook(NOWHERE).await;
+    for _ in 0..2 {
+        app.aws.seed(endpoint_id(&id), Seed::Pending).await;
+        app.aws.seed(endpoint_id(&other), Seed::Pending).await;
+    }
+    let of_all = app.api.page(&id, "limit=1").await.1.unwrap();
+    let of_pending = app.api.page(&id, "limit=1&status=PENDING").await.1.unwrap();
+    let of_other = app.api.page(&other, "limit=1").await.1.unwrap();
+
+    // Cursors work for their own list. The limit and the spelling of the
+    // filters may change.
+    for (endpoint, query) in [
+        (&id, format!("limit=100&cursor={of_all}")),
+        (&id, format!("limit=100&status=pending&cursor={of_pending}")),
+        (&other, format!("cursor={of_other}")),
+    ] {
+        let (items, next) = app.api.page(endpoint, &query).await;
+        assert_eq!((items.len(), next), (1, None), "{query}");
+    }
+
+    let changed = |index: usize| {
+        let mut bytes = of_all.clone().into_bytes();
+        bytes[index] = if bytes[index] == b'A' { b'B' } else { b'A' };
+        String::from_utf8(bytes).unwrap()
+    };
+    let middle = of_all.len() / 2;
+    for (query, why) in [
+        ("cursor=".to_owned(), "empty"),
+        (format!("cursor={of_other}"), "of another endpoint"),
+        (format!("cursor={of_pending}"), "of a filtered list"),
+        (
+            format!("status=PENDING&cursor={of_all}"),
+            "of the unfiltered list",
+        ),
+        (
+            format!("status=FAILED&cursor={of_pending}"),
+            "of another filter",
+        ),
+        (format!("cursor={}", changed(0)), "changed at its beginning"),
+        (
+            format!("cursor={}", changed(middle)),
+            "changed in its middle",
+        ),
+        (
+            format!("cursor={}", changed(of_all.len() - 1)),
+            "changed at its end",
+        ),
+        (format!("cursor={}", &of_all[1..]), "too short"),
+        (format!("cursor={of_all}A"), "too long"),
+        (format!("cursor={of_all}%3D"), "padded"),
+        (
+            format!("cursor={}", DeliveryId::new()),
+            "the id of a delivery",
+        ),
+        ("cursor=%00%FF%22".to_owned(), "no text"),
+    ] {
+        let refused = app.api.get(&format!("/{id}/deliveries?{query}")).await;
+        assert_eq!(refused.status, 400, "{why}: {refused:?}");
+        refused.must_be_invalid(&["cursor"]);
+    }
+}
+
+#[tokio::test]
+async fn invalid_filters_are_not_reported_as_invalid_cursors() {
+    let (app, id) = start().await;
+    for _ in 0..2 {
+        app.aws.seed(endpoint_id(&id), Seed::Pending).await;
+    }
+    let (_, next) = app.api.page(&id, "status=PENDING&limit=1").await;
+    let cursor = next.unwrap();
+    for (query, fields) in [
+        ("status=OPEN", &["status"] as &[_]),
+        ("status=PENDING&limit=0", &["limit"]),
+        ("status=FAILED&limit=0", &["cursor", "limit"]),
+        ("status=PENDING&limit=%2B5", &["limit"]),
+    ] {
+        let refused = app
+            .api
+            .get(&format!("/{id}/deliveries?{query}&cursor={cursor}"))
+            .await;
+        refused.must_be_invalid(fields);
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use local::service;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use webhook_endpoints::clock::Clock;
 
@@ -183,6 +184,11 @@ impl Stage {
         !messages.is_empty()
     }
 
+    /// Handles the queued messages, with the faults of the case.
+    pub async fn handle_disturbed(&self) {
+        assert!(self.disturbed(self.handle_queued()).await, "nothing queued");
+    }
+
     /// Handles all messages and those that follow from them, also delayed ones
     /// and attempts that wait in the table, until there are none.
     pub async fn drain(&self) {
@@ -285,6 +291,18 @@ pub fn succeeded(answer: &Answer) -> bool {
     };
     assert!(answer.headers.contains_key("retry-after"));
     false
+}
+
+/// Returns the data of an accepted request. If the first answer is not a
+/// success, `again` retries it.
+pub async fn accepted(first: Answer, again: impl Future<Output = Answer>) -> Value {
+    let accepted = if succeeded(&first) {
+        first
+    } else {
+        again.await
+    };
+    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+    accepted.data().clone()
 }
 
 fn text(value: impl Into<String>) -> AttributeValue {

@@ -1,0 +1,52 @@
+//! How many AWS calls the delivery function makes for a batch.
+
+use crate::support::queue::{body, message, ping_of};
+use crate::support::receiver::Receiver;
+use crate::support::{Options, TestApp};
+
+#[tokio::test]
+async fn warm_deliveries_cost_one_read_and_one_write() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.aws.wire.take();
+    app.queue.must_deliver(&ping_of(&app, &id)).await;
+    let cold = ["BatchGetItem", "GetSecretValue", "UpdateItem"];
+    assert_eq!(app.aws.wire.take(), cold);
+    app.queue.must_deliver(&ping_of(&app, &id)).await;
+    assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
+}
+
+#[tokio::test]
+async fn batches_of_ten_cost_one_read_and_ten_writes() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (first, _) = app.api.create_webhook(&receiver.url).await;
+    let (second, _) = app.api.create_webhook(&receiver.url).await;
+    for id in [&first, &second] {
+        app.queue.must_deliver(&ping_of(&app, id)).await;
+    }
+    app.aws.wire.take();
+    let batch: Vec<_> = [&first, &second]
+        .iter()
+        .flat_map(|id| (0..5).map(|_| ping_of(&app, id)))
+        .enumerate()
+        .map(|(index, ping)| message(Some(&index.to_string()), body(&ping)))
+        .collect();
+    assert_eq!(app.queue.handle(batch).await, Ok(Vec::new()));
+    let mut expected = vec!["BatchGetItem"];
+    expected.extend(["UpdateItem"; 10]);
+    assert_eq!(app.aws.wire.take(), expected);
+}
+
+#[tokio::test]
+async fn repeated_messages_cost_one_read() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let ping = ping_of(&app, &id);
+    app.queue.must_deliver(&ping).await;
+    app.aws.wire.take();
+    app.queue.must_deliver(&ping).await;
+    assert_eq!(app.aws.wire.take(), ["BatchGetItem"]);
+}
