@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use local::emulators::{Clients, Emulators, REGION};
+use local::emulators::{Clients, Emulators, REGION, Resources};
 use local::service::{self, SECRET_PREFIX};
 use local::{gateway, samples};
 use serde_json::{Value, json};
@@ -187,25 +187,8 @@ async fn deliver_messages(clients: Clients, queue_url: String, deliver: Function
     }
 }
 
-#[tokio::test]
-async fn every_sample_event_is_handled_by_its_function() {
-    let emulators = Emulators::start(None, |client| client)
-        .await
-        .expect("start the emulators");
-    let emulators = Arc::new(emulators);
-    let clients = emulators.clients.clone();
-    let resources = clients
-        .create_resources("test", None)
-        .await
-        .expect("create the resources");
-    let table = service::table(&clients, &resources);
-    let receiver = Receiver::answering(200, "thank you").await;
-    samples::seed(&clients, &resources, &receiver.url)
-        .await
-        .expect("seed what the sample events name");
-    let app_id = AppId::parse(samples::APP_ID).unwrap();
-    let id = EndpointId::parse(samples::ENDPOINT_ID).unwrap();
-
+/// Starts the API and the delivery function, with these emulators as their AWS.
+async fn start_functions(emulators: Arc<Emulators>, resources: &Resources) -> (Function, Function) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
     let aws = format!(
         "http://{}",
@@ -225,6 +208,52 @@ async fn every_sample_event_is_handled_by_its_function() {
     let api = Function::start(env!("CARGO_BIN_EXE_api"), "ApiFunction", &variables).await;
     let deliver = env!("CARGO_BIN_EXE_deliver");
     let deliver = Function::start(deliver, "DeliverFunction", &variables).await;
+    (api, deliver)
+}
+
+/// Asserts that each event reached its own handler.
+fn assert_answers(answers: &BTreeMap<&str, Value>) {
+    for name in ["create-webhook.json", "create-webhook-rest.json"] {
+        assert!(answers[name]["secret"].is_string(), "{answers:?}");
+        assert_eq!(answers[name]["url"], "https://example.com/webhooks");
+    }
+    let listed = answers["list-webhooks.json"].as_array().unwrap();
+    assert_eq!(listed.len(), 3);
+    assert_eq!(answers["get-webhook.json"]["id"], samples::ENDPOINT_ID);
+    assert_eq!(answers["test-ping.json"]["status"], "DELIVERED");
+    assert_eq!(answers["list-deliveries.json"]["items"], json!([]));
+    let shown = &answers["get-delivery.json"];
+    assert_eq!(shown["id"], samples::DELIVERY_ID);
+    assert_eq!(shown["payload"], json!({"sample": "payload"}));
+    let resent = &answers["resend-delivery.json"];
+    assert_eq!(resent["status"], "PENDING");
+    assert_ne!(resent["id"], samples::DELIVERY_ID);
+    assert_eq!(answers["publish-event.json"]["type"], "order.shipped");
+    assert_eq!(answers["recover.json"], json!({"deliveries": 0}));
+    assert_eq!(fields(&answers["rotate-secret.json"]), ["secret"]);
+    assert_eq!(answers["update-webhook.json"]["active"], false);
+    assert_eq!(answers["delete-webhook.json"], Value::Null);
+}
+
+#[tokio::test]
+async fn every_sample_event_is_handled_by_its_function() {
+    let emulators = Emulators::start(None, |client| client)
+        .await
+        .expect("start the emulators");
+    let emulators = Arc::new(emulators);
+    let clients = emulators.clients.clone();
+    let resources = clients
+        .create_resources("test", None)
+        .await
+        .expect("create the resources");
+    let table = service::table(&clients, &resources);
+    let receiver = Receiver::answering(200, "thank you").await;
+    samples::seed(&clients, &resources, &receiver.url)
+        .await
+        .expect("seed what the sample events name");
+    let app_id = AppId::parse(samples::APP_ID).unwrap();
+    let id = EndpointId::parse(samples::ENDPOINT_ID).unwrap();
+    let (api, deliver) = start_functions(emulators, &resources).await;
 
     for name in SQS_EVENTS {
         let outcome = deliver.invoke(event(name)).await;
@@ -260,27 +289,7 @@ async fn every_sample_event_is_handled_by_its_function() {
         let body: Value = body.map_or(Value::Null, |body| serde_json::from_str(body).unwrap());
         answers.insert(name, body["data"].clone());
     }
-    // Each event reached its own handler.
-    for name in ["create-webhook.json", "create-webhook-rest.json"] {
-        assert!(answers[name]["secret"].is_string(), "{answers:?}");
-        assert_eq!(answers[name]["url"], "https://example.com/webhooks");
-    }
-    let listed = answers["list-webhooks.json"].as_array().unwrap();
-    assert_eq!(listed.len(), 3);
-    assert_eq!(answers["get-webhook.json"]["id"], samples::ENDPOINT_ID);
-    assert_eq!(answers["test-ping.json"]["status"], "DELIVERED");
-    assert_eq!(answers["list-deliveries.json"]["items"], json!([]));
-    let shown = &answers["get-delivery.json"];
-    assert_eq!(shown["id"], samples::DELIVERY_ID);
-    assert_eq!(shown["payload"], json!({"sample": "payload"}));
-    let resent = &answers["resend-delivery.json"];
-    assert_eq!(resent["status"], "PENDING");
-    assert_ne!(resent["id"], samples::DELIVERY_ID);
-    assert_eq!(answers["publish-event.json"]["type"], "order.shipped");
-    assert_eq!(answers["recover.json"], json!({"deliveries": 0}));
-    assert_eq!(fields(&answers["rotate-secret.json"]), ["secret"]);
-    assert_eq!(answers["update-webhook.json"]["active"], false);
-    assert_eq!(answers["delete-webhook.json"], Value::Null);
+    assert_answers(&answers);
     assert_eq!(table.endpoint(app_id, id).await.unwrap(), None);
 }
 

@@ -15,7 +15,7 @@ use standardwebhooks::Webhook;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::support::{Options, TestApp, answer};
+use crate::support::{Options, TestApp};
 
 /// How many events are published if `SOAK_EVENTS` is not set.
 const EVENTS: usize = 1_000;
@@ -131,6 +131,75 @@ async fn history(app: &TestApp, id: &str) -> (HashMap<String, usize>, usize) {
     }
 }
 
+/// Publishes this many events, and returns their ids. Waits while there are too
+/// many deliveries in flight, of which those to the dead receiver last longest.
+async fn publish(app: &TestApp, events: usize, dead: &Counting) -> Vec<String> {
+    let published = AtomicUsize::new(0);
+    stream::iter(0..events)
+        .map(|n| {
+            let published = &published;
+            async move {
+                while published.load(Ordering::Relaxed) * ATTEMPTS > dead.requests() + ON_THE_WAY {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                published.fetch_add(1, Ordering::Relaxed);
+                let body = json!({"type": "soak.event", "data": {"n": n}});
+                let accepted = app.api.publish(&body).await;
+                assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+                let id = accepted.data()["id"].as_str();
+                id.expect("read the event id").to_owned()
+            }
+        })
+        .buffer_unordered(20)
+        .collect()
+        .await
+}
+
+/// Prints a receiver's figures and returns them: delivered, failed, attempts,
+/// duplicates, unverified. Asserts that it got every event.
+async fn assert_got_all(
+    app: &TestApp,
+    (name, manner, id, receiver): &(&str, Manner, String, Arc<Counting>),
+    ids: &[String],
+) -> [usize; 5] {
+    let (statuses, attempts) = history(app, id).await;
+    let count = |status: &str| statuses.get(status).copied().unwrap_or_default();
+    let unverified = receiver.unverified.load(Ordering::Relaxed);
+    let figures = [
+        count("DELIVERED"),
+        count("FAILED"),
+        attempts,
+        // Requests beyond the recorded attempts.
+        receiver.requests() - attempts,
+        unverified,
+    ];
+    print_figures(name, figures);
+    assert_eq!(unverified, 0, "{name}");
+    assert_eq!(count("PENDING"), 0, "{name}");
+    if *manner == Manner::Dead {
+        assert_eq!(count("FAILED"), ids.len(), "{name}");
+        assert_eq!(attempts, ids.len() * ATTEMPTS, "{name}");
+        let arrived = receiver.arrived.lock().unwrap();
+        assert!(ids.iter().all(|id| arrived.contains_key(id)), "{name}");
+    } else {
+        assert_eq!(count("DELIVERED"), ids.len(), "{name}");
+        let taken = receiver.taken.lock().unwrap();
+        assert!(ids.iter().all(|id| taken.contains_key(id)), "{name}");
+    }
+    figures
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "prints figures for the person who runs it"
+)]
+fn print_figures(name: &str, [delivered, failed, attempts, duplicates, unverified]: [usize; 5]) {
+    println!(
+        "{name:>9}: {delivered} delivered, {failed} failed, {attempts} attempts, \
+         {duplicates} duplicates, {unverified} unverified"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "takes minutes; the README has the command"]
 #[expect(
@@ -164,29 +233,8 @@ async fn no_event_is_lost_or_wrongly_signed_under_load() {
     }
 
     let begun = Instant::now();
-    let published = AtomicUsize::new(0);
-    let ids: Vec<String> = stream::iter(0..events)
-        .map(|n| {
-            let (app, receivers, published) = (&app, &receivers, &published);
-            async move {
-                while published.load(Ordering::Relaxed) * ATTEMPTS
-                    > receivers[4].3.requests() + ON_THE_WAY
-                {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                published.fetch_add(1, Ordering::Relaxed);
-                let body = json!({"type": "soak.event", "data": {"n": n}});
-                let accepted = answer(app.api.publishing().body(body.to_string())).await;
-                assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
-                accepted.data()["id"]
-                    .as_str()
-                    .expect("read the event id")
-                    .to_owned()
-            }
-        })
-        .buffer_unordered(20)
-        .collect()
-        .await;
+    let dead = &receivers.last().expect("create the receivers").3;
+    let ids = publish(&app, events, dead).await;
     let publishing = begun.elapsed();
     wait_until_empty(&app).await;
     let took = begun.elapsed();
@@ -196,43 +244,13 @@ async fn no_event_is_lost_or_wrongly_signed_under_load() {
         events * receivers.len()
     );
     let mut totals = [0; 5];
-    for (name, manner, id, receiver) in &receivers {
-        let (statuses, attempts) = history(&app, id).await;
-        let count = |status: &str| statuses.get(status).copied().unwrap_or_default();
-        let taken = receiver.taken.lock().unwrap();
-        let requests = receiver.requests();
-        let unverified = receiver.unverified.load(Ordering::Relaxed);
-        let figures = [
-            count("DELIVERED"),
-            count("FAILED"),
-            attempts,
-            // Requests beyond the recorded attempts.
-            requests - attempts,
-            unverified,
-        ];
-        println!(
-            "{name:>9}: {} delivered, {} failed, {} attempts, {} duplicates, {} unverified",
-            figures[0], figures[1], figures[2], figures[3], figures[4]
-        );
+    for receiver in &receivers {
+        let figures = assert_got_all(&app, receiver, &ids).await;
         for (total, figure) in totals.iter_mut().zip(figures) {
             *total += figure;
         }
-        assert_eq!(unverified, 0, "{name}");
-        assert_eq!(count("PENDING"), 0, "{name}");
-        if *manner == Manner::Dead {
-            assert_eq!(count("FAILED"), events, "{name}");
-            assert_eq!(attempts, events * ATTEMPTS, "{name}");
-            let arrived = receiver.arrived.lock().unwrap();
-            assert!(ids.iter().all(|id| arrived.contains_key(id)), "{name}");
-        } else {
-            assert_eq!(count("DELIVERED"), events, "{name}");
-            assert!(ids.iter().all(|id| taken.contains_key(id)), "{name}");
-        }
     }
-    println!(
-        "      all: {} delivered, {} failed, {} attempts, {} duplicates, {} unverified",
-        totals[0], totals[1], totals[2], totals[3], totals[4]
-    );
+    print_figures("all", totals);
 }
 
 /// Waits until no message is left, however long that takes.
