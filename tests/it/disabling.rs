@@ -294,9 +294,9 @@ async fn attempts_and_disabled_endpoints_emit_metrics_without_secrets() {
     let message = Message::Delivery(task);
     metered.handle(message, &Envelope::default()).await.unwrap();
 
-    let told = EMITTED.lock().unwrap().clone();
-    told.iter().for_each(assert_embedded_metrics);
-    let outcomes: Vec<_> = told
+    let lines = EMITTED.lock().unwrap().clone();
+    lines.iter().for_each(assert_embedded_metrics);
+    let outcomes: Vec<_> = lines
         .iter()
         .filter(|line| line["Attempts"] == 1)
         .map(|line| [&line["Outcome"], &line["ReceiverStatus"]].map(|v| v.as_str().unwrap()))
@@ -305,15 +305,15 @@ async fn attempts_and_disabled_endpoints_emit_metrics_without_secrets() {
         outcomes,
         [["DELIVERED", "2xx"], ["RETRY", "5xx"], ["FAILED", "4xx"]]
     );
-    let disabled: Vec<_> = told
+    let disabled: Vec<_> = lines
         .iter()
         .filter(|line| line["EndpointsDisabled"] == 1)
         .map(|line| &line["Reason"])
         .collect();
     assert_eq!(disabled, ["GONE"]);
-    let abandoned = told.iter().filter(|line| line["DeliveriesAbandoned"] == 1);
+    let abandoned = lines.iter().filter(|line| line["DeliveriesAbandoned"] == 1);
     assert_eq!(abandoned.count(), 1);
-    let text = serde_json::to_string(&told).unwrap();
+    let text = serde_json::to_string(&lines).unwrap();
     for confidential in [secret.as_str(), "whsec_", "\"n\"", "127.0.0.1", &id] {
         assert!(!text.contains(confidential), "{text}");
     }

@@ -71,12 +71,15 @@ async fn attempts_after_a_rotation_never_use_an_older_secret() {
         let request = arrived.iter().find(|got| got.header("webhook-id") == event);
         let request = request.unwrap();
         let signed = secrets.iter().position(|(_, s)| request.was_signed_with(s));
-        let signed = signed.expect("sign with a secret that somebody was told");
+        let signed = signed.expect("sign with a secret that was returned");
         signing.insert(signed);
         let started_at = delivery["attemptLog"][0]["startedAt"].as_str().unwrap();
         let started_at: Timestamp = started_at.parse().unwrap();
-        let told = secrets.iter().rposition(|(at, _)| *at <= started_at);
-        assert!(told <= Some(signed), "{told:?} was told, {signed} signed");
+        let returned = secrets.iter().rposition(|(at, _)| *at <= started_at);
+        assert!(
+            returned <= Some(signed),
+            "{returned:?} was returned, {signed} signed"
+        );
     }
     assert!(signing.len() > 1, "no delivery was made during a rotation");
 }
@@ -89,10 +92,10 @@ async fn concurrent_rotations_return_the_valid_secret() {
     let mut conflicts = 0;
     for round in 0.. {
         let both = tokio::join!(rotate(app, &stage.id), rotate(app, &stage.id));
-        let mut told = Vec::new();
+        let mut returned = Vec::new();
         for answer in [both.0, both.1] {
             if answer.status == StatusCode::OK {
-                told.push(secret_of(&answer));
+                returned.push(secret_of(&answer));
             } else {
                 answer.must_fail_with(409, "CONFLICT");
                 conflicts += 1;
@@ -101,10 +104,12 @@ async fn concurrent_rotations_return_the_valid_secret() {
         let event = stage.publish().await;
         stage.drain().await;
         let request = stage.arrived(&event).remove(0);
-        let valid = told.iter().filter(|secret| request.was_signed_with(secret));
-        assert_eq!(valid.count(), 1, "{} were told", told.len());
+        let valid = returned
+            .iter()
+            .filter(|secret| request.was_signed_with(secret));
+        assert_eq!(valid.count(), 1, "{} were returned", returned.len());
         assert!(!old.iter().any(|secret| request.was_signed_with(secret)));
-        old.extend(told);
+        old.extend(returned);
         if round >= 20 && conflicts > 0 {
             return;
         }
