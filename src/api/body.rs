@@ -1,0 +1,162 @@
+//! JSON bodies, read field by field, so that everything that is wrong with a
+//! request is reported at once.
+
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use serde_json::Value;
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+use super::Api;
+use super::error::ApiError;
+use crate::domain::validation::FieldError;
+
+/// A JSON object. Fields are taken out one by one; [`Body::finish`] reports the
+/// faults of all, and the fields that are left as unknown.
+pub(super) struct Body {
+    fields: BTreeMap<String, Box<RawValue>>,
+    faults: Vec<FieldError>,
+}
+
+impl FromRequest<Api> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::UnsupportedMediaType);
+        }
+        let body = Bytes::from_request(request, api)
+            .await
+            .map_err(|rejection| match rejection.into_response().status() {
+                StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
+                _ => ApiError::invalid("body", "could not be read"),
+            })?;
+        match serde_json::from_slice(&body) {
+            Ok(fields) => Ok(Self {
+                fields,
+                faults: Vec::new(),
+            }),
+            Err(error) if error.classify() == Category::Data => {
+                Err(ApiError::invalid("body", "must be a JSON object"))
+            }
+            Err(error) => Err(ApiError::invalid("body", format!("must be JSON: {error}"))),
+        }
+    }
+}
+
+impl Body {
+    /// Reports those of these fields that are missing. Called before they are taken.
+    pub(super) fn require(&mut self, fields: &[&str]) {
+        for field in fields {
+            if !self.fields.contains_key(*field) {
+                self.fault(*field, "is missing");
+            }
+        }
+    }
+
+    /// Takes a field as it was written.
+    pub(super) fn raw(&mut self, field: &str) -> Option<Box<RawValue>> {
+        self.fields.remove(field)
+    }
+
+    /// Takes a string.
+    pub(super) fn string<T>(
+        &mut self,
+        field: &str,
+        parse: impl FnOnce(&str) -> Result<T, &'static str>,
+    ) -> Option<T> {
+        let parsed = match self.value(field)? {
+            Value::String(text) => parse(&text),
+            _ => Err("must be a string"),
+        };
+        self.keep(parsed.map_err(|message| FieldError::new(field, message)))
+    }
+
+    /// Takes a boolean.
+    pub(super) fn boolean(&mut self, field: &str) -> Option<bool> {
+        match self.value(field)? {
+            Value::Bool(value) => Some(value),
+            _ => {
+                self.fault(field, "must be true or false");
+                None
+            }
+        }
+    }
+
+    /// Takes a list of strings. An element of another type is parsed as an empty
+    /// string, so that its fault is reported along with the others.
+    pub(super) fn strings<T>(
+        &mut self,
+        field: &str,
+        parse: impl FnOnce(&mut dyn Iterator<Item = &str>) -> Result<T, Vec<FieldError>>,
+    ) -> Option<T> {
+        let Value::Array(values) = self.value(field)? else {
+            self.fault(field, "must be a list of strings");
+            return None;
+        };
+        let mut texts = values
+            .iter()
+            .map(|value| value.as_str().unwrap_or_default());
+        match parse(&mut texts) {
+            Ok(parsed) => Some(parsed),
+            Err(faults) => {
+                self.faults.extend(faults);
+                None
+            }
+        }
+    }
+
+    /// What was parsed elsewhere in the request, or its fault to be reported.
+    pub(super) fn keep<T>(&mut self, parsed: Result<T, FieldError>) -> Option<T> {
+        match parsed {
+            Ok(parsed) => Some(parsed),
+            Err(fault) => {
+                self.faults.push(fault);
+                None
+            }
+        }
+    }
+
+    pub(super) fn fault(&mut self, field: &str, message: &str) {
+        self.faults.push(FieldError::new(field, message));
+    }
+
+    /// Whether nothing is wrong so far, and no field is left.
+    pub(super) fn is_sound(&self) -> bool {
+        self.faults.is_empty() && self.fields.is_empty()
+    }
+
+    /// What was parsed, if nothing is wrong with the request. What is `None` has a
+    /// fault that was reported.
+    pub(super) fn finish<T>(mut self, parsed: Option<T>) -> Result<T, ApiError> {
+        for unknown in self.fields.into_keys() {
+            let fault = FieldError::new(unknown, "is not a known field");
+            self.faults.push(fault);
+        }
+        match parsed {
+            Some(parsed) if self.faults.is_empty() => Ok(parsed),
+            _ => Err(ApiError::Validation(self.faults)),
+        }
+    }
+
+    /// Takes a value. A number that no Rust type holds becomes null, which is
+    /// refused like any number.
+    fn value(&mut self, field: &str) -> Option<Value> {
+        let raw = self.fields.remove(field)?;
+        Some(serde_json::from_str(raw.get()).unwrap_or_default())
+    }
+}
+
+/// `application/json`, whatever its parameters: JSON is UTF-8 (RFC 8259, 8.1).
+fn is_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
+}

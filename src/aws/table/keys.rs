@@ -1,0 +1,265 @@
+//! Keys, attributes and indexes of the table: each name stands here, once.
+//!
+//! | Item | `pk` | `sk` | `gsi1pk` | `gsi1sk` |
+//! |---|---|---|---|---|
+//! | API key | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
+//! | App | `APP#<app>` | `APP` | | |
+//! | Endpoint | `APP#<app>` | `ENDPOINT#<endpoint>` | | |
+//! | Event | `APP#<app>#EVENT#<event>` | `EVENT` | | |
+//! | Delivery | `APP#<app>#ENDPOINT#<endpoint>` | `DELIVERY#<delivery>` | `APP#<app>#ENDPOINT#<endpoint>#<status>` | `DELIVERY#<delivery>` |
+//!
+//! Every partition with a tenant's data begins with the app, in the table and in
+//! the first index: whatever ids a caller sends, the service reads no partition of
+//! another app for it, and IAM can say so (`dynamodb:LeadingKeys`). No part of a
+//! key can contain `#`.
+//!
+//! Ids of endpoints and deliveries are UUIDs of version 7, so key order is time
+//! order. The first index lists an app's API keys, and an endpoint's deliveries of
+//! one status. The second one is the schedule: `gsi2pk` is `DUE#<shard>`, `gsi2sk`
+//! is `<time>#<id>`. It holds the deliveries whose next attempt is due later than
+//! a queue can delay a message, and in a shard of their own the endpoints whose
+//! deletion has begun.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+
+use super::Item;
+use crate::domain::api_key::ApiKeyHash;
+use crate::domain::delivery::DeliveryStatus;
+use crate::domain::endpoint::EndpointKey;
+use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
+use crate::domain::time::iso_millis;
+
+/// Names of attributes. Items spell them in `serde`'s camel case, which a test
+/// holds against these.
+pub(super) mod attribute {
+    pub(crate) const PK: &str = "pk";
+    pub(crate) const SK: &str = "sk";
+    pub(crate) const ACTIVE: &str = "active";
+    pub(crate) const ABANDONED: &str = "abandoned";
+    pub(crate) const ATTEMPTS: &str = "attempts";
+    pub(crate) const ATTEMPT_LOG: &str = "attemptLog";
+    pub(crate) const CREATED_AT: &str = "createdAt";
+    pub(crate) const DELETED_AT: &str = "deletedAt";
+    pub(crate) const DELIVERED_AT: &str = "deliveredAt";
+    pub(crate) const DISABLED_AT: &str = "disabledAt";
+    pub(crate) const DISABLED_REASON: &str = "disabledReason";
+    pub(crate) const ENDPOINT_COUNT: &str = "endpointCount";
+    pub(crate) const EVENT: &str = "event";
+    pub(crate) const EVENTS: &str = "events";
+    pub(crate) const EVENT_ID: &str = "eventId";
+    pub(crate) const EXPIRES_AT: &str = "expiresAt";
+    pub(crate) const FAILING_SINCE: &str = "failingSince";
+    pub(crate) const NEXT_RETRY_AT: &str = "nextRetryAt";
+    pub(crate) const PAYLOAD: &str = "payload";
+    pub(crate) const RESPONSE_STATUS: &str = "responseStatus";
+    pub(crate) const REVOKED_AT: &str = "revokedAt";
+    pub(crate) const SECRET_VERSION: &str = "secretVersion";
+    pub(crate) const STATUS: &str = "status";
+    pub(crate) const UPDATED_AT: &str = "updatedAt";
+    pub(crate) const URL: &str = "url";
+}
+
+/// An index with the names of its keys.
+pub(super) struct Index {
+    pub(super) name: &'static str,
+    pub(super) pk: &'static str,
+    pub(super) sk: &'static str,
+}
+
+/// Lists API keys, and deliveries by status.
+pub(super) const LISTS: Index = Index {
+    name: "gsi1",
+    pk: "gsi1pk",
+    sk: "gsi1sk",
+};
+
+/// What is due, and when.
+pub(super) const SCHEDULE: Index = Index {
+    name: "gsi2",
+    pk: "gsi2pk",
+    sk: "gsi2sk",
+};
+
+/// Shards of the schedule. A partition takes 1,000 writes a second (AWS quota),
+/// so this many take the failures of a busy service.
+pub(super) const SCHEDULE_SHARDS: u8 = 8;
+
+/// The shard of the schedule that holds endpoints whose deletion has begun.
+pub(super) const DELETIONS: &str = "DUE#DELETIONS";
+
+/// First part of an endpoint's sort key.
+pub(super) const ENDPOINT: &str = "ENDPOINT#";
+
+const DELIVERY: &str = "DELIVERY#";
+const KEY: &str = "KEY#";
+
+fn key(pk: String, sk: String) -> Item {
+    HashMap::from([
+        (attribute::PK.to_owned(), AttributeValue::S(pk)),
+        (attribute::SK.to_owned(), AttributeValue::S(sk)),
+    ])
+}
+
+pub(super) fn api_key_partition(hash: &ApiKeyHash) -> String {
+    format!("{KEY}{hash}")
+}
+
+/// The hash in an API key's partition key.
+pub(super) fn api_key_hash(pk: &str) -> Option<&str> {
+    pk.strip_prefix(KEY)
+}
+
+pub(super) const API_KEY_SORT: &str = "KEY";
+
+pub(super) fn api_key(hash: &ApiKeyHash) -> Item {
+    key(api_key_partition(hash), API_KEY_SORT.to_owned())
+}
+
+/// Partition of the first index that lists an app's API keys.
+pub(super) fn api_keys_of(app_id: AppId) -> String {
+    format!("APP#{app_id}#KEYS")
+}
+
+pub(super) fn key_id_sort(id: KeyId) -> String {
+    format!("{KEY}{id}")
+}
+
+pub(super) fn key_id_of_sort(sk: &str) -> Option<KeyId> {
+    KeyId::parse(sk.strip_prefix(KEY)?).ok()
+}
+
+pub(super) fn app_partition(app_id: AppId) -> String {
+    format!("APP#{app_id}")
+}
+
+pub(super) fn app(app_id: AppId) -> Item {
+    key(app_partition(app_id), "APP".to_owned())
+}
+
+pub(super) fn endpoint_sort(id: EndpointId) -> String {
+    format!("{ENDPOINT}{id}")
+}
+
+pub(super) fn endpoint(endpoint: EndpointKey) -> Item {
+    let EndpointKey {
+        app_id,
+        endpoint_id,
+    } = endpoint;
+    key(app_partition(app_id), endpoint_sort(endpoint_id))
+}
+
+/// The endpoint of an endpoint item's key.
+pub(super) fn endpoint_of(pk: &str, sk: &str) -> Option<EndpointKey> {
+    Some(EndpointKey {
+        app_id: AppId::parse(pk.strip_prefix("APP#")?).ok()?,
+        endpoint_id: EndpointId::parse(sk.strip_prefix(ENDPOINT)?).ok()?,
+    })
+}
+
+/// Partition of an endpoint's deliveries.
+pub(super) fn delivery_partition(endpoint: EndpointKey) -> String {
+    let EndpointKey {
+        app_id,
+        endpoint_id,
+    } = endpoint;
+    format!("APP#{app_id}#ENDPOINT#{endpoint_id}")
+}
+
+/// Partition of the first index that lists an endpoint's deliveries of one status.
+pub(super) fn status_partition(endpoint: EndpointKey, status: DeliveryStatus) -> String {
+    format!("{}#{status}", delivery_partition(endpoint))
+}
+
+/// The endpoint of a delivery's partition.
+pub(super) fn endpoint_of_delivery(pk: &str) -> Option<EndpointKey> {
+    let (app_id, endpoint_id) = pk.strip_prefix("APP#")?.split_once("#ENDPOINT#")?;
+    Some(EndpointKey {
+        app_id: AppId::parse(app_id).ok()?,
+        endpoint_id: EndpointId::parse(endpoint_id).ok()?,
+    })
+}
+
+pub(super) fn delivery_sort(id: DeliveryId) -> String {
+    format!("{DELIVERY}{id}")
+}
+
+pub(super) fn delivery_of_sort(sk: &str) -> Option<DeliveryId> {
+    DeliveryId::parse(sk.strip_prefix(DELIVERY)?).ok()
+}
+
+pub(super) fn delivery(endpoint: EndpointKey, id: DeliveryId) -> Item {
+    key(delivery_partition(endpoint), delivery_sort(id))
+}
+
+pub(super) fn event_partition(app_id: AppId, id: EventId) -> String {
+    format!("APP#{app_id}#EVENT#{id}")
+}
+
+pub(super) const EVENT_SORT: &str = "EVENT";
+
+pub(super) fn event(app_id: AppId, id: EventId) -> Item {
+    key(event_partition(app_id, id), EVENT_SORT.to_owned())
+}
+
+pub(super) fn schedule_partition(shard: u8) -> String {
+    format!("DUE#{shard}")
+}
+
+/// The shard of the schedule that a delivery waits in.
+pub(super) fn schedule_partition_of(id: DeliveryId) -> String {
+    // The last byte of an id is random.
+    let [.., last] = *id.as_bytes();
+    schedule_partition(last % SCHEDULE_SHARDS)
+}
+
+/// A place in the schedule: by time, and by id among those of the same time.
+pub(super) fn schedule_sort(due_at: Timestamp, id: impl std::fmt::Display) -> String {
+    format!("{}#{id}", iso_millis(due_at))
+}
+
+/// When an entry of the schedule is due.
+pub(super) fn due_at_of_sort(sort: &str) -> Option<Timestamp> {
+    sort.split_once('#')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_parsed_as_they_are_made() {
+        let key = EndpointKey {
+            app_id: AppId::parse("Acme_1-eu").unwrap(),
+            endpoint_id: EndpointId::new(),
+        };
+        let id = DeliveryId::new();
+        let sort = endpoint_sort(key.endpoint_id);
+        assert_eq!(endpoint_of(&app_partition(key.app_id), &sort), Some(key));
+        assert_eq!(endpoint_of_delivery(&delivery_partition(key)), Some(key));
+        assert_eq!(delivery_of_sort(&delivery_sort(id)), Some(id));
+        let at: Timestamp = "2026-01-31T09:30:00.000Z".parse().unwrap();
+        assert_eq!(due_at_of_sort(&schedule_sort(at, id)), Some(at));
+    }
+
+    #[test]
+    fn partitions_of_tenant_data_begin_with_the_app() {
+        let app_id = AppId::parse("acme").unwrap();
+        let endpoint = EndpointKey {
+            app_id,
+            endpoint_id: EndpointId::new(),
+        };
+        for partition in [
+            app_partition(app_id),
+            api_keys_of(app_id),
+            delivery_partition(endpoint),
+            status_partition(endpoint, DeliveryStatus::Failed),
+            event_partition(app_id, EventId::new()),
+        ] {
+            let rest = partition.strip_prefix("APP#acme").unwrap();
+            assert!(rest.is_empty() || rest.starts_with('#'), "{partition}");
+        }
+    }
+}

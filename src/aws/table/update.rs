@@ -1,0 +1,219 @@
+//! Update expressions and their conditions.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, Update as TransactUpdate};
+
+use super::keys::attribute::{DELETED_AT, PK};
+use super::{Item, Table, number};
+
+/// An update of one item. All its conditions have to hold.
+///
+/// Every attribute is named by a placeholder, because DynamoDB reserves hundreds
+/// of words, `status` and `url` among them.
+#[derive(Default)]
+pub(super) struct Update {
+    set: Vec<String>,
+    remove: Vec<String>,
+    conditions: Vec<String>,
+    names: HashMap<String, String>,
+    values: HashMap<String, AttributeValue>,
+}
+
+impl Update {
+    /// An update of an item that must exist.
+    pub(super) fn existing() -> Self {
+        Self::default().only_if_present(PK)
+    }
+
+    /// An update of an item that must exist and not be marked as deleted.
+    pub(super) fn live() -> Self {
+        Self::existing().only_if_absent(DELETED_AT)
+    }
+
+    pub(super) fn set(mut self, attribute: &str, value: AttributeValue) -> Self {
+        let (name, value) = (self.name(attribute), self.value(attribute, value));
+        self.set.push(format!("{name} = {value}"));
+        self
+    }
+
+    /// Sets an attribute that the item does not have yet.
+    pub(super) fn set_once(mut self, attribute: &str, value: AttributeValue) -> Self {
+        let (name, value) = (self.name(attribute), self.value(attribute, value));
+        self.set
+            .push(format!("{name} = if_not_exists({name}, {value})"));
+        self
+    }
+
+    pub(super) fn set_or_remove(self, attribute: &str, value: Option<AttributeValue>) -> Self {
+        match value {
+            Some(value) => self.set(attribute, value),
+            None => self.remove(attribute),
+        }
+    }
+
+    pub(super) fn remove(mut self, attribute: &str) -> Self {
+        let name = self.name(attribute);
+        self.remove.push(name);
+        self
+    }
+
+    /// Appends to a list, which is created if need be.
+    pub(super) fn append(mut self, attribute: &str, entry: Item) -> Self {
+        let entry = AttributeValue::L(vec![AttributeValue::M(entry)]);
+        let (name, value) = (self.name(attribute), self.value(attribute, entry));
+        let empty = self.value("empty", AttributeValue::L(Vec::new()));
+        self.set.push(format!(
+            "{name} = list_append(if_not_exists({name}, {empty}), {value})"
+        ));
+        self
+    }
+
+    /// Adds to a number, which begins at zero.
+    pub(super) fn add(mut self, attribute: &str, amount: i32) -> Self {
+        let (name, value) = (self.name(attribute), self.value(attribute, number(amount)));
+        let zero = self.value("zero", number(0));
+        self.set
+            .push(format!("{name} = if_not_exists({name}, {zero}) + {value}"));
+        self
+    }
+
+    pub(super) fn only_if_present(mut self, attribute: &str) -> Self {
+        let name = self.name(attribute);
+        self.conditions.push(format!("attribute_exists({name})"));
+        self
+    }
+
+    pub(super) fn only_if_absent(mut self, attribute: &str) -> Self {
+        let name = self.name(attribute);
+        self.conditions
+            .push(format!("attribute_not_exists({name})"));
+        self
+    }
+
+    /// Only if the attribute has this value.
+    pub(super) fn only_if(mut self, attribute: &str, value: AttributeValue) -> Self {
+        let name = self.name(attribute);
+        let value = self.value(&format!("if_{attribute}"), value);
+        self.conditions.push(format!("{name} = {value}"));
+        self
+    }
+
+    /// Only if the attribute is less than this value.
+    pub(super) fn only_below(mut self, attribute: &str, value: AttributeValue) -> Self {
+        let name = self.name(attribute);
+        let value = self.value(&format!("below_{attribute}"), value);
+        self.conditions.push(format!("{name} < {value}"));
+        self
+    }
+
+    /// Only if the item does not have this attribute, or all conditions hold that
+    /// were asked for so far.
+    pub(super) fn or_absent(mut self, attribute: &str) -> Self {
+        let name = self.name(attribute);
+        let all = self.conditions.join(" AND ");
+        self.conditions = vec![format!("(attribute_not_exists({name}) OR ({all}))")];
+        self
+    }
+
+    fn name(&mut self, attribute: &str) -> String {
+        let placeholder = format!("#{attribute}");
+        self.names.insert(placeholder.clone(), attribute.to_owned());
+        placeholder
+    }
+
+    fn value(&mut self, name: &str, value: AttributeValue) -> String {
+        let placeholder = format!(":{name}");
+        self.values.insert(placeholder.clone(), value);
+        placeholder
+    }
+
+    fn expression(&self) -> String {
+        let mut clauses = Vec::new();
+        if !self.set.is_empty() {
+            clauses.push(format!("SET {}", self.set.join(", ")));
+        }
+        if !self.remove.is_empty() {
+            clauses.push(format!("REMOVE {}", self.remove.join(", ")));
+        }
+        clauses.join(" ")
+    }
+
+    fn condition(&self) -> Option<String> {
+        (!self.conditions.is_empty()).then(|| self.conditions.join(" AND "))
+    }
+
+    fn values(self) -> Option<HashMap<String, AttributeValue>> {
+        // DynamoDB refuses an empty map.
+        Some(self.values).filter(|values| !values.is_empty())
+    }
+}
+
+impl Table {
+    /// `UpdateItem`, ready to be sent.
+    pub(super) fn update_item(&self, key: Item, update: Update) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .update_expression(update.expression())
+            .set_condition_expression(update.condition())
+            .set_expression_attribute_names(Some(update.names.clone()))
+            .set_expression_attribute_values(update.values())
+    }
+
+    /// The same as a part of a transaction.
+    pub(super) fn transact_update(
+        &self,
+        key: Item,
+        update: Update,
+    ) -> Result<TransactUpdate, BuildError> {
+        TransactUpdate::builder()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .update_expression(update.expression())
+            .set_condition_expression(update.condition())
+            .set_expression_attribute_names(Some(update.names.clone()))
+            .set_expression_attribute_values(update.values())
+            .build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clauses_and_conditions_are_joined() {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let update = Update::live()
+            .set("url", text("u"))
+            .remove("disabledAt")
+            .only_if("secretVersion", text("v1"));
+        assert_eq!(update.expression(), "SET #url = :url REMOVE #disabledAt");
+        assert_eq!(
+            update.condition().unwrap(),
+            "attribute_exists(#pk) AND attribute_not_exists(#deletedAt) \
+             AND #secretVersion = :if_secretVersion"
+        );
+        let update = Update::default().remove("gsi2pk");
+        assert_eq!(update.expression(), "REMOVE #gsi2pk");
+        assert_eq!(update.condition(), None);
+        assert_eq!(update.values(), None);
+    }
+
+    #[test]
+    fn an_absent_attribute_overrides_the_other_conditions() {
+        let update = Update::default()
+            .only_below("attempts", number(2))
+            .only_if("status", AttributeValue::S("PENDING".to_owned()))
+            .or_absent("pk");
+        assert_eq!(
+            update.condition().unwrap(),
+            "(attribute_not_exists(#pk) OR (#attempts < :below_attempts \
+             AND #status = :if_status))"
+        );
+    }
+}

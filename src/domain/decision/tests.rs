@@ -1,0 +1,356 @@
+//! The policy as a table.
+
+use super::*;
+use crate::domain::address::AddressPolicy;
+use crate::domain::endpoint::{EndpointKey, NewEndpoint, SecretVersion};
+use crate::domain::event_type::{EventType, Subscriptions};
+use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use crate::domain::target_url::TargetUrl;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn now() -> Timestamp {
+    "2026-01-31T09:30:00Z".parse().unwrap()
+}
+
+fn policy() -> Policy {
+    Policy {
+        schedule: "60,7200".parse().unwrap(),
+        disable_after: 5 * DAY,
+    }
+}
+
+fn endpoint() -> Endpoint {
+    let key = EndpointKey {
+        app_id: AppId::new(),
+        endpoint_id: EndpointId::new(),
+    };
+    let new = NewEndpoint {
+        url: TargetUrl::parse("https://example.com/", AddressPolicy::PublicOnly).unwrap(),
+        events: Subscriptions::parse("events", ["*"]).unwrap(),
+    };
+    new.registered(key, SecretVersion::new("v1"), now())
+}
+
+fn event_task(endpoint: &Endpoint) -> DeliveryTask {
+    DeliveryTask {
+        endpoint: endpoint.key,
+        delivery_id: DeliveryId::new(),
+        source: Source::Event(EventId::new()),
+        event: EventType::parse("invoice.paid").unwrap(),
+        created_at: now(),
+        expires_at: now() + 30 * DAY,
+        attempt: 1,
+    }
+}
+
+fn ping_task(endpoint: &Endpoint) -> DeliveryTask {
+    DeliveryTask::ping(endpoint.key, now(), 30 * DAY).unwrap()
+}
+
+fn stored(payload: &str) -> Option<StoredEvent> {
+    Some(StoredEvent {
+        accepted_at: now(),
+        expires_at: now() + 30 * DAY,
+        payload: payload.to_owned(),
+    })
+}
+
+fn answered(status: u16) -> Verdict {
+    asking(status, None)
+}
+
+fn asking(status: u16, retry_after: Option<Duration>) -> Verdict {
+    Verdict::Answered {
+        status,
+        body: String::new(),
+        retry_after,
+    }
+}
+
+#[test]
+fn first_obstacle_decides_whether_an_attempt_is_made() {
+    use Abandoned::{EndpointDeleted, EndpointInactive, PayloadExpired};
+    use BeforeAttempt::{Abandon, AlreadyMade};
+
+    let active = endpoint();
+    let inactive = Endpoint {
+        active: false,
+        ..active.clone()
+    };
+    let task = event_task(&active);
+    let ping = ping_task(&active);
+    let made = Delivery {
+        attempts: 1,
+        ..task.delivery()
+    };
+    let ended = Delivery {
+        status: DeliveryStatus::Failed,
+        ..task.delivery()
+    };
+    let rows = [
+        (
+            &task,
+            Some(&active),
+            Some(&made),
+            stored("{}"),
+            Some(AlreadyMade),
+        ),
+        (
+            &task,
+            Some(&active),
+            Some(&ended),
+            stored("{}"),
+            Some(AlreadyMade),
+        ),
+        (&task, None, Some(&made), None, Some(AlreadyMade)),
+        (&task, None, None, None, Some(Abandon(EndpointDeleted))),
+        (&ping, None, None, None, Some(Abandon(EndpointDeleted))),
+        (
+            &task,
+            Some(&inactive),
+            None,
+            None,
+            Some(Abandon(EndpointInactive)),
+        ),
+        (
+            &task,
+            Some(&active),
+            None,
+            None,
+            Some(Abandon(PayloadExpired)),
+        ),
+        (&task, Some(&active), None, stored("{}"), None),
+        (&ping, Some(&inactive), None, None, None),
+    ];
+    for (row, (task, endpoint, delivery, event, expected)) in rows.into_iter().enumerate() {
+        let context = AttemptContext {
+            endpoint: endpoint.cloned(),
+            delivery: delivery.cloned(),
+            event,
+        };
+        let decided = before_attempt(task, context);
+        match expected {
+            Some(expected) => assert_eq!(decided, expected, "row {row}"),
+            None => assert!(matches!(decided, BeforeAttempt::Send(_)), "row {row}"),
+        }
+    }
+}
+
+#[test]
+fn payload_is_the_stored_events_or_the_pings_own() {
+    let endpoint = endpoint();
+    for (task, expected) in [
+        (event_task(&endpoint), "stored"),
+        (ping_task(&endpoint), "This is a test ping."),
+    ] {
+        let context = AttemptContext {
+            endpoint: Some(endpoint.clone()),
+            delivery: None,
+            event: stored("stored"),
+        };
+        let BeforeAttempt::Send(ready) = before_attempt(&task, context) else {
+            panic!("not sent: {task:?}");
+        };
+        assert!(ready.payload.contains(expected), "{ready:?}");
+    }
+}
+
+/// One row of the policy.
+struct Row {
+    verdict: Verdict,
+    attempt: u32,
+    failing_for: Option<Duration>,
+    status: DeliveryStatus,
+    next: fn(Next) -> bool,
+    endpoint: EndpointChange,
+}
+
+const fn row(
+    verdict: Verdict,
+    attempt: u32,
+    failing_for: Option<Duration>,
+    then: (DeliveryStatus, fn(Next) -> bool, EndpointChange),
+) -> Row {
+    Row {
+        verdict,
+        attempt,
+        failing_for,
+        status: then.0,
+        next: then.1,
+        endpoint: then.2,
+    }
+}
+
+fn is_done(next: Next) -> bool {
+    next == Next::Done
+}
+
+/// The first wait of the schedule, 60 s, give or take 20 %.
+fn is_in_the_queue(next: Next) -> bool {
+    matches!(next, Next::Queue(wait) if (48..=72).contains(&wait.as_secs()))
+}
+
+/// The second wait of the schedule, 2 h, give or take 20 %.
+fn is_in_the_table(next: Next) -> bool {
+    let hours = |tenths: u64| now() + Duration::from_secs(tenths * 360);
+    matches!(next, Next::Schedule(at) if (hours(15)..=hours(25)).contains(&at))
+}
+
+/// An attempt of an event's delivery, by how it ended, its number, and how
+/// long the endpoint has been failing.
+fn rows() -> Vec<Row> {
+    use DeliveryStatus::{Delivered, Failed, Pending};
+    use EndpointChange::{BeganFailing, Disable, Recovered, Unchanged};
+
+    let began = (Pending, is_in_the_queue as fn(Next) -> bool, BeganFailing);
+    vec![
+        // A success ends the delivery, and the endpoint's failing.
+        row(answered(200), 1, None, (Delivered, is_done, Unchanged)),
+        row(answered(299), 1, None, (Delivered, is_done, Unchanged)),
+        row(
+            answered(204),
+            3,
+            Some(9 * DAY),
+            (Delivered, is_done, Recovered),
+        ),
+        // Any other answer, or none, is followed by the next attempt.
+        row(answered(199), 1, None, began),
+        row(answered(302), 1, None, began),
+        row(answered(404), 1, None, began),
+        row(answered(500), 1, None, began),
+        row(Verdict::Failed(Failure::Dns), 1, None, began),
+        row(Verdict::Failed(Failure::Connect), 1, None, began),
+        row(Verdict::Failed(Failure::Tls), 1, None, began),
+        row(Verdict::Failed(Failure::Timeout), 1, None, began),
+        row(Verdict::Failed(Failure::BrokenAnswer), 1, None, began),
+        // Longer waits than a queue can delay are kept in the table.
+        row(
+            answered(500),
+            2,
+            Some(DAY),
+            (Pending, is_in_the_table, Unchanged),
+        ),
+        // After the last attempt the delivery has failed.
+        row(answered(500), 3, Some(DAY), (Failed, is_done, Unchanged)),
+        // A refused address is final.
+        row(
+            Verdict::Failed(Failure::RefusedAddress),
+            1,
+            None,
+            (Failed, is_done, BeganFailing),
+        ),
+        // 410 is final, and disables the endpoint.
+        row(
+            answered(410),
+            1,
+            None,
+            (Failed, is_done, Disable(DisabledReason::Gone)),
+        ),
+        row(
+            answered(410),
+            2,
+            Some(9 * DAY),
+            (Failed, is_done, Disable(DisabledReason::Gone)),
+        ),
+        // So does failing for too long; the delivery itself goes on.
+        row(
+            answered(500),
+            1,
+            Some(5 * DAY),
+            (Pending, is_in_the_queue, Disable(DisabledReason::Failing)),
+        ),
+        row(
+            answered(500),
+            1,
+            Some(5 * DAY - Duration::from_secs(1)),
+            (Pending, is_in_the_queue, Unchanged),
+        ),
+    ]
+}
+
+/// Makes this attempt and decides what follows.
+fn decide(task: &DeliveryTask, endpoint: Endpoint, attempt: &Attempt) -> AfterAttempt {
+    let before = ReadyAttempt {
+        endpoint,
+        delivery: task.delivery(),
+        payload: "{}".to_owned(),
+    };
+    after_attempt(&policy(), task, &before, attempt, &mut rand::rng())
+}
+
+fn attempt(number: u32, verdict: Verdict) -> Attempt {
+    Attempt {
+        number,
+        started_at: now(),
+        duration_ms: 0,
+        verdict,
+    }
+}
+
+#[test]
+fn outcome_decides_what_follows() {
+    for row in rows() {
+        let endpoint = Endpoint {
+            failing_since: row.failing_for.map(|long| now() - long),
+            ..endpoint()
+        };
+        let task = event_task(&endpoint);
+        let made = attempt(row.attempt, row.verdict);
+        let after = decide(&task, endpoint, &made);
+        assert_eq!(after.delivery.status, row.status, "{made:?}");
+        assert_eq!(after.delivery.attempts, row.attempt, "{made:?}");
+        assert!((row.next)(after.next), "{:?} after {made:?}", after.next);
+        assert_eq!(after.endpoint, row.endpoint, "{made:?}");
+        let waits = after.next != Next::Done;
+        assert_eq!(after.delivery.next_retry_at.is_some(), waits, "{made:?}");
+    }
+}
+
+#[test]
+fn pings_are_never_retried_and_never_change_their_endpoint() {
+    for verdict in [
+        answered(200),
+        answered(410),
+        answered(500),
+        Verdict::Failed(Failure::Timeout),
+    ] {
+        let endpoint = Endpoint {
+            failing_since: Some(now() - 9 * DAY),
+            ..endpoint()
+        };
+        let task = ping_task(&endpoint);
+        let after = decide(&task, endpoint, &attempt(1, verdict));
+        assert_eq!(after.next, Next::Done);
+        assert_eq!(after.endpoint, EndpointChange::Unchanged);
+    }
+}
+
+#[test]
+fn retry_after_lengthens_a_wait_to_at_most_a_day() {
+    let wait = |asked: u64| {
+        let endpoint = endpoint();
+        let verdict = asking(503, Some(Duration::from_secs(asked)));
+        decide(&event_task(&endpoint), endpoint, &attempt(1, verdict)).next
+    };
+    assert!(is_in_the_queue(wait(1)));
+    assert_eq!(wait(100), Next::Queue(Duration::from_secs(100)));
+    assert_eq!(wait(900), Next::Queue(MAX_DELAY));
+    assert_eq!(wait(901), Next::Schedule(now() + Duration::from_secs(901)));
+    assert_eq!(wait(u64::MAX), Next::Schedule(now() + MAX_WAIT));
+}
+
+#[test]
+fn waits_are_counted_from_the_end_of_the_attempt() {
+    let endpoint = endpoint();
+    let made = Attempt {
+        duration_ms: 15_000,
+        ..attempt(1, answered(500))
+    };
+    let after = decide(&event_task(&endpoint), endpoint, &made);
+    let Next::Queue(wait) = after.next else {
+        panic!("{after:?}");
+    };
+    let due_at = now() + Duration::from_secs(15) + wait;
+    assert_eq!(after.delivery.next_retry_at, Some(due_at));
+}

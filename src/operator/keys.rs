@@ -1,0 +1,77 @@
+//! API keys.
+
+use jiff::Timestamp;
+
+use crate::aws::StoreError;
+use crate::aws::table::Table;
+use crate::domain::api_key::{ApiKey, ApiKeyRecord, InvalidPrefix};
+use crate::domain::id::{AppId, KeyId};
+
+/// Why a key was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateKeyError {
+    /// The prefix is not valid.
+    #[error(transparent)]
+    Prefix(#[from] InvalidPrefix),
+    /// The record could not be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What became of a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// The key is revoked as of this time: now, or when it was first revoked.
+    RevokedAt(Timestamp),
+    /// The app has no such key.
+    Missing,
+}
+
+/// Creates a key for an app and stores its record.
+///
+/// # Errors
+/// [`CreateKeyError`].
+pub async fn create(
+    table: &Table,
+    app_id: AppId,
+    prefix: &str,
+    label: String,
+    now: Timestamp,
+) -> Result<(ApiKey, ApiKeyRecord), CreateKeyError> {
+    let key = ApiKey::generate(prefix, &mut rand::rng())?;
+    let record = ApiKeyRecord {
+        id: KeyId::new(),
+        app_id,
+        hash: key.hash(),
+        hint: key.hint(),
+        label,
+        created_at: now,
+        revoked_at: None,
+    };
+    table.put_api_key(&record).await?;
+    Ok((key, record))
+}
+
+/// Revokes a key. It is looked up in a list that may lack a key which was created
+/// within the last second.
+///
+/// # Errors
+/// If a call fails.
+pub async fn revoke(
+    table: &Table,
+    app_id: AppId,
+    id: KeyId,
+    now: Timestamp,
+) -> Result<Revocation, StoreError> {
+    let keys = table.api_keys(app_id).await?;
+    let Some(key) = keys.into_iter().find(|key| key.id == id) else {
+        return Ok(Revocation::Missing);
+    };
+    if let Some(revoked_at) = key.revoked_at {
+        return Ok(Revocation::RevokedAt(revoked_at));
+    }
+    Ok(match table.revoke_api_key(&key.hash, now).await? {
+        true => Revocation::RevokedAt(now),
+        false => Revocation::Missing,
+    })
+}
