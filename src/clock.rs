@@ -1,4 +1,4 @@
-//! Where time comes from.
+//! The source of the current time, which tests can replace.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,27 +7,27 @@ use jiff::Timestamp;
 
 use crate::domain::time::whole_millis;
 
-/// Tells the time: the system's, or one that a test sets.
+/// The system clock, or one that a test controls. Cheap to clone.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The system's clock.
+    /// A clock that returns the system time.
     #[must_use]
     pub fn system() -> Self {
         #[expect(
             clippy::disallowed_methods,
-            reason = "this is the one place that asks the system"
+            reason = "the only place that reads the system time"
         )]
         Self(Arc::new(Timestamp::now))
     }
 
-    /// A clock that asks `now`.
+    /// A clock that returns the result of `now`.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The time, in whole milliseconds.
+    /// The current time, truncated to whole milliseconds.
     #[must_use]
     pub fn now(&self) -> Timestamp {
         whole_millis((self.0)())

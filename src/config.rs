@@ -1,92 +1,93 @@
-//! The environment variables of the two functions, read here and nowhere else.
+//! Environment variables of the two functions. No other module reads the
+//! environment.
 
 use std::time::Duration;
 
 use crate::domain::address::AddressPolicy;
 use crate::domain::retry::{InvalidSchedule, RetrySchedule};
 
-/// A variable that is missing or wrong.
+/// A missing or invalid environment variable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// It has no default and is not set.
+    /// A required variable is unset or empty.
     #[error("environment variable {0} is not set")]
     Missing(&'static str),
-    /// It is set to something else than it takes.
-    #[error("environment variable {name} is {value:?}, but takes {takes}")]
+    /// A variable has a value outside its valid range.
+    #[error("environment variable {name} is {value:?}, but must be {takes}")]
     Invalid {
-        /// Its name.
+        /// Name of the variable.
         name: &'static str,
-        /// What it is set to.
+        /// The invalid value.
         value: String,
-        /// What it takes.
+        /// The valid values. Completes the sentence "must be …".
         takes: String,
     },
 }
 
-/// What both functions need.
+/// Configuration shared by both functions.
 #[derive(Debug, Clone)]
 pub struct CommonConfig {
-    /// `AWS_REGION`: where everything of AWS is. Lambda sets it.
+    /// `AWS_REGION`. Lambda sets it.
     pub region: String,
-    /// `AWS_ENDPOINT_URL`: what stands in AWS's place. For development only; the
+    /// `AWS_ENDPOINT_URL`: replaces the AWS endpoints. For development only; the
     /// template never sets it.
     pub endpoint_url: Option<String>,
     /// `TABLE_NAME`: the DynamoDB table.
     pub table_name: String,
-    /// `SECRET_PREFIX`: first part of every secret's name in Secrets Manager.
+    /// `SECRET_PREFIX`: prefix of every secret name in Secrets Manager.
     pub secret_prefix: String,
     /// `QUEUE_URL`: the delivery queue.
     pub queue_url: String,
-    /// `RETENTION_DAYS`: how long deliveries and their payloads are kept.
+    /// `RETENTION_DAYS`: how long deliveries and their payloads are kept, 1 to 365
+    /// days.
     pub retention: Duration,
-    /// `ALLOW_LOOPBACK_TARGETS`: `true` lets endpoints have `http` URLs and
-    /// loopback addresses. For development only; the template never sets it.
+    /// `ALLOW_LOOPBACK_TARGETS`: `true` allows `http` URLs and loopback addresses
+    /// for endpoints. For development only; the template never sets it.
     pub address_policy: AddressPolicy,
 }
 
 /// Configuration of the `api` function.
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
-    /// What both functions need.
+    /// Configuration shared by both functions.
     pub common: CommonConfig,
     /// `PING_WAIT_SECONDS`: how long a test ping waits for its outcome by
     /// default, 0 to 20.
     pub ping_wait: Duration,
-    /// `API_KEY_CACHE_SECONDS`: how long a key that was found is trusted
-    /// without asking again, so also how long a revoked one still works. The same
-    /// holds for an endpoint whose history is read.
+    /// `API_KEY_CACHE_SECONDS`: how long a valid key is cached, 0 to 300. A
+    /// revoked key may work for this long.
     pub api_key_cache: Duration,
 }
 
 /// Configuration of the `deliver` function.
 #[derive(Debug, Clone)]
 pub struct DeliverConfig {
-    /// What both functions need.
+    /// Configuration shared by both functions.
     pub common: CommonConfig,
-    /// `DELIVERY_TIMEOUT_SECONDS`: from resolving the name to the last byte of
-    /// the answer.
+    /// `DELIVERY_TIMEOUT_SECONDS`: deadline of an attempt, 1 to 30. It covers
+    /// everything from resolving the host name to the last byte of the response.
     pub delivery_timeout: Duration,
     /// `RETRY_SCHEDULE_SECONDS`: the waits between attempts, separated by
     /// commas.
     pub schedule: RetrySchedule,
-    /// `DISABLE_AFTER_DAYS`: how long every attempt has to fail until an
-    /// endpoint is disabled.
+    /// `DISABLE_AFTER_DAYS`: an endpoint is disabled after failing for this long
+    /// without a success, 1 to 90 days.
     pub disable_after: Duration,
 }
 
 impl ApiConfig {
-    /// Reads the process's environment.
+    /// Reads the environment of the process.
     ///
     /// # Errors
-    /// The first variable that is missing or wrong.
+    /// Returns the first variable that is missing or invalid.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(&process_env)
     }
 
-    /// Reads variables by `lookup`.
+    /// Reads the variables through `lookup`.
     ///
     /// # Errors
-    /// The first variable that is missing or wrong.
+    /// Returns the first variable that is missing or invalid.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         Ok(Self {
             common: CommonConfig::read(lookup)?,
@@ -97,18 +98,18 @@ impl ApiConfig {
 }
 
 impl DeliverConfig {
-    /// Reads the process's environment.
+    /// Reads the environment of the process.
     ///
     /// # Errors
-    /// The first variable that is missing or wrong.
+    /// Returns the first variable that is missing or invalid.
     pub fn from_env() -> Result<Self, ConfigError> {
         Self::read(&process_env)
     }
 
-    /// Reads variables by `lookup`.
+    /// Reads the variables through `lookup`.
     ///
     /// # Errors
-    /// The first variable that is missing or wrong.
+    /// Returns the first variable that is missing or invalid.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         Ok(Self {
             common: CommonConfig::read(lookup)?,
@@ -136,15 +137,15 @@ impl CommonConfig {
 /// `LOG_LEVEL`: `error`, `warn`, `info` (default) or `debug`.
 ///
 /// # Errors
-/// When it is set to anything else.
+/// If it has any other value.
 pub fn log_level() -> Result<tracing::Level, ConfigError> {
     read_log_level(&process_env)
 }
 
-/// Reads `LOG_LEVEL` by `lookup`.
+/// Reads `LOG_LEVEL` through `lookup`.
 ///
 /// # Errors
-/// When it is set to anything else than [`log_level`] takes.
+/// If it has a value that [`log_level`] does not accept.
 pub fn read_log_level(
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<tracing::Level, ConfigError> {
@@ -166,7 +167,7 @@ pub fn read_log_level(
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the one place that reads the environment"
+    reason = "the only place that reads the environment"
 )]
 fn process_env(name: &str) -> Option<String> {
     std::env::var(name).ok()
@@ -228,10 +229,10 @@ fn schedule(lookup: &dyn Fn(&str) -> Option<String>) -> Result<RetrySchedule, Co
     };
     value
         .parse()
-        .map_err(|fault: InvalidSchedule| ConfigError::Invalid {
+        .map_err(|error: InvalidSchedule| ConfigError::Invalid {
             name: NAME,
             value,
-            takes: fault.to_string(),
+            takes: error.to_string(),
         })
 }
 
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_are_those_of_the_documentation() {
+    fn defaults_match_the_documentation() {
         let config = read_with(&[]).unwrap();
         assert_eq!(config.common.endpoint_url, None);
         assert_eq!(config.ping_wait, Duration::from_secs(10));
@@ -277,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn the_variable_that_is_wrong_is_named() {
+    fn errors_name_the_invalid_variable() {
         let missing = read_with(&[("TABLE_NAME", "")]).unwrap_err();
         assert_eq!(missing, ConfigError::Missing("TABLE_NAME"));
         for (name, value) in [

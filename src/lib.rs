@@ -1,32 +1,42 @@
-//! A serverless webhook service for one AWS account: customers register
-//! endpoints, deliveries are signed by Standard Webhooks and sent from a queue.
+//! A serverless webhook service for one AWS account. Customers register endpoints
+//! over an HTTP API; events are signed by Standard Webhooks and delivered from a
+//! queue.
 //!
-//! | Module | Holds | May import |
+//! | Module | Holds | Imports |
 //! |---|---|---|
+//! | [`domain`] | nouns, parsing, policy: no AWS, no HTTP | - |
 //! | [`config`] | the environment variables | domain |
-//! | [`domain`] | nouns, parsing, policy: no AWS, no HTTP | domain |
-//! | [`aws`] | table, secrets, queue: one method per access pattern | domain |
-//! | [`api`] | the HTTP API, a file per noun | domain, aws |
-//! | [`delivery`] | from queue message to recorded attempt | domain, aws |
+//! | [`clock`] | where the time comes from | domain |
+//! | `ttl_cache` | bounded caches | - |
+//! | [`telemetry`] | the log | - |
+//! | [`aws`] | table, secrets, queue: one method per access pattern | domain, ttl_cache |
+//! | [`api`] | the HTTP API, a file per noun | aws, clock, domain, ttl_cache |
+//! | [`delivery`] | from queue message to recorded attempt | aws, clock, domain |
+//! | [`operator`] | API keys and cleanup, for the admin command | aws, domain |
 //!
-//! Two flows. *A management call* goes from the router through an extractor
-//! that proves who calls, to one to three AWS calls. *A delivery* goes from the
-//! queue through one read (endpoint and history), a signature, one request
-//! under one deadline, and one conditional write.
+//! There are two flows. *A management call* passes from the router through an
+//! extractor that authenticates the caller, to one to three AWS calls. *A delivery*
+//! passes from the queue through one read (endpoint, delivery, event), a decision, a
+//! signature, one request under one deadline, another decision, and one conditional
+//! write.
 //!
-//! What always holds:
-//! - The queue is the log and the table its picture: a message leaves the queue
-//!   only when its outcome is recorded.
-//! - An endpoint names the version of the secret that signs. Every attempt
-//!   reads it, so a rotation works at once while secrets are cached for good.
-//! - Nothing is connected to that [`domain::address::AddressPolicy`] refuses.
-//! - A secret is in Secrets Manager and in memory, nowhere else.
+//! Invariants:
+//! - SQS is the log; the table is a projection of it. A message leaves the queue
+//!   only once its outcome is recorded.
+//! - Every partition with a tenant's data begins with the app, so that no caller can
+//!   make the service read another tenant's data.
+//! - An endpoint names the secret version that signs, and every attempt reads the
+//!   endpoint. So a rotation takes effect at once, although secrets are cached.
+//! - The service never connects to an address that
+//!   [`domain::address::AddressPolicy`] refuses.
+//! - A signing secret is in Secrets Manager and in memory, and nowhere else.
 
 pub mod api;
 pub mod aws;
-mod cache;
 pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod domain;
+pub mod operator;
 pub mod telemetry;
+mod ttl_cache;

@@ -1,5 +1,5 @@
-//! Logs: one JSON object a line on standard output, which Lambda hands to
-//! CloudWatch.
+//! Logging: one JSON object per line on standard output, which Lambda sends to
+//! CloudWatch Logs.
 
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -7,13 +7,13 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Starts logging at this level. The SDK and the HTTP client keep to warnings:
-/// what they log below that may show headers and bodies.
+/// Starts logging at `level`. Dependencies never log below WARN, because the SDK
+/// and the HTTP client may log headers and bodies at lower levels.
 pub fn init(level: Level) {
     init_to(level, std::io::stdout);
 }
 
-/// Starts logging at this level, to somewhere else.
+/// Like [`init`], but writes to `writer` instead of standard output.
 pub fn init_to(level: Level, writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static) {
     let ours = Targets::new()
         .with_default(Level::WARN.min(level))

@@ -1,8 +1,5 @@
-//! `cargo run -p admin`: the operator's command. It works on the table and the
-//! secrets directly, with the operator's own AWS credentials.
-
-mod keys;
-mod sweep;
+//! The admin command for operators. It accesses the table and the secrets directly,
+//! with the operator's own AWS credentials.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -19,53 +16,52 @@ use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::api_key::ApiKeyRecord;
 use webhook_endpoints::domain::id::{AppId, EndpointId, KeyId};
 use webhook_endpoints::domain::time::{iso_millis, serde_millis};
-
-use keys::Revocation;
-use sweep::Cause;
+use webhook_endpoints::operator::keys::{self, Revocation};
+use webhook_endpoints::operator::sweep::{self, Cause};
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// API keys and signing secrets of webhook-endpoints, for its operator.
+/// Manage API keys and signing secrets of a webhook-endpoints deployment.
 #[derive(Parser)]
-#[command(version)]
+#[command(name = "webhook-endpoints-admin", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
-    /// Print JSON in place of tables.
+    /// Print JSON instead of tables.
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// API keys of apps.
+    /// Manage the API keys of apps.
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Signing secrets of endpoints.
+    /// Clean up the signing secrets of endpoints.
     #[command(subcommand)]
     Secrets(SecretsCommand),
 }
 
 #[derive(Subcommand)]
 enum KeysCommand {
-    /// Make a key. It is printed this once, to standard output.
+    /// Create a key and print it to standard output. It cannot be shown again.
     Create {
         #[command(flatten)]
         table: TableName,
         #[command(flatten)]
         owner: Owner,
-        /// What the key begins with, for people and secret scanners.
+        /// Prefix of the key, so that people and secret scanners recognize it.
         #[arg(long, default_value = "whk")]
         prefix: String,
-        /// A note, e.g. who holds the key.
+        /// A note, such as who holds the key.
         #[arg(long, default_value = "", value_parser = label)]
         label: String,
     },
-    /// List an app's keys, revoked ones included.
+    /// List an app's keys, including revoked ones.
     List {
         #[command(flatten)]
         table: TableName,
-        /// The app.
+        /// Id of the app.
         #[arg(long, value_parser = AppId::parse)]
         app: AppId,
     },
@@ -73,10 +69,10 @@ enum KeysCommand {
     Revoke {
         #[command(flatten)]
         table: TableName,
-        /// The app.
+        /// Id of the app.
         #[arg(long, value_parser = AppId::parse)]
         app: AppId,
-        /// The key's id, as the list shows it.
+        /// The key's id, as shown by `keys list`.
         #[arg(long, value_parser = KeyId::parse)]
         key: KeyId,
     },
@@ -84,19 +80,19 @@ enum KeysCommand {
 
 #[derive(Subcommand)]
 enum SecretsCommand {
-    /// Remove secrets that an interrupted creation or deletion of an endpoint
-    /// left behind. TABLE_NAME and SECRET_PREFIX have to be of the same stack,
-    /// and no other stack may share the prefix: look with --dry-run first.
+    /// Remove secrets that were left behind when the creation or deletion of an
+    /// endpoint was interrupted. TABLE_NAME and SECRET_PREFIX must belong to the
+    /// same stack, and no other stack may share the prefix: try --dry-run first.
     Sweep {
         #[command(flatten)]
         table: TableName,
-        /// First part of the secrets' names.
+        /// Prefix of the secrets' names.
         #[arg(long, env = "SECRET_PREFIX", value_parser = not_empty)]
         secret_prefix: String,
-        /// Leave younger secrets alone; at least 5m.
+        /// Minimum age of the secrets to remove, at least 5m.
         #[arg(long, default_value = "1h", value_parser = age)]
         older_than: Duration,
-        /// Show what would be removed, and remove nothing.
+        /// Show what would be removed without removing anything.
         #[arg(long)]
         dry_run: bool,
     },
@@ -104,7 +100,7 @@ enum SecretsCommand {
 
 #[derive(Args)]
 struct TableName {
-    /// The DynamoDB table.
+    /// Name of the DynamoDB table.
     #[arg(long, env = "TABLE_NAME", value_parser = not_empty)]
     table_name: String,
 }
@@ -112,10 +108,11 @@ struct TableName {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Owner {
-    /// The app that the key belongs to.
+    /// Id of the app that the key belongs to: 1 to 64 letters, digits, hyphens and
+    /// underscores.
     #[arg(long, value_parser = AppId::parse)]
     app: Option<AppId>,
-    /// Make a new app, which begins with this key.
+    /// Generate an id for a new app.
     #[arg(long)]
     new_app: bool,
 }
@@ -125,7 +122,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to do when standard error is closed.
+            // If standard error is closed, there is nothing left to do.
             let _ = writeln!(io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
@@ -177,16 +174,17 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
             app,
             key,
         }) => match keys::revoke(&table(name), app, key, now).await? {
-            Revocation::Missing => {
-                Err(format!("app {app} has no key {key} (a new one may take a second)").into())
-            }
-            Revocation::Since(revoked_at) if json => print_json(&RevokedKey {
+            Revocation::Missing => Err(format!(
+                "app {app} has no key {key} (a new key may take a second to appear)"
+            )
+            .into()),
+            Revocation::RevokedAt(revoked_at) if json => print_json(&RevokedKey {
                 id: key,
                 revoked_at,
             }),
-            Revocation::Since(revoked_at) => Ok(writeln!(
+            Revocation::RevokedAt(revoked_at) => Ok(writeln!(
                 io::stdout(),
-                "key {key} is revoked since {}",
+                "key {key} was revoked at {}",
                 iso_millis(revoked_at)
             )?),
         },
@@ -210,14 +208,14 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
                 .filter(|swept| swept.outcome == Outcome::Failed);
             match failed.count() {
                 0 => Ok(()),
-                count => Err(format!("{count} could not be removed; run the sweep again").into()),
+                count => Err(format!("failed to remove {count}; run the sweep again").into()),
             }
         }
     }
 }
 
-/// Sweeps, and tells what became of each secret that was found. One that fails
-/// does not keep the others.
+/// Finds and removes leftover secrets. Returns one outcome per secret. If removing a
+/// secret fails, the sweep continues with the next one.
 async fn sweep_all(
     table: &Table,
     secrets: &Secrets,
@@ -230,14 +228,14 @@ async fn sweep_all(
         let outcome = if dry_run {
             Outcome::Found
         } else if let Err(error) = sweep::remove(table, secrets, &found).await {
-            writeln!(io::stderr(), "{}: {error}", found.endpoint_id)?;
+            writeln!(io::stderr(), "{}: {error}", found.endpoint.endpoint_id)?;
             Outcome::Failed
         } else {
             Outcome::Removed
         };
         swept.push(SweptSecret {
-            app_id: found.app_id,
-            endpoint_id: found.endpoint_id,
+            app_id: found.endpoint.app_id,
+            endpoint_id: found.endpoint.endpoint_id,
             created_at: found.created_at,
             cause: found.cause,
             outcome,
@@ -259,7 +257,7 @@ struct CreatedKey<'a> {
 struct ListedKey<'a> {
     app_id: AppId,
     id: KeyId,
-    /// The key's last characters.
+    /// The last four characters of the key.
     ends: &'a str,
     label: &'a str,
     #[serde(with = "serde_millis")]
@@ -290,7 +288,7 @@ struct SweptSecret {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Outcome {
-    /// A dry run left it.
+    /// Not removed, because this is a dry run.
     Found,
     Removed,
     Failed,
@@ -370,14 +368,14 @@ fn print_table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> Result<
 
 fn not_empty(text: &str) -> Result<String, &'static str> {
     match text {
-        "" => Err("is empty"),
+        "" => Err("must not be empty"),
         text => Ok(text.to_owned()),
     }
 }
 
 fn label(text: &str) -> Result<String, &'static str> {
     if text.chars().count() > 128 || text.chars().any(char::is_control) {
-        return Err("must be at most 128 characters, and no control characters");
+        return Err("must be at most 128 characters and contain no control characters");
     }
     Ok(text.to_owned())
 }
@@ -385,9 +383,9 @@ fn label(text: &str) -> Result<String, &'static str> {
 fn age(text: &str) -> Result<Duration, String> {
     let age: SignedDuration = text
         .parse()
-        .map_err(|_| "must be a duration such as 90m, 1h or 36h".to_owned())?;
+        .map_err(|_| "must be a duration, such as 90m, 1h or 36h".to_owned())?;
     match Duration::try_from(age) {
-        Ok(age) if age >= sweep::LEAST_AGE => Ok(age),
-        _ => Err("must be at least 5m: a creation in progress looks the same".to_owned()),
+        Ok(age) if age >= sweep::MIN_AGE => Ok(age),
+        _ => Err("must be at least 5m, because a creation in progress looks the same".to_owned()),
     }
 }

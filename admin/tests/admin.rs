@@ -1,7 +1,7 @@
-//! The admin command as an operator runs it: the binary, in a process of its
-//! own, with emulators of AWS behind `AWS_ENDPOINT_URL`.
+//! Tests the admin command as operators use it: runs the binary as a separate process,
+//! with `AWS_ENDPOINT_URL` pointing at emulators.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::process::Output;
 use std::sync::Arc;
@@ -21,10 +21,11 @@ use tokio::net::TcpListener;
 use tokio::process::Command;
 use webhook_endpoints::aws::table::Presence;
 use webhook_endpoints::clock::Clock;
-use webhook_endpoints::domain::id::{AppId, EndpointId};
+use webhook_endpoints::domain::endpoint::EndpointKey;
+use webhook_endpoints::domain::id::{AppId, EndpointId, KeyId};
 use webhook_endpoints::domain::signing::SigningSecret;
 
-/// A service, and AWS as another process reaches it.
+/// A running API, and emulators that are reachable over HTTP.
 struct Service {
     api: String,
     aws: String,
@@ -55,9 +56,9 @@ impl Service {
         }
     }
 
-    /// Runs the command with nothing else in its environment.
+    /// Runs the command with only these variables in its environment.
     async fn admin(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_admin"))
+        Command::new(env!("CARGO_BIN_EXE_webhook-endpoints-admin"))
             .args(arguments)
             .env_clear()
             .env("AWS_ENDPOINT_URL", &self.aws)
@@ -77,14 +78,14 @@ impl Service {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// A call of the API that lists an app's endpoints.
+    /// Lists an app's endpoints through the API, and returns the status.
     async fn list(&self, app_id: &str, key: &str) -> StatusCode {
         let url = format!("{}/apps/{app_id}/webhooks", self.api);
         let request = self.http.get(url).header("x-api-key", key);
         request.send().await.unwrap().status()
     }
 
-    /// A new endpoint, through the API.
+    /// Creates an endpoint through the API.
     async fn create_endpoint(&self, app_id: &str, key: &str) -> EndpointId {
         let url = format!("{}/apps/{app_id}/webhooks", self.api);
         let request = self.http.post(url).header("x-api-key", key).json(&json!({
@@ -95,7 +96,7 @@ impl Service {
         EndpointId::parse(created["data"]["id"].as_str().unwrap()).unwrap()
     }
 
-    /// Names of all secrets, but for those that wait for their removal.
+    /// Names of all secrets, except those that are scheduled for deletion.
     async fn secret_names(&self) -> Vec<String> {
         let listed = self.clients.secrets.list_secrets().send().await.unwrap();
         let secrets = listed.secret_list.unwrap_or_default();
@@ -117,9 +118,8 @@ async fn serve(router: Router) -> String {
     url
 }
 
-/// `ListSecrets` as AWS answers it and the emulator does not: only names of the
-/// asked prefix, and in pages (of one, to have many). All secrets say that they
-/// were made two hours ago.
+/// Adds to the emulator's `ListSecrets` what AWS has: the name filter and pages (of
+/// one secret, to get many). Also backdates all secrets by two hours.
 async fn list_secrets_of_two_hours_ago(
     State(clients): State<Clients>,
     request: Request,
@@ -130,10 +130,10 @@ async fn list_secrets_of_two_hours_ago(
         return next.run(request).await;
     }
     let body = to_bytes(request.into_body(), usize::MAX).await.unwrap();
-    let asked: Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(asked["Filters"][0]["Key"], "name");
-    let prefix = asked["Filters"][0]["Values"][0].as_str().unwrap();
-    let from: usize = match asked["NextToken"].as_str() {
+    let request: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(request["Filters"][0]["Key"], "name");
+    let prefix = request["Filters"][0]["Values"][0].as_str().unwrap();
+    let from: usize = match request["NextToken"].as_str() {
         Some(token) => token.parse().unwrap(),
         None => 0,
     };
@@ -159,7 +159,7 @@ async fn list_secrets_of_two_hours_ago(
 }
 
 #[tokio::test]
-async fn a_created_key_opens_its_app_until_it_is_revoked() {
+async fn created_keys_work_for_their_app_until_revoked() {
     let service = Service::start().await;
     let create = ["keys", "create", "--new-app", "--label", "billing"];
     let created = service.admin_json(&create).await;
@@ -191,7 +191,7 @@ async fn a_created_key_opens_its_app_until_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn standard_output_of_a_creation_is_the_key_and_no_more() {
+async fn keys_create_prints_only_the_key_to_standard_output() {
     let service = Service::start().await;
     let app_id = AppId::new().to_string();
     let output = service
@@ -211,9 +211,9 @@ async fn standard_output_of_a_creation_is_the_key_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_done_is_told_by_the_exit_code() {
+async fn failures_set_the_exit_code() {
     let service = Service::start().await;
-    let (app_id, key_id) = (AppId::new().to_string(), AppId::new().to_string());
+    let (app_id, key_id) = ("acme".to_owned(), KeyId::new().to_string());
     let failing: [(i32, &[&str], &str); 7] = [
         (
             1,
@@ -236,7 +236,7 @@ async fn what_cannot_be_done_is_told_by_the_exit_code() {
             &["keys", "create", "--new-app", "--app", &app_id],
             "--new-app",
         ),
-        (2, &["keys", "list", "--app", "x"], "UUID"),
+        (2, &["keys", "list", "--app", "a/b"], "1 to 64 letters"),
         (
             2,
             &["secrets", "sweep", "--older-than", "299s"],
@@ -253,7 +253,7 @@ async fn what_cannot_be_done_is_told_by_the_exit_code() {
 }
 
 #[tokio::test]
-async fn a_sweep_removes_what_has_no_endpoint_and_finishes_deletions() {
+async fn sweep_removes_orphaned_secrets_and_finishes_deletions() {
     let service = Service::start().await;
     let created = service.admin_json(&["keys", "create", "--new-app"]).await;
     let app = created["appId"].as_str().unwrap();
@@ -261,26 +261,30 @@ async fn a_sweep_removes_what_has_no_endpoint_and_finishes_deletions() {
     let app_id = AppId::parse(app).unwrap();
     let live = service.create_endpoint(app, key).await;
     let marked = service.create_endpoint(app, key).await;
-    let table = service::table(&service.clients, &service.resources);
+    let stores = service::stores(&service.clients, &service.resources);
+    let (table, secrets) = (stores.table, stores.secrets);
+    let key_of = |endpoint_id| EndpointKey {
+        app_id,
+        endpoint_id,
+    };
     let now = Clock::system().now();
     assert!(
         table
-            .mark_endpoint_deleted(app_id, marked, now)
+            .mark_endpoint_deleted(key_of(marked), now)
             .await
             .unwrap()
     );
-    // Of this one, the secret went before the deletion was cut off.
+    // Here, the deletion was interrupted after it had removed the secret.
     let half = service.create_endpoint(app, key).await;
     let two_hours_ago = now - Duration::from_secs(2 * 60 * 60);
     table
-        .mark_endpoint_deleted(app_id, half, two_hours_ago)
+        .mark_endpoint_deleted(key_of(half), two_hours_ago)
         .await
         .unwrap();
     let orphan = EndpointId::new();
     let secret = SigningSecret::generate(&mut rand::rng());
-    let secrets = service::secrets(&service.clients);
-    secrets.create(app_id, orphan, &secret).await.unwrap();
-    secrets.delete(app_id, half).await.unwrap();
+    secrets.create(key_of(orphan), &secret).await.unwrap();
+    secrets.delete(key_of(half)).await.unwrap();
     let foreign = format!("{SECRET_PREFIX}/database-password");
     for name in [&foreign, "webhook-endpoints-of-another-stack"] {
         let create = service.clients.secrets.create_secret().name(name);
@@ -288,7 +292,7 @@ async fn a_sweep_removes_what_has_no_endpoint_and_finishes_deletions() {
     }
     let before = service.secret_names().await;
 
-    // All are two hours old, as the list has it.
+    // According to the list, all secrets are two hours old.
     let young = ["secrets", "sweep", "--older-than", "2h 5m"];
     assert_eq!(service.admin_json(&young).await, json!([]));
     let dry = ["secrets", "sweep", "--dry-run"];
@@ -326,12 +330,12 @@ async fn a_sweep_removes_what_has_no_endpoint_and_finishes_deletions() {
         ]
     );
     for deleted in [marked, half] {
-        let presence = table.endpoint_presence(app_id, deleted).await.unwrap();
+        let presence = table.endpoint_presence(key_of(deleted)).await.unwrap();
         assert_eq!(presence, Presence::Missing);
     }
-    let presence = table.endpoint_presence(app_id, live).await.unwrap();
+    let presence = table.endpoint_presence(key_of(live)).await.unwrap();
     assert_eq!(presence, Presence::Live);
-    // Nobody asked for the first one's removal, so it can be taken back.
+    // Nobody requested the removal of the first one, so it can be restored.
     assert!(service.restores(&name(orphan)).await);
     assert!(!service.restores(&name(marked)).await);
 }

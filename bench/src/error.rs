@@ -1,4 +1,3 @@
-//! The error of every measurement.
+//! The error type of the benchmarks.
 
-/// Anything that keeps a measurement from being made.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,4 +1,4 @@
-//! A function's binary under AWS's Runtime Interface Emulator.
+//! Runs a function's binary under AWS's Runtime Interface Emulator.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -9,20 +9,20 @@ use reqwest::Client;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 
-use crate::stage::Fault;
+use crate::error::BoxError;
 
-/// Where the binaries are.
+/// Paths of the binaries.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Binaries {
-    /// The Runtime Interface Emulator, which the SAM CLI carries.
+    /// The Runtime Interface Emulator. The SAM CLI contains it.
     #[arg(long)]
     pub runtime_emulator: PathBuf,
-    /// Folder of `api`, `deliver` and `hello`.
+    /// Directory with `api`, `deliver` and `hello`.
     #[arg(long)]
     pub functions: PathBuf,
 }
 
-/// One instance. It ends when this is dropped.
+/// One instance of a function. Dropping it ends the process.
 pub(crate) struct Function {
     url: String,
     client: Client,
@@ -31,12 +31,12 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Starts the emulator, which starts the binary at the first invocation.
+    /// Starts the emulator. It starts the binary at the first invocation.
     pub(crate) async fn start(
         binaries: &Binaries,
         name: &str,
         variables: &[(&str, String)],
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, BoxError> {
         let (port, runtime_port) = (free_port().await?, free_port().await?);
         let folder = std::env::temp_dir().join(format!("{name}-{port}"));
         fs::create_dir(&folder)?;
@@ -76,8 +76,8 @@ impl Function {
         Ok(function)
     }
 
-    /// Invokes it, and returns what it answered.
-    pub(crate) async fn invoke(&self, event: &str) -> Result<String, Fault> {
+    /// Invokes the function and returns its response.
+    pub(crate) async fn invoke(&self, event: &str) -> Result<String, BoxError> {
         let request = self.client.post(&self.url).body(event.to_owned());
         let answer = request.send().await?.text().await?;
         if answer.contains("errorType") {
@@ -86,16 +86,16 @@ impl Function {
         Ok(answer)
     }
 
-    /// The time from the start of the binary to its first wait for an event, in
-    /// milliseconds, as the emulator logged it.
+    /// Milliseconds from the start of the binary until it first waits for an event, as
+    /// logged by the emulator.
     pub(crate) fn init_time(&self) -> Option<f64> {
         let log = self.log();
         let (_, rest) = log.split_once("INIT REPORT(durationMs: ")?;
         rest.split_once(')')?.0.parse().ok()
     }
 
-    /// The most memory that the binary has had resident, in bytes.
-    pub(crate) fn peak_memory(&self) -> Result<u64, Fault> {
+    /// Peak resident memory of the binary, in bytes.
+    pub(crate) fn peak_memory(&self) -> Result<u64, BoxError> {
         let emulator = self.process.id().ok_or("the function has ended")?;
         let children = format!("/proc/{emulator}/task");
         for task in fs::read_dir(children)? {
@@ -117,18 +117,18 @@ impl Function {
 
 impl Drop for Function {
     fn drop(&mut self) {
-        // What stays behind is in the system's folder for such things.
+        // On failure, the files stay in the system's temporary directory.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
 /// Size of a binary, in bytes.
-pub(crate) fn size(binaries: &Binaries, name: &str) -> Result<u64, Fault> {
+pub(crate) fn size(binaries: &Binaries, name: &str) -> Result<u64, BoxError> {
     let path: &Path = &binaries.functions;
     Ok(fs::metadata(path.join(name))?.len())
 }
 
-async fn free_port() -> Result<u16, Fault> {
+async fn free_port() -> Result<u16, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     Ok(listener.local_addr()?.port())
 }

@@ -1,5 +1,5 @@
-//! What grows with an endpoint's history and with the number of endpoints, on the
-//! emulated table in a file.
+//! How costs grow with the length of a history (on the emulated table, in a file) and
+//! with the number of endpoints.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -13,36 +13,37 @@ use serde_json::json;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
 
+use crate::error::BoxError;
 use crate::meter::measure;
 use crate::receiver::Receiver;
-use crate::stage::{Fault, Stage, batch, sample, sent};
+use crate::stage::{Stage, batch, sample, sent};
 
 type Item = HashMap<String, AttributeValue>;
 
 const SIZES: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
-/// As many as DynamoDB takes.
+/// The maximum of `BatchWriteItem`.
 const WRITES_AT_ONCE: usize = 25;
 const CALLS_AT_ONCE: usize = 8;
 const TIMES: usize = 500;
 
-/// A folder that is removed with this.
+/// A directory that is removed on drop.
 struct Folder(PathBuf);
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // What stays behind is in the system's folder for such things.
+        // On failure, the files stay in the system's temporary directory.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// Pages of histories of up to `most` deliveries.
-pub(crate) async fn histories(most: usize) -> Result<(), Fault> {
+/// Measures pages of histories with up to `most` deliveries.
+pub(crate) async fn histories(most: usize) -> Result<(), BoxError> {
     let receiver = Receiver::start().await?;
     let folder = Folder(std::env::temp_dir().join(format!("bench-{}", std::process::id())));
     let stage = Stage::start(&receiver, "/ok", Some(&folder.0)).await?;
     let like = delivered(&stage).await?;
     println!(
-        "| Deliveries of the endpoint | first page of 25 | a page in the middle | first page of one status |"
+        "| Deliveries | First page of 25 | Page in the middle | First page of one status |"
     );
     println!("|---:|---:|---:|---:|");
     let (mut history, mut first) = (History::new(like)?, None);
@@ -67,8 +68,8 @@ pub(crate) async fn histories(most: usize) -> Result<(), Fault> {
     Ok(())
 }
 
-/// An item of a delivery that was made.
-async fn delivered(stage: &Stage) -> Result<Item, Fault> {
+/// Makes a delivery and returns its item, as a model for the history.
+async fn delivered(stage: &Stage) -> Result<Item, BoxError> {
     let tasks = stage.fan_out(&stage.publish().await?).await?;
     stage.attempt(&batch(&tasks)?).await?;
     let recorded = stage.tape.take();
@@ -91,7 +92,7 @@ async fn delivered(stage: &Stage) -> Result<Item, Fault> {
     Ok(found.item.ok_or("no delivery")?)
 }
 
-/// Deliveries that are alike, a second apart.
+/// A generated history: copies of one delivery, one second apart.
 struct History {
     like: Item,
     kind: String,
@@ -101,7 +102,7 @@ struct History {
 }
 
 impl History {
-    fn new(like: Item) -> Result<Self, Fault> {
+    fn new(like: Item) -> Result<Self, BoxError> {
         let sort = like.get("sk").and_then(|sk| sk.as_s().ok());
         let (kind, _) = sort
             .and_then(|sk| sk.split_once('#'))
@@ -120,7 +121,7 @@ impl History {
         self.begin + SignedDuration::from_secs(seconds)
     }
 
-    fn put(&self, number: usize) -> Result<WriteRequest, Fault> {
+    fn put(&self, number: usize) -> Result<WriteRequest, BoxError> {
         let at = self.time_of(number);
         let id = DeliveryId::of_event(at, EventId::new(), self.endpoint_id);
         let mut item = self.like.clone();
@@ -133,7 +134,7 @@ impl History {
     }
 
     /// Adds deliveries until there are `size`.
-    async fn grow(&mut self, stage: &Stage, size: usize) -> Result<(), Fault> {
+    async fn grow(&mut self, stage: &Stage, size: usize) -> Result<(), BoxError> {
         let client = &stage.emulators.clients.dynamodb;
         let table = &stage.resources.table_name;
         let this = &*self;
@@ -149,7 +150,7 @@ impl History {
                     .send()
                     .await?;
                 stage.tape.take();
-                Ok::<_, Fault>(())
+                Ok::<_, BoxError>(())
             })
             .buffer_unordered(CALLS_AT_ONCE)
             .try_collect::<()>()
@@ -159,8 +160,8 @@ impl History {
     }
 }
 
-/// The median time of a page.
-async fn page(stage: &Stage, query: &str) -> Result<Duration, Fault> {
+/// The median response time of a page.
+async fn page(stage: &Stage, query: &str) -> Result<Duration, BoxError> {
     let mut event = sample("list-deliveries")?;
     event["rawQueryString"] = json!(query);
     let event = event.to_string();
@@ -180,10 +181,11 @@ async fn page(stage: &Stage, query: &str) -> Result<Duration, Fault> {
     Ok(times.get(TIMES / 2).copied().unwrap_or_default())
 }
 
-/// The fan-out of one event to 1, 10 and 100 endpoints, with AWS on tape.
-pub(crate) async fn fan_outs() -> Result<(), Fault> {
+/// Measures the fan-out of one event to 1, 10 and 100 endpoints, with AWS calls
+/// replayed.
+pub(crate) async fn fan_outs() -> Result<(), BoxError> {
     let receiver = Receiver::start().await?;
-    println!("| Endpoints that an event goes to | CPU | for each | `SendMessageBatch` |");
+    println!("| Endpoints | CPU | per endpoint | `SendMessageBatch` |");
     println!("|---:|---:|---:|---:|");
     let stage = Stage::start(&receiver, "/ok", None).await?;
     let mut create = sample("create-webhook")?;

@@ -1,6 +1,7 @@
-//! What the functions cost. `bench/run` builds what this needs and runs all of it.
-#![expect(clippy::print_stdout, reason = "its report is what it is for")]
+//! Benchmarks of the functions. `bench/run` builds everything and runs them.
+#![expect(clippy::print_stdout, reason = "prints reports")]
 
+mod error;
 mod function;
 mod growth;
 mod meter;
@@ -15,10 +16,10 @@ use clap::{Parser, Subcommand};
 use tokio::runtime::Builder;
 use tracing::Level;
 
+use error::BoxError;
 use function::Binaries;
-use stage::Fault;
 
-/// Measures, and prints tables in Markdown.
+/// Run benchmarks and print tables in Markdown.
 #[derive(Parser)]
 struct Arguments {
     #[command(subcommand)]
@@ -27,45 +28,45 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Cold starts of the functions, beside one that does nothing.
+    /// Cold starts of the functions, compared with a minimal function.
     ColdStarts {
         #[command(flatten)]
         binaries: Binaries,
     },
-    /// Size and peak memory of the functions.
+    /// Binary size and peak memory of the functions.
     Memory {
         #[command(flatten)]
         binaries: Binaries,
     },
-    /// CPU time, allocations, AWS calls and units of one warm invocation.
+    /// CPU time, allocations, AWS calls and capacity units of a warm invocation.
     Requests {
-        /// Invocations of each kind.
+        /// Number of invocations of each kind.
         #[arg(long, default_value_t = 2_000)]
         times: u32,
     },
-    /// Deliveries a second, beside a bare loop that signs and posts.
+    /// Deliveries per second, compared with a bare loop that signs and posts.
     Throughput,
     /// Fan-outs to 1, 10 and 100 endpoints.
     FanOut,
     /// Pages of long histories.
     History {
-        /// Deliveries of the longest history, from 100 to 1,000,000.
+        /// Size of the longest history, 100 to 1,000,000 deliveries.
         #[arg(long, default_value_t = 1_000_000)]
         most: usize,
     },
-    /// What deliveries are sent to; the others start it.
+    /// The receiver process, which the other commands start.
     #[command(hide = true)]
     Receiver,
 }
 
-fn main() -> Result<(), Fault> {
+fn main() -> Result<(), BoxError> {
     let arguments = Arguments::parse();
-    // Lines are made as in a function, and then dropped.
+    // Format log lines as the functions do, then discard them.
     webhook_endpoints::telemetry::init_to(Level::INFO, std::io::sink);
     let mut runtime = match arguments.command {
-        // What fills the table, and the table.
+        // Fills the table in parallel with the emulator's own work.
         Command::History { .. } => Builder::new_multi_thread(),
-        // As in the functions.
+        // Like the functions.
         _ => Builder::new_current_thread(),
     };
     runtime
@@ -74,7 +75,7 @@ fn main() -> Result<(), Fault> {
         .block_on(run(arguments.command))
 }
 
-async fn run(command: Command) -> Result<(), Fault> {
+async fn run(command: Command) -> Result<(), BoxError> {
     match command {
         Command::ColdStarts { binaries } => processes::cold_starts(&binaries).await,
         Command::Memory { binaries } => processes::memory(&binaries).await,

@@ -1,4 +1,4 @@
-//! CPU time and allocations.
+//! Measures CPU time and allocations.
 
 use std::alloc::System;
 use std::time::Duration;
@@ -6,22 +6,21 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
-/// Counts what is allocated.
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// What something took.
+/// The average cost of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Cost {
-    /// CPU time of this thread.
+    /// CPU time of the current thread.
     pub cpu: Duration,
-    /// Allocations, with those that grew.
+    /// Number of allocations and reallocations, in all threads.
     pub allocations: usize,
-    /// Bytes of them.
+    /// Allocated bytes, in all threads.
     pub bytes: usize,
 }
 
-/// Runs `work` `times` times and says what one took.
+/// Runs `work` `times` times and returns the average cost.
 pub(crate) async fn measure<E>(
     times: u32,
     mut work: impl AsyncFnMut() -> Result<(), E>,
@@ -41,7 +40,7 @@ pub(crate) async fn measure<E>(
     })
 }
 
-/// CPU time of this thread so far.
+/// CPU time of the current thread so far.
 pub(crate) fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(

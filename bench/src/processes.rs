@@ -1,4 +1,5 @@
-//! The functions as processes of their own: cold starts, memory, size.
+//! Benchmarks of the functions as separate processes: cold starts, memory and binary
+//! size.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,16 +9,17 @@ use local::{gateway, samples, service};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::error::BoxError;
 use crate::function::{Binaries, Function, size};
 use crate::receiver::Receiver;
-use crate::stage::{Fault, batch, new_event, sample, without_header};
+use crate::stage::{batch, new_event, sample, without_header};
 
 const COLD_STARTS: usize = 300;
 const INVOCATIONS: usize = 1_000;
-/// As large as an event's body may be, all but its frame.
+/// Bytes of event data. Close to the largest that a request body can hold.
 const LARGE: usize = 255 * 1024;
 
-/// AWS, for processes.
+/// Emulators that are reachable over HTTP.
 struct Aws {
     emulators: Arc<Emulators>,
     queue_url: String,
@@ -25,7 +27,7 @@ struct Aws {
 }
 
 impl Aws {
-    async fn start(receiver: &Receiver) -> Result<Self, Fault> {
+    async fn start(receiver: &Receiver) -> Result<Self, BoxError> {
         let emulators = Arc::new(Emulators::start(None, |client| client).await?);
         let resources = emulators.clients.create_resources("bench", None).await?;
         let target = format!("{}/ok", receiver.url);
@@ -42,14 +44,14 @@ impl Aws {
         })
     }
 
-    /// Publishes ten events and hands them, and then their deliveries, to the
-    /// delivery function in batches of ten.
+    /// Publishes ten events with `bytes` of data each. Passes the events to the
+    /// delivery function in one batch, then their deliveries in another.
     async fn deliver_ten(
         &self,
         api: &Function,
         deliver: &Function,
         bytes: usize,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), BoxError> {
         let mut publish = new_event()?;
         let body = json!({"type": "invoice.paid", "data": "x".repeat(bytes)});
         publish["body"] = json!(body.to_string());
@@ -71,7 +73,7 @@ impl Aws {
     }
 
     /// Takes up to ten messages off the queue.
-    async fn receive(&self) -> Result<Vec<String>, Fault> {
+    async fn receive(&self) -> Result<Vec<String>, BoxError> {
         let sqs = &self.emulators.clients.sqs;
         let received = sqs
             .receive_message()
@@ -92,8 +94,8 @@ impl Aws {
     }
 }
 
-/// Cold starts of both functions, in turn with one that does nothing.
-pub(crate) async fn cold_starts(binaries: &Binaries) -> Result<(), Fault> {
+/// Cold starts of both functions, compared with a minimal function.
+pub(crate) async fn cold_starts(binaries: &Binaries) -> Result<(), BoxError> {
     let receiver = Receiver::start().await?;
     let aws = Aws::start(&receiver).await?;
     let list = sample("list-webhooks")?;
@@ -105,17 +107,17 @@ pub(crate) async fn cold_starts(binaries: &Binaries) -> Result<(), Fault> {
         ("hello", "hello", root),
         ("api", "api, no AWS call", keyless),
         ("deliver", "deliver, no AWS call", json!({"Records": []})),
-        ("api", "api, a list: 2 AWS calls", list),
+        ("api", "api, list: 2 AWS calls", list),
     ];
     let mut times: [Vec<ColdStart>; 4] = Default::default();
     for _ in 0..COLD_STARTS {
-        // In turn, so that they share what else the machine does.
+        // Alternate, so that other load on the machine affects all of them equally.
         for ((function, _, event), times) in starts.iter().zip(&mut times) {
-            times.push(cold_start_of_three(binaries, function, &aws, event).await?);
+            times.push(cold_start_with_retries(binaries, function, &aws, event).await?);
         }
     }
     println!(
-        "| Cold start, {COLD_STARTS} each | until it waits for an event | until its first answer | ratio | least | ratio |"
+        "| Cold start, {COLD_STARTS} each | ready for an event | first response | ratio | minimum | ratio |"
     );
     println!("|---|---:|---:|---:|---:|---:|");
     let mut hello = None;
@@ -138,14 +140,14 @@ struct ColdStart {
     answer: Duration,
 }
 
-/// A cold start that worked: of thousands of ports that are found free, some are
-/// taken before they are used.
-async fn cold_start_of_three(
+/// Retries twice. Among thousands of free ports, another process takes some before
+/// the emulator can bind them.
+async fn cold_start_with_retries(
     binaries: &Binaries,
     name: &str,
     aws: &Aws,
     event: &Value,
-) -> Result<ColdStart, Fault> {
+) -> Result<ColdStart, BoxError> {
     for _ in 0..2 {
         if let Ok(start) = cold_start(binaries, name, aws, event).await {
             return Ok(start);
@@ -159,7 +161,7 @@ async fn cold_start(
     name: &str,
     aws: &Aws,
     event: &Value,
-) -> Result<ColdStart, Fault> {
+) -> Result<ColdStart, BoxError> {
     let function = Function::start(binaries, name, &aws.variables).await?;
     let event = event.to_string();
     let begun = Instant::now();
@@ -170,8 +172,8 @@ async fn cold_start(
     })
 }
 
-/// Size and peak memory of both functions.
-pub(crate) async fn memory(binaries: &Binaries) -> Result<(), Fault> {
+/// Binary size and peak memory of both functions.
+pub(crate) async fn memory(binaries: &Binaries) -> Result<(), BoxError> {
     let receiver = Receiver::start().await?;
     let aws = Aws::start(&receiver).await?;
     let api = Function::start(binaries, "api", &aws.variables).await?;
@@ -206,7 +208,7 @@ pub(crate) async fn memory(binaries: &Binaries) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The value below which this part of all values is.
+/// The `part` quantile, from 0.0 (minimum) to 1.0 (maximum). NaN without values.
 fn quantile(values: impl Iterator<Item = f64>, part: f64) -> f64 {
     let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);

@@ -1,5 +1,5 @@
-//! What deliveries go to, in a process of its own: what it does is not the
-//! sender's cost.
+//! The receiver of deliveries. It runs as a separate process, so that its work is not
+//! measured as the sender's.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -12,21 +12,22 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 
-use crate::stage::Fault;
+use crate::error::BoxError;
 
-/// Name of the hidden subcommand that is the receiver.
+/// The hidden subcommand that runs [`serve`].
 pub(crate) const SUBCOMMAND: &str = "receiver";
 
-/// A receiver that runs until this is dropped.
+/// A receiver process. Dropping it ends the process.
 pub(crate) struct Receiver {
-    /// Its URL, without a path.
+    /// The receiver's URL, without a path.
     pub url: String,
     _process: Child,
 }
 
 impl Receiver {
-    /// Starts one. `/ok` answers 200, `/after/20` after 20 ms, `/fail` answers 500.
-    pub(crate) async fn start() -> Result<Self, Fault> {
+    /// Starts a receiver. `/ok` answers 200, `/after/20` answers 200 after 20 ms and
+    /// `/fail` answers 500.
+    pub(crate) async fn start() -> Result<Self, BoxError> {
         let mut process = Command::new(std::env::current_exe()?)
             .arg(SUBCOMMAND)
             .stdout(Stdio::piped())
@@ -41,8 +42,8 @@ impl Receiver {
     }
 }
 
-/// The process.
-pub(crate) async fn serve() -> Result<(), Fault> {
+/// Runs the receiver in the current process, and prints its URL.
+pub(crate) async fn serve() -> Result<(), BoxError> {
     let router = Router::new()
         .route("/ok", post(async || "ok"))
         .route(

@@ -1,17 +1,17 @@
-//! What one warm invocation costs: CPU time and allocations of this process, calls
-//! and units of AWS.
+//! The cost of one warm invocation: CPU time and allocations of this process, AWS
+//! calls and capacity units.
 
 use serde_json::{Value, json};
 
+use crate::error::BoxError;
 use crate::meter::{Cost, measure};
 use crate::receiver::Receiver;
-use crate::stage::{Fault, Stage, batch, sample, sent};
+use crate::stage::{Stage, batch, sample, sent};
 use crate::tape::Call;
 
-/// One of so many invocations is not counted, before the others.
+/// Before measuring, run one warm-up invocation for every ten measured ones.
 const WARM_UP: u32 = 10;
 
-/// A line of the table.
 struct Line {
     name: &'static str,
     calls: Vec<Call>,
@@ -19,32 +19,32 @@ struct Line {
 }
 
 /// Measures every route and every kind of message, and prints a table.
-pub(crate) async fn run(times: u32) -> Result<(), Fault> {
+pub(crate) async fn run(times: u32) -> Result<(), BoxError> {
     let receiver = Receiver::start().await?;
     let stage = Stage::start(&receiver, "/ok", None).await?;
     let mut lines = Vec::new();
-    // So that a page is full.
+    // Fill a page of the history.
     let ping = without_waiting(sample("test-ping")?).to_string();
     for _ in 0..30 {
         stage.call(&ping).await?;
     }
     let mut history = sample("list-deliveries")?;
     history["rawQueryString"] = json!("");
-    // From here on the endpoint is known to have one.
+    // Warm up the history route.
     stage.call(&history.to_string()).await?;
     for (name, event) in [
         ("create", sample("create-webhook")?),
         ("list (2 endpoints)", sample("list-webhooks")?),
         ("get", sample("get-webhook")?),
         ("update", activating(sample("update-webhook")?)),
-        ("rotate the secret", sample("rotate-secret")?),
+        ("rotate secret", sample("rotate-secret")?),
         (
-            "test ping, without waiting",
+            "test ping, no wait",
             without_waiting(sample("test-ping")?),
         ),
         ("publish", sample("publish-event")?),
-        ("history, a page of 25", history),
-        ("one delivery", sample("get-delivery")?),
+        ("history, page of 25", history),
+        ("get delivery", sample("get-delivery")?),
         ("resend", sample("resend-delivery")?),
         ("recover, nothing failed", sample("recover")?),
     ] {
@@ -76,8 +76,8 @@ pub(crate) async fn run(times: u32) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The messages of the queue, each with its secrets read before.
-async fn messages(stage: &Stage, times: u32) -> Result<Vec<Line>, Fault> {
+/// Measures every kind of queue message, with the signing secrets already cached.
+async fn messages(stage: &Stage, times: u32) -> Result<Vec<Line>, BoxError> {
     let first = stage.fan_out(&stage.publish().await?).await?;
     stage.attempt(&batch(&first)?).await?;
     let mut lines = Vec::new();
@@ -95,9 +95,9 @@ async fn messages(stage: &Stage, times: u32) -> Result<Vec<Line>, Fault> {
         stage.attempt(&event).await?;
         let fails = !sent(&stage.tape.recorded()).is_empty();
         let name = if fails {
-            "an attempt that fails"
+            "attempt, fails"
         } else {
-            "an attempt that succeeds"
+            "attempt, succeeds"
         };
         lines.push(line(stage, name, times, async || stage.deliver(&event).await).await?);
     }
@@ -105,7 +105,7 @@ async fn messages(stage: &Stage, times: u32) -> Result<Vec<Line>, Fault> {
     stage.tape.take();
     stage.deliver(&sweep).await?;
     lines.push(
-        line(stage, "a sweep, nothing due", times, async || {
+        line(stage, "sweep, nothing due", times, async || {
             stage.deliver(&sweep).await
         })
         .await?,
@@ -113,13 +113,13 @@ async fn messages(stage: &Stage, times: u32) -> Result<Vec<Line>, Fault> {
     Ok(lines)
 }
 
-/// The line of an invocation that was just recorded.
+/// Measures an invocation whose calls have just been recorded.
 async fn line(
     stage: &Stage,
     name: &'static str,
     times: u32,
-    mut invoke: impl AsyncFnMut() -> Result<(), Fault>,
-) -> Result<Line, Fault> {
+    mut invoke: impl AsyncFnMut() -> Result<(), BoxError>,
+) -> Result<Line, BoxError> {
     let calls = stage.tape.take();
     stage.tape.play(calls.clone());
     measure(times.div_ceil(WARM_UP), &mut invoke).await?;
@@ -133,7 +133,8 @@ fn without_waiting(mut event: Value) -> Value {
     event
 }
 
-/// The sample makes its endpoint inactive, which gets no events.
+/// The sample deactivates its endpoint. Keep it active, because inactive endpoints get
+/// no events.
 fn activating(mut event: Value) -> Value {
     event["body"] = json!(r#"{"events": ["*"], "active": true}"#);
     event
@@ -141,7 +142,7 @@ fn activating(mut event: Value) -> Value {
 
 fn print(lines: &[Line]) {
     println!(
-        "| One warm invocation | CPU | Allocations | DynamoDB | read units | write units | Others |"
+        "| Warm invocation | CPU | Allocations | DynamoDB | Read units | Write units | Other calls |"
     );
     println!("|---|---:|---:|---|---:|---:|---|");
     for Line { name, calls, cost } in lines {
@@ -170,7 +171,7 @@ fn print(lines: &[Line]) {
     }
 }
 
-/// The operations, with how often each was called.
+/// The names of the operations, with counts, as Markdown.
 fn names(calls: &[Call], of_dynamodb: bool) -> String {
     let mut counted: Vec<(&str, usize)> = Vec::new();
     for call in calls {

@@ -1,5 +1,4 @@
-//! The service on emulators behind a tape, with an endpoint that answers and one
-//! that fails.
+//! The service under test, on emulators behind a tape.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -13,20 +12,17 @@ use local::emulators::{Emulators, Resources};
 use local::samples;
 use local::service::{self, Settings};
 use serde_json::{Value, json};
-use webhook_endpoints::api::gateway;
+use webhook_endpoints::api::lambda;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::batch::handle_batch;
 use webhook_endpoints::delivery::metrics::Metrics;
 use webhook_endpoints::delivery::sender::SenderOptions;
 
+use crate::error::BoxError;
 use crate::receiver::Receiver;
 use crate::tape::Tape;
 
-/// Anything that keeps a measurement from being made.
-pub(crate) type Fault = Box<dyn std::error::Error + Send + Sync>;
-
-/// The service.
 pub(crate) struct Stage {
     pub tape: Tape,
     pub emulators: Emulators,
@@ -36,13 +32,13 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Starts it, in memory or in `data_dir`. Its first endpoint is at `path` of
-    /// the receiver.
+    /// Starts the service, with state in memory or in `data_dir`. The sample
+    /// endpoint's URL is `path` on the receiver.
     pub(crate) async fn start(
         receiver: &Receiver,
         path: &str,
         data_dir: Option<&Path>,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, BoxError> {
         let tape = Tape::default();
         let emulators = Emulators::start(data_dir, |client| tape.wrap(client)).await?;
         let resources = emulators.clients.create_resources("bench", None).await?;
@@ -58,7 +54,7 @@ impl Stage {
         let stage = Self {
             router: service::api(&emulators.clients, &resources, &settings),
             deliverer: Arc::new(Deliverer {
-                // As the function writes them, up to the writing.
+                // Format metrics as the function does, but don't write them.
                 metrics: Metrics::to(Clock::system(), |line| {
                     black_box(line.to_string());
                 }),
@@ -68,13 +64,13 @@ impl Stage {
             emulators,
             resources,
         };
-        // From here on the key is known.
+        // Cache the API key.
         stage.call(&sample("list-webhooks")?.to_string()).await?;
         Ok(stage)
     }
 
-    /// What the `api` function does with an event, from text to text.
-    pub(crate) async fn call(&self, event: &str) -> Result<Value, Fault> {
+    /// Passes an event to the `api` function and parses the response's body.
+    pub(crate) async fn call(&self, event: &str) -> Result<Value, BoxError> {
         let answer = self.call_for_text(event).await?;
         let answer: Value = serde_json::from_str(&answer)?;
         match answer["statusCode"].as_u64() {
@@ -82,19 +78,20 @@ impl Stage {
                 let body = answer["body"].as_str().unwrap_or("null");
                 Ok(serde_json::from_str(body).unwrap_or_default())
             }
-            _ => Err(format!("{event}\nwas answered {answer}").into()),
+            _ => Err(format!("{event}\nfailed with {answer}").into()),
         }
     }
 
-    /// The same, without looking at the answer.
-    pub(crate) async fn call_for_text(&self, event: &str) -> Result<String, Fault> {
+    /// Passes an event to the `api` function, and returns its response as text without
+    /// checking it. Includes parsing and serialization, which every invocation needs.
+    pub(crate) async fn call_for_text(&self, event: &str) -> Result<String, BoxError> {
         let request = LambdaEvent::new(serde_json::from_str(event)?, Context::default());
-        let response = gateway::function(self.router.clone()).call(request).await?;
+        let response = lambda::function(self.router.clone()).call(request).await?;
         Ok(serde_json::to_string(&response)?)
     }
 
-    /// What the `deliver` function does with an event, from text to text.
-    pub(crate) async fn deliver(&self, event: &str) -> Result<(), Fault> {
+    /// Passes an event to the `deliver` function.
+    pub(crate) async fn deliver(&self, event: &str) -> Result<(), BoxError> {
         let event: SqsEvent = serde_json::from_str(event)?;
         let response = handle_batch(&self.deliverer, event).await?;
         if response.batch_item_failures.is_empty() {
@@ -104,8 +101,8 @@ impl Stage {
         }
     }
 
-    /// Publishes an event and returns its message.
-    pub(crate) async fn publish(&self) -> Result<Vec<String>, Fault> {
+    /// Publishes an event and returns the queue messages that result.
+    pub(crate) async fn publish(&self) -> Result<Vec<String>, BoxError> {
         let event = new_event()?;
         self.tape.take();
         self.call(&event.to_string()).await?;
@@ -113,7 +110,7 @@ impl Stage {
     }
 
     /// Makes attempts, and fails unless every one was made and recorded.
-    pub(crate) async fn attempt(&self, event: &str) -> Result<(), Fault> {
+    pub(crate) async fn attempt(&self, event: &str) -> Result<(), BoxError> {
         self.tape.take();
         self.deliver(event).await?;
         let calls = self.tape.recorded();
@@ -127,15 +124,15 @@ impl Stage {
             .ok_or_else(|| format!("{expected} of {messages} attempts were made").into())
     }
 
-    /// Fans an event out and returns the messages that came of it.
-    pub(crate) async fn fan_out(&self, published: &[String]) -> Result<Vec<String>, Fault> {
+    /// Fans out an event and returns the delivery messages that result.
+    pub(crate) async fn fan_out(&self, published: &[String]) -> Result<Vec<String>, BoxError> {
         self.tape.take();
         self.deliver(&batch(published)?).await?;
         Ok(sent(&self.tape.recorded()))
     }
 }
 
-/// The messages that these calls put on the queue.
+/// The bodies of all messages that these calls sent to the queue.
 pub(crate) fn sent(calls: &[crate::tape::Call]) -> Vec<String> {
     let text = |body: &Value| body.as_str().map(str::to_owned);
     let mut messages = Vec::new();
@@ -153,8 +150,8 @@ pub(crate) fn sent(calls: &[crate::tape::Call]) -> Vec<String> {
     messages
 }
 
-/// An event of the queue with these messages.
-pub(crate) fn batch(bodies: &[String]) -> Result<String, Fault> {
+/// An SQS event with these message bodies, as JSON.
+pub(crate) fn batch(bodies: &[String]) -> Result<String, BoxError> {
     let mut event = sample("sqs-test-ping")?;
     let like = event["Records"][0].clone();
     let now = Clock::system().now();
@@ -169,12 +166,12 @@ pub(crate) fn batch(bodies: &[String]) -> Result<String, Fault> {
     Ok(event.to_string())
 }
 
-/// A request to publish an event, another one each time.
-pub(crate) fn new_event() -> Result<Value, Fault> {
+/// A request to publish an event. It has no idempotency key, so that each call
+/// publishes a new event.
+pub(crate) fn new_event() -> Result<Value, BoxError> {
     Ok(without_header(sample("publish-event")?, "idempotency-key"))
 }
 
-/// A request without one of its headers.
 pub(crate) fn without_header(mut event: Value, name: &str) -> Value {
     if let Some(headers) = event["headers"].as_object_mut() {
         headers.remove(name);
@@ -182,8 +179,8 @@ pub(crate) fn without_header(mut event: Value, name: &str) -> Value {
     event
 }
 
-/// A file of events/.
-pub(crate) fn sample(name: &str) -> Result<Value, Fault> {
+/// Reads `events/{name}.json`.
+pub(crate) fn sample(name: &str) -> Result<Value, BoxError> {
     let events = Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
     let text = std::fs::read_to_string(events.join(format!("{name}.json")))?;
     Ok(serde_json::from_str(&text)?)

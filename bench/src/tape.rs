@@ -1,5 +1,6 @@
-//! AWS, recorded and played: what an operation asks of the emulators is counted
-//! once, and then answered at once as often as it is measured.
+//! Records AWS calls and replays them. An operation runs against the emulators once,
+//! to record and count its calls. Each measured run then gets the recorded responses
+//! immediately, so that the emulators' work is not measured.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,21 +15,21 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
 use serde_json::{Value, json};
 
-/// A call of AWS and its answer.
+/// An AWS call and its response.
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
-    /// Its operation, e.g. `GetItem`.
+    /// The operation, e.g. `GetItem`.
     pub operation: String,
-    /// What was asked.
+    /// The body of the request.
     pub request: Value,
-    /// Read or write units that DynamoDB counted, in halves too.
+    /// Read or write capacity units that DynamoDB consumed. May be fractional.
     pub units: f64,
     status: u16,
     answer: Vec<u8>,
 }
 
 impl Call {
-    /// Whether its units are of writing.
+    /// Whether the units are write units.
     pub(crate) fn writes(&self) -> bool {
         !matches!(
             self.operation.as_str(),
@@ -37,7 +38,7 @@ impl Call {
     }
 }
 
-/// What stands between the SDK and the emulators. Clones are the same.
+/// Sits between the SDK and the emulators. Clones share their state.
 #[derive(Clone, Default)]
 pub(crate) struct Tape(Arc<Mutex<State>>);
 
@@ -45,13 +46,13 @@ pub(crate) struct Tape(Arc<Mutex<State>>);
 struct State {
     recorded: Vec<Call>,
     played: Option<Vec<Call>>,
-    /// Where the next answer is looked for, so that several calls of one
-    /// operation get their answers in turn.
+    /// Where to start the search for the next response. Several calls of the same
+    /// operation get their responses in turn.
     next: usize,
 }
 
 impl Tape {
-    /// A client that records what `inner` answers, or plays.
+    /// Wraps an HTTP client, to record its responses or to replay recorded ones.
     pub(crate) fn wrap(&self, inner: SharedHttpClient) -> SharedHttpClient {
         let tape = self.clone();
         http_client_fn(move |settings, components| {
@@ -62,24 +63,24 @@ impl Tape {
         })
     }
 
-    /// The calls since the last time.
+    /// Removes and returns the recorded calls.
     pub(crate) fn take(&self) -> Vec<Call> {
         std::mem::take(&mut self.state().recorded)
     }
 
-    /// The calls since the last time, which stay.
+    /// Returns the recorded calls and keeps them.
     pub(crate) fn recorded(&self) -> Vec<Call> {
         self.state().recorded.clone()
     }
 
-    /// From now on answers as in these calls, without asking anybody.
+    /// Starts replaying `calls`. Requests no longer reach the emulators.
     pub(crate) fn play(&self, calls: Vec<Call>) {
         let mut state = self.state();
         state.played = Some(calls);
         state.next = 0;
     }
 
-    /// From now on asks the emulators again.
+    /// Stops replaying. Requests reach the emulators and are recorded again.
     pub(crate) fn record(&self) {
         self.state().played = None;
     }
@@ -132,7 +133,7 @@ impl HttpConnector for TapedConnector {
         let body = request.body().bytes().unwrap_or_default();
         let mut asked: Value = serde_json::from_slice(body).unwrap_or_default();
         if counted {
-            // The emulator does not look at the signature, which this breaks.
+            // This invalidates the signature, which the emulator does not check.
             asked["ReturnConsumedCapacity"] = json!("TOTAL");
             let body = asked.to_string();
             request
@@ -153,7 +154,7 @@ impl HttpConnector for TapedConnector {
             let mut units = 0.0;
             if counted && let Ok(mut value) = serde_json::from_slice::<Value>(&body) {
                 units = units_of(&value["ConsumedCapacity"]);
-                // The function does not ask for it, so it would not get it.
+                // The function did not request it, so AWS would not return it.
                 if let Some(fields) = value.as_object_mut() {
                     fields.remove("ConsumedCapacity");
                 }
@@ -181,6 +182,6 @@ fn units_of(capacity: &Value) -> f64 {
 fn answer(status: u16, body: Vec<u8>) -> Result<HttpResponse, ConnectorError> {
     let status = status
         .try_into()
-        .map_err(|_| ConnectorError::user("no status".into()))?;
+        .map_err(|_| ConnectorError::user("invalid status".into()))?;
     Ok(HttpResponse::new(status, SdkBody::from(body)))
 }

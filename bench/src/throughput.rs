@@ -1,6 +1,6 @@
-//! Deliveries a second of the delivery handler, on one core and in batches of ten
-//! as SQS gives them, beside a bare loop of the same HTTP client that only signs
-//! and posts. AWS answers at once in both: it is not asked in the loop.
+//! Throughput of the delivery handler on one core, in batches of ten like those from
+//! SQS. The baseline is a bare loop of the same HTTP client that only signs and posts.
+//! The handler's AWS calls are replayed from a tape; the loop makes none.
 
 use std::time::{Duration, Instant};
 
@@ -11,30 +11,31 @@ use reqwest::header::CONTENT_TYPE;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::signing::SigningSecret;
 
+use crate::error::BoxError;
 use crate::meter::thread_time;
 use crate::receiver::Receiver;
-use crate::stage::{Fault, Stage, batch};
+use crate::stage::{Stage, batch};
 
-/// As SQS gives them.
+/// Deliveries per batch, like `BatchSize` in the template.
 const BATCH: usize = 10;
 const WARM_UP: usize = 100;
 
-/// How fast something was.
+/// Deliveries per second.
 struct Rate {
     a_second: f64,
     a_cpu_second: f64,
 }
 
-/// Measures both against a receiver that answers at once, a near one that does
-/// something, and one that is further away.
-pub(crate) async fn run() -> Result<(), Fault> {
+/// Measures both against receivers with different response times: none, a nearby
+/// receiver that does some work, and a distant one.
+pub(crate) async fn run() -> Result<(), BoxError> {
     let receiver = Receiver::start().await?;
     println!(
-        "| A receiver that answers | Deliveries/s: handler | bare loop | ratio | Deliveries per CPU second: handler | bare loop |"
+        "| Receiver answers | Deliveries/s: handler | bare loop | ratio | Deliveries per CPU second: handler | bare loop |"
     );
     println!("|---|---:|---:|---:|---:|---:|");
     for (name, path, batches) in [
-        ("at once", "/ok", 2_000),
+        ("immediately", "/ok", 2_000),
         ("after 20 ms", "/after/20", 200),
         ("after 100 ms", "/after/100", 50),
     ] {
@@ -52,9 +53,9 @@ pub(crate) async fn run() -> Result<(), Fault> {
     Ok(())
 }
 
-async fn handler(receiver: &Receiver, path: &str, batches: usize) -> Result<Rate, Fault> {
+async fn handler(receiver: &Receiver, path: &str, batches: usize) -> Result<Rate, BoxError> {
     let stage = Stage::start(receiver, path, None).await?;
-    // The first reads the secret.
+    // The first delivery reads the secret and caches it.
     let first = stage.fan_out(&stage.publish().await?).await?;
     stage.attempt(&batch(&first)?).await?;
     let mut tasks = Vec::new();
@@ -67,7 +68,7 @@ async fn handler(receiver: &Receiver, path: &str, batches: usize) -> Result<Rate
     timed(batches, async || stage.deliver(&event).await).await
 }
 
-async fn bare_loop(receiver: &Receiver, path: &str, batches: usize) -> Result<Rate, Fault> {
+async fn bare_loop(receiver: &Receiver, path: &str, batches: usize) -> Result<Rate, BoxError> {
     let client = Client::builder().no_proxy().build()?;
     let secret = SigningSecret::generate(&mut rng());
     let clock = Clock::system();
@@ -97,8 +98,8 @@ async fn bare_loop(receiver: &Receiver, path: &str, batches: usize) -> Result<Ra
 
 async fn timed(
     batches: usize,
-    mut work: impl AsyncFnMut() -> Result<(), Fault>,
-) -> Result<Rate, Fault> {
+    mut work: impl AsyncFnMut() -> Result<(), BoxError>,
+) -> Result<Rate, BoxError> {
     for _ in 0..WARM_UP.min(batches / 4) {
         work().await?;
     }

@@ -1,6 +1,6 @@
-//! The emulators: dynoxide (DynamoDB on SQLite) behind HTTP on a free port,
-//! winterbaume (SQS, Secrets Manager) behind the SDK's HTTP client. Servers
-//! that run already can take their places.
+//! The AWS emulators. dynoxide (DynamoDB on SQLite) serves HTTP on a free port.
+//! winterbaume (SQS, Secrets Manager) plugs into the SDK as its HTTP client. Running
+//! servers can replace either of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,25 +17,25 @@ use winterbaume_sqs::SqsService;
 
 use crate::template::{self, TemplateError};
 
-/// The region that everything is in.
+/// The region of all resources.
 pub const REGION: &str = "us-east-1";
 
-/// Anything that keeps the emulators from running. They are for development
-/// and tests, so a sentence is enough.
+/// Failure to start or set up the emulators. Only people read these errors, so
+/// causes are kept as text.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
-    /// The template.
+    /// The template lacks something that the emulators need.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A file or a socket.
+    /// A file or socket operation failed.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// An emulator, with what it said.
+    /// An emulator failed: its name and the error message.
     #[error("{0} emulator: {1}")]
     Emulator(&'static str, String),
 }
 
-/// The three clients of the SDK.
+/// SDK clients of the emulators.
 #[derive(Debug, Clone)]
 pub struct Clients {
     /// DynamoDB.
@@ -46,46 +46,46 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
 }
 
-/// Servers in the places of the embedded emulators.
+/// Running servers to use instead of the embedded emulators.
 #[derive(Debug, Clone, Default)]
 pub struct Servers {
-    /// URL of a DynamoDB.
+    /// URL of a DynamoDB server.
     pub dynamodb: Option<String>,
-    /// URL of an SQS and a Secrets Manager.
+    /// URL of a server for both SQS and Secrets Manager.
     pub others: Option<String>,
 }
 
 /// Running emulators. They stop with the process.
 pub struct Emulators {
-    /// Clients that talk to them.
+    /// Clients configured for these emulators.
     pub clients: Clients,
-    /// Where DynamoDB listens.
+    /// URL of the DynamoDB emulator or server.
     pub dynamodb_url: String,
-    /// Where SQS and Secrets Manager listen, unless they are those below.
+    /// URL of the server that replaces the embedded services below, if any.
     pub(crate) others_url: Option<String>,
     pub(crate) secrets: Arc<SecretsManagerService>,
     pub(crate) sqs: Arc<SqsService>,
     data_dir: Option<PathBuf>,
 }
 
-/// The table and the queues of a deployment.
+/// The table and the queues that the template declares.
 #[derive(Debug, Clone)]
 pub struct Resources {
     /// Name of the table.
     pub table_name: String,
-    /// The delivery queue.
+    /// URL of the delivery queue.
     pub queue_url: String,
-    /// The dead-letter queue.
+    /// URL of the dead-letter queue.
     pub dead_letter_queue_url: String,
 }
 
 impl Emulators {
-    /// Starts them: in memory, or with the state that an earlier run left in
-    /// `data_dir`. The SDK sends its requests through what `wrap` makes of its
-    /// HTTP client: tests count and disturb calls there.
+    /// Starts the emulators, in memory or with the state of an earlier run in
+    /// `data_dir`. `wrap` wraps the SDK's HTTP clients, so that tests can count calls
+    /// and inject failures.
     ///
     /// # Errors
-    /// When the state can't be read, or no port is free.
+    /// If the state can't be read or no port is free.
     pub async fn start(
         data_dir: Option<&Path>,
         wrap: impl Fn(SharedHttpClient) -> SharedHttpClient,
@@ -93,10 +93,11 @@ impl Emulators {
         Self::start_beside(Servers::default(), data_dir, wrap).await
     }
 
-    /// Starts those that no server takes the place of.
+    /// Like [`Self::start`], but uses `servers` instead of the corresponding
+    /// emulators.
     ///
     /// # Errors
-    /// When the state can't be read, or no port is free.
+    /// If the state can't be read or no port is free.
     pub async fn start_beside(
         servers: Servers,
         data_dir: Option<&Path>,
@@ -130,9 +131,9 @@ impl Emulators {
                 sdk_config(wrap(mock.http_client()))
             }
         };
-        // All clients of a process share what they may spend on retries. Here
-        // each set has its own, so that the faults of one test leave the others
-        // their retries.
+        // By default, all clients of a process share a retry budget. Give each set of
+        // clients its own, so that one test's injected failures don't use up the
+        // retries of others.
         let retries = RetryPartition::custom("emulators").build();
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(&dynamodb_sdk)
             .retry_partition(retries.clone())
@@ -157,11 +158,11 @@ impl Emulators {
         })
     }
 
-    /// Writes down what is not in files already (DynamoDB is): the secrets and
-    /// the queues. Does nothing in memory.
+    /// Saves the secrets and the queues to the data directory. DynamoDB writes its own
+    /// file. Does nothing if the state is in memory.
     ///
     /// # Errors
-    /// When a file can't be written.
+    /// If a file can't be written.
     pub async fn save(&self) -> Result<(), EmulatorError> {
         let Some(dir) = &self.data_dir else {
             return Ok(());
@@ -172,12 +173,12 @@ impl Emulators {
 }
 
 impl Clients {
-    /// Creates the template's table and queues, under names that begin with
-    /// `name`. What exists stays. `visibility_timeout` takes the place of the
-    /// template's, for tests that wait for it.
+    /// Creates the template's table and queues, with names that start with `name`.
+    /// Existing ones are kept. `visibility_timeout` (seconds) overrides the template's
+    /// value, for tests that wait for it.
     ///
     /// # Errors
-    /// When the template declares something else, or an emulator refuses it.
+    /// If the template has an unexpected form or an emulator returns an error.
     pub async fn create_resources(
         &self,
         name: &str,
@@ -215,7 +216,7 @@ impl Clients {
     }
 
     async fn create_table(&self, name: &str) -> Result<(), EmulatorError> {
-        let fault = |error: String| EmulatorError::Emulator("DynamoDB", error);
+        let failed = |error: String| EmulatorError::Emulator("DynamoDB", error);
         let template = template::table()?;
         let created = self
             .dynamodb
@@ -230,20 +231,20 @@ impl Clients {
         match created.map_err(|error| error.into_service_error()) {
             Ok(_) => {}
             Err(error) if error.is_resource_in_use_exception() => return Ok(()),
-            Err(error) => return Err(fault(error.to_string())),
+            Err(error) => return Err(failed(error.to_string())),
         }
         let ttl = TimeToLiveSpecification::builder()
             .attribute_name(template.ttl_attribute)
             .enabled(true)
             .build()
-            .map_err(|error| fault(error.to_string()))?;
+            .map_err(|error| failed(error.to_string()))?;
         self.dynamodb
             .update_time_to_live()
             .table_name(name)
             .time_to_live_specification(ttl)
             .send()
             .await
-            .map_err(|error| fault(error.into_service_error().to_string()))?;
+            .map_err(|error| failed(error.into_service_error().to_string()))?;
         Ok(())
     }
 
@@ -276,14 +277,14 @@ impl Clients {
         found
             .attributes
             .and_then(|mut attributes| attributes.remove(&QueueAttributeName::QueueArn))
-            .ok_or_else(|| EmulatorError::Emulator("SQS", "a queue without ARN".to_owned()))
+            .ok_or_else(|| EmulatorError::Emulator("SQS", "the queue has no ARN".to_owned()))
     }
 }
 
 const SECRETS_FILE: &str = "secrets-manager.json";
 const SQS_FILE: &str = "sqs.json";
 
-/// The embedded DynamoDB, on a free port; its URL.
+/// Starts the embedded DynamoDB emulator on a free port and returns its URL.
 async fn start_dynamodb(data_dir: Option<&Path>) -> Result<String, EmulatorError> {
     let database = match data_dir {
         None => dynoxide::Database::memory(),
@@ -300,8 +301,7 @@ async fn start_dynamodb(data_dir: Option<&Path>) -> Result<String, EmulatorError
     Ok(url)
 }
 
-/// SDK configuration that reads nothing of the machine: neither its
-/// environment nor its AWS profiles.
+/// SDK configuration that ignores the environment and AWS profiles of the machine.
 fn sdk_config(http_client: SharedHttpClient) -> SdkConfig {
     let credentials =
         aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local");
@@ -320,21 +320,22 @@ async fn restore<S: StatefulService>(service: &S, file: &Path) -> Result<(), Emu
     if !file.exists() {
         return Ok(());
     }
-    let fault =
+    let failed =
         |error: String| EmulatorError::Emulator("saved", format!("{}: {error}", file.display()));
     let state =
-        serde_json::from_slice(&std::fs::read(file)?).map_err(|error| fault(error.to_string()))?;
+        serde_json::from_slice(&std::fs::read(file)?).map_err(|error| failed(error.to_string()))?;
     service
         .restore(default_account_id(), REGION, state)
         .await
-        .map_err(|error| fault(error.to_string()))
+        .map_err(|error| failed(error.to_string()))
 }
 
 async fn save<S: StatefulService>(service: &S, file: &Path) -> Result<(), EmulatorError> {
     let state = service.snapshot(default_account_id(), REGION).await;
     let json = serde_json::to_vec(&state)
         .map_err(|error| EmulatorError::Emulator("saved", error.to_string()))?;
-    // Whole or not at all: a crash in the middle leaves the old file.
+    // Write to a temporary file and rename it, so that a crash can't leave a partial
+    // file.
     let part = file.with_extension("part");
     std::fs::write(&part, json)?;
     Ok(std::fs::rename(part, file)?)

@@ -1,5 +1,5 @@
-//! One URL for all emulators, as `AWS_ENDPOINT_URL` wants it: for the admin
-//! command, and for functions that run in a process of their own.
+//! Serves all emulators at one URL, for `AWS_ENDPOINT_URL`. The admin command uses
+//! it, and so do functions that run as separate processes.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -16,8 +16,7 @@ struct Gateway {
     http: reqwest::Client,
 }
 
-/// Takes requests of the SDK for each of the three services, told apart by
-/// their `x-amz-target`.
+/// Routes SDK requests to the three services by their `x-amz-target` header.
 pub fn router(emulators: Arc<Emulators>) -> Router {
     let gateway = Arc::new(Gateway {
         emulators,
@@ -36,17 +35,17 @@ async fn forward(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: 
         Some("AmazonSQS") => &*emulators.sqs,
         Some("secretsmanager") => &*emulators.secrets,
         Some("DynamoDB_20120810") => {
-            return pass_on(&gateway.http, &emulators.dynamodb_url, headers, body).await;
+            return proxy(&gateway.http, &emulators.dynamodb_url, headers, body).await;
         }
         _ => return (StatusCode::NOT_FOUND, "no emulator for this x-amz-target").into_response(),
     };
     if let Some(url) = &emulators.others_url {
-        return pass_on(&gateway.http, url, headers, body).await;
+        return proxy(&gateway.http, url, headers, body).await;
     }
     let answer = service
         .handle(MockRequest {
             method: "POST".to_owned(),
-            // The emulator reads the region from here.
+            // The emulator takes the region from the URI.
             uri: format!("https://{}.{REGION}.amazonaws.com/", service.service_name()),
             headers,
             body,
@@ -56,7 +55,7 @@ async fn forward(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: 
     (status, answer.headers, answer.body).into_response()
 }
 
-async fn pass_on(http: &reqwest::Client, url: &str, headers: HeaderMap, body: Bytes) -> Response {
+async fn proxy(http: &reqwest::Client, url: &str, headers: HeaderMap, body: Bytes) -> Response {
     let answer = http.post(url).headers(headers).body(body).send().await;
     match answer {
         Ok(answer) => {

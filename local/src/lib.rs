@@ -1,6 +1,6 @@
-//! The service on one machine, for development and for the tests: emulators of
-//! the three AWS services in this process, with the table and the queues of
-//! `template.yaml`, and a poller in the place of Lambda's.
+//! Runs the service on one machine, for development and tests. Emulators of the three
+//! AWS services run in this process, with the table and the queues from
+//! `template.yaml`. A poller replaces Lambda's event source mapping.
 
 pub mod emulators;
 pub mod gateway;

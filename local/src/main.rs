@@ -1,8 +1,5 @@
 //! `cargo run -p local`: the whole service in one process.
-#![expect(
-    clippy::print_stdout,
-    reason = "what it prints is for the person who runs it"
-)]
+#![expect(clippy::print_stdout, reason = "prints a guide for the developer")]
 
 use std::error::Error;
 use std::io::Write;
@@ -15,9 +12,10 @@ use std::time::Duration;
 use clap::Parser;
 use futures_util::future::try_join_all;
 use local::emulators::{Emulators, Resources};
+use local::gateway;
+use local::poller::Poller;
 use local::receiver::Receiver;
 use local::service::{self, SECRET_PREFIX, Settings};
-use local::{gateway, poller};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -29,28 +27,29 @@ use webhook_endpoints::telemetry;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Runs the API, the delivery function, emulators of the AWS services and a
-/// sample receiver in one process.
+/// Run the API, the delivery function, emulators of the AWS services and a sample
+/// receiver in one process.
 #[derive(Parser)]
+#[command(name = "webhook-endpoints-local", version)]
 struct Arguments {
-    /// Port of the API; 0 takes a free one, here and for the other two.
+    /// Port of the API. Use 0 for any free port; this applies to all three ports.
     #[arg(long, default_value_t = 3000)]
     port: u16,
     /// Port of the sample receiver.
     #[arg(long, default_value_t = 3001)]
     receiver_port: u16,
-    /// Port of the AWS emulators, for use as AWS_ENDPOINT_URL.
+    /// Port of the AWS emulators, to be used in AWS_ENDPOINT_URL.
     #[arg(long, default_value_t = 4566)]
     aws_port: u16,
-    /// Keep state in files of this directory, for the next run.
+    /// Directory in which to keep the state for the next run.
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// What to log: error, warn, info or debug.
+    /// Minimum level to log: error, warn, info or debug.
     #[arg(long, default_value = "warn")]
     log_level: tracing::Level,
 }
 
-/// The app that the run starts with.
+/// The initial app. Saved as `app.json` in the data directory.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Seed {
@@ -63,7 +62,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nothing is left to do when standard error is closed.
+            // If standard error is closed, there is nothing left to do.
             let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
@@ -72,7 +71,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), BoxError> {
     telemetry::init(arguments.log_level);
-    // All ports before anything else, so that a taken one changes nothing.
+    // Bind all ports first, so that nothing has changed if one is in use.
     let api_listener = bind(arguments.port, "--port").await?;
     let receiver_listener = bind(arguments.receiver_port, "--receiver-port").await?;
     let aws_listener = bind(arguments.aws_port, "--aws-port").await?;
@@ -86,22 +85,21 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     let emulators = Arc::new(Emulators::start(data_dir, |client| client).await?);
     let clients = &emulators.clients;
     let resources = clients.create_resources("local", None).await?;
-    let table = service::table(clients, &resources);
-    let seed = seed(data_dir, &table).await?;
+    let stores = service::stores(clients, &resources);
+    let seed = seed(data_dir, &stores.table).await?;
 
     let settings = Settings::default();
     let sender = SenderOptions::new(settings.address_policy, Duration::from_secs(15));
     let deliverer = service::deliverer(clients, &resources, &settings, sender)?;
     let receiver = Receiver {
         app_id: seed.app_id,
-        table,
-        secrets: service::secrets(clients),
+        stores: stores.clone(),
         print: |line| println!("{line}"),
     };
 
     let (stop, stopping) = watch::channel(false);
     let stopped = |mut stopping: watch::Receiver<bool>| async move {
-        // An error means that the sender is gone: stop as well.
+        // An error means that the sender was dropped. Stop in that case, too.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
     let router = service::api(clients, &resources, &settings);
@@ -122,49 +120,46 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
                 .into_future(),
         ),
     ];
-    let polling = tokio::spawn(poller::poll(
-        clients.sqs.clone(),
-        resources.queue_url.clone(),
-        deliverer,
-    ));
+    let poller = Poller::new(clients, &resources, deliverer);
+    let polling = tokio::spawn(poller.run());
     print_guide(&urls, data_dir, &seed, &resources);
 
-    // One future for the whole time: a signal between two would be missed.
-    let mut asked_to_stop = pin!(asked_to_stop());
+    // Create the future once. A new one per iteration would miss a signal that arrives
+    // between two iterations.
+    let mut stop_requested = pin!(stop_requested());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
-    // In the place of the template's rule.
+    // Replaces the schedule rule in the template.
     let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
-    let queue = service::queue(clients, &resources);
     loop {
         tokio::select! {
-            asked = &mut asked_to_stop => {
-                asked?;
+            requested = &mut stop_requested => {
+                requested?;
                 break;
             }
             _ = tick.tick() => emulators.save().await?,
-            _ = sweep.tick() => queue.send(&Message::Sweep).await?,
+            _ = sweep.tick() => stores.queue.send(&Message::Sweep).await?,
         }
     }
     println!("\nStopping.");
     polling.abort();
-    // The receiver of a false value can't fail: the servers hold it.
+    // Fails only if all servers have already stopped.
     let _ = stop.send(true);
-    // A request that takes longer is no reason to stay.
-    if let Ok(served) = tokio::time::timeout(LAST_REQUESTS, try_join_all(servers)).await {
+    // Exit even if requests are still in progress after the timeout.
+    if let Ok(served) = tokio::time::timeout(SHUTDOWN_TIMEOUT, try_join_all(servers)).await {
         served?.into_iter().collect::<Result<(), _>>()?;
     }
     emulators.save().await?;
     Ok(())
 }
 
-/// How often attempts that are due soon are put on the queue.
+/// How often a sweep enqueues the attempts that are due soon.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
-/// How long requests in progress may take once the run is to stop.
-const LAST_REQUESTS: Duration = Duration::from_secs(3);
+/// How long to wait for requests in progress at shutdown.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Waits for Ctrl-C, or for the SIGTERM of a process manager.
-async fn asked_to_stop() -> std::io::Result<()> {
+/// Waits for Ctrl-C, or for SIGTERM from a process manager.
+async fn stop_requested() -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -183,13 +178,13 @@ async fn bind(port: u16, option: &str) -> Result<TcpListener, BoxError> {
         .await
         .map_err(|error| match error.kind() {
             std::io::ErrorKind::AddrInUse => {
-                format!("port {port} is taken; choose another one with {option}").into()
+                format!("port {port} is in use; choose another one with {option}").into()
             }
-            _ => format!("port {port} can't be used: {error}").into(),
+            _ => format!("cannot listen on port {port}: {error}").into(),
         })
 }
 
-/// The app of an earlier run in the same directory, or a new one.
+/// Loads the app of an earlier run from `data_dir`, or creates a new one.
 async fn seed(
     data_dir: Option<&Path>,
     table: &webhook_endpoints::aws::table::Table,
@@ -210,7 +205,6 @@ async fn seed(
     Ok(seed)
 }
 
-/// Where everything is.
 struct Urls {
     api: String,
     receiver: String,
@@ -231,7 +225,7 @@ fn print_guide(urls: &Urls, data_dir: Option<&Path>, seed: &Seed, resources: &Re
     } = resources;
     println!(
         r#"
-webhook-endpoints is running. Paste these into another terminal:
+webhook-endpoints is running. Paste these commands into another terminal:
 
 export APP={api}/apps/{app_id}
 export API={api}/apps/{app_id}/webhooks
@@ -252,7 +246,7 @@ curl -sS -X PUT $API/$ID -H "x-api-key: $KEY" -H 'content-type: application/json
 curl -sS $API -H "x-api-key: $KEY"; echo
 curl -sS -X DELETE $API/$ID -H "x-api-key: $KEY" -w '%{{http_code}}\n'
 
-For the admin command and for functions in processes of their own:
+For the admin command, and for functions that run as separate processes:
 
 export AWS_ENDPOINT_URL={aws} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 export TABLE_NAME={table_name} SECRET_PREFIX={SECRET_PREFIX} QUEUE_URL={queue_url}
@@ -260,8 +254,8 @@ export TABLE_NAME={table_name} SECRET_PREFIX={SECRET_PREFIX} QUEUE_URL={queue_ur
 Ctrl-C stops it.{state}
 "#,
         state = match data_dir {
-            Some(dir) => format!(" The state stays in {}.", dir.display()),
-            None => " The state is in memory and goes with it.".to_owned(),
+            Some(dir) => format!(" State is saved in {}.", dir.display()),
+            None => " State is kept in memory and lost on exit.".to_owned(),
         },
     );
 }

@@ -1,107 +1,151 @@
-//! In the place of Lambda's event source mapping: reads the queue, calls the
-//! delivery function's own handler, deletes what it handled.
+//! Replaces Lambda's event source mapping: polls the queue, calls the handler of the
+//! delivery function and deletes the messages that it handled.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use tokio::sync::Semaphore;
 use tracing::error;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::batch::handle_batch;
 
-/// Batches that are handled at the same time, as `MaximumConcurrency` bounds
-/// them in a deployment.
+use crate::emulators::{Clients, Resources};
+
+/// Number of batches handled concurrently, like `MaximumConcurrency` in the template.
 const CONCURRENCY: usize = 20;
 
-/// Polls until the task is aborted.
-pub async fn poll(sqs: Client, queue_url: String, deliverer: Arc<Deliverer>) {
-    let slots = Arc::new(Semaphore::new(CONCURRENCY));
-    loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            return;
-        };
-        let received = sqs
-            .receive_message()
-            .queue_url(&queue_url)
-            .max_number_of_messages(10)
-            .wait_time_seconds(1)
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .send()
-            .await;
-        let messages = match received {
-            Ok(received) => received.messages.unwrap_or_default(),
-            Err(error) => {
-                error!(error = %error.into_service_error(), "the queue can't be read");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+/// Messages per batch, like `BatchSize` in the template.
+const BATCH_SIZE: i32 = 10;
+
+/// Polls the delivery queue. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Poller {
+    sqs: Client,
+    queue_url: String,
+    deliverer: Arc<Deliverer>,
+}
+
+impl Poller {
+    /// Creates a poller that passes messages to `deliverer`.
+    #[must_use]
+    pub fn new(clients: &Clients, resources: &Resources, deliverer: Arc<Deliverer>) -> Self {
+        Self {
+            sqs: clients.sqs.clone(),
+            queue_url: resources.queue_url.clone(),
+            deliverer,
+        }
+    }
+
+    /// Polls until the task is aborted.
+    pub async fn run(self) {
+        let slots = Arc::new(Semaphore::new(CONCURRENCY));
+        loop {
+            let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+                return;
+            };
+            let messages = match receive(&self.sqs, &self.queue_url, Duration::from_secs(1)).await {
+                Ok(messages) => messages,
+                Err(error) => {
+                    error!(%error, "failed to poll the queue");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            if messages.is_empty() {
                 continue;
             }
-        };
-        if messages.is_empty() {
-            continue;
+            let poller = self.clone();
+            tokio::spawn(async move {
+                // Failed messages stay in the queue. SQS redelivers them after the
+                // visibility timeout.
+                poller.handle(messages).await;
+                drop(slot);
+            });
         }
-        let (sqs, queue_url, deliverer) = (sqs.clone(), queue_url.clone(), Arc::clone(&deliverer));
-        tokio::spawn(async move {
-            handle(&sqs, &queue_url, &deliverer, messages).await;
-            drop(slot);
+    }
+
+    /// Handles a batch and deletes the messages that succeeded. Returns the messages
+    /// that failed.
+    pub async fn handle(&self, messages: Vec<Message>) -> Vec<Message> {
+        let failures = match handle_batch(&self.deliverer, event(&messages)).await {
+            Ok(response) => response.batch_item_failures,
+            Err(error) => {
+                error!(%error, "failed to handle a batch");
+                return messages;
+            }
+        };
+        let (failed, handled): (Vec<_>, Vec<_>) = messages.into_iter().partition(|message| {
+            failures
+                .iter()
+                .any(|failure| Some(&failure.item_identifier) == message.message_id.as_ref())
         });
+        if !handled.is_empty() {
+            self.delete(handled).await;
+        }
+        failed
+    }
+
+    async fn delete(&self, handled: Vec<Message>) {
+        let mut entries = Vec::new();
+        for (index, message) in handled.into_iter().enumerate() {
+            let entry = DeleteMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .set_receipt_handle(message.receipt_handle);
+            entries.extend(entry.build());
+        }
+        let deleted = self
+            .sqs
+            .delete_message_batch()
+            .queue_url(&self.queue_url)
+            .set_entries(Some(entries))
+            .send()
+            .await;
+        if let Err(error) = deleted {
+            let error = error.into_service_error();
+            error!(%error, "failed to delete handled messages");
+        }
     }
 }
 
-async fn handle(
+/// Receives up to ten messages. Long polls for at most `wait`, in whole seconds.
+///
+/// # Errors
+/// If the call fails.
+pub async fn receive(
     sqs: &Client,
     queue_url: &str,
-    deliverer: &Arc<Deliverer>,
-    messages: Vec<aws_sdk_sqs::types::Message>,
-) {
-    let mut event = SqsEvent::default();
-    for message in &messages {
-        let mut record = SqsMessage::default();
-        record.message_id.clone_from(&message.message_id);
-        record.receipt_handle.clone_from(&message.receipt_handle);
-        record.body.clone_from(&message.body);
-        for (name, value) in message.attributes.iter().flatten() {
-            let name = name.as_str().to_owned();
-            record.attributes.insert(name, value.clone());
-        }
-        event.records.push(record);
-    }
-    let failures = match handle_batch(deliverer, event).await {
-        Ok(response) => response.batch_item_failures,
-        Err(error) => {
-            error!(%error, "a batch failed");
-            return;
-        }
-    };
-    // What failed is left alone and shows up again after its visibility timeout.
-    let handled: Vec<_> = messages
-        .iter()
-        .filter(|message| {
-            !failures
-                .iter()
-                .any(|failure| Some(&failure.item_identifier) == message.message_id.as_ref())
-        })
-        .enumerate()
-        .filter_map(|(index, message)| {
-            DeleteMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .receipt_handle(message.receipt_handle.as_deref()?)
-                .build()
-                .ok()
-        })
-        .collect();
-    if handled.is_empty() {
-        return;
-    }
-    let deleted = sqs
-        .delete_message_batch()
+    wait: Duration,
+) -> Result<Vec<Message>, aws_sdk_sqs::Error> {
+    let received = sqs
+        .receive_message()
         .queue_url(queue_url)
-        .set_entries(Some(handled))
+        .max_number_of_messages(BATCH_SIZE)
+        .wait_time_seconds(i32::try_from(wait.as_secs()).unwrap_or(i32::MAX))
+        .message_system_attribute_names(MessageSystemAttributeName::All)
         .send()
-        .await;
-    if let Err(error) = deleted {
-        error!(error = %error.into_service_error(), "handled messages were not deleted");
+        .await?;
+    Ok(received.messages.unwrap_or_default())
+}
+
+/// Converts messages to the event that Lambda would pass to the function.
+#[must_use]
+pub fn event(messages: &[Message]) -> SqsEvent {
+    let mut event = SqsEvent::default();
+    event.records.extend(messages.iter().map(record));
+    event
+}
+
+fn record(message: &Message) -> SqsMessage {
+    let mut record = SqsMessage::default();
+    record.message_id.clone_from(&message.message_id);
+    record.receipt_handle.clone_from(&message.receipt_handle);
+    record.body.clone_from(&message.body);
+    for (name, value) in message.attributes.iter().flatten() {
+        let name = name.as_str().to_owned();
+        record.attributes.insert(name, value.clone());
     }
+    record
 }

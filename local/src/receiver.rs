@@ -1,5 +1,5 @@
-//! A sample receiver: takes deliveries on any path, verifies their signatures
-//! with the public library, and prints them.
+//! A sample receiver. It accepts deliveries on any path, verifies their signatures
+//! with the public library and prints them.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -8,43 +8,39 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use secrecy::ExposeSecret;
 use standardwebhooks::Webhook;
-use webhook_endpoints::aws::secrets::Secrets;
-use webhook_endpoints::aws::table::Table;
+use webhook_endpoints::aws::Stores;
 use webhook_endpoints::domain::id::{AppId, EndpointId};
 
-/// What the receiver needs for verifying. A real receiver is configured with
-/// its secret; this one is for all endpoints of the seeded app, and looks up
-/// which of their secrets fits.
+/// A receiver for all endpoints of an app. A real receiver is configured with its
+/// secret. This one tries the secrets of all endpoints.
 #[derive(Clone)]
 pub struct Receiver {
-    /// The app.
+    /// The app whose deliveries are accepted.
     pub app_id: AppId,
-    /// Its endpoints.
-    pub table: Table,
-    /// Their secrets.
-    pub secrets: Secrets,
-    /// What to do with each line.
+    /// Where to look up endpoints and secrets.
+    pub stores: Stores,
+    /// Prints a delivery.
     pub print: fn(String),
 }
 
 impl Receiver {
-    /// Answers 200 to what is signed by an endpoint's current secret, 401 to
-    /// anything else.
+    /// Answers 200 to requests that are signed with an endpoint's current secret, and
+    /// 401 to all others.
     pub fn router(self) -> Router {
         Router::new().fallback(receive).with_state(self)
     }
 
     async fn verified_by(&self, headers: &HeaderMap, body: &[u8]) -> Option<EndpointId> {
-        let endpoints = self.table.endpoints(self.app_id).await.ok()?;
+        let endpoints = self.stores.table.endpoints(self.app_id).await.ok()?;
         for endpoint in endpoints {
-            let Ok(Some(secret)) = self.secrets.of(&endpoint).await else {
+            let Ok(Some(secret)) = self.stores.secrets.of(&endpoint).await else {
                 continue;
             };
             let text = secret.to_text();
             let verified = Webhook::new(text.expose_secret())
                 .and_then(|webhook| webhook.verify(body, headers));
             if verified.is_ok() {
-                return Some(endpoint.id);
+                return Some(endpoint.key.endpoint_id);
             }
         }
         None

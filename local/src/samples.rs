@@ -1,5 +1,5 @@
-//! What the files of `events/` name: an app, its key, an endpoint and one of its
-//! deliveries. With them in the table, every sample event gets an answer.
+//! Sample data that the files in `events/` refer to: an app, its key, an endpoint and
+//! a delivery. With this data in the table, every sample event succeeds.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,68 +8,62 @@ use rand::rng;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::ApiKey;
-use webhook_endpoints::domain::endpoint::Endpoint;
+use webhook_endpoints::domain::endpoint::{EndpointKey, NewEndpoint};
 use webhook_endpoints::domain::event_type::Subscriptions;
-use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId};
-use webhook_endpoints::domain::message::TestPing;
+use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::message::{DeliveryTask, Source};
 use webhook_endpoints::domain::signing::SigningSecret;
 use webhook_endpoints::domain::target_url::TargetUrl;
 
 use crate::emulators::{Clients, Resources};
 use crate::service;
 
-/// The app.
+/// The sample app.
 pub const APP_ID: &str = "01890000-0000-7000-8000-00000000000a";
-/// Its key.
+/// The app's API key.
 pub const API_KEY: &str = "whk_ExampleExampleExampleExampleExampleExampleE";
-/// Its endpoint.
+/// The app's endpoint.
 pub const ENDPOINT_ID: &str = "01890000-0000-7000-8000-0000000000e1";
-/// A delivery of the endpoint, that waits for its attempt.
+/// A test ping of the endpoint, without attempts so far.
 pub const DELIVERY_ID: &str = "01890000-0000-7000-8000-0000000000d2";
-/// What it is to send.
+/// The test ping's body.
 pub const PAYLOAD: &str = r#"{"sample":"payload"}"#;
 
-/// Stores them; deliveries of the endpoint go to `target`. Its secret is a new
-/// one, which a rotation tells.
+/// Stores the sample data. The endpoint's deliveries go to `target`. Its secret is
+/// random and not returned; rotate it to get a known one.
 ///
 /// # Errors
-/// A target that no endpoint can have, or a fault of an emulator.
+/// If `target` is not a valid URL or an emulator fails.
 pub async fn seed(
     clients: &Clients,
     resources: &Resources,
     target: &str,
 ) -> Result<(), Box<dyn Error + Send + Sync>> {
-    let table = service::table(clients, resources);
-    let app_id = AppId::parse(APP_ID)?;
-    let id = EndpointId::parse(ENDPOINT_ID)?;
-    let key = ApiKey::parse(API_KEY).ok_or("the sample key is no key")?;
-    service::seed_key(&table, app_id, &key).await?;
+    let stores = service::stores(clients, resources);
+    let key = EndpointKey {
+        app_id: AppId::parse(APP_ID)?,
+        endpoint_id: EndpointId::parse(ENDPOINT_ID)?,
+    };
+    let api_key = ApiKey::parse(API_KEY).ok_or("the sample key is not an API key")?;
+    service::seed_key(&stores.table, key.app_id, &api_key).await?;
     let secret = SigningSecret::generate(&mut rng());
-    let secret_version = service::secrets(clients)
-        .create(app_id, id, &secret)
-        .await?;
+    let secret_version = stores.secrets.create(key, &secret).await?;
     let now = Clock::system().now();
-    let endpoint = Endpoint {
-        id,
-        app_id,
+    let new = NewEndpoint {
         url: TargetUrl::parse(target, AddressPolicy::PublicAndLoopback)?,
-        events: Subscriptions::parse("events", ["*"]).map_err(|_| "no subscription")?,
-        active: true,
-        secret_version,
-        created_at: now,
-        updated_at: now,
-        failing_since: None,
-        disabled: None,
+        events: Subscriptions::parse("events", ["*"]).map_err(|_| "not a subscription")?,
     };
-    table.create_endpoint(&endpoint).await?;
-    let delivery = TestPing {
-        app_id,
-        endpoint_id: id,
-        delivery_id: DeliveryId::parse(DELIVERY_ID)?,
-        created_at: now,
-        payload: PAYLOAD.to_owned(),
+    let endpoint = new.registered(key, secret_version, now);
+    stores.table.create_endpoint(&endpoint).await?;
+    let id = DeliveryId::parse(DELIVERY_ID)?;
+    let ping = DeliveryTask {
+        delivery_id: id,
+        source: Source::Ping {
+            id: EventId::from_bytes(*id.as_bytes()),
+            payload: PAYLOAD.to_owned(),
+        },
+        ..DeliveryTask::ping(key, now, Duration::from_secs(24 * 60 * 60))?
     };
-    let retention = Duration::from_secs(24 * 60 * 60);
-    table.record_accepted(&delivery.task(retention)).await?;
+    stores.table.record_accepted(&ping).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The service itself, on clients that somebody else made.
+//! Wires the service to the emulators.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,38 +6,37 @@ use std::time::Duration;
 use axum::Router;
 use rand::rng;
 use webhook_endpoints::api::{ApiOptions, router};
-use webhook_endpoints::aws::AwsError;
-use webhook_endpoints::aws::queue::Queue;
-use webhook_endpoints::aws::secrets::Secrets;
 use webhook_endpoints::aws::table::Table;
+use webhook_endpoints::aws::{StoreError, StoreNames, Stores};
 use webhook_endpoints::clock::Clock;
-use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::metrics::Metrics;
-use webhook_endpoints::delivery::sender::{Sender, SenderOptions};
+use webhook_endpoints::delivery::sender::{Sender, SenderError, SenderOptions};
+use webhook_endpoints::delivery::{ChunkSizes, Deliverer};
 use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord};
+use webhook_endpoints::domain::decision::Policy;
 use webhook_endpoints::domain::id::{AppId, KeyId};
 use webhook_endpoints::domain::retry::RetrySchedule;
 
 use crate::emulators::{Clients, REGION, Resources};
 
-/// What can be chosen.
+/// Settings of both functions.
 #[derive(Debug)]
 pub struct Settings {
     /// Which addresses endpoints may have.
     pub address_policy: AddressPolicy,
-    /// How long a test ping waits by default.
+    /// How long a test ping waits for its outcome by default.
     pub ping_wait: Duration,
-    /// How long a key is trusted.
+    /// How long valid API keys are cached.
     pub api_key_cache: Duration,
-    /// How long the history is kept.
+    /// How long deliveries and their payloads are kept.
     pub retention: Duration,
-    /// Where time comes from.
+    /// The clock of both functions.
     pub clock: Clock,
-    /// When a failed attempt is tried again.
-    pub schedule: RetrySchedule,
-    /// How long every attempt has to fail until an endpoint is disabled.
-    pub disable_after: Duration,
+    /// When to retry deliveries and when to disable endpoints.
+    pub policy: Policy,
+    /// How much work one queue message does.
+    pub chunks: ChunkSizes,
 }
 
 impl Default for Settings {
@@ -48,17 +47,20 @@ impl Default for Settings {
             api_key_cache: Duration::from_secs(10),
             retention: Duration::from_secs(30 * 24 * 60 * 60),
             clock: Clock::system(),
-            schedule: RetrySchedule::default(),
-            disable_after: Duration::from_secs(5 * 24 * 60 * 60),
+            policy: Policy {
+                schedule: RetrySchedule::default(),
+                disable_after: Duration::from_secs(5 * 24 * 60 * 60),
+            },
+            chunks: ChunkSizes::default(),
         }
     }
 }
 
-/// First part of the names of all secrets.
+/// Prefix of every secret name.
 pub const SECRET_PREFIX: &str = "webhook-endpoints";
 
-/// The environment of a function that runs in a process of its own, with AWS at
-/// `url`.
+/// The environment variables of a function that runs as a separate process. `url`
+/// replaces the AWS endpoints.
 #[must_use]
 pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 8] {
     [
@@ -73,12 +75,10 @@ pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 8
     ]
 }
 
-/// The API's router.
+/// Creates the API's router.
 pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Router {
     router(ApiOptions {
-        table: table(clients, resources),
-        secrets: secrets(clients),
-        queue: queue(clients, resources),
+        stores: stores(clients, resources),
         clock: settings.clock.clone(),
         address_policy: settings.address_policy,
         ping_wait: settings.ping_wait,
@@ -87,53 +87,48 @@ pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Rou
     })
 }
 
-/// The delivery function.
+/// Creates the delivery function's state.
 ///
 /// # Errors
-/// When TLS can't be set up.
+/// If TLS can't be set up.
 pub fn deliverer(
     clients: &Clients,
     resources: &Resources,
     settings: &Settings,
     sender: SenderOptions,
-) -> Result<Arc<Deliverer>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Arc<Deliverer>, SenderError> {
     Ok(Arc::new(Deliverer {
-        table: table(clients, resources),
-        secrets: secrets(clients),
-        queue: queue(clients, resources),
+        stores: stores(clients, resources),
         sender: Sender::new(sender)?,
         clock: settings.clock.clone(),
         retention: settings.retention,
-        schedule: settings.schedule.clone(),
-        disable_after: settings.disable_after,
-        // Nobody reads figures here.
+        policy: settings.policy.clone(),
+        chunks: settings.chunks,
+        // Nothing reads metrics here.
         metrics: Metrics::to(settings.clock.clone(), |_| {}),
     }))
 }
 
-/// The table.
+/// Creates stores with their own cache of secrets.
 #[must_use]
-pub fn table(clients: &Clients, resources: &Resources) -> Table {
-    Table::new(clients.dynamodb.clone(), &resources.table_name)
+pub fn stores(clients: &Clients, resources: &Resources) -> Stores {
+    Stores::with_clients(
+        clients.dynamodb.clone(),
+        clients.secrets.clone(),
+        clients.sqs.clone(),
+        StoreNames {
+            table: resources.table_name.clone(),
+            secret_prefix: SECRET_PREFIX.to_owned(),
+            queue_url: resources.queue_url.clone(),
+        },
+    )
 }
 
-/// The delivery queue.
-#[must_use]
-pub fn queue(clients: &Clients, resources: &Resources) -> Queue {
-    Queue::new(clients.sqs.clone(), &resources.queue_url)
-}
-
-/// The secrets, with a cache of their own.
-#[must_use]
-pub fn secrets(clients: &Clients) -> Secrets {
-    Secrets::new(clients.secrets.clone(), SECRET_PREFIX)
-}
-
-/// Stores a new key of an app.
+/// Stores a new API key for an app.
 ///
 /// # Errors
-/// A fault of the emulator.
-pub async fn seed_key(table: &Table, app_id: AppId, key: &ApiKey) -> Result<(), AwsError> {
+/// If the emulator fails.
+pub async fn seed_key(table: &Table, app_id: AppId, key: &ApiKey) -> Result<(), StoreError> {
     table
         .put_api_key(&ApiKeyRecord {
             id: KeyId::new(),
@@ -147,12 +142,12 @@ pub async fn seed_key(table: &Table, app_id: AppId, key: &ApiKey) -> Result<(), 
         .await
 }
 
-/// A new key.
+/// Generates an API key.
 ///
 /// # Panics
-/// Never: the prefix is well formed.
+/// Never, because the prefix is valid.
 #[must_use]
 pub fn new_key() -> ApiKey {
-    #[expect(clippy::expect_used, reason = "the prefix is well formed")]
-    ApiKey::generate("whk", &mut rng()).expect("the prefix is well formed")
+    #[expect(clippy::expect_used, reason = "the prefix is valid")]
+    ApiKey::generate("whk", &mut rng()).expect("the prefix is valid")
 }

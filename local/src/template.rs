@@ -1,5 +1,5 @@
-//! What `template.yaml` declares, so that the emulators hold what a deployment
-//! holds and nothing is declared twice.
+//! Reads resources from `template.yaml`, so that the emulators match a deployment and
+//! nothing is declared twice.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,39 +12,39 @@ use serde_norway::Value;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
-/// The template is not what the emulators need.
+/// The template lacks something that the emulators need.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
-    /// It is no YAML, or a resource has another shape.
+    /// The template is not valid YAML, or a resource has an unexpected form.
     #[error("template.yaml: {0}")]
     Yaml(#[from] serde_norway::Error),
     /// A resource is missing.
     #[error("template.yaml has no {0}")]
     Missing(&'static str),
-    /// The SDK refuses what a resource declares.
+    /// The SDK rejects a value of a resource.
     #[error("template.yaml: {0}")]
     Build(#[from] aws_sdk_dynamodb::error::BuildError),
 }
 
-/// The table.
+/// The table as the template declares it.
 #[derive(Debug)]
 pub struct TableTemplate {
-    /// Attributes that are part of a key.
+    /// The key attributes of the table and its indexes.
     pub attributes: Vec<AttributeDefinition>,
     /// The table's key.
     pub key: Vec<KeySchemaElement>,
-    /// Its indexes.
+    /// The global secondary indexes.
     pub indexes: Vec<GlobalSecondaryIndex>,
-    /// The attribute by which items expire.
+    /// The time-to-live attribute.
     pub ttl_attribute: String,
 }
 
-/// The delivery queue.
+/// The delivery queue as the template declares it.
 #[derive(Debug)]
 pub struct QueueTemplate {
-    /// Seconds for which a received message is hidden.
+    /// How long a received message stays hidden, in seconds.
     pub visibility_timeout: u32,
-    /// Receives after which a message goes to the dead-letter queue.
+    /// How often a message is received before it goes to the dead-letter queue.
     pub max_receive_count: u32,
 }
 
@@ -106,10 +106,10 @@ struct Redrive {
     max_receive_count: u32,
 }
 
-/// The table that the template declares.
+/// Reads the table.
 ///
 /// # Errors
-/// When it declares none, or one of another shape.
+/// If the table is missing or has an unexpected form.
 pub fn table() -> Result<TableTemplate, TemplateError> {
     let table: Table = properties("Table")?;
     Ok(TableTemplate {
@@ -144,10 +144,10 @@ pub fn table() -> Result<TableTemplate, TemplateError> {
     })
 }
 
-/// The delivery queue that the template declares.
+/// Reads the delivery queue.
 ///
 /// # Errors
-/// When it declares none, or one of another shape.
+/// If the queue is missing or has an unexpected form.
 pub fn delivery_queue() -> Result<QueueTemplate, TemplateError> {
     let queue: Queue = properties("DeliveryQueue")?;
     Ok(QueueTemplate {
@@ -156,10 +156,10 @@ pub fn delivery_queue() -> Result<QueueTemplate, TemplateError> {
     })
 }
 
-/// The environment variables that the template gives to a function.
+/// The names of a function's environment variables, sorted.
 ///
 /// # Errors
-/// When there is no such function.
+/// If the function is missing or has an unexpected form.
 pub fn variables(function: &'static str) -> Result<Vec<String>, TemplateError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -177,13 +177,23 @@ pub fn variables(function: &'static str) -> Result<Vec<String>, TemplateError> {
     Ok(names)
 }
 
-/// What a role allows: pairs of an action and the resource that it is allowed
-/// on, the resource as the template writes it (`Table.Arn`). What it allows
-/// under a condition counts.
+/// An action that a role allows on a resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    /// The action, such as `dynamodb:GetItem`.
+    pub action: String,
+    /// The resource as written in the template, such as `Table.Arn`.
+    pub resource: String,
+    /// Patterns from the `dynamodb:LeadingKeys` condition. Every partition key must
+    /// match at least one of them. Empty if there is no such condition.
+    pub leading_keys: Vec<String>,
+}
+
+/// All actions that a role allows, including those behind an `!If`.
 ///
 /// # Errors
-/// When there is no such role, or one of another shape.
-pub fn grants(role: &'static str) -> Result<BTreeSet<(String, String)>, TemplateError> {
+/// If the role is missing or has an unexpected form.
+pub fn grants(role: &'static str) -> Result<BTreeSet<Grant>, TemplateError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Role {
@@ -205,14 +215,14 @@ pub fn grants(role: &'static str) -> Result<BTreeSet<(String, String)>, Template
         effect: String,
         action: Value,
         resource: Value,
+        #[serde(default)]
+        condition: Value,
     }
     let role: Role = properties(role)?;
+    let documents = role.policies.into_iter();
+    let statements = documents.flat_map(|policy| policy.policy_document.statement);
     let mut grants = BTreeSet::new();
-    for statement in role
-        .policies
-        .into_iter()
-        .flat_map(|policy| policy.policy_document.statement)
-    {
+    for statement in statements {
         // `!If [condition, statement, nothing]`
         let statement = match &statement {
             Value::Tagged(tagged) => tagged.value.get(1).unwrap_or(&statement),
@@ -222,16 +232,23 @@ pub fn grants(role: &'static str) -> Result<BTreeSet<(String, String)>, Template
         if statement.effect != "Allow" {
             continue;
         }
+        let condition = statement.condition.get("ForAllValues:StringLike");
+        let leading_keys = condition.and_then(|keys| keys.get("dynamodb:LeadingKeys"));
+        let leading_keys = leading_keys.map(texts).unwrap_or_default();
         for resource in texts(&statement.resource) {
             for action in texts(&statement.action) {
-                grants.insert((action.to_owned(), resource.to_owned()));
+                grants.insert(Grant {
+                    action: action.to_owned(),
+                    resource: resource.to_owned(),
+                    leading_keys: leading_keys.iter().map(|&key| key.to_owned()).collect(),
+                });
             }
         }
     }
     Ok(grants)
 }
 
-/// The text or texts of a value, without the names of intrinsic functions.
+/// All strings in a value. Intrinsic functions are replaced by their arguments.
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],

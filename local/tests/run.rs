@@ -1,7 +1,7 @@
-//! `cargo run -p local` as a developer meets it: the binary, started, used by
-//! what it prints, stopped, and started again.
+//! Tests `cargo run -p local` as developers use it: starts the binary, follows its
+//! guide, stops it and starts it again.
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -20,7 +20,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
 
 fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_webhook-endpoints-local"));
     for option in ["--port", "--receiver-port", "--aws-port"] {
         command.args([option, "0"]);
     }
@@ -28,7 +28,7 @@ fn command() -> Command {
     command
 }
 
-/// A run, and what its guide says.
+/// A running service, and the variables from its guide.
 struct Run {
     child: Child,
     api: String,
@@ -49,7 +49,7 @@ impl Run {
                 break;
             }
         }
-        // Read on, so that it never blocks on a full pipe.
+        // Keep reading, so that the child never blocks on a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self {
             child,
@@ -70,7 +70,7 @@ impl Run {
         answer["data"].clone()
     }
 
-    /// Sends it a signal, and waits for its end, which comes within 10 s.
+    /// Sends a signal, and waits up to 10 s for the process to exit.
     async fn stop(mut self, signal: &str) -> ExitStatus {
         let pid = self.child.id().unwrap().to_string();
         let kill = Command::new("kill").args([signal, &pid]).status();
@@ -80,7 +80,7 @@ impl Run {
     }
 }
 
-/// A directory of one test's own, empty.
+/// An empty directory. `name` must be unique per test.
 fn data_dir(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     if dir.exists() {
@@ -89,7 +89,7 @@ fn data_dir(name: &str) -> PathBuf {
     dir
 }
 
-/// A receiver, and what arrives at it.
+/// Starts a receiver. Returns its URL and the requests that arrive.
 async fn receiver() -> (String, UnboundedReceiver<(HeaderMap, Bytes)>) {
     let (arrived, arrivals) = unbounded_channel();
     let router = Router::new().fallback(move |headers: HeaderMap, body: Bytes| async move {
@@ -102,7 +102,7 @@ async fn receiver() -> (String, UnboundedReceiver<(HeaderMap, Bytes)>) {
 }
 
 #[tokio::test]
-async fn key_endpoint_and_secret_outlive_a_restart() {
+async fn key_endpoint_and_secret_survive_a_restart() {
     let dir = data_dir("restart");
     let (url, mut arrivals) = receiver().await;
     let run = Run::start(command().arg("--data-dir").arg(&dir)).await;
@@ -127,8 +127,8 @@ async fn key_endpoint_and_secret_outlive_a_restart() {
 }
 
 #[tokio::test]
-async fn a_client_that_stays_connected_does_not_hold_up_the_end() {
-    let ends = async |signal| {
+async fn open_connections_do_not_delay_shutdown() {
+    let stops = async |signal| {
         let run = Run::start(&mut command()).await;
         let address = run.api.split('/').nth(2).unwrap();
         let mut used = TcpStream::connect(address).await.unwrap();
@@ -139,22 +139,22 @@ async fn a_client_that_stays_connected_does_not_hold_up_the_end() {
         unfinished.write_all(&request[..20]).await.unwrap();
         assert!(run.stop(signal).await.success());
     };
-    tokio::join!(ends("-INT"), ends("-TERM"));
+    tokio::join!(stops("-INT"), stops("-TERM"));
 }
 
 #[tokio::test]
-async fn a_taken_port_is_told_together_with_the_option_for_another() {
+async fn port_conflict_error_names_the_option() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for option in ["--port", "--receiver-port", "--aws-port"] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_local"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_webhook-endpoints-local"));
         for each in ["--port", "--receiver-port", "--aws-port"] {
             command.args([each, if each == option { &port } else { "0" }]);
         }
         let output = command.output().await.unwrap();
         assert_eq!(output.status.code(), Some(1));
         let stderr = String::from_utf8(output.stderr).unwrap();
-        let says = format!("error: port {port} is taken; choose another one with {option}\n");
+        let says = format!("error: port {port} is in use; choose another one with {option}\n");
         assert_eq!(stderr, says);
         assert!(output.stdout.is_empty());
     }

@@ -54,7 +54,7 @@ impl Body {
     pub(super) fn require(&mut self, fields: &[&str]) {
         for field in fields {
             if !self.fields.contains_key(*field) {
-                self.fault(*field, "is missing");
+                self.fault(field, "is missing");
             }
         }
     }

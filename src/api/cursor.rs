@@ -1,4 +1,4 @@
-//! Cursors: where the next page of a history begins.
+//! Pagination cursors for the delivery history.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
@@ -12,8 +12,8 @@ use crate::domain::time::iso_millis;
 const ID_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;
 
-/// The list that a cursor is for: an endpoint's history under a filter. A
-/// cursor says nothing in any other.
+/// Identifies a list: an endpoint's history with a filter. A cursor is valid only
+/// for its own list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ListKey {
     pub(super) endpoint_id: EndpointId,
@@ -24,11 +24,12 @@ pub(super) struct ListKey {
 }
 
 impl ListKey {
-    /// A cursor to what follows `last` in this list: base64url of the id and a
-    /// tag over list and id.
+    /// Creates a cursor for the page that follows `last`: the base64url of the id
+    /// and of a tag, which is a hash of the list and the id.
     ///
-    /// The tag has no key. It finds damage and mix-ups; somebody who forges it
-    /// gets a position in a list that is theirs anyway, and nothing else.
+    /// The tag is not keyed. It detects corruption and use with another list. A
+    /// forged cursor only selects a position in a list that the caller can read
+    /// anyway.
     pub(super) fn cursor_after(&self, last: DeliveryId) -> String {
         let mut bytes = [0; ID_BYTES + TAG_BYTES];
         bytes[..ID_BYTES].copy_from_slice(last.as_bytes());
@@ -36,15 +37,15 @@ impl ListKey {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The delivery that a cursor of this list follows. `None` when it is not
-    /// one.
+    /// Decodes a cursor to the last delivery of the previous page. `None` if it is
+    /// malformed or belongs to another list.
     pub(super) fn read_cursor(&self, cursor: &str) -> Option<DeliveryId> {
         let (last, tag) = parts(cursor)?;
         (tag == self.tag(last)).then_some(last)
     }
 
     fn tag(&self, last: DeliveryId) -> [u8; TAG_BYTES] {
-        // None of the parts can have a line feed, so no two lists read alike.
+        // No part can contain a line feed, so different lists always differ here.
         let list = format!(
             "deliveries/1\n{}\n{}\n{}\n{}\n{}\n",
             self.endpoint_id,
@@ -63,7 +64,7 @@ impl ListKey {
     }
 }
 
-/// Whether a text has the form of a cursor, of whatever list.
+/// Whether the text could be a cursor of some list.
 pub(super) fn is_well_formed(cursor: &str) -> bool {
     parts(cursor).is_some()
 }
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_works_in_its_own_list_only() {
+    fn cursors_are_valid_only_for_their_own_list() {
         let list = list();
         let last = DeliveryId::new();
         let cursor = list.cursor_after(last);
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn any_changed_character_is_noticed() {
+    fn any_changed_character_invalidates_a_cursor() {
         let list = list();
         let cursor = list.cursor_after(DeliveryId::new());
         for index in 0..cursor.len() {

@@ -1,4 +1,4 @@
-//! The delivery history.
+//! The delivery history: list, get and resend.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -7,21 +7,19 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tracing::warn;
 
 use super::cursor::{ListKey, is_well_formed};
 use super::error::ApiError;
-use super::extract::{DeliveryScope, EndpointScope, HistoryScope, QueryParameters, parse_time};
-use super::webhooks::NO_ENDPOINT;
-use super::{Api, ApiState, success};
-use crate::aws::AwsError;
+use super::extract::{DeliveryScope, EndpointScope, NO_DELIVERY, NO_ENDPOINT};
+use super::query::QueryParameters;
+use super::{Api, success};
 use crate::aws::table::{FullDelivery, HistoryQuery};
-use crate::domain::delivery::{Attempt, Delivery, UnknownStatus, Verdict};
+use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{DeliveryId, EndpointId, EventId};
-use crate::domain::message::{DeliveryTask, Message};
-use crate::domain::time::serde_millis;
+use crate::domain::message::{DeliveryTask, Source};
+use crate::domain::time::{self, serde_millis};
 
 const DEFAULT_LIMIT: usize = 25;
 const MAX_LIMIT: usize = 100;
@@ -64,35 +62,26 @@ impl<'a> From<&'a Delivery> for Listed<'a> {
     }
 }
 
-/// `GET …/{webhookId}/deliveries`. One call, `Query`; when the endpoint was not
-/// found lately, a `GetItem` of it at the same time.
+/// `GET …/{webhookId}/deliveries`. Two concurrent calls: `GetItem` of the endpoint
+/// and `Query`.
+///
+/// The query need not wait for the endpoint: the app is part of the partition key,
+/// so it can't return another app's deliveries.
 pub(super) async fn list(
     State(api): State<Api>,
-    HistoryScope {
-        endpoint: scope,
-        exists,
-    }: HistoryScope,
+    EndpointScope(key): EndpointScope,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let Query(query) =
         query.map_err(|_| ApiError::invalid("query", "must be percent-encoded UTF-8"))?;
-    let page = PageRequest::parse(&query, scope.endpoint_id)?;
+    let page = PageRequest::parse(&query, key.endpoint_id)?;
     let wanted = page.history_query();
-    let now = api.clock.now();
-    let exists = async {
-        match exists {
-            Some(known) => Ok(known),
-            None => api.endpoint_exists(&scope, now).await,
-        }
-    };
-    let (exists, found) = tokio::try_join!(
-        exists,
-        api.table
-            .deliveries(scope.endpoint_id, &wanted, page.limit, now),
+    let table = &api.stores.table;
+    let (endpoint, found) = tokio::try_join!(
+        table.endpoint(key),
+        table.deliveries(key, &wanted, page.limit, api.clock.now()),
     )?;
-    if !exists {
-        return Err(NO_ENDPOINT);
-    }
+    endpoint.ok_or(NO_ENDPOINT)?;
     Ok(success(History {
         next_cursor: found.next.map(|last| page.list.cursor_after(last)),
         items: found.deliveries.iter().map(Listed::from).collect(),
@@ -110,31 +99,29 @@ impl PageRequest {
     fn parse(query: &[(String, String)], endpoint_id: EndpointId) -> Result<Self, ApiError> {
         let mut query = QueryParameters::new(query);
         let limit = query.read("limit", |text| {
-            // The parser would also take a leading plus sign.
+            // The parser would also accept a leading plus sign.
             let digits = text.bytes().all(|byte| byte.is_ascii_digit());
             match text.parse() {
                 Ok(limit) if digits && (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
-                _ => Err("must be a whole number from 1 to 100".to_owned()),
+                _ => Err("must be a whole number from 1 to 100"),
             }
         });
         let list = ListKey {
             endpoint_id,
             status: query.read("status", |text| {
-                text.parse()
-                    .map_err(|fault: UnknownStatus| fault.to_string())
+                text.parse::<DeliveryStatus>()
+                    .map_err(|_| "must be PENDING, DELIVERED or FAILED")
             }),
-            event: query.read("event", |text| {
-                EventType::parse(text).map_err(str::to_owned)
-            }),
-            since: query.read("since", parse_time),
-            until: query.read("until", parse_time),
+            event: query.read("event", EventType::parse),
+            since: query.read("since", time::parse),
+            until: query.read("until", time::parse),
         };
-        // Which list a cursor is of can't be told while the filter is in question.
-        let filter_is_sound = query.is_sound_but_for("limit");
+        // If the filter is invalid, we can't know which list the cursor belongs to.
+        let filter_is_sound = query.is_sound_except("limit");
         let after = query.read("cursor", |text| match list.read_cursor(text) {
-            None if filter_is_sound || !is_well_formed(text) => Err(
-                "must be the nextCursor of this endpoint's list with the same filter".to_owned(),
-            ),
+            None if filter_is_sound || !is_well_formed(text) => {
+                Err("must be the nextCursor of this endpoint's list with the same filter")
+            }
             after => Ok(after),
         });
         let after = after.flatten();
@@ -161,7 +148,7 @@ impl PageRequest {
     }
 }
 
-/// A delivery in full.
+/// A delivery with its payload and attempts.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
@@ -202,19 +189,22 @@ impl<'a> From<&'a Attempt> for ShownAttempt<'a> {
     }
 }
 
-/// `GET …/{webhookId}/deliveries/{deliveryId}`. Two calls: `BatchGetItem` of
-/// endpoint and delivery, `GetItem` of the event's payload.
+/// `GET …/{webhookId}/deliveries/{deliveryId}`. Two calls: `BatchGetItem` of the
+/// endpoint and the delivery, then `GetItem` of the event's payload. A test ping
+/// needs only the first, because its record contains the payload.
 pub(super) async fn get(
     State(api): State<Api>,
     scope: DeliveryScope,
 ) -> Result<Response, ApiError> {
     let (_, found) = find(&api, &scope).await?;
     let delivery = &found.delivery;
-    let payload = match found.payload {
+    let payload = match found.ping_payload {
         Some(payload) => Some(payload),
         None => {
-            api.table
-                .event_payload(scope.app_id, delivery.event_id, api.clock.now())
+            let app_id = scope.endpoint.app_id;
+            api.stores
+                .table
+                .event_payload(app_id, delivery.event_id, api.clock.now())
                 .await?
         }
     };
@@ -222,7 +212,7 @@ pub(super) async fn get(
         .as_deref()
         .map(serde_json::from_str)
         .transpose()
-        .map_err(|_| ApiError::Internal)?;
+        .map_err(ApiError::internal)?;
     Ok(success(Shown {
         delivery: Listed::from(delivery),
         event_id: delivery.event_id,
@@ -232,8 +222,8 @@ pub(super) async fn get(
     }))
 }
 
-/// `POST …/{webhookId}/deliveries/{deliveryId}/resend`. Three calls:
-/// `BatchGetItem` of endpoint and delivery, `SendMessage`, `PutItem`.
+/// `POST …/{webhookId}/deliveries/{deliveryId}/resend`. Three calls: `BatchGetItem`
+/// of the endpoint and the delivery, `SendMessage` and `PutItem`.
 pub(super) async fn resend(
     State(api): State<Api>,
     scope: DeliveryScope,
@@ -242,69 +232,37 @@ pub(super) async fn resend(
     if !endpoint.active {
         return Err(INACTIVE);
     }
+    let id = found.delivery.event_id;
     let task = DeliveryTask {
-        app_id: scope.app_id,
-        endpoint_id: scope.endpoint_id,
+        endpoint: scope.endpoint,
         delivery_id: DeliveryId::new(),
-        event_id: found.delivery.event_id,
+        source: match found.ping_payload {
+            Some(payload) => Source::Ping { id, payload },
+            None => Source::Event(id),
+        },
         event: found.delivery.event,
         created_at: api.clock.now(),
-        // It goes with the event's payload, without which it could not be sent.
+        // Expires together with the event's payload, which every attempt needs.
         expires_at: found.delivery.expires_at,
         attempt: 1,
-        payload: found.payload,
     };
-    api.accept(&Message::Delivery(task.clone()), &task).await?;
+    api.accept(&task).await?;
     let delivery = task.delivery();
     Ok((StatusCode::ACCEPTED, success(Listed::from(&delivery))).into_response())
 }
 
-impl ApiState {
-    async fn endpoint_exists(
-        &self,
-        scope: &EndpointScope,
-        now: Timestamp,
-    ) -> Result<bool, AwsError> {
-        let EndpointScope {
-            app_id,
-            endpoint_id,
-        } = *scope;
-        let exists = self.table.endpoint(app_id, endpoint_id).await?.is_some();
-        if exists {
-            self.endpoints.put((app_id, endpoint_id), (), now);
-        }
-        Ok(exists)
-    }
-
-    /// Accepts a delivery. The queue first: it is what makes the delivery
-    /// happen. The record is only its picture, and the delivery function draws
-    /// it if this call can't.
-    pub(super) async fn accept(
-        &self,
-        message: &Message,
-        task: &DeliveryTask,
-    ) -> Result<(), AwsError> {
-        self.queue.send(message).await?;
-        if let Err(error) = self.table.record_accepted(task).await {
-            warn!(%error, "an accepted delivery was not recorded");
-        }
-        Ok(())
-    }
-}
-
-/// The endpoint and the delivery of a path.
+/// Looks up the endpoint and the delivery. Expired deliveries are not found, even
+/// if DynamoDB has not removed them yet.
 async fn find(api: &Api, scope: &DeliveryScope) -> Result<(Endpoint, FullDelivery), ApiError> {
-    let (endpoint, delivery) = api
-        .table
-        .endpoint_and_delivery(scope.app_id, scope.endpoint_id, scope.delivery_id)
+    let table = &api.stores.table;
+    let (endpoint, delivery) = table
+        .endpoint_and_delivery(scope.endpoint, scope.delivery_id)
         .await?;
     let endpoint = endpoint.ok_or(NO_ENDPOINT)?;
     let now = api.clock.now();
-    let delivery = delivery
-        .filter(|found| found.delivery.expires_at > now)
-        .ok_or(ApiError::NotFound("delivery"))?;
-    Ok((endpoint, delivery))
+    let delivery = delivery.filter(|found| found.delivery.expires_at > now);
+    Ok((endpoint, delivery.ok_or(NO_DELIVERY)?))
 }
 
 pub(super) const INACTIVE: ApiError =
-    ApiError::Conflict("The endpoint is not active; activate it first.");
+    ApiError::Conflict("The endpoint is inactive. Activate it first.");

@@ -1,22 +1,25 @@
-//! What a caller is told when a request fails. The cause stays in the log.
+//! What a caller is told when a request fails. The cause goes to the log, under
+//! the request's id, and never to the caller.
+
+use std::error::Error as StdError;
 
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use tracing::error;
 
-use crate::aws::{AwsError, Fault};
+use crate::aws::{Fault, StoreError};
 use crate::domain::validation::FieldError;
 
 /// Every error of the API.
 #[derive(Debug)]
 pub(super) enum ApiError {
-    /// 400: all faults of the request at once.
+    /// 400: everything that is wrong with the request.
     Validation(Vec<FieldError>),
-    /// 401: no key, or none that is valid.
+    /// 401: no valid key.
     Authentication,
-    /// 404, and what was not found.
+    /// 404, and what does not exist.
     NotFound(&'static str),
     /// 405; the router adds `Allow`.
     MethodNotAllowed,
@@ -27,21 +30,26 @@ pub(super) enum ApiError {
     /// 415.
     UnsupportedMediaType,
     /// 429, 500 or 503.
-    Aws(AwsError),
-    /// 500: a defect of ours.
-    Internal,
+    Store(StoreError),
+    /// 500: a defect of ours, and its cause.
+    Internal(Box<dyn StdError + Send + Sync>),
 }
 
 impl ApiError {
-    /// A single fault of the request.
+    /// A single thing that is wrong with the request.
     pub(super) fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::Validation(vec![FieldError::new(field, message)])
     }
+
+    /// A defect of ours.
+    pub(super) fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::Internal(cause.into())
+    }
 }
 
-impl From<AwsError> for ApiError {
-    fn from(error: AwsError) -> Self {
-        Self::Aws(error)
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
     }
 }
 
@@ -59,91 +67,167 @@ struct Body {
     details: Option<Vec<FieldError>>,
 }
 
-/// Seconds that a caller is asked to wait before it tries again.
-const RETRY_SECONDS: &str = "1";
+/// Faults that an answer lists: more would make a large answer of a small request.
+const MAX_DETAILS: usize = 100;
 
-impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
-        let mut header: Option<(HeaderName, &'static str)> = None;
-        let mut details = None;
-        let (status, code, message) = match self {
-            Self::Validation(faults) => {
-                details = Some(faults);
-                (
-                    StatusCode::BAD_REQUEST,
-                    "VALIDATION_ERROR",
-                    "The request is not valid; details names each fault.".to_owned(),
-                )
-            }
-            Self::Authentication => {
-                header = Some((WWW_AUTHENTICATE, "Bearer"));
-                (
-                    StatusCode::UNAUTHORIZED,
-                    "AUTHENTICATION_ERROR",
-                    "A valid API key is needed, in x-api-key or as a bearer token.".to_owned(),
-                )
-            }
-            Self::NotFound(what) => (
+/// Seconds after which a caller may retry.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// The parts of an error's response that vary.
+struct Answer {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    header: Option<(HeaderName, HeaderValue)>,
+    details: Option<Vec<FieldError>>,
+}
+
+impl Answer {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            header: None,
+            details: None,
+        }
+    }
+
+    fn with_header(self, name: HeaderName, value: HeaderValue) -> Self {
+        Self {
+            header: Some((name, value)),
+            ..self
+        }
+    }
+
+    fn validation(mut faults: Vec<FieldError>) -> Self {
+        let message = summary(&faults);
+        faults.truncate(MAX_DETAILS);
+        Self {
+            details: Some(faults),
+            ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
+        }
+    }
+
+    fn of(error: ApiError) -> Self {
+        match error {
+            ApiError::Validation(faults) => Self::validation(faults),
+            ApiError::Authentication => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "AUTHENTICATION_ERROR",
+                "A valid API key is required, in the x-api-key header or as a bearer token.",
+            )
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            ApiError::NotFound(what) => Self::new(
                 StatusCode::NOT_FOUND,
                 "NOT_FOUND",
-                format!("There is no such {what}."),
+                format!("No such {what}."),
             ),
-            Self::MethodNotAllowed => (
+            ApiError::MethodNotAllowed => Self::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "METHOD_NOT_ALLOWED",
-                "The path does not take this method; Allow names those it takes.".to_owned(),
+                "This path does not support that method. See the Allow header.",
             ),
-            Self::Conflict(sentence) => (StatusCode::CONFLICT, "CONFLICT", sentence.to_owned()),
-            Self::PayloadTooLarge => (
+            ApiError::Conflict(message) => Self::new(StatusCode::CONFLICT, "CONFLICT", message),
+            ApiError::PayloadTooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "PAYLOAD_TOO_LARGE",
-                "The body is larger than 64 KiB, or 256 KiB for an event.".to_owned(),
+                "The request body is too large: the limit is 64 KiB, or 256 KiB for an event.",
             ),
-            Self::UnsupportedMediaType => (
+            ApiError::UnsupportedMediaType => Self::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "UNSUPPORTED_MEDIA_TYPE",
-                "The body has to be JSON, with content-type: application/json.".to_owned(),
+                "The request body must be JSON, sent with content-type: application/json.",
             ),
-            Self::Aws(error) => {
-                error!(%error, "a request failed");
-                match error.fault() {
-                    Fault::Throttled => {
-                        header = Some((RETRY_AFTER, RETRY_SECONDS));
-                        (
-                            StatusCode::TOO_MANY_REQUESTS,
-                            "RATE_LIMIT",
-                            "Too many requests; try again later.".to_owned(),
-                        )
-                    }
-                    Fault::Unavailable => {
-                        header = Some((RETRY_AFTER, RETRY_SECONDS));
-                        (
-                            StatusCode::SERVICE_UNAVAILABLE,
-                            "UNAVAILABLE",
-                            "The service can't answer now; try again later.".to_owned(),
-                        )
-                    }
-                    Fault::Unexpected => internal(),
-                }
+            ApiError::Store(StoreError::Aws(error)) => Self::of_fault(error.fault()),
+            ApiError::Store(StoreError::Malformed { .. }) | ApiError::Internal(_) => {
+                Self::internal()
             }
-            Self::Internal => internal(),
-        };
-        let body = Envelope {
-            success: false,
-            error: Body {
-                code,
-                message,
-                details,
-            },
-        };
-        (status, header.map(|header| [header]), Json(body)).into_response()
+        }
+    }
+
+    fn of_fault(fault: Fault) -> Self {
+        match fault {
+            Fault::Throttled => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "RATE_LIMIT",
+                "Too many requests. Try again later.",
+            )
+            .with_header(RETRY_AFTER, RETRY_SECONDS),
+            Fault::Unavailable => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "UNAVAILABLE",
+                "The service is temporarily unavailable. Try again later.",
+            )
+            .with_header(RETRY_AFTER, RETRY_SECONDS),
+            Fault::Rejected => Self::internal(),
+        }
+    }
+
+    fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "INTERNAL_ERROR",
+            "Something went wrong on our side. Quote x-request-id when you report it.",
+        )
     }
 }
 
-fn internal() -> (StatusCode, &'static str, String) {
-    (
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "INTERNAL_ERROR",
-        "Something went wrong on our side; x-request-id names this request.".to_owned(),
-    )
+/// The first fault in words, because clients print the message and not the
+/// details: `url must be at most 2,048 bytes (and 2 more)`.
+fn summary(faults: &[FieldError]) -> String {
+    match faults {
+        [] => "The request is not valid.".to_owned(),
+        [only] => format!("{} {}", only.field, only.message),
+        [first, rest @ ..] => {
+            format!(
+                "{} {} (and {} more)",
+                first.field,
+                first.message,
+                rest.len()
+            )
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        match &self {
+            Self::Store(error) => error!(%error, "request failed"),
+            Self::Internal(error) => error!(%error, "request failed"),
+            _ => {}
+        }
+        let answer = Answer::of(self);
+        let body = Envelope {
+            success: false,
+            error: Body {
+                code: answer.code,
+                message: answer.message,
+                details: answer.details,
+            },
+        };
+        let headers = answer.header.map(|header| [header]);
+        (answer.status, headers, Json(body)).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_says_the_first_fault_and_counts_the_others() {
+        let fault = |field: &str| FieldError::new(field, "is missing");
+        assert_eq!(summary(&[fault("url")]), "url is missing");
+        let three = ["url", "events", "color"].map(fault);
+        assert_eq!(summary(&three), "url is missing (and 2 more)");
+    }
+
+    #[test]
+    fn details_are_limited_and_the_count_is_not() {
+        let faults = vec![FieldError::new("events[0]", "is wrong"); 250];
+        let answer = Answer::validation(faults);
+        assert_eq!(answer.details.unwrap().len(), MAX_DETAILS);
+        assert_eq!(answer.message, "events[0] is wrong (and 249 more)");
+    }
 }

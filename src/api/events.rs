@@ -1,22 +1,21 @@
 //! Publishing events.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::body::Body;
 use super::error::ApiError;
-use super::extract::{AppScope, JsonObject, parse_time, refuse, value};
+use super::extract::AppScope;
 use super::{Api, success};
+use crate::domain::event::PublishedEvent;
 use crate::domain::event_type::EventType;
-use crate::domain::id::{AppId, EventId};
-use crate::domain::message::{Message, PublishedEvent};
-use crate::domain::time::serde_millis;
+use crate::domain::id::EventId;
+use crate::domain::message::Message;
+use crate::domain::time::{self, serde_millis};
 use crate::domain::validation::FieldError;
 
 /// Largest body of an event, in bytes.
@@ -32,47 +31,60 @@ struct Accepted<'a> {
     timestamp: Timestamp,
 }
 
-/// `POST /apps/{appId}/events`. One call: `SendMessage`. Once it is answered,
+/// `POST /apps/{appId}/events`. One call: `SendMessage`. Once it has succeeded,
 /// the event is on the queue, and every endpoint that subscribes will get it.
 pub(super) async fn publish(
     State(api): State<Api>,
-    scope: AppScope,
+    AppScope(app_id): AppScope,
     headers: HeaderMap,
-    JsonObject(body): JsonObject,
+    body: Body,
 ) -> Result<Response, ApiError> {
-    let mut faults = Vec::new();
-    let key = idempotency_key(&headers).unwrap_or_else(|fault| {
-        faults.push(fault);
-        None
-    });
-    let (event_type, timestamp, data) = parse_body(body, &mut faults);
-    refuse(faults)?;
-    let (Some(event_type), Some(data)) = (event_type, data) else {
-        return Err(ApiError::Internal);
+    let new = parse(body, &headers)?;
+    let id = match new.idempotency_key {
+        Some(key) => EventId::of_idempotency_key(app_id, key),
+        None => EventId::new(),
     };
-    let id = event_id(scope.app_id, key);
-    let timestamp = timestamp.unwrap_or_else(|| api.clock.now());
+    let timestamp = new.timestamp.unwrap_or_else(|| api.clock.now());
     let answer = success(Accepted {
         id,
-        r#type: event_type.as_str(),
+        r#type: new.r#type.as_str(),
         timestamp,
     });
     let event = PublishedEvent {
-        app_id: scope.app_id,
+        app_id,
         id: Some(id),
-        r#type: event_type,
+        r#type: new.r#type,
         timestamp: Some(timestamp),
-        data,
+        data: new.data,
     };
-    api.queue.send(&Message::Event(event)).await?;
+    api.stores.queue.send(&Message::Event(event)).await?;
     Ok((StatusCode::ACCEPTED, answer).into_response())
 }
 
-fn event_id(app_id: AppId, key: Option<&str>) -> EventId {
-    match key {
-        Some(key) => EventId::of_idempotency_key(app_id, key),
-        None => EventId::new(),
-    }
+/// An event as a request publishes it.
+struct NewEvent<'a> {
+    idempotency_key: Option<&'a str>,
+    r#type: EventType,
+    timestamp: Option<Timestamp>,
+    data: Box<RawValue>,
+}
+
+fn parse(mut body: Body, headers: &HeaderMap) -> Result<NewEvent<'_>, ApiError> {
+    let idempotency_key = body.keep(idempotency_key(headers)).flatten();
+    body.require(&["type", "data"]);
+    let event_type = body.string("type", |text| match EventType::parse(text)? {
+        ping if ping == EventType::test_ping() => Err("test.ping is reserved for test pings"),
+        event_type => Ok(event_type),
+    });
+    let timestamp = body.string("timestamp", time::parse);
+    let data = body.raw("data");
+    let new = event_type.zip(data).map(|(r#type, data)| NewEvent {
+        idempotency_key,
+        r#type,
+        timestamp,
+        data,
+    });
+    body.finish(new)
 }
 
 /// The `Idempotency-Key` header: 1 to 255 visible ASCII characters.
@@ -92,39 +104,4 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, FieldError> {
                 "must be 1 to 255 visible ASCII characters",
             )
         })
-}
-
-type Parsed = (Option<EventType>, Option<Timestamp>, Option<Box<RawValue>>);
-
-fn parse_body(mut body: BTreeMap<String, Box<RawValue>>, faults: &mut Vec<FieldError>) -> Parsed {
-    let mut fault = |field: &str, message: &str| faults.push(FieldError::new(field, message));
-    let data = body.remove("data");
-    if data.is_none() {
-        fault("data", "is missing");
-    }
-    let mut event_type = None;
-    match body.remove("type").map(|raw| value(&raw)) {
-        None => fault("type", "is missing"),
-        Some(Value::String(text)) => match EventType::parse(&text) {
-            Ok(parsed) if parsed == EventType::test_ping() => {
-                fault("type", "test.ping is for test pings");
-            }
-            Ok(parsed) => event_type = Some(parsed),
-            Err(message) => fault("type", message),
-        },
-        Some(_) => fault("type", "must be a string"),
-    }
-    let mut timestamp = None;
-    match body.remove("timestamp").map(|raw| value(&raw)) {
-        None => {}
-        Some(Value::String(text)) => match parse_time(&text) {
-            Ok(parsed) => timestamp = Some(parsed),
-            Err(message) => fault("timestamp", &message),
-        },
-        Some(_) => fault("timestamp", "must be a string"),
-    }
-    for unknown in body.keys() {
-        fault(unknown, "is not a known field");
-    }
-    (event_type, timestamp, data)
 }

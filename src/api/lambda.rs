@@ -1,4 +1,4 @@
-//! The API as a function behind API Gateway.
+//! Adapts the router to Lambda behind API Gateway.
 
 use std::convert::Infallible;
 
@@ -8,7 +8,7 @@ use lambda_http::tower::ServiceExt;
 use lambda_http::{Adapter, LambdaEvent, Service};
 use serde::Serialize;
 
-/// What answers events of API Gateway, by this router.
+/// A Lambda handler that passes API Gateway events to `router`.
 pub fn function(
     router: Router,
 ) -> impl Service<LambdaEvent<LambdaRequest>, Response = impl Serialize, Error = Infallible> {
@@ -17,9 +17,10 @@ pub fn function(
     })
 }
 
-/// Percent-encodes what a client left as it is in its query and no URI takes.
-/// An HTTP API passes a query on as it was sent, and lambda_http panics at such
-/// a one: the client would get an answer that is not ours.
+/// Percent-encodes query characters that are not legal in a URI.
+///
+/// An HTTP API passes the query on unchanged, and lambda_http panics if it is not a
+/// valid URI. The client would then get an API Gateway error instead of ours.
 #[must_use]
 pub fn with_encoded_query(event: LambdaRequest) -> LambdaRequest {
     match event {
@@ -27,7 +28,7 @@ pub fn with_encoded_query(event: LambdaRequest) -> LambdaRequest {
             event.raw_query_string = event.raw_query_string.as_deref().map(encoded);
             LambdaRequest::ApiGatewayV2(event)
         }
-        // A REST API passes parameters on, of which lambda_http makes a query.
+        // A REST API passes decoded parameters, and lambda_http encodes them.
         other => other,
     }
 }
@@ -49,13 +50,13 @@ mod tests {
     use super::encoded;
 
     #[test]
-    fn a_query_that_is_a_query_stays_as_it_is() {
+    fn valid_queries_stay_unchanged() {
         let query = "limit=5&cursor=a%20b+c&status={}|^`[]'";
         assert_eq!(encoded(query), query);
     }
 
     #[test]
-    fn what_no_uri_takes_is_encoded() {
+    fn illegal_characters_are_encoded() {
         assert_eq!(encoded("a=\"<é>\" #"), "a=%22%3C%C3%A9%3E%22%20%23");
     }
 }

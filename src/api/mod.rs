@@ -1,15 +1,18 @@
 //! The HTTP API: one router, served by Lambda, by local development and by the
 //! tests alike.
 
+mod accept;
 mod auth;
+mod body;
 mod cursor;
 mod deliveries;
 mod error;
 mod events;
 mod extract;
-pub mod gateway;
+pub mod lambda;
 mod openapi;
 mod prefer;
+mod query;
 mod recover;
 mod request_id;
 mod test_ping;
@@ -24,38 +27,30 @@ use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
-use tracing::error;
 
-use crate::aws::queue::Queue;
-use crate::aws::secrets::Secrets;
-use crate::aws::table::Table;
-use crate::cache::Lately;
+use crate::aws::Stores;
 use crate::clock::Clock;
 use crate::domain::address::AddressPolicy;
 use crate::domain::api_key::ApiKeyHash;
-use crate::domain::id::{AppId, EndpointId};
+use crate::domain::id::AppId;
+use crate::ttl_cache::TtlCache;
 use error::ApiError;
 
 /// Largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What the API stands on.
+/// What the API is made of.
 #[derive(Debug)]
 pub struct ApiOptions {
-    /// Keys, endpoints and the history.
-    pub table: Table,
-    /// Signing secrets.
-    pub secrets: Secrets,
-    /// The queue of the delivery function.
-    pub queue: Queue,
-    /// Where time comes from.
+    /// Where everything is kept.
+    pub stores: Stores,
+    /// Where the time comes from.
     pub clock: Clock,
     /// Which URLs may be registered.
     pub address_policy: AddressPolicy,
     /// How long a test ping waits for its outcome by default.
     pub ping_wait: Duration,
-    /// How long a key that was found is trusted without asking again, and an
-    /// endpoint whose history is read.
+    /// How long a valid key is trusted without another lookup.
     pub api_key_cache: Duration,
     /// How long the history is kept.
     pub retention: Duration,
@@ -65,30 +60,23 @@ pub struct ApiOptions {
 type Api = Arc<ApiState>;
 
 struct ApiState {
-    table: Table,
-    secrets: Secrets,
-    queue: Queue,
+    stores: Stores,
     clock: Clock,
     address_policy: AddressPolicy,
     ping_wait: Duration,
     /// The app of each key.
-    keys: Lately<ApiKeyHash, AppId>,
-    /// Endpoints that exist.
-    endpoints: Lately<(AppId, EndpointId), ()>,
+    keys: TtlCache<ApiKeyHash, AppId>,
     retention: Duration,
 }
 
 /// The routes of the API.
 pub fn router(options: ApiOptions) -> Router {
     let state: Api = Arc::new(ApiState {
-        table: options.table,
-        secrets: options.secrets,
-        queue: options.queue,
+        stores: options.stores,
         clock: options.clock,
         address_policy: options.address_policy,
         ping_wait: options.ping_wait,
-        keys: Lately::new(options.api_key_cache),
-        endpoints: Lately::new(options.api_key_cache),
+        keys: TtlCache::new(options.api_key_cache),
         retention: options.retention,
     });
     Router::new()
@@ -134,19 +122,19 @@ pub fn router(options: ApiOptions) -> Router {
         .fallback(|| async { ApiError::NotFound("route") })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .with_state(state)
-        // The first is the outermost. Together, because a router wraps each of its
-        // routes anew every time.
+        // The first is the outermost. They are one layer, because a router wraps
+        // each of its routes once for every layer.
         .layer((
             middleware::from_fn(request_id::layer),
+            // The panic itself may quote a payload, so it is not the cause.
             CatchPanicLayer::custom(|_| {
-                error!("a request handler panicked");
-                ApiError::Internal.into_response()
+                ApiError::internal("a request handler panicked").into_response()
             }),
             DefaultBodyLimit::max(MAX_BODY_BYTES),
         ))
 }
 
-/// The envelope of a success.
+/// The envelope of a successful response.
 #[derive(serde::Serialize)]
 struct Success<T> {
     success: bool,

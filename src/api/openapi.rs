@@ -1,11 +1,12 @@
-//! The description of this API, for tools and for people.
+//! Serves the OpenAPI document.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
 const DOCUMENT: &str = include_str!("../../openapi.json");
 
-/// `GET /openapi.json`. No call, and no key: it is the same for everyone.
+/// `GET /openapi.json`. No AWS calls. Needs no API key, because the document is
+/// public.
 pub(super) async fn document() -> Response {
     ([(CONTENT_TYPE, "application/json")], DOCUMENT).into_response()
 }

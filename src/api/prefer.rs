@@ -1,13 +1,12 @@
-//! The `Prefer` header (RFC 7240), as far as a test ping heeds it.
+//! The `Prefer` header (RFC 7240). Test pings honor `respond-async` and `wait`.
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
 
-/// Longest wait that a caller may ask for.
-const MOST_SECONDS: u64 = 20;
+const MAX_WAIT_SECONDS: u64 = 20;
 
-/// What a caller prefers.
+/// The preferences of a request.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Prefer {
     respond_async: bool,
@@ -15,9 +14,8 @@ pub(super) struct Prefer {
 }
 
 impl Prefer {
-    /// Reads the header. What is unknown, malformed or out of range is passed
-    /// over and not refused, as the RFC asks (section 2); of a repeated
-    /// preference the first counts.
+    /// Parses the header. Unknown, malformed and out-of-range preferences are
+    /// ignored, and the first of repeated preferences counts (RFC 7240, section 2).
     pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let mut prefer = Self::default();
         let lines = headers.get_all("prefer").iter();
@@ -36,7 +34,7 @@ impl Prefer {
                     prefer.wait_seconds = value
                         .parse()
                         .ok()
-                        .filter(|seconds| *seconds <= MOST_SECONDS);
+                        .filter(|seconds| *seconds <= MAX_WAIT_SECONDS);
                 }
                 _ => {}
             }
@@ -44,8 +42,8 @@ impl Prefer {
         prefer
     }
 
-    /// How long to wait: as asked; not at all for `respond-async` alone; or
-    /// `default`. Together they mean to wait, and then to answer 202.
+    /// How long to wait for the outcome. Zero for `respond-async` without `wait`.
+    /// With both, wait first, and answer 202 if the outcome is still unknown.
     pub(super) fn wait(&self, default: Duration) -> Duration {
         match (self.wait_seconds, self.respond_async) {
             (Some(seconds), _) => Duration::from_secs(seconds),
@@ -54,7 +52,7 @@ impl Prefer {
         }
     }
 
-    /// The `Preference-Applied` header: what was heeded.
+    /// The `Preference-Applied` header. `None` if no preference was honored.
     pub(super) fn applied(&self) -> Option<HeaderValue> {
         let wait = self.wait_seconds.map(|seconds| format!("wait={seconds}"));
         let respond_async = self.respond_async.then(|| "respond-async".to_owned());
@@ -81,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_is_as_asked() {
+    fn valid_waits_are_honored() {
         assert_eq!(wait(&[]), DEFAULT);
         assert_eq!(wait(&["wait=0"]), Duration::ZERO);
         assert_eq!(wait(&["wait=20"]), Duration::from_secs(20));
@@ -96,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_heeded_is_passed_over() {
+    fn invalid_preferences_are_ignored() {
         for line in [
             "wait=21", "wait=-1", "wait=x", "wait=", "wait", "", ",,", "later",
         ] {
@@ -105,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_heeded_is_told() {
+    fn applied_preferences_are_reported() {
         let applied = |line: &str| {
             let headers =
                 HeaderMap::from_iter([("prefer".parse().unwrap(), line.parse().unwrap())]);

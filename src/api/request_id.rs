@@ -1,4 +1,4 @@
-//! The id of a request: on its response, and on every line that it logs.
+//! Request ids. They appear in the response and in every log line of a request.
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderValue;
@@ -8,18 +8,19 @@ use lambda_http::request::RequestContext;
 use tracing::{Instrument, error_span, field, info};
 use uuid::Uuid;
 
-/// Names the request, logs its outcome in one line and puts `x-request-id` on
-/// the response. The id is API Gateway's, so that its access log has it too.
+/// Opens the request's span, logs its outcome in one line and sets `x-request-id`
+/// on the response. We use API Gateway's id, so that its access log has the same
+/// one.
 pub(super) async fn layer(request: Request, next: Next) -> Response {
     let id = gateway_id(&request).unwrap_or_else(|| Uuid::now_v7().to_string());
-    // The route and not the path: an id in the wrong place, or a key somebody
-    // put into the path, stays out of the log.
+    // Log the route, not the path. The path is caller input and may contain anything,
+    // even an API key that was pasted into the wrong place.
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("none", MatchedPath::as_str)
         .to_owned();
-    // At the highest level, so that it names the lines of every level.
+    // A span at ERROR is enabled at every log level.
     let span = error_span!(
         "request",
         request_id = id,

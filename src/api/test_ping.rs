@@ -1,4 +1,4 @@
-//! Test pings: enqueue, and wait a little for the outcome.
+//! Test pings: enqueue a delivery, then wait for its outcome.
 
 use std::time::Duration;
 
@@ -10,15 +10,14 @@ use tokio::time::Instant;
 use tracing::{Span, warn};
 
 use super::error::ApiError;
-use super::extract::EndpointScope;
+use super::extract::{EndpointScope, NO_ENDPOINT};
 use super::prefer::Prefer;
-use super::webhooks::NO_ENDPOINT;
 use super::{Api, success};
 use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
 use crate::domain::id::DeliveryId;
-use crate::domain::message::{DeliveryTask, Message, TestPing};
+use crate::domain::message::DeliveryTask;
 
-/// The outcome of a ping, as far as it is known.
+/// The outcome of a ping, as far as it is known when the wait ends.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Outcome {
@@ -30,25 +29,20 @@ struct Outcome {
     status: &'static str,
 }
 
-/// `POST /apps/{appId}/webhooks/{webhookId}/test-ping`. Three calls, `GetItem`,
-/// `SendMessage` and `PutItem`, then a `GetItem` for each look at the outcome.
+/// `POST /apps/{appId}/webhooks/{webhookId}/test-ping`. Three calls (`GetItem`,
+/// `SendMessage` and `PutItem`), then one `GetItem` per poll for the outcome.
 pub(super) async fn test_ping(
     State(api): State<Api>,
-    scope: EndpointScope,
+    EndpointScope(key): EndpointScope,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let prefer = Prefer::from_headers(&headers);
     let deadline = Instant::now() + prefer.wait(api.ping_wait);
-    let endpoint = api
-        .table
-        .endpoint(scope.app_id, scope.endpoint_id)
-        .await?
-        .ok_or(NO_ENDPOINT)?;
-    let ping = TestPing::new(scope.app_id, endpoint.id, api.clock.now())
-        .map_err(|_| ApiError::Internal)?;
-    let task = ping.clone().task(api.retention);
+    api.stores.table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
+    let task =
+        DeliveryTask::ping(key, api.clock.now(), api.retention).map_err(ApiError::internal)?;
     Span::current().record("delivery_id", tracing::field::display(task.delivery_id));
-    api.accept(&Message::TestPing(ping), &task).await?;
+    api.accept(&task).await?;
     let known = wait_for_outcome(&api, &task, deadline).await;
     let status = match known {
         Some(_) => StatusCode::OK,
@@ -65,9 +59,9 @@ pub(super) async fn test_ping(
     Ok(response)
 }
 
-/// Looks until the delivery has ended or the deadline has passed, less and
-/// less often. A look that fails is no reason to fail the ping, which is
-/// accepted.
+/// Polls with increasing pauses until the delivery has ended or the deadline has
+/// passed. A failed lookup does not fail the request, because the ping has already
+/// been accepted.
 async fn wait_for_outcome(
     api: &Api,
     task: &DeliveryTask,
@@ -79,13 +73,14 @@ async fn wait_for_outcome(
     while Instant::now() < deadline {
         tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
         pause = LONGEST_PAUSE.min(pause * 3 / 2);
-        match api.table.delivery(task.endpoint_id, task.delivery_id).await {
+        let table = &api.stores.table;
+        match table.delivery(task.endpoint, task.delivery_id).await {
             Ok(Some(found)) if found.delivery.status != DeliveryStatus::Pending => {
                 let last = found.attempts.into_iter().next_back();
                 return Some((found.delivery, last));
             }
             Ok(_) => {}
-            Err(error) => warn!(%error, "a look at a ping's outcome failed"),
+            Err(error) => warn!(%error, "failed to look up the outcome of a ping"),
         }
     }
     None

@@ -1,29 +1,25 @@
 //! Endpoints: create, list, get, update, delete, rotate the secret.
 
-use std::collections::BTreeMap;
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Serialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
 use tracing::warn;
 
+use super::body::Body;
 use super::error::ApiError;
-use super::extract::{AppScope, EndpointScope, JsonObject, refuse, value};
+use super::extract::{AppScope, EndpointScope, NO_ENDPOINT};
 use super::{Api, success};
 use crate::aws::table::{CreateOutcome, RotateOutcome};
 use crate::domain::address::AddressPolicy;
-use crate::domain::endpoint::{Endpoint, EndpointPatch};
+use crate::domain::endpoint::{Endpoint, EndpointKey, EndpointPatch, NewEndpoint};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::id::EndpointId;
 use crate::domain::signing::SigningSecret;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
-use crate::domain::validation::FieldError;
 
 /// An endpoint as create shows it, the only time together with its secret.
 #[derive(Serialize)]
@@ -83,7 +79,7 @@ struct Rotated<'a> {
 impl<'a> From<&'a Endpoint> for Listed<'a> {
     fn from(endpoint: &'a Endpoint) -> Self {
         Self {
-            id: endpoint.id,
+            id: endpoint.key.endpoint_id,
             url: endpoint.url.as_str(),
             events: endpoint.events.iter().collect(),
             active: endpoint.active,
@@ -97,45 +93,34 @@ impl<'a> From<&'a Endpoint> for Listed<'a> {
 /// `TransactWriteItems`.
 pub(super) async fn create(
     State(api): State<Api>,
-    scope: AppScope,
-    JsonObject(body): JsonObject,
+    AppScope(app_id): AppScope,
+    body: Body,
 ) -> Result<Response, ApiError> {
-    let patch = parse_body(body, api.address_policy, Required::UrlAndEvents)?;
-    let (Some(url), Some(events)) = (patch.url, patch.events) else {
-        return Err(ApiError::Internal);
+    let new = parse_new(body, api.address_policy)?;
+    let key = EndpointKey {
+        app_id,
+        endpoint_id: EndpointId::new(),
     };
-    let now = api.clock.now();
-    let id = EndpointId::new();
     let secret = SigningSecret::generate(&mut rand::rng());
-    // The secret first: an endpoint without secret could not deliver, while a
-    // secret without endpoint can be removed at any time.
-    let secret_version = api.secrets.create(scope.app_id, id, &secret).await?;
-    let endpoint = Endpoint {
-        id,
-        app_id: scope.app_id,
-        url,
-        events,
-        active: true,
-        secret_version,
-        created_at: now,
-        updated_at: now,
-        disabled: None,
-        failing_since: None,
-    };
-    match api.table.create_endpoint(&endpoint).await? {
+    // The secret first: an endpoint without a secret could not deliver, while a
+    // secret without an endpoint can be removed at any time.
+    let secret_version = api.stores.secrets.create(key, &secret).await?;
+    let endpoint = new.registered(key, secret_version, api.clock.now());
+    match api.stores.table.create_endpoint(&endpoint).await? {
         CreateOutcome::Created => {}
         CreateOutcome::LimitReached => {
-            if let Err(error) = api.secrets.delete(scope.app_id, id).await {
-                warn!(%error, endpoint_id = %id, "a secret without endpoint is left to the sweep");
+            if let Err(error) = api.stores.secrets.delete(key).await {
+                let endpoint_id = key.endpoint_id;
+                warn!(%error, %endpoint_id, "failed to delete the secret of a refused endpoint");
             }
             return Err(ApiError::Conflict(
-                "The app has 100 endpoints, which is the most it may have.",
+                "The app already has 100 endpoints, the maximum.",
             ));
         }
     }
     let secret = secret.to_text();
     let data = Created {
-        id,
+        id: key.endpoint_id,
         url: endpoint.url.as_str(),
         events: endpoint.events.iter().collect(),
         active: endpoint.active,
@@ -146,8 +131,11 @@ pub(super) async fn create(
 }
 
 /// `GET /apps/{appId}/webhooks`. One `Query`.
-pub(super) async fn list(State(api): State<Api>, scope: AppScope) -> Result<Response, ApiError> {
-    let endpoints = api.table.endpoints(scope.app_id).await?;
+pub(super) async fn list(
+    State(api): State<Api>,
+    AppScope(app_id): AppScope,
+) -> Result<Response, ApiError> {
+    let endpoints = api.stores.table.endpoints(app_id).await?;
     Ok(success(
         endpoints.iter().map(Listed::from).collect::<Vec<_>>(),
     ))
@@ -156,13 +144,9 @@ pub(super) async fn list(State(api): State<Api>, scope: AppScope) -> Result<Resp
 /// `GET /apps/{appId}/webhooks/{webhookId}`. One `GetItem`.
 pub(super) async fn get(
     State(api): State<Api>,
-    scope: EndpointScope,
+    EndpointScope(key): EndpointScope,
 ) -> Result<Response, ApiError> {
-    let endpoint = api
-        .table
-        .endpoint(scope.app_id, scope.endpoint_id)
-        .await?
-        .ok_or(NO_ENDPOINT)?;
+    let endpoint = api.stores.table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
     Ok(success(Shown {
         endpoint: Listed::from(&endpoint),
         disabled_reason: endpoint.disabled.map(|disabled| disabled.reason.as_str()),
@@ -173,17 +157,18 @@ pub(super) async fn get(
 /// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`.
 pub(super) async fn update(
     State(api): State<Api>,
-    scope: EndpointScope,
-    JsonObject(body): JsonObject,
+    EndpointScope(key): EndpointScope,
+    body: Body,
 ) -> Result<Response, ApiError> {
-    let patch = parse_body(body, api.address_policy, Required::Any)?;
+    let patch = parse_patch(body, api.address_policy)?;
     let endpoint = api
+        .stores
         .table
-        .update_endpoint(scope.app_id, scope.endpoint_id, &patch, api.clock.now())
+        .update_endpoint(key, &patch, api.clock.now())
         .await?
         .ok_or(NO_ENDPOINT)?;
     Ok(success(Updated {
-        id: endpoint.id,
+        id: endpoint.key.endpoint_id,
         url: endpoint.url.as_str(),
         events: endpoint.events.iter().collect(),
         active: endpoint.active,
@@ -192,135 +177,64 @@ pub(super) async fn update(
 }
 
 /// `DELETE /apps/{appId}/webhooks/{webhookId}`. Three calls: `UpdateItem`,
-/// `DeleteSecret`, `TransactWriteItems`. The first makes the endpoint
-/// missing to everyone; a repeated call finishes what an interrupted one left.
+/// `DeleteSecret`, `TransactWriteItems`. The first one makes the endpoint missing
+/// to everyone. A repeated call finishes what an interrupted one left.
 pub(super) async fn delete(
     State(api): State<Api>,
-    scope: EndpointScope,
+    EndpointScope(key): EndpointScope,
 ) -> Result<Response, ApiError> {
-    let EndpointScope {
-        app_id,
-        endpoint_id,
-    } = scope;
-    let marked = api
-        .table
-        .mark_endpoint_deleted(app_id, endpoint_id, api.clock.now())
-        .await;
-    // Also after a fault, which may have come when the mark was made.
-    api.endpoints.forget(&(app_id, endpoint_id));
-    if !marked? {
+    let table = &api.stores.table;
+    if !table.mark_endpoint_deleted(key, api.clock.now()).await? {
         return Err(NO_ENDPOINT);
     }
-    api.secrets.delete(app_id, endpoint_id).await?;
-    api.table.remove_endpoint(app_id, endpoint_id).await?;
+    api.stores.secrets.delete(key).await?;
+    table.remove_endpoint(key).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `POST /apps/{appId}/webhooks/{webhookId}/rotate-secret`. Three calls:
-/// `GetItem`, `PutSecretValue`, `UpdateItem`. The last one, which makes the new
-/// version sign, takes effect before the response; so no attempt that begins
-/// after the response finds the old one.
+/// `GetItem`, `PutSecretValue`, `UpdateItem`. The last one makes the new version
+/// sign, before the response is sent. So no attempt that starts after the
+/// response is signed with the old secret.
 pub(super) async fn rotate_secret(
     State(api): State<Api>,
-    scope: EndpointScope,
+    EndpointScope(key): EndpointScope,
 ) -> Result<Response, ApiError> {
-    let EndpointScope {
-        app_id,
-        endpoint_id,
-    } = scope;
-    let endpoint = api
-        .table
-        .endpoint(app_id, endpoint_id)
-        .await?
-        .ok_or(NO_ENDPOINT)?;
+    let (table, secrets) = (&api.stores.table, &api.stores.secrets);
+    let endpoint = table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
     let secret = SigningSecret::generate(&mut rand::rng());
-    let next = api
-        .secrets
-        .put_next(app_id, endpoint_id, &secret)
-        .await?
-        .ok_or(NO_ENDPOINT)?;
-    let outcome = api
-        .table
-        .set_secret_version(
-            app_id,
-            endpoint_id,
-            &endpoint.secret_version,
-            &next,
-            api.clock.now(),
-        )
+    let next = secrets.put_next(key, &secret).await?.ok_or(NO_ENDPOINT)?;
+    let current = &endpoint.secret_version;
+    let outcome = table
+        .set_secret_version(key, current, &next, api.clock.now())
         .await?;
     match outcome {
         RotateOutcome::Rotated => Ok(success(Rotated {
             secret: secret.to_text().expose_secret(),
         })),
         RotateOutcome::Lost => Err(ApiError::Conflict(
-            "Another rotation of this secret was faster; its secret is the valid one.",
+            "The secret was rotated concurrently. Use the secret from that response.",
         )),
         RotateOutcome::Missing => Err(NO_ENDPOINT),
     }
 }
 
-pub(super) const NO_ENDPOINT: ApiError = ApiError::NotFound("webhook endpoint");
-
-/// Which fields a body has to have.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Required {
-    /// `url` and `events`; `active` is not taken.
-    UrlAndEvents,
-    /// At least one.
-    Any,
+fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<NewEndpoint, ApiError> {
+    body.require(&["url", "events"]);
+    let url = body.string("url", |text| TargetUrl::parse(text, policy));
+    let events = body.strings("events", |texts| Subscriptions::parse("events", texts));
+    let new = url.zip(events);
+    body.finish(new.map(|(url, events)| NewEndpoint { url, events }))
 }
 
-/// Reads the body of create or update, and names all its faults at once.
-fn parse_body(
-    body: BTreeMap<String, Box<RawValue>>,
-    policy: AddressPolicy,
-    required: Required,
-) -> Result<EndpointPatch, ApiError> {
-    let mut patch = EndpointPatch::default();
-    let mut faults = Vec::new();
-    for (field, raw) in &body {
-        match (field.as_str(), &value(raw)) {
-            ("url", Value::String(text)) => match TargetUrl::parse(text, policy) {
-                Ok(url) => patch.url = Some(url),
-                Err(message) => faults.push(FieldError::new("url", message)),
-            },
-            ("url", _) => faults.push(FieldError::new("url", "must be a string")),
-            ("events", Value::Array(values)) => match parse_events(values) {
-                Ok(events) => patch.events = Some(events),
-                Err(more) => faults.extend(more),
-            },
-            ("events", _) => faults.push(FieldError::new("events", "must be a list of strings")),
-            ("active", value) if required == Required::Any => match value {
-                Value::Bool(active) => patch.active = Some(*active),
-                _ => faults.push(FieldError::new("active", "must be true or false")),
-            },
-            (unknown, _) => faults.push(FieldError::new(unknown, "is not a known field")),
-        }
+fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<EndpointPatch, ApiError> {
+    let patch = EndpointPatch {
+        url: body.string("url", |text| TargetUrl::parse(text, policy)),
+        events: body.strings("events", |texts| Subscriptions::parse("events", texts)),
+        active: body.boolean("active"),
+    };
+    if patch.is_empty() && body.is_sound() {
+        body.fault("body", "must have url, events or active");
     }
-    match required {
-        Required::UrlAndEvents => {
-            for field in ["url", "events"] {
-                if !body.contains_key(field) {
-                    faults.push(FieldError::new(field, "is missing"));
-                }
-            }
-        }
-        Required::Any => {
-            if patch.is_empty() && faults.is_empty() {
-                faults.push(FieldError::new("body", "must have url, events or active"));
-            }
-        }
-    }
-    refuse(faults)?;
-    Ok(patch)
-}
-
-/// A value of another type is judged as an empty string, which is no event type
-/// either: so all faults are found at once, each with its index.
-fn parse_events(values: &[Value]) -> Result<Subscriptions, Vec<FieldError>> {
-    let texts = values
-        .iter()
-        .map(|value| value.as_str().unwrap_or_default());
-    Subscriptions::parse("events", texts)
+    body.finish(Some(patch))
 }

@@ -1,28 +1,46 @@
-//! A fault of an AWS call.
+//! Why a call on a store failed.
 
 use std::error::Error as StdError;
 use std::fmt;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
+pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Why a call on the table, the secrets or the queue failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The AWS call failed.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// AWS did its part, but what is stored, or is to be stored, does not have the
+    /// form that this code expects: a defect here, or an item that somebody edited.
+    #[error("{operation}: {reason}")]
+    Malformed {
+        /// What was being done.
+        operation: &'static str,
+        /// What is wrong. Never quotes a value.
+        reason: BoxError,
+    },
+}
+
 /// An AWS call that failed after the SDK's own retries.
 #[derive(Debug)]
 pub struct AwsError {
     operation: &'static str,
     fault: Fault,
-    source: Box<dyn StdError + Send + Sync>,
+    source: BoxError,
 }
 
-/// What kind of fault, as far as a caller has to know.
+/// What kind of fault an AWS call met, as far as callers need to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// AWS asked for fewer calls.
+    /// AWS throttled the call.
     Throttled,
-    /// AWS did not answer, or answered that it can't now.
+    /// AWS did not answer, or answered that it cannot right now.
     Unavailable,
-    /// AWS refused the call, or what it answered makes no sense: a defect of
-    /// the deployment or of this code.
-    Unexpected,
+    /// AWS rejected the call: a defect of the deployment or of this code.
+    Rejected,
 }
 
 /// Error codes by which the three services throttle.
@@ -37,50 +55,25 @@ const THROTTLING: [&str; 8] = [
     "ThrottlingException",
 ];
 
+/// Error codes by which the three services say that they cannot right now.
+const UNAVAILABLE: [&str; 8] = [
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
+    "InternalServiceError",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "TransactionConflict",
+    "TransactionInProgressException",
+];
+
 impl AwsError {
-    /// The fault of an SDK call.
-    pub fn new<E, R>(operation: &'static str, error: SdkError<E, R>) -> Self
-    where
-        E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
-        R: fmt::Debug + Send + Sync + 'static,
-    {
-        let fault = match &error {
-            SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => Fault::Unavailable,
-            SdkError::ResponseError(_) => Fault::Unavailable,
-            SdkError::ServiceError(service) => match service.err().code() {
-                Some(code) => Self::of_code(code),
-                // A gateway's page instead of a service's answer.
-                None => Fault::Unavailable,
-            },
-            _ => Fault::Unexpected,
-        };
+    /// A fault that AWS reported by an error code in a successful response.
+    pub(super) fn from_code(operation: &'static str, code: &str) -> Self {
         Self {
             operation,
-            fault,
-            source: error.into(),
-        }
-    }
-
-    /// A fault that AWS told in its answer by an error code.
-    #[must_use]
-    pub fn from_code(operation: &'static str, code: &str) -> Self {
-        Self {
-            operation,
-            fault: Self::of_code(code),
+            fault: fault_of(code),
             source: code.into(),
-        }
-    }
-
-    /// An answer that makes no sense.
-    #[must_use]
-    pub fn unexpected(
-        operation: &'static str,
-        source: impl Into<Box<dyn StdError + Send + Sync>>,
-    ) -> Self {
-        Self {
-            operation,
-            fault: Fault::Unexpected,
-            source: source.into(),
         }
     }
 
@@ -89,25 +82,65 @@ impl AwsError {
     pub fn fault(&self) -> Fault {
         self.fault
     }
+}
 
-    fn of_code(code: &str) -> Fault {
-        if THROTTLING.contains(&code) {
-            Fault::Throttled
-        } else if matches!(
-            code,
-            "InternalServerError"
-                | "InternalServiceError"
-                | "InternalFailure"
-                | "InternalError"
-                | "ServiceUnavailable"
-                | "ServiceUnavailableException"
-                | "TransactionConflict"
-                | "TransactionInProgressException"
-        ) {
-            Fault::Unavailable
-        } else {
-            Fault::Unexpected
-        }
+fn fault_of(code: &str) -> Fault {
+    if THROTTLING.contains(&code) {
+        Fault::Throttled
+    } else if UNAVAILABLE.contains(&code) {
+        Fault::Unavailable
+    } else {
+        Fault::Rejected
+    }
+}
+
+/// Names the operation in which something failed.
+pub(super) trait During<T> {
+    /// The error, with the operation that it happened in.
+    fn during(self, operation: &'static str) -> Result<T, StoreError>;
+}
+
+impl<T, E, R> During<T> for Result<T, SdkError<E, R>>
+where
+    E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
+    R: fmt::Debug + Send + Sync + 'static,
+{
+    fn during(self, operation: &'static str) -> Result<T, StoreError> {
+        self.map_err(|error| {
+            let fault = match &error {
+                SdkError::TimeoutError(_)
+                | SdkError::DispatchFailure(_)
+                | SdkError::ResponseError(_) => Fault::Unavailable,
+                SdkError::ServiceError(service) => match service.err().code() {
+                    Some(code) => fault_of(code),
+                    // A gateway's page instead of a response of the service.
+                    None => Fault::Unavailable,
+                },
+                _ => Fault::Rejected,
+            };
+            let source = error.into();
+            StoreError::Aws(AwsError {
+                operation,
+                fault,
+                source,
+            })
+        })
+    }
+}
+
+/// What is stored, or is to be stored, does not have the expected form.
+#[derive(Debug)]
+pub(super) struct Malformed(BoxError);
+
+impl<E: Into<BoxError>> From<E> for Malformed {
+    fn from(reason: E) -> Self {
+        Self(reason.into())
+    }
+}
+
+impl<T> During<T> for Result<T, Malformed> {
+    fn during(self, operation: &'static str) -> Result<T, StoreError> {
+        self.map_err(|Malformed(reason)| StoreError::Malformed { operation, reason })
     }
 }
 
@@ -116,12 +149,19 @@ pub(super) fn has_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, code:
     error.as_service_error().and_then(|error| error.code()) == Some(code)
 }
 
-/// Whether a conditional write was refused.
-pub(super) fn condition_failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
-    has_code(error, "ConditionalCheckFailedException")
+/// Whether a conditional write was made: `false` if its condition did not hold.
+pub(super) fn written<T, E: ProvideErrorMetadata, R>(
+    result: Result<T, SdkError<E, R>>,
+) -> Result<bool, SdkError<E, R>> {
+    match result {
+        Ok(_) => Ok(true),
+        Err(error) if has_code(&error, "ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 impl fmt::Display for AwsError {
+    /// The whole chain of causes, because SDK errors say nothing by themselves.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed ({:?})", self.operation, self.fault)?;
         let mut source: Option<&(dyn StdError + 'static)> = Some(self.source.as_ref());

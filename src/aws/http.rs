@@ -1,4 +1,4 @@
-//! The HTTP client of all AWS calls.
+//! The HTTP client for AWS calls.
 
 use aws_config::Region;
 use aws_smithy_http_client::Builder;
@@ -6,15 +6,15 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient, http_client_fn};
 
-/// Amazon's own roots. The system's, some 150, take most of a cold start to
-/// read.
+/// Amazon's root certificates. Loading the system's, about 150, would take most of
+/// a cold start.
 const AMAZON_ROOTS: &str = include_str!("amazon_roots.pem");
 
-/// A client for AWS in `region`, or at `endpoint_url` in its place.
+/// A client for AWS in `region`, or for `endpoint_url` if there is one.
 pub(super) fn http_client(region: &Region, endpoint_url: Option<&str>) -> SharedHttpClient {
-    // In development, of somebody who is not certified by Amazon.
-    let elsewhere = endpoint_url.is_some_and(|url| url.starts_with("https:"));
-    let roots = if !elsewhere && is_commercial(region) {
+    // In development, the endpoint's certificate is not issued by Amazon.
+    let other_issuer = endpoint_url.is_some_and(|url| url.starts_with("https:"));
+    let roots = if !other_issuer && is_commercial(region) {
         TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)
     } else {
         TrustStore::default()
@@ -24,14 +24,15 @@ pub(super) fn http_client(region: &Region, endpoint_url: Option<&str>) -> Shared
         Ok(tls) => builder.tls_context(tls).build_https(),
         Err(_) => builder.build_https(),
     };
-    // Not `client` itself: each client of a service would have it make a connector,
-    // roots included, only to see whether it can.
+    // Wrap `client` instead of returning it. Every service client validates its HTTP
+    // client by building a connector, and that would load the roots each time.
     http_client_fn(move |settings, components| client.http_connector(settings, components))
 }
 
-/// Whether it is of the partition `aws`. Those of others (China, GovCloud, the
-/// European sovereign cloud) have more parts or other beginnings; what they prove
-/// themselves with is left to the system's roots.
+/// Whether the region belongs to the `aws` partition. Region names of other
+/// partitions (China, GovCloud, the European Sovereign Cloud) have more parts or
+/// other prefixes. We use the system's roots there, because we don't know which
+/// authority issues the certificates.
 fn is_commercial(region: &Region) -> bool {
     let mut parts = region.as_ref().split('-');
     let area = parts.next().unwrap_or_default();
@@ -43,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn regions_of_other_partitions_are_not_commercial() {
+    fn only_regions_of_the_aws_partition_are_commercial() {
         for region in [
             "us-east-1",
             "eu-central-2",
@@ -66,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn amazons_roots_are_those_that_mozilla_trusts() {
+    fn mozilla_trusts_all_amazon_roots() {
         use rustls::pki_types::CertificateDer;
         use rustls::pki_types::pem::PemObject;
 

@@ -1,12 +1,14 @@
-//! AWS: the table, the secrets and the queue, one method per access pattern.
-//! A conflict is an outcome and absence an `Option`; an [`AwsError`] is a
-//! fault.
+//! Access to DynamoDB, Secrets Manager and SQS, with one method per access pattern.
+//! Methods return conflicts as outcomes and missing items as `None`. A
+//! [`StoreError`] always means that AWS failed.
 
 mod error;
 mod http;
-mod on_demand;
+mod lazy_client;
 pub mod queue;
+pub(crate) mod retry;
 pub mod secrets;
+mod stores;
 pub mod table;
 
 use std::time::Duration;
@@ -16,15 +18,15 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 
-pub use error::{AwsError, Fault};
-pub use on_demand::OnDemand;
+pub use error::{AwsError, Fault, StoreError};
+pub use lazy_client::LazyClient;
+pub use stores::{StoreNames, Stores};
 
-/// SDK configuration of a function: AWS in `region`, or at `endpoint_url` in its
-/// place, with the credentials that Lambda puts into the environment and deadlines
-/// that leave a caller time for an answer.
+/// SDK configuration of a function. `endpoint_url` replaces the endpoints of
+/// `region`. Credentials come from the environment, where Lambda puts them.
 ///
-/// Put together by hand, because the SDK's loader would look for all this in more
-/// places, each of which has code and time to start of its own.
+/// We don't use the SDK's default loader: it searches further sources for each
+/// setting, which adds code and time to every cold start.
 #[must_use]
 pub fn sdk_config(region: String, endpoint_url: Option<String>) -> SdkConfig {
     let region = Region::new(region);
@@ -40,8 +42,8 @@ pub fn sdk_config(region: String, endpoint_url: Option<String>) -> SdkConfig {
     config.build()
 }
 
-/// An attempt that hangs is given up after 3 s, a call with all its attempts
-/// after 8 s: even the longest chain of calls ends within the API's 29 s.
+/// Timeouts of AWS calls: 3 s per attempt, and 8 s per call including retries. Even
+/// the longest chain of calls ends within the API's limit of 29 s.
 #[must_use]
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()

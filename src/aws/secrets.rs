@@ -12,12 +12,12 @@ use jiff::Timestamp;
 use lru::LruCache;
 use secrecy::ExposeSecret;
 
-use super::error::has_code;
-use super::{AwsError, OnDemand};
-use crate::cache::at_most;
-use crate::domain::endpoint::{Endpoint, SecretVersion};
+use super::LazyClient;
+use super::error::{During, Malformed, StoreError, has_code};
+use crate::domain::endpoint::{Endpoint, EndpointKey, SecretVersion};
 use crate::domain::id::{AppId, EndpointId};
 use crate::domain::signing::SigningSecret;
+use crate::ttl_cache::lru_cache;
 
 /// Versions that one process keeps: at some 200 bytes each, well under 1 MB.
 const CACHED_VERSIONS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
@@ -31,55 +31,52 @@ type VersionCache = LruCache<(EndpointId, SecretVersion), Arc<SigningSecret>>;
 /// The secrets of one deployment. Cheap to clone; clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Secrets {
-    client: OnDemand<Client>,
+    client: LazyClient<Client>,
     prefix: String,
     cache: Arc<Mutex<VersionCache>>,
 }
 
-/// A secret as the list of all shows it: not its value.
+/// A secret as [`Secrets::list`] shows it, without its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredSecret {
-    /// The app of its name.
-    pub app_id: AppId,
-    /// The endpoint of its name, which may or may not exist.
-    pub endpoint_id: EndpointId,
-    /// When it was stored first.
+    /// The endpoint that it is named after, which may or may not exist.
+    pub endpoint: EndpointKey,
+    /// When its first version was stored.
     pub created_at: Timestamp,
 }
 
 impl Secrets {
     /// The secrets whose names begin with `<prefix>/`.
-    pub fn new(client: impl Into<OnDemand<Client>>, prefix: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<LazyClient<Client>>, prefix: impl Into<String>) -> Self {
         Self {
             client: client.into(),
             prefix: prefix.into(),
-            cache: Arc::new(Mutex::new(at_most(CACHED_VERSIONS))),
+            cache: Arc::new(Mutex::new(lru_cache(CACHED_VERSIONS))),
         }
     }
 
     /// Stores a new endpoint's first secret. One `CreateSecret`.
     ///
     /// # Errors
-    /// A fault of AWS.
+    /// If the call fails.
     pub async fn create(
         &self,
-        app_id: AppId,
-        endpoint_id: EndpointId,
+        endpoint: EndpointKey,
         secret: &SigningSecret,
-    ) -> Result<SecretVersion, AwsError> {
+    ) -> Result<SecretVersion, StoreError> {
         const OPERATION: &str = "CreateSecret";
         let created = self
             .client
             .create_secret()
-            .name(self.name(app_id, endpoint_id))
+            .name(self.name(endpoint))
             .description("Signing secret of a webhook endpoint")
             .secret_string(secret.to_text().expose_secret())
-            .tags(tag("webhook-endpoints:app", app_id))
-            .tags(tag("webhook-endpoints:endpoint", endpoint_id))
+            .tags(tag("webhook-endpoints:app", endpoint.app_id))
+            .tags(tag("webhook-endpoints:endpoint", endpoint.endpoint_id))
             .send()
             .await
-            .map_err(|error| AwsError::new(OPERATION, error))?;
-        version(OPERATION, created.version_id)
+            .during(OPERATION)?;
+        version(created.version_id).during(OPERATION)
     }
 
     /// Stores a next version of an endpoint's secret. It signs nothing until
@@ -87,92 +84,85 @@ impl Secrets {
     /// `PutSecretValue`.
     ///
     /// # Errors
-    /// A fault of AWS.
+    /// If the call fails.
     pub async fn put_next(
         &self,
-        app_id: AppId,
-        endpoint_id: EndpointId,
+        endpoint: EndpointKey,
         secret: &SigningSecret,
-    ) -> Result<Option<SecretVersion>, AwsError> {
+    ) -> Result<Option<SecretVersion>, StoreError> {
         const OPERATION: &str = "PutSecretValue";
         let put = self
             .client
             .put_secret_value()
-            .secret_id(self.name(app_id, endpoint_id))
+            .secret_id(self.name(endpoint))
             .secret_string(secret.to_text().expose_secret())
             .send()
             .await;
         match put {
-            Ok(put) => version(OPERATION, put.version_id).map(Some),
+            Ok(put) => version(put.version_id).map(Some).during(OPERATION),
             Err(error) if is_gone(&error) => Ok(None),
-            Err(error) => Err(AwsError::new(OPERATION, error)),
+            Err(error) => Err(error).during(OPERATION),
         }
     }
 
-    /// The secret that an endpoint signs with. `None` when that version is
-    /// gone, so the endpoint was read too long ago. No call for a version that
-    /// this process has seen, one `GetSecretValue` otherwise: a version never
-    /// changes, so there is nothing to expire.
+    /// The secret that an endpoint signs with. `None` if that version no longer
+    /// exists, because the endpoint was read before a rotation. No call for a
+    /// version that this process has seen, one `GetSecretValue` otherwise: a
+    /// version never changes, so a cached one never expires.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn of(&self, endpoint: &Endpoint) -> Result<Option<Arc<SigningSecret>>, AwsError> {
+    /// If the call fails.
+    pub async fn of(&self, endpoint: &Endpoint) -> Result<Option<Arc<SigningSecret>>, StoreError> {
         const OPERATION: &str = "GetSecretValue";
-        let cache_key = (endpoint.id, endpoint.secret_version.clone());
+        let cache_key = (endpoint.key.endpoint_id, endpoint.secret_version.clone());
         if let Some(secret) = self.cache().get(&cache_key) {
             return Ok(Some(Arc::clone(secret)));
         }
         let found = self
             .client
             .get_secret_value()
-            .secret_id(self.name(endpoint.app_id, endpoint.id))
+            .secret_id(self.name(endpoint.key))
             .version_id(endpoint.secret_version.as_str())
             .send()
             .await;
         let found = match found {
             Ok(found) => found,
             Err(error) if is_gone(&error) => return Ok(None),
-            Err(error) => return Err(AwsError::new(OPERATION, error)),
+            Err(error) => return Err(error).during(OPERATION),
         };
-        let secret = found
-            .secret_string()
-            .ok_or_else(|| AwsError::unexpected(OPERATION, "the secret has no string"))
-            .and_then(|text| {
-                SigningSecret::parse(text).map_err(|error| AwsError::unexpected(OPERATION, error))
-            })?;
-        let secret = Arc::new(secret);
+        let secret = Arc::new(parse(found.secret_string()).during(OPERATION)?);
         self.cache().put(cache_key, Arc::clone(&secret));
         Ok(Some(secret))
     }
 
     /// Removes an endpoint's secret with all versions, at once and for good.
-    /// Does nothing when there is none. One `DeleteSecret`.
+    /// Does nothing if there is none. One `DeleteSecret`.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn delete(&self, app_id: AppId, endpoint_id: EndpointId) -> Result<(), AwsError> {
-        let secret = self.deletion_of(app_id, endpoint_id);
+    /// If the call fails.
+    pub async fn delete(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
+        let secret = self.deletion_of(endpoint);
         send_deletion(secret.force_delete_without_recovery(true)).await
     }
 
-    /// Removes a secret that nobody asked to delete. From now on it is missing
-    /// and costs nothing, and for [`RECOVERY_DAYS`] `RestoreSecret` brings it
-    /// back. Does nothing when there is none. One `DeleteSecret`.
+    /// Removes a secret that nobody asked to delete. It is missing and costs
+    /// nothing from then on; for [`RECOVERY_DAYS`], `RestoreSecret` brings it
+    /// back. Does nothing if there is none. One `DeleteSecret`.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn retire(&self, app_id: AppId, endpoint_id: EndpointId) -> Result<(), AwsError> {
-        let secret = self.deletion_of(app_id, endpoint_id);
+    /// If the call fails.
+    pub async fn retire(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
+        let secret = self.deletion_of(endpoint);
         send_deletion(secret.recovery_window_in_days(RECOVERY_DAYS.into())).await
     }
 
-    /// All secrets of the deployment, in no order; one that was stored in the
-    /// last minutes may be missing. What has another kind of name is somebody
-    /// else's and left out. One `ListSecrets` for each 100 secrets.
+    /// All secrets of the deployment, in no particular order. One that was stored
+    /// within the last minutes may be missing. Secrets with names of another form
+    /// are not ours and left out. One `ListSecrets` for each 100 secrets.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn list(&self) -> Result<Vec<StoredSecret>, AwsError> {
+    /// If the call fails.
+    pub async fn list(&self) -> Result<Vec<StoredSecret>, StoreError> {
         const OPERATION: &str = "ListSecrets";
         let below_prefix = Filter::builder()
             .key(FilterNameStringType::Name)
@@ -187,41 +177,41 @@ impl Secrets {
             .send();
         let mut secrets = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| AwsError::new(OPERATION, error))?;
-            for entry in page.secret_list.unwrap_or_default() {
-                let Some((app_id, endpoint_id)) = entry.name().and_then(|name| self.ids(name))
-                else {
+            for entry in page.during(OPERATION)?.secret_list.unwrap_or_default() {
+                let Some(endpoint) = entry.name().and_then(|name| self.endpoint_of(name)) else {
                     continue;
                 };
+                let created_at = created_at(&entry).during(OPERATION)?;
                 secrets.push(StoredSecret {
-                    app_id,
-                    endpoint_id,
-                    created_at: created_at(&entry).ok_or_else(|| {
-                        AwsError::unexpected(OPERATION, "an entry without CreatedDate")
-                    })?,
+                    endpoint,
+                    created_at,
                 });
             }
         }
         Ok(secrets)
     }
 
-    fn deletion_of(&self, app_id: AppId, endpoint_id: EndpointId) -> DeleteSecretFluentBuilder {
-        self.client
-            .delete_secret()
-            .secret_id(self.name(app_id, endpoint_id))
+    fn deletion_of(&self, endpoint: EndpointKey) -> DeleteSecretFluentBuilder {
+        self.client.delete_secret().secret_id(self.name(endpoint))
     }
 
-    /// The ids in a name that [`Self::name`] made.
-    fn ids(&self, name: &str) -> Option<(AppId, EndpointId)> {
+    /// The endpoint of a name that [`Self::name`] made.
+    fn endpoint_of(&self, name: &str) -> Option<EndpointKey> {
         let rest = name.strip_prefix(&self.prefix)?.strip_prefix('/')?;
         let (app_id, endpoint_id) = rest.split_once('/')?;
-        let app_id = AppId::parse(app_id).ok()?;
-        let endpoint_id = EndpointId::parse(endpoint_id).ok()?;
-        // Ids are read in any letter case, names are not.
-        (self.name(app_id, endpoint_id) == name).then_some((app_id, endpoint_id))
+        let endpoint = EndpointKey {
+            app_id: AppId::parse(app_id).ok()?,
+            endpoint_id: EndpointId::parse(endpoint_id).ok()?,
+        };
+        // Names are case-sensitive, while UUIDs are parsed in any case.
+        (self.name(endpoint) == name).then_some(endpoint)
     }
 
-    fn name(&self, app_id: AppId, endpoint_id: EndpointId) -> String {
+    fn name(&self, endpoint: EndpointKey) -> String {
+        let EndpointKey {
+            app_id,
+            endpoint_id,
+        } = endpoint;
         format!("{}/{app_id}/{endpoint_id}", self.prefix)
     }
 
@@ -236,25 +226,29 @@ fn is_gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     has_code(error, "ResourceNotFoundException") || has_code(error, "InvalidRequestException")
 }
 
-async fn send_deletion(deletion: DeleteSecretFluentBuilder) -> Result<(), AwsError> {
+async fn send_deletion(deletion: DeleteSecretFluentBuilder) -> Result<(), StoreError> {
     match deletion.send().await {
         Ok(_) => Ok(()),
         Err(error) if is_gone(&error) => Ok(()),
-        Err(error) => Err(AwsError::new("DeleteSecret", error)),
+        Err(error) => Err(error).during("DeleteSecret"),
     }
 }
 
-fn created_at(entry: &SecretListEntry) -> Option<Timestamp> {
-    let millis = entry.created_date()?.to_millis().ok()?;
-    Timestamp::from_millisecond(millis).ok()
+fn parse(text: Option<&str>) -> Result<SigningSecret, Malformed> {
+    let text = text.ok_or("the secret has no string")?;
+    Ok(SigningSecret::parse(text)?)
+}
+
+fn created_at(entry: &SecretListEntry) -> Result<Timestamp, Malformed> {
+    let created_at = entry.created_date().ok_or("an entry without CreatedDate")?;
+    Ok(Timestamp::from_millisecond(created_at.to_millis()?)?)
 }
 
 fn tag(key: &str, value: impl ToString) -> Tag {
     Tag::builder().key(key).value(value.to_string()).build()
 }
 
-fn version(operation: &'static str, version_id: Option<String>) -> Result<SecretVersion, AwsError> {
-    version_id
-        .map(SecretVersion::new)
-        .ok_or_else(|| AwsError::unexpected(operation, "an answer without a VersionId"))
+fn version(version_id: Option<String>) -> Result<SecretVersion, Malformed> {
+    let version_id = version_id.ok_or("a response without VersionId")?;
+    Ok(SecretVersion::new(version_id))
 }

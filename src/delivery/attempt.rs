@@ -1,17 +1,20 @@
-//! One attempt of one delivery.
+//! One attempt at one delivery.
 //!
 //! | Step | Calls |
 //! |---|---|
 //! | Read endpoint, delivery and event | `BatchGetItem`, one for all attempts of a batch |
-//! | Find the secret of the version that the endpoint names | none when warm, else `GetSecretValue` |
+//! | Decide whether to send ([`before_attempt`]) | |
+//! | Find the endpoint's secret version | none when warm, else `GetSecretValue` |
 //! | Sign and send | |
-//! | When it failed and is to be tried again within 15 minutes | `SendMessageBatch` |
-//! | When the endpoint begins to fail, works again, or is disabled | `UpdateItem` |
-//! | Record, and schedule what is due later | `UpdateItem` |
+//! | Decide what follows ([`after_attempt`]) | |
+//! | Enqueue the next attempt, if it is due within 15 minutes | `SendMessageBatch` |
+//! | Record the attempt, and schedule the next one if it is due later | `UpdateItem` |
+//! | Update the endpoint's health, if it changed | `UpdateItem` |
 //!
-//! The record comes last. A crash before it repeats this attempt, and the second
-//! message for the next one finds that one recorded: nothing is lost, and nothing
-//! is sent twice in a row.
+//! The next attempt comes before the record, because a recorded attempt is never
+//! repeated: a crash in between repeats this one, and the second message for the
+//! next one finds that attempt recorded. Health comes after the record and never
+//! fails an attempt: what is missed, the endpoint's next attempt makes up for.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,162 +22,105 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use super::Deliverer;
-use crate::aws::AwsError;
-use crate::aws::queue::MAX_DELAY;
-use crate::aws::table::{AttemptContext, Recorded};
-use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus, Verdict};
+use super::{Deliverer, HandleError};
+use crate::aws::StoreError;
+use crate::aws::retry::Retries;
+use crate::aws::table::Recorded;
+use crate::domain::decision::{
+    AttemptContext, BeforeAttempt, EndpointChange, Next, ReadyAttempt, after_attempt,
+    before_attempt,
+};
+use crate::domain::delivery::{Abandoned, Attempt, Delivery, Verdict};
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint};
 use crate::domain::message::{DeliveryTask, Message};
 use crate::domain::signing::SigningSecret;
 
-/// Times that the endpoint is read because the version of its secret was gone:
-/// each takes a rotation between two reads.
-const SECRET_READS: u32 = 3;
+/// Pauses before the endpoint is read again because its secret version does not
+/// exist: it was rotated, or its deletion has begun, after it was read.
+const SECRET_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
 
-/// What an attempt found.
-enum Found {
-    /// All that it needs.
-    Ready(Box<Ready>),
-    /// A reason not to make it.
+/// What is to be done with a task.
+enum Prepared {
+    Send(Box<ReadyAttempt>, Arc<SigningSecret>),
+    AlreadyMade,
     Abandon(Abandoned),
-    /// That it was made before.
-    Done,
-}
-
-struct Ready {
-    endpoint: Endpoint,
-    secret: Arc<SigningSecret>,
-    delivery: Delivery,
-    payload: String,
-}
-
-/// An attempt whose items were read.
-pub(super) struct Prepared {
-    task: DeliveryTask,
-    /// Before they were read: what is dated after a rotation has read the endpoint
-    /// after it, and is signed with the new secret.
-    started_at: Timestamp,
-    context: Result<AttemptContext, AwsError>,
 }
 
 impl Deliverer {
-    /// Reads what these attempts need, as it is now: a rotated secret, a changed URL
-    /// and a deactivation count from the next attempt on.
-    pub(super) async fn prepare(
+    /// Makes the attempt, on what was read at `started_at`. A rotated secret, a
+    /// changed URL and a deactivation take effect with the next read.
+    pub(super) async fn attempt(
         &self,
-        tasks: Vec<DeliveryTask>,
-    ) -> Result<Vec<Prepared>, AwsError> {
-        let started_at = self.clock.now();
-        let contexts = self.table.attempt_contexts(&tasks, started_at).await?;
-        let prepared = tasks.into_iter().zip(contexts);
-        Ok(prepared
-            .map(|(task, context)| Prepared {
-                task,
-                started_at,
-                context,
-            })
-            .collect())
-    }
-
-    pub(super) async fn attempt(&self, prepared: Prepared) -> Result<(), AwsError> {
-        let Prepared {
-            task,
-            started_at,
-            context,
-        } = prepared;
-        let Ready {
-            endpoint,
-            secret,
-            delivery,
-            payload,
-        } = match self.find(&task, context?).await? {
-            Found::Ready(ready) => *ready,
-            Found::Done => {
+        task: DeliveryTask,
+        started_at: Timestamp,
+        context: AttemptContext,
+    ) -> Result<(), HandleError> {
+        let (mut ready, secret) = match self.prepare(&task, context).await? {
+            Prepared::Send(ready, secret) => (ready, secret),
+            Prepared::Abandon(reason) => return Ok(self.abandon(&task, reason).await?),
+            Prepared::AlreadyMade => {
                 info!(
-                    app_id = %task.app_id,
-                    endpoint_id = %task.endpoint_id,
+                    app_id = %task.endpoint.app_id,
+                    endpoint_id = %task.endpoint.endpoint_id,
                     delivery_id = %task.delivery_id,
                     attempt = task.attempt,
-                    "this attempt was made before"
+                    "attempt already made"
                 );
                 return Ok(());
             }
-            Found::Abandon(reason) => return self.abandon(&task, reason).await,
         };
+        let payload = std::mem::take(&mut ready.payload);
         let attempt = self
-            .send(&task, &endpoint, &secret, payload, started_at)
+            .send(&task, &ready.endpoint, &secret, payload, started_at)
             .await;
-        let wait = if task.is_test_ping() {
-            None
-        } else {
-            self.schedule
-                .wait_after(attempt.number, &attempt.verdict, &mut rand::rng())
-        };
-        // Counted from the end, as the queue does that holds the next one back: a
-        // receiver that let the deadline pass is not asked again at once.
-        let retry_at = wait.map(|wait| attempt.ended_at() + wait);
-        let delivery = delivery.after(&attempt, retry_at);
-        let scheduled = wait.is_some_and(|wait| wait > MAX_DELAY);
-        if let (Some(wait), false) = (wait, scheduled) {
-            self.enqueue_next(&task, wait).await?;
+        let after = after_attempt(&self.policy, &task, &ready, &attempt, &mut rand::rng());
+        let (table, queue) = (&self.stores.table, &self.stores.queue);
+        if let Next::Queue(wait) = after.next {
+            let next = Message::Delivery(task.next());
+            queue.send_all([(next, wait)]).await?;
         }
-        // Before it is recorded, because a recorded attempt is not looked at again.
-        if !task.is_test_ping() {
-            self.judge(&endpoint, &attempt).await?;
+        let recorded = table.record_attempt(&task, &attempt, &after).await?;
+        self.report(&task, &after.delivery, &attempt, recorded);
+        // A stale record means that this attempt, or a later one, was recorded by
+        // somebody else, who saw to the endpoint as well.
+        if recorded == Recorded::Written {
+            let endpoint = &ready.endpoint;
+            if let Err(error) = self.change(endpoint, &attempt, after.endpoint).await {
+                warn!(
+                    app_id = %endpoint.key.app_id,
+                    endpoint_id = %endpoint.key.endpoint_id,
+                    %error,
+                    "failed to update the endpoint's health"
+                );
+            }
         }
-        let recorded = self
-            .table
-            .record_attempt(&task, &delivery, &attempt, scheduled)
-            .await?;
-        self.report(&task, &delivery, &attempt, recorded);
         Ok(())
     }
 
-    /// What the attempt needs, from what was read. Is the version of the secret gone
-    /// that the endpoint names, it is read again.
-    async fn find(
+    /// Decides whether to make the attempt, and finds its secret. If the
+    /// endpoint's secret version does not exist, reads everything again.
+    async fn prepare(
         &self,
         task: &DeliveryTask,
         mut context: AttemptContext,
-    ) -> Result<Found, AwsError> {
-        let mut reads = 1;
+    ) -> Result<Prepared, HandleError> {
+        let mut retries = Retries::after(SECRET_PAUSES);
+        // The first try is on what was read for the whole batch.
+        retries.next().await;
         loop {
-            let AttemptContext {
-                endpoint,
-                delivery,
-                event,
-            } = context;
-            let delivery = delivery.unwrap_or_else(|| task.delivery());
-            if delivery.attempts >= task.attempt || delivery.status != DeliveryStatus::Pending {
-                return Ok(Found::Done);
-            }
-            let Some(endpoint) = endpoint else {
-                return Ok(Found::Abandon(Abandoned::EndpointDeleted));
+            let ready = match before_attempt(task, context) {
+                BeforeAttempt::Send(ready) => ready,
+                BeforeAttempt::AlreadyMade => return Ok(Prepared::AlreadyMade),
+                BeforeAttempt::Abandon(reason) => return Ok(Prepared::Abandon(reason)),
             };
-            if !endpoint.active && !task.is_test_ping() {
-                return Ok(Found::Abandon(Abandoned::EndpointInactive));
+            if let Some(secret) = self.stores.secrets.of(&ready.endpoint).await? {
+                return Ok(Prepared::Send(ready, secret));
             }
-            let stored = event.map(|event| event.payload);
-            let Some(payload) = task.payload.clone().or(stored) else {
-                return Ok(Found::Abandon(Abandoned::PayloadExpired));
-            };
-            if let Some(secret) = self.secrets.of(&endpoint).await? {
-                return Ok(Found::Ready(Box::new(Ready {
-                    endpoint,
-                    secret,
-                    delivery,
-                    payload,
-                })));
+            if !retries.next().await {
+                return Err(HandleError::SecretMissing);
             }
-            reads += 1;
-            if reads == SECRET_READS {
-                return Err(AwsError::unexpected(
-                    "GetSecretValue",
-                    "the version that the endpoint names is missing",
-                ));
-            }
-            context = self.table.attempt_context(task, self.clock.now()).await?;
+            let now = self.clock.now();
+            context = self.stores.table.attempt_context(task, now).await?;
         }
     }
 
@@ -186,7 +132,7 @@ impl Deliverer {
         payload: String,
         started_at: Timestamp,
     ) -> Attempt {
-        let webhook_id = task.event_id.to_string();
+        let webhook_id = task.source.event_id().to_string();
         let signature = secret.sign(&webhook_id, started_at, payload.as_bytes());
         let begun = Instant::now();
         let verdict = self
@@ -201,24 +147,16 @@ impl Deliverer {
         }
     }
 
-    async fn enqueue_next(&self, task: &DeliveryTask, wait: Duration) -> Result<(), AwsError> {
-        let next = DeliveryTask {
-            attempt: task.attempt + 1,
-            ..task.clone()
-        };
-        self.queue.send_all([(Message::Delivery(next), wait)]).await
-    }
-
-    async fn abandon(&self, task: &DeliveryTask, reason: Abandoned) -> Result<(), AwsError> {
-        self.table.record_abandoned(task, reason).await?;
+    async fn abandon(&self, task: &DeliveryTask, reason: Abandoned) -> Result<(), StoreError> {
+        self.stores.table.record_abandoned(task, reason).await?;
         info!(
-            app_id = %task.app_id,
-            endpoint_id = %task.endpoint_id,
+            app_id = %task.endpoint.app_id,
+            endpoint_id = %task.endpoint.endpoint_id,
             delivery_id = %task.delivery_id,
             event = %task.event,
             attempt = task.attempt,
             reason = reason.code(),
-            "a delivery ended without this attempt"
+            "delivery abandoned"
         );
         self.metrics.abandoned();
         Ok(())
@@ -236,10 +174,10 @@ impl Deliverer {
             Verdict::Failed(failure) => Some(failure.code()),
         };
         info!(
-            app_id = %task.app_id,
-            endpoint_id = %task.endpoint_id,
+            app_id = %task.endpoint.app_id,
+            endpoint_id = %task.endpoint.endpoint_id,
             delivery_id = %task.delivery_id,
-            event_id = %task.event_id,
+            event_id = %task.source.event_id(),
             event = %task.event,
             attempt = attempt.number,
             status = %delivery.status,
@@ -252,29 +190,28 @@ impl Deliverer {
         self.metrics.attempt(delivery.status, attempt);
     }
 
-    /// Draws the conclusions for the endpoint: it works again, begins to fail,
-    /// or gets no more deliveries. Costs nothing while nothing changes.
-    async fn judge(&self, endpoint: &Endpoint, attempt: &Attempt) -> Result<(), AwsError> {
-        let (app_id, id) = (endpoint.app_id, endpoint.id);
-        let now = attempt.ended_at();
-        if attempt.verdict.is_success() {
-            return match endpoint.failing_since {
-                Some(_) => self.table.note_failing(app_id, id, None).await,
-                None => Ok(()),
-            };
-        }
-        if attempt.verdict.response_status() == Some(410) {
-            return self.disable(endpoint, DisabledReason::Gone, now).await;
-        }
-        match endpoint.failing_since {
-            None => {
-                let since = Some(attempt.started_at);
-                self.table.note_failing(app_id, id, since).await
+    /// Writes what the attempt changes for its endpoint. Every write is
+    /// conditional on what the decision was based on.
+    async fn change(
+        &self,
+        endpoint: &Endpoint,
+        attempt: &Attempt,
+        change: EndpointChange,
+    ) -> Result<(), StoreError> {
+        let table = &self.stores.table;
+        match (change, endpoint.failing_since) {
+            (EndpointChange::BeganFailing, _) => {
+                table.set_failing(endpoint.key, attempt.started_at).await
             }
-            Some(since) if since + self.disable_after <= now => {
-                self.disable(endpoint, DisabledReason::Failing, now).await
+            (EndpointChange::Recovered, Some(since)) => {
+                table.clear_failing(endpoint.key, since).await
             }
-            Some(_) => Ok(()),
+            (EndpointChange::Disable(reason), since) => {
+                let since = since.filter(|_| reason == DisabledReason::Failing);
+                self.disable(endpoint, reason, since, attempt.ended_at())
+                    .await
+            }
+            (EndpointChange::Unchanged | EndpointChange::Recovered, _) => Ok(()),
         }
     }
 
@@ -282,22 +219,21 @@ impl Deliverer {
         &self,
         endpoint: &Endpoint,
         reason: DisabledReason,
+        failing_since: Option<Timestamp>,
         at: Timestamp,
-    ) -> Result<(), AwsError> {
-        let since = endpoint
-            .failing_since
-            .filter(|_| reason == DisabledReason::Failing);
-        let disabled = self
-            .table
-            .disable_endpoint(endpoint.app_id, endpoint.id, Disabled { reason, at }, since)
+    ) -> Result<(), StoreError> {
+        let table = &self.stores.table;
+        let disabled = Disabled { reason, at };
+        let changed = table
+            .disable_endpoint(endpoint.key, disabled, failing_since)
             .await?;
-        if disabled {
+        if changed {
             warn!(
-                app_id = %endpoint.app_id,
-                endpoint_id = %endpoint.id,
+                app_id = %endpoint.key.app_id,
+                endpoint_id = %endpoint.key.endpoint_id,
                 reason = reason.as_str(),
                 operational_event = "endpoint.disabled",
-                "an endpoint was disabled"
+                "endpoint disabled"
             );
             self.metrics.endpoint_disabled(reason);
         }

@@ -9,23 +9,35 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tracing::{Instrument, error};
 
-use super::{Deliverer, Envelope};
-use crate::aws::AwsError;
+use super::{Deliverer, HandleError};
 use crate::domain::id::EventId;
-use crate::domain::message::Message;
+use crate::domain::message::{DeliveryTask, Message};
 
-/// A message without id failed, so that AWS can't be told which: the whole
+/// A message without an id failed. AWS cannot be told which one, so the whole
 /// batch has to come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a message without messageId could not be handled")]
 pub struct NamelessMessage;
 
-/// Handles all messages of a batch at once (SQS gives at most 10) and answers
-/// the ids of those that have to come back. A message that can't be read is one
-/// of them: it ends in the dead-letter queue, where somebody can look at it.
+/// The id by which AWS is told that a message failed.
+type MessageId = Option<String>;
+
+/// What the queue knows about a message.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct MessageMeta {
+    /// Its id, the same each time it is received.
+    pub(super) message_id: Option<EventId>,
+    /// When it was sent.
+    pub(super) sent_at: Option<Timestamp>,
+}
+
+/// Handles all messages of a batch concurrently (SQS delivers at most 10) and
+/// returns the ids of those that have to come back. A message that cannot be read
+/// is one of them: it ends up in the dead-letter queue, where an operator can look
+/// at it.
 ///
-/// What the attempts of a batch need is read in one call, so when that fails all
-/// of them come back.
+/// What the attempts of a batch need is read in one call, so if that fails, all of
+/// them come back.
 ///
 /// # Errors
 /// [`NamelessMessage`].
@@ -34,76 +46,93 @@ pub async fn handle_batch(
     event: SqsEvent,
 ) -> Result<SqsBatchResponse, NamelessMessage> {
     let mut running = Running::default();
-    let (mut attempts, mut ids) = (Vec::new(), Vec::new());
+    let mut attempts = Vec::new();
     for message in event.records {
-        let envelope = envelope(&message);
+        let meta = MessageMeta::of(&message);
         let id = message.message_id;
         let deliverer = Arc::clone(deliverer);
         match Message::from_json(message.body.as_deref().unwrap_or_default()) {
-            Err(unreadable) => running.failed.push((id, unreadable.to_string())),
-            Ok(Message::TestPing(ping)) => {
-                attempts.push(ping.task(deliverer.retention));
-                ids.push(id);
+            Err(unreadable) => running.fail(id, unreadable.to_string()),
+            Ok(Message::Delivery(task)) => attempts.push((id, task)),
+            Ok(Message::Event(event)) => {
+                running.spawn(id, async move { deliverer.fan_out(event, meta).await });
             }
-            Ok(Message::Delivery(task)) => {
-                attempts.push(task);
-                ids.push(id);
+            Ok(Message::Recover(recovery)) => {
+                running.spawn(id, async move { Ok(deliverer.recover(recovery).await?) });
             }
-            Ok(other) => {
-                running.spawn(id, async move { deliverer.handle(other, &envelope).await });
+            Ok(Message::Sweep) => {
+                running.spawn(id, async move { Ok(deliverer.enqueue_due().await?) });
             }
         }
     }
-    match deliverer.prepare(attempts).await {
-        Ok(prepared) => {
-            for (id, attempt) in ids.into_iter().zip(prepared) {
-                let deliverer = Arc::clone(deliverer);
-                running.spawn(id, async move { deliverer.attempt(attempt).await });
-            }
-        }
-        Err(error) => {
-            let reason = error.to_string();
-            running
-                .failed
-                .extend(ids.into_iter().map(|id| (id, reason.clone())));
-        }
-    }
+    spawn_attempts(deliverer, &mut running, attempts).await;
     let mut response = SqsBatchResponse::default();
     for (id, reason) in running.failures().await {
-        error!(message_id = id, "{reason}");
+        error!(message_id = id, reason, "failed to handle a message");
         response.add_failure(id.ok_or(NamelessMessage)?);
     }
     Ok(response)
 }
 
-/// Messages that are being handled, a task each, so that a panic takes one with it
-/// and not the batch.
+async fn spawn_attempts(
+    deliverer: &Arc<Deliverer>,
+    running: &mut Running,
+    attempts: Vec<(MessageId, DeliveryTask)>,
+) {
+    // Before the read: an attempt that is dated after a rotation has read the
+    // endpoint after it, so it is signed with the new secret.
+    let started_at = deliverer.clock.now();
+    let tasks: Vec<_> = attempts.iter().map(|(_, task)| task).collect();
+    let items = match deliverer.stores.table.attempt_items(&tasks).await {
+        Ok(items) => items,
+        Err(error) => {
+            for (id, _) in attempts {
+                running.fail(id, error.to_string());
+            }
+            return;
+        }
+    };
+    for (id, task) in attempts {
+        let context = items.context(&task, started_at);
+        let deliverer = Arc::clone(deliverer);
+        running.spawn(id, async move {
+            deliverer.attempt(task, started_at, context?).await
+        });
+    }
+}
+
+/// Messages that are being handled, each in a task of its own, so that a panic
+/// takes one message with it and not the batch.
 #[derive(Default)]
 struct Running {
-    tasks: JoinSet<Result<(), AwsError>>,
-    ids: HashMap<tokio::task::Id, Option<String>>,
-    /// Ids of those that failed, and why.
-    failed: Vec<(Option<String>, String)>,
+    tasks: JoinSet<Result<(), HandleError>>,
+    ids: HashMap<tokio::task::Id, MessageId>,
+    /// The messages that failed, and why.
+    failed: Vec<(MessageId, String)>,
 }
 
 impl Running {
     fn spawn(
         &mut self,
-        id: Option<String>,
-        work: impl Future<Output = Result<(), AwsError>> + Send + 'static,
+        id: MessageId,
+        work: impl Future<Output = Result<(), HandleError>> + Send + 'static,
     ) {
         let task = self.tasks.spawn(work.in_current_span());
         self.ids.insert(task.id(), id);
     }
 
-    /// Those that failed, once all have ended.
-    async fn failures(mut self) -> Vec<(Option<String>, String)> {
+    fn fail(&mut self, id: MessageId, reason: String) {
+        self.failed.push((id, reason));
+    }
+
+    /// The messages that failed, once all have been handled.
+    async fn failures(mut self) -> Vec<(MessageId, String)> {
         while let Some(done) = self.tasks.join_next_with_id().await {
             let (task, reason) = match done {
                 Ok((_, Ok(()))) => continue,
                 Ok((task, Err(error))) => (task, error.to_string()),
-                // The panic's own words may quote a payload.
-                Err(panic) => (panic.id(), "handling a message panicked".to_owned()),
+                // The panic itself may quote a payload.
+                Err(panic) => (panic.id(), "handling the message panicked".to_owned()),
             };
             self.failed.push((self.ids.remove(&task).flatten(), reason));
         }
@@ -111,16 +140,14 @@ impl Running {
     }
 }
 
-fn envelope(message: &SqsMessage) -> Envelope {
-    let sent_at = message
-        .attributes
-        .get("SentTimestamp")
-        .and_then(|millis| Timestamp::from_millisecond(millis.parse().ok()?).ok());
-    Envelope {
-        message_id: message
-            .message_id
-            .as_deref()
-            .and_then(|id| EventId::parse(id).ok()),
-        sent_at,
+impl MessageMeta {
+    fn of(message: &SqsMessage) -> Self {
+        let id = message.message_id.as_deref();
+        let sent_at = message.attributes.get("SentTimestamp");
+        Self {
+            message_id: id.and_then(|id| EventId::parse(id).ok()),
+            sent_at: sent_at
+                .and_then(|millis| Timestamp::from_millisecond(millis.parse().ok()?).ok()),
+        }
     }
 }

@@ -1,7 +1,9 @@
-//! Names are resolved here and nowhere else, so that no connection is ever
-//! made to an address that the policy refuses. The check is on the very
-//! addresses that are connected to: a name that resolves to a public address
-//! first and to a private one later (DNS rebinding) is refused later.
+//! The only place that resolves host names, so that we never connect to an address
+//! that the policy refuses.
+//!
+//! The check applies to the addresses that the client then connects to. It
+//! therefore also stops DNS rebinding, where a name resolves to a public address at
+//! first and to a private one later.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,26 +12,26 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::domain::address::AddressPolicy;
 
-/// Why a name got no addresses.
+/// Why a host name was not resolved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EgressError {
-    /// It does not resolve.
+    /// The name has no addresses.
     #[error("the name does not resolve")]
     NotResolved,
-    /// One of its addresses is refused. Refusing the name for one of several
-    /// leaves an attacker no choice among them to play with.
+    /// The policy refuses at least one address. One is enough: filtering the list
+    /// would let an attacker influence which of the addresses we use.
     #[error("the name has a refused address")]
     Refused,
 }
 
-/// Lets a name through only if all its addresses are permitted.
+/// A resolver that fails if the policy refuses any address of a name.
 pub struct GuardedResolver {
     inner: Arc<dyn Resolve>,
     policy: AddressPolicy,
 }
 
 impl GuardedResolver {
-    /// Guards what `inner` resolves.
+    /// Wraps `inner` and checks the addresses that it returns.
     #[must_use]
     pub fn new(inner: Arc<dyn Resolve>, policy: AddressPolicy) -> Self {
         Self { inner, policy }
@@ -60,7 +62,7 @@ pub struct SystemResolver;
 impl Resolve for SystemResolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
-            // The port is a placeholder, which the client replaces.
+            // The client replaces this port.
             let addresses: Vec<_> = tokio::net::lookup_host((name.as_str(), 0))
                 .await
                 .map_err(|_| EgressError::NotResolved)?
@@ -97,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_passes_only_if_all_its_addresses_are_public() {
+    async fn names_resolve_only_if_all_addresses_are_public() {
         assert_eq!(resolve(&["1.1.1.1", "2606:4700::1"]).await, Ok(2));
         assert_eq!(resolve(&["10.0.0.1"]).await, Err(EgressError::Refused));
         assert_eq!(

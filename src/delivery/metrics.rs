@@ -1,5 +1,5 @@
-//! Figures, in the CloudWatch embedded metric format: a JSON line on standard
-//! output, of which CloudWatch makes metrics without any call.
+//! Metrics in the CloudWatch embedded metric format: JSON lines on standard output,
+//! which CloudWatch turns into metrics without an API call.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::domain::endpoint::DisabledReason;
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "WebhookEndpoints";
 
-/// Where figures go.
+/// Writes metrics. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     clock: Clock,
@@ -19,22 +19,22 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// To standard output.
+    /// Writes to standard output, where CloudWatch reads.
     #[must_use]
     pub fn to_stdout(clock: Clock) -> Self {
-        #[expect(clippy::print_stdout, reason = "this is where CloudWatch reads")]
+        #[expect(clippy::print_stdout, reason = "CloudWatch reads standard output")]
         let write = |line: &Value| println!("{line}");
         Self { clock, write }
     }
 
-    /// To `write`.
+    /// Passes each line to `write`, for tests and benchmarks.
     #[must_use]
     pub fn to(clock: Clock, write: fn(&Value)) -> Self {
         Self { clock, write }
     }
 
-    /// An attempt: how the delivery stands, how long the receiver took, and the
-    /// class of its answer.
+    /// Counts an attempt, with the delivery's new status, the attempt's duration and
+    /// the class of the response.
     pub(super) fn attempt(&self, status: DeliveryStatus, attempt: &Attempt) {
         let class = match &attempt.verdict {
             Verdict::Answered { status, .. } => format!("{}xx", status / 100),
@@ -56,7 +56,7 @@ impl Metrics {
         );
     }
 
-    /// A delivery that ended without a further attempt.
+    /// Counts a delivery that ended without another attempt.
     pub(super) fn abandoned(&self) {
         self.emit(
             &[&[]],
@@ -65,7 +65,7 @@ impl Metrics {
         );
     }
 
-    /// An endpoint that the service disabled.
+    /// Counts an endpoint that the service disabled.
     pub(super) fn endpoint_disabled(&self, reason: DisabledReason) {
         self.emit(
             &[&["Reason"]],

@@ -1,63 +1,46 @@
-//! A recovery: delivers again, in the background, what failed in a span of
-//! time. It goes through the history in chunks, a message each.
+//! A recovery: delivers again, in the background, what failed in a span of time.
+//! It goes through the history in chunks, one message each.
 
 use std::time::Duration;
 
 use tracing::info;
 
 use super::Deliverer;
-use crate::aws::AwsError;
+use crate::aws::StoreError;
 use crate::aws::table::HistoryQuery;
-use crate::domain::delivery::DeliveryStatus;
+use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
 use crate::domain::id::DeliveryId;
-use crate::domain::message::{DeliveryTask, Message, Recovery};
-
-/// Deliveries of a chunk.
-const CHUNK: u32 = 500;
+use crate::domain::message::{DeliveryTask, Message, Recovery, Source};
 
 impl Deliverer {
-    pub(super) async fn recover(&self, recovery: Recovery) -> Result<(), AwsError> {
-        let chunk = recovery.remaining.min(CHUNK);
+    /// Calls: a `Query` of a chunk, a `SendMessageBatch` for every ten deliveries,
+    /// and a `SendMessage` if there is more to do.
+    pub(super) async fn recover(&self, recovery: Recovery) -> Result<(), StoreError> {
+        let (table, queue) = (&self.stores.table, &self.stores.queue);
         let failed = HistoryQuery {
             status: Some(DeliveryStatus::Failed),
             event: None,
             from: recovery.from,
             to: recovery.before.predecessor(),
         };
-        let page = self
-            .table
-            .deliveries(
-                recovery.endpoint_id,
-                &failed,
-                usize::try_from(chunk).unwrap_or(usize::MAX),
-                self.clock.now(),
-            )
+        let chunk = recovery.remaining.min(self.chunks.recovery.into());
+        let chunk = usize::try_from(chunk).unwrap_or(usize::MAX);
+        let page = table
+            .deliveries(recovery.endpoint, &failed, chunk, self.clock.now())
             .await?;
-        let tasks: Vec<_> = page
+        let messages: Vec<_> = page
             .deliveries
-            .iter()
-            .filter(|failed| failed.event != EventType::test_ping())
-            .map(|failed| DeliveryTask {
-                app_id: recovery.app_id,
-                endpoint_id: recovery.endpoint_id,
-                delivery_id: DeliveryId::of_recovery(recovery.asked_at, recovery.id, failed.id),
-                event_id: failed.event_id,
-                event: failed.event.clone(),
-                created_at: recovery.asked_at,
-                expires_at: failed.expires_at,
-                attempt: 1,
-                payload: None,
-            })
-            .collect();
-        let made = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
-        let messages = tasks
             .into_iter()
-            .map(|task| (Message::Delivery(task), Duration::ZERO));
-        self.queue.send_all(messages).await?;
+            .filter(|failed| failed.event != EventType::test_ping())
+            .map(|failed| Message::Delivery(repeat(failed, &recovery)))
+            .map(|message| (message, Duration::ZERO))
+            .collect();
+        let made = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        queue.send_all(messages).await?;
         info!(
-            app_id = %recovery.app_id,
-            endpoint_id = %recovery.endpoint_id,
+            app_id = %recovery.endpoint.app_id,
+            endpoint_id = %recovery.endpoint.endpoint_id,
             recovery_id = %recovery.id,
             deliveries = made,
             "recovery"
@@ -70,9 +53,22 @@ impl Deliverer {
                     remaining,
                     ..recovery
                 };
-                self.queue.send(&Message::Recover(rest)).await
+                queue.send(&Message::Recover(rest)).await
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// The first attempt of the delivery that repeats `failed`.
+fn repeat(failed: Delivery, recovery: &Recovery) -> DeliveryTask {
+    DeliveryTask {
+        endpoint: recovery.endpoint,
+        delivery_id: DeliveryId::of_recovery(recovery.asked_at, recovery.id, failed.id),
+        source: Source::Event(failed.event_id),
+        event: failed.event,
+        created_at: recovery.asked_at,
+        expires_at: failed.expires_at,
+        attempt: 1,
     }
 }

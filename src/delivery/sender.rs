@@ -1,4 +1,4 @@
-//! Posts one signed request and says how it went.
+//! The HTTP client that sends signed deliveries.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -20,19 +20,20 @@ use crate::domain::target_url::TargetUrl;
 
 const USER_AGENT: &str = concat!("webhook-endpoints/", env!("CARGO_PKG_VERSION"));
 
-/// Bytes of an answer that are read; what comes after is cut off together with
-/// the connection. Reading past what is kept lets a connection be used again.
-const MOST_BODY_BYTES: usize = 64 * 1024;
+/// How much of a response body we read before we drop the connection. We read more
+/// than we keep, because a connection can be reused only after the body has been
+/// read to the end.
+const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// UTF-8 has at most four bytes a character.
+/// UTF-8 needs at most four bytes per character.
 const KEPT_BODY_BYTES: usize = KEPT_BODY_CHARS * 4;
 
-/// How long an unused connection is kept: less than load balancers allow (60 s
-/// and more). A server that allows less, as some do with 5 s, has closed the
-/// connection by then, which shows before it is used again.
+/// How long an idle connection stays in the pool. Shorter than the idle timeouts of
+/// load balancers, which are 60 s or more. If a server closes the connection
+/// earlier (some do after 5 s), the client notices before it reuses the connection.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
-/// Posts deliveries through one pool of connections.
+/// Sends deliveries through one connection pool. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Sender {
     client: Client,
@@ -40,20 +41,21 @@ pub struct Sender {
     deadline: Duration,
 }
 
-/// What a [`Sender`] is made of.
+/// Options of a [`Sender`].
 pub struct SenderOptions {
-    /// Which addresses it may connect to.
+    /// Which addresses the sender may connect to.
     pub policy: AddressPolicy,
-    /// From resolving the name to the last byte of the answer.
+    /// The time limit of an attempt, from resolving the host name to the last byte
+    /// of the response.
     pub deadline: Duration,
-    /// What resolves names, behind the guard.
+    /// Resolves host names. The sender checks the addresses against the policy.
     pub resolver: Arc<dyn Resolve>,
-    /// Certificate authorities to trust beside those that Mozilla does.
+    /// Trusted root certificates in addition to Mozilla's.
     pub extra_roots: Vec<CertificateDer<'static>>,
 }
 
 impl SenderOptions {
-    /// The options of a deployment.
+    /// Production options: the system's resolver and no extra roots.
     #[must_use]
     pub fn new(policy: AddressPolicy, deadline: Duration) -> Self {
         Self {
@@ -74,24 +76,24 @@ impl fmt::Debug for SenderOptions {
     }
 }
 
-/// Why there is no sender.
+/// Failure to create a [`Sender`].
 #[derive(Debug, thiserror::Error)]
 pub enum SenderError {
-    /// TLS could not be set up.
-    #[error("TLS can't be set up")]
+    /// The TLS configuration is invalid.
+    #[error("failed to set up TLS")]
     Tls(#[from] rustls::Error),
-    /// The client could not be made.
-    #[error("the HTTP client can't be made")]
+    /// The HTTP client could not be created.
+    #[error("failed to create the HTTP client")]
     Client(#[from] reqwest::Error),
 }
 
 impl Sender {
-    /// A sender. It follows no redirects (the target would escape the checks
-    /// of registration) and uses no proxy of the environment (it would resolve
-    /// names past the guard).
+    /// Creates a sender. It does not follow redirects, because their targets would
+    /// bypass the checks at registration. It ignores the environment's proxy, which
+    /// would resolve host names without our checks.
     ///
     /// # Errors
-    /// When TLS can't be set up, e.g. because a root is no certificate.
+    /// If TLS can't be set up, e.g. because an extra root is not a valid certificate.
     pub fn new(options: SenderOptions) -> Result<Self, SenderError> {
         let guard = GuardedResolver::new(options.resolver, options.policy);
         let client = Client::builder()
@@ -110,8 +112,8 @@ impl Sender {
         })
     }
 
-    /// Makes one attempt: `payload` is posted as it is, with the headers of
-    /// Standard Webhooks. `at` is the time that was signed.
+    /// Makes one attempt. Posts `payload` unchanged, with the headers of Standard
+    /// Webhooks. `at` is the signed timestamp.
     pub async fn post(
         &self,
         target: &TargetUrl,
@@ -120,7 +122,7 @@ impl Sender {
         signature: &str,
         payload: String,
     ) -> Verdict {
-        // A literal address never reaches the resolver.
+        // The client never resolves literal addresses, so check them here.
         if target.check(self.policy).is_err() {
             return Verdict::Failed(Failure::RefusedAddress);
         }
@@ -149,8 +151,8 @@ impl Sender {
     }
 }
 
-/// TLS with the roots that Mozilla trusts, as they were when this was built: they
-/// are there without being read, where the system's would be half of a cold start.
+/// TLS with Mozilla's root certificates, as of the build. They are compiled in;
+/// loading the system's roots would take half of a cold start.
 fn tls_config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -166,8 +168,8 @@ fn tls_config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig,
     Ok(config)
 }
 
-/// What a 429 or a 503 asks to wait: seconds, or an HTTP date (RFC 9110,
-/// 10.2.3).
+/// The `Retry-After` header of a 429 or 503: seconds or an HTTP date (RFC 9110,
+/// 10.2.3). Dates in the past are ignored.
 fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
     if !matches!(
         response.status(),
@@ -183,11 +185,11 @@ fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
     Duration::try_from(date.duration_since(now)).ok()
 }
 
-/// Reads up to [`MOST_BODY_BYTES`], keeps the first [`KEPT_BODY_BYTES`].
+/// Reads about [`MAX_BODY_BYTES`] and keeps the first [`KEPT_BODY_BYTES`].
 async fn read_capped(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
     let mut kept = Vec::new();
     let mut read = 0;
-    while read < MOST_BODY_BYTES {
+    while read < MAX_BODY_BYTES {
         let Some(chunk) = response.chunk().await? else {
             break;
         };
@@ -198,8 +200,8 @@ async fn read_capped(response: &mut Response) -> Result<Vec<u8>, reqwest::Error>
     Ok(kept)
 }
 
-/// The failure behind an error of the client, which tells it only by the chain
-/// of its causes.
+/// Finds the failure in the error's chain of causes. reqwest does not expose it in
+/// any other way.
 fn classify(error: &reqwest::Error) -> Failure {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = cause {
@@ -212,8 +214,7 @@ fn classify(error: &reqwest::Error) -> Failure {
         if error.is::<rustls::Error>() {
             return Failure::Tls;
         }
-        // An I/O error hides its cause from `source` (it returns the cause of
-        // its cause), so it is looked into.
+        // `source` of an I/O error skips the error that it wraps, so unwrap it.
         cause = match error.downcast_ref::<std::io::Error>() {
             Some(io) => io.get_ref().map(|inner| inner as _),
             None => error.source(),

@@ -1,10 +1,10 @@
-//! Which addresses a webhook may be sent to: the guard against server-side
+//! Which addresses webhooks may be sent to. This protects against server-side
 //! request forgery (SSRF).
 //!
-//! Refused is every block of the IANA IPv4 and IPv6 special-purpose address
-//! registries (RFC 6890), multicast, and whatever embeds a refused IPv4
-//! address. The few special-purpose blocks that are globally reachable
-//! (anycast relays, AS112) are refused as well: no webhook receiver lives there.
+//! We refuse every block in the IANA IPv4 and IPv6 special-purpose address
+//! registries (RFC 6890), multicast, and IPv6 addresses that embed a refused IPv4
+//! address. That includes the few special-purpose blocks that are globally
+//! reachable (anycast relays, AS112), because they don't host webhook receivers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -15,7 +15,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 pub enum AddressPolicy {
     /// Public unicast addresses only.
     PublicOnly,
-    /// Loopback as well, for development on one machine.
+    /// Public unicast and loopback addresses, for local development.
     PublicAndLoopback,
 }
 
@@ -28,7 +28,7 @@ impl AddressPolicy {
     }
 }
 
-/// Not public, from the IPv4 special-purpose registry, and multicast.
+/// The IPv4 special-purpose registry, and multicast.
 const REFUSED_V4: [Ipv4Net; 18] = [
     v4([0, 0, 0, 0], 8),       // "this network", RFC 791
     v4([10, 0, 0, 0], 8),      // private use, RFC 1918
@@ -50,10 +50,10 @@ const REFUSED_V4: [Ipv4Net; 18] = [
     v4([240, 0, 0, 0], 4),     // reserved and limited broadcast, RFC 1112
 ];
 
-/// Global unicast, RFC 4291: all that is public in IPv6 lies in it.
+/// Global unicast, RFC 4291. It contains all public IPv6 addresses.
 const GLOBAL_UNICAST_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 
-/// Not public within global unicast, from the IPv6 special-purpose registry.
+/// Blocks of the IPv6 special-purpose registry that lie within global unicast.
 const REFUSED_V6: [Ipv6Net; 5] = [
     v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), // IETF protocol assignments with Teredo, RFC 2928
     v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), // documentation, RFC 3849
@@ -62,7 +62,7 @@ const REFUSED_V6: [Ipv6Net; 5] = [
     v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20), // documentation, RFC 9637
 ];
 
-/// The well-known NAT64 prefix, RFC 6052: an IPv4 address in the last 32 bits.
+/// The well-known NAT64 prefix, RFC 6052. The last 32 bits are an IPv4 address.
 const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
 
 const fn v4(address: [u8; 4], prefix: u8) -> Ipv4Net {
@@ -77,8 +77,8 @@ const fn v6(s: [u16; 8], prefix: u8) -> Ipv6Net {
     )
 }
 
-/// Whether `address` is public unicast. IPv4-mapped IPv6 addresses and those
-/// below the NAT64 prefix are judged by the IPv4 address in them.
+/// Whether `address` is public unicast. For IPv4-mapped and NAT64 addresses, the
+/// embedded IPv4 address decides.
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => !REFUSED_V4.iter().any(|net| net.contains(&address)),
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn first_and_last_address_of_every_special_block_are_refused() {
+    fn first_and_last_addresses_of_every_special_block_are_refused() {
         for net in REFUSED_V4 {
             for address in [net.network(), net.broadcast()] {
                 let mapped = address.to_ipv6_mapped();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn development_adds_loopback_and_nothing_else() {
+    fn development_policy_adds_only_loopback() {
         let policy = AddressPolicy::PublicAndLoopback;
         for loopback in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
             assert!(permits(policy, loopback), "{loopback}");

@@ -1,4 +1,4 @@
-//! API keys: shown once, stored as their SHA-256 only.
+//! API keys. A key is shown once; only its SHA-256 hash is stored.
 
 use std::fmt;
 
@@ -10,25 +10,25 @@ use sha2::{Digest, Sha256};
 
 use super::id::{AppId, KeyId};
 
-/// Base62 characters of a key: 43 carry 256 bits.
+/// 43 base62 characters hold 256 bits.
 const RANDOM_CHARS: usize = 43;
 const MAX_PREFIX_BYTES: usize = 32;
 
-/// A key as its holder has it: `<prefix>_<43 base62 characters>`. The prefix
-/// tells a person or a secret scanner what it is. Never shown by `Debug`.
+/// An API key in plain text: `<prefix>_<43 base62 characters>`. People and secret
+/// scanners recognize it by its prefix. `Debug` redacts it.
 #[derive(Debug, Clone)]
 pub struct ApiKey(SecretString);
 
-/// The prefix has other characters than `[A-Za-z0-9_]`, or not 1 to 32 of them.
+/// The prefix does not match `[A-Za-z0-9_]{1,32}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the prefix must be 1 to 32 letters, digits and underscores")]
 pub struct InvalidPrefix;
 
 impl ApiKey {
-    /// A new key.
+    /// Generates a random key.
     ///
     /// # Errors
-    /// [`InvalidPrefix`].
+    /// If the prefix is invalid.
     pub fn generate(prefix: &str, rng: &mut impl CryptoRng) -> Result<Self, InvalidPrefix> {
         if !is_prefix(prefix) {
             return Err(InvalidPrefix);
@@ -41,8 +41,8 @@ impl ApiKey {
         Ok(Self(format!("{prefix}_{random}").into()))
     }
 
-    /// Reads a key as a caller sent it. `None` when it can't be a key, which
-    /// saves looking it up.
+    /// Parses a key from a request. Returns `None` if it is malformed, which
+    /// saves a lookup.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (prefix, random) = text.rsplit_once('_')?;
@@ -52,33 +52,33 @@ impl ApiKey {
         well_formed.then(|| Self(text.into()))
     }
 
-    /// What is stored of the key. The key has 256 random bits, so a fast hash
-    /// is enough: there is nothing to guess from a list.
+    /// The hash under which the key is stored. A fast hash is enough, because a
+    /// key with 256 random bits can't be found by brute force or in a dictionary.
     #[must_use]
     pub fn hash(&self) -> ApiKeyHash {
         ApiKeyHash(Sha256::digest(self.0.expose_secret()).into())
     }
 
-    /// The last four characters, by which a person tells keys apart.
+    /// The last four characters, so that people can tell keys apart.
     #[must_use]
     pub fn hint(&self) -> String {
         let text = self.0.expose_secret();
         text[text.len() - 4..].to_owned()
     }
 
-    /// The key itself, for showing it to its holder once.
+    /// The key in plain text, to show it to its holder once.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
-/// The SHA-256 of a key.
+/// The SHA-256 hash of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ApiKeyHash([u8; 32]);
 
 impl ApiKeyHash {
-    /// The hash of these 32 bytes.
+    /// Wraps an existing hash.
     #[must_use]
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -91,22 +91,22 @@ impl fmt::Display for ApiKeyHash {
     }
 }
 
-/// What is known of a key without the key.
+/// The stored record of a key. It does not contain the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeyRecord {
-    /// For listing and revoking.
+    /// Identifies the key in listings and revocations.
     pub id: KeyId,
     /// The app that the key belongs to.
     pub app_id: AppId,
-    /// What stands for the key in the table.
+    /// The hash that identifies the key in the table.
     pub hash: ApiKeyHash,
     /// The key's last four characters.
     pub hint: String,
-    /// A note of the operator, e.g. who holds the key. May be empty.
+    /// The operator's note, e.g. who holds the key. May be empty.
     pub label: String,
-    /// When the key was made.
+    /// When the key was created.
     pub created_at: Timestamp,
-    /// Since when the key is refused, if it is.
+    /// When the key was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
 }
 
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_generated_key_is_read_again_and_hashes_alike() {
+    fn generated_keys_round_trip() {
         let key = ApiKey::generate("whk_live", &mut rand::rng()).unwrap();
         assert!(key.expose().starts_with("whk_live_"));
         let read = ApiKey::parse(key.expose()).unwrap();
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hash_is_sha_256_of_the_whole_text() {
+    fn hash_covers_prefix_and_random_part() {
         let text = format!("whk_{}", "A".repeat(43));
         assert_eq!(
             ApiKey::parse(&text).unwrap().hash().to_string(),
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_key_is_not_read() {
+    fn malformed_keys_and_prefixes_are_rejected() {
         let random = "A".repeat(43);
         for wrong in [
             String::new(),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_nothing() {
+    fn debug_redacts_the_key() {
         let key = ApiKey::generate("whk", &mut rand::rng()).unwrap();
         assert!(!format!("{key:?}").contains(&key.hint()));
     }

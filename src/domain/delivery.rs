@@ -1,4 +1,4 @@
-//! A delivery: one event on its way to one endpoint, and its attempts.
+//! Deliveries and their attempts. A delivery sends one event to one endpoint.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,47 +6,48 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::endpoint::EndpointKey;
 use super::event_type::EventType;
-use super::id::{DeliveryId, EndpointId, EventId};
+use super::id::{DeliveryId, EventId};
 
-/// Characters of a receiver's answer that are kept.
+/// How many characters of a response body we store.
 pub const KEPT_BODY_CHARS: usize = 1000;
 
-/// Where a delivery stands, as the history lists it.
+/// The summary of a delivery, as listed in the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its id.
+    /// Identifies the delivery.
     pub id: DeliveryId,
-    /// The endpoint it is for.
-    pub endpoint_id: EndpointId,
-    /// The event that it delivers.
+    /// The endpoint that receives the delivery.
+    pub endpoint: EndpointKey,
+    /// The delivered event.
     pub event_id: EventId,
-    /// The type of the event.
+    /// The event's type.
     pub event: EventType,
-    /// Where it stands.
+    /// Whether the delivery succeeded, failed or may be attempted again.
     pub status: DeliveryStatus,
-    /// HTTP status of the last answer, if the last attempt was answered.
+    /// HTTP status of the last attempt. `None` if that attempt got no response.
     pub response_status: Option<u16>,
-    /// Attempts made so far.
+    /// Number of attempts so far.
     pub attempts: u32,
-    /// When it was accepted.
+    /// When the service accepted the delivery.
     pub created_at: Timestamp,
-    /// When a receiver took it.
+    /// When the receiver accepted the delivery.
     pub delivered_at: Option<Timestamp>,
-    /// When the next attempt is due, if one is.
+    /// When the next attempt is due.
     pub next_retry_at: Option<Timestamp>,
-    /// When it is forgotten.
+    /// When the delivery disappears from the history.
     pub expires_at: Timestamp,
-    /// Why it ended without a further attempt, if it did.
+    /// Set if the delivery ended without another attempt.
     pub abandoned: Option<Abandoned>,
 }
 
 impl Delivery {
-    /// A delivery that was accepted and not yet attempted.
+    /// A new delivery without attempts.
     #[must_use]
     pub fn accepted(
         id: DeliveryId,
-        endpoint_id: EndpointId,
+        endpoint: EndpointKey,
         event_id: EventId,
         event: EventType,
         created_at: Timestamp,
@@ -54,7 +55,7 @@ impl Delivery {
     ) -> Self {
         Self {
             id,
-            endpoint_id,
+            endpoint,
             event_id,
             event,
             status: DeliveryStatus::Pending,
@@ -68,8 +69,8 @@ impl Delivery {
         }
     }
 
-    /// The delivery after an attempt, with the time of the next one if there is
-    /// to be one.
+    /// The delivery after `attempt`. `next_retry_at` is when the next attempt is
+    /// due, if there is one.
     #[must_use]
     pub fn after(self, attempt: &Attempt, next_retry_at: Option<Timestamp>) -> Self {
         let success = attempt.verdict.is_success();
@@ -88,22 +89,22 @@ impl Delivery {
     }
 }
 
-/// Where a delivery stands.
+/// The status of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeliveryStatus {
-    /// An attempt is still to come.
+    /// The next attempt is yet to come.
     Pending,
-    /// A receiver answered 2xx.
+    /// The receiver answered 2xx.
     Delivered,
-    /// No attempt is to come, and none succeeded.
+    /// The delivery ended without a success. There are no further attempts.
     Failed,
 }
 
 impl DeliveryStatus {
-    /// All of them.
+    /// All statuses.
     pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
 
-    /// The name in the API and in the table.
+    /// The name used in the API and the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -114,7 +115,7 @@ impl DeliveryStatus {
     }
 }
 
-/// The text names no status.
+/// The text is not a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be PENDING, DELIVERED or FAILED")]
 pub struct UnknownStatus;
@@ -122,7 +123,7 @@ pub struct UnknownStatus;
 impl FromStr for DeliveryStatus {
     type Err = UnknownStatus;
 
-    /// Reads a name in any letter case.
+    /// Case-insensitive.
     fn from_str(text: &str) -> Result<Self, UnknownStatus> {
         Self::ALL
             .into_iter()
@@ -131,21 +132,21 @@ impl FromStr for DeliveryStatus {
     }
 }
 
-/// One try to hand a delivery to its receiver.
+/// One attempt to send a delivery to its receiver.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
-    /// 1 for the first.
+    /// Counted from 1.
     pub number: u32,
-    /// When it began; also the `webhook-timestamp` that was signed.
+    /// When the attempt started. Also the signed `webhook-timestamp`.
     pub started_at: Timestamp,
-    /// How long it took, in milliseconds.
+    /// How long the attempt took, in milliseconds.
     pub duration_ms: u32,
-    /// How it ended.
+    /// How the attempt ended.
     pub verdict: Verdict,
 }
 
 impl Attempt {
-    /// When it ended.
+    /// When the attempt ended.
     #[must_use]
     pub fn ended_at(&self) -> Timestamp {
         self.started_at + Duration::from_millis(self.duration_ms.into())
@@ -155,27 +156,28 @@ impl Attempt {
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The receiver answered in full, or up to the cap, within the deadline.
+    /// The receiver sent a complete response, or one that we cut off at the size
+    /// limit, before the deadline.
     Answered {
         /// HTTP status.
         status: u16,
         /// First [`KEPT_BODY_CHARS`] characters of the body.
         body: String,
-        /// How long the receiver asked to wait (`Retry-After` of 429 and 503).
+        /// The requested wait: the `Retry-After` header of a 429 or 503.
         retry_after: Option<Duration>,
     },
-    /// It did not.
+    /// There was no usable response.
     Failed(Failure),
 }
 
 impl Verdict {
-    /// Whether the receiver took the delivery: any 2xx.
+    /// Whether the receiver accepted the delivery with a 2xx status.
     #[must_use]
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Answered { status, .. } if (200..300).contains(status))
     }
 
-    /// The status of the answer.
+    /// The HTTP status, if there was a response.
     #[must_use]
     pub fn response_status(&self) -> Option<u16> {
         match self {
@@ -185,34 +187,34 @@ impl Verdict {
     }
 }
 
-/// Why an attempt got no answer. The sentence of each is safe to show: it says
-/// nothing of addresses, of our network or of our code.
+/// Why an attempt got no usable response. API clients see these messages, so they
+/// reveal nothing about addresses, our network or our code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The name did not resolve.
+    /// The host name did not resolve.
     #[error("the host name could not be resolved")]
     Dns,
-    /// The host is, or resolves to, an address that nothing is sent to.
+    /// The host is, or resolves to, an address that the policy refuses.
     #[error("the host has an address that deliveries may not be sent to")]
     RefusedAddress,
-    /// No connection came about.
+    /// The TCP connection failed.
     #[error("the connection was refused or could not be made")]
     Connect,
-    /// TLS failed, e.g. for a certificate that is not trusted.
+    /// The TLS handshake failed, e.g. because the certificate is not trusted.
     #[error(
         "the TLS handshake failed; the certificate may be expired, self-signed or for another host"
     )]
     Tls,
-    /// The deadline passed before the answer was complete.
-    #[error("the receiver did not answer in full within the time limit")]
+    /// The deadline passed before the response was complete.
+    #[error("the receiver did not complete its response within the time limit")]
     Timeout,
-    /// The connection ended early, or what came was no HTTP.
-    #[error("the connection broke before an answer was complete")]
+    /// The connection closed early, or the response was not valid HTTP.
+    #[error("the connection closed before the response was complete")]
     BrokenAnswer,
 }
 
 impl Failure {
-    /// All of them.
+    /// All failures.
     pub const ALL: [Self; 6] = [
         Self::Dns,
         Self::RefusedAddress,
@@ -222,7 +224,7 @@ impl Failure {
         Self::BrokenAnswer,
     ];
 
-    /// The name in the table and in logs.
+    /// The name used in the table, logs and metrics.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -235,29 +237,29 @@ impl Failure {
         }
     }
 
-    /// The failure of this name.
+    /// Parses the output of [`Self::code`].
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|failure| failure.code() == code)
     }
 }
 
-/// Why a delivery ends without a further attempt.
+/// Why a delivery ended without another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Abandoned {
     /// The endpoint was deleted.
     #[error("the endpoint was deleted before the attempt")]
     EndpointDeleted,
-    /// The endpoint is not active.
+    /// The endpoint was inactive.
     #[error("the endpoint was inactive when the attempt was due")]
     EndpointInactive,
-    /// What was to be sent is no longer kept.
+    /// The event's payload had expired.
     #[error("the payload expired before the attempt")]
     PayloadExpired,
 }
 
 impl Abandoned {
-    /// The name in the table and in logs.
+    /// The name used in the table and logs.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
@@ -267,7 +269,7 @@ impl Abandoned {
         }
     }
 
-    /// The reason of this name.
+    /// Parses the output of [`Self::code`].
     #[must_use]
     pub fn from_code(code: &str) -> Option<Self> {
         [
@@ -286,8 +288,8 @@ impl fmt::Display for DeliveryStatus {
     }
 }
 
-/// The first [`KEPT_BODY_CHARS`] characters of a body, with what is not UTF-8
-/// replaced (U+FFFD).
+/// The first [`KEPT_BODY_CHARS`] characters of a body. Invalid UTF-8 becomes
+/// U+FFFD.
 #[must_use]
 pub fn body_excerpt(body: &[u8]) -> String {
     String::from_utf8_lossy(body)
@@ -301,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_status_is_read_in_any_letter_case() {
+    fn statuses_parse_case_insensitively() {
         assert_eq!("failed".parse(), Ok(DeliveryStatus::Failed));
         assert_eq!("Delivered".parse(), Ok(DeliveryStatus::Delivered));
         assert_eq!("".parse::<DeliveryStatus>(), Err(UnknownStatus));
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_has_a_code_of_its_own() {
+    fn failure_codes_round_trip() {
         for failure in Failure::ALL {
             assert_eq!(Failure::from_code(failure.code()), Some(failure));
         }
@@ -317,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn only_2xx_is_success() {
+    fn only_2xx_is_a_success() {
         let answered = |status| Verdict::Answered {
             status,
             body: String::new(),
@@ -333,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn an_excerpt_counts_characters_and_survives_bytes_that_are_no_text() {
+    fn excerpts_count_characters_and_replace_invalid_utf8() {
         assert_eq!(body_excerpt("é".repeat(1001).as_bytes()), "é".repeat(1000));
         assert_eq!(body_excerpt(b"a\xffb"), "a\u{fffd}b");
         assert_eq!(body_excerpt(b""), "");

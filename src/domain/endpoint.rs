@@ -1,62 +1,105 @@
-//! A webhook endpoint: where an app wants which events.
+//! A webhook endpoint: the URL that receives an app's events.
 
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::event_type::Subscriptions;
 use super::id::{AppId, EndpointId};
 use super::target_url::TargetUrl;
 
-/// Most endpoints that one app may have.
+/// Maximum number of endpoints per app.
 pub const MAX_ENDPOINTS_PER_APP: u32 = 100;
+
+/// Identifies an endpoint. An endpoint is only ever looked up together with its
+/// app, so that no caller can reach another app's endpoint by its id alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EndpointKey {
+    /// The app that owns the endpoint.
+    pub app_id: AppId,
+    /// The endpoint's id, unique across all apps.
+    pub endpoint_id: EndpointId,
+}
+
+/// A request to register an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEndpoint {
+    /// Where to send deliveries.
+    pub url: TargetUrl,
+    /// Which events to deliver.
+    pub events: Subscriptions,
+}
+
+impl NewEndpoint {
+    /// The new endpoint as stored. It is active. `secret_version` is the first
+    /// version of its secret.
+    #[must_use]
+    pub fn registered(
+        self,
+        key: EndpointKey,
+        secret_version: SecretVersion,
+        now: Timestamp,
+    ) -> Endpoint {
+        Endpoint {
+            key,
+            url: self.url,
+            events: self.events,
+            active: true,
+            secret_version,
+            created_at: now,
+            updated_at: now,
+            disabled: None,
+            failing_since: None,
+        }
+    }
+}
 
 /// A registered endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Its id.
-    pub id: EndpointId,
-    /// The app that owns it.
-    pub app_id: AppId,
-    /// Where deliveries go.
+    /// The app and the endpoint's id.
+    pub key: EndpointKey,
+    /// Where to send deliveries.
     pub url: TargetUrl,
-    /// Which events are delivered.
+    /// Which events to deliver.
     pub events: Subscriptions,
-    /// Whether events are delivered at all. Test pings always are.
+    /// Whether to deliver events. Test pings are always sent.
     pub active: bool,
-    /// The version of the secret that signs from now on.
+    /// The version of the signing secret in use.
     pub secret_version: SecretVersion,
-    /// When it was registered.
+    /// When the endpoint was registered.
     pub created_at: Timestamp,
-    /// When it was last changed; its secret's rotation counts.
+    /// When the endpoint last changed. Secret rotations count as changes.
     pub updated_at: Timestamp,
-    /// Why and when the service itself made it inactive, if it did.
+    /// Set if the service disabled the endpoint.
     pub disabled: Option<Disabled>,
-    /// Since when every attempt fails, if the last one did.
+    /// When the first failed attempt since the last success started.
     pub failing_since: Option<Timestamp>,
 }
 
-/// That the service made an endpoint inactive.
+/// Records that the service, not the app, deactivated an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disabled {
-    /// Why.
+    /// Why the endpoint was disabled.
     pub reason: DisabledReason,
-    /// When.
+    /// When the endpoint was disabled.
     pub at: Timestamp,
 }
 
-/// Why the service makes an endpoint inactive.
+/// Why the service disables an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisabledReason {
-    /// The receiver answered 410 Gone (Standard Webhooks, "Deliverability and
-    /// reliability": the receiver wants no more).
+    /// The receiver answered 410 Gone, which asks the sender to stop (Standard
+    /// Webhooks, "Deliverability and reliability").
     Gone,
-    /// Every delivery failed for too long.
+    /// All attempts failed for longer than the configured time.
     Failing,
 }
 
 impl DisabledReason {
-    /// The name in the API and in the table.
+    /// The name used in the API and the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,7 +108,7 @@ impl DisabledReason {
         }
     }
 
-    /// The reason of this name.
+    /// Parses the output of [`Self::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         [Self::Gone, Self::Failing]
@@ -74,37 +117,36 @@ impl DisabledReason {
     }
 }
 
-/// A change of an endpoint: what is `None` stays.
+/// A partial update of an endpoint. `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EndpointPatch {
-    /// New URL.
+    /// The new URL.
     pub url: Option<TargetUrl>,
-    /// New subscriptions, in place of all old ones.
+    /// The new subscriptions, which replace all existing ones.
     pub events: Option<Subscriptions>,
-    /// New state.
+    /// Whether to deliver events.
     pub active: Option<bool>,
 }
 
 impl EndpointPatch {
-    /// Whether it changes nothing.
+    /// Whether the patch changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// Names one version of an endpoint's secret (in AWS, the Secrets Manager
-/// `VersionId`). Not a secret itself.
+/// The Secrets Manager `VersionId` of an endpoint's secret. Not confidential.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SecretVersion(String);
 
 impl SecretVersion {
-    /// The version of this name.
+    /// Wraps a version id.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
-    /// Its name.
+    /// The version id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! Event types, and the patterns by which an endpoint subscribes to them.
+//! Event types, and the patterns that endpoints subscribe with.
 
 use std::fmt;
 
@@ -6,14 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::validation::FieldError;
 
-/// Longest event type or pattern, in bytes.
+/// Maximum length of an event type or pattern, in bytes.
 pub const MAX_EVENT_TYPE_BYTES: usize = 128;
-/// Most patterns that one endpoint may have.
+/// Maximum number of patterns per endpoint.
 pub const MAX_SUBSCRIPTIONS: usize = 100;
 
-/// The name of a kind of event: full-stop separated segments of
-/// `[A-Za-z0-9_-]+`, at most [`MAX_EVENT_TYPE_BYTES`] (Standard Webhooks,
-/// "Event types").
+/// An event type such as `invoice.paid`: segments of `[A-Za-z0-9_-]+` separated by
+/// full stops, at most [`MAX_EVENT_TYPE_BYTES`] long (Standard Webhooks, "Event
+/// types").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct EventType(String);
@@ -33,16 +33,16 @@ impl TryFrom<String> for EventType {
 }
 
 impl EventType {
-    /// The event of a test ping.
+    /// The event type of test pings.
     #[must_use]
     pub fn test_ping() -> Self {
         Self("test.ping".to_owned())
     }
 
-    /// Reads an event type.
+    /// Parses an event type.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// Returns a message for the caller.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         check_length(text)?;
         if text.split('.').all(is_segment) {
@@ -52,7 +52,7 @@ impl EventType {
         }
     }
 
-    /// The name.
+    /// The event type as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -65,17 +65,17 @@ impl fmt::Display for EventType {
     }
 }
 
-/// What an endpoint subscribes to: an event type, `*` for all of them, or a
-/// prefix such as `invoice.*`, which takes every type below `invoice` but not
-/// `invoice` itself.
+/// A subscription pattern: an event type, `*` for all event types, or a prefix such
+/// as `invoice.*`. The prefix matches every type below `invoice`, but not `invoice`
+/// itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EventPattern(String);
 
 impl EventPattern {
-    /// Reads a pattern.
+    /// Parses a pattern.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// Returns a message for the caller.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         check_length(text)?;
         let named = match text.strip_suffix('*') {
@@ -92,12 +92,12 @@ impl EventPattern {
         }
     }
 
-    /// Whether an event of this type is subscribed to.
+    /// Whether the pattern matches `event_type`.
     #[must_use]
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self.0.strip_suffix('*') {
-            // What is left of `invoice.*` ends with the full stop, so that it
-            // can't match `invoices.paid`.
+            // The prefix keeps its full stop: `invoice.` can't match
+            // `invoices.paid`.
             Some(prefix) => event_type.0.starts_with(prefix),
             None => self.0 == event_type.0,
         }
@@ -110,45 +110,46 @@ impl EventPattern {
     }
 }
 
-/// The patterns of one endpoint: 1 to [`MAX_SUBSCRIPTIONS`], each once, in the
-/// order in which they were given.
+/// The patterns of one endpoint: 1 to [`MAX_SUBSCRIPTIONS`], without duplicates, in
+/// the order of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subscriptions(Vec<EventPattern>);
 
 impl Subscriptions {
-    /// Reads patterns, dropping repeated ones. `field` names the list in faults.
+    /// Parses patterns and drops duplicates. Errors refer to the list as `field`.
     ///
     /// # Errors
-    /// Every fault: of the list, and of each pattern by its index.
+    /// Returns all errors: those of the list, and those of each pattern with its
+    /// index.
     pub fn parse<'a>(
         field: &str,
         texts: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, Vec<FieldError>> {
         let mut patterns = Vec::new();
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         for (index, text) in texts.into_iter().enumerate() {
             match EventPattern::parse(text) {
-                // Beyond the limit the list is refused anyway; comparing on would
-                // cost a long list the square of its length.
+                // The list is already too long and will be rejected. Skip the
+                // duplicate check, which takes quadratic time.
                 Ok(_) if patterns.len() > MAX_SUBSCRIPTIONS => {}
                 Ok(pattern) if patterns.contains(&pattern) => {}
                 Ok(pattern) => patterns.push(pattern),
                 Err(message) => {
-                    faults.push(FieldError::new(format!("{field}[{index}]"), message));
+                    errors.push(FieldError::new(format!("{field}[{index}]"), message));
                 }
             }
         }
-        if patterns.len() > MAX_SUBSCRIPTIONS || (patterns.is_empty() && faults.is_empty()) {
-            faults.push(FieldError::new(field, LIST));
+        if patterns.len() > MAX_SUBSCRIPTIONS || (patterns.is_empty() && errors.is_empty()) {
+            errors.push(FieldError::new(field, LIST));
         }
-        if faults.is_empty() {
+        if errors.is_empty() {
             Ok(Self(patterns))
         } else {
-            Err(faults)
+            Err(errors)
         }
     }
 
-    /// Whether any pattern takes this type.
+    /// Whether any pattern matches `event_type`.
     #[must_use]
     pub fn matches(&self, event_type: &EventType) -> bool {
         self.0.iter().any(|pattern| pattern.matches(event_type))
@@ -162,7 +163,7 @@ impl Subscriptions {
 
 const SEGMENTS: &str =
     "must be a string of full-stop separated segments of letters, digits, _ and -";
-const WILDCARD: &str = "may have * alone, or as its last segment only, as in invoice.*";
+const WILDCARD: &str = "may contain * only by itself or as the last segment, as in invoice.*";
 const LIST: &str = "must have 1 to 100 different event types";
 
 fn check_length(text: &str) -> Result<(), &'static str> {
@@ -185,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn event_types_and_patterns_are_read() {
+    fn valid_event_types_and_patterns_parse() {
         for good in ["a", "invoice.paid", "A_b-9.c.d", &"x".repeat(128)] {
             assert!(EventType::parse(good).is_ok(), "{good}");
             assert!(EventPattern::parse(good).is_ok(), "{good}");
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_takes_its_type_its_prefix_or_everything() {
+    fn patterns_match_exactly_by_prefix_or_everything() {
         let paid = EventType::parse("invoice.paid").unwrap();
         let matches = |pattern| EventPattern::parse(pattern).unwrap().matches(&paid);
         assert!(matches("*") && matches("invoice.*") && matches("invoice.paid"));
@@ -229,26 +230,26 @@ mod tests {
     }
 
     #[test]
-    fn subscriptions_keep_order_and_drop_repeats() {
+    fn subscriptions_keep_order_and_drop_duplicates() {
         let list = Subscriptions::parse("events", ["b", "a", "b", "a.*"]).unwrap();
         assert_eq!(list.iter().collect::<Vec<_>>(), ["b", "a", "a.*"]);
     }
 
     #[test]
-    fn the_list_has_1_to_100_different_patterns() {
+    fn lists_need_1_to_100_different_patterns() {
         assert!(Subscriptions::parse("events", []).is_err());
         let many: Vec<String> = (0..101).map(|n| format!("e{n}")).collect();
         let texts = || many.iter().map(String::as_str);
         assert!(Subscriptions::parse("events", texts().take(100)).is_ok());
         assert!(Subscriptions::parse("events", texts().take(100).chain(["e1"])).is_ok());
-        let faults = Subscriptions::parse("events", texts()).unwrap_err();
-        assert_eq!(faults, [FieldError::new("events", LIST)]);
+        let errors = Subscriptions::parse("events", texts()).unwrap_err();
+        assert_eq!(errors, [FieldError::new("events", LIST)]);
     }
 
     #[test]
-    fn every_fault_is_named_by_its_index() {
-        let faults = Subscriptions::parse("events", ["ok", "a b", "*x"]).unwrap_err();
-        let fields: Vec<_> = faults.iter().map(|f| f.field.as_str()).collect();
+    fn errors_name_the_index_of_each_invalid_pattern() {
+        let errors = Subscriptions::parse("events", ["ok", "a b", "*x"]).unwrap_err();
+        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields, ["events[1]", "events[2]"]);
     }
 }

@@ -1,8 +1,10 @@
-//! Identifiers: UUIDs, made as version 7 (RFC 9562) so that their order is the
-//! order in which they were made, with 74 random bits so that none is guessed.
+//! Identifiers. An app's id is the platform's own; all others are UUIDs of
+//! version 7 (RFC 9562), which sort by creation time and carry 74 random bits, so
+//! that they cannot be guessed.
 
 use std::fmt;
 
+use arrayvec::ArrayString;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -61,10 +63,6 @@ macro_rules! id {
 }
 
 id!(
-    /// An app: one customer of the platform, the owner of endpoints and keys.
-    AppId
-);
-id!(
     /// A webhook endpoint.
     EndpointId
 );
@@ -82,15 +80,88 @@ id!(
     KeyId
 );
 
+/// Longest app id, in bytes.
+pub const MAX_APP_ID_BYTES: usize = 64;
+
+/// An app: one customer of the platform, the owner of endpoints and keys. It has
+/// the id that the platform itself uses: 1 to [`MAX_APP_ID_BYTES`] of
+/// `[A-Za-z0-9_-]`, case-sensitive.
+///
+/// None of these characters separates the parts of a table key or of a secret's
+/// name, so an id can never reach into another app's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct AppId(ArrayString<MAX_APP_ID_BYTES>);
+
+/// The text is not an app id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be 1 to 64 letters, digits, hyphens and underscores")]
+pub struct InvalidAppId;
+
+impl AppId {
+    /// An id for an app whose platform has none: a UUID of version 7.
+    #[must_use]
+    #[expect(
+        clippy::new_without_default,
+        reason = "an id is made on purpose, not by default"
+    )]
+    pub fn new() -> Self {
+        let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+        let text = Uuid::now_v7().hyphenated().encode_lower(&mut text);
+        // A UUID has 36 bytes, so nothing is cut off.
+        Self(ArrayString::from(text).unwrap_or_default())
+    }
+
+    /// Reads an app id.
+    ///
+    /// # Errors
+    /// [`InvalidAppId`] if it is empty, too long, or has any other character.
+    pub fn parse(text: &str) -> Result<Self, InvalidAppId> {
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        if text.is_empty() || !text.bytes().all(is_allowed) {
+            return Err(InvalidAppId);
+        }
+        ArrayString::from(text).map(Self).map_err(|_| InvalidAppId)
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AppId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<AppId> for String {
+    fn from(id: AppId) -> Self {
+        id.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for AppId {
+    type Error = InvalidAppId;
+
+    fn try_from(text: String) -> Result<Self, InvalidAppId> {
+        Self::parse(&text)
+    }
+}
+
 impl EventId {
-    /// The event that an app publishes under an idempotency key: the same key
-    /// makes the same id, so that the second event is recognized as the first.
-    /// Version 8 (RFC 9562, 5.8), from a SHA-256.
+    /// The id of the event that an app publishes under an idempotency key. The
+    /// same key yields the same id, so a repeated event is recognized. A UUID of
+    /// version 8 (RFC 9562, 5.8), from a SHA-256.
     #[must_use]
     pub fn of_idempotency_key(app_id: AppId, key: &str) -> Self {
         let hash = Sha256::new()
             .chain_update(b"event\0")
-            .chain_update(app_id.as_bytes())
+            .chain_update(app_id.as_str())
+            // The app's id has no NUL, so no two pairs of app and key read alike.
+            .chain_update(b"\0")
             .chain_update(key)
             .finalize();
         let mut bytes = [0; 16];
@@ -156,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn derived_ids_are_repeatable_and_in_order_of_time() {
+    fn derived_ids_are_deterministic_and_sorted_by_time() {
         let at: Timestamp = "2026-01-01T00:00:00.123Z".parse().unwrap();
         let later: Timestamp = "2026-01-01T00:00:00.124Z".parse().unwrap();
         let (event, endpoint) = (EventId::new(), EndpointId::new());
@@ -170,29 +241,32 @@ mod tests {
     }
 
     #[test]
-    fn an_idempotency_key_names_one_event_of_one_app() {
-        let (app, other) = (AppId::new(), AppId::new());
+    fn idempotency_key_identifies_one_event_of_one_app() {
+        let app = AppId::parse("acme").unwrap();
+        let other = AppId::parse("acme2").unwrap();
         let id = EventId::of_idempotency_key(app, "key");
         assert_eq!(id, EventId::of_idempotency_key(app, "key"));
         assert_ne!(id, EventId::of_idempotency_key(app, "key2"));
         assert_ne!(id, EventId::of_idempotency_key(other, "key"));
+        assert_ne!(
+            EventId::of_idempotency_key(app, "2key"),
+            EventId::of_idempotency_key(other, "key")
+        );
         assert_eq!(id.to_string().as_bytes()[14], b'8');
     }
 
     #[test]
-    fn ids_are_ordered_by_creation() {
+    fn ids_sort_by_creation() {
         let ids: Vec<_> = (0..1000).map(|_| DeliveryId::new()).collect();
         assert!(ids.is_sorted());
     }
 
     #[test]
-    fn only_the_hyphenated_form_is_read() {
+    fn only_the_hyphenated_form_is_accepted() {
         let text = "01890a5d-ac96-774b-bcce-b302099a8057";
-        assert_eq!(AppId::parse(text).unwrap().to_string(), text);
-        assert_eq!(
-            AppId::parse(&text.to_uppercase()).unwrap().to_string(),
-            text
-        );
+        assert_eq!(EventId::parse(text).unwrap().to_string(), text);
+        let upper_case = text.to_uppercase();
+        assert_eq!(EventId::parse(&upper_case).unwrap().to_string(), text);
         for wrong in [
             "",
             "x",
@@ -201,7 +275,29 @@ mod tests {
             "urn:uuid:01890a5d-ac96-774b-bcce-b302099a8057",
             "01890a5d-ac96-774b-bcce-b302099a805g",
         ] {
-            assert_eq!(AppId::parse(wrong), Err(InvalidId), "{wrong}");
+            assert_eq!(EventId::parse(wrong), Err(InvalidId), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn app_ids_are_the_platforms_own() {
+        let longest = "x".repeat(MAX_APP_ID_BYTES);
+        for id in [
+            "a",
+            "Acme_42-eu",
+            "01890a5d-ac96-774b-bcce-b302099a8057",
+            &longest,
+        ] {
+            assert_eq!(AppId::parse(id).unwrap().as_str(), id);
+        }
+        assert_ne!(AppId::parse("acme"), AppId::parse("Acme"));
+        assert_eq!(
+            AppId::parse(AppId::new().as_str()).unwrap().as_str().len(),
+            36
+        );
+        let too_long = "x".repeat(MAX_APP_ID_BYTES + 1);
+        for wrong in ["", "a b", "a/b", "a#b", "a.b", "é", "a\0", &too_long] {
+            assert_eq!(AppId::parse(wrong), Err(InvalidAppId), "{wrong}");
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The nouns and the policy of the service. Nothing here knows AWS or HTTP;
-//! clock and randomness are passed in.
+//! The nouns and the policy of the service. Nothing here imports AWS or HTTP
+//! types; the time and randomness are passed in.
 
 pub mod address;
 pub mod api_key;
+pub mod decision;
 pub mod delivery;
 pub mod endpoint;
+pub mod event;
 pub mod event_type;
 pub mod id;
 pub mod message;

@@ -1,5 +1,5 @@
-//! Signing secrets, and the signature of a delivery (Standard Webhooks 1.0,
-//! "Signature scheme" and "Webhook headers").
+//! Signing secrets and delivery signatures (Standard Webhooks 1.0, "Signature
+//! scheme" and "Webhook headers").
 
 use std::fmt;
 
@@ -13,17 +13,17 @@ use sha2::Sha256;
 const PREFIX: &str = "whsec_";
 const SECRET_BYTES: usize = 32;
 
-/// The key that one endpoint's deliveries are signed with: 32 random bytes,
-/// wiped from memory when dropped and never shown by `Debug`.
+/// An endpoint's signing key: 32 random bytes, zeroed on drop and redacted by
+/// `Debug`.
 pub struct SigningSecret(SecretBox<[u8; SECRET_BYTES]>);
 
-/// The stored text of a secret is not `whsec_` and the base64 of 32 bytes.
+/// The text is not `whsec_` followed by the base64 of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a signing secret: expected whsec_ and the base64 of 32 bytes")]
+#[error("not a signing secret: expected whsec_ followed by the base64 of 32 bytes")]
 pub struct InvalidSecret;
 
 impl SigningSecret {
-    /// A new secret.
+    /// Generates a random secret.
     #[must_use]
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
         Self(SecretBox::init_with_mut(
@@ -33,13 +33,14 @@ impl SigningSecret {
         ))
     }
 
-    /// Reads the form of [`SigningSecret::to_text`].
+    /// Parses the output of [`SigningSecret::to_text`].
     ///
     /// # Errors
-    /// [`InvalidSecret`] for anything else.
+    /// If the text has any other form.
     pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
         let encoded = text.strip_prefix(PREFIX).ok_or(InvalidSecret)?;
-        // One byte of room beyond the key, so that a longer text fails too.
+        // Three bytes more than the key. A text that is slightly too long decodes
+        // and fails the length check; a longer one does not fit and fails to decode.
         let mut decoded = [0; SECRET_BYTES + 3];
         let length = STANDARD
             .decode_slice(encoded, &mut decoded)
@@ -51,24 +52,24 @@ impl SigningSecret {
         Ok(Self(SecretBox::new(Box::new(bytes))))
     }
 
-    /// `whsec_` and the base64 of the key: what the endpoint's owner is given
-    /// and what the public verification libraries take.
+    /// `whsec_` followed by the base64 of the key. The API returns this form, and
+    /// the public verification libraries accept it.
     #[must_use]
     pub fn to_text(&self) -> SecretString {
         format!("{PREFIX}{}", STANDARD.encode(self.0.expose_secret())).into()
     }
 
-    /// The `webhook-signature` of one attempt: `v1,` and the base64 of the
-    /// HMAC-SHA256 over `{id}.{timestamp}.{body}`, with the timestamp in whole
-    /// Unix seconds.
+    /// Computes the `webhook-signature` header: `v1,` followed by the base64 of the
+    /// HMAC-SHA256 of `{id}.{timestamp}.{body}`. The timestamp is in whole Unix
+    /// seconds.
     #[must_use]
     pub fn sign(&self, webhook_id: &str, at: Timestamp, body: &[u8]) -> String {
         #[expect(
             clippy::expect_used,
-            reason = "HMAC takes a key of any length (RFC 2104)"
+            reason = "HMAC accepts keys of any length (RFC 2104)"
         )]
         let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret())
-            .expect("HMAC takes a key of any length");
+            .expect("HMAC accepts keys of any length");
         mac.update(format!("{webhook_id}.{}.", at.as_second()).as_bytes());
         mac.update(body);
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
@@ -86,13 +87,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signature_is_that_of_the_standards_example() {
-        // Key, id, timestamp, body and signature from the reference
-        // implementations' test suite.
+    fn signature_matches_the_reference_example() {
+        // Key, id, timestamp, body and signature from the tests of the reference
+        // implementations.
         let mut key = [0; SECRET_BYTES];
         key[..24].copy_from_slice(&STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap());
-        // HMAC pads a short key with zeros to the block size, so the 24-byte
-        // key of the example and its zero-padded form sign alike.
+        // HMAC pads short keys with zeros to the block size, so the example's
+        // 24-byte key and its zero-padded form give the same signature.
         let secret = SigningSecret(SecretBox::new(Box::new(key)));
         assert_eq!(
             secret.sign(
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_survives_its_text_form() {
+    fn secrets_round_trip_through_text() {
         let secret = SigningSecret::generate(&mut rand::rng());
         let text = secret.to_text();
         let again = SigningSecret::parse(text.expose_secret()).unwrap();
@@ -114,13 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn two_secrets_differ() {
+    fn generated_secrets_differ() {
         let [a, b] = [(), ()].map(|()| SigningSecret::generate(&mut rand::rng()));
         assert_ne!(a.0.expose_secret(), b.0.expose_secret());
     }
 
     #[test]
-    fn anything_else_is_no_secret() {
+    fn malformed_secrets_are_rejected() {
         let encode = |length| format!("whsec_{}", STANDARD.encode(vec![7; length]));
         assert!(SigningSecret::parse(&encode(32)).is_ok());
         for wrong in [
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_nothing() {
+    fn debug_redacts_the_secret() {
         let secret = SigningSecret::generate(&mut rand::rng());
         assert_eq!(format!("{secret:?}"), "SigningSecret([REDACTED])");
     }

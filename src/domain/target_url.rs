@@ -1,4 +1,4 @@
-//! The URL that an endpoint's deliveries are posted to.
+//! The URL that receives an endpoint's deliveries.
 
 use std::fmt;
 
@@ -6,12 +6,13 @@ use url::{Host, Url};
 
 use super::address::AddressPolicy;
 
-/// Longest URL, in bytes.
+/// Maximum length of a URL, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// An absolute `https` URL with a host, without credentials and fragment. A
-/// literal address in it is one that the policy permits; a name is judged when
-/// it is resolved, at every connection.
+/// An absolute `https` URL with a host and without credentials or a fragment.
+///
+/// Parsing checks literal addresses against the policy. The resolver checks host
+/// names, for every new connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUrl {
     given: String,
@@ -19,34 +20,33 @@ pub struct TargetUrl {
 }
 
 impl TargetUrl {
-    /// Reads a URL. [`AddressPolicy::PublicAndLoopback`], the policy of
-    /// development, also takes `http`.
+    /// Parses a URL. [`AddressPolicy::PublicAndLoopback`] also allows `http`.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// Returns a message for the caller.
     pub fn parse(given: &str, policy: AddressPolicy) -> Result<Self, &'static str> {
         if given.len() > MAX_URL_BYTES {
             return Err("must be at most 2,048 bytes");
         }
-        // The parser would drop or rewrite these without a word (WHATWG URL,
-        // "basic URL parser"), and the URL shown would not be the URL used.
+        // The parser silently drops or rewrites these (WHATWG URL, "basic URL
+        // parser"). We would then show one URL and use another.
         if given.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
-            return Err("must not have white space, control characters or backslashes");
+            return Err("must not contain whitespace, control characters or backslashes");
         }
         let parsed = Url::parse(given).map_err(|_| ABSOLUTE)?;
-        // The parser also mends `https:host` and `https:///host`.
+        // The parser also repairs `https:host` and `https:///host`.
         let after_scheme = given.get(parsed.scheme().len()..).unwrap_or_default();
         if !after_scheme.starts_with("://") || after_scheme.starts_with(":///") {
             return Err(ABSOLUTE);
         }
         if !parsed.username().is_empty() || parsed.password().is_some() {
-            return Err("must not have credentials");
+            return Err("must not contain credentials");
         }
         if parsed.fragment().is_some() {
-            return Err("must not have a fragment");
+            return Err("must not contain a fragment");
         }
         if parsed.port() == Some(0) {
-            return Err("must not have port 0");
+            return Err("must not use port 0");
         }
         let url = Self {
             given: given.to_owned(),
@@ -56,12 +56,12 @@ impl TargetUrl {
         Ok(url)
     }
 
-    /// Whether the policy permits scheme and host, as far as it can be told
-    /// without resolving a name. Asked again before every attempt, because the
-    /// policy may have changed since the URL was registered.
+    /// Checks the scheme and host against the policy, without resolving host names.
+    /// Runs again before every attempt, because the policy may have changed since
+    /// registration.
     ///
     /// # Errors
-    /// A sentence that says what is wrong.
+    /// Returns a message for the caller.
     pub fn check(&self, policy: AddressPolicy) -> Result<(), &'static str> {
         let local = policy == AddressPolicy::PublicAndLoopback;
         match self.parsed.scheme() {
@@ -82,13 +82,13 @@ impl TargetUrl {
         }
     }
 
-    /// The URL as it was registered.
+    /// The URL exactly as registered.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.given
     }
 
-    /// The URL as it is sent to.
+    /// The parsed and normalized URL, as used for requests.
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.parsed
@@ -103,7 +103,7 @@ impl fmt::Display for TargetUrl {
 
 const ABSOLUTE: &str = "must be an absolute https URL with a host";
 
-/// `localhost` and all below it are loopback by definition (RFC 6761, 6.3).
+/// `localhost` and its subdomains are loopback by definition (RFC 6761, 6.3).
 fn is_localhost(name: &str) -> bool {
     let name = name.strip_suffix('.').unwrap_or(name);
     let last = name.rsplit('.').next().unwrap_or(name);
@@ -117,7 +117,7 @@ mod tests {
     const PUBLIC: AddressPolicy = AddressPolicy::PublicOnly;
 
     #[test]
-    fn the_url_is_kept_as_given() {
+    fn registered_url_is_kept_verbatim() {
         let given = "https://Example.com:8443/a%20b?c=d";
         let url = TargetUrl::parse(given, PUBLIC).unwrap();
         assert_eq!(url.as_str(), given);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_but_an_absolute_https_url_is_refused() {
+    fn only_absolute_https_urls_are_accepted() {
         for refused in [
             "",
             "example.com",
@@ -160,15 +160,15 @@ mod tests {
     }
 
     #[test]
-    fn literal_private_addresses_are_refused_however_they_are_written() {
+    fn private_addresses_are_refused_in_every_notation() {
         for refused in [
             "https://127.0.0.1/",
             "https://2130706433/", // decimal
             "https://0x7f000001/", // hexadecimal
             "https://0177.0.0.1/", // octal
             "https://127.1/",      // short
-            "https://127.0.0.1./", // with a root dot
-            "https://①②⑦.0.0.1/",  // full-width digits, by IDNA
+            "https://127.0.0.1./", // trailing dot
+            "https://①②⑦.0.0.1/",  // circled digits, mapped by IDNA
             "https://10.0.0.8/",
             "https://169.254.169.254/latest/meta-data",
             "https://[::1]/",
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn development_takes_http_and_loopback() {
+    fn development_policy_accepts_http_and_loopback() {
         let local = AddressPolicy::PublicAndLoopback;
         for taken in [
             "http://127.0.0.1:3001/",

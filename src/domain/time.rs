@@ -15,6 +15,22 @@ pub fn whole_millis(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
+/// Parses an ISO 8601 time with an offset, truncated to milliseconds.
+///
+/// # Errors
+/// A sentence that says what is wrong. Years before 0 are refused: they would be
+/// formatted with a sign, which RFC 3339 does not allow.
+pub fn parse(text: &str) -> Result<Timestamp, &'static str> {
+    text.parse()
+        .ok()
+        .map(whole_millis)
+        .filter(|time| time.as_millisecond() >= YEAR_0_MILLIS)
+        .ok_or("must be an ISO 8601 time with an offset, such as 2026-01-31T09:30:00.000Z")
+}
+
+/// 0000-01-01T00:00:00Z.
+const YEAR_0_MILLIS: i64 = -62_167_219_200_000;
+
 /// Serde for a [`Timestamp`] field, formatted by [`iso_millis`].
 pub mod serde_millis {
     use jiff::Timestamp;

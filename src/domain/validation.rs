@@ -1,18 +1,18 @@
-//! What is wrong with an input, by field.
+//! Validation errors of a request.
 
 use serde::Serialize;
 
-/// One fault of an input: the field that has it and a sentence for its author.
+/// An error in one field of a request, with a message for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// The field as the caller wrote it, e.g. `url`, `events[3]`, `limit`.
+    /// The field as the caller knows it, e.g. `url`, `events[3]` or `limit`.
     pub field: String,
-    /// What is wrong, and what would be right.
+    /// What the value must be, e.g. `must be at most 128 bytes`.
     pub message: String,
 }
 
 impl FieldError {
-    /// A fault of `field`.
+    /// Creates an error for `field`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),

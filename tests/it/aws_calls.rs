@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use local::service;
-use webhook_endpoints::domain::id::{AppId, EndpointId};
+use serde_json::Value;
+use webhook_endpoints::domain::id::AppId;
 
-use crate::support::calls::{Call, Ids, every_call, every_call_on};
-use crate::support::hand_clock::HandClock;
+use crate::support::calls::{Call, Ids, call_named, every_call, every_call_on};
+use crate::support::wire::Request;
 use crate::support::{Options, TestApp};
 
 /// The AWS calls of each API call whose caller's key is cached, by
@@ -23,7 +24,7 @@ const COSTS: [(&str, &[&str]); 12] = [
     ("rotateSecret", &["GetItem", "PutSecretValue", "UpdateItem"]),
     // A ping that waits also polls for its outcome.
     ("testPing", &["GetItem", "PutItem", "SendMessage"]),
-    // The first time. After that the endpoint is cached.
+    // At the same time.
     ("listDeliveries", &["GetItem", "Query"]),
     // The second read is of the event's payload, which a ping does not have.
     ("getDelivery", &["BatchGetItem", "GetItem"]),
@@ -64,12 +65,8 @@ async fn assert_costs(app: &TestApp, known: bool) {
         let (name, cost) = (call.name, cost_of(&call));
         let answer = app.api.call(&call).await;
         assert!(answer.status.is_success(), "{name}: {answer:?}");
-        let mut expected = match (known, name) {
-            (true, _) => cost.to_vec(),
-            // One read gets both the key and the endpoint.
-            (false, "listDeliveries") => vec!["BatchGetItem", "Query"],
-            (false, _) => [&["GetItem"], cost].concat(),
-        };
+        let key: &[&str] = if known { &[] } else { &["GetItem"] };
+        let mut expected = [key, cost].concat();
         expected.sort_unstable();
         assert_eq!(app.aws.wire.take(), expected, "{name}");
     }
@@ -103,10 +100,7 @@ async fn rejecting_a_caller_costs_at_most_one_read() {
     app.api.get("").await;
     app.aws.wire.take();
     for call in every_call(&Ids::unknown()) {
-        let read: &[&str] = match call.name {
-            "listDeliveries" => &["BatchGetItem"],
-            _ => &["GetItem"],
-        };
+        let read: &[&str] = &["GetItem"];
         for (key, app_id, cost) in [
             (None, app.app_id, &[][..]),
             (Some("no key at all"), app.app_id, &[]),
@@ -138,39 +132,68 @@ async fn calls_on_a_missing_endpoint_cost_only_the_lookup() {
 }
 
 #[tokio::test]
-async fn pages_after_the_first_cost_one_read_each() {
+async fn every_page_of_a_history_costs_two_reads() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
-    let (other, _) = app.api.create_webhook("https://example.com/hook").await;
     app.aws.wire.take();
-    for (endpoint, cost) in [
-        (&id, &["GetItem", "Query"][..]),
-        (&id, &["Query"]),
-        (&other, &["GetItem", "Query"]),
-        (&id, &["Query"]),
-    ] {
-        app.api.page(endpoint, "").await;
-        assert_eq!(app.aws.wire.take(), cost);
+    for query in ["", "status=failed", "limit=1"] {
+        app.api.page(&id, query).await;
+        assert_eq!(app.aws.wire.take(), ["GetItem", "Query"]);
+    }
+}
+
+/// The partitions of table and indexes that a request reads or writes, except
+/// those of API keys.
+fn partitions(request: &Request) -> Vec<String> {
+    let mut found = Vec::new();
+    collect_strings(&request.body(), &mut found);
+    let is_partition = |text: &String| text.starts_with("APP#") || text.starts_with("DUE#");
+    found.retain(is_partition);
+    found
+}
+
+fn collect_strings(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Array(values) => values
+            .iter()
+            .for_each(|value| collect_strings(value, found)),
+        Value::Object(fields) => fields
+            .values()
+            .for_each(|value| collect_strings(value, found)),
+        _ => {}
     }
 }
 
 #[tokio::test]
-async fn first_page_of_an_uncached_caller_costs_two_reads_and_the_next_one() {
-    let mut options = Options::idle();
-    options.settings.api_key_cache = Duration::from_secs(10);
-    let clock = HandClock::at("2026-01-31T09:30:00Z");
-    options.settings.clock = clock.clock();
-    let app = TestApp::start_with(options).await;
+async fn calls_with_foreign_ids_touch_only_the_callers_own_partitions() {
+    let app = quiet_app(Duration::from_secs(300)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
-    clock.advance(Duration::from_secs(10));
+    let victim = Ids::with_delivery(&app, &id).await;
+    let (caller, key) = app.other_app().await;
+    let key = Some(key.expose());
+    let list = call_named("listWebhooks", &victim);
+    app.api.call_as(caller, key, &list).await;
     app.aws.wire.take();
-    app.api.page(&id, "").await;
-    assert_eq!(app.aws.wire.take(), ["BatchGetItem", "Query"]);
-    app.api.page(&id, "").await;
-    assert_eq!(app.aws.wire.take(), ["Query"]);
-    let missing = EndpointId::new();
-    clock.advance(Duration::from_secs(10));
-    let answer = app.api.get(&format!("/{missing}/deliveries")).await;
-    answer.must_fail_with(404, "NOT_FOUND");
-    assert_eq!(app.aws.wire.take(), ["BatchGetItem", "Query"]);
+    for call in every_call_on(&victim) {
+        // Below the victim's app, nothing is looked up at all.
+        let refused = app.api.call_as(app.app_id, key, &call).await;
+        refused.must_fail_with(404, "NOT_FOUND");
+        assert_eq!(app.aws.wire.take_requests().len(), 0, "{}", call.name);
+
+        // Below the caller's own app, whatever the victim has costs nothing of it.
+        let refused = app.api.call_as(caller, key, &call).await;
+        refused.must_fail_with(404, "NOT_FOUND");
+        let requests = app.aws.wire.take_requests();
+        assert!((1..=2).contains(&requests.len()), "{}", call.name);
+        let own = format!("APP#{caller}");
+        for partition in requests.iter().flat_map(partitions) {
+            let rest = partition.strip_prefix(&own);
+            let is_own = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#'));
+            // The schedule's shard of deletions has no app; marking an endpoint
+            // that does not exist writes nothing to it.
+            let is_shard = partition == "DUE#DELETIONS";
+            assert!(is_own || is_shard, "{}: {partition}", call.name);
+        }
+    }
 }

@@ -16,7 +16,7 @@ use webhook_endpoints::domain::id::DeliveryId;
 use webhook_endpoints::domain::message::Message;
 
 use crate::support::names::{LOOPBACK, Names};
-use crate::support::queue::{body, endpoint_id, message, ping_of};
+use crate::support::queue::{attempt_message, endpoint_id, message, ping_of};
 use crate::support::receiver::{Receiver, raw_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
@@ -35,7 +35,7 @@ async fn all_messages_of_a_batch_are_delivered_and_none_returned() {
         .collect();
     let batch = pings.iter().enumerate().map(|(index, ping)| {
         let id = index.to_string();
-        message(Some(&id), body(ping))
+        message(Some(&id), attempt_message(ping))
     });
     assert_eq!(app.queue.handle(batch).await, Ok(NOTHING));
 
@@ -67,7 +67,7 @@ async fn only_failed_messages_are_returned() {
     let receiver = Receiver::answering(200, "").await;
     let (warm, _) = app.api.create_webhook(&receiver.url).await;
     let (cold, _) = app.api.create_webhook(&receiver.url).await;
-    app.queue.must_deliver(&ping_of(&app, &warm)).await;
+    app.queue.must_attempt(&ping_of(&app, &warm)).await;
 
     // One of the two secrets is cached.
     app.aws.wire.break_calls(&["GetSecretValue"], Fault::Before);
@@ -76,8 +76,8 @@ async fn only_failed_messages_are_returned() {
         .queue
         .handle([
             message(Some("unreadable"), "{"),
-            message(Some("delivered"), body(&delivered)),
-            message(Some("failed"), body(&failed)),
+            message(Some("delivered"), attempt_message(&delivered)),
+            message(Some("failed"), attempt_message(&failed)),
         ])
         .await;
     assert_eq!(back, Ok(vec!["failed".to_owned(), "unreadable".to_owned()]));
@@ -87,7 +87,7 @@ async fn only_failed_messages_are_returned() {
     assert_eq!(app.api.deliveries(&cold).await, Vec::<Value>::new());
 
     app.aws.wire.mend();
-    app.queue.must_deliver(&failed).await;
+    app.queue.must_attempt(&failed).await;
     let newest = app.api.deliveries(&cold).await.remove(0);
     assert_eq!(newest["status"], "DELIVERED");
     assert_eq!(receiver.received().len(), 3);
@@ -98,7 +98,7 @@ async fn unknown_messages_are_returned() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    let good: Value = serde_json::from_str(&body(&ping_of(&app, &id))).unwrap();
+    let good: Value = serde_json::from_str(&attempt_message(&ping_of(&app, &id))).unwrap();
     let changed = |field: &str, value: Value| {
         let mut message = good.clone();
         message[field] = value;
@@ -112,7 +112,9 @@ async fn unknown_messages_are_returned() {
         "{}".to_owned(),
         changed("kind", json!("another")),
         changed("createdAt", json!("yesterday")),
-        changed("payload", json!({})),
+        changed("source", json!({})),
+        changed("source", json!({"ping": {"payload": "{}"}})),
+        changed("appId", json!("a b")),
         changed("endpointId", json!("x")),
     ];
     for field in good.as_object().unwrap().keys() {
@@ -136,7 +138,7 @@ async fn failed_messages_without_an_id_fail_the_batch() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    let nameless = message(None, body(&ping_of(&app, &id)));
+    let nameless = message(None, attempt_message(&ping_of(&app, &id)));
     assert_eq!(app.queue.handle([nameless]).await, Ok(NOTHING));
     receiver.must_receive_one();
 
@@ -171,7 +173,8 @@ async fn panics_fail_one_message_and_not_the_batch() {
     let (id, _) = app.api.create_webhook(&receiver.url_as(NAME)).await;
     let pings = [ping_of(&app, &id), ping_of(&app, &id)];
     let names = pings.clone().map(|ping| ping.delivery_id.to_string());
-    let batch = [0, 1].map(|index: usize| message(Some(&names[index]), body(&pings[index])));
+    let batch =
+        [0, 1].map(|index: usize| message(Some(&names[index]), attempt_message(&pings[index])));
     let back = app.queue.handle(batch).await.unwrap();
 
     // Which of the two panics depends on which resolves its name first.
@@ -188,9 +191,9 @@ async fn repeated_messages_are_not_sent_again() {
         let receiver = Receiver::answering(status, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
         let ping = ping_of(&app, &id);
-        app.queue.must_deliver(&ping).await;
+        app.queue.must_attempt(&ping).await;
         let history = app.api.deliveries(&id).await;
-        app.queue.must_deliver(&ping).await;
+        app.queue.must_attempt(&ping).await;
         assert_eq!(app.api.deliveries(&id).await, history);
         assert_eq!(history[0]["attempts"], 1);
         receiver.must_receive_one();
@@ -213,13 +216,13 @@ async fn messages_handled_twice_concurrently_are_recorded_once() {
     .await;
     let (id, _) = app.api.create_webhook(&url).await;
     let ping = ping_of(&app, &id);
-    let batch = ["one", "two"].map(|name| message(Some(name), body(&ping)));
+    let batch = ["one", "two"].map(|name| message(Some(name), attempt_message(&ping)));
     assert_eq!(app.queue.handle(batch).await, Ok(NOTHING));
 
     let recorded = app
         .aws
         .table()
-        .delivery(endpoint_id(&id), ping.delivery_id)
+        .delivery(ping.endpoint, ping.delivery_id)
         .await;
     let recorded = recorded.unwrap().unwrap();
     assert_eq!(recorded.delivery.status, DeliveryStatus::Delivered);
@@ -235,11 +238,14 @@ async fn unrecorded_attempts_are_repeated_with_the_same_webhook_id() {
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
     app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
-    let back = app.queue.handle([message(Some("m"), body(&ping))]).await;
+    let back = app
+        .queue
+        .handle([message(Some("m"), attempt_message(&ping))])
+        .await;
     assert_eq!(back, Ok(vec!["m".to_owned()]));
 
     app.aws.wire.mend();
-    app.queue.must_deliver(&ping).await;
+    app.queue.must_attempt(&ping).await;
     let arrived = receiver.received();
     assert_eq!(arrived.len(), 2);
     for request in arrived {
@@ -260,11 +266,14 @@ async fn attempts_recorded_without_an_answer_are_not_repeated() {
     let ping = ping_of(&app, &id);
     // Every answer is lost, also those to the SDK's own retries.
     app.aws.wire.break_calls(&["UpdateItem"], Fault::After);
-    let back = app.queue.handle([message(Some("m"), body(&ping))]).await;
+    let back = app
+        .queue
+        .handle([message(Some("m"), attempt_message(&ping))])
+        .await;
     assert_eq!(back, Ok(vec!["m".to_owned()]));
 
     app.aws.wire.mend();
-    app.queue.must_deliver(&ping).await;
+    app.queue.must_attempt(&ping).await;
     receiver.must_receive_one();
     assert_eq!(app.api.deliveries(&id).await[0]["status"], "DELIVERED");
 }
@@ -275,12 +284,11 @@ async fn outcomes_recorded_before_the_pending_delivery_are_kept() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
-    app.queue.must_deliver(&ping).await;
+    app.queue.must_attempt(&ping).await;
     let history = app.api.deliveries(&id).await;
     assert_eq!(history[0]["status"], "DELIVERED");
 
-    let task = ping.task(app.deliverer.retention);
-    let recorded = app.aws.table().record_accepted(&task).await;
+    let recorded = app.aws.table().record_accepted(&ping).await;
     assert_eq!(recorded.unwrap(), Recorded::Stale);
     assert_eq!(app.api.deliveries(&id).await, history);
 }
@@ -305,7 +313,10 @@ async fn pings_fail_if_their_endpoint_was_deleted_meanwhile() {
     let recorded = app
         .aws
         .table()
-        .delivery(endpoint_id(&id), DeliveryId::parse(delivery_id).unwrap())
+        .delivery(
+            app.aws.endpoint_key(endpoint_id(&id)),
+            DeliveryId::parse(delivery_id).unwrap(),
+        )
         .await;
     let recorded = recorded.unwrap().unwrap();
     assert_eq!(recorded.delivery.status, DeliveryStatus::Failed);
@@ -346,9 +357,9 @@ async fn all_attempts_are_returned_if_the_batch_cannot_be_read() {
     let sweep = Message::Sweep.to_json().unwrap();
     let batch = || {
         [
-            message(Some("one"), body(&pings[0])),
+            message(Some("one"), attempt_message(&pings[0])),
             message(Some("sweep"), &sweep),
-            message(Some("two"), body(&pings[1])),
+            message(Some("two"), attempt_message(&pings[1])),
         ]
     };
     app.aws.wire.break_calls(&["BatchGetItem"], Fault::Before);
@@ -377,8 +388,8 @@ async fn unreadable_endpoints_do_not_block_the_rest_of_their_batch() {
         .await
         .unwrap();
     let batch = [
-        message(Some("good"), body(&ping_of(&app, &good))),
-        message(Some("bad"), body(&ping_of(&app, &bad))),
+        message(Some("good"), attempt_message(&ping_of(&app, &good))),
+        message(Some("bad"), attempt_message(&ping_of(&app, &bad))),
     ];
     assert_eq!(app.queue.handle(batch).await, Ok(vec!["bad".to_owned()]));
     receiver.must_receive_one();

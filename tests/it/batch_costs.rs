@@ -1,6 +1,6 @@
 //! How many AWS calls the delivery function makes for a batch.
 
-use crate::support::queue::{body, message, ping_of};
+use crate::support::queue::{attempt_message, message, ping_of};
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp};
 
@@ -10,10 +10,10 @@ async fn warm_deliveries_cost_one_read_and_one_write() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     app.aws.wire.take();
-    app.queue.must_deliver(&ping_of(&app, &id)).await;
+    app.queue.must_attempt(&ping_of(&app, &id)).await;
     let cold = ["BatchGetItem", "GetSecretValue", "UpdateItem"];
     assert_eq!(app.aws.wire.take(), cold);
-    app.queue.must_deliver(&ping_of(&app, &id)).await;
+    app.queue.must_attempt(&ping_of(&app, &id)).await;
     assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
 }
 
@@ -24,14 +24,14 @@ async fn batches_of_ten_cost_one_read_and_ten_writes() {
     let (first, _) = app.api.create_webhook(&receiver.url).await;
     let (second, _) = app.api.create_webhook(&receiver.url).await;
     for id in [&first, &second] {
-        app.queue.must_deliver(&ping_of(&app, id)).await;
+        app.queue.must_attempt(&ping_of(&app, id)).await;
     }
     app.aws.wire.take();
     let batch: Vec<_> = [&first, &second]
         .iter()
         .flat_map(|id| (0..5).map(|_| ping_of(&app, id)))
         .enumerate()
-        .map(|(index, ping)| message(Some(&index.to_string()), body(&ping)))
+        .map(|(index, ping)| message(Some(&index.to_string()), attempt_message(&ping)))
         .collect();
     assert_eq!(app.queue.handle(batch).await, Ok(Vec::new()));
     let mut expected = vec!["BatchGetItem"];
@@ -45,8 +45,8 @@ async fn repeated_messages_cost_one_read() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
-    app.queue.must_deliver(&ping).await;
+    app.queue.must_attempt(&ping).await;
     app.aws.wire.take();
-    app.queue.must_deliver(&ping).await;
+    app.queue.must_attempt(&ping).await;
     assert_eq!(app.aws.wire.take(), ["BatchGetItem"]);
 }

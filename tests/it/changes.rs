@@ -7,7 +7,7 @@ use webhook_endpoints::domain::delivery::{Abandoned, DeliveryStatus};
 use webhook_endpoints::domain::id::DeliveryId;
 
 use crate::support::hand_clock::HandClock;
-use crate::support::queue::{endpoint_id, next};
+use crate::support::queue::endpoint_id;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp};
 
@@ -26,7 +26,7 @@ impl Failed {
     async fn start() -> Self {
         let clock = HandClock::at("2026-01-01T00:00:00Z");
         let mut options = Options::stepwise_by(&clock);
-        options.settings.schedule = "3600".parse().unwrap();
+        options.settings.policy.schedule = "3600".parse().unwrap();
         let app = TestApp::start_with(options).await;
         let receiver = Receiver::answering(500, "").await;
         let (id, secret) = app.api.create_webhook(&receiver.url).await;
@@ -146,7 +146,7 @@ async fn first_attempts_at_deactivated_endpoints_are_not_made() {
     assert_eq!(full["payload"]["data"], json!({"n": 1}));
     // A repeated message changes nothing.
     app.queue.must_attempt(&task).await;
-    app.queue.must_attempt(&next(&task)).await;
+    app.queue.must_attempt(&task.next()).await;
     assert_eq!(app.api.delivery(&id, task.delivery_id).await, full);
 }
 
@@ -160,7 +160,7 @@ async fn deliveries_to_deleted_endpoints_end_silently() {
     failed.receiver.must_receive_one();
     let table = failed.app.aws.table();
     let recorded = table.delivery(
-        endpoint_id(&failed.id),
+        failed.app.aws.endpoint_key(endpoint_id(&failed.id)),
         DeliveryId::parse(&delivery_id).unwrap(),
     );
     let recorded = recorded.await.unwrap().unwrap();
@@ -186,7 +186,7 @@ async fn deliveries_with_an_expired_payload_are_not_sent() {
     app.queue.must_attempt(&task).await;
     assert_eq!(receiver.received().len(), 0);
     let table = app.aws.table();
-    let recorded = table.delivery(task.endpoint_id, task.delivery_id);
+    let recorded = table.delivery(task.endpoint, task.delivery_id);
     let recorded = recorded.await.unwrap().unwrap();
     assert_eq!(recorded.delivery.abandoned, Some(Abandoned::PayloadExpired));
 }

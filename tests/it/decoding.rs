@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
-use webhook_endpoints::api::gateway::with_encoded_query;
+use webhook_endpoints::api::lambda::with_encoded_query;
 use webhook_endpoints::delivery::batch::handle_batch;
 
 use crate::support::{Options, TestApp};

@@ -5,14 +5,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use local::service;
 use serde_json::{Value, json};
+use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::metrics::Metrics;
-use webhook_endpoints::delivery::{Deliverer, Envelope};
-use webhook_endpoints::domain::message::Message;
 
 use crate::support::hand_clock::HandClock;
-use crate::support::queue::next;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, fields};
 
@@ -78,7 +75,7 @@ async fn endpoints_that_answer_gone_get_no_more_retries() {
     app.queue.must_attempt(&earlier).await;
     status.store(410, Ordering::SeqCst);
     deliver(&app).await;
-    app.queue.must_attempt(&next(&earlier)).await;
+    app.queue.must_attempt(&earlier.next()).await;
     assert_eq!(receiver.received().len(), 2);
     let ended = app.api.delivery(&id, earlier.delivery_id).await;
     assert_eq!(ended["status"], "FAILED");
@@ -220,7 +217,7 @@ async fn failed_attempts_with_a_stored_retry_cost_no_message() {
     let (app, _, _) = start(&receiver.url).await;
     let first = app.queue.first_attempt().await;
     app.queue.must_attempt(&first).await;
-    let third = next(&next(&first));
+    let third = first.next().next();
     app.aws.wire.take();
     app.queue.must_attempt(&third).await;
     assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
@@ -232,14 +229,12 @@ static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 fn deliverer_with_metrics(app: &TestApp, clock: &HandClock) -> Arc<Deliverer> {
     let quiet = &app.deliverer;
     Arc::new(Deliverer {
-        table: service::table(&app.aws.clients, &app.aws.resources),
-        secrets: service::secrets(&app.aws.clients),
-        queue: service::queue(&app.aws.clients, &app.aws.resources),
+        stores: app.aws.stores(),
         sender: quiet.sender.clone(),
         clock: clock.clock(),
         retention: quiet.retention,
-        schedule: quiet.schedule.clone(),
-        disable_after: quiet.disable_after,
+        policy: quiet.policy.clone(),
+        chunks: quiet.chunks,
         metrics: Metrics::to(clock.clock(), |line| {
             EMITTED.lock().unwrap().push(line.clone());
         }),
@@ -276,13 +271,14 @@ fn assert_embedded_metrics(line: &Value) {
 async fn attempts_and_disabled_endpoints_emit_metrics_without_secrets() {
     let (receiver, status) = Receiver::switched().await;
     let (app, clock, id) = start(&receiver.url).await;
-    let metered = deliverer_with_metrics(&app, &clock);
+    let metered = app
+        .queue
+        .with_deliverer(deliverer_with_metrics(&app, &clock));
     let (_, secret) = app.api.subscribe(&receiver.url, &["other"]).await;
     for answer in [200, 500, 410] {
         status.store(answer, Ordering::SeqCst);
         let task = app.queue.first_attempt().await;
-        let message = Message::Delivery(task);
-        metered.handle(message, &Envelope::default()).await.unwrap();
+        metered.must_attempt(&task).await;
     }
     app.api
         .put_json(&format!("/{id}"), &json!({"active": true}))
@@ -291,8 +287,7 @@ async fn attempts_and_disabled_endpoints_emit_metrics_without_secrets() {
     app.api
         .put_json(&format!("/{id}"), &json!({"active": false}))
         .await;
-    let message = Message::Delivery(task);
-    metered.handle(message, &Envelope::default()).await.unwrap();
+    metered.must_attempt(&task).await;
 
     let lines = EMITTED.lock().unwrap().clone();
     lines.iter().for_each(assert_embedded_metrics);

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
+use webhook_endpoints::domain::endpoint::EndpointKey;
 use webhook_endpoints::domain::id::{AppId, EndpointId, EventId};
 
 use crate::support::fields;
@@ -246,13 +247,15 @@ async fn every_sample_event_is_handled_by_its_function() {
         .create_resources("test", None)
         .await
         .expect("create the resources");
-    let table = service::table(&clients, &resources);
+    let table = service::stores(&clients, &resources).table;
     let receiver = Receiver::answering(200, "thank you").await;
     samples::seed(&clients, &resources, &receiver.url)
         .await
         .expect("seed what the sample events name");
-    let app_id = AppId::parse(samples::APP_ID).unwrap();
-    let id = EndpointId::parse(samples::ENDPOINT_ID).unwrap();
+    let key = EndpointKey {
+        app_id: AppId::parse(samples::APP_ID).unwrap(),
+        endpoint_id: EndpointId::parse(samples::ENDPOINT_ID).unwrap(),
+    };
     let (api, deliver) = start_functions(emulators, &resources).await;
 
     for name in SQS_EVENTS {
@@ -262,7 +265,7 @@ async fn every_sample_event_is_handled_by_its_function() {
     // The event's time is that of its message, which is long ago.
     let accepted = "2026-01-01T00:00:00Z".parse().unwrap();
     let payload = table
-        .event_payload(app_id, EventId::parse(EVENT).unwrap(), accepted)
+        .event_payload(key.app_id, EventId::parse(EVENT).unwrap(), accepted)
         .await;
     assert_eq!(
         payload.unwrap().as_deref(),
@@ -290,7 +293,7 @@ async fn every_sample_event_is_handled_by_its_function() {
         answers.insert(name, body["data"].clone());
     }
     assert_answers(&answers);
-    assert_eq!(table.endpoint(app_id, id).await.unwrap(), None);
+    assert_eq!(table.endpoint(key).await.unwrap(), None);
 }
 
 #[test]

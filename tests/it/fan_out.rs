@@ -57,7 +57,9 @@ async fn events_go_to_every_active_subscribed_endpoint() {
 
     let event_id = app.api.published("invoice.paid").await;
     let tasks = app.queue.fan_out().await;
-    let reached = tasks.iter().map(|task| task.endpoint_id.to_string());
+    let reached = tasks
+        .iter()
+        .map(|task| task.endpoint.endpoint_id.to_string());
     assert_eq!(reached.collect::<BTreeSet<_>>(), expected);
     assert_eq!(tasks.len(), expected.len());
     for task in &tasks {
@@ -100,7 +102,10 @@ async fn all_100_endpoints_of_an_app_get_the_event() {
     app.api.published("invoice.paid").await;
     app.aws.wire.take();
     let tasks = app.queue.fan_out().await;
-    let reached: BTreeSet<_> = tasks.iter().map(|t| t.endpoint_id.to_string()).collect();
+    let reached: BTreeSet<_> = tasks
+        .iter()
+        .map(|t| t.endpoint.endpoint_id.to_string())
+        .collect();
     assert_eq!(reached, ids.into_iter().collect());
     let mut cost = vec!["PutItem".to_owned(), "Query".to_owned()];
     cost.extend(vec!["SendMessageBatch".to_owned(); 10]);

@@ -50,7 +50,7 @@ async fn recover(stage: &Stage, disturbed: bool) {
     let data = accepted(first, ask()).await;
     assert_eq!(data["deliveries"], 3);
     for task in failed {
-        stage.expect_arrival(&json!(task.event_id));
+        stage.expect_arrival(&json!(task.source.event_id()));
     }
 }
 

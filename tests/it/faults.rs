@@ -1,16 +1,19 @@
 //! API calls while AWS calls fail. The SDK tries each AWS call three times, so
 //! a fault is only visible if it persists.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::support::calls::{Ids, every_call};
+use crate::support::log;
 use crate::support::matrix::Faults;
+use crate::support::queue::endpoint_id;
 use crate::support::receiver::Receiver;
 use crate::support::stage::Stage;
 use crate::support::wire::Fault;
-use crate::support::{Answer, TestApp};
+use crate::support::{Answer, Options, TestApp};
 
 const TABLE: &[&str] = &[
     "BatchGetItem",
@@ -319,4 +322,38 @@ async fn creation_that_conflicts_with_itself_keeps_its_place_and_secret() {
     let created = stage.app.api.try_create().await;
     assert_eq!(created.status, StatusCode::CREATED);
     stage.must_be_consistent().await;
+}
+
+#[tokio::test]
+async fn errors_are_logged_with_their_cause_under_the_request_id() {
+    log::start();
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    let now = app.deliverer.clock.now();
+    let endpoint = endpoint_id(&id);
+    let task = app.aws.seed_event(endpoint, "invoice.paid", now, 200).await;
+    let app_id = app.app_id;
+    let event = format!("APP#{app_id}#EVENT#{}", task.source.event_id());
+    let update = app.aws.clients.dynamodb.update_item();
+    update
+        .table_name(&app.aws.resources.table_name)
+        .key("pk", AttributeValue::S(event))
+        .key("sk", AttributeValue::S("EVENT".to_owned()))
+        .update_expression("SET payload = :broken")
+        .expression_attribute_values(":broken", AttributeValue::S("{oops".to_owned()))
+        .send()
+        .await
+        .expect("break the event's payload");
+    let path = format!("/{id}/deliveries/{}", task.delivery_id);
+    let failed = app.api.get(&path).await;
+    failed.must_fail_with(500, "INTERNAL_ERROR");
+    assert!(!failed.body.to_string().contains("oops"));
+    let request_id = failed.headers["x-request-id"].to_str().unwrap();
+    let lines = log::lines_with(request_id);
+    let cause = "key must be a string";
+    assert!(lines.iter().any(|line| line.contains(cause)), "{lines:#?}");
+    assert!(
+        !lines.iter().any(|line| line.contains("oops")),
+        "{lines:#?}"
+    );
 }

@@ -1,7 +1,5 @@
 //! The delivery history: what it shows, and what it rejects.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,7 +10,6 @@ use webhook_endpoints::domain::id::EndpointId;
 
 use crate::support::api::item_id;
 use crate::support::asserts::DELIVERY_FIELDS;
-use crate::support::hand_clock::HandClock;
 use crate::support::queue::endpoint_id;
 use crate::support::seeds::{Seed, answered};
 use crate::support::{Options, TestApp, answer, fields};
@@ -251,49 +248,25 @@ async fn histories_belong_to_one_endpoint() {
     }
 }
 
-/// Deletes an endpoint as another instance of the API would.
-async fn delete_elsewhere(app: &TestApp, id: &str) {
-    let now = "2026-01-31T09:30:00Z".parse().unwrap();
-    let marked = app
-        .aws
-        .table()
-        .mark_endpoint_deleted(app.app_id, endpoint_id(id), now)
-        .await;
+#[tokio::test]
+async fn histories_end_with_their_endpoint_at_once() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.api.create_webhook(NOWHERE).await;
+    let history = format!("/{id}/deliveries");
+    app.api.get(&history).await.data();
+    // Another instance of the API deletes the endpoint.
+    let key = app.aws.endpoint_key(endpoint_id(&id));
+    let now = app.deliverer.clock.now();
+    let marked = app.aws.table().mark_endpoint_deleted(key, now).await;
     assert!(marked.unwrap(), "the endpoint exists");
+    for path in ["", "?status=failed", "?limit=1"] {
+        let answer = app.api.get(&format!("{history}{path}")).await;
+        answer.must_fail_with(404, "NOT_FOUND");
+    }
 }
 
 #[tokio::test]
-async fn histories_of_endpoints_deleted_elsewhere_last_ten_seconds() {
-    let clock = HandClock::at("2026-01-31T09:30:00Z");
-    let mut options = Options::idle();
-    options.settings.clock = clock.clock();
-    options.settings.api_key_cache = Duration::from_secs(10);
-    let app = TestApp::start_with(options).await;
-    let (id, _) = app.api.create_webhook(NOWHERE).await;
-    let history = format!("/{id}/deliveries");
-    app.api.get(&history).await.data();
-
-    delete_elsewhere(&app, &id).await;
-    clock.advance_millis(9_999);
-    app.api.get(&history).await.data();
-    clock.advance_millis(1);
-    app.api.get(&history).await.must_fail_with(404, "NOT_FOUND");
-}
-
-#[tokio::test]
-async fn histories_end_with_their_endpoint_without_a_cache() {
-    let mut options = Options::idle();
-    options.settings.api_key_cache = Duration::ZERO;
-    let app = TestApp::start_with(options).await;
-    let (id, _) = app.api.create_webhook(NOWHERE).await;
-    let history = format!("/{id}/deliveries");
-    app.api.get(&history).await.data();
-    delete_elsewhere(&app, &id).await;
-    app.api.get(&history).await.must_fail_with(404, "NOT_FOUND");
-}
-
-#[tokio::test]
-async fn cached_histories_stay_hidden_from_other_apps() {
+async fn histories_stay_hidden_from_other_apps() {
     let (app, id) = start().await;
     let history = format!("/{id}/deliveries");
     app.api.get(&history).await.data();

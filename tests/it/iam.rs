@@ -1,5 +1,6 @@
 //! Compares the roles of `template.yaml` with the AWS calls of the functions: a
-//! role grants an action on a resource if, and only if, its function uses it.
+//! role grants an action on a resource, and on a kind of partition key, if, and only
+//! if, its function uses it.
 //!
 //! What is used is read from the requests on the wire, including the index of a
 //! query and the writes of a transaction. A grant that no request used fails
@@ -10,11 +11,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use local::template;
-use serde_json::Value;
-use webhook_endpoints::delivery::Envelope;
-use webhook_endpoints::delivery::batch::handle_batch;
+use serde_json::{Value, json};
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
 use webhook_endpoints::domain::message::{Message, Recovery};
 
@@ -46,7 +44,9 @@ const TABLE: &str = "Table.Arn";
 const QUEUE: &str = "DeliveryQueue.Arn";
 const SECRETS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretPrefix}/*";
 
-type Grants = BTreeSet<(String, String)>;
+/// Actions, the resources that they are allowed on, and the partition keys that
+/// they are limited to, as a pattern. Empty if there is no such limit.
+type Grants = BTreeSet<(String, String, String)>;
 
 #[tokio::test]
 async fn roles_grant_exactly_what_their_functions_call() {
@@ -58,13 +58,26 @@ async fn roles_grant_exactly_what_their_functions_call() {
 
     let mut deliver = used.deliver;
     deliver.extend(runtime("DeliverLogGroup.Arn"));
-    deliver.extend(POLLER.map(|action| (action.to_owned(), QUEUE.to_owned())));
+    deliver.extend(POLLER.map(|action| unlimited(action, QUEUE)));
     assert_grants("DeliverRole", &deliver);
 }
 
 #[track_caller]
 fn assert_grants(role: &'static str, used: &Grants) {
-    let granted = template::grants(role).unwrap();
+    let granted: Grants = template::grants(role)
+        .unwrap()
+        .into_iter()
+        .flat_map(|grant| {
+            let mut patterns = grant.leading_keys;
+            if patterns.is_empty() {
+                patterns.push(String::new());
+            }
+            let (action, resource) = (grant.action, grant.resource);
+            patterns
+                .into_iter()
+                .map(move |pattern| (action.clone(), resource.clone(), pattern))
+        })
+        .collect();
     let missing: Vec<_> = used.difference(&granted).collect();
     let unused: Vec<_> = granted.difference(used).collect();
     assert!(
@@ -130,16 +143,14 @@ impl Used {
         let now = app.deliverer.clock.now();
         let recovery = Recovery {
             id: EventId::new(),
-            app_id: app.app_id,
-            endpoint_id: EndpointId::parse(&id).unwrap(),
+            endpoint: app.aws.endpoint_key(EndpointId::parse(&id).unwrap()),
             asked_at: now,
             from: DeliveryId::least_of("2026-01-01T00:00:00Z".parse().unwrap()),
             before: DeliveryId::least_of(now),
             remaining: 10,
         };
         for message in [Message::Recover(recovery), Message::Sweep] {
-            let handled = app.deliverer.handle(message, &Envelope::default()).await;
-            handled.unwrap();
+            app.queue.must_handle(message.to_json().unwrap()).await;
         }
         handle_queue(&app).await;
         used.by_deliver(&app);
@@ -172,39 +183,40 @@ impl Used {
     }
 }
 
-/// The actions and resources that IAM checks for a request.
-fn needed(request: &Request) -> Vec<(String, String)> {
+fn unlimited(action: &str, resource: &str) -> (String, String, String) {
+    (action.to_owned(), resource.to_owned(), String::new())
+}
+
+/// What IAM checks for a request.
+fn needed(request: &Request) -> Vec<(String, String, String)> {
     let body = request.body();
     let operation = request.operation.as_str();
-    let one = |service: &str, action: &str, resource: &str| {
-        (format!("{service}:{action}"), resource.to_owned())
-    };
     match operation {
-        "GetItem" | "BatchGetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" => {
-            let resource = match body["IndexName"].as_str() {
-                None => TABLE.to_owned(),
-                Some(index) => format!("${{Table.Arn}}/index/{index}"),
-            };
-            vec![one("dynamodb", operation, &resource)]
+        "GetItem" | "PutItem" | "UpdateItem" | "Query" => {
+            vec![on_table(operation, &body)]
+        }
+        "BatchGetItem" => {
+            let tables = body["RequestItems"].as_object().unwrap().values();
+            let keys = tables.flat_map(|table| table["Keys"].as_array().unwrap());
+            keys.map(|key| on_table(operation, &json!({ "Key": key })))
+                .collect()
         }
         // IAM checks a transaction as its individual writes.
         "TransactWriteItems" => body["TransactItems"]
             .as_array()
             .unwrap()
             .iter()
-            .flat_map(|item| item.as_object().unwrap().keys())
-            .map(|write| match write.as_str() {
-                "ConditionCheck" => one("dynamodb", "ConditionCheckItem", TABLE),
-                write => one("dynamodb", &format!("{write}Item"), TABLE),
-            })
+            .flat_map(|item| item.as_object().unwrap())
+            .map(|(write, body)| on_table(&format!("{write}Item"), body))
             .collect(),
-        "SendMessage" | "SendMessageBatch" => vec![one("sqs", "SendMessage", QUEUE)],
+        "SendMessage" | "SendMessageBatch" => vec![unlimited("sqs:SendMessage", QUEUE)],
         "CreateSecret" | "PutSecretValue" | "GetSecretValue" | "DeleteSecret" => {
             let name = body["Name"].as_str().or(body["SecretId"].as_str()).unwrap();
             assert!(name.starts_with("webhook-endpoints/"), "{name}");
-            let mut needed = vec![one("secretsmanager", operation, SECRETS)];
+            let action = format!("secretsmanager:{operation}");
+            let mut needed = vec![unlimited(&action, SECRETS)];
             if body["Tags"] != Value::Null {
-                needed.push(one("secretsmanager", "TagResource", SECRETS));
+                needed.push(unlimited("secretsmanager:TagResource", SECRETS));
             }
             needed
         }
@@ -212,46 +224,50 @@ fn needed(request: &Request) -> Vec<(String, String)> {
     }
 }
 
-fn runtime(log_group: &str) -> impl Iterator<Item = (String, String)> {
+/// What IAM checks for a call on one item, or on one partition.
+fn on_table(operation: &str, body: &Value) -> (String, String, String) {
+    let resource = match body["IndexName"].as_str() {
+        None => TABLE.to_owned(),
+        Some(index) => format!("${{Table.Arn}}/index/{index}"),
+    };
+    let partition = match operation {
+        "PutItem" => &body["Item"]["pk"]["S"],
+        "Query" => partition_of_query(body),
+        _ => &body["Key"]["pk"]["S"],
+    };
+    let partition = partition.as_str().unwrap_or_else(|| panic!("{body}"));
+    let (kind, _) = partition.split_once('#').unwrap();
+    let action = format!("dynamodb:{operation}");
+    (action, resource, format!("{kind}#*"))
+}
+
+/// The value that the key condition compares the partition key with.
+fn partition_of_query(body: &Value) -> &Value {
+    let condition = body["KeyConditionExpression"].as_str().unwrap();
+    let (_, rest) = condition.split_once("#pk = ").unwrap();
+    let value = rest.split(' ').next().unwrap();
+    &body["ExpressionAttributeValues"][value]["S"]
+}
+
+fn runtime(log_group: &str) -> impl Iterator<Item = (String, String, String)> {
     RUNTIME.into_iter().map(move |(action, resource)| {
         let resource = if resource.is_empty() {
             log_group
         } else {
             resource
         };
-        (action.to_owned(), resource.to_owned())
+        unlimited(action, resource)
     })
 }
 
 /// Handles messages as the delivery function does, until the queue is empty.
 async fn handle_queue(app: &TestApp) {
     loop {
-        let received = app
-            .aws
-            .clients
-            .sqs
-            .receive_message()
-            .queue_url(&app.aws.resources.queue_url)
-            .max_number_of_messages(10)
-            .send()
-            .await
-            .unwrap();
-        let messages = received.messages.unwrap_or_default();
-        if messages.is_empty() {
+        let queued = app.queue.queued().await;
+        if queued.is_empty() {
             return;
         }
-        let mut event = SqsEvent::default();
-        event.records = messages
-            .into_iter()
-            .map(|message| {
-                let mut record = SqsMessage::default();
-                record.message_id = message.message_id;
-                record.body = message.body;
-                record
-            })
-            .collect();
-        let response = handle_batch(&app.deliverer, event).await.unwrap();
-        assert!(response.batch_item_failures.is_empty(), "{response:?}");
+        assert_eq!(app.queue.handle(queued).await, Ok(Vec::new()));
     }
 }
 

@@ -1,12 +1,15 @@
 //! Interrupted attempts and repeated messages.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Barrier;
 
 use crate::support::hand_clock::HandClock;
-use crate::support::queue::{attempt_message, message, next};
+use crate::support::queue::{attempt_message, message};
 use crate::support::receiver::{Receiver, raw_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
@@ -18,7 +21,7 @@ const TWO_HOURS: i64 = 2 * 60 * 60 * 1000;
 async fn hourly() -> (TestApp, HandClock) {
     let clock = HandClock::at_now();
     let mut options = Options::stepwise_by(&clock);
-    options.settings.schedule = "3600,3600".parse().unwrap();
+    options.settings.policy.schedule = "3600,3600".parse().unwrap();
     (TestApp::start_with(options).await, clock)
 }
 
@@ -80,7 +83,7 @@ async fn unrecorded_attempts_are_repeated_and_retried() {
     app.aws.wire.mend();
 
     // The next attempt comes first, which happens when its wait is shorter.
-    app.queue.must_attempt(&next(&task)).await;
+    app.queue.must_attempt(&task.next()).await;
     let ahead = app.api.must_have_one_delivery(&id).await;
     assert_eq!(ahead["attempts"], 2);
     app.queue.must_attempt(&task).await;
@@ -102,8 +105,8 @@ async fn unrecorded_attempts_schedule_the_next_one_once() {
     assert_eq!(app.api.must_have_one_delivery(&id).await["attempts"], 1);
     // By now there are two messages for the second attempt.
     assert_eq!(app.queue.delayed().await, 2);
-    app.queue.must_attempt(&next(&task)).await;
-    app.queue.must_attempt(&next(&task)).await;
+    app.queue.must_attempt(&task.next()).await;
+    app.queue.must_attempt(&task.next()).await;
     assert_eq!(receiver.received().len(), 3);
     assert_eq!(app.api.must_have_one_delivery(&id).await["attempts"], 2);
 }
@@ -192,46 +195,103 @@ async fn late_sweep_updates_keep_the_next_attempt_scheduled() {
     assert_eq!(third[0].attempt, 3);
 }
 
+/// From now on the first update passes, which is the record, and the others fail.
+fn break_health_writes(app: &TestApp) {
+    app.aws.wire.break_from("UpdateItem", 2, Fault::Before);
+}
+
 #[tokio::test]
-async fn failed_disabling_is_completed_by_the_repeated_message() {
+async fn failed_health_writes_never_bring_a_recorded_success_back() {
+    let (app, clock) = hourly().await;
+    let (receiver, status) = Receiver::switched().await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    status.store(500, Ordering::SeqCst);
+    let first = app.queue.first_attempt().await;
+    app.queue.must_attempt(&first).await;
+    assert!(app.aws.table_text().await.contains("failingSince"));
+
+    status.store(200, Ordering::SeqCst);
+    clock.advance_millis(TWO_HOURS);
+    let second = app.queue.sweep().await;
+    break_health_writes(&app);
+    app.queue.must_attempt(&second[0]).await;
+    app.aws.wire.mend();
+    let delivery = app.api.must_have_one_delivery(&id).await;
+    assert_eq!(delivery["status"], "DELIVERED");
+    assert!(app.aws.table_text().await.contains("failingSince"));
+    // A message that comes twice sends nothing.
+    app.queue.must_attempt(&second[0]).await;
+    assert_eq!(receiver.received().len(), 2);
+
+    // The next attempt makes up for it.
+    let next = app.queue.first_attempt().await;
+    app.queue.must_attempt(&next).await;
+    assert!(!app.aws.table_text().await.contains("failingSince"));
+}
+
+#[tokio::test]
+async fn next_attempt_makes_up_for_a_failed_health_write() {
+    for (answer, disabled_reason) in [(500, Value::Null), (410, json!("GONE"))] {
+        let (app, _) = hourly().await;
+        let receiver = Receiver::answering(answer, "").await;
+        let (id, _) = app.api.create_webhook(&receiver.url).await;
+        let task = app.queue.first_attempt().await;
+        break_health_writes(&app);
+        app.queue.must_attempt(&task).await;
+        app.aws.wire.mend();
+        let endpoint = app.api.get(&format!("/{id}")).await;
+        assert_eq!(endpoint.data()["disabledReason"], Value::Null);
+        assert!(!app.aws.table_text().await.contains("failingSince"));
+
+        let next = app.queue.first_attempt().await;
+        app.queue.must_attempt(&next).await;
+        assert_eq!(receiver.received().len(), 2);
+        let endpoint = app.api.get(&format!("/{id}")).await;
+        assert_eq!(endpoint.data()["disabledReason"], disabled_reason);
+        let is_failing = app.aws.table_text().await.contains("failingSince");
+        assert_eq!(is_failing, answer == 500);
+    }
+}
+
+#[tokio::test]
+async fn endpoints_are_not_disabled_before_the_attempt_is_recorded() {
     let (app, _) = hourly().await;
     let receiver = Receiver::answering(410, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    // The first of the two writes fails for good, also on the SDK's retries.
     app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
     assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
     app.aws.wire.mend();
+    assert!(app.api.deliveries(&id).await.is_empty());
     app.queue.must_attempt(&task).await;
     assert_eq!(receiver.received().len(), 2);
     let endpoint = app.api.get(&format!("/{id}")).await;
     assert_eq!(endpoint.data()["disabledReason"], "GONE");
-    assert_eq!(
-        app.api.must_have_one_delivery(&id).await["status"],
-        "FAILED"
-    );
+    let delivery = app.api.must_have_one_delivery(&id).await;
+    assert_eq!(delivery["status"], "FAILED");
 }
 
 #[tokio::test]
-async fn endpoints_stay_disabled_if_recording_the_attempt_fails() {
+async fn missing_secret_versions_are_looked_for_three_times_with_pauses() {
     let (app, _) = hourly().await;
-    let receiver = Receiver::answering(410, "").await;
+    let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    let mut updates = 0;
-    app.aws.wire.disturb(move |call| {
-        updates += u32::from(call == "UpdateItem");
-        (call == "UpdateItem" && updates > 1).then_some(Fault::Before)
-    });
+    app.aws.wire.take();
+    const GONE: Fault = Fault::Refused(r#"{"__type": "ResourceNotFoundException"}"#);
+    app.aws.wire.break_calls(&["GetSecretValue"], GONE);
+    let begun = Instant::now();
     assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
-    app.aws.wire.mend();
-    let endpoint = app.api.get(&format!("/{id}")).await;
-    assert_eq!(endpoint.data()["disabledReason"], "GONE");
-    // Nothing more is sent to it, and the delivery ends.
+    // 100 and 500 ms.
+    assert!(begun.elapsed() >= Duration::from_millis(600));
+    let reads = ["BatchGetItem", "GetSecretValue"];
+    let expected: Vec<_> = reads.into_iter().flat_map(|call| [call; 3]).collect();
+    assert_eq!(app.aws.wire.take(), expected);
+    assert_eq!(receiver.received().len(), 0);
+
+    // A version that appears meanwhile is used.
+    app.aws.wire.break_once("GetSecretValue", GONE);
     app.queue.must_attempt(&task).await;
-    receiver.must_receive_one();
-    assert_eq!(
-        app.api.must_have_one_delivery(&id).await["status"],
-        "FAILED"
-    );
+    let delivery = app.api.must_have_one_delivery(&id).await;
+    assert_eq!(delivery["status"], "DELIVERED");
 }

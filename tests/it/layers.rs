@@ -1,54 +1,64 @@
 //! The import directions that the table in src/lib.rs states.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A module, what it may import from this crate, and the crates that it must
-/// not use.
-struct Layer {
-    module: &'static str,
-    may_import: &'static [&'static str],
-    must_not_know: &'static [&'static str],
-}
-
-const LAYERS: [Layer; 5] = [
-    Layer {
-        module: "config",
-        may_import: &["domain"],
-        must_not_know: &["aws_", "axum", "lambda_", "reqwest", "tower_http"],
-    },
-    Layer {
-        module: "domain",
-        may_import: &["domain"],
-        must_not_know: &["aws_", "axum", "lambda_", "reqwest", "tower_http"],
-    },
-    Layer {
-        module: "aws",
-        may_import: &["aws", "cache", "domain"],
-        must_not_know: &["aws_lambda_", "axum", "lambda_", "reqwest", "tower_http"],
-    },
-    Layer {
-        module: "api",
-        may_import: &["api", "aws", "cache", "clock", "domain"],
-        must_not_know: &["aws_", "lambda_runtime", "reqwest"],
-    },
-    Layer {
-        module: "delivery",
-        may_import: &["aws", "clock", "delivery", "domain"],
-        must_not_know: &[
+/// The crates that a module must not use, by the beginnings of their names.
+const MUST_NOT_KNOW: [(&str, &[&str]); 6] = [
+    (
+        "config",
+        &["aws_", "axum", "lambda_", "reqwest", "tower_http"],
+    ),
+    (
+        "domain",
+        &["aws_", "axum", "lambda_", "reqwest", "tower_http"],
+    ),
+    (
+        "aws",
+        &["aws_lambda_", "axum", "lambda_", "reqwest", "tower_http"],
+    ),
+    ("api", &["aws_", "lambda_runtime", "reqwest"]),
+    (
+        "delivery",
+        &[
             "aws_config",
             "aws_sdk_",
             "axum",
             "lambda_http",
             "lambda_runtime",
         ],
-    },
+    ),
+    (
+        "operator",
+        &["aws_", "axum", "lambda_", "reqwest", "tower_http"],
+    ),
 ];
+
+/// The table of src/lib.rs: the other modules that each module imports.
+fn stated_imports() -> BTreeMap<String, BTreeSet<String>> {
+    let lib = fs::read_to_string(src().join("lib.rs")).unwrap();
+    let rows = lib.lines().filter_map(|line| line.strip_prefix("//! | "));
+    let rows = rows.filter(|row| row.starts_with(['[', '`']));
+    rows.map(|row| {
+        let cells: Vec<_> = row.trim_end_matches('|').split('|').collect();
+        let module = cells[0].trim().trim_matches(['[', ']', '`']);
+        let imports = cells[2].split(',').map(|name| name.trim().to_owned());
+        (
+            module.to_owned(),
+            imports.filter(|name| name != "-").collect(),
+        )
+    })
+    .collect()
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
 
 /// The code of a module, by file and without comments.
 fn code_of(module: &str) -> Vec<(PathBuf, String)> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut pending = vec![src.join(module), src.join(format!("{module}.rs"))];
+    let mut pending = vec![src().join(module), src().join(format!("{module}.rs"))];
     let mut files = Vec::new();
     while let Some(path) = pending.pop() {
         if path.is_dir() {
@@ -75,19 +85,36 @@ fn names_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a s
 }
 
 #[test]
-fn modules_import_only_in_the_stated_directions() {
-    for layer in LAYERS {
-        let files = code_of(layer.module);
-        assert!(!files.is_empty(), "src/{} is missing", layer.module);
-        for (path, code) in files {
-            for module in names_after(&code, "crate::") {
-                assert!(
-                    layer.may_import.contains(&module),
-                    "{} imports crate::{module}",
-                    path.display()
-                );
-            }
-            for foreign in layer.must_not_know {
+fn modules_import_exactly_what_the_table_states() {
+    for (module, stated) in stated_imports() {
+        let files = code_of(&module);
+        assert!(!files.is_empty(), "src/{module} is missing");
+        let names = files
+            .iter()
+            .flat_map(|(_, code)| names_after(code, "crate::"));
+        let others = names.filter(|name| *name != module);
+        let imported: BTreeSet<_> = others.map(str::to_owned).collect();
+        assert_eq!(imported, stated, "imports of {module}");
+    }
+}
+
+#[test]
+fn every_module_is_in_the_table() {
+    let lib = fs::read_to_string(src().join("lib.rs")).unwrap();
+    let declared = lib.lines().filter_map(|line| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        line.strip_prefix("mod ")?.strip_suffix(';')
+    });
+    let declared: BTreeSet<_> = declared.map(str::to_owned).collect();
+    let stated: BTreeSet<_> = stated_imports().into_keys().collect();
+    assert_eq!(declared, stated);
+}
+
+#[test]
+fn modules_use_no_crates_of_other_layers() {
+    for (module, foreign) in MUST_NOT_KNOW {
+        for (path, code) in code_of(module) {
+            for foreign in foreign {
                 let found = names_after(&code, foreign).next();
                 assert_eq!(found, None, "{} knows {foreign}", path.display());
             }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use webhook_endpoints::domain::message::{Message, PublishedEvent};
+use webhook_endpoints::domain::event::PublishedEvent;
+use webhook_endpoints::domain::message::Message;
 
 const GUIDE: &str = include_str!("../../docs/queue-messages.md");
 

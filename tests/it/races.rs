@@ -176,7 +176,7 @@ async fn concurrent_creations_never_exceed_the_limit() {
 /// The recorded status of a delivery, and the numbers of its attempts.
 async fn recorded(app: &TestApp, task: &DeliveryTask) -> Option<(DeliveryStatus, Vec<u32>)> {
     let table = app.aws.table();
-    let found = table.delivery(task.endpoint_id, task.delivery_id).await;
+    let found = table.delivery(task.endpoint, task.delivery_id).await;
     let found = found.unwrap()?;
     let numbers: Vec<_> = found.attempts.iter().map(|one| one.number).collect();
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
@@ -192,7 +192,7 @@ async fn messages_in_any_order_and_number_never_revert_a_delivery() {
     for seed in 0..25 {
         let mut random = StdRng::seed_from_u64(seed);
         let mut options = Options::stepwise_by(&HandClock::at_now());
-        options.settings.schedule = "1200,1200,1200".parse().unwrap();
+        options.settings.policy.schedule = "1200,1200,1200".parse().unwrap();
         let app = TestApp::start_with(options).await;
         let receiver = Receiver::responding(move |_| {
             let fails = rand::rng().random_ratio(5, 6);
@@ -298,12 +298,7 @@ async fn concurrent_sweeps_make_each_attempt_count_once() {
         assert_eq!(history.len(), 4);
         for item in history {
             let id = DeliveryId::parse(item["id"].as_str().unwrap()).unwrap();
-            let delivery = stage
-                .app
-                .aws
-                .table()
-                .delivery(endpoint_id(&stage.id), id)
-                .await;
+            let delivery = stage.app.aws.table().delivery(stage.key(), id).await;
             let delivery = delivery.unwrap().unwrap();
             assert_eq!(delivery.delivery.status, DeliveryStatus::Delivered);
             assert_eq!(delivery.attempts.len(), 2);

@@ -21,7 +21,9 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 async fn start(url: &str) -> (TestApp, HandClock, String) {
     let clock = HandClock::at(START);
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let mut options = Options::stepwise_by(&clock);
+    options.settings.chunks.recovery = 25;
+    let app = TestApp::start_with(options).await;
     let (id, _) = app.api.create_webhook(url).await;
     (app, clock, id)
 }
@@ -65,7 +67,7 @@ async fn recovered(app: &TestApp) -> (Vec<DeliveryTask>, usize) {
 }
 
 fn events(tasks: &[DeliveryTask]) -> BTreeSet<EventId> {
-    tasks.iter().map(|task| task.event_id).collect()
+    tasks.iter().map(|task| task.source.event_id()).collect()
 }
 
 #[tokio::test]
@@ -89,11 +91,16 @@ async fn failed_deliveries_are_resent_with_the_same_webhook_ids() {
 
     let received = receiver.received();
     let sent: BTreeSet<_> = received.iter().map(|r| r.header("webhook-id")).collect();
-    let expected: BTreeSet<_> = failed.iter().map(|t| t.event_id.to_string()).collect();
+    let expected: BTreeSet<_> = failed
+        .iter()
+        .map(|t| t.source.event_id().to_string())
+        .collect();
     assert_eq!(sent, expected.iter().map(String::as_str).collect());
     assert_eq!(received.len(), 3);
     let event = received[0].header("webhook-id");
-    let task = failed.iter().find(|t| t.event_id.to_string() == event);
+    let task = failed
+        .iter()
+        .find(|t| t.source.event_id().to_string() == event);
     let payload = seeded_payload(task.unwrap());
     assert_eq!(String::from_utf8_lossy(&received[0].body), payload);
     // There are new deliveries, and the old ones are unchanged.
@@ -151,11 +158,11 @@ async fn only_failed_deliveries_other_than_test_pings_are_resent() {
 async fn recoveries_of_several_chunks_continue_until_all_are_sent() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
-    let failed = app.aws.seed_failures(endpoint_id(&id), 1001, first).await;
+    let failed = app.aws.seed_failures(endpoint_id(&id), 51, first).await;
     clock.advance(HOUR);
-    assert_accepted(&recover(&app, &id, first, None).await, 1001);
+    assert_accepted(&recover(&app, &id, first, None).await, 51);
     let (tasks, chunks) = recovered(&app).await;
-    assert_eq!(tasks.len(), 1001);
+    assert_eq!(tasks.len(), 51);
     assert_eq!(events(&tasks), events(&failed));
     assert_eq!(chunks, 3);
 }
@@ -163,18 +170,18 @@ async fn recoveries_of_several_chunks_continue_until_all_are_sent() {
 #[tokio::test]
 async fn interrupted_chunks_are_repeated_with_the_same_deliveries() {
     for (call, first_call, fault) in [
-        // From the middle of the 50 batches on.
-        ("SendMessageBatch", 26, Fault::Before),
-        ("SendMessageBatch", 26, Fault::After),
+        // From the second of the three batches on.
+        ("SendMessageBatch", 2, Fault::Before),
+        ("SendMessageBatch", 2, Fault::After),
         // The message of the next chunk.
         ("SendMessage", 1, Fault::Before),
         ("SendMessage", 1, Fault::After),
     ] {
         let (app, clock, id) = start("https://example.com/hook").await;
         let first = clock.now();
-        let failed = app.aws.seed_failures(endpoint_id(&id), 501, first).await;
+        let failed = app.aws.seed_failures(endpoint_id(&id), 26, first).await;
         clock.advance(HOUR);
-        assert_accepted(&recover(&app, &id, first, None).await, 501);
+        assert_accepted(&recover(&app, &id, first, None).await, 26);
         let message = app.queue.all_queued().await;
         app.aws.wire.break_from(call, first_call, fault);
         let back = app.queue.handle(message.clone()).await.unwrap();
@@ -183,7 +190,7 @@ async fn interrupted_chunks_are_repeated_with_the_same_deliveries() {
         assert_eq!(app.queue.handle(message).await, Ok(Vec::new()));
         let (tasks, _) = recovered(&app).await;
         let ids: BTreeSet<_> = tasks.iter().map(|task| task.delivery_id).collect();
-        assert_eq!(ids.len(), 501, "{call} {fault:?}");
+        assert_eq!(ids.len(), 26, "{call} {fault:?}");
         assert_eq!(events(&tasks), events(&failed));
     }
 }
@@ -196,8 +203,7 @@ async fn recoveries_stop_at_their_limit() {
     clock.advance(HOUR);
     let recovery = Recovery {
         id: EventId::new(),
-        app_id: app.app_id,
-        endpoint_id: endpoint_id(&id),
+        endpoint: app.aws.endpoint_key(endpoint_id(&id)),
         asked_at: clock.now(),
         from: DeliveryId::MIN,
         before: DeliveryId::MAX,

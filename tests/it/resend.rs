@@ -50,7 +50,10 @@ async fn resending_creates_a_new_delivery_of_the_same_event() {
     assert_eq!(received.len(), 2);
     assert_eq!(received[0].body, received[1].body);
     for request in &received {
-        assert_eq!(request.header("webhook-id"), task.event_id.to_string());
+        assert_eq!(
+            request.header("webhook-id"),
+            task.source.event_id().to_string()
+        );
         assert!(request.was_signed_with(&secret));
     }
     let history = app.api.deliveries(&id).await;

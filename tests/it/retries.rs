@@ -13,7 +13,6 @@ use webhook_endpoints::domain::retry::RetrySchedule;
 
 use crate::support::hand_clock::HandClock;
 use crate::support::names::{Names, REFUSED};
-use crate::support::queue::next;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp};
 
@@ -68,7 +67,7 @@ async fn due(
     if wait_of(delivery) <= QUEUED {
         clock.set_to(at);
         assert_eq!(scheduled(app).await, 0, "a retry waits in one place only");
-        return next(last);
+        return last.next();
     }
     clock.set_to(at);
     clock.advance_millis(-11 * 60 * 1000);
@@ -107,7 +106,7 @@ async fn deliveries_fail_after_ten_attempts_on_schedule() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let mut options = Options::stepwise_by(&clock);
     // Otherwise the endpoint would be disabled before the last attempt.
-    options.settings.disable_after = Duration::from_secs(30 * 24 * HOUR);
+    options.settings.policy.disable_after = Duration::from_secs(30 * 24 * HOUR);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(500, "no").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
@@ -146,7 +145,10 @@ async fn deliveries_fail_after_ten_attempts_on_schedule() {
     assert_eq!(received.len(), 10);
     let mut timestamps: Vec<i64> = Vec::new();
     for request in received {
-        assert_eq!(request.header("webhook-id"), task.event_id.to_string());
+        assert_eq!(
+            request.header("webhook-id"),
+            task.source.event_id().to_string()
+        );
         assert!(request.was_signed_with(&secret));
         timestamps.push(request.header("webhook-timestamp").parse().unwrap());
     }
@@ -165,7 +167,7 @@ async fn successful_retries_end_the_delivery() {
     assert_eq!(app.queue.delayed().await, 1);
     clock.advance_millis(5_000);
     status.store(204, Ordering::SeqCst);
-    app.queue.must_attempt(&next(&task)).await;
+    app.queue.must_attempt(&task.next()).await;
     let delivered = app.api.delivery(&id, task.delivery_id).await;
     assert_eq!(delivered["status"], "DELIVERED");
     assert_eq!(delivered["attempts"], 2);
@@ -174,7 +176,7 @@ async fn successful_retries_end_the_delivery() {
     assert!(time(&delivered["deliveredAt"]) >= clock.now());
     // No third attempt was enqueued or scheduled.
     assert_eq!(app.queue.delayed().await, 1);
-    app.queue.must_attempt(&next(&next(&task))).await;
+    app.queue.must_attempt(&task.next().next()).await;
     assert_eq!(receiver.received().len(), 2);
     assert_eq!(app.api.delivery(&id, task.delivery_id).await, delivered);
 }
@@ -182,7 +184,7 @@ async fn successful_retries_end_the_delivery() {
 #[tokio::test]
 async fn short_waits_are_spent_on_the_queue() {
     let mut options = Options::default();
-    options.settings.schedule = "1,1".parse::<RetrySchedule>().unwrap();
+    options.settings.policy.schedule = "1,1".parse::<RetrySchedule>().unwrap();
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;

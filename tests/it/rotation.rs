@@ -2,9 +2,7 @@
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
-use webhook_endpoints::delivery::Envelope;
 use webhook_endpoints::domain::id::EndpointId;
-use webhook_endpoints::domain::message::Message;
 use webhook_endpoints::domain::time::iso_millis;
 
 use crate::support::hand_clock::HandClock;
@@ -77,19 +75,9 @@ async fn enqueue(app: &TestApp, id: &str) {
 
 /// Has the delivery function handle one queued message.
 async fn attempt_next(app: &TestApp) {
-    let received = app
-        .aws
-        .clients
-        .sqs
-        .receive_message()
-        .queue_url(&app.aws.resources.queue_url)
-        .send()
-        .await
-        .unwrap();
-    let body = received.messages()[0].body().unwrap();
-    let message = Message::from_json(body).unwrap();
-    let envelope = Envelope::default();
-    app.deliverer.handle(message, &envelope).await.unwrap();
+    let queued = app.queue.queued().await;
+    assert_eq!(queued.len(), 1, "{queued:?}");
+    assert_eq!(app.queue.handle(queued).await, Ok(Vec::new()));
 }
 
 #[tokio::test]

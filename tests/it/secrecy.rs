@@ -1,34 +1,14 @@
 //! Where secrets and keys appear, and where they must not.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tracing::Level;
-use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt;
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::support::log;
 use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, answer};
 
 /// The log of a test. Clones write to the same log.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Asserts that a text contains none of the secrets, nor the key.
 #[track_caller]
 fn assert_clean(text: &str, secrets: &[String], app: &TestApp) {
@@ -88,17 +68,7 @@ async fn messages_contain_no_secrets_or_keys() {
 
 #[tokio::test]
 async fn log_contains_no_secrets_or_keys() {
-    let log = Log::default();
-    let writer = log.clone();
-    // The most verbose level of a deployment.
-    let _logging = tracing_subscriber::registry()
-        .with(
-            Targets::new()
-                .with_default(Level::WARN)
-                .with_target("webhook_endpoints", Level::TRACE),
-        )
-        .with(fmt::layer().json().with_writer(move || writer.clone()))
-        .set_default();
+    log::start();
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, first) = app.api.create_webhook(&receiver.url).await;
@@ -111,24 +81,19 @@ async fn log_contains_no_secrets_or_keys() {
     );
     let failed = app.api.post(&format!("/{id}/rotate-secret")).await;
     failed.must_fail_with(500, "INTERNAL_ERROR");
-    app.api
-        .try_create()
-        .await
-        .must_fail_with(500, "INTERNAL_ERROR");
+    let refused = app.api.try_create().await;
+    refused.must_fail_with(500, "INTERNAL_ERROR");
     // A key in the wrong place must not be logged.
     let key = app.key.expose();
-    answer(
-        app.api
-            .bare(Method::GET, &format!("/apps/{key}/webhooks?key={key}")),
-    )
-    .await;
+    let misplaced = format!("/apps/{key}/webhooks?key={key}");
+    answer(app.api.bare(Method::GET, &misplaced)).await;
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     // The log does include requests, attempts and errors.
-    for logged in [&id, "attempt", "PutSecretValue failed"] {
-        assert!(log.contains(logged), "{log}");
+    let own = log::lines_with(&id);
+    for logged in ["response", "attempt", "PutSecretValue failed"] {
+        assert!(own.iter().any(|line| line.contains(logged)), "{own:#?}");
     }
-    assert_clean(&log, &[first, second], &app);
+    assert_clean(&log::text(), &[first, second], &app);
 }
 
 #[tokio::test]

@@ -212,7 +212,7 @@ async fn no_event_is_lost_or_wrongly_signed_under_load() {
         count.parse().expect("parse SOAK_EVENTS as a number")
     });
     let mut options = Options::default();
-    options.settings.schedule = "1,1,1".parse().unwrap();
+    options.settings.policy.schedule = "1,1,1".parse().unwrap();
     options.settings.api_key_cache = Duration::from_secs(300);
     // Long enough that a slow machine alone does not cause repeated messages.
     options.visibility_timeout = 600;

@@ -1,4 +1,5 @@
-//! lambda_http and axum, and nothing else.
+//! A minimal Lambda function with only lambda_http and axum: the baseline for cold
+//! starts.
 
 use axum::Router;
 use axum::routing::get;

@@ -1,8 +1,8 @@
-//! `cargo run -p local --bin emulators`: the AWS services alone, for functions
-//! that run in processes of their own.
+//! `cargo run -p local --bin emulators`: only the AWS emulators, for functions that
+//! run as separate processes.
 #![expect(
     clippy::print_stdout,
-    reason = "what it prints is for whoever starts the functions"
+    reason = "prints the environment of the functions"
 )]
 
 use std::error::Error;
@@ -14,19 +14,18 @@ use local::emulators::Emulators;
 use local::{gateway, samples, service};
 use tokio::net::TcpListener;
 
-/// Runs emulators of the AWS services, with the table and the queues of
-/// template.yaml and with what the files of events/ name. Prints the functions'
-/// environment, a variable a line, once they can be started. All state is in
-/// memory.
+/// Run emulators of the AWS services, with the table and the queues from
+/// template.yaml and the sample data for events/. When ready, prints the functions'
+/// environment, one variable per line. All state is in memory.
 #[derive(Parser)]
 struct Arguments {
-    /// Address to listen on. A function in a container can't reach 127.0.0.1.
+    /// Address to listen on. Functions in containers can't reach 127.0.0.1.
     #[arg(long, default_value = "127.0.0.1")]
     host: IpAddr,
-    /// Port to listen on; 0 takes a free one.
+    /// Port to listen on. Use 0 for any free port.
     #[arg(long, default_value_t = 4566)]
     port: u16,
-    /// Where deliveries of the sample endpoint go.
+    /// URL of the sample endpoint.
     #[arg(long, default_value = "https://example.com/webhooks")]
     target: String,
 }
@@ -43,7 +42,7 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error + Send + Sync>> {
         .await
         .map_err(|error| {
             format!(
-                "{} port {} can't be used: {error}",
+                "cannot listen on {} port {}: {error}",
                 arguments.host, arguments.port
             )
         })?;

@@ -1,14 +1,16 @@
-//! API keys in the table.
+//! Storage of API keys.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{INDEX, Item, Table, collect, decode, encode, key, text};
-use crate::aws::AwsError;
-use crate::aws::error::condition_failed;
+use super::keys::attribute::REVOKED_AT;
+use super::keys::{self, API_KEY_SORT, LISTS};
+use super::update::Update;
+use super::{Item, Table, collect, decode, encode, text};
+use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::api_key::{ApiKeyHash, ApiKeyRecord};
-use crate::domain::id::{AppId, KeyId};
+use crate::domain::id::AppId;
 use crate::domain::time::{iso_millis, serde_millis};
 
 #[derive(Serialize, Deserialize)]
@@ -32,34 +34,35 @@ struct ApiKeyItem {
 }
 
 impl Table {
-    /// The app of a key, unless the key is unknown or revoked. One `GetItem`.
+    /// Looks up the app that a key belongs to. `None` if the key is unknown or
+    /// revoked. One eventually consistent `GetItem`.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn app_of_key(&self, hash: &ApiKeyHash) -> Result<Option<AppId>, AwsError> {
+    /// If the call fails or the item can't be decoded.
+    pub async fn app_of_key(&self, hash: &ApiKeyHash) -> Result<Option<AppId>, StoreError> {
         const OPERATION: &str = "GetItem of an API key";
         let found = self
             .client
             .get_item()
             .table_name(&self.name)
-            .set_key(Some(api_key_key(hash)))
+            .set_key(Some(keys::api_key(hash)))
             .send()
             .await
-            .map_err(|error| AwsError::new(OPERATION, error))?;
-        found.item.map_or(Ok(None), |item| owner(OPERATION, item))
+            .during(OPERATION)?;
+        found.item.map_or(Ok(None), owner).during(OPERATION)
     }
 
     /// Stores a new key's record. One `PutItem`.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn put_api_key(&self, record: &ApiKeyRecord) -> Result<(), AwsError> {
+    /// If the call fails.
+    pub async fn put_api_key(&self, record: &ApiKeyRecord) -> Result<(), StoreError> {
         const OPERATION: &str = "PutItem of an API key";
         let item = ApiKeyItem {
-            pk: partition(&record.hash),
-            sk: SORT.to_owned(),
-            gsi1pk: keys_of(record.app_id),
-            gsi1sk: sort_of(record.id),
+            pk: keys::api_key_partition(&record.hash),
+            sk: API_KEY_SORT.to_owned(),
+            gsi1pk: keys::api_keys_of(record.app_id),
+            gsi1sk: keys::key_id_sort(record.id),
             app_id: record.app_id,
             hint: record.hint.clone(),
             label: record.label.clone(),
@@ -69,106 +72,69 @@ impl Table {
         self.client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(encode(OPERATION, &item)?))
+            .set_item(Some(encode(&item).during(OPERATION)?))
             .send()
             .await
-            .map_err(|error| AwsError::new(OPERATION, error))?;
+            .during(OPERATION)?;
         Ok(())
     }
 
-    /// An app's keys, oldest first, revoked ones included. One `Query` of the
-    /// index, so a key made in the last second may be missing.
+    /// Lists an app's keys, oldest first, including revoked ones. One `Query` of the
+    /// index, which is eventually consistent: a key created within the last second
+    /// may be missing.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn api_keys(&self, app_id: AppId) -> Result<Vec<ApiKeyRecord>, AwsError> {
+    /// If a call fails or an item can't be decoded.
+    pub async fn api_keys(&self, app_id: AppId) -> Result<Vec<ApiKeyRecord>, StoreError> {
         const OPERATION: &str = "Query of API keys";
         let query = self
             .client
             .query()
             .table_name(&self.name)
-            .index_name(INDEX)
-            .key_condition_expression("gsi1pk = :keys")
-            .expression_attribute_values(":keys", text(keys_of(app_id)));
-        collect(OPERATION, query)
-            .await?
-            .into_iter()
-            .map(|item| {
-                let item: ApiKeyItem = decode(OPERATION, item)?;
-                item.into_record()
-                    .ok_or_else(|| AwsError::unexpected(OPERATION, "not the keys of an API key"))
-            })
-            .collect()
+            .index_name(LISTS.name)
+            .key_condition_expression("#pk = :keys")
+            .expression_attribute_names("#pk", LISTS.pk)
+            .expression_attribute_values(":keys", text(keys::api_keys_of(app_id)));
+        let items = collect(OPERATION, query).await?.into_iter();
+        let records: Result<_, _> = items.map(record).collect();
+        records.during(OPERATION)
     }
 
-    /// Revokes a key; it is refused from now on, or from the end of the API's
-    /// key cache. `false` when there is no such key. One `UpdateItem`.
+    /// Revokes a key. The API rejects it as soon as its cached copy expires. Revoking
+    /// it again keeps the first time. Returns `false` if there is no such key. One
+    /// `UpdateItem`.
     ///
     /// # Errors
-    /// A fault of AWS.
+    /// If the call fails.
     pub async fn revoke_api_key(
         &self,
         hash: &ApiKeyHash,
         now: Timestamp,
-    ) -> Result<bool, AwsError> {
-        let updated = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(api_key_key(hash)))
-            .update_expression("SET revokedAt = if_not_exists(revokedAt, :now)")
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":now", text(iso_millis(now)))
-            .send()
-            .await;
-        match updated {
-            Ok(_) => Ok(true),
-            Err(error) if condition_failed(&error) => Ok(false),
-            Err(error) => Err(AwsError::new("UpdateItem of an API key", error)),
-        }
+    ) -> Result<bool, StoreError> {
+        let update = Update::existing().set_once(REVOKED_AT, text(iso_millis(now)));
+        let updated = self.update_item(keys::api_key(hash), update).send().await;
+        written(updated).during("UpdateItem of an API key")
     }
 }
 
-/// Key of an API key's item.
-pub(super) fn api_key_key(hash: &ApiKeyHash) -> Item {
-    key(partition(hash), SORT.to_owned())
-}
-
-/// The app of an API key's item, unless the key is revoked.
-pub(super) fn owner(operation: &'static str, item: Item) -> Result<Option<AppId>, AwsError> {
-    let item: ApiKeyItem = decode(operation, item)?;
+/// The app that owns a key. `None` if the key is revoked.
+fn owner(item: Item) -> Result<Option<AppId>, Malformed> {
+    let item: ApiKeyItem = decode(item)?;
     Ok(item.revoked_at.is_none().then_some(item.app_id))
 }
 
-impl ApiKeyItem {
-    fn into_record(self) -> Option<ApiKeyRecord> {
-        let hash = URL_SAFE_NO_PAD
-            .decode(self.pk.strip_prefix("KEY#")?)
-            .ok()?
-            .try_into()
-            .ok()?;
-        Some(ApiKeyRecord {
-            id: KeyId::parse(self.gsi1sk.strip_prefix("KEY#")?).ok()?,
-            app_id: self.app_id,
-            hash: ApiKeyHash::from_bytes(hash),
-            hint: self.hint,
-            label: self.label,
-            created_at: self.created_at,
-            revoked_at: self.revoked_at,
-        })
-    }
-}
-
-const SORT: &str = "KEY";
-
-fn partition(hash: &ApiKeyHash) -> String {
-    format!("KEY#{hash}")
-}
-
-fn keys_of(app_id: AppId) -> String {
-    format!("APP#{app_id}#KEYS")
-}
-
-fn sort_of(id: KeyId) -> String {
-    format!("KEY#{id}")
+fn record(item: Item) -> Result<ApiKeyRecord, Malformed> {
+    const KEYS: &str = "not the keys of an API key";
+    let item: ApiKeyItem = decode(item)?;
+    let hash = keys::api_key_hash(&item.pk).ok_or(KEYS)?;
+    let hash = URL_SAFE_NO_PAD.decode(hash)?;
+    Ok(ApiKeyRecord {
+        id: keys::key_id_of_sort(&item.gsi1sk).ok_or(KEYS)?,
+        app_id: item.app_id,
+        hash: ApiKeyHash::from_bytes(hash.try_into().map_err(|_| KEYS)?),
+        hint: item.hint,
+        label: item.label,
+        created_at: item.created_at,
+        revoked_at: item.revoked_at,
+    })
 }

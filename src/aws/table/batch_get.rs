@@ -37,10 +37,7 @@ impl Table {
     ///
     /// # Errors
     /// If the read fails.
-    pub async fn attempt_items(
-        &self,
-        tasks: &[&DeliveryTask],
-    ) -> Result<AttemptItems, StoreError> {
+    pub async fn attempt_items(&self, tasks: &[&DeliveryTask]) -> Result<AttemptItems, StoreError> {
         let keys = tasks.iter().copied().flat_map(keys_of);
         self.batch_get(CONTEXT, keys).await.map(AttemptItems)
     }

@@ -1,17 +1,18 @@
-//! Deletion of endpoints, in two steps: an endpoint is marked first (from then
-//! on it is missing to everyone), and removed when its secret is gone. What an
-//! interrupted deletion leaves is a marked item; a repeated one finishes the
-//! work, or else an operator's sweep, which finds marked items by the index.
+//! Deletion of endpoints, in two steps: an endpoint is marked first (from then on
+//! it is missing to everyone), and removed once its secret is gone. An interrupted
+//! deletion leaves a marked item, which a repeated call or the operator's cleanup
+//! finishes. The cleanup finds marked items by a shard of the schedule.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::endpoint_item::{app_key, endpoint_key, endpoint_of_key};
-use super::{INDEX, Table, collect, decode, number, text};
-use crate::aws::AwsError;
-use crate::aws::error::condition_failed;
-use crate::domain::id::{AppId, EndpointId};
+use super::keys::attribute::{DELETED_AT, ENDPOINT_COUNT, PK};
+use super::keys::{self, DELETIONS, SCHEDULE};
+use super::update::Update;
+use super::{Item, Table, collect, decode, text};
+use crate::aws::error::{During, Malformed, StoreError, written};
+use crate::domain::endpoint::EndpointKey;
 use crate::domain::time::{iso_millis, serde_millis};
 
 /// Whether an endpoint is in the table.
@@ -19,19 +20,17 @@ use crate::domain::time::{iso_millis, serde_millis};
 pub enum Presence {
     /// It is, and in use.
     Live,
-    /// It is marked as deleted and waits for the rest of its deletion.
+    /// It is marked as deleted, and waits for the rest of its deletion.
     Marked,
     /// It is not.
     Missing,
 }
 
-/// An endpoint whose deletion was begun.
+/// An endpoint whose deletion has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MarkedEndpoint {
-    /// The app that it was of.
-    pub app_id: AppId,
-    /// Its id.
-    pub endpoint_id: EndpointId,
+    /// Its app and id.
+    pub key: EndpointKey,
     /// When it was registered.
     pub created_at: Timestamp,
 }
@@ -46,132 +45,111 @@ struct MarkedItem {
 }
 
 impl Table {
-    /// Whether an endpoint is in the table, a marked one included. Says so also
-    /// of an item that can't be read as an endpoint. One strongly consistent
-    /// `GetItem`.
+    /// Whether an endpoint is in the table, even if its item cannot be read as an
+    /// endpoint. One strongly consistent `GetItem`.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn endpoint_presence(
-        &self,
-        app_id: AppId,
-        id: EndpointId,
-    ) -> Result<Presence, AwsError> {
+    /// If the call fails.
+    pub async fn endpoint_presence(&self, endpoint: EndpointKey) -> Result<Presence, StoreError> {
         let found = self
             .client
             .get_item()
             .table_name(&self.name)
-            .set_key(Some(endpoint_key(app_id, id)))
-            .projection_expression("pk, deletedAt")
+            .set_key(Some(keys::endpoint(endpoint)))
+            .projection_expression("#pk, #deleted")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#deleted", DELETED_AT)
             .consistent_read(true)
             .send()
             .await
-            .map_err(|error| AwsError::new("GetItem of an endpoint's presence", error))?;
+            .during("GetItem of an endpoint's presence")?;
         Ok(match found.item {
             None => Presence::Missing,
-            Some(item) if item.contains_key("deletedAt") => Presence::Marked,
+            Some(item) if item.contains_key(DELETED_AT) => Presence::Marked,
             Some(_) => Presence::Live,
         })
     }
 
-    /// First step of a deletion. `false` when there is no such endpoint; `true`
-    /// also when it was marked before. One `UpdateItem`.
+    /// First step of a deletion. `false` if there is no such endpoint; `true` also
+    /// if it was marked before. One `UpdateItem`.
     ///
     /// # Errors
-    /// A fault of AWS.
+    /// If the call fails.
     pub async fn mark_endpoint_deleted(
         &self,
-        app_id: AppId,
-        id: EndpointId,
+        endpoint: EndpointKey,
         now: Timestamp,
-    ) -> Result<bool, AwsError> {
+    ) -> Result<bool, StoreError> {
+        let sort = keys::schedule_sort(now, endpoint.endpoint_id);
+        let update = Update::existing()
+            .set_once(DELETED_AT, text(iso_millis(now)))
+            .set(SCHEDULE.pk, text(DELETIONS))
+            .set_once(SCHEDULE.sk, text(sort));
         let updated = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(endpoint_key(app_id, id)))
-            .update_expression(
-                "SET deletedAt = if_not_exists(deletedAt, :now), \
-                 gsi1pk = :marked, gsi1sk = if_not_exists(gsi1sk, :sort)",
-            )
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":now", text(iso_millis(now)))
-            .expression_attribute_values(":marked", text(MARKED))
-            .expression_attribute_values(":sort", text(format!("{}#{id}", iso_millis(now))))
+            .update_item(keys::endpoint(endpoint), update)
             .send()
             .await;
-        match updated {
-            Ok(_) => Ok(true),
-            Err(error) if condition_failed(&error) => Ok(false),
-            Err(error) => Err(AwsError::new("UpdateItem of a deleted endpoint", error)),
-        }
+        written(updated).during("UpdateItem of a deleted endpoint")
     }
 
-    /// Last step of a deletion: removes a marked endpoint and counts it off,
-    /// both or neither. Does nothing when it is already removed. One
-    /// `TransactWriteItems`.
+    /// Last step of a deletion: removes a marked endpoint and subtracts it from
+    /// its app's count, both or neither. Does nothing if it was removed before.
+    /// One `TransactWriteItems`.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn remove_endpoint(&self, app_id: AppId, id: EndpointId) -> Result<(), AwsError> {
+    /// If the call fails.
+    pub async fn remove_endpoint(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
         const OPERATION: &str = "TransactWriteItems of a deleted endpoint";
-        let delete = Delete::builder()
-            .table_name(&self.name)
-            .set_key(Some(endpoint_key(app_id, id)))
-            .condition_expression("attribute_exists(deletedAt)")
-            .build()
-            .map_err(|error| AwsError::unexpected(OPERATION, error))?;
-        let count = Update::builder()
-            .table_name(&self.name)
-            .set_key(Some(app_key(app_id)))
-            .update_expression("SET endpointCount = endpointCount - :one")
-            .expression_attribute_values(":one", number(1))
-            .build()
-            .map_err(|error| AwsError::unexpected(OPERATION, error))?;
-        let writes = vec![
-            TransactWriteItem::builder().delete(delete).build(),
-            TransactWriteItem::builder().update(count).build(),
-        ];
-        // A failed condition means that a concurrent deletion was faster.
+        let writes = || -> Result<_, Malformed> {
+            let delete = Delete::builder()
+                .table_name(&self.name)
+                .set_key(Some(keys::endpoint(endpoint)))
+                .condition_expression("attribute_exists(#deleted)")
+                .expression_attribute_names("#deleted", DELETED_AT)
+                .build()?;
+            let count = Update::default().add(ENDPOINT_COUNT, -1);
+            let count = self.transact_update(keys::app(endpoint.app_id), count)?;
+            Ok(vec![
+                TransactWriteItem::builder().delete(delete).build(),
+                TransactWriteItem::builder().update(count).build(),
+            ])
+        };
+        let writes = writes().during(OPERATION)?;
+        // If the condition failed, a concurrent deletion was faster.
         self.transact(OPERATION, writes).await.map(|_| ())
     }
 
-    /// The endpoints of all apps that were marked before `until` and are not
-    /// removed. One `Query` of the index.
+    /// The endpoints of all apps that were marked before `until` and have not been
+    /// removed. One `Query` of the schedule for each 1 MB.
     ///
     /// # Errors
-    /// A fault of AWS.
+    /// If the call fails, or an item cannot be read.
     pub async fn marked_endpoints(
         &self,
         until: Timestamp,
-    ) -> Result<Vec<MarkedEndpoint>, AwsError> {
+    ) -> Result<Vec<MarkedEndpoint>, StoreError> {
         const OPERATION: &str = "Query of marked endpoints";
         let query = self
             .client
             .query()
             .table_name(&self.name)
-            .index_name(INDEX)
-            .key_condition_expression("gsi1pk = :marked AND gsi1sk < :until")
-            .expression_attribute_values(":marked", text(MARKED))
+            .index_name(SCHEDULE.name)
+            .key_condition_expression("#pk = :deletions AND #sk < :until")
+            .expression_attribute_names("#pk", SCHEDULE.pk)
+            .expression_attribute_names("#sk", SCHEDULE.sk)
+            .expression_attribute_values(":deletions", text(DELETIONS))
             .expression_attribute_values(":until", text(iso_millis(until)));
-        collect(OPERATION, query)
-            .await?
-            .into_iter()
-            .map(|item| {
-                let item: MarkedItem = decode(OPERATION, item)?;
-                let (app_id, endpoint_id) =
-                    endpoint_of_key(&item.pk, &item.sk).ok_or_else(|| {
-                        AwsError::unexpected(OPERATION, "not the keys of an endpoint")
-                    })?;
-                Ok(MarkedEndpoint {
-                    app_id,
-                    endpoint_id,
-                    created_at: item.created_at,
-                })
-            })
-            .collect()
+        let items = collect(OPERATION, query).await?.into_iter();
+        let marked: Result<_, _> = items.map(marked_endpoint).collect();
+        marked.during(OPERATION)
     }
 }
 
-/// Partition of the index that marked endpoints are in, oldest mark first.
-const MARKED: &str = "DELETED";
+fn marked_endpoint(item: Item) -> Result<MarkedEndpoint, Malformed> {
+    let item: MarkedItem = decode(item)?;
+    let key = keys::endpoint_of(&item.pk, &item.sk).ok_or("not the keys of an endpoint")?;
+    Ok(MarkedEndpoint {
+        key,
+        created_at: item.created_at,
+    })
+}

@@ -1,13 +1,14 @@
-//! The form of a delivery in the table.
+//! The DynamoDB item of a delivery.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Item, decode, key};
-use crate::aws::AwsError;
-use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus, Failure, Verdict};
+use super::keys;
+use super::{Item, decode};
+use crate::aws::error::Malformed;
+use crate::domain::delivery::{Abandoned, Attempt, Delivery, Failure, Verdict};
 use crate::domain::event_type::EventType;
-use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use crate::domain::id::EventId;
 use crate::domain::time::serde_millis;
 
 #[derive(Serialize, Deserialize)]
@@ -17,8 +18,6 @@ pub(super) struct DeliveryItem {
     pub(super) sk: String,
     pub(super) gsi1pk: String,
     pub(super) gsi1sk: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) app_id: Option<AppId>,
     pub(super) event_id: EventId,
     pub(super) event: String,
     pub(super) status: String,
@@ -39,7 +38,7 @@ pub(super) struct DeliveryItem {
         skip_serializing_if = "Option::is_none"
     )]
     pub(super) next_retry_at: Option<Timestamp>,
-    /// Unix seconds, by which DynamoDB removes the item.
+    /// Time to live, in Unix seconds. DynamoDB may remove the item days later.
     pub(super) expires_at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) abandoned: Option<String>,
@@ -64,47 +63,17 @@ pub(super) struct AttemptItem {
     failure: Option<String>,
 }
 
-pub(super) fn partition(endpoint_id: EndpointId) -> String {
-    format!("ENDPOINT#{endpoint_id}")
-}
-
-pub(super) fn status_partition(endpoint_id: EndpointId, status: DeliveryStatus) -> String {
-    format!("ENDPOINT#{endpoint_id}#{status}")
-}
-
-pub(super) fn sort(id: DeliveryId) -> String {
-    format!("DELIVERY#{id}")
-}
-
-/// The endpoint of a delivery's partition.
-pub(super) fn endpoint_of_partition(pk: &str) -> Option<EndpointId> {
-    EndpointId::parse(pk.strip_prefix("ENDPOINT#")?).ok()
-}
-
-pub(super) fn delivery_of_sort(sk: &str) -> Option<DeliveryId> {
-    DeliveryId::parse(sk.strip_prefix("DELIVERY#")?).ok()
-}
-
-/// Key of a delivery's item.
-pub(super) fn delivery_key(endpoint_id: EndpointId, id: DeliveryId) -> Item {
-    key(partition(endpoint_id), sort(id))
-}
-
-/// The delivery of an item.
-pub(super) fn delivery(operation: &'static str, item: Item) -> Result<Delivery, AwsError> {
-    decode::<DeliveryItem>(operation, item)?
-        .into_delivery()
-        .map_err(|reason| AwsError::unexpected(operation, reason))
+pub(super) fn delivery(item: Item) -> Result<Delivery, Malformed> {
+    decode::<DeliveryItem>(item)?.into_delivery()
 }
 
 impl From<&Delivery> for DeliveryItem {
     fn from(delivery: &Delivery) -> Self {
         Self {
-            pk: partition(delivery.endpoint_id),
-            sk: sort(delivery.id),
-            gsi1pk: status_partition(delivery.endpoint_id, delivery.status),
-            gsi1sk: sort(delivery.id),
-            app_id: None,
+            pk: keys::delivery_partition(delivery.endpoint),
+            sk: keys::delivery_sort(delivery.id),
+            gsi1pk: keys::status_partition(delivery.endpoint, delivery.status),
+            gsi1sk: keys::delivery_sort(delivery.id),
             event_id: delivery.event_id,
             event: delivery.event.to_string(),
             status: delivery.status.to_string(),
@@ -122,24 +91,20 @@ impl From<&Delivery> for DeliveryItem {
 }
 
 impl DeliveryItem {
-    pub(super) fn into_delivery(self) -> Result<Delivery, &'static str> {
+    pub(super) fn into_delivery(self) -> Result<Delivery, Malformed> {
         const KEYS: &str = "not the keys of a delivery";
         Ok(Delivery {
-            id: delivery_of_sort(&self.sk).ok_or(KEYS)?,
-            endpoint_id: endpoint_of_partition(&self.pk).ok_or(KEYS)?,
+            id: keys::delivery_of_sort(&self.sk).ok_or(KEYS)?,
+            endpoint: keys::endpoint_of_delivery(&self.pk).ok_or(KEYS)?,
             event_id: self.event_id,
             event: EventType::parse(&self.event)?,
-            status: self
-                .status
-                .parse()
-                .map_err(|_| "not the status of a delivery")?,
+            status: self.status.parse()?,
             response_status: self.response_status,
             attempts: self.attempts,
             created_at: self.created_at,
             delivered_at: self.delivered_at,
             next_retry_at: self.next_retry_at,
-            expires_at: Timestamp::from_second(self.expires_at)
-                .map_err(|_| "not the time of an expiry")?,
+            expires_at: Timestamp::from_second(self.expires_at)?,
             abandoned: match self.abandoned {
                 None => None,
                 Some(code) => Some(
@@ -168,7 +133,7 @@ impl From<&Attempt> for AttemptItem {
 }
 
 impl AttemptItem {
-    pub(super) fn into_attempt(self) -> Result<Attempt, &'static str> {
+    pub(super) fn into_attempt(self) -> Result<Attempt, Malformed> {
         let verdict = match (self.response_status, self.failure) {
             (Some(status), _) => Verdict::Answered {
                 status,
@@ -178,7 +143,7 @@ impl AttemptItem {
             (None, Some(code)) => {
                 Verdict::Failed(Failure::from_code(&code).ok_or("not the failure of an attempt")?)
             }
-            (None, None) => return Err("an attempt without status and failure"),
+            (None, None) => return Err("an attempt without status and failure".into()),
         };
         Ok(Attempt {
             number: self.number,

@@ -1,14 +1,14 @@
-//! The form of an endpoint in the table.
+//! The DynamoDB item of an endpoint.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Item, decode, key};
-use crate::aws::AwsError;
+use super::keys;
+use super::{Item, decode};
+use crate::aws::error::Malformed;
 use crate::domain::address::AddressPolicy;
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, SecretVersion};
 use crate::domain::event_type::Subscriptions;
-use crate::domain::id::{AppId, EndpointId};
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
 
@@ -47,48 +47,20 @@ pub(super) struct EndpointItem {
     failing_since: Option<Timestamp>,
 }
 
-/// First part of the sort key.
-pub(super) const ENDPOINT: &str = "ENDPOINT#";
-
-pub(super) fn app_partition(app_id: AppId) -> String {
-    format!("APP#{app_id}")
-}
-
-pub(super) fn app_key(app_id: AppId) -> Item {
-    key(app_partition(app_id), "APP".to_owned())
-}
-
-/// Key of an endpoint's item.
-pub(super) fn endpoint_key(app_id: AppId, id: EndpointId) -> Item {
-    key(app_partition(app_id), format!("{ENDPOINT}{id}"))
-}
-
-/// The ids in the key of an endpoint's item.
-pub(super) fn endpoint_of_key(pk: &str, sk: &str) -> Option<(AppId, EndpointId)> {
-    let app_id = AppId::parse(pk.strip_prefix("APP#")?).ok()?;
-    let id = EndpointId::parse(sk.strip_prefix(ENDPOINT)?).ok()?;
-    Some((app_id, id))
-}
-
-/// The endpoint of an item, unless it is being deleted.
-pub(super) fn live_endpoint(
-    operation: &'static str,
-    item: Item,
-) -> Result<Option<Endpoint>, AwsError> {
-    let item: EndpointItem = decode(operation, item)?;
-    if item.deleted_at.is_some() {
-        return Ok(None);
+/// Decodes an endpoint. `None` if it is being deleted.
+pub(super) fn live_endpoint(item: Item) -> Result<Option<Endpoint>, Malformed> {
+    let item: EndpointItem = decode(item)?;
+    match item.deleted_at {
+        Some(_) => Ok(None),
+        None => item.into_endpoint().map(Some),
     }
-    item.into_endpoint()
-        .map(Some)
-        .map_err(|reason| AwsError::unexpected(operation, reason))
 }
 
 impl From<&Endpoint> for EndpointItem {
     fn from(endpoint: &Endpoint) -> Self {
         Self {
-            pk: app_partition(endpoint.app_id),
-            sk: format!("{ENDPOINT}{}", endpoint.id),
+            pk: keys::app_partition(endpoint.key.app_id),
+            sk: keys::endpoint_sort(endpoint.key.endpoint_id),
             url: endpoint.url.to_string(),
             events: endpoint.events.iter().map(str::to_owned).collect(),
             active: endpoint.active,
@@ -106,22 +78,21 @@ impl From<&Endpoint> for EndpointItem {
 }
 
 impl EndpointItem {
-    fn into_endpoint(self) -> Result<Endpoint, &'static str> {
-        const KEYS: &str = "not the keys of an endpoint";
-        let (app_id, id) = endpoint_of_key(&self.pk, &self.sk).ok_or(KEYS)?;
+    fn into_endpoint(self) -> Result<Endpoint, Malformed> {
+        let key = keys::endpoint_of(&self.pk, &self.sk);
         let events = self.events.iter().map(String::as_str);
         let disabled = match (self.disabled_reason, self.disabled_at) {
             (Some(reason), Some(at)) => Some(Disabled {
-                reason: DisabledReason::parse(&reason).ok_or("not the reason of a disabling")?,
+                reason: DisabledReason::parse(&reason)
+                    .ok_or("not a reason for disabling an endpoint")?,
                 at,
             }),
             _ => None,
         };
         Ok(Endpoint {
-            id,
-            app_id,
-            // What was registered stays readable under a stricter policy; the
-            // sender asks the policy of the day.
+            key: key.ok_or("not the keys of an endpoint")?,
+            // Accept URLs that were registered under a more permissive policy. The
+            // sender checks the current policy before each attempt.
             url: TargetUrl::parse(&self.url, AddressPolicy::PublicAndLoopback)?,
             events: Subscriptions::parse("events", events)
                 .map_err(|_| "not the events of an endpoint")?,

@@ -1,56 +1,59 @@
-//! An endpoint's history in the table, page by page.
+//! Queries for an endpoint's delivery history.
 
 use aws_sdk_dynamodb::types::Select;
 use jiff::Timestamp;
 
-use super::delivery_item::{delivery, delivery_of_sort, partition, sort, status_partition};
-use super::{INDEX, Table, number, text};
-use crate::aws::AwsError;
+use super::delivery_item::delivery;
+use super::keys::attribute::{EVENT, EXPIRES_AT, PK, SK, STATUS};
+use super::keys::{self, LISTS};
+use super::{Table, number, text};
+use crate::aws::error::{During, StoreError};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::endpoint::EndpointKey;
 use crate::domain::event_type::EventType;
-use crate::domain::id::{DeliveryId, EndpointId};
+use crate::domain::id::DeliveryId;
 use crate::domain::message::Recovery;
 
-/// Which deliveries of an endpoint to list. All bounds hold at once.
+/// Which deliveries of an endpoint to list. All conditions must hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryQuery {
-    /// Of one status.
+    /// Only deliveries with this status.
     pub status: Option<DeliveryStatus>,
-    /// Of one type.
+    /// Only deliveries of this event type.
     pub event: Option<EventType>,
-    /// From this one on.
+    /// The oldest id to list, inclusive.
     pub from: DeliveryId,
-    /// Up to this one.
+    /// The newest id to list, inclusive.
     pub to: DeliveryId,
 }
 
-/// A page of a history.
+/// A page of an endpoint's history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// Newest first.
     pub deliveries: Vec<Delivery>,
-    /// The delivery that the next page begins after, unless this is the last.
+    /// The next page starts after this delivery. `None` on the last page.
     pub next: Option<DeliveryId>,
 }
 
 impl Table {
-    /// A page of an endpoint's deliveries, newest first. What has expired is
-    /// left out, also before DynamoDB removes it.
+    /// Lists an endpoint's deliveries, newest first. Skips expired deliveries that
+    /// DynamoDB has not removed yet.
     ///
-    /// One `Query`, more only where that passes over expired items or other
-    /// event types. After [`MOST_PAGES`] of them the page is cut short, so that
-    /// a rare type in a long history costs bounded time and the caller still
-    /// gets ahead.
+    /// One `Query`. More are needed only if it skips expired items or other event
+    /// types. After [`MOST_PAGES`] queries, the page is returned short: searching a
+    /// long history for a rare event type takes bounded time, and the caller still
+    /// makes progress.
     ///
     /// # Errors
-    /// A fault of AWS.
+    /// If the call fails or an item can't be decoded.
     pub async fn deliveries(
         &self,
-        endpoint_id: EndpointId,
+        endpoint: EndpointKey,
         wanted: &HistoryQuery,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Page, AwsError> {
+    ) -> Result<Page, StoreError> {
         const OPERATION: &str = "Query of deliveries";
         let mut deliveries = Vec::new();
         if wanted.from > wanted.to {
@@ -60,37 +63,41 @@ impl Table {
             });
         }
         let (pk, sk, partition) = match wanted.status {
-            None => ("pk", "sk", partition(endpoint_id)),
-            Some(status) => ("gsi1pk", "gsi1sk", status_partition(endpoint_id, status)),
+            None => (PK, SK, keys::delivery_partition(endpoint)),
+            Some(status) => (LISTS.pk, LISTS.sk, keys::status_partition(endpoint, status)),
         };
         let mut query = self
             .client
             .query()
             .table_name(&self.name)
-            .set_index_name(wanted.status.map(|_| INDEX.to_owned()))
-            // An index can't be read consistently; the table is, so that an
-            // outcome that a caller was told of is in the list.
+            .set_index_name(wanted.status.map(|_| LISTS.name.to_owned()))
+            // DynamoDB can't read an index consistently. Reads of the table are
+            // consistent, so the list includes every outcome that the caller has
+            // already seen.
             .consistent_read(wanted.status.is_none())
-            .key_condition_expression(format!("{pk} = :partition AND {sk} BETWEEN :from AND :to"))
+            .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
             .expression_attribute_values(":partition", text(partition))
-            .expression_attribute_values(":from", text(sort(wanted.from)))
-            .expression_attribute_values(":to", text(sort(wanted.to)))
+            .expression_attribute_values(":from", text(keys::delivery_sort(wanted.from)))
+            .expression_attribute_values(":to", text(keys::delivery_sort(wanted.to)))
             .expression_attribute_values(":now", number(now.as_second()))
             .projection_expression(
                 "pk, sk, gsi1pk, gsi1sk, eventId, #event, #status, attempts, responseStatus, \
-                 createdAt, deliveredAt, nextRetryAt, expiresAt",
+                 createdAt, deliveredAt, nextRetryAt, #expires",
             )
-            .expression_attribute_names("#event", "event")
-            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#pk", pk)
+            .expression_attribute_names("#sk", sk)
+            .expression_attribute_names("#event", EVENT)
+            .expression_attribute_names("#status", STATUS)
+            .expression_attribute_names("#expires", EXPIRES_AT)
             .scan_index_forward(false);
-        let filter = "expiresAt > :now";
-        // The item after the page tells whether there is another page. What does not
-        // suffice although little is filtered out has met expired items, which may
-        // be many: from there on as much is read as DynamoDB gives at once.
-        let mut at_once = None;
+        let filter = "#expires > :now";
+        // Read one item more than the page holds, to learn whether there is another
+        // page. If that does not fill the page, it hit expired items, and more may
+        // follow. From then on, let DynamoDB return as much as it can per query.
+        let mut first_limit = None;
         query = match &wanted.event {
             None => {
-                at_once = Some(i32::try_from(limit + 1).unwrap_or(i32::MAX));
+                first_limit = Some(i32::try_from(limit + 1).unwrap_or(i32::MAX));
                 query.filter_expression(filter)
             }
             Some(event) => query
@@ -101,13 +108,13 @@ impl Table {
         for _ in 0..MOST_PAGES {
             let page = query
                 .clone()
-                .set_limit(at_once.take())
+                .set_limit(first_limit.take())
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| AwsError::new(OPERATION, error))?;
+                .during(OPERATION)?;
             for item in page.items.unwrap_or_default() {
-                deliveries.push(delivery(OPERATION, item)?);
+                deliveries.push(delivery(item).during(OPERATION)?);
             }
             start = page.last_evaluated_key;
             if start.is_none() || deliveries.len() > limit {
@@ -118,35 +125,42 @@ impl Table {
             deliveries.truncate(limit);
             deliveries.last().map(|last| last.id)
         } else {
-            start.and_then(|key| delivery_of_sort(key.get("sk")?.as_s().ok()?))
+            start.and_then(|key| keys::delivery_of_sort(key.get(SK)?.as_s().ok()?))
         };
         Ok(Page { deliveries, next })
     }
 
-    /// How many deliveries a recovery will make again. One `Query` of the index
-    /// for each 1 MB of it.
+    /// Counts the deliveries that a recovery will resend. One `Query` of the index
+    /// per 1 MB.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn count_failed(&self, recovery: &Recovery, now: Timestamp) -> Result<u32, AwsError> {
+    /// If the call fails.
+    pub async fn count_failed(
+        &self,
+        recovery: &Recovery,
+        now: Timestamp,
+    ) -> Result<u32, StoreError> {
         const OPERATION: &str = "Query of failed deliveries";
         let to = recovery.before.predecessor();
         if recovery.from > to {
             return Ok(0);
         }
-        let partition = status_partition(recovery.endpoint_id, DeliveryStatus::Failed);
+        let partition = keys::status_partition(recovery.endpoint, DeliveryStatus::Failed);
         let query = self
             .client
             .query()
             .table_name(&self.name)
-            .index_name(INDEX)
+            .index_name(LISTS.name)
             .select(Select::Count)
-            .key_condition_expression("gsi1pk = :partition AND gsi1sk BETWEEN :from AND :to")
-            .filter_expression("expiresAt > :now AND #event <> :ping")
-            .expression_attribute_names("#event", "event")
+            .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
+            .filter_expression("#expires > :now AND #event <> :ping")
+            .expression_attribute_names("#pk", LISTS.pk)
+            .expression_attribute_names("#sk", LISTS.sk)
+            .expression_attribute_names("#event", EVENT)
+            .expression_attribute_names("#expires", EXPIRES_AT)
             .expression_attribute_values(":partition", text(partition))
-            .expression_attribute_values(":from", text(sort(recovery.from)))
-            .expression_attribute_values(":to", text(sort(to)))
+            .expression_attribute_values(":from", text(keys::delivery_sort(recovery.from)))
+            .expression_attribute_values(":to", text(keys::delivery_sort(to)))
             .expression_attribute_values(":now", number(now.as_second()))
             .expression_attribute_values(":ping", text(EventType::test_ping()));
         let (mut count, mut start) = (0, None);
@@ -156,7 +170,7 @@ impl Table {
                 .set_exclusive_start_key(start)
                 .send()
                 .await
-                .map_err(|error| AwsError::new(OPERATION, error))?;
+                .during(OPERATION)?;
             count += u32::try_from(page.count).unwrap_or(0);
             start = page.last_evaluated_key;
             if start.is_none() || count >= recovery.remaining {
@@ -166,5 +180,5 @@ impl Table {
     }
 }
 
-/// Pages of DynamoDB (1 MB each) that one page of a history may read.
+/// Maximum number of queries (up to 1 MB each) for one page.
 const MOST_PAGES: usize = 40;

@@ -1,22 +1,7 @@
-//! The DynamoDB table. One table holds everything:
-//!
-//! | Item | `pk` | `sk` | `gsi1pk` | `gsi1sk` |
-//! |---|---|---|---|---|
-//! | API key | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
-//! | App | `APP#<app>` | `APP` | | |
-//! | Endpoint | `APP#<app>` | `ENDPOINT#<endpoint>` | | |
-//! | Endpoint being deleted | the same | the same | `DELETED` | `<time>#<endpoint>` |
-//! | Event | `APP#<app>#EVENT#<event>` | `EVENT` | | |
-//! | Delivery | `ENDPOINT#<endpoint>` | `DELIVERY#<delivery>` | `ENDPOINT#<endpoint>#<status>` | `DELIVERY#<delivery>` |
-//!
-//! Ids of endpoints and deliveries are UUIDv7, so key order is time order. An
-//! endpoint is found only below its app: another tenant's is missing by
-//! construction. The first index lists an app's keys, an endpoint's deliveries
-//! of one status, and deletions that are not finished. The second one (`gsi2pk` = `DUE#<shard>`, `gsi2sk`
-//! = `<time>#<delivery>`) holds the deliveries whose next attempt is due later
-//! than a queue can delay a message.
+//! The DynamoDB table: one holds everything. [`keys`] has its layout.
 
 mod api_keys;
+mod batch_get;
 mod deletion;
 mod deliveries;
 mod delivery_item;
@@ -24,39 +9,37 @@ mod endpoint_item;
 mod endpoints;
 mod events;
 mod history;
+mod keys;
 mod schedule;
-mod together;
 mod transaction;
+mod update;
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
-use super::{AwsError, OnDemand};
+use super::LazyClient;
+use super::error::{During, Malformed, StoreError};
+pub use batch_get::AttemptItems;
 pub use deletion::{MarkedEndpoint, Presence};
 pub use deliveries::{FullDelivery, Recorded};
 pub use endpoints::{CreateOutcome, RotateOutcome};
-pub use events::StoredEvent;
 pub use history::{HistoryQuery, Page};
 pub use schedule::DueAttempt;
-pub use together::AttemptContext;
-
-/// Name of the index.
-const INDEX: &str = "gsi1";
 
 type Item = HashMap<String, AttributeValue>;
 
 /// The table of one deployment. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
-    client: OnDemand<Client>,
+    client: LazyClient<Client>,
     name: String,
 }
 
 impl Table {
     /// The table of this name.
-    pub fn new(client: impl Into<OnDemand<Client>>, name: impl Into<String>) -> Self {
+    pub fn new(client: impl Into<LazyClient<Client>>, name: impl Into<String>) -> Self {
         Self {
             client: client.into(),
             name: name.into(),
@@ -72,40 +55,26 @@ fn number(value: impl ToString) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-fn key(pk: String, sk: String) -> Item {
-    HashMap::from([
-        ("pk".to_owned(), AttributeValue::S(pk)),
-        ("sk".to_owned(), AttributeValue::S(sk)),
-    ])
-}
-
 /// Serializes an item.
-fn encode(operation: &'static str, item: &impl serde::Serialize) -> Result<Item, AwsError> {
-    serde_dynamo::to_item(item).map_err(|error| AwsError::unexpected(operation, error))
+fn encode(item: &impl serde::Serialize) -> Result<Item, Malformed> {
+    Ok(serde_dynamo::to_item(item)?)
 }
 
 /// Deserializes an item.
-fn decode<T: serde::de::DeserializeOwned>(
-    operation: &'static str,
-    item: Item,
-) -> Result<T, AwsError> {
-    serde_dynamo::from_item(item).map_err(|error| AwsError::unexpected(operation, error))
+fn decode<T: serde::de::DeserializeOwned>(item: Item) -> Result<T, Malformed> {
+    Ok(serde_dynamo::from_item(item)?)
 }
 
 /// All items of a query, page by page.
 async fn collect(
     operation: &'static str,
     query: QueryFluentBuilder,
-) -> Result<Vec<Item>, AwsError> {
+) -> Result<Vec<Item>, StoreError> {
     let mut items = Vec::new();
     let mut start = None;
     loop {
-        let page = query
-            .clone()
-            .set_exclusive_start_key(start)
-            .send()
-            .await
-            .map_err(|error| AwsError::new(operation, error))?;
+        let page = query.clone().set_exclusive_start_key(start).send().await;
+        let page = page.during(operation)?;
         items.extend(page.items.unwrap_or_default());
         start = page.last_evaluated_key;
         if start.is_none() {

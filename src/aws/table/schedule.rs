@@ -1,20 +1,17 @@
 //! Attempts that are due later than a queue can delay a message. They wait in
-//! the table, at no cost, until a sweep hands them to the queue.
+//! the table, at no cost, until they are due soon enough for the queue.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::delivery_item::{delivery_key, endpoint_of_partition};
-use super::{Table, decode, text};
-use crate::aws::AwsError;
-use crate::aws::error::condition_failed;
+use super::keys::{self, SCHEDULE, SCHEDULE_SHARDS};
+use super::update::Update;
+use super::{Item, Table, decode, text};
+use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::event_type::EventType;
-use crate::domain::id::{AppId, DeliveryId, EventId};
-use crate::domain::message::DeliveryTask;
+use crate::domain::id::EventId;
+use crate::domain::message::{DeliveryTask, Source};
 use crate::domain::time::{iso_millis, serde_millis};
-
-/// Name of the index.
-const INDEX: &str = "gsi2";
 
 /// An attempt that waits in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +30,6 @@ struct DueItem {
     pk: String,
     sk: String,
     gsi2sk: String,
-    app_id: AppId,
     event_id: EventId,
     event: EventType,
     attempts: u32,
@@ -43,106 +39,72 @@ struct DueItem {
 }
 
 impl Table {
-    /// Partitions of the schedule. One takes 1,000 writes a second (AWS quota),
-    /// so this many take the failures of a busy service.
-    pub const SCHEDULE_SHARDS: u8 = 8;
+    /// Shards of the schedule, numbered from 0.
+    pub const SCHEDULE_SHARDS: u8 = SCHEDULE_SHARDS;
 
     /// Up to `limit` attempts of a shard that are due before `until`, the
     /// longest overdue first. One `Query`.
     ///
     /// # Errors
-    /// A fault of AWS.
+    /// If the call fails, or an item cannot be read.
     pub async fn due_attempts(
         &self,
         shard: u8,
         until: Timestamp,
         limit: i32,
-    ) -> Result<Vec<DueAttempt>, AwsError> {
+    ) -> Result<Vec<DueAttempt>, StoreError> {
         const OPERATION: &str = "Query of due attempts";
         let page = self
             .client
             .query()
             .table_name(&self.name)
-            .index_name(INDEX)
-            .key_condition_expression("gsi2pk = :shard AND gsi2sk < :until")
-            .expression_attribute_values(":shard", text(partition(shard)))
+            .index_name(SCHEDULE.name)
+            .key_condition_expression("#pk = :shard AND #sk < :until")
+            .expression_attribute_names("#pk", SCHEDULE.pk)
+            .expression_attribute_names("#sk", SCHEDULE.sk)
+            .expression_attribute_values(":shard", text(keys::schedule_partition(shard)))
             .expression_attribute_values(":until", text(iso_millis(until)))
             .limit(limit)
             .send()
             .await
-            .map_err(|error| AwsError::new(OPERATION, error))?;
-        page.items
-            .unwrap_or_default()
-            .into_iter()
-            .map(|item| {
-                decode::<DueItem>(OPERATION, item)?
-                    .into_due()
-                    .map_err(|reason| AwsError::unexpected(OPERATION, reason))
-            })
-            .collect()
+            .during(OPERATION)?;
+        let items = page.items.unwrap_or_default().into_iter();
+        let due: Result<_, _> = items.map(due_attempt).collect();
+        due.during(OPERATION)
     }
 
-    /// Takes an attempt off the schedule, once it is on the queue. One
-    /// `UpdateItem`.
+    /// Takes an attempt off the schedule, once it is on the queue. Does nothing if
+    /// another sweep took it, or the attempt was made meanwhile. One `UpdateItem`.
     ///
     /// # Errors
-    /// A fault of AWS.
-    pub async fn unschedule(&self, due: &DueAttempt) -> Result<(), AwsError> {
-        let task = &due.task;
-        let updated = self
-            .client
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(delivery_key(task.endpoint_id, task.delivery_id)))
-            .update_expression("REMOVE gsi2pk, gsi2sk")
-            .condition_expression("gsi2sk = :sort")
-            .expression_attribute_values(":sort", text(&due.sort))
-            .send()
-            .await;
-        match updated {
-            Ok(_) => Ok(()),
-            // Another sweep took it, or the attempt was made meanwhile.
-            Err(error) if condition_failed(&error) => Ok(()),
-            Err(error) => Err(AwsError::new("UpdateItem of a due attempt", error)),
-        }
+    /// If the call fails.
+    pub async fn unschedule(&self, due: &DueAttempt) -> Result<(), StoreError> {
+        let update = Update::default()
+            .remove(SCHEDULE.pk)
+            .remove(SCHEDULE.sk)
+            .only_if(SCHEDULE.sk, text(&due.sort));
+        let key = keys::delivery(due.task.endpoint, due.task.delivery_id);
+        let updated = self.update_item(key, update).send().await;
+        written(updated).during("UpdateItem of a due attempt")?;
+        Ok(())
     }
 }
 
-impl DueItem {
-    fn into_due(self) -> Result<DueAttempt, &'static str> {
-        const KEYS: &str = "not the keys of a due attempt";
-        let (due_at, _) = self.gsi2sk.split_once('#').ok_or(KEYS)?;
-        let id = self.sk.strip_prefix("DELIVERY#").ok_or(KEYS)?;
-        Ok(DueAttempt {
-            due_at: due_at.parse().map_err(|_| KEYS)?,
-            task: DeliveryTask {
-                app_id: self.app_id,
-                endpoint_id: endpoint_of_partition(&self.pk).ok_or(KEYS)?,
-                delivery_id: DeliveryId::parse(id).map_err(|_| KEYS)?,
-                event_id: self.event_id,
-                event: self.event,
-                created_at: self.created_at,
-                expires_at: Timestamp::from_second(self.expires_at).map_err(|_| KEYS)?,
-                attempt: self.attempts + 1,
-                payload: None,
-            },
-            sort: self.gsi2sk,
-        })
-    }
-}
-
-/// The partition of the schedule that a delivery waits in.
-pub(super) fn partition_of(id: DeliveryId) -> String {
-    // The last byte of an id is random.
-    let [.., last] = *id.as_bytes();
-    partition(last % Table::SCHEDULE_SHARDS)
-}
-
-/// Where a delivery stands in its partition.
-pub(super) fn sort_of(due_at: Timestamp, id: DeliveryId) -> String {
-    format!("{}#{id}", iso_millis(due_at))
-}
-
-fn partition(shard: u8) -> String {
-    format!("DUE#{shard}")
+fn due_attempt(item: Item) -> Result<DueAttempt, Malformed> {
+    const KEYS: &str = "not the keys of a due attempt";
+    let item: DueItem = decode(item)?;
+    Ok(DueAttempt {
+        due_at: keys::due_at_of_sort(&item.gsi2sk).ok_or(KEYS)?,
+        task: DeliveryTask {
+            endpoint: keys::endpoint_of_delivery(&item.pk).ok_or(KEYS)?,
+            delivery_id: keys::delivery_of_sort(&item.sk).ok_or(KEYS)?,
+            // Pings are never retried, so none is on the schedule.
+            source: Source::Event(item.event_id),
+            event: item.event,
+            created_at: item.created_at,
+            expires_at: Timestamp::from_second(item.expires_at)?,
+            attempt: item.attempts + 1,
+        },
+        sort: item.gsi2sk,
+    })
 }

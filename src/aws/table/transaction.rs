@@ -1,5 +1,6 @@
 //! Writes that happen all together or not at all.
 
+use std::iter::repeat_with;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -7,7 +8,8 @@ use aws_sdk_dynamodb::types::TransactWriteItem;
 use rand::RngExt;
 
 use super::Table;
-use crate::aws::AwsError;
+use crate::aws::error::{AwsError, During, StoreError};
+use crate::aws::retry::Retries;
 
 /// What became of a transaction.
 pub(super) enum Transacted {
@@ -15,51 +17,46 @@ pub(super) enum Transacted {
     ConditionFailed { write: usize },
 }
 
+/// Error code of a transaction that met another one on the same item.
+const CONFLICT: &str = "TransactionConflict";
+
+const CONFLICT_RETRIES: usize = 7;
+
 impl Table {
     /// Writes all or nothing. DynamoDB refuses a transaction that meets another
-    /// one on the same item, so it is tried again after a short random pause.
+    /// one on the same item, so it is retried after a short random pause.
     pub(super) async fn transact(
         &self,
         operation: &'static str,
         writes: Vec<TransactWriteItem>,
-    ) -> Result<Transacted, AwsError> {
-        let mut tries_left = TRANSACTION_TRIES;
-        loop {
-            tries_left -= 1;
-            let error = match self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(writes.clone()))
-                .send()
-                .await
-            {
+    ) -> Result<Transacted, StoreError> {
+        let pauses = repeat_with(|| Duration::from_millis(rand::rng().random_range(10..100)));
+        let mut retries = Retries::after(pauses.take(CONFLICT_RETRIES));
+        while retries.next().await {
+            let call = self.client.transact_write_items();
+            let error = match call.set_transact_items(Some(writes.clone())).send().await {
                 Ok(_) => return Ok(Transacted::Done),
                 Err(error) => error,
             };
             let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) =
                 error.as_service_error()
             else {
-                return Err(AwsError::new(operation, error));
+                return Err(error).during(operation);
             };
-            let codes: Vec<&str> = cancelled
-                .cancellation_reasons()
-                .iter()
-                .filter_map(|reason| reason.code())
-                .collect();
-            if let Some(write) = codes
-                .iter()
-                .position(|code| *code == "ConditionalCheckFailed")
-            {
+            let reasons = cancelled.cancellation_reasons().iter();
+            let codes: Vec<_> = reasons.filter_map(|reason| reason.code()).collect();
+            let failed = |code: &&str| *code == "ConditionalCheckFailed";
+            if let Some(write) = codes.iter().position(failed) {
                 return Ok(Transacted::ConditionFailed { write });
             }
-            let reason = codes.into_iter().find(|code| *code != "None");
-            if reason != Some("TransactionConflict") || tries_left == 0 {
-                return Err(AwsError::from_code(operation, reason.unwrap_or("None")));
+            match codes.into_iter().find(|code| *code != "None") {
+                Some(CONFLICT) => {}
+                code => {
+                    let code = code.unwrap_or("None");
+                    return Err(AwsError::from_code(operation, code).into());
+                }
             }
-            let pause = rand::rng().random_range(10..100);
-            tokio::time::sleep(Duration::from_millis(pause)).await;
         }
+        Err(AwsError::from_code(operation, CONFLICT).into())
     }
 }
-
-const TRANSACTION_TRIES: u32 = 8;

@@ -7,8 +7,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::emulators::{Clients, Resources};
 use local::service;
+use webhook_endpoints::aws::Stores;
 use webhook_endpoints::aws::table::Table;
-use webhook_endpoints::domain::id::AppId;
+use webhook_endpoints::domain::endpoint::EndpointKey;
+use webhook_endpoints::domain::id::{AppId, EndpointId};
 
 use super::wire::Wire;
 
@@ -24,8 +26,21 @@ pub struct Aws {
 }
 
 impl Aws {
+    /// The service's stores, with a cache of secrets of their own.
+    pub fn stores(&self) -> Stores {
+        service::stores(&self.clients, &self.resources)
+    }
+
     pub fn table(&self) -> Table {
-        service::table(&self.clients, &self.resources)
+        self.stores().table
+    }
+
+    /// The key of one of the app's endpoints.
+    pub fn endpoint_key(&self, endpoint_id: EndpointId) -> EndpointKey {
+        EndpointKey {
+            app_id: self.app_id,
+            endpoint_id,
+        }
     }
 
     /// All items of the table.

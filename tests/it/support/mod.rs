@@ -5,6 +5,7 @@ pub mod asserts;
 pub mod aws;
 pub mod calls;
 pub mod hand_clock;
+pub mod log;
 pub mod matrix;
 pub mod names;
 pub mod openapi;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use local::emulators::{Emulators, Servers};
+use local::poller::Poller;
 use local::service::{self, Settings};
 use reqwest::dns::Resolve;
 use serde_json::Value;
@@ -152,6 +154,7 @@ impl TestApp {
             sqs: clients.sqs.clone(),
             resources: resources.clone(),
             deliverer: Arc::clone(&deliverer),
+            poller: Poller::new(&clients, &resources, Arc::clone(&deliverer)),
             api: api.clone(),
         };
         let aws = Aws {

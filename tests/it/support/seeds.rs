@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use webhook_endpoints::aws::table::{Recorded, StoredEvent};
+use webhook_endpoints::aws::table::Recorded;
 use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::decision::{AfterAttempt, EndpointChange, Next};
 use webhook_endpoints::domain::delivery::{Attempt, Failure, Verdict};
+use webhook_endpoints::domain::event::StoredEvent;
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
-use webhook_endpoints::domain::message::DeliveryTask;
+use webhook_endpoints::domain::message::{DeliveryTask, Source};
 
 use super::aws::Aws;
 
@@ -66,15 +68,13 @@ impl Aws {
     ) -> DeliveryTask {
         let event_id = EventId::new();
         let task = DeliveryTask {
-            app_id: self.app_id,
-            endpoint_id,
+            endpoint: self.endpoint_key(endpoint_id),
             delivery_id: DeliveryId::of_event(at, event_id, endpoint_id),
-            event_id,
+            source: Source::Event(event_id),
             event: EventType::parse(event_type).expect("parse the event type"),
             created_at: at,
             expires_at: at + self.retention,
             attempt: 1,
-            payload: None,
         };
         let stored = StoredEvent {
             accepted_at: at,
@@ -121,15 +121,19 @@ impl Aws {
         at: Timestamp,
     ) -> DeliveryTask {
         DeliveryTask {
-            app_id: self.app_id,
-            endpoint_id,
+            endpoint: self.endpoint_key(endpoint_id),
             delivery_id: DeliveryId::new(),
-            event_id: EventId::new(),
+            source: match event == EventType::test_ping() {
+                true => Source::Ping {
+                    id: EventId::new(),
+                    payload: PAYLOAD.to_owned(),
+                },
+                false => Source::Event(EventId::new()),
+            },
             event,
             created_at: at,
             expires_at: at + self.retention,
             attempt: 1,
-            payload: Some(PAYLOAD.to_owned()),
         }
     }
 
@@ -144,11 +148,12 @@ impl Aws {
             attempt: attempt.number,
             ..task.clone()
         };
-        let delivery = task.delivery().after(attempt, next_retry_at);
-        let recorded = self
-            .table()
-            .record_attempt(&task, &delivery, attempt, false)
-            .await;
+        let after = AfterAttempt {
+            delivery: task.delivery().after(attempt, next_retry_at),
+            next: Next::Done,
+            endpoint: EndpointChange::Unchanged,
+        };
+        let recorded = self.table().record_attempt(&task, attempt, &after).await;
         assert_eq!(recorded.expect("record the attempt"), Recorded::Written);
     }
 }
@@ -164,6 +169,6 @@ pub fn answered(status: u16) -> Verdict {
 
 /// The payload of an event that [`Aws::seed_event`] writes.
 pub fn seeded_payload(task: &DeliveryTask) -> String {
-    let (event, at, id) = (&task.event, task.created_at, task.event_id);
+    let (event, at, id) = (&task.event, task.created_at, task.source.event_id());
     format!(r#"{{"type":"{event}","timestamp":"{at:.3}","data":{{"id":"{id}"}}}}"#)
 }

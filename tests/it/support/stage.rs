@@ -1,28 +1,26 @@
 //! The stage for one case of a fault matrix: a service with one endpoint and
 //! its receiver, on which nothing happens by itself.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::MessageSystemAttributeName;
-use local::service;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::endpoint::EndpointKey;
+use webhook_endpoints::operator::sweep;
 
 use super::hand_clock::HandClock;
 use super::matrix::Faults;
-use super::queue::message;
+use super::queue::{endpoint_id, message};
 use super::receiver::{Received, Receiver};
 use super::{Answer, Options, TestApp};
 
-/// The cleanup that operators are told to run, as the admin command does it.
-#[expect(dead_code, reason = "only the command uses the rest")]
-#[path = "../../../admin/src/sweep.rs"]
-mod admin_sweep;
+type Item = HashMap<String, AttributeValue>;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -50,7 +48,7 @@ impl Stage {
             ..Options::default()
         };
         options.settings.clock = clock.clock();
-        options.settings.schedule = schedule.parse().expect("parse the schedule");
+        options.settings.policy.schedule = schedule.parse().expect("parse the schedule");
         // Every request looks up its key, because that call can fail as well.
         options.settings.api_key_cache = Duration::ZERO;
         let app = TestApp::start_with(options).await;
@@ -68,6 +66,11 @@ impl Stage {
             accepted: Mutex::default(),
             phantoms: Mutex::default(),
         }
+    }
+
+    /// The key of the endpoint.
+    pub fn key(&self) -> EndpointKey {
+        self.app.aws.endpoint_key(endpoint_id(&self.id))
     }
 
     pub fn path(&self, rest: &str) -> String {
@@ -135,53 +138,9 @@ impl Stage {
         }
     }
 
-    /// Handles the visible messages like Lambda: failed messages become visible
-    /// at once, and the others are deleted. Returns whether there were any.
+    /// Handles the visible messages. Returns whether there were any.
     pub async fn handle_queued(&self) -> bool {
-        let sqs = &self.app.aws.clients.sqs;
-        let queue_url = &self.app.aws.resources.queue_url;
-        let received = sqs
-            .receive_message()
-            .queue_url(queue_url)
-            .max_number_of_messages(10)
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .send()
-            .await
-            .expect("receive from the queue");
-        let messages = received.messages.unwrap_or_default();
-        let mut batch = Vec::new();
-        for got in &messages {
-            let mut one = message(got.message_id(), got.body().unwrap_or_default());
-            for (name, value) in got.attributes().into_iter().flatten() {
-                let name = name.as_str().to_owned();
-                one.attributes.insert(name, value.clone());
-            }
-            batch.push(one);
-        }
-        let back = self
-            .app
-            .queue
-            .handle(batch)
-            .await
-            .expect("handle the batch");
-        for got in &messages {
-            let receipt = got.receipt_handle().expect("read the receipt handle");
-            if back.iter().any(|id| Some(id.as_str()) == got.message_id()) {
-                let again = sqs
-                    .change_message_visibility()
-                    .queue_url(queue_url)
-                    .receipt_handle(receipt)
-                    .visibility_timeout(0);
-                again.send().await.expect("make the message visible again");
-            } else {
-                let done = sqs
-                    .delete_message()
-                    .queue_url(queue_url)
-                    .receipt_handle(receipt);
-                done.send().await.expect("delete the message");
-            }
-        }
-        !messages.is_empty()
+        self.app.queue.handle_visible().await
     }
 
     /// Handles the queued messages, with the faults of the case.
@@ -221,19 +180,26 @@ impl Stage {
 
     async fn something_is_scheduled(&self) -> bool {
         let items = self.app.aws.items().await;
-        items.iter().any(|item| item.contains_key("gsi2pk"))
+        let is_delivery = |item: &Item| {
+            item["sk"]
+                .as_s()
+                .is_ok_and(|sk| sk.starts_with("DELIVERY#"))
+        };
+        items
+            .iter()
+            .any(|item| is_delivery(item) && item.contains_key("gsi2pk"))
     }
 
     /// Handles all messages and cleans up as operators are told to. Asserts
     /// that nothing is missing or left over.
     pub async fn must_come_to_rest(&self) {
         self.drain().await;
-        let table = self.app.aws.table();
-        let secrets = service::secrets(&self.app.aws.clients);
+        let stores = self.app.aws.stores();
+        let (table, secrets) = (stores.table, stores.secrets);
         let later = Clock::system().now() + DAY;
-        let found = admin_sweep::find(&table, &secrets, DAY / 2, later).await;
+        let found = sweep::find(&table, &secrets, DAY / 2, later).await;
         for found in found.expect("find what to clean up") {
-            let removed = admin_sweep::remove(&table, &secrets, &found).await;
+            let removed = sweep::remove(&table, &secrets, &found).await;
             removed.expect("clean up");
         }
         self.must_be_consistent().await;
@@ -265,7 +231,7 @@ impl Stage {
         let endpoints = self.app.aws.table().endpoints(self.app.app_id).await;
         let endpoints = endpoints.expect("list the endpoints");
         assert_eq!(endpoints.len(), stored.len(), "a deletion is unfinished");
-        let secrets = service::secrets(&self.app.aws.clients);
+        let secrets = self.app.aws.stores().secrets;
         for endpoint in &endpoints {
             let secret = secrets.of(endpoint).await.expect("read the secret");
             assert!(secret.is_some(), "no secret of this version: {endpoint:?}");
