@@ -1,5 +1,5 @@
-// Walks over every call of the API with a client that was generated from
-// openapi.json. What the document has wrong does not compile or is not found.
+// Makes every API call with a client that is generated from openapi.json. If the
+// document is wrong, this does not compile or a check fails.
 
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
@@ -43,7 +43,7 @@ function environment(name: string): string {
   return value;
 }
 
-/** What has to be there; the walk can't go on without it. */
+/** Throws if the value is missing, because the walk can't continue without it. */
 function given<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new Error(`no ${what}`);
   return value;
@@ -55,10 +55,10 @@ async function eventually<T>(what: string, look: () => Promise<T | undefined>): 
     if (found !== undefined) return found;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error(`waited in vain for ${what}`);
+  throw new Error(`timed out waiting for ${what}`);
 }
 
-// A receiver that is as its path says.
+// Answers 410 on /gone, and 200 on other paths.
 const receiver = createServer((request, response) => {
   request.resume();
   request.on("end", () => {
@@ -81,38 +81,41 @@ async function walk(): Promise<void> {
     "endpoint",
   ).data;
   check("a created endpoint is active", created.active);
-  check("a secret is one of Standard Webhooks", created.secret.startsWith("whsec_"));
+  check("the secret has the Standard Webhooks form", created.secret.startsWith("whsec_"));
   const webhookId = created.id;
   const ofWebhook = { path: { appId, webhookId } };
 
   const listed = await client.GET("/apps/{appId}/webhooks", { params: ofApp });
-  check("the list has the endpoint", listed.data?.data[0]?.id === webhookId);
+  check("the list contains the endpoint", listed.data?.data[0]?.id === webhookId);
 
   const got = await client.GET("/apps/{appId}/webhooks/{webhookId}", { params: ofWebhook });
-  check("an endpoint that works is not disabled", got.data?.data.disabledReason === null);
+  check("a working endpoint is not disabled", got.data?.data.disabledReason === null);
 
   const updated = await client.PUT("/apps/{appId}/webhooks/{webhookId}", {
     params: ofWebhook,
     body: { events: ["*"] },
   });
-  check("an update is answered as it is now", updated.data?.data.events[0] === "*");
+  check("an update returns the new state", updated.data?.data.events[0] === "*");
 
   const rotated = await client.POST("/apps/{appId}/webhooks/{webhookId}/rotate-secret", {
     params: ofWebhook,
   });
-  check("a rotation has another secret", rotated.data?.data.secret !== created.secret);
+  check("a rotation returns a new secret", rotated.data?.data.secret !== created.secret);
 
   const ping = await client.POST("/apps/{appId}/webhooks/{webhookId}/test-ping", {
     params: { ...ofWebhook, header: { Prefer: "wait=20" } },
   });
-  check("a ping is answered with its outcome", ping.response.status === 200);
-  check("a ping tells what the receiver said", ping.data?.data.responseBody === "thank you");
-  check("what was preferred is told", ping.response.headers.get("preference-applied") === "wait=20");
+  check("a ping returns its outcome", ping.response.status === 200);
+  check("a ping returns the receiver's response", ping.data?.data.responseBody === "thank you");
+  check(
+    "the applied preference is reported",
+    ping.response.headers.get("preference-applied") === "wait=20",
+  );
   const later = await client.POST("/apps/{appId}/webhooks/{webhookId}/test-ping", {
     params: { ...ofWebhook, header: { Prefer: "respond-async" } },
   });
-  check("a ping need not be waited for", later.response.status === 202);
-  check("and is pending then", later.data?.data.status === "PENDING");
+  check("a ping with respond-async gets a 202", later.response.status === 202);
+  check("a ping with respond-async is pending", later.data?.data.status === "PENDING");
 
   const publish = () =>
     client.POST("/apps/{appId}/events", {
@@ -121,7 +124,10 @@ async function walk(): Promise<void> {
     });
   const [first, second] = [await publish(), await publish()];
   check("an event is accepted", first.response.status === 202);
-  check("the same key is the same event", first.data?.data.id === second.data?.data.id);
+  check(
+    "the same idempotency key returns the same event",
+    first.data?.data.id === second.data?.data.id,
+  );
 
   const delivered = await eventually("three deliveries", async () => {
     const page = await client.GET("/apps/{appId}/webhooks/{webhookId}/deliveries", {
@@ -144,7 +150,7 @@ async function walk(): Promise<void> {
     cursor = nextCursor ?? undefined;
   } while (cursor !== undefined && pages < 10);
   check(
-    "pages of one have what one page has",
+    "pages with one item each list the same deliveries as a single page",
     JSON.stringify(seen.map(({ id }) => id)) === JSON.stringify(delivered.map(({ id }) => id)),
   );
 
@@ -160,7 +166,7 @@ async function walk(): Promise<void> {
     "/apps/{appId}/webhooks/{webhookId}/deliveries/{deliveryId}",
     { params: ofDelivery },
   );
-  check("a delivery is of its event", details.data?.data.eventId === first.data?.data.id);
+  check("a delivery names its event", details.data?.data.eventId === first.data?.data.id);
   check("a delivery has its payload", details.data?.data.payload?.type === "invoice.paid");
   check("a delivery has its attempts", details.data?.data.attemptLog[0]?.responseStatus === 200);
 
@@ -169,8 +175,8 @@ async function walk(): Promise<void> {
     { params: ofDelivery },
   );
   const resentId = given(resent.data?.data.id, "new delivery");
-  check("a delivery sent again is another one", resentId !== deliveryId);
-  await eventually("its delivery", async () => {
+  check("a resend creates a new delivery", resentId !== deliveryId);
+  await eventually("the new delivery's success", async () => {
     const now = await client.GET(
       "/apps/{appId}/webhooks/{webhookId}/deliveries/{deliveryId}",
       { params: { path: { appId, webhookId, deliveryId: resentId } } },
@@ -178,7 +184,7 @@ async function walk(): Promise<void> {
     return now.data?.data.status === "DELIVERED" ? true : undefined;
   });
 
-  // What fails for good: a receiver that is gone, which disables the endpoint.
+  // A 410 is a final failure and disables the endpoint.
   await client.PUT("/apps/{appId}/webhooks/{webhookId}", {
     params: ofWebhook,
     body: { url: `${receiverUrl}/gone` },
@@ -194,50 +200,51 @@ async function walk(): Promise<void> {
     return failed.data?.data.items[0];
   });
   const disabled = await client.GET("/apps/{appId}/webhooks/{webhookId}", { params: ofWebhook });
-  check("the reason of a disabling is told", disabled.data?.data.disabledReason === "GONE");
+  check("a disabled endpoint has a reason", disabled.data?.data.disabledReason === "GONE");
   const recover = () =>
     client.POST("/apps/{appId}/webhooks/{webhookId}/recover", {
       params: ofWebhook,
       body: { since: created.createdAt, status: "FAILED" },
     });
   const conflict = await recover();
-  check("an inactive endpoint is a conflict", conflict.response.status === 409);
-  check("and the client knows its code", conflict.error?.error.code === "CONFLICT");
+  check("recovering an inactive endpoint gets a 409", conflict.response.status === 409);
+  check("the 409 has the code CONFLICT", conflict.error?.error.code === "CONFLICT");
   await client.PUT("/apps/{appId}/webhooks/{webhookId}", {
     params: ofWebhook,
     body: { url: `${receiverUrl}/hook`, active: true },
   });
   const recovered = await recover();
-  check("what failed is sent again", recovered.data?.data.deliveries === 1);
+  check("a recovery resends the failed delivery", recovered.data?.data.deliveries === 1);
 
   const invalid = await client.POST("/apps/{appId}/webhooks", {
     params: ofApp,
     body: { url: "ftp://example.com", events: [] },
   });
-  check("a bad body is a 400", invalid.response.status === 400);
-  const faults = invalid.error?.error.code === "VALIDATION_ERROR" ? invalid.error.error.details : [];
+  check("an invalid body gets a 400", invalid.response.status === 400);
+  const errors =
+    invalid.error?.error.code === "VALIDATION_ERROR" ? invalid.error.error.details : [];
   check(
-    "that names its faults",
-    JSON.stringify(faults.map(({ field }) => field).sort()) === '["events","url"]',
+    "the 400 names the invalid fields",
+    JSON.stringify(errors.map(({ field }) => field).sort()) === '["events","url"]',
   );
   const badCursor = await client.GET("/apps/{appId}/webhooks/{webhookId}/deliveries", {
     params: { ...ofWebhook, query: { cursor: "A".repeat(43) } },
   });
-  check("a foreign cursor is a 400", badCursor.response.status === 400);
+  check("an invalid cursor gets a 400", badCursor.response.status === 400);
   const stranger = createClient<paths>({ baseUrl });
   const unknown = await stranger.GET("/apps/{appId}/webhooks", { params: ofApp });
-  check("no key is a 401", unknown.error?.error.code === "AUTHENTICATION_ERROR");
+  check("a request without a key gets a 401", unknown.error?.error.code === "AUTHENTICATION_ERROR");
   const bearer = createClient<paths>({
     baseUrl,
     headers: { authorization: `Bearer ${environment("KEY")}` },
   });
   const known = await bearer.GET("/apps/{appId}/webhooks", { params: ofApp });
-  check("the key is taken as a bearer token", known.response.status === 200);
+  check("the key works as a bearer token", known.response.status === 200);
 
   const deleted = await client.DELETE("/apps/{appId}/webhooks/{webhookId}", { params: ofWebhook });
   check("a deletion has no body", deleted.response.status === 204);
   const gone = await client.GET("/apps/{appId}/webhooks/{webhookId}", { params: ofWebhook });
-  check("what was deleted is a 404", gone.error?.error.code === "NOT_FOUND");
+  check("a deleted endpoint gets a 404", gone.error?.error.code === "NOT_FOUND");
 
   const served = await client.GET("/openapi.json");
   const document: { paths: Record<string, Record<string, unknown>> } = JSON.parse(
@@ -246,7 +253,7 @@ async function walk(): Promise<void> {
   check("the document is served", JSON.stringify(served.data) === JSON.stringify(document));
   for (const [path, item] of Object.entries(document.paths)) {
     for (const method of ["get", "put", "post", "delete"].filter((method) => method in item)) {
-      check(`${method} ${path} was walked over`, walked.has(`${method} ${path}`));
+      check(`${method} ${path} was called`, walked.has(`${method} ${path}`));
     }
   }
 }

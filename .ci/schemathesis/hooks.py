@@ -1,4 +1,4 @@
-"""What schemathesis can't know: ids that exist, and what no schema says."""
+"""Hooks that give schemathesis existing ids, and rules that no schema can express."""
 
 import os
 import re
@@ -14,14 +14,15 @@ APP, API = os.environ["APP"], os.environ["API"]
 APP_ID = APP.rsplit("/", 1)[1]
 KEY = {"x-api-key": os.environ["KEY"]}
 
-# Nothing listens there, so that no test reaches the network.
+# Nothing listens on this port, and no test reaches the network.
 RECEIVER = "https://127.0.0.1:9"
 PUBLIC = re.compile(r"^https://example\.com")
 APP_IDS = re.compile(r"^[A-Za-z0-9_-]{1,64}\Z")
 
 
 class Known:
-    """Ids that exist, the newest last. An app may have 100 endpoints: old ones go."""
+    """Existing ids, the newest last. Deletes old endpoints, because an app may have at
+    most 100."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -45,7 +46,7 @@ class Known:
             self.deliveries.setdefault(webhook, []).append(delivery)
 
     def in_place_of(self, ids):
-        """The same ids, but most of those of nothing are of something instead."""
+        """Replaces most ids that don't exist by existing ones."""
         ids = dict(ids)
         number = {name: id.int for name, text in ids.items() if (id := uuid_of(text))}
         if APP_IDS.match(str(ids.get("appId", ""))):
@@ -83,10 +84,11 @@ for _ in range(8):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    # A stateful scenario has its own, and what it deletes has to stay missing.
+    # Stateful scenarios create their own data, and the ids that they delete must stay
+    # missing.
     if case.path_parameters and case.meta and case.meta.phase.name != "stateful":
         case.path_parameters = known.in_place_of(case.path_parameters)
-    # The URLs of examples, too, go where nothing listens.
+    # Redirect the URLs in examples to the port where nothing listens.
     if isinstance(case.body, dict) and isinstance(case.body.get("url"), str):
         case.body["url"] = PUBLIC.sub(RECEIVER, case.body["url"])
 
@@ -107,8 +109,8 @@ def after_call(context, case, response):
         known.delivered(case.path_parameters["webhookId"], response.json()["data"]["id"])
 
 
-# Faults that no schema can state: what a cursor is of, an order of times, which
-# hosts may be sent to, and how many of the event types are different.
+# Validation errors that no schema can express: the list that a cursor belongs to, the
+# order of two times, which hosts are allowed, and the number of different event types.
 UNSTATED = {
     ("events", "must have 1 to 100 different event types"),
     ("url", "must be an absolute https URL with a host"),
@@ -122,13 +124,14 @@ UNSTATED = {
 def filter_failure(context, failure, case, response):
     if type(failure).__name__ != "RejectedPositiveData" or response.status_code != 400:
         return True
-    faults = response.json()["error"]["details"]
-    return any((fault["field"], fault["message"]) not in UNSTATED for fault in faults)
+    errors = response.json()["error"]["details"]
+    return any((error["field"], error["message"]) not in UNSTATED for error in errors)
 
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """A pattern can't tell which URLs have a host that may be sent to."""
+    """Generates URLs by a custom format, because a pattern can't express which hosts are
+    allowed."""
     raw_schema["components"]["schemas"]["GivenUrl"]["format"] = "webhook-url"
 
 

@@ -1,6 +1,6 @@
-"""Verifies real deliveries of the service of with-service with the public
-libraries of Python and JavaScript: all of them have to take what arrives, and
-to refuse it with a byte changed or with a secret that was rotated away."""
+"""Verifies real deliveries with the public libraries for Python and JavaScript. Each
+library must accept every delivery, and reject it with a changed body, with another id
+or with another secret. Run it under .ci/with-service."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ import svix.webhooks
 APP, API, KEY = os.environ["APP"], os.environ["API"], os.environ["KEY"]
 HERE = pathlib.Path(__file__).parent
 
-# The data of events, as it is written on the wire.
+# Event data, exactly as it is sent.
 DATA = {
     "plain": '{"invoice":"inv_1","amount":1200}',
     "unicode": '{"name":"Zoë 王小明 🦀 \u2028 \u202e","escaped":"\\u00e9\\ud83e\\udd80\\u0000\\/"}',
@@ -38,7 +38,7 @@ def call(method, url, body=None):
 
 
 class Receiver(BaseHTTPRequestHandler):
-    """Keeps what arrives, byte for byte."""
+    """Records requests, with the exact bytes of the body."""
 
     arrived = queue.Queue()
 
@@ -54,7 +54,7 @@ class Receiver(BaseHTTPRequestHandler):
 
 
 class JavaScript:
-    """The libraries of JavaScript, in one process."""
+    """Runs the JavaScript libraries in one Node process."""
 
     def __init__(self):
         self.node = subprocess.Popen(
@@ -78,11 +78,11 @@ class JavaScript:
         return verify
 
 
-def python(webhook, refusal):
+def python(webhook, rejection):
     def verify(secret, headers, body):
         try:
             webhook(secret).verify(body, headers)
-        except refusal:
+        except rejection:
             return False
         return True
 
@@ -112,37 +112,43 @@ def check(what, holds):
 
 
 def changed(body):
-    """The body with one bit of a byte in its middle changed."""
+    """The body with one bit flipped in the middle."""
     middle = len(body) // 2
     return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
 
 
 def verify_all(what, headers, body, secret, wrong_secret):
     for library, verify in VERIFIERS.items():
-        check(f"{library} takes {what}", verify(secret, headers, body))
-        check(f"{library} refuses {what}, changed", not verify(secret, headers, changed(body)))
+        check(f"{library} accepts {what}", verify(secret, headers, body))
+        check(
+            f"{library} rejects {what} with a changed body",
+            not verify(secret, headers, changed(body)),
+        )
         other = {**headers, "webhook-id": headers["webhook-id"] + "0"}
-        check(f"{library} refuses {what}, of another id", not verify(secret, other, body))
-        check(f"{library} refuses {what}, by another secret", not verify(wrong_secret, headers, body))
+        check(f"{library} rejects {what} with another id", not verify(secret, other, body))
+        check(
+            f"{library} rejects {what} with another secret",
+            not verify(wrong_secret, headers, body),
+        )
 
 
 def deliveries(webhook, names):
-    """Publishes events and pings; what arrives, by name."""
+    """Publishes events and sends a test ping. Returns the deliveries by name."""
     expected = {}
     for name in names:
         body = f'{{"type": "sample.{name}", "data": {DATA[name]}}}'
         event = call("POST", f"{APP}/events", body)
         expected[event["id"]] = name
     ping = call("POST", f"{API}/{webhook}/test-ping")
-    check("a ping is taken", ping["success"])
+    check("the ping succeeds", ping["success"])
     found = {}
     for _ in range(len(names) + 1):
         headers, body = Receiver.arrived.get(timeout=30)
         name = expected.get(headers["webhook-id"], "ping")
         found[name] = (headers, body)
         if name in DATA:
-            check(f"the data of {name} is as it was written", DATA[name].encode() in body)
-    check("everything arrives", set(found) == {*names, "ping"})
+            check(f"the data of {name} is unchanged", DATA[name].encode() in body)
+    check("all deliveries arrive", set(found) == {*names, "ping"})
     return found
 
 

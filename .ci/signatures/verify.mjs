@@ -1,6 +1,5 @@
-// Verifies deliveries with the public libraries of JavaScript. Takes them as
-// JSON lines {library, secret, headers, body (base64)}; answers each with a line,
-// true or false.
+// Verifies deliveries with the public libraries for JavaScript. Reads JSON lines
+// {library, secret, headers, body (base64)} and prints true or false for each.
 
 import { createInterface } from "node:readline";
 import { Webhook as Standard } from "standardwebhooks";
@@ -14,7 +13,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   try {
     new libraries[library](secret).verify(Buffer.from(body, "base64"), headers);
   } catch (error) {
-    // Any other one is a fault of ours and ends it.
+    // Any other error is a bug in this test.
     if (error.constructor.name !== "WebhookVerificationError") throw error;
     verified = false;
   }

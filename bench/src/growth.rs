@@ -42,9 +42,7 @@ pub(crate) async fn histories(most: usize) -> Result<(), BoxError> {
     let folder = Folder(std::env::temp_dir().join(format!("bench-{}", std::process::id())));
     let stage = Stage::start(&receiver, "/ok", Some(&folder.0)).await?;
     let like = delivered(&stage).await?;
-    println!(
-        "| Deliveries | First page of 25 | Page in the middle | First page of one status |"
-    );
+    println!("| Deliveries | First page of 25 | Page in the middle | First page of one status |");
     println!("|---:|---:|---:|---:|");
     let (mut history, mut first) = (History::new(like)?, None);
     for size in SIZES.into_iter().filter(|size| *size <= most) {

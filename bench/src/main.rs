@@ -64,9 +64,9 @@ fn main() -> Result<(), BoxError> {
     // Format log lines as the functions do, then discard them.
     webhook_endpoints::telemetry::init_to(Level::INFO, std::io::sink);
     let mut runtime = match arguments.command {
-        // Fills the table in parallel with the emulator's own work.
+        // The emulator shares this process, and filling its table takes long.
         Command::History { .. } => Builder::new_multi_thread(),
-        // Like the functions.
+        // The functions use one thread, too.
         _ => Builder::new_current_thread(),
     };
     runtime

@@ -38,10 +38,7 @@ pub(crate) async fn run(times: u32) -> Result<(), BoxError> {
         ("get", sample("get-webhook")?),
         ("update", activating(sample("update-webhook")?)),
         ("rotate secret", sample("rotate-secret")?),
-        (
-            "test ping, no wait",
-            without_waiting(sample("test-ping")?),
-        ),
+        ("test ping, no wait", without_waiting(sample("test-ping")?)),
         ("publish", sample("publish-event")?),
         ("history, page of 25", history),
         ("get delivery", sample("get-delivery")?),

@@ -109,19 +109,20 @@ impl Stage {
         Ok(sent(&self.tape.take()))
     }
 
-    /// Makes attempts, and fails unless every one was made and recorded.
+    /// Passes deliveries to the `deliver` function. Fails unless it made and recorded
+    /// an attempt for every message.
     pub(crate) async fn attempt(&self, event: &str) -> Result<(), BoxError> {
         self.tape.take();
         self.deliver(event).await?;
         let calls = self.tape.recorded();
-        let expected = calls
+        let attempts = calls
             .iter()
             .filter(|call| !call.request["ExpressionAttributeValues"][":attemptLog"].is_null())
             .count();
         let messages = event.matches("messageId").count();
-        (expected == messages)
+        (attempts == messages)
             .then_some(())
-            .ok_or_else(|| format!("{expected} of {messages} attempts were made").into())
+            .ok_or_else(|| format!("made {attempts} attempts for {messages} messages").into())
     }
 
     /// Fans out an event and returns the delivery messages that result.

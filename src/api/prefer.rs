@@ -1,4 +1,4 @@
-//! The `Prefer` header (RFC 7240). Test pings honor `respond-async` and `wait`.
+//! The `Prefer` header (RFC 7240). Test pings honour `respond-async` and `wait`.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ impl Prefer {
         }
     }
 
-    /// The `Preference-Applied` header. `None` if no preference was honored.
+    /// The `Preference-Applied` header. `None` if no preference was honoured.
     pub(super) fn applied(&self) -> Option<HeaderValue> {
         let wait = self.wait_seconds.map(|seconds| format!("wait={seconds}"));
         let respond_async = self.respond_async.then(|| "respond-async".to_owned());
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn valid_waits_are_honored() {
+    fn valid_waits_are_honoured() {
         assert_eq!(wait(&[]), DEFAULT);
         assert_eq!(wait(&["wait=0"]), Duration::ZERO);
         assert_eq!(wait(&["wait=20"]), Duration::from_secs(20));
