@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
+use aws_config::{BehaviorVersion, SdkConfig};
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -134,46 +134,51 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         .timeout_config(timeouts())
         .load()
         .await;
-    let now = Clock::system().now();
-    let table = |name: TableName| {
-        let client = aws_sdk_dynamodb::Client::new(&sdk);
-        Table::new(client, name.table_name)
-    };
-    let json = arguments.json;
     match arguments.command {
-        Command::Keys(KeysCommand::Create {
+        Command::Keys(command) => run_keys(command, &sdk, arguments.json).await,
+        Command::Secrets(command) => run_secrets(command, &sdk, arguments.json).await,
+    }
+}
+
+fn table(sdk: &SdkConfig, name: TableName) -> Table {
+    Table::new(aws_sdk_dynamodb::Client::new(sdk), name.table_name)
+}
+
+async fn run_keys(command: KeysCommand, sdk: &SdkConfig, json: bool) -> Result<(), BoxError> {
+    let now = Clock::system().now();
+    match command {
+        KeysCommand::Create {
             table: name,
             owner,
             prefix,
             label,
-        }) => {
+        } => {
             let app_id = owner.app.unwrap_or_else(AppId::new);
-            let (key, record) = keys::create(&table(name), app_id, &prefix, label, now).await?;
+            let table = table(sdk, name);
+            let (key, record) = keys::create(&table, app_id, &prefix, label, now).await?;
             if json {
-                print_json(&CreatedKey {
+                return print_json(&CreatedKey {
                     listed: ListedKey::from(&record),
                     key: key.expose(),
-                })
-            } else {
-                writeln!(io::stderr(), "app {app_id}\nkey {}", record.id)?;
-                Ok(writeln!(io::stdout(), "{}", key.expose())?)
+                });
             }
+            writeln!(io::stderr(), "app {app_id}\nkey {}", record.id)?;
+            Ok(writeln!(io::stdout(), "{}", key.expose())?)
         }
-        Command::Keys(KeysCommand::List { table: name, app }) => {
-            let records = table(name).api_keys(app).await?;
+        KeysCommand::List { table: name, app } => {
+            let records = table(sdk, name).api_keys(app).await?;
             let keys: Vec<_> = records.iter().map(ListedKey::from).collect();
             if json {
-                print_json(&keys)
-            } else {
-                let rows = keys.iter().map(ListedKey::row).collect::<Vec<_>>();
-                print_table(["KEY", "ENDS", "CREATED", "REVOKED", "LABEL"], &rows)
+                return print_json(&keys);
             }
+            let rows = keys.iter().map(ListedKey::row).collect::<Vec<_>>();
+            print_table(["KEY", "ENDS", "CREATED", "REVOKED", "LABEL"], &rows)
         }
-        Command::Keys(KeysCommand::Revoke {
+        KeysCommand::Revoke {
             table: name,
             app,
             key,
-        }) => match keys::revoke(&table(name), app, key, now).await? {
+        } => match keys::revoke(&table(sdk, name), app, key, now).await? {
             Revocation::Missing => Err(format!(
                 "app {app} has no key {key} (a new key may take a second to appear)"
             )
@@ -182,35 +187,38 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
                 id: key,
                 revoked_at,
             }),
-            Revocation::RevokedAt(revoked_at) => Ok(writeln!(
-                io::stdout(),
-                "key {key} was revoked at {}",
-                iso_millis(revoked_at)
-            )?),
+            Revocation::RevokedAt(revoked_at) => {
+                let at = iso_millis(revoked_at);
+                Ok(writeln!(io::stdout(), "key {key} was revoked at {at}")?)
+            }
         },
-        Command::Secrets(SecretsCommand::Sweep {
-            table: name,
-            secret_prefix,
-            older_than,
-            dry_run,
-        }) => {
-            let client = aws_sdk_secretsmanager::Client::new(&sdk);
-            let secrets = Secrets::new(client, secret_prefix);
-            let swept = sweep_all(&table(name), &secrets, older_than, now, dry_run).await?;
-            if json {
-                print_json(&swept)?;
-            } else {
-                let rows = swept.iter().map(SweptSecret::row).collect::<Vec<_>>();
-                print_table(["APP", "ENDPOINT", "CREATED", "CAUSE", "OUTCOME"], &rows)?;
-            }
-            let failed = swept
-                .iter()
-                .filter(|swept| swept.outcome == Outcome::Failed);
-            match failed.count() {
-                0 => Ok(()),
-                count => Err(format!("failed to remove {count}; run the sweep again").into()),
-            }
-        }
+    }
+}
+
+async fn run_secrets(command: SecretsCommand, sdk: &SdkConfig, json: bool) -> Result<(), BoxError> {
+    let SecretsCommand::Sweep {
+        table: name,
+        secret_prefix,
+        older_than,
+        dry_run,
+    } = command;
+    let table = table(sdk, name);
+    let client = aws_sdk_secretsmanager::Client::new(sdk);
+    let secrets = Secrets::new(client, secret_prefix);
+    let now = Clock::system().now();
+    let swept = sweep_all(&table, &secrets, older_than, now, dry_run).await?;
+    if json {
+        print_json(&swept)?;
+    } else {
+        let rows = swept.iter().map(SweptSecret::row).collect::<Vec<_>>();
+        print_table(["APP", "ENDPOINT", "CREATED", "CAUSE", "OUTCOME"], &rows)?;
+    }
+    let failed = swept
+        .iter()
+        .filter(|swept| swept.outcome == Outcome::Failed);
+    match failed.count() {
+        0 => Ok(()),
+        count => Err(format!("failed to remove {count}; run the sweep again").into()),
     }
 }
 

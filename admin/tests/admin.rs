@@ -19,6 +19,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
+use webhook_endpoints::aws::Stores;
 use webhook_endpoints::aws::table::Presence;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::endpoint::EndpointKey;
@@ -252,90 +253,109 @@ async fn failures_set_the_exit_code() {
     }
 }
 
+/// An app with what the sweep has to tell apart.
+struct Leftovers {
+    app: String,
+    stores: Stores,
+    live: EndpointKey,
+    /// Its deletion was interrupted after the mark.
+    marked: EndpointKey,
+    /// Its deletion was interrupted after the secret was removed.
+    half: EndpointKey,
+    /// A secret whose endpoint was never created.
+    orphan: EndpointKey,
+    foreign: [String; 2],
+}
+
+impl Leftovers {
+    async fn leave(service: &Service) -> Self {
+        let created = service.admin_json(&["keys", "create", "--new-app"]).await;
+        let app = created["appId"].as_str().unwrap();
+        let key = created["key"].as_str().unwrap();
+        let key_of = |endpoint_id| EndpointKey {
+            app_id: AppId::parse(app).unwrap(),
+            endpoint_id,
+        };
+        let left = Self {
+            app: app.to_owned(),
+            stores: service::stores(&service.clients, &service.resources),
+            live: key_of(service.create_endpoint(app, key).await),
+            marked: key_of(service.create_endpoint(app, key).await),
+            half: key_of(service.create_endpoint(app, key).await),
+            orphan: key_of(EndpointId::new()),
+            foreign: [
+                "webhook-endpoints-of-another-stack".to_owned(),
+                format!("{SECRET_PREFIX}/database-password"),
+            ],
+        };
+        let (table, secrets) = (&left.stores.table, &left.stores.secrets);
+        let now = Clock::system().now();
+        let two_hours_ago = now - Duration::from_secs(2 * 60 * 60);
+        for (endpoint, at) in [(left.marked, now), (left.half, two_hours_ago)] {
+            let marked = table.mark_endpoint_deleted(endpoint, at).await;
+            assert!(marked.unwrap());
+        }
+        let secret = SigningSecret::generate(&mut rand::rng());
+        secrets.create(left.orphan, &secret).await.unwrap();
+        secrets.delete(left.half).await.unwrap();
+        for name in &left.foreign {
+            let create = service.clients.secrets.create_secret().name(name);
+            create.secret_string("x").send().await.unwrap();
+        }
+        left
+    }
+}
+
+fn secret_name(endpoint: EndpointKey) -> String {
+    let EndpointKey {
+        app_id,
+        endpoint_id,
+    } = endpoint;
+    format!("{SECRET_PREFIX}/{app_id}/{endpoint_id}")
+}
+
 #[tokio::test]
 async fn sweep_removes_orphaned_secrets_and_finishes_deletions() {
     let service = Service::start().await;
-    let created = service.admin_json(&["keys", "create", "--new-app"]).await;
-    let app = created["appId"].as_str().unwrap();
-    let key = created["key"].as_str().unwrap();
-    let app_id = AppId::parse(app).unwrap();
-    let live = service.create_endpoint(app, key).await;
-    let marked = service.create_endpoint(app, key).await;
-    let stores = service::stores(&service.clients, &service.resources);
-    let (table, secrets) = (stores.table, stores.secrets);
-    let key_of = |endpoint_id| EndpointKey {
-        app_id,
-        endpoint_id,
-    };
-    let now = Clock::system().now();
-    assert!(
-        table
-            .mark_endpoint_deleted(key_of(marked), now)
-            .await
-            .unwrap()
-    );
-    // Here, the deletion was interrupted after it had removed the secret.
-    let half = service.create_endpoint(app, key).await;
-    let two_hours_ago = now - Duration::from_secs(2 * 60 * 60);
-    table
-        .mark_endpoint_deleted(key_of(half), two_hours_ago)
-        .await
-        .unwrap();
-    let orphan = EndpointId::new();
-    let secret = SigningSecret::generate(&mut rand::rng());
-    secrets.create(key_of(orphan), &secret).await.unwrap();
-    secrets.delete(key_of(half)).await.unwrap();
-    let foreign = format!("{SECRET_PREFIX}/database-password");
-    for name in [&foreign, "webhook-endpoints-of-another-stack"] {
-        let create = service.clients.secrets.create_secret().name(name);
-        create.secret_string("x").send().await.unwrap();
-    }
+    let left = Leftovers::leave(&service).await;
     let before = service.secret_names().await;
 
     // According to the list, all secrets are two hours old.
     let young = ["secrets", "sweep", "--older-than", "2h 5m"];
     assert_eq!(service.admin_json(&young).await, json!([]));
-    let dry = ["secrets", "sweep", "--dry-run"];
-    let found = service.admin_json(&dry).await;
-    assert_eq!(found.as_array().unwrap().len(), 3);
-    assert!(
-        found
-            .as_array()
-            .unwrap()
-            .iter()
-            .all(|found| found["outcome"] == "found")
-    );
+    let found = service.admin_json(&["secrets", "sweep", "--dry-run"]).await;
+    let found = found.as_array().unwrap();
+    assert_eq!(found.len(), 3);
+    assert!(found.iter().all(|found| found["outcome"] == "found"));
     assert_eq!(service.secret_names().await, before);
 
     let swept = service.admin_json(&["secrets", "sweep"]).await;
-    let cause = |id: EndpointId| {
-        let id = id.to_string();
+    let cause = |endpoint: EndpointKey| {
+        let id = endpoint.endpoint_id.to_string();
         let mut swept = swept.as_array().unwrap().iter();
         let swept = swept.find(|swept| swept["endpointId"] == id).unwrap();
         assert_eq!(swept["outcome"], "removed");
-        assert_eq!(swept["appId"], app);
+        assert_eq!(swept["appId"], left.app);
         swept["cause"].clone()
     };
-    assert_eq!(cause(orphan), "noEndpoint");
-    assert_eq!(cause(marked), "deletionInterrupted");
-    assert_eq!(cause(half), "deletionInterrupted");
+    assert_eq!(cause(left.orphan), "noEndpoint");
+    assert_eq!(cause(left.marked), "deletionInterrupted");
+    assert_eq!(cause(left.half), "deletionInterrupted");
     assert_eq!(swept.as_array().unwrap().len(), 3);
-    let name = |id: EndpointId| format!("{SECRET_PREFIX}/{app}/{id}");
+    let [of_another_stack, foreign] = left.foreign;
     assert_eq!(
         service.secret_names().await,
-        [
-            "webhook-endpoints-of-another-stack".to_owned(),
-            name(live),
-            foreign
-        ]
+        [of_another_stack, secret_name(left.live), foreign]
     );
-    for deleted in [marked, half] {
-        let presence = table.endpoint_presence(key_of(deleted)).await.unwrap();
-        assert_eq!(presence, Presence::Missing);
+    for (endpoint, expected) in [
+        (left.marked, Presence::Missing),
+        (left.half, Presence::Missing),
+        (left.live, Presence::Live),
+    ] {
+        let presence = left.stores.table.endpoint_presence(endpoint).await;
+        assert_eq!(presence.unwrap(), expected);
     }
-    let presence = table.endpoint_presence(key_of(live)).await.unwrap();
-    assert_eq!(presence, Presence::Live);
-    // Nobody requested the removal of the first one, so it can be restored.
-    assert!(service.restores(&name(orphan)).await);
-    assert!(!service.restores(&name(marked)).await);
+    // Nobody requested the removal of the orphan, so it can be restored.
+    assert!(service.restores(&secret_name(left.orphan)).await);
+    assert!(!service.restores(&secret_name(left.marked)).await);
 }

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use clap::Parser;
 use futures_util::future::try_join_all;
 use local::emulators::{Emulators, Resources};
@@ -19,6 +20,7 @@ use local::service::{self, SECRET_PREFIX, Settings};
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use webhook_endpoints::delivery::sender::SenderOptions;
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::id::AppId;
@@ -98,27 +100,18 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     };
 
     let (stop, stopping) = watch::channel(false);
-    let stopped = |mut stopping: watch::Receiver<bool>| async move {
-        // An error means that the sender was dropped. Stop in that case, too.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    let router = service::api(clients, &resources, &settings);
     let servers = [
-        tokio::spawn(
-            axum::serve(api_listener, router)
-                .with_graceful_shutdown(stopped(stopping.clone()))
-                .into_future(),
+        serve(
+            api_listener,
+            service::api(clients, &resources, &settings),
+            &stopping,
         ),
-        tokio::spawn(
-            axum::serve(aws_listener, gateway::router(Arc::clone(&emulators)))
-                .with_graceful_shutdown(stopped(stopping.clone()))
-                .into_future(),
+        serve(
+            aws_listener,
+            gateway::router(Arc::clone(&emulators)),
+            &stopping,
         ),
-        tokio::spawn(
-            axum::serve(receiver_listener, receiver.router())
-                .with_graceful_shutdown(stopped(stopping))
-                .into_future(),
-        ),
+        serve(receiver_listener, receiver.router(), &stopping),
     ];
     let poller = Poller::new(clients, &resources, deliverer);
     let polling = tokio::spawn(poller.run());
@@ -150,6 +143,21 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     }
     emulators.save().await?;
     Ok(())
+}
+
+/// Serves until it is told to stop.
+fn serve(
+    listener: TcpListener,
+    router: Router,
+    stopping: &watch::Receiver<bool>,
+) -> JoinHandle<std::io::Result<()>> {
+    let mut stopping = stopping.clone();
+    let stopped = async move {
+        // An error means that the sender was dropped. Stop in that case, too.
+        let _ = stopping.wait_for(|stop| *stop).await;
+    };
+    let served = axum::serve(listener, router).with_graceful_shutdown(stopped);
+    tokio::spawn(served.into_future())
 }
 
 /// How often a sweep enqueues the attempts that are due soon.

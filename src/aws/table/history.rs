@@ -1,5 +1,6 @@
 //! Queries for an endpoint's delivery history.
 
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::Select;
 use jiff::Timestamp;
 
@@ -62,47 +63,13 @@ impl Table {
                 next: None,
             });
         }
-        let (pk, sk, partition) = match wanted.status {
-            None => (PK, SK, keys::delivery_partition(endpoint)),
-            Some(status) => (LISTS.pk, LISTS.sk, keys::status_partition(endpoint, status)),
-        };
-        let mut query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .set_index_name(wanted.status.map(|_| LISTS.name.to_owned()))
-            // DynamoDB can't read an index consistently. Reads of the table are
-            // consistent, so the list includes every outcome that the caller has
-            // already seen.
-            .consistent_read(wanted.status.is_none())
-            .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
-            .expression_attribute_values(":partition", text(partition))
-            .expression_attribute_values(":from", text(keys::delivery_sort(wanted.from)))
-            .expression_attribute_values(":to", text(keys::delivery_sort(wanted.to)))
-            .expression_attribute_values(":now", number(now.as_second()))
-            .projection_expression(
-                "pk, sk, gsi1pk, gsi1sk, eventId, #event, #status, attempts, responseStatus, \
-                 createdAt, deliveredAt, nextRetryAt, #expires",
-            )
-            .expression_attribute_names("#pk", pk)
-            .expression_attribute_names("#sk", sk)
-            .expression_attribute_names("#event", EVENT)
-            .expression_attribute_names("#status", STATUS)
-            .expression_attribute_names("#expires", EXPIRES_AT)
-            .scan_index_forward(false);
-        let filter = "#expires > :now";
+        let query = self.history_query(endpoint, wanted, now);
         // Read one item more than the page holds, to learn whether there is another
         // page. If that does not fill the page, it hit expired items, and more may
         // follow. From then on, let DynamoDB return as much as it can per query.
-        let mut first_limit = None;
-        query = match &wanted.event {
-            None => {
-                first_limit = Some(i32::try_from(limit + 1).unwrap_or(i32::MAX));
-                query.filter_expression(filter)
-            }
-            Some(event) => query
-                .filter_expression(format!("{filter} AND #event = :event"))
-                .expression_attribute_values(":event", text(event)),
+        let mut first_limit = match wanted.event {
+            None => Some(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
+            Some(_) => None,
         };
         let mut start = None;
         for _ in 0..MOST_PAGES {
@@ -128,6 +95,50 @@ impl Table {
             start.and_then(|key| keys::delivery_of_sort(key.get(SK)?.as_s().ok()?))
         };
         Ok(Page { deliveries, next })
+    }
+
+    /// The query of [`Table::deliveries`], without a limit.
+    fn history_query(
+        &self,
+        endpoint: EndpointKey,
+        wanted: &HistoryQuery,
+        now: Timestamp,
+    ) -> QueryFluentBuilder {
+        let (pk, sk, partition) = match wanted.status {
+            None => (PK, SK, keys::delivery_partition(endpoint)),
+            Some(status) => (LISTS.pk, LISTS.sk, keys::status_partition(endpoint, status)),
+        };
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .set_index_name(wanted.status.map(|_| LISTS.name.to_owned()))
+            // DynamoDB can't read an index consistently. Reads of the table are
+            // consistent, so the list includes every outcome that the caller has
+            // already seen.
+            .consistent_read(wanted.status.is_none())
+            .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
+            .expression_attribute_values(":partition", text(partition))
+            .expression_attribute_values(":from", text(keys::delivery_sort(wanted.from)))
+            .expression_attribute_values(":to", text(keys::delivery_sort(wanted.to)))
+            .expression_attribute_values(":now", number(now.as_second()))
+            .projection_expression(
+                "pk, sk, gsi1pk, gsi1sk, eventId, #event, #status, attempts, responseStatus, \
+                 createdAt, deliveredAt, nextRetryAt, #expires",
+            )
+            .expression_attribute_names("#pk", pk)
+            .expression_attribute_names("#sk", sk)
+            .expression_attribute_names("#event", EVENT)
+            .expression_attribute_names("#status", STATUS)
+            .expression_attribute_names("#expires", EXPIRES_AT)
+            .scan_index_forward(false);
+        let filter = "#expires > :now";
+        match &wanted.event {
+            None => query.filter_expression(filter),
+            Some(event) => query
+                .filter_expression(format!("{filter} AND #event = :event"))
+                .expression_attribute_values(":event", text(event)),
+        }
     }
 
     /// Counts the deliveries that a recovery will resend. One `Query` of the index
