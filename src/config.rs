@@ -36,8 +36,10 @@ pub struct CommonConfig {
     pub table_name: String,
     /// `SECRET_PREFIX`: prefix of every secret name in Secrets Manager.
     pub secret_prefix: String,
-    /// `QUEUE_URL`: the delivery queue.
+    /// `QUEUE_URL`: the queue of the fast lane.
     pub queue_url: String,
+    /// `SLOW_QUEUE_URL`: the queue of the slow lane.
+    pub slow_queue_url: String,
     /// `RETENTION_DAYS`: how long deliveries and their payloads are kept, 1 to 365
     /// days.
     pub retention: Duration,
@@ -73,6 +75,15 @@ pub struct DeliverConfig {
     /// `DISABLE_AFTER_DAYS`: an endpoint is disabled after failing for this long
     /// without a success, 1 to 90 days.
     pub disable_after: Duration,
+    /// `SLOW_AFTER_SECONDS`: how long an attempt may be under way before its endpoint
+    /// counts as slow, 1 to 30.
+    pub slow_after: Duration,
+    /// `PAUSE_AFTER_SECONDS`: how long an endpoint has to fail without a success
+    /// before it is paused, 1 to 86,400.
+    pub pause_after: Duration,
+    /// `DRAIN_PER_SECOND`: deliveries that are sent a second to an endpoint that works
+    /// again, 1 to 1,000.
+    pub drain_per_second: u16,
 }
 
 impl ApiConfig {
@@ -116,6 +127,9 @@ impl DeliverConfig {
             delivery_timeout: seconds(lookup, "DELIVERY_TIMEOUT_SECONDS", 15, 1, 30)?,
             schedule: schedule(lookup)?,
             disable_after: days(lookup, "DISABLE_AFTER_DAYS", 5, 1, 90)?,
+            slow_after: seconds(lookup, "SLOW_AFTER_SECONDS", 3, 1, 30)?,
+            pause_after: seconds(lookup, "PAUSE_AFTER_SECONDS", 60, 1, 86_400)?,
+            drain_per_second: drain_per_second(lookup)?,
         })
     }
 }
@@ -128,6 +142,7 @@ impl CommonConfig {
             table_name: required(lookup, "TABLE_NAME")?,
             secret_prefix: required(lookup, "SECRET_PREFIX")?,
             queue_url: required(lookup, "QUEUE_URL")?,
+            slow_queue_url: required(lookup, "SLOW_QUEUE_URL")?,
             retention: days(lookup, "RETENTION_DAYS", 30, 1, 365)?,
             address_policy: address_policy(lookup)?,
         })
@@ -222,6 +237,11 @@ fn days(
     number(lookup, name, default, least, most).map(|days| Duration::from_secs(days * 24 * 60 * 60))
 }
 
+fn drain_per_second(lookup: &dyn Fn(&str) -> Option<String>) -> Result<u16, ConfigError> {
+    let number = number(lookup, "DRAIN_PER_SECOND", 20, 1, 1_000)?;
+    Ok(u16::try_from(number).unwrap_or(u16::MAX))
+}
+
 fn schedule(lookup: &dyn Fn(&str) -> Option<String>) -> Result<RetrySchedule, ConfigError> {
     const NAME: &str = "RETRY_SCHEDULE_SECONDS";
     let Some(value) = lookup(NAME) else {
@@ -252,11 +272,12 @@ fn address_policy(lookup: &dyn Fn(&str) -> Option<String>) -> Result<AddressPoli
 mod tests {
     use super::*;
 
-    const REQUIRED: [(&str, &str); 4] = [
+    const REQUIRED: [(&str, &str); 5] = [
         ("AWS_REGION", "eu-central-1"),
         ("TABLE_NAME", "table"),
         ("SECRET_PREFIX", "prefix"),
         ("QUEUE_URL", "https://sqs.example/1/queue"),
+        ("SLOW_QUEUE_URL", "https://sqs.example/1/slow-queue"),
     ];
 
     fn read_with(more: &[(&str, &str)]) -> Result<ApiConfig, ConfigError> {

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::{BillingMode, TimeToLiveSpecification};
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::net::TcpListener;
+use webhook_endpoints::domain::message::Lane;
 use winterbaume_core::{MockAws, StatefulService, default_account_id};
 use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_sqs::SqsService;
@@ -75,8 +76,21 @@ pub struct Resources {
     pub table_name: String,
     /// URL of the delivery queue.
     pub queue_url: String,
+    /// URL of the slow lane's queue.
+    pub slow_queue_url: String,
     /// URL of the dead-letter queue.
     pub dead_letter_queue_url: String,
+}
+
+impl Resources {
+    /// URL of the queue of a lane.
+    #[must_use]
+    pub fn queue_url_of(&self, lane: Lane) -> &str {
+        match lane {
+            Lane::Fast => &self.queue_url,
+            Lane::Slow => &self.slow_queue_url,
+        }
+    }
 }
 
 impl Emulators {
@@ -196,21 +210,21 @@ impl Clients {
             queue.max_receive_count
         );
         let visibility = visibility_timeout.unwrap_or(queue.visibility_timeout);
+        let visibility = visibility.to_string();
+        let attributes = [
+            (QueueAttributeName::VisibilityTimeout, visibility.as_str()),
+            (QueueAttributeName::RedrivePolicy, redrive.as_str()),
+        ];
         let queue_url = self
-            .create_queue(
-                &format!("{name}-delivery"),
-                &[
-                    (
-                        QueueAttributeName::VisibilityTimeout,
-                        &visibility.to_string(),
-                    ),
-                    (QueueAttributeName::RedrivePolicy, &redrive),
-                ],
-            )
+            .create_queue(&format!("{name}-delivery"), &attributes)
+            .await?;
+        let slow_queue_url = self
+            .create_queue(&format!("{name}-slow"), &attributes)
             .await?;
         Ok(Resources {
             table_name,
             queue_url,
+            slow_queue_url,
             dead_letter_queue_url,
         })
     }

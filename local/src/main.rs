@@ -24,7 +24,7 @@ use tokio::task::JoinHandle;
 use webhook_endpoints::delivery::sender::SenderOptions;
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::id::AppId;
-use webhook_endpoints::domain::message::Message;
+use webhook_endpoints::domain::message::{Lane, Message};
 use webhook_endpoints::telemetry;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -113,8 +113,10 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         ),
         serve(receiver_listener, receiver.router(), &stopping),
     ];
-    let poller = Poller::new(clients, &resources, deliverer);
-    let polling = tokio::spawn(poller.run());
+    let polling = [Lane::Fast, Lane::Slow].map(|lane| {
+        let poller = Poller::new(lane, clients, &resources, Arc::clone(&deliverer));
+        tokio::spawn(poller.run())
+    });
     print_guide(&urls, data_dir, &seed, &resources);
 
     // Create the future once. A new one per iteration would miss a signal that arrives
@@ -130,11 +132,11 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
                 break;
             }
             _ = tick.tick() => emulators.save().await?,
-            _ = sweep.tick() => stores.queue.send(&Message::Sweep).await?,
+            _ = sweep.tick() => stores.queues.send(Lane::Fast, &Message::Sweep).await?,
         }
     }
     println!("\nStopping.");
-    polling.abort();
+    polling.iter().for_each(JoinHandle::abort);
     // Fails only if all servers have already stopped.
     let _ = stop.send(true);
     // Exit even if requests are still in progress after the timeout.
@@ -229,6 +231,7 @@ fn print_guide(urls: &Urls, data_dir: Option<&Path>, seed: &Seed, resources: &Re
     let Resources {
         table_name,
         queue_url,
+        slow_queue_url,
         ..
     } = resources;
     println!(
@@ -257,7 +260,7 @@ curl -sS -X DELETE $API/$ID -H "x-api-key: $KEY" -w '%{{http_code}}\n'
 For the admin command, and for functions that run as separate processes:
 
 export AWS_ENDPOINT_URL={aws} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
-export TABLE_NAME={table_name} SECRET_PREFIX={SECRET_PREFIX} QUEUE_URL={queue_url}
+export TABLE_NAME={table_name} SECRET_PREFIX={SECRET_PREFIX} QUEUE_URL={queue_url} SLOW_QUEUE_URL={slow_queue_url}
 
 Ctrl-C stops it.{state}
 "#,

@@ -11,42 +11,66 @@ use tokio::sync::Semaphore;
 use tracing::error;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::batch::handle_batch;
+use webhook_endpoints::domain::message::Lane;
 
-use crate::emulators::{Clients, Resources};
+use crate::emulators::{Clients, REGION, Resources};
 
-/// Number of batches handled concurrently, like `MaximumConcurrency` in the template.
-const CONCURRENCY: usize = 20;
+/// How one lane is polled, like its event source mapping in the template.
+#[derive(Debug, Clone, Copy)]
+struct Mapping {
+    /// `MaximumConcurrency`: the batches handled concurrently.
+    concurrency: usize,
+    /// `BatchSize`.
+    batch_size: usize,
+}
 
-/// Messages per batch, like `BatchSize` in the template.
-const BATCH_SIZE: i32 = 10;
+fn mapping(lane: Lane) -> Mapping {
+    match lane {
+        Lane::Fast => Mapping {
+            concurrency: 20,
+            batch_size: 10,
+        },
+        Lane::Slow => Mapping {
+            concurrency: 5,
+            batch_size: 100,
+        },
+    }
+}
 
-/// Polls the delivery queue. Cheap to clone.
+/// Polls the queue of one lane. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Poller {
     sqs: Client,
     queue_url: String,
+    mapping: Mapping,
     deliverer: Arc<Deliverer>,
 }
 
 impl Poller {
     /// Creates a poller that passes messages to `deliverer`.
     #[must_use]
-    pub fn new(clients: &Clients, resources: &Resources, deliverer: Arc<Deliverer>) -> Self {
+    pub fn new(
+        lane: Lane,
+        clients: &Clients,
+        resources: &Resources,
+        deliverer: Arc<Deliverer>,
+    ) -> Self {
         Self {
             sqs: clients.sqs.clone(),
-            queue_url: resources.queue_url.clone(),
+            queue_url: resources.queue_url_of(lane).to_owned(),
+            mapping: mapping(lane),
             deliverer,
         }
     }
 
     /// Polls until the task is aborted.
     pub async fn run(self) {
-        let slots = Arc::new(Semaphore::new(CONCURRENCY));
+        let slots = Arc::new(Semaphore::new(self.mapping.concurrency));
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
                 return;
             };
-            let messages = match receive(&self.sqs, &self.queue_url, Duration::from_secs(1)).await {
+            let messages = match self.receive_batch(Duration::from_secs(1)).await {
                 Ok(messages) => messages,
                 Err(error) => {
                     error!(%error, "failed to poll the queue");
@@ -67,10 +91,32 @@ impl Poller {
         }
     }
 
+    /// Receives a batch. Long polls for its first messages for at most `wait`, in
+    /// whole seconds, and takes what else is there.
+    ///
+    /// # Errors
+    /// If a call fails.
+    pub async fn receive_batch(
+        &self,
+        mut wait: Duration,
+    ) -> Result<Vec<Message>, aws_sdk_sqs::Error> {
+        let mut batch = Vec::new();
+        while batch.len() < self.mapping.batch_size {
+            let received = receive(&self.sqs, &self.queue_url, wait).await?;
+            if received.is_empty() {
+                break;
+            }
+            batch.extend(received);
+            wait = Duration::ZERO;
+        }
+        Ok(batch)
+    }
+
     /// Handles a batch and deletes the messages that succeeded. Returns the messages
     /// that failed.
     pub async fn handle(&self, messages: Vec<Message>) -> Vec<Message> {
-        let failures = match handle_batch(&self.deliverer, event(&messages)).await {
+        let failures = match handle_batch(&self.deliverer, event(&messages, &self.queue_url)).await
+        {
             Ok(response) => response.batch_item_failures,
             Err(error) => {
                 error!(%error, "failed to handle a batch");
@@ -89,26 +135,26 @@ impl Poller {
     }
 
     async fn delete(&self, handled: Vec<Message>) {
-        let mut entries = Vec::new();
-        for (index, message) in handled.into_iter().enumerate() {
-            let entry = DeleteMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .set_receipt_handle(message.receipt_handle);
-            entries.extend(entry.build());
-        }
-        let deleted = self
-            .sqs
-            .delete_message_batch()
-            .queue_url(&self.queue_url)
-            .set_entries(Some(entries))
-            .send()
-            .await;
-        if let Err(error) = deleted {
-            let error = error.into_service_error();
-            error!(%error, "failed to delete handled messages");
+        for handled in handled.chunks(usize::try_from(RECEIVED).unwrap_or(1)) {
+            let mut entries = Vec::new();
+            for (index, message) in handled.iter().enumerate() {
+                let entry = DeleteMessageBatchRequestEntry::builder()
+                    .id(index.to_string())
+                    .set_receipt_handle(message.receipt_handle.clone());
+                entries.extend(entry.build());
+            }
+            let call = self.sqs.delete_message_batch().queue_url(&self.queue_url);
+            let deleted = call.set_entries(Some(entries)).send().await;
+            if let Err(error) = deleted {
+                let error = error.into_service_error();
+                error!(%error, "failed to delete handled messages");
+            }
         }
     }
 }
+
+/// Messages that one call receives or deletes (SQS quota).
+const RECEIVED: i32 = 10;
 
 /// Receives up to ten messages. Long polls for at most `wait`, in whole seconds.
 ///
@@ -122,7 +168,7 @@ pub async fn receive(
     let received = sqs
         .receive_message()
         .queue_url(queue_url)
-        .max_number_of_messages(BATCH_SIZE)
+        .max_number_of_messages(RECEIVED)
         .wait_time_seconds(i32::try_from(wait.as_secs()).unwrap_or(i32::MAX))
         .message_system_attribute_names(MessageSystemAttributeName::All)
         .send()
@@ -130,12 +176,25 @@ pub async fn receive(
     Ok(received.messages.unwrap_or_default())
 }
 
-/// Converts messages to the event that Lambda would pass to the function.
+/// Converts messages of this queue to the event that Lambda would pass to the
+/// function.
 #[must_use]
-pub fn event(messages: &[Message]) -> SqsEvent {
+pub fn event(messages: &[Message], queue_url: &str) -> SqsEvent {
+    let arn = arn(queue_url);
     let mut event = SqsEvent::default();
-    event.records.extend(messages.iter().map(record));
+    event.records.extend(messages.iter().map(|message| {
+        let mut record = record(message);
+        record.event_source_arn = Some(arn.clone());
+        record
+    }));
     event
+}
+
+/// The ARN of a queue, with an account that stands for any: only the name matters.
+#[must_use]
+pub fn arn(queue_url: &str) -> String {
+    let name = queue_url.rsplit('/').next().unwrap_or_default();
+    format!("arn:aws:sqs:{REGION}:123456789012:{name}")
 }
 
 fn record(message: &Message) -> SqsMessage {

@@ -7,14 +7,16 @@ use axum::Router;
 use rand::rng;
 use webhook_endpoints::api::{ApiOptions, router};
 use webhook_endpoints::aws::table::Table;
-use webhook_endpoints::aws::{StoreError, StoreNames, Stores};
+use webhook_endpoints::aws::{QueueUrls, StoreError, StoreNames, Stores};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::metrics::Metrics;
 use webhook_endpoints::delivery::sender::{Sender, SenderError, SenderOptions};
-use webhook_endpoints::delivery::{ChunkSizes, Deliverer};
+use webhook_endpoints::delivery::slow::SlowNotes;
+use webhook_endpoints::delivery::{ChunkSizes, Deliverer, STRAGGLERS};
 use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord};
 use webhook_endpoints::domain::decision::Policy;
+use webhook_endpoints::domain::health::HealthPolicy;
 use webhook_endpoints::domain::id::{AppId, KeyId};
 use webhook_endpoints::domain::retry::RetrySchedule;
 
@@ -37,6 +39,10 @@ pub struct Settings {
     pub policy: Policy,
     /// How much work one queue message does.
     pub chunks: ChunkSizes,
+    /// How many waiting deliveries are sent per second to an endpoint that works again.
+    pub drain_per_second: u16,
+    /// See [`Deliverer::stragglers`].
+    pub stragglers: Duration,
 }
 
 impl Default for Settings {
@@ -49,9 +55,11 @@ impl Default for Settings {
             clock: Clock::system(),
             policy: Policy {
                 schedule: RetrySchedule::default(),
-                disable_after: Duration::from_secs(5 * 24 * 60 * 60),
+                health: HealthPolicy::default(),
             },
             chunks: ChunkSizes::default(),
+            drain_per_second: 20,
+            stragglers: STRAGGLERS,
         }
     }
 }
@@ -62,7 +70,7 @@ pub const SECRET_PREFIX: &str = "webhook-endpoints";
 /// The environment variables of a function that runs as a separate process. `url`
 /// replaces the AWS endpoints.
 #[must_use]
-pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 8] {
+pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 9] {
     [
         ("AWS_ENDPOINT_URL", url.to_owned()),
         ("AWS_REGION", REGION.to_owned()),
@@ -70,6 +78,7 @@ pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 8
         ("AWS_SECRET_ACCESS_KEY", "local".to_owned()),
         ("TABLE_NAME", resources.table_name.clone()),
         ("QUEUE_URL", resources.queue_url.clone()),
+        ("SLOW_QUEUE_URL", resources.slow_queue_url.clone()),
         ("SECRET_PREFIX", SECRET_PREFIX.to_owned()),
         ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true".to_owned()),
     ]
@@ -104,6 +113,9 @@ pub fn deliverer(
         retention: settings.retention,
         policy: settings.policy.clone(),
         chunks: settings.chunks,
+        drain_per_second: settings.drain_per_second,
+        stragglers: settings.stragglers,
+        slow_notes: SlowNotes::default(),
         // Nothing reads metrics here.
         metrics: Metrics::to(settings.clock.clone(), |_| {}),
     }))
@@ -119,7 +131,10 @@ pub fn stores(clients: &Clients, resources: &Resources) -> Stores {
         StoreNames {
             table: resources.table_name.clone(),
             secret_prefix: SECRET_PREFIX.to_owned(),
-            queue_url: resources.queue_url.clone(),
+            queues: QueueUrls {
+                fast: resources.queue_url.clone(),
+                slow: resources.slow_queue_url.clone(),
+            },
         },
     )
 }

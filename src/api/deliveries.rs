@@ -47,8 +47,10 @@ struct Listed<'a> {
     next_retry_at: Option<Timestamp>,
 }
 
-impl<'a> From<&'a Delivery> for Listed<'a> {
-    fn from(delivery: &'a Delivery) -> Self {
+impl<'a> Listed<'a> {
+    /// A delivery to this endpoint.
+    fn of(delivery: &'a Delivery, endpoint: &Endpoint) -> Self {
+        let probe_at = endpoint.health.pause.and_then(|pause| pause.probe_at);
         Self {
             id: delivery.id,
             event: delivery.event.as_str(),
@@ -57,7 +59,11 @@ impl<'a> From<&'a Delivery> for Listed<'a> {
             attempts: delivery.attempts,
             created_at: delivery.created_at,
             delivered_at: delivery.delivered_at,
-            next_retry_at: delivery.next_retry_at,
+            // What waits is tried again once a probe succeeds.
+            next_retry_at: match delivery.waiting {
+                true => probe_at,
+                false => delivery.next_retry_at,
+            },
         }
     }
 }
@@ -81,10 +87,14 @@ pub(super) async fn list(
         table.endpoint(key),
         table.deliveries(key, &wanted, page.limit, api.clock.now()),
     )?;
-    endpoint.ok_or(NO_ENDPOINT)?;
+    let endpoint = endpoint.ok_or(NO_ENDPOINT)?;
     Ok(success(History {
         next_cursor: found.next.map(|last| page.list.cursor_after(last)),
-        items: found.deliveries.iter().map(Listed::from).collect(),
+        items: found
+            .deliveries
+            .iter()
+            .map(|delivery| Listed::of(delivery, &endpoint))
+            .collect(),
     }))
 }
 
@@ -196,7 +206,7 @@ pub(super) async fn get(
     State(api): State<Api>,
     scope: DeliveryScope,
 ) -> Result<Response, ApiError> {
-    let (_, found) = find(&api, &scope).await?;
+    let (endpoint, found) = find(&api, &scope).await?;
     let delivery = &found.delivery;
     let payload = match found.ping_payload {
         Some(payload) => Some(payload),
@@ -214,7 +224,7 @@ pub(super) async fn get(
         .transpose()
         .map_err(ApiError::internal)?;
     Ok(success(Shown {
-        delivery: Listed::from(delivery),
+        delivery: Listed::of(delivery, &endpoint),
         event_id: delivery.event_id,
         payload,
         error: delivery.abandoned.map(|reason| reason.to_string()),
@@ -245,10 +255,15 @@ pub(super) async fn resend(
         // Expires together with the event's payload, which every attempt needs.
         expires_at: found.delivery.expires_at,
         attempt: 1,
+        resend: true,
     };
-    api.accept(&task).await?;
+    api.accept(endpoint.lane(), &task).await?;
     let delivery = task.delivery();
-    Ok((StatusCode::ACCEPTED, success(Listed::from(&delivery))).into_response())
+    Ok((
+        StatusCode::ACCEPTED,
+        success(Listed::of(&delivery, &endpoint)),
+    )
+        .into_response())
 }
 
 /// Looks up the endpoint and the delivery. Expired deliveries are not found, even

@@ -168,7 +168,7 @@ impl Answer {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "INTERNAL_ERROR",
-            "Something went wrong on our side. Quote x-request-id when you report it.",
+            "An internal error occurred. Include the x-request-id header when you report it.",
         )
     }
 }

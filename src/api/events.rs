@@ -14,7 +14,7 @@ use super::{Api, success};
 use crate::domain::event::PublishedEvent;
 use crate::domain::event_type::EventType;
 use crate::domain::id::EventId;
-use crate::domain::message::Message;
+use crate::domain::message::{Lane, Message};
 use crate::domain::time::{self, serde_millis};
 use crate::domain::validation::FieldError;
 
@@ -57,7 +57,8 @@ pub(super) async fn publish(
         timestamp: Some(timestamp),
         data: new.data,
     };
-    api.stores.queue.send(&Message::Event(event)).await?;
+    let message = Message::Event(event);
+    api.stores.queues.send(Lane::Fast, &message).await?;
     Ok((StatusCode::ACCEPTED, answer).into_response())
 }
 

@@ -1,7 +1,8 @@
 //! Who calls, and which resource of theirs the path names.
 //!
 //! Authenticates first, then parses the ids: without a key, nothing is told of a
-//! path. A malformed id is a 404, like an unknown one.
+//! path. A malformed id is looked up like an unknown one, so that neither the answer
+//! nor the calls that it takes tell the two apart.
 
 use std::collections::HashMap;
 
@@ -46,7 +47,7 @@ impl FromRequestParts<Api> for EndpointScope {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let path = OwnPath::authenticate(parts, api).await?;
-        path.endpoint().map(Self)
+        Ok(Self(path.endpoint()))
     }
 }
 
@@ -55,8 +56,8 @@ impl FromRequestParts<Api> for DeliveryScope {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let path = OwnPath::authenticate(parts, api).await?;
-        let endpoint = path.endpoint()?;
-        let delivery_id = DeliveryId::parse(path.text("deliveryId")).map_err(|_| NO_DELIVERY)?;
+        let endpoint = path.endpoint();
+        let delivery_id = DeliveryId::parse_or_unknown(path.text("deliveryId"));
         Span::current().record("delivery_id", display(delivery_id));
         Ok(Self {
             endpoint,
@@ -75,10 +76,12 @@ impl OwnPath {
     async fn authenticate(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let caller = api.caller(&parts.headers).await?;
         Span::current().record("app_id", display(caller));
-        // Fails if the path is not UTF-8 once it is decoded, which no id is.
-        let Path(parameters) = Path::<HashMap<String, String>>::from_request_parts(parts, api)
-            .await
-            .map_err(|_| NO_APP)?;
+        let parameters = match Path::from_request_parts(parts, api).await {
+            Ok(Path(parameters)) => parameters,
+            // An id that is not UTF-8 once it is decoded: no id at all, below an app
+            // that can be read all the same.
+            Err(_) => HashMap::from([("appId".to_owned(), raw_app_id(parts))]),
+        };
         let path = Self {
             app_id: caller,
             parameters,
@@ -89,16 +92,22 @@ impl OwnPath {
         }
     }
 
-    fn endpoint(&self) -> Result<EndpointKey, ApiError> {
-        let endpoint_id = EndpointId::parse(self.text("webhookId")).map_err(|_| NO_ENDPOINT)?;
+    fn endpoint(&self) -> EndpointKey {
+        let endpoint_id = EndpointId::parse_or_unknown(self.text("webhookId"));
         Span::current().record("endpoint_id", display(endpoint_id));
-        Ok(EndpointKey {
+        EndpointKey {
             app_id: self.app_id,
             endpoint_id,
-        })
+        }
     }
 
     fn text(&self, parameter: &str) -> &str {
         self.parameters.get(parameter).map_or("", String::as_str)
     }
+}
+
+/// The app of a path, as it was sent: `/apps/{appId}/…`.
+fn raw_app_id(parts: &Parts) -> String {
+    let mut segments = parts.uri.path().split('/').skip(2);
+    segments.next().unwrap_or_default().to_owned()
 }

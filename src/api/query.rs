@@ -28,7 +28,7 @@ impl<'a> QueryParameters<'a> {
         let (_, first) = values.next()?;
         let parsed = match values.next() {
             None => parse(first),
-            Some(_) => Err("may be given only once"),
+            Some(_) => Err("must appear only once"),
         };
         parsed
             .map_err(|message| self.faults.push(FieldError::new(name, message)))

@@ -13,7 +13,7 @@ use super::extract::{EndpointScope, NO_ENDPOINT};
 use super::{Api, success};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::id::{DeliveryId, EventId};
-use crate::domain::message::{Message, Recovery};
+use crate::domain::message::{Lane, Message, Recovery};
 use crate::domain::time;
 
 /// Most deliveries that one call makes again.
@@ -51,7 +51,8 @@ pub(super) async fn recover(
     };
     let deliveries = api.stores.table.count_failed(&recovery, now).await?;
     if deliveries > 0 {
-        api.stores.queue.send(&Message::Recover(recovery)).await?;
+        let message = Message::Recover(recovery);
+        api.stores.queues.send(Lane::Slow, &message).await?;
     }
     Ok((StatusCode::ACCEPTED, success(Accepted { deliveries })).into_response())
 }

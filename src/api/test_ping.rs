@@ -38,11 +38,11 @@ pub(super) async fn test_ping(
 ) -> Result<Response, ApiError> {
     let prefer = Prefer::from_headers(&headers);
     let deadline = Instant::now() + prefer.wait(api.ping_wait);
-    api.stores.table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
+    let endpoint = api.stores.table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
     let task =
         DeliveryTask::ping(key, api.clock.now(), api.retention).map_err(ApiError::internal)?;
     Span::current().record("delivery_id", tracing::field::display(task.delivery_id));
-    api.accept(&task).await?;
+    api.accept(endpoint.lane(), &task).await?;
     let known = wait_for_outcome(&api, &task, deadline).await;
     let status = match known {
         Some(_) => StatusCode::OK,

@@ -17,6 +17,7 @@ use crate::domain::address::AddressPolicy;
 use crate::domain::endpoint::{Endpoint, EndpointKey, EndpointPatch, NewEndpoint};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::id::EndpointId;
+use crate::domain::message::{Lane, Message, Tend};
 use crate::domain::signing::SigningSecret;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
@@ -43,6 +44,12 @@ struct Shown<'a> {
     disabled_reason: Option<&'static str>,
     #[serde(with = "serde_millis::option")]
     disabled_at: Option<Timestamp>,
+    #[serde(with = "serde_millis::option")]
+    failing_since: Option<Timestamp>,
+    #[serde(with = "serde_millis::option")]
+    paused_at: Option<Timestamp>,
+    #[serde(with = "serde_millis::option")]
+    next_probe_at: Option<Timestamp>,
 }
 
 /// An endpoint as list shows it.
@@ -151,10 +158,14 @@ pub(super) async fn get(
         endpoint: Listed::from(&endpoint),
         disabled_reason: endpoint.disabled.map(|disabled| disabled.reason.as_str()),
         disabled_at: endpoint.disabled.map(|disabled| disabled.at),
+        failing_since: endpoint.health.failing.map(|failing| failing.since),
+        paused_at: endpoint.health.pause.map(|pause| pause.since),
+        next_probe_at: endpoint.health.pause.and_then(|pause| pause.probe_at),
     }))
 }
 
-/// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`.
+/// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`; if deliveries wait for
+/// the endpoint, a `SendMessage` to have them seen to.
 pub(super) async fn update(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -167,6 +178,9 @@ pub(super) async fn update(
         .update_endpoint(key, &patch, api.clock.now())
         .await?
         .ok_or(NO_ENDPOINT)?;
+    if endpoint.tend_at.is_some() {
+        see_to_waiting(&api, key).await;
+    }
     Ok(success(Updated {
         id: endpoint.key.endpoint_id,
         url: endpoint.url.as_str(),
@@ -174,6 +188,15 @@ pub(super) async fn update(
         active: endpoint.active,
         updated_at: endpoint.updated_at,
     }))
+}
+
+/// Has the deliveries that wait for an endpoint seen to, now that it changed. If this
+/// fails, the schedule does it within some minutes.
+async fn see_to_waiting(api: &Api, endpoint: EndpointKey) {
+    let message = Message::Tend(Tend::now(endpoint));
+    if let Err(error) = api.stores.queues.send(Lane::Slow, &message).await {
+        warn!(%error, "failed to have waiting deliveries seen to");
+    }
 }
 
 /// `DELETE /apps/{appId}/webhooks/{webhookId}`. Three calls: `UpdateItem`,
@@ -234,7 +257,7 @@ fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<EndpointPatch, A
         active: body.boolean("active"),
     };
     if patch.is_empty() && body.is_sound() {
-        body.fault("body", "must have url, events or active");
+        body.fault("body", "must set at least one of url, events and active");
     }
     body.finish(Some(patch))
 }

@@ -20,6 +20,7 @@ use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 
 pub use error::{AwsError, Fault, StoreError};
 pub use lazy_client::LazyClient;
+pub use queue::QueueUrls;
 pub use stores::{StoreNames, Stores};
 
 /// SDK configuration of a function. `endpoint_url` replaces the endpoints of

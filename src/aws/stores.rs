@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 
 use super::LazyClient;
-use super::queue::Queue;
+use super::queue::{QueueUrls, Queues};
 use super::secrets::Secrets;
 use super::table::Table;
 
@@ -15,8 +15,8 @@ pub struct Stores {
     pub table: Table,
     /// Signing secrets.
     pub secrets: Secrets,
-    /// The delivery queue.
-    pub queue: Queue,
+    /// The delivery queues.
+    pub queues: Queues,
 }
 
 /// Where a deployment's stores are.
@@ -26,8 +26,8 @@ pub struct StoreNames {
     pub table: String,
     /// First part of every secret's name in Secrets Manager.
     pub secret_prefix: String,
-    /// URL of the delivery queue.
-    pub queue_url: String,
+    /// URLs of the delivery queues.
+    pub queues: QueueUrls,
 }
 
 impl Stores {
@@ -52,7 +52,7 @@ impl Stores {
         Self {
             table: Table::new(dynamodb, names.table),
             secrets: Secrets::new(secrets_manager, names.secret_prefix),
-            queue: Queue::new(sqs, names.queue_url),
+            queues: Queues::new(sqs, names.queues),
         }
     }
 }

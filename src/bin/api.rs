@@ -1,7 +1,7 @@
 //! The `api` function: HTTP API on API Gateway.
 
 use webhook_endpoints::api::{ApiOptions, lambda, router};
-use webhook_endpoints::aws::{StoreNames, Stores, sdk_config};
+use webhook_endpoints::aws::{QueueUrls, StoreNames, Stores, sdk_config};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, ApiConfig};
 use webhook_endpoints::telemetry;
@@ -15,7 +15,10 @@ async fn main() -> Result<(), lambda_http::Error> {
     let names = StoreNames {
         table: common.table_name,
         secret_prefix: common.secret_prefix,
-        queue_url: common.queue_url,
+        queues: QueueUrls {
+            fast: common.queue_url,
+            slow: common.slow_queue_url,
+        },
     };
     let router = router(ApiOptions {
         stores: Stores::new(&sdk, names),

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use aws_lambda_events::sqs::SqsEvent;
 use lambda_runtime::{LambdaEvent, service_fn};
 use tracing::{Instrument, error_span};
-use webhook_endpoints::aws::{StoreNames, Stores, sdk_config};
+use webhook_endpoints::aws::{QueueUrls, StoreNames, Stores, sdk_config};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, DeliverConfig};
 use webhook_endpoints::delivery::metrics::Metrics;
 use webhook_endpoints::delivery::sender::{Sender, SenderOptions};
-use webhook_endpoints::delivery::{ChunkSizes, Deliverer, batch::handle_batch};
+use webhook_endpoints::delivery::slow::SlowNotes;
+use webhook_endpoints::delivery::{ChunkSizes, Deliverer, STRAGGLERS, batch::handle_batch};
 use webhook_endpoints::domain::decision::Policy;
+use webhook_endpoints::domain::health::HealthPolicy;
 use webhook_endpoints::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,7 +25,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let names = StoreNames {
         table: common.table_name,
         secret_prefix: common.secret_prefix,
-        queue_url: common.queue_url,
+        queues: QueueUrls {
+            fast: common.queue_url,
+            slow: common.slow_queue_url,
+        },
     };
     let deliverer = Arc::new(Deliverer {
         stores: Stores::new(&sdk, names),
@@ -35,9 +40,17 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         retention: common.retention,
         policy: Policy {
             schedule: config.schedule,
-            disable_after: config.disable_after,
+            health: HealthPolicy {
+                slow_after: config.slow_after,
+                pause_after: config.pause_after,
+                disable_after: config.disable_after,
+                ..HealthPolicy::default()
+            },
         },
         chunks: ChunkSizes::default(),
+        drain_per_second: config.drain_per_second,
+        stragglers: STRAGGLERS,
+        slow_notes: SlowNotes::default(),
         metrics: Metrics::to_stdout(Clock::system()),
     });
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -4,35 +4,39 @@
 //! |---|---|
 //! | Read endpoint, delivery and event | `BatchGetItem`, one for all attempts of a batch |
 //! | Decide whether to send ([`before_attempt`]) | |
+//! | Move it to the slow lane, if the endpoint is not well | `SendMessageBatch` |
+//! | Have it wait, if the endpoint is paused | `UpdateItem` |
 //! | Find the endpoint's secret version | none when warm, else `GetSecretValue` |
 //! | Sign and send | |
+//! | Note that the endpoint is slow, while the attempt is still under way | `UpdateItem` |
 //! | Decide what follows ([`after_attempt`]) | |
 //! | Enqueue the next attempt, if it is due within 15 minutes | `SendMessageBatch` |
 //! | Record the attempt, and schedule the next one if it is due later | `UpdateItem` |
 //! | Update the endpoint's health, if it changed | `UpdateItem` |
+//! | Have its waiting deliveries seen to, if a pause began or ended | `SendMessageBatch` |
 //!
 //! The next attempt comes before the record, because a recorded attempt is never
 //! repeated: a crash in between repeats this one, and the second message for the
 //! next one finds that attempt recorded. Health comes after the record and never
 //! fails an attempt: what is missed, the endpoint's next attempt makes up for.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
 use crate::aws::retry::Retries;
 use crate::aws::table::Recorded;
 use crate::domain::decision::{
-    AttemptContext, BeforeAttempt, EndpointChange, Next, ReadyAttempt, after_attempt,
-    before_attempt,
+    BeforeAttempt, Next, Occasion, ReadyAttempt, after_attempt, before_attempt,
 };
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, Verdict};
-use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint};
-use crate::domain::message::{DeliveryTask, Message};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::message::{DeliveryTask, Lane, Message};
 use crate::domain::signing::SigningSecret;
 
 /// Pauses before the endpoint is read again because its secret version does not
@@ -42,76 +46,86 @@ const SECRET_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from
 /// What is to be done with a task.
 enum Prepared {
     Send(Box<ReadyAttempt>, Arc<SigningSecret>),
-    AlreadyMade,
-    Abandon(Abandoned),
+    Otherwise(BeforeAttempt),
 }
 
 impl Deliverer {
-    /// Makes the attempt, on what was read at `started_at`. A rotated secret, a
-    /// changed URL and a deactivation take effect with the next read.
+    /// Makes the attempt if that was decided, on what was read at `started_at`. A
+    /// rotated secret, a changed URL and a deactivation take effect with the next
+    /// read.
     pub(super) async fn attempt(
         &self,
         task: DeliveryTask,
+        occasion: Occasion,
         started_at: Timestamp,
-        context: AttemptContext,
+        decision: BeforeAttempt,
     ) -> Result<(), HandleError> {
-        let (mut ready, secret) = match self.prepare(&task, context).await? {
-            Prepared::Send(ready, secret) => (ready, secret),
-            Prepared::Abandon(reason) => return Ok(self.abandon(&task, reason).await?),
-            Prepared::AlreadyMade => {
-                info!(
-                    app_id = %task.endpoint.app_id,
-                    endpoint_id = %task.endpoint.endpoint_id,
-                    delivery_id = %task.delivery_id,
-                    attempt = task.attempt,
-                    "attempt already made"
-                );
-                return Ok(());
+        match self.prepare(&task, occasion, decision).await? {
+            Prepared::Send(ready, secret) => {
+                self.make(&task, occasion, *ready, &secret, started_at)
+                    .await
             }
-        };
+            Prepared::Otherwise(decision) => Ok(self.leave(task, decision).await?),
+        }
+    }
+
+    async fn make(
+        &self,
+        task: &DeliveryTask,
+        occasion: Occasion,
+        mut ready: ReadyAttempt,
+        secret: &SigningSecret,
+        started_at: Timestamp,
+    ) -> Result<(), HandleError> {
         let payload = std::mem::take(&mut ready.payload);
         let attempt = self
-            .send(&task, &ready.endpoint, &secret, payload, started_at)
+            .send(task, &ready.endpoint, secret, payload, started_at)
             .await;
-        let after = after_attempt(&self.policy, &task, &ready, &attempt, &mut rand::rng());
-        let (table, queue) = (&self.stores.table, &self.stores.queue);
+        let after = after_attempt(
+            &self.policy,
+            task,
+            occasion,
+            &ready,
+            &attempt,
+            &mut rand::rng(),
+        );
         if let Next::Queue(wait) = after.next {
-            let next = Message::Delivery(task.next());
-            queue.send_all([(next, wait)]).await?;
+            let next = (Message::Delivery(task.next()), wait);
+            self.stores.queues.send_all(Lane::Slow, [next]).await?;
         }
-        let recorded = table.record_attempt(&task, &attempt, &after).await?;
-        self.report(&task, &after.delivery, &attempt, recorded);
+        let recorded = match after.next {
+            // A failed probe: the delivery waits as before.
+            Next::StillWaits => Recorded::Written,
+            _ => {
+                let table = &self.stores.table;
+                table.record_attempt(task, &attempt, &after).await?
+            }
+        };
+        self.report(task, occasion, &after.delivery, &attempt, recorded);
         // A stale record means that this attempt, or a later one, was recorded by
         // somebody else, who saw to the endpoint as well.
         if recorded == Recorded::Written {
-            let endpoint = &ready.endpoint;
-            if let Err(error) = self.change(endpoint, &attempt, after.endpoint).await {
-                warn!(
-                    app_id = %endpoint.key.app_id,
-                    endpoint_id = %endpoint.key.endpoint_id,
-                    %error,
-                    "failed to update the endpoint's health"
-                );
-            }
+            self.change_health(&ready.endpoint, &attempt, after.endpoint)
+                .await;
         }
         Ok(())
     }
 
-    /// Decides whether to make the attempt, and finds its secret. If the
-    /// endpoint's secret version does not exist, reads everything again.
+    /// Finds the secret of an attempt that is to be made. If the endpoint's secret
+    /// version does not exist, reads everything again and decides anew.
     async fn prepare(
         &self,
         task: &DeliveryTask,
-        mut context: AttemptContext,
+        occasion: Occasion,
+        mut decision: BeforeAttempt,
     ) -> Result<Prepared, HandleError> {
         let mut retries = Retries::after(SECRET_PAUSES);
         // The first try is on what was read for the whole batch.
         retries.next().await;
         loop {
-            let ready = match before_attempt(task, context) {
+            let ready = match decision {
                 BeforeAttempt::Send(ready) => ready,
-                BeforeAttempt::AlreadyMade => return Ok(Prepared::AlreadyMade),
-                BeforeAttempt::Abandon(reason) => return Ok(Prepared::Abandon(reason)),
+                otherwise => return Ok(Prepared::Otherwise(otherwise)),
             };
             if let Some(secret) = self.stores.secrets.of(&ready.endpoint).await? {
                 return Ok(Prepared::Send(ready, secret));
@@ -120,10 +134,36 @@ impl Deliverer {
                 return Err(HandleError::SecretMissing);
             }
             let now = self.clock.now();
-            context = self.stores.table.attempt_context(task, now).await?;
+            let context = self.stores.table.attempt_context(task, now).await?;
+            decision = before_attempt(task, occasion, context);
         }
     }
 
+    /// Does what there is to do about an attempt that is not made.
+    async fn leave(&self, task: DeliveryTask, decision: BeforeAttempt) -> Result<(), StoreError> {
+        match decision {
+            BeforeAttempt::Send(_) => Ok(()),
+            BeforeAttempt::AlreadyMade => {
+                info!(
+                    app_id = %task.endpoint.app_id,
+                    endpoint_id = %task.endpoint.endpoint_id,
+                    delivery_id = %task.delivery_id,
+                    attempt = task.attempt,
+                    "attempt already made"
+                );
+                Ok(())
+            }
+            BeforeAttempt::Abandon(reason) => self.abandon(&task, reason).await,
+            BeforeAttempt::Move => {
+                let moved = (Message::Delivery(task), Duration::ZERO);
+                self.stores.queues.send_all(Lane::Slow, [moved]).await
+            }
+            BeforeAttempt::Wait(endpoint) => self.wait(&task, &endpoint).await,
+        }
+    }
+
+    /// Signs and posts. An attempt that takes too long is noted while it is still
+    /// under way.
     async fn send(
         &self,
         task: &DeliveryTask,
@@ -135,10 +175,16 @@ impl Deliverer {
         let webhook_id = task.source.event_id().to_string();
         let signature = secret.sign(&webhook_id, started_at, payload.as_bytes());
         let begun = Instant::now();
-        let verdict = self
-            .sender
-            .post(&endpoint.url, &webhook_id, started_at, &signature, payload)
-            .await;
+        let mut posting =
+            pin!(
+                self.sender
+                    .post(&endpoint.url, &webhook_id, started_at, &signature, payload)
+            );
+        let slow_after = self.policy.health.slow_after;
+        let verdict = match tokio::time::timeout(slow_after, &mut posting).await {
+            Ok(verdict) => verdict,
+            Err(_) => tokio::join!(posting, self.note_slow(endpoint)).0,
+        };
         Attempt {
             number: task.attempt,
             started_at,
@@ -147,7 +193,11 @@ impl Deliverer {
         }
     }
 
-    async fn abandon(&self, task: &DeliveryTask, reason: Abandoned) -> Result<(), StoreError> {
+    pub(super) async fn abandon(
+        &self,
+        task: &DeliveryTask,
+        reason: Abandoned,
+    ) -> Result<(), StoreError> {
         self.stores.table.record_abandoned(task, reason).await?;
         info!(
             app_id = %task.endpoint.app_id,
@@ -165,6 +215,7 @@ impl Deliverer {
     fn report(
         &self,
         task: &DeliveryTask,
+        occasion: Occasion,
         delivery: &Delivery,
         attempt: &Attempt,
         recorded: Recorded,
@@ -185,58 +236,12 @@ impl Deliverer {
             failure,
             duration_ms = attempt.duration_ms,
             duplicate = recorded == Recorded::Stale,
+            probe = occasion == Occasion::Probe,
             "attempt"
         );
         self.metrics.attempt(delivery.status, attempt);
-    }
-
-    /// Writes what the attempt changes for its endpoint. Every write is
-    /// conditional on what the decision was based on.
-    async fn change(
-        &self,
-        endpoint: &Endpoint,
-        attempt: &Attempt,
-        change: EndpointChange,
-    ) -> Result<(), StoreError> {
-        let table = &self.stores.table;
-        match (change, endpoint.failing_since) {
-            (EndpointChange::BeganFailing, _) => {
-                table.set_failing(endpoint.key, attempt.started_at).await
-            }
-            (EndpointChange::Recovered, Some(since)) => {
-                table.clear_failing(endpoint.key, since).await
-            }
-            (EndpointChange::Disable(reason), since) => {
-                let since = since.filter(|_| reason == DisabledReason::Failing);
-                self.disable(endpoint, reason, since, attempt.ended_at())
-                    .await
-            }
-            (EndpointChange::Unchanged | EndpointChange::Recovered, _) => Ok(()),
+        if let (Occasion::Lane(lane), 1) = (occasion, attempt.number) {
+            self.metrics.first_attempt(lane, delivery, attempt);
         }
-    }
-
-    async fn disable(
-        &self,
-        endpoint: &Endpoint,
-        reason: DisabledReason,
-        failing_since: Option<Timestamp>,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let table = &self.stores.table;
-        let disabled = Disabled { reason, at };
-        let changed = table
-            .disable_endpoint(endpoint.key, disabled, failing_since)
-            .await?;
-        if changed {
-            warn!(
-                app_id = %endpoint.key.app_id,
-                endpoint_id = %endpoint.key.endpoint_id,
-                reason = reason.as_str(),
-                operational_event = "endpoint.disabled",
-                "endpoint disabled"
-            );
-            self.metrics.endpoint_disabled(reason);
-        }
-        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use jiff::Timestamp;
@@ -10,8 +11,9 @@ use tokio::task::JoinSet;
 use tracing::{Instrument, error};
 
 use super::{Deliverer, HandleError};
+use crate::domain::decision::{BeforeAttempt, Occasion, before_attempt};
 use crate::domain::id::EventId;
-use crate::domain::message::{DeliveryTask, Message};
+use crate::domain::message::{DeliveryTask, Lane, Message};
 
 /// A message without an id failed. AWS cannot be told which one, so the whole
 /// batch has to come back.
@@ -47,6 +49,10 @@ pub async fn handle_batch(
 ) -> Result<SqsBatchResponse, NamelessMessage> {
     let mut running = Running::default();
     let mut attempts = Vec::new();
+    // All messages of a batch come from one queue.
+    let source = event.records.first();
+    let arn = source.and_then(|message| message.event_source_arn.as_deref());
+    let lane = deliverer.stores.queues.lane_of(arn.unwrap_or_default());
     for message in event.records {
         let meta = MessageMeta::of(&message);
         let id = message.message_id;
@@ -60,12 +66,15 @@ pub async fn handle_batch(
             Ok(Message::Recover(recovery)) => {
                 running.spawn(id, async move { Ok(deliverer.recover(recovery).await?) });
             }
+            Ok(Message::Tend(tend)) => {
+                running.spawn(id, async move { deliverer.tend(tend).await });
+            }
             Ok(Message::Sweep) => {
                 running.spawn(id, async move { Ok(deliverer.enqueue_due().await?) });
             }
         }
     }
-    spawn_attempts(deliverer, &mut running, attempts).await;
+    spawn_attempts(deliverer, &mut running, lane, attempts).await;
     let mut response = SqsBatchResponse::default();
     for (id, reason) in running.failures().await {
         error!(message_id = id, reason, "failed to handle a message");
@@ -77,6 +86,7 @@ pub async fn handle_batch(
 async fn spawn_attempts(
     deliverer: &Arc<Deliverer>,
     running: &mut Running,
+    lane: Lane,
     attempts: Vec<(MessageId, DeliveryTask)>,
 ) {
     // Before the read: an attempt that is dated after a rotation has read the
@@ -92,12 +102,47 @@ async fn spawn_attempts(
             return;
         }
     };
+    let occasion = Occasion::Lane(lane);
+    let mut moved = Vec::new();
     for (id, task) in attempts {
-        let context = items.context(&task, started_at);
-        let deliverer = Arc::clone(deliverer);
-        running.spawn(id, async move {
-            deliverer.attempt(task, started_at, context?).await
-        });
+        let context = match items.context(&task, started_at) {
+            Ok(context) => context,
+            Err(error) => {
+                running.fail(id, error.to_string());
+                continue;
+            }
+        };
+        match before_attempt(&task, occasion, context) {
+            BeforeAttempt::Move => moved.push((id, task)),
+            decision => {
+                let deliverer = Arc::clone(deliverer);
+                running.spawn(id, async move {
+                    deliverer
+                        .attempt(task, occasion, started_at, decision)
+                        .await
+                });
+            }
+        }
+    }
+    move_to_slow_lane(deliverer, running, moved).await;
+}
+
+/// Moves attempts at endpoints that are not well out of the fast lane, in one call
+/// for every ten.
+async fn move_to_slow_lane(
+    deliverer: &Deliverer,
+    running: &mut Running,
+    moved: Vec<(MessageId, DeliveryTask)>,
+) {
+    let messages = moved
+        .iter()
+        .map(|(_, task)| (Message::Delivery(task.clone()), Duration::ZERO));
+    let messages: Vec<_> = messages.collect();
+    let sent = deliverer.stores.queues.send_all(Lane::Slow, messages).await;
+    if let Err(error) = sent {
+        for (id, _) in moved {
+            running.fail(id, error.to_string());
+        }
     }
 }
 

@@ -2,21 +2,27 @@
 //! one message for each endpoint, so that none waits for another.
 //!
 //! Calls: a `Query` of the app's endpoints; if any subscribes, a `PutItem` of the
-//! event and a `SendMessageBatch` for every ten of them.
+//! event; for every ten of them a `SendMessageBatch`, or, if they are paused, an
+//! `UpdateItem` each.
 
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{info, warn};
 
 use super::batch::MessageMeta;
 use super::{Deliverer, HandleError};
+use crate::domain::endpoint::EndpointKey;
 use crate::domain::event::{PublishedEvent, StoredEvent};
+use crate::domain::health::State;
 use crate::domain::id::{DeliveryId, EventId};
-use crate::domain::message::{DeliveryTask, Message, Source};
+use crate::domain::message::{DeliveryTask, Lane, Message, Source};
 
 /// How far the clocks of the API and of the queue may be apart: an endpoint that
 /// was created just before an event must not seem younger than the event.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+const WRITES_AT_ONCE: usize = 25;
 
 impl Deliverer {
     pub(super) async fn fan_out(
@@ -56,19 +62,47 @@ impl Deliverer {
             endpoints.retain(|endpoint| endpoint.created_at <= first.accepted_at + CLOCK_SKEW);
             stored = first;
         }
-        let tasks = endpoints.iter().map(|endpoint| DeliveryTask {
-            endpoint: endpoint.key,
-            delivery_id: DeliveryId::of_event(stored.accepted_at, id, endpoint.key.endpoint_id),
-            source: Source::Event(id),
-            event: event.r#type.clone(),
-            created_at: stored.accepted_at,
-            expires_at: stored.expires_at,
-            attempt: 1,
-        });
-        let messages = tasks.map(|task| (Message::Delivery(task), Duration::ZERO));
-        self.stores.queue.send_all(messages).await?;
-        report(&event, id, endpoints.len());
+        let deliveries = endpoints.len();
+        let (paused, others): (Vec<_>, Vec<_>) = endpoints
+            .into_iter()
+            .map(|endpoint| (first_attempt(&event, id, &stored, endpoint.key), endpoint))
+            .partition(|(_, endpoint)| endpoint.health.state() == State::Paused);
+        // Those that are paused need no message: the delivery waits at once.
+        stream::iter(paused)
+            .map(|(task, endpoint)| async move { self.wait(&task, &endpoint).await })
+            .buffer_unordered(WRITES_AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        for lane in [Lane::Fast, Lane::Slow] {
+            let of_lane = others
+                .iter()
+                .filter(|(_, endpoint)| endpoint.lane() == lane);
+            let messages: Vec<_> = of_lane
+                .map(|(task, _)| (Message::Delivery(task.clone()), Duration::ZERO))
+                .collect();
+            self.stores.queues.send_all(lane, messages).await?;
+        }
+        report(&event, id, deliveries);
         Ok(())
+    }
+}
+
+/// The first attempt at the delivery of an event to an endpoint.
+fn first_attempt(
+    event: &PublishedEvent,
+    id: EventId,
+    stored: &StoredEvent,
+    endpoint: EndpointKey,
+) -> DeliveryTask {
+    DeliveryTask {
+        endpoint,
+        delivery_id: DeliveryId::of_event(stored.accepted_at, id, endpoint.endpoint_id),
+        source: Source::Event(id),
+        event: event.r#type.clone(),
+        created_at: stored.accepted_at,
+        expires_at: stored.expires_at,
+        attempt: 1,
+        resend: false,
     }
 }
 

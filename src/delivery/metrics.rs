@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::clock::Clock;
-use crate::domain::delivery::{Attempt, DeliveryStatus, Verdict};
+use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
 use crate::domain::endpoint::DisabledReason;
+use crate::domain::message::Lane;
 
 /// Namespace of all metrics.
 pub const NAMESPACE: &str = "WebhookEndpoints";
@@ -58,11 +59,7 @@ impl Metrics {
 
     /// Counts a delivery that ended without another attempt.
     pub(super) fn abandoned(&self) {
-        self.emit(
-            &[&[]],
-            &[("DeliveriesAbandoned", "Count")],
-            json!({"DeliveriesAbandoned": 1}),
-        );
+        self.count("DeliveriesAbandoned");
     }
 
     /// Counts an endpoint that the service disabled.
@@ -72,6 +69,39 @@ impl Metrics {
             &[("EndpointsDisabled", "Count")],
             json!({"Reason": reason.as_str(), "EndpointsDisabled": 1}),
         );
+    }
+
+    /// How long the first attempt at a delivery took to begin, from its acceptance.
+    pub(super) fn first_attempt(&self, lane: Lane, delivery: &Delivery, attempt: &Attempt) {
+        let waited = attempt.started_at.duration_since(delivery.created_at);
+        let lane = match lane {
+            Lane::Fast => "fast",
+            Lane::Slow => "slow",
+        };
+        self.emit(
+            &[&["Lane"]],
+            &[("TimeToFirstAttempt", "Milliseconds")],
+            json!({"Lane": lane, "TimeToFirstAttempt": waited.as_millis().max(0)}),
+        );
+    }
+
+    /// An endpoint was paused.
+    pub(super) fn endpoint_paused(&self) {
+        self.count("EndpointsPaused");
+    }
+
+    /// A paused endpoint works again.
+    pub(super) fn endpoint_resumed(&self) {
+        self.count("EndpointsResumed");
+    }
+
+    /// A delivery waits for its paused endpoint.
+    pub(super) fn delivery_waits(&self) {
+        self.count("DeliveriesWaiting");
+    }
+
+    fn count(&self, name: &str) {
+        self.emit(&[&[]], &[(name, "Count")], json!({ name: 1 }));
     }
 
     fn emit(&self, dimensions: &[&[&str]], metrics: &[(&str, &str)], mut line: Value) {

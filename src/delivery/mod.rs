@@ -5,9 +5,12 @@ pub mod batch;
 pub mod egress;
 mod enqueue_due;
 mod fan_out;
+mod health;
 pub mod metrics;
 mod recover;
 pub mod sender;
+pub mod slow;
+mod tend;
 
 use std::time::Duration;
 
@@ -16,6 +19,7 @@ use crate::clock::Clock;
 use crate::domain::decision::Policy;
 use metrics::Metrics;
 use sender::Sender;
+use slow::SlowNotes;
 
 /// Does what the messages of the delivery queue ask for. [`batch::handle_batch`]
 /// is the way in.
@@ -33,9 +37,21 @@ pub struct Deliverer {
     pub policy: Policy,
     /// How much one message does.
     pub chunks: ChunkSizes,
+    /// Waiting deliveries that are sent a second, for each endpoint that works again.
+    pub drain_per_second: u16,
+    /// How long after the last waiting delivery was seen to there is another look.
+    pub stragglers: Duration,
+    /// Endpoints that this process has noted as slow.
+    pub slow_notes: SlowNotes,
     /// Where metrics go.
     pub metrics: Metrics,
 }
+
+/// How long after the last waiting delivery was seen to there is another look: an
+/// attempt that read the endpoint just before its pause ended may have its delivery
+/// wait for as long as the function runs (60 s), and the index follows within a
+/// second.
+pub const STRAGGLERS: Duration = Duration::from_secs(90);
 
 /// How much one message does before it leaves the rest to a next one, so that
 /// none runs into the function's timeout.
@@ -45,6 +61,8 @@ pub struct ChunkSizes {
     pub recovery: u16,
     /// Due attempts that are taken from a shard of the schedule.
     pub due: u16,
+    /// Waiting deliveries that are sent, or ended.
+    pub waiting: u16,
 }
 
 impl Default for ChunkSizes {
@@ -52,6 +70,7 @@ impl Default for ChunkSizes {
         Self {
             recovery: 500,
             due: 500,
+            waiting: 300,
         }
     }
 }

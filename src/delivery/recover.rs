@@ -11,13 +11,13 @@ use crate::aws::table::HistoryQuery;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
 use crate::domain::id::DeliveryId;
-use crate::domain::message::{DeliveryTask, Message, Recovery, Source};
+use crate::domain::message::{DeliveryTask, Lane, Message, Recovery, Source};
 
 impl Deliverer {
     /// Calls: a `Query` of a chunk, a `SendMessageBatch` for every ten deliveries,
     /// and a `SendMessage` if there is more to do.
     pub(super) async fn recover(&self, recovery: Recovery) -> Result<(), StoreError> {
-        let (table, queue) = (&self.stores.table, &self.stores.queue);
+        let (table, queues) = (&self.stores.table, &self.stores.queues);
         let failed = HistoryQuery {
             status: Some(DeliveryStatus::Failed),
             event: None,
@@ -37,7 +37,7 @@ impl Deliverer {
             .map(|message| (message, Duration::ZERO))
             .collect();
         let made = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-        queue.send_all(messages).await?;
+        queues.send_all(Lane::Slow, messages).await?;
         info!(
             app_id = %recovery.endpoint.app_id,
             endpoint_id = %recovery.endpoint.endpoint_id,
@@ -53,7 +53,7 @@ impl Deliverer {
                     remaining,
                     ..recovery
                 };
-                queue.send(&Message::Recover(rest)).await
+                queues.send(Lane::Slow, &Message::Recover(rest)).await
             }
             _ => Ok(()),
         }
@@ -70,5 +70,6 @@ fn repeat(failed: Delivery, recovery: &Recovery) -> DeliveryTask {
         created_at: recovery.asked_at,
         expires_at: failed.expires_at,
         attempt: 1,
+        resend: false,
     }
 }

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use rand::Rng;
 
 use super::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus, Failure, Verdict};
-use super::endpoint::{DisabledReason, Endpoint};
+use super::endpoint::Endpoint;
 use super::event::StoredEvent;
-use super::message::{DeliveryTask, MAX_DELAY, Source};
+use super::health::{Change, HealthPolicy, Kind, State};
+use super::message::{DeliveryTask, Lane, MAX_DELAY, Source};
 use super::retry::{MAX_WAIT, RetrySchedule};
 
 /// What is known before an attempt.
@@ -24,6 +25,15 @@ pub struct AttemptContext {
     pub event: Option<StoredEvent>,
 }
 
+/// What brings an attempt about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// A message of this lane.
+    Lane(Lane),
+    /// The probe of a paused endpoint.
+    Probe,
+}
+
 /// Whether to make an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BeforeAttempt {
@@ -33,6 +43,10 @@ pub enum BeforeAttempt {
     AlreadyMade,
     /// Don't, and end the delivery.
     Abandon(Abandoned),
+    /// Not here: the endpoint is in worse health than the fast lane is for.
+    Move,
+    /// Not now: the endpoint is paused.
+    Wait(Box<Endpoint>),
 }
 
 /// An attempt that has all it needs but the secret.
@@ -48,7 +62,11 @@ pub struct ReadyAttempt {
 
 /// Decides whether to make the attempt that `task` asks for.
 #[must_use]
-pub fn before_attempt(task: &DeliveryTask, found: AttemptContext) -> BeforeAttempt {
+pub fn before_attempt(
+    task: &DeliveryTask,
+    occasion: Occasion,
+    found: AttemptContext,
+) -> BeforeAttempt {
     let delivery = found.delivery.unwrap_or_else(|| task.delivery());
     if delivery.attempts >= task.attempt || delivery.status != DeliveryStatus::Pending {
         return BeforeAttempt::AlreadyMade;
@@ -56,11 +74,20 @@ pub fn before_attempt(task: &DeliveryTask, found: AttemptContext) -> BeforeAttem
     let Some(endpoint) = found.endpoint else {
         return BeforeAttempt::Abandon(Abandoned::EndpointDeleted);
     };
+    let is_event = matches!(task.source, Source::Event(_));
+    if is_event && !endpoint.active {
+        return BeforeAttempt::Abandon(Abandoned::EndpointInactive);
+    }
+    match (endpoint.health.state(), occasion) {
+        (State::Well, _) | (_, Occasion::Probe) => {}
+        (_, Occasion::Lane(Lane::Fast)) => return BeforeAttempt::Move,
+        (State::Paused, Occasion::Lane(Lane::Slow)) if is_event && !task.resend => {
+            return BeforeAttempt::Wait(Box::new(endpoint));
+        }
+        (_, Occasion::Lane(Lane::Slow)) => {}
+    }
     let payload = match &task.source {
         Source::Ping { payload, .. } => payload.clone(),
-        Source::Event(_) if !endpoint.active => {
-            return BeforeAttempt::Abandon(Abandoned::EndpointInactive);
-        }
         Source::Event(_) => match found.event {
             Some(event) => event.payload,
             None => return BeforeAttempt::Abandon(Abandoned::PayloadExpired),
@@ -78,8 +105,8 @@ pub fn before_attempt(task: &DeliveryTask, found: AttemptContext) -> BeforeAttem
 pub struct Policy {
     /// The waits between attempts.
     pub schedule: RetrySchedule,
-    /// How long every attempt has to fail before the endpoint is disabled.
-    pub disable_after: Duration,
+    /// When an endpoint counts as slow, is paused, and is disabled.
+    pub health: HealthPolicy,
 }
 
 /// What follows from an attempt.
@@ -90,7 +117,7 @@ pub struct AfterAttempt {
     /// Where the next attempt waits.
     pub next: Next,
     /// What changes for the endpoint.
-    pub endpoint: EndpointChange,
+    pub endpoint: Change,
 }
 
 /// Where the next attempt waits.
@@ -102,19 +129,9 @@ pub enum Next {
     Queue(Duration),
     /// In the table, until this time: longer than a queue can delay a message.
     Schedule(Timestamp),
-}
-
-/// What an attempt changes for its endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndpointChange {
-    /// Nothing.
-    Unchanged,
-    /// It failed before, and works again.
-    Recovered,
-    /// This is the first failure since the last success.
-    BeganFailing,
-    /// It gets no more deliveries.
-    Disable(DisabledReason),
+    /// Where it waited before: this was a probe that failed, which uses up none of
+    /// the delivery's attempts and is not recorded.
+    StillWaits,
 }
 
 /// Decides what follows from `attempt`, which was made for `task` on what
@@ -123,16 +140,30 @@ pub enum EndpointChange {
 pub fn after_attempt(
     policy: &Policy,
     task: &DeliveryTask,
+    occasion: Occasion,
     before: &ReadyAttempt,
     attempt: &Attempt,
     rng: &mut impl Rng,
 ) -> AfterAttempt {
-    let (wait, endpoint) = match task.source {
-        Source::Ping { .. } => (None, EndpointChange::Unchanged),
-        Source::Event(_) => (
-            wait_after(&policy.schedule, attempt, rng),
-            endpoint_after(policy, &before.endpoint, attempt),
-        ),
+    let kind = match (&task.source, occasion) {
+        (Source::Ping { .. }, _) => Kind::Ping,
+        (Source::Event(_), Occasion::Probe) => Kind::Probe,
+        (Source::Event(_), Occasion::Lane(_)) => Kind::Delivery,
+    };
+    let endpoint = before
+        .endpoint
+        .health
+        .after(&policy.health, kind, attempt, rng);
+    if kind == Kind::Probe && !attempt.verdict.is_success() {
+        return AfterAttempt {
+            delivery: before.delivery.clone(),
+            next: Next::StillWaits,
+            endpoint,
+        };
+    }
+    let wait = match kind {
+        Kind::Ping => None,
+        Kind::Delivery | Kind::Probe => wait_after(&policy.schedule, attempt, rng),
     };
     // Counted from the end of the attempt, because that is when the message for
     // the next one is sent: a receiver that used up the deadline gets a pause too.
@@ -164,19 +195,6 @@ fn wait_after(schedule: &RetrySchedule, attempt: &Attempt, rng: &mut impl Rng) -
     // Jitter may take the schedule's longest wait beyond a day: the limit is for
     // what a receiver asks for.
     Some(wait.max(asked.min(MAX_WAIT)))
-}
-
-fn endpoint_after(policy: &Policy, endpoint: &Endpoint, attempt: &Attempt) -> EndpointChange {
-    match (&attempt.verdict, endpoint.failing_since) {
-        (verdict, Some(_)) if verdict.is_success() => EndpointChange::Recovered,
-        (verdict, None) if verdict.is_success() => EndpointChange::Unchanged,
-        (Verdict::Answered { status: 410, .. }, _) => EndpointChange::Disable(DisabledReason::Gone),
-        (_, None) => EndpointChange::BeganFailing,
-        (_, Some(since)) if since + policy.disable_after <= attempt.ended_at() => {
-            EndpointChange::Disable(DisabledReason::Failing)
-        }
-        (_, Some(_)) => EndpointChange::Unchanged,
-    }
 }
 
 #[cfg(test)]

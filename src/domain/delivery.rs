@@ -36,6 +36,9 @@ pub struct Delivery {
     pub delivered_at: Option<Timestamp>,
     /// When the next attempt is due.
     pub next_retry_at: Option<Timestamp>,
+    /// Whether it waits for its paused endpoint. It then has no time of its own for
+    /// the next attempt.
+    pub waiting: bool,
     /// When the delivery disappears from the history.
     pub expires_at: Timestamp,
     /// Set if the delivery ended without another attempt.
@@ -64,6 +67,7 @@ impl Delivery {
             created_at,
             delivered_at: None,
             next_retry_at: None,
+            waiting: false,
             expires_at,
             abandoned: None,
         }
@@ -84,6 +88,7 @@ impl Delivery {
             attempts: attempt.number,
             delivered_at: success.then(|| attempt.ended_at()),
             next_retry_at: next_retry_at.filter(|_| !success),
+            waiting: false,
             ..self
         }
     }
@@ -195,10 +200,10 @@ pub enum Failure {
     #[error("the host name could not be resolved")]
     Dns,
     /// The host is, or resolves to, an address that the policy refuses.
-    #[error("the host has an address that deliveries may not be sent to")]
+    #[error("the host has, or resolves to, a private or reserved address")]
     RefusedAddress,
     /// The TCP connection failed.
-    #[error("the connection was refused or could not be made")]
+    #[error("could not connect to the receiver")]
     Connect,
     /// The TLS handshake failed, e.g. because the certificate is not trusted.
     #[error(

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::event_type::Subscriptions;
+use super::health::{Health, State};
 use super::id::{AppId, EndpointId};
+use super::message::Lane;
 use super::target_url::TargetUrl;
 
 /// Maximum number of endpoints per app.
@@ -51,7 +53,8 @@ impl NewEndpoint {
             created_at: now,
             updated_at: now,
             disabled: None,
-            failing_since: None,
+            health: Health::default(),
+            tend_at: None,
         }
     }
 }
@@ -75,8 +78,21 @@ pub struct Endpoint {
     pub updated_at: Timestamp,
     /// Set if the service disabled the endpoint.
     pub disabled: Option<Disabled>,
-    /// When the first failed attempt since the last success started.
-    pub failing_since: Option<Timestamp>,
+    /// Whether its receiver works.
+    pub health: Health,
+    /// When the deliveries that wait for it are seen to next. `None` if none waits.
+    pub tend_at: Option<Timestamp>,
+}
+
+impl Endpoint {
+    /// The lane for what nobody has tried yet.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        match self.health.state() {
+            State::Well => Lane::Fast,
+            State::Slow | State::Failing | State::Paused => Lane::Slow,
+        }
+    }
 }
 
 /// Records that the service, not the app, deactivated an endpoint.

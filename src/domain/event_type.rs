@@ -161,8 +161,7 @@ impl Subscriptions {
     }
 }
 
-const SEGMENTS: &str =
-    "must be a string of full-stop separated segments of letters, digits, _ and -";
+const SEGMENTS: &str = "must be segments of letters, digits, _ and -, separated by full stops";
 const WILDCARD: &str = "may contain * only by itself or as the last segment, as in invoice.*";
 const LIST: &str = "must have 1 to 100 different event types";
 

@@ -41,6 +41,13 @@ macro_rules! id {
                 Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)
             }
 
+            /// Reads an id that a caller sent. A malformed one becomes an id that
+            /// nothing has, so that it is looked up, and missed, like any other.
+            #[must_use]
+            pub fn parse_or_unknown(text: &str) -> Self {
+                Self::parse(text).unwrap_or(Self(Uuid::nil()))
+            }
+
             /// The 16 bytes, big-endian.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8; 16] {

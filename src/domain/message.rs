@@ -14,7 +14,18 @@ use super::id::{DeliveryId, EventId};
 /// Longest delay of a message (SQS quota).
 pub const MAX_DELAY: Duration = Duration::from_secs(15 * 60);
 
-/// A message of the delivery queue. The field `kind` names the variant.
+/// The two queues of the delivery function. Each has its own concurrency, so that
+/// what waits for a slow receiver never holds up the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// Events, first attempts and pings of endpoints that are well.
+    Fast,
+    /// Everything else: attempts at endpoints that are slow or failing, retries,
+    /// recoveries, and what waited while an endpoint was paused.
+    Slow,
+}
+
+/// A message of the delivery queues. The field `kind` names the variant.
 #[derive(Debug, Clone)]
 pub enum Message {
     /// Deliver an event to every endpoint that subscribes to it.
@@ -23,6 +34,8 @@ pub enum Message {
     Delivery(DeliveryTask),
     /// Deliver again what failed in a span of time.
     Recover(Recovery),
+    /// See to the deliveries that wait for a paused endpoint.
+    Tend(Tend),
     /// Enqueue the attempts that are due soon.
     Sweep,
 }
@@ -48,6 +61,10 @@ pub struct DeliveryTask {
     pub expires_at: Timestamp,
     /// The number of this attempt: 1 for the first.
     pub attempt: u32,
+    /// Whether somebody asked for this very attempt: it is made even while the
+    /// endpoint is paused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resend: bool,
 }
 
 /// Where the body of a delivery comes from.
@@ -100,6 +117,7 @@ impl DeliveryTask {
             created_at,
             expires_at: created_at + retention,
             attempt: 1,
+            resend: false,
         })
     }
 
@@ -121,6 +139,7 @@ impl DeliveryTask {
     pub fn next(&self) -> Self {
         Self {
             attempt: self.attempt + 1,
+            resend: false,
             ..self.clone()
         }
     }
@@ -145,6 +164,41 @@ pub struct Recovery {
     pub before: DeliveryId,
     /// How many deliveries may still be made.
     pub remaining: u32,
+}
+
+/// Sees to the deliveries that wait for an endpoint: while it is paused, by a
+/// probe; once it works again, by sending them; once it is inactive or deleted, by
+/// ending them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tend {
+    /// The endpoint.
+    #[serde(flatten)]
+    pub endpoint: EndpointKey,
+    /// The [`Endpoint::tend_at`](super::endpoint::Endpoint::tend_at) that this is for:
+    /// it does nothing if the endpoint was seen to meanwhile. Absent if it is for
+    /// whatever there is to be done.
+    #[serde(
+        with = "super::time::serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub due_at: Option<Timestamp>,
+    /// The last delivery that was seen to. Absent to begin with the oldest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<DeliveryId>,
+}
+
+impl Tend {
+    /// Sees to whatever there is to be done.
+    #[must_use]
+    pub fn now(endpoint: EndpointKey) -> Self {
+        Self {
+            endpoint,
+            due_at: None,
+            after: None,
+        }
+    }
 }
 
 /// A message that cannot be read. Says nothing about the body, which belongs to
@@ -173,11 +227,25 @@ impl Message {
             "event" => parse(text).map(Self::Event),
             "delivery" => parse(text).map(Self::Delivery),
             "recover" => parse(text).map(Self::Recover),
+            "tend" => parse(text).map(Self::Tend),
             "sweep" => Ok(Self::Sweep),
             _ => Err(Unreadable {
                 what: "unknown kind",
                 column: 0,
             }),
+        }
+    }
+
+    /// Whose message it is. SQS serves the groups of a fair queue in turns, so that
+    /// a group with many messages does not delay the others.
+    #[must_use]
+    pub fn group(&self) -> String {
+        match self {
+            Self::Event(event) => event.app_id.to_string(),
+            Self::Delivery(task) => task.endpoint.endpoint_id.to_string(),
+            Self::Recover(recovery) => recovery.endpoint.endpoint_id.to_string(),
+            Self::Tend(tend) => tend.endpoint.endpoint_id.to_string(),
+            Self::Sweep => "sweep".to_owned(),
         }
     }
 
@@ -190,6 +258,7 @@ impl Message {
             Self::Event(body) => tagged("event", body),
             Self::Delivery(body) => tagged("delivery", body),
             Self::Recover(body) => tagged("recover", body),
+            Self::Tend(body) => tagged("tend", body),
             Self::Sweep => tagged("sweep", &serde_json::Map::new()),
         }
     }
@@ -241,6 +310,7 @@ mod tests {
             created_at: at(),
             expires_at: at(),
             attempt: 3,
+            resend: false,
         };
         let ping = DeliveryTask::ping(endpoint(), at(), MAX_DELAY).unwrap();
         for task in [event, ping] {
@@ -269,6 +339,10 @@ mod tests {
         let json = Message::Recover(recovery.clone()).to_json().unwrap();
         let read = Message::from_json(&json);
         assert!(matches!(read, Ok(Message::Recover(read)) if read == recovery));
+        let tend = Tend::now(endpoint());
+        let json = Message::Tend(tend.clone()).to_json().unwrap();
+        let read = Message::from_json(&json);
+        assert!(matches!(read, Ok(Message::Tend(read)) if read == tend));
         let sweep = Message::Sweep.to_json().unwrap();
         assert_eq!(sweep, r#"{"kind":"sweep"}"#);
         assert!(matches!(Message::from_json(&sweep), Ok(Message::Sweep)));

@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod endpoint;
 pub mod event;
 pub mod event_type;
+pub mod health;
 pub mod id;
 pub mod message;
 pub mod retry;

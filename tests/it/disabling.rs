@@ -6,21 +6,49 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::metrics::Metrics;
+use webhook_endpoints::delivery::slow::SlowNotes;
+use webhook_endpoints::domain::message::{Message, Tend};
 
 use crate::support::hand_clock::HandClock;
-use crate::support::receiver::Receiver;
+use crate::support::queue::endpoint_id;
+use crate::support::receiver::{Receiver, raw_receiver};
 use crate::support::{Options, TestApp, fields};
 
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A service, its clock, and an endpoint with this URL.
 async fn start(url: &str) -> (TestApp, HandClock, String) {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let mut options = Options::stepwise_by(&clock);
+    options.settings.policy.health.pause_after = MINUTE;
+    let app = TestApp::start_with(options).await;
     let (id, _) = app.api.create_webhook(url).await;
     (app, clock, id)
+}
+
+/// Has an endpoint that is failing fail on, a probe every 11 hours, so many times.
+async fn keep_failing(app: &TestApp, clock: &HandClock, id: &str, probes: usize) {
+    clock.advance(MINUTE);
+    deliver(app).await;
+    app.api.published("invoice.paid").await;
+    assert_eq!(app.queue.fan_out().await, []);
+    for _ in 0..probes {
+        keep_probing(app, clock, id).await;
+    }
+}
+
+/// One more probe, 11 hours later.
+async fn keep_probing(app: &TestApp, clock: &HandClock, id: &str) {
+    clock.advance(11 * HOUR);
+    let tend = Tend::now(app.aws.endpoint_key(endpoint_id(id)));
+    let tend = Message::Tend(tend).to_json().unwrap();
+    app.queue.must_handle(tend).await;
 }
 
 async fn endpoint(app: &TestApp, id: &str) -> Value {
@@ -96,26 +124,60 @@ async fn test_pings_never_disable_an_endpoint() {
 }
 
 #[tokio::test]
-async fn endpoints_are_disabled_after_failing_for_five_days() {
+async fn endpoints_are_disabled_after_they_kept_failing_for_five_days() {
     let receiver = Receiver::answering(500, "").await;
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
-    clock.advance(5 * DAY - Duration::from_secs(60));
-    deliver(&app).await;
+    // 110 hours, and twelve failures in all.
+    keep_failing(&app, &clock, &id, 10).await;
     assert_eq!(state(&app, &id).await, (true, Value::Null));
-    clock.advance(Duration::from_secs(60));
-    deliver(&app).await;
+    let failing = endpoint(&app, &id).await;
+    assert_eq!(failing["failingSince"], "2026-01-01T00:00:00.000Z");
+    keep_probing(&app, &clock, &id).await;
     assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
-    assert_eq!(receiver.received().len(), 3);
+    assert_eq!(receiver.received().len(), 13);
+    // What waited has ended, and can be recovered once the endpoint is active again.
+    app.queue.settle().await;
+    let newest = &app.api.deliveries(&id).await[0];
+    assert_eq!(newest["status"], "FAILED");
 }
 
 #[tokio::test]
 async fn failed_connections_count_as_failures() {
     let (app, clock, id) = start("http://127.0.0.1:1/hook").await;
     deliver(&app).await;
-    clock.advance(5 * DAY);
-    deliver(&app).await;
+    keep_failing(&app, &clock, &id, 11).await;
     assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
+}
+
+#[tokio::test]
+async fn a_failure_a_week_disables_nothing() {
+    let receiver = Receiver::answering(500, "").await;
+    let (app, clock, id) = start(&receiver.url).await;
+    for _ in 0..15 {
+        deliver(&app).await;
+        clock.advance(7 * DAY);
+    }
+    assert_eq!(state(&app, &id).await, (true, Value::Null));
+    assert_eq!(receiver.received().len(), 15);
+}
+
+#[tokio::test]
+async fn few_failures_in_five_days_disable_nothing() {
+    let receiver = Receiver::answering(500, "").await;
+    let (app, clock, id) = start(&receiver.url).await;
+    deliver(&app).await;
+    clock.advance(MINUTE);
+    deliver(&app).await;
+    app.api.published("invoice.paid").await;
+    assert_eq!(app.queue.fan_out().await, []);
+    for _ in 0..6 {
+        clock.advance(12 * HOUR);
+        keep_probing(&app, &clock, &id).await;
+    }
+    // Eight failures, the last one after six days.
+    assert_eq!(receiver.received().len(), 8);
+    assert_eq!(state(&app, &id).await, (true, Value::Null));
 }
 
 #[tokio::test]
@@ -123,32 +185,70 @@ async fn one_success_restarts_the_five_days() {
     let (receiver, status) = Receiver::switched().await;
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
-    clock.advance(3 * DAY);
+    keep_failing(&app, &clock, &id, 8).await;
     status.store(200, Ordering::SeqCst);
-    deliver(&app).await;
+    keep_probing(&app, &clock, &id).await;
+    app.queue.settle().await;
+    let well = endpoint(&app, &id).await;
+    assert_eq!(well["failingSince"], Value::Null);
     status.store(500, Ordering::SeqCst);
-    clock.advance(DAY);
     deliver(&app).await;
-    clock.advance(4 * DAY);
-    deliver(&app).await;
+    keep_failing(&app, &clock, &id, 10).await;
     assert_eq!(state(&app, &id).await, (true, Value::Null));
-    clock.advance(DAY);
-    deliver(&app).await;
+    keep_probing(&app, &clock, &id).await;
     assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
 }
 
 #[tokio::test]
 async fn successful_pings_do_not_reset_failing_deliveries() {
     let (receiver, status) = Receiver::switched().await;
-    let (app, clock, id) = start(&receiver.url).await;
+    let (app, _, id) = start(&receiver.url).await;
     deliver(&app).await;
+    let failing = endpoint(&app, &id).await;
+    assert_ne!(failing["failingSince"], Value::Null);
     status.store(200, Ordering::SeqCst);
     app.api.ping_preferring(&id, "respond-async").await;
     app.queue.settle().await;
-    status.store(500, Ordering::SeqCst);
-    clock.advance(5 * DAY);
+    assert_eq!(endpoint(&app, &id).await, failing);
+}
+
+#[tokio::test]
+async fn a_new_url_clears_failing_since() {
+    let receiver = Receiver::answering(500, "").await;
+    let (app, _, id) = start(&receiver.url).await;
     deliver(&app).await;
-    assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
+    let path = format!("/{id}");
+    let url = json!({"url": format!("{}?new", receiver.url)});
+    app.api.put_json(&path, &url).await.data();
+    assert_eq!(endpoint(&app, &id).await["failingSince"], Value::Null);
+}
+
+#[tokio::test]
+async fn late_answers_of_an_old_url_change_nothing() {
+    for status in [410, 500] {
+        let (asked, answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let gates = (Arc::clone(&asked), Arc::clone(&answer));
+        let old_url = raw_receiver(move |mut stream| {
+            let (asked, answer) = gates.clone();
+            async move {
+                asked.notify_one();
+                answer.notified().await;
+                let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
+                let _ = stream.write_all(head.as_bytes()).await;
+            }
+        });
+        let (app, _, id) = start(&old_url.await).await;
+        let task = app.queue.first_attempt().await;
+        let change = async {
+            asked.notified().await;
+            let url = json!({"url": "https://example.com/new"});
+            app.api.put_json(&format!("/{id}"), &url).await.data();
+            answer.notify_one();
+        };
+        tokio::join!(app.queue.must_attempt(&task), change);
+        assert_eq!(state(&app, &id).await, (true, Value::Null), "{status}");
+        assert_eq!(endpoint(&app, &id).await["failingSince"], Value::Null);
+    }
 }
 
 #[tokio::test]
@@ -156,8 +256,8 @@ async fn activation_clears_disabled_reason_and_failing_since() {
     let (receiver, status) = Receiver::switched().await;
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
-    clock.advance(5 * DAY);
-    deliver(&app).await;
+    keep_failing(&app, &clock, &id, 11).await;
+    app.queue.settle().await;
     // Changing another field keeps it.
     let path = format!("/{id}");
     app.api
@@ -168,8 +268,9 @@ async fn activation_clears_disabled_reason_and_failing_since() {
     app.api.put_json(&path, &json!({"active": true})).await;
     let active = endpoint(&app, &id).await;
     assert_eq!(active["active"], true);
-    assert_eq!(active["disabledReason"], Value::Null);
-    assert_eq!(active["disabledAt"], Value::Null);
+    for cleared in ["disabledReason", "disabledAt", "failingSince", "pausedAt"] {
+        assert_eq!(active[cleared], Value::Null, "{cleared}");
+    }
     // Five more days start with this failure.
     deliver(&app).await;
     assert_eq!(state(&app, &id).await, (true, Value::Null));
@@ -235,6 +336,9 @@ fn deliverer_with_metrics(app: &TestApp, clock: &HandClock) -> Arc<Deliverer> {
         retention: quiet.retention,
         policy: quiet.policy.clone(),
         chunks: quiet.chunks,
+        drain_per_second: quiet.drain_per_second,
+        stragglers: quiet.stragglers,
+        slow_notes: SlowNotes::default(),
         metrics: Metrics::to(clock.clock(), |line| {
             EMITTED.lock().unwrap().push(line.clone());
         }),

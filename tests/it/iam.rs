@@ -237,8 +237,12 @@ fn on_table(operation: &str, body: &Value) -> (String, String, String) {
     };
     let partition = partition.as_str().unwrap_or_else(|| panic!("{body}"));
     let (kind, _) = partition.split_once('#').unwrap();
-    let action = format!("dynamodb:{operation}");
-    (action, resource, format!("{kind}#*"))
+    // The first index lists an app's API keys as well, which no function may read.
+    let pattern = match resource.ends_with("gsi1") && partition.contains("#ENDPOINT#") {
+        true => format!("{kind}#*#ENDPOINT#*"),
+        false => format!("{kind}#*"),
+    };
+    (format!("dynamodb:{operation}"), resource, pattern)
 }
 
 /// The value that the key condition compares the partition key with.

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Barrier;
 
+use webhook_endpoints::aws::table::Due;
+
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::{attempt_message, message};
 use crate::support::receiver::{Receiver, raw_receiver};
@@ -183,12 +185,16 @@ async fn late_sweep_updates_keep_the_next_attempt_scheduled() {
     app.queue.must_attempt(&task).await;
     clock.advance_millis(TWO_HOURS);
     let shard = task.delivery_id.as_bytes()[15] % 8;
-    let due = app.aws.table().due_attempts(shard, clock.now(), 10).await;
-    let due = due.unwrap();
+    let due = app.aws.table().due(shard, clock.now(), 10).await;
+    let due = due.unwrap().into_iter().find_map(|due| match due {
+        Due::Attempt(attempt) => Some(attempt),
+        Due::Endpoint(_) => None,
+    });
+    let due = due.expect("find the attempt that is due");
     // The attempt is made and fails before the sweep removes it from the
     // schedule.
-    app.queue.must_attempt(&due[0].task).await;
-    app.aws.table().unschedule(&due[0]).await.unwrap();
+    app.queue.must_attempt(&due.task).await;
+    app.aws.table().unschedule(&due).await.unwrap();
     clock.advance_millis(TWO_HOURS);
     let third = app.queue.sweep().await;
     assert_eq!(third.len(), 1);

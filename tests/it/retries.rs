@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use webhook_endpoints::aws::table::Table;
+use webhook_endpoints::aws::table::{Due, Table};
 use webhook_endpoints::domain::message::DeliveryTask;
 use webhook_endpoints::domain::retry::RetrySchedule;
 
@@ -83,12 +83,9 @@ async fn due(
 async fn scheduled(app: &TestApp) -> usize {
     let mut found = 0;
     for shard in 0..Table::SCHEDULE_SHARDS {
-        let due = app
-            .aws
-            .table()
-            .due_attempts(shard, Timestamp::MAX, 10)
-            .await;
-        found += due.unwrap().len();
+        let due = app.aws.table().due(shard, Timestamp::MAX, 10).await;
+        let due = due.unwrap().into_iter();
+        found += due.filter(|due| matches!(due, Due::Attempt(_))).count();
     }
     found
 }
@@ -106,7 +103,7 @@ async fn deliveries_fail_after_ten_attempts_on_schedule() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let mut options = Options::stepwise_by(&clock);
     // Otherwise the endpoint would be disabled before the last attempt.
-    options.settings.policy.disable_after = Duration::from_secs(30 * 24 * HOUR);
+    options.settings.policy.health.disable_after = Duration::from_secs(30 * 24 * HOUR);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(500, "no").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
@@ -246,16 +243,17 @@ async fn long_retry_after_waits_are_spent_in_the_table() {
     app.queue.must_attempt(&task).await;
     assert_eq!(app.queue.delayed().await, 0);
     let table = app.aws.table();
-    let due = table.due_attempts(
+    let due = table.due(
         // The shard depends on the id.
         task.delivery_id.as_bytes()[15] % Table::SCHEDULE_SHARDS,
         clock.now() + Duration::from_secs(2 * HOUR),
         10,
     );
     let due = due.await.unwrap();
-    assert_eq!(due.len(), 1);
-    assert_eq!(due[0].task.delivery_id, task.delivery_id);
-    assert_eq!(due[0].task.attempt, 2);
+    let [Due::Attempt(due)] = due.as_slice() else {
+        panic!("{due:?}");
+    };
+    assert_eq!(due.task, task.next());
 }
 
 #[tokio::test]

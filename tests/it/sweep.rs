@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use webhook_endpoints::aws::table::Recorded;
-use webhook_endpoints::domain::decision::{AfterAttempt, EndpointChange, Next};
+use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::Attempt;
 use webhook_endpoints::domain::event_type::EventType;
+use webhook_endpoints::domain::health::Change;
 use webhook_endpoints::domain::id::DeliveryId;
 use webhook_endpoints::domain::message::{DeliveryTask, Message};
 
@@ -50,7 +51,7 @@ async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: Deliv
     let after = AfterAttempt {
         delivery: task.delivery().after(&attempt, Some(due_at)),
         next: Next::Schedule(due_at),
-        endpoint: EndpointChange::Unchanged,
+        endpoint: Change::Unchanged,
     };
     let table = app.aws.table();
     let recorded = table.record_attempt(&task, &attempt, &after).await;

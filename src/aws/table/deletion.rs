@@ -83,8 +83,9 @@ impl Table {
         let sort = keys::schedule_sort(now, endpoint.endpoint_id);
         let update = Update::existing()
             .set_once(DELETED_AT, text(iso_millis(now)))
+            // In place of the entry that a paused endpoint has.
             .set(SCHEDULE.pk, text(DELETIONS))
-            .set_once(SCHEDULE.sk, text(sort));
+            .set(SCHEDULE.sk, text(sort));
         let updated = self
             .update_item(keys::endpoint(endpoint), update)
             .send()

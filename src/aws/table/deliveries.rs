@@ -3,11 +3,11 @@
 use super::delivery_item::{AttemptItem, DeliveryItem};
 use super::keys::attribute::{
     ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT,
-    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, STATUS,
+    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, STATUS, WAITING,
 };
 use super::keys::{self, LISTS, SCHEDULE};
 use super::update::Update;
-use super::{Item, Table, decode, encode, number, text};
+use super::{AttributeValue, Item, Table, decode, encode, number, text};
 use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::decision::{AfterAttempt, Next};
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus};
@@ -76,11 +76,11 @@ impl Table {
         let delivery = &after.delivery;
         let due_at = match after.next {
             Next::Schedule(at) => Some(at),
-            Next::Queue(_) | Next::Done => None,
+            Next::Queue(_) | Next::Done | Next::StillWaits => None,
         };
         let delivered_at = delivery.delivered_at.map(iso_millis);
         let next_retry_at = delivery.next_retry_at.map(iso_millis);
-        let due_shard = due_at.map(|_| keys::schedule_partition_of(delivery.id));
+        let due_shard = due_at.map(|_| keys::schedule_partition_of(delivery.id.as_bytes()));
         let due_sort = due_at.map(|at| keys::schedule_sort(at, delivery.id));
         let entry = encode(&AttemptItem::from(attempt)).during(OPERATION)?;
         let update = outcome(task, delivery)
@@ -90,7 +90,8 @@ impl Table {
             .set_or_remove(DELIVERED_AT, delivered_at.map(text))
             .set_or_remove(NEXT_RETRY_AT, next_retry_at.map(text))
             .set_or_remove(SCHEDULE.pk, due_shard.map(text))
-            .set_or_remove(SCHEDULE.sk, due_sort.map(text));
+            .set_or_remove(SCHEDULE.sk, due_sort.map(text))
+            .remove(WAITING);
         self.write_outcome(OPERATION, task, update).await
     }
 
@@ -111,10 +112,27 @@ impl Table {
         let update = outcome(task, &delivery)
             .set(ABANDONED, text(reason.code()))
             .set_once(ATTEMPTS, number(0))
+            .remove(WAITING)
             .remove(NEXT_RETRY_AT)
             .remove(SCHEDULE.pk)
             .remove(SCHEDULE.sk);
         self.write_outcome("UpdateItem of an abandoned delivery", task, update)
+            .await
+    }
+
+    /// Records that a delivery waits for its paused endpoint, even if it was not
+    /// recorded before. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn record_waiting(&self, task: &DeliveryTask) -> Result<Recorded, StoreError> {
+        let update = outcome(task, &task.delivery())
+            .set(WAITING, AttributeValue::Bool(true))
+            .set_once(ATTEMPTS, number(0))
+            .remove(NEXT_RETRY_AT)
+            .remove(SCHEDULE.pk)
+            .remove(SCHEDULE.sk);
+        self.write_outcome("UpdateItem of a waiting delivery", task, update)
             .await
     }
 

@@ -40,6 +40,8 @@ pub(super) struct DeliveryItem {
     pub(super) next_retry_at: Option<Timestamp>,
     /// Time to live, in Unix seconds. DynamoDB may remove the item days later.
     pub(super) expires_at: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) waiting: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) abandoned: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,6 +84,7 @@ impl From<&Delivery> for DeliveryItem {
             created_at: delivery.created_at,
             delivered_at: delivery.delivered_at,
             next_retry_at: delivery.next_retry_at,
+            waiting: delivery.waiting,
             expires_at: delivery.expires_at.as_second(),
             abandoned: None,
             payload: None,
@@ -104,6 +107,7 @@ impl DeliveryItem {
             created_at: self.created_at,
             delivered_at: self.delivered_at,
             next_retry_at: self.next_retry_at,
+            waiting: self.waiting,
             expires_at: Timestamp::from_second(self.expires_at)?,
             abandoned: match self.abandoned {
                 None => None,

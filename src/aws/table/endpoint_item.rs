@@ -9,6 +9,7 @@ use crate::aws::error::Malformed;
 use crate::domain::address::AddressPolicy;
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, SecretVersion};
 use crate::domain::event_type::Subscriptions;
+use crate::domain::health::{Failing, Health, Pause};
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
 
@@ -45,6 +46,37 @@ pub(super) struct EndpointItem {
         skip_serializing_if = "Option::is_none"
     )]
     failing_since: Option<Timestamp>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    last_failure_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failures: Option<u32>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    slow_since: Option<Timestamp>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    paused_at: Option<Timestamp>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    probe_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    probes: Option<u32>,
+    /// Place in the schedule, while deliveries wait for the endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gsi2sk: Option<String>,
 }
 
 /// Decodes an endpoint. `None` if it is being deleted.
@@ -72,14 +104,40 @@ impl From<&Endpoint> for EndpointItem {
                 .disabled
                 .map(|disabled| disabled.reason.as_str().to_owned()),
             disabled_at: endpoint.disabled.map(|disabled| disabled.at),
-            failing_since: endpoint.failing_since,
+            // A new endpoint is well.
+            failing_since: None,
+            last_failure_at: None,
+            failures: None,
+            slow_since: None,
+            paused_at: None,
+            probe_at: None,
+            probes: None,
+            gsi2sk: None,
         }
     }
 }
 
 impl EndpointItem {
+    fn health(&self) -> Health {
+        Health {
+            slow_since: self.slow_since,
+            failing: self.failing_since.map(|since| Failing {
+                since,
+                last: self.last_failure_at.unwrap_or(since),
+                failures: self.failures.unwrap_or(1),
+            }),
+            pause: self.paused_at.map(|since| Pause {
+                since,
+                probe_at: self.probe_at,
+                probes: self.probes.unwrap_or(0),
+            }),
+        }
+    }
+
     fn into_endpoint(self) -> Result<Endpoint, Malformed> {
         let key = keys::endpoint_of(&self.pk, &self.sk);
+        let tend_at = self.gsi2sk.as_deref().and_then(keys::due_at_of_sort);
+        let health = self.health();
         let events = self.events.iter().map(String::as_str);
         let disabled = match (self.disabled_reason, self.disabled_at) {
             (Some(reason), Some(at)) => Some(Disabled {
@@ -101,7 +159,8 @@ impl EndpointItem {
             created_at: self.created_at,
             updated_at: self.updated_at,
             disabled,
-            failing_since: self.failing_since,
+            health,
+            tend_at,
         })
     }
 }

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{
 use jiff::Timestamp;
 
 use super::endpoint_item::{EndpointItem, live_endpoint};
+use super::health::HEALTH;
 use super::keys::attribute::{
     ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE, PK,
     SECRET_VERSION, SK, UPDATED_AT, URL,
@@ -144,9 +145,12 @@ impl Table {
             update = update.set(ACTIVE, AttributeValue::Bool(active));
         }
         if patch.active == Some(true) {
-            for attribute in [DISABLED_REASON, DISABLED_AT, FAILING_SINCE] {
-                update = update.remove(attribute);
-            }
+            update = update.remove(DISABLED_REASON).remove(DISABLED_AT);
+        }
+        if patch.active == Some(true) || patch.url.is_some() {
+            // What failed was the old URL, or is said to work again. The place in the
+            // schedule stays: what waits is still to be seen to.
+            update = HEALTH.into_iter().fold(update, Update::remove);
         }
         let updated = self
             .update_item(keys::endpoint(endpoint), update)
@@ -209,7 +213,7 @@ impl Table {
     /// If the call fails.
     pub async fn disable_endpoint(
         &self,
-        endpoint: EndpointKey,
+        endpoint: &Endpoint,
         disabled: Disabled,
         failing_since: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
@@ -219,56 +223,18 @@ impl Table {
             .set(DISABLED_REASON, text(disabled.reason.as_str()))
             .set(DISABLED_AT, at.clone())
             .set(UPDATED_AT, at)
-            .only_if(ACTIVE, AttributeValue::Bool(true));
+            .only_if(ACTIVE, AttributeValue::Bool(true))
+            // An attempt that began before a change of the URL says nothing about the
+            // new one, nor does one that began before the endpoint was reactivated.
+            .only_if(URL, text(&endpoint.url))
+            .only_if(UPDATED_AT, text(iso_millis(endpoint.updated_at)));
         if let Some(since) = failing_since {
             update = update.only_if(FAILING_SINCE, text(iso_millis(since)));
         }
         let updated = self
-            .update_item(keys::endpoint(endpoint), update)
+            .update_item(keys::endpoint(endpoint.key), update)
             .send()
             .await;
         written(updated).during("UpdateItem of a disabled endpoint")
-    }
-
-    /// Records since when an endpoint has been failing, unless that is recorded
-    /// already. One `UpdateItem`.
-    ///
-    /// # Errors
-    /// If the call fails.
-    pub async fn set_failing(
-        &self,
-        endpoint: EndpointKey,
-        since: Timestamp,
-    ) -> Result<(), StoreError> {
-        let update = Update::live()
-            .set(FAILING_SINCE, text(iso_millis(since)))
-            .only_if_absent(FAILING_SINCE);
-        let updated = self
-            .update_item(keys::endpoint(endpoint), update)
-            .send()
-            .await;
-        written(updated).during("UpdateItem of a failing endpoint")?;
-        Ok(())
-    }
-
-    /// Records that an endpoint works again which has been failing `since` then:
-    /// what began to fail after that stays recorded. One `UpdateItem`.
-    ///
-    /// # Errors
-    /// If the call fails.
-    pub async fn clear_failing(
-        &self,
-        endpoint: EndpointKey,
-        since: Timestamp,
-    ) -> Result<(), StoreError> {
-        let update = Update::live()
-            .remove(FAILING_SINCE)
-            .only_if(FAILING_SINCE, text(iso_millis(since)));
-        let updated = self
-            .update_item(keys::endpoint(endpoint), update)
-            .send()
-            .await;
-        written(updated).during("UpdateItem of a recovered endpoint")?;
-        Ok(())
     }
 }

@@ -16,9 +16,9 @@
 //! Ids of endpoints and deliveries are UUIDs of version 7, so key order is time
 //! order. The first index lists an app's API keys, and an endpoint's deliveries of
 //! one status. The second one is the schedule: `gsi2pk` is `DUE#<shard>`, `gsi2sk`
-//! is `<time>#<id>`. It holds the deliveries whose next attempt is due later than
-//! a queue can delay a message, and in a shard of their own the endpoints whose
-//! deletion has begun.
+//! is `<time>#<id>`. It holds the deliveries whose next attempt is due later than a
+//! queue can delay a message, the endpoints that deliveries wait for, and in a shard
+//! of their own the endpoints whose deletion has begun.
 
 use std::collections::HashMap;
 
@@ -52,14 +52,21 @@ pub(super) mod attribute {
     pub(crate) const EVENT_ID: &str = "eventId";
     pub(crate) const EXPIRES_AT: &str = "expiresAt";
     pub(crate) const FAILING_SINCE: &str = "failingSince";
+    pub(crate) const FAILURES: &str = "failures";
+    pub(crate) const LAST_FAILURE_AT: &str = "lastFailureAt";
     pub(crate) const NEXT_RETRY_AT: &str = "nextRetryAt";
+    pub(crate) const PAUSED_AT: &str = "pausedAt";
     pub(crate) const PAYLOAD: &str = "payload";
+    pub(crate) const PROBES: &str = "probes";
+    pub(crate) const PROBE_AT: &str = "probeAt";
     pub(crate) const RESPONSE_STATUS: &str = "responseStatus";
     pub(crate) const REVOKED_AT: &str = "revokedAt";
     pub(crate) const SECRET_VERSION: &str = "secretVersion";
+    pub(crate) const SLOW_SINCE: &str = "slowSince";
     pub(crate) const STATUS: &str = "status";
     pub(crate) const UPDATED_AT: &str = "updatedAt";
     pub(crate) const URL: &str = "url";
+    pub(crate) const WAITING: &str = "waiting";
 }
 
 /// An index with the names of its keys.
@@ -208,10 +215,10 @@ pub(super) fn schedule_partition(shard: u8) -> String {
     format!("DUE#{shard}")
 }
 
-/// The shard of the schedule that a delivery waits in.
-pub(super) fn schedule_partition_of(id: DeliveryId) -> String {
+/// The shard of the schedule that a delivery or an endpoint waits in.
+pub(super) fn schedule_partition_of(id: &[u8; 16]) -> String {
     // The last byte of an id is random.
-    let [.., last] = *id.as_bytes();
+    let [.., last] = *id;
     schedule_partition(last % SCHEDULE_SHARDS)
 }
 

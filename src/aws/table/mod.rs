@@ -8,11 +8,13 @@ mod delivery_item;
 mod endpoint_item;
 mod endpoints;
 mod events;
+mod health;
 mod history;
 mod keys;
 mod schedule;
 mod transaction;
 mod update;
+mod waiting;
 
 use std::collections::HashMap;
 
@@ -26,7 +28,8 @@ pub use deletion::{MarkedEndpoint, Presence};
 pub use deliveries::{FullDelivery, Recorded};
 pub use endpoints::{CreateOutcome, RotateOutcome};
 pub use history::{HistoryQuery, Page};
-pub use schedule::DueAttempt;
+pub use schedule::{Due, DueAttempt, DueEndpoint};
+pub use waiting::Waiting;
 
 type Item = HashMap<String, AttributeValue>;
 

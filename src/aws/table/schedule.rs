@@ -1,17 +1,29 @@
-//! Attempts that are due later than a queue can delay a message. They wait in
-//! the table, at no cost, until they are due soon enough for the queue.
+//! What is due later than a queue can delay a message: attempts, and endpoints whose
+//! waiting deliveries are to be seen to. They wait in the table, at no cost, until
+//! they are due soon enough for the queue.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::keys::{self, SCHEDULE, SCHEDULE_SHARDS};
+use super::keys::attribute::SK;
+use super::keys::{self, ENDPOINT, SCHEDULE, SCHEDULE_SHARDS};
 use super::update::Update;
 use super::{Item, Table, decode, text};
 use crate::aws::error::{During, Malformed, StoreError, written};
+use crate::domain::endpoint::EndpointKey;
 use crate::domain::event_type::EventType;
 use crate::domain::id::EventId;
 use crate::domain::message::{DeliveryTask, Source};
 use crate::domain::time::{iso_millis, serde_millis};
+
+/// An entry of the schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// An attempt.
+    Attempt(DueAttempt),
+    /// An endpoint that deliveries wait for.
+    Endpoint(DueEndpoint),
+}
 
 /// An attempt that waits in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +32,15 @@ pub struct DueAttempt {
     pub task: DeliveryTask,
     /// When it is due.
     pub due_at: Timestamp,
-    /// Its place in the schedule.
-    sort: String,
+}
+
+/// An endpoint that deliveries wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DueEndpoint {
+    /// The endpoint.
+    pub key: EndpointKey,
+    /// When its waiting deliveries are to be seen to.
+    pub due_at: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -38,22 +57,29 @@ struct DueItem {
     expires_at: i64,
 }
 
+#[derive(Deserialize)]
+struct DueEndpointItem {
+    pk: String,
+    sk: String,
+    gsi2sk: String,
+}
+
 impl Table {
     /// Shards of the schedule, numbered from 0.
     pub const SCHEDULE_SHARDS: u8 = SCHEDULE_SHARDS;
 
-    /// Up to `limit` attempts of a shard that are due before `until`, the
-    /// longest overdue first. One `Query`.
+    /// Up to `limit` entries of a shard that are due before `until`, the longest
+    /// overdue first. One `Query`.
     ///
     /// # Errors
     /// If the call fails, or an item cannot be read.
-    pub async fn due_attempts(
+    pub async fn due(
         &self,
         shard: u8,
         until: Timestamp,
         limit: i32,
-    ) -> Result<Vec<DueAttempt>, StoreError> {
-        const OPERATION: &str = "Query of due attempts";
+    ) -> Result<Vec<Due>, StoreError> {
+        const OPERATION: &str = "Query of what is due";
         let page = self
             .client
             .query()
@@ -69,7 +95,7 @@ impl Table {
             .await
             .during(OPERATION)?;
         let items = page.items.unwrap_or_default().into_iter();
-        let due: Result<_, _> = items.map(due_attempt).collect();
+        let due: Result<_, _> = items.map(due).collect();
         due.during(OPERATION)
     }
 
@@ -79,15 +105,35 @@ impl Table {
     /// # Errors
     /// If the call fails.
     pub async fn unschedule(&self, due: &DueAttempt) -> Result<(), StoreError> {
+        let task = &due.task;
+        let sort = keys::schedule_sort(due.due_at, task.delivery_id);
         let update = Update::default()
             .remove(SCHEDULE.pk)
             .remove(SCHEDULE.sk)
-            .only_if(SCHEDULE.sk, text(&due.sort));
-        let key = keys::delivery(due.task.endpoint, due.task.delivery_id);
+            .only_if(SCHEDULE.sk, text(sort));
+        let key = keys::delivery(task.endpoint, task.delivery_id);
         let updated = self.update_item(key, update).send().await;
         written(updated).during("UpdateItem of a due attempt")?;
         Ok(())
     }
+}
+
+fn due(item: Item) -> Result<Due, Malformed> {
+    let sort = item.get(SK).and_then(|sk| sk.as_s().ok());
+    if sort.is_some_and(|sort| sort.starts_with(ENDPOINT)) {
+        due_endpoint(item).map(Due::Endpoint)
+    } else {
+        due_attempt(item).map(Due::Attempt)
+    }
+}
+
+fn due_endpoint(item: Item) -> Result<DueEndpoint, Malformed> {
+    const KEYS: &str = "not the keys of an endpoint in the schedule";
+    let item: DueEndpointItem = decode(item)?;
+    Ok(DueEndpoint {
+        key: keys::endpoint_of(&item.pk, &item.sk).ok_or(KEYS)?,
+        due_at: keys::due_at_of_sort(&item.gsi2sk).ok_or(KEYS)?,
+    })
 }
 
 fn due_attempt(item: Item) -> Result<DueAttempt, Malformed> {
@@ -104,7 +150,7 @@ fn due_attempt(item: Item) -> Result<DueAttempt, Malformed> {
             created_at: item.created_at,
             expires_at: Timestamp::from_second(item.expires_at)?,
             attempt: item.attempts + 1,
+            resend: false,
         },
-        sort: item.gsi2sk,
     })
 }

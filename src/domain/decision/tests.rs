@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::domain::address::AddressPolicy;
-use crate::domain::endpoint::{EndpointKey, NewEndpoint, SecretVersion};
+use crate::domain::endpoint::{DisabledReason, EndpointKey, NewEndpoint, SecretVersion};
 use crate::domain::event_type::{EventType, Subscriptions};
+use crate::domain::health::{Failing, Health, Pause};
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
 use crate::domain::target_url::TargetUrl;
 
@@ -16,7 +17,7 @@ fn now() -> Timestamp {
 fn policy() -> Policy {
     Policy {
         schedule: "60,7200".parse().unwrap(),
-        disable_after: 5 * DAY,
+        health: HealthPolicy::default(),
     }
 }
 
@@ -41,6 +42,7 @@ fn event_task(endpoint: &Endpoint) -> DeliveryTask {
         created_at: now(),
         expires_at: now() + 30 * DAY,
         attempt: 1,
+        resend: false,
     }
 }
 
@@ -68,6 +70,9 @@ fn asking(status: u16, retry_after: Option<Duration>) -> Verdict {
     }
 }
 
+const FAST: Occasion = Occasion::Lane(Lane::Fast);
+const SLOW: Occasion = Occasion::Lane(Lane::Slow);
+
 #[test]
 fn first_obstacle_decides_whether_an_attempt_is_made() {
     use Abandoned::{EndpointDeleted, EndpointInactive, PayloadExpired};
@@ -88,19 +93,20 @@ fn first_obstacle_decides_whether_an_attempt_is_made() {
         status: DeliveryStatus::Failed,
         ..task.delivery()
     };
+    let event = || stored("{}");
     let rows = [
         (
             &task,
             Some(&active),
             Some(&made),
-            stored("{}"),
+            event(),
             Some(AlreadyMade),
         ),
         (
             &task,
             Some(&active),
             Some(&ended),
-            stored("{}"),
+            event(),
             Some(AlreadyMade),
         ),
         (&task, None, Some(&made), None, Some(AlreadyMade)),
@@ -120,7 +126,7 @@ fn first_obstacle_decides_whether_an_attempt_is_made() {
             None,
             Some(Abandon(PayloadExpired)),
         ),
-        (&task, Some(&active), None, stored("{}"), None),
+        (&task, Some(&active), None, event(), None),
         (&ping, Some(&inactive), None, None, None),
     ];
     for (row, (task, endpoint, delivery, event, expected)) in rows.into_iter().enumerate() {
@@ -129,11 +135,67 @@ fn first_obstacle_decides_whether_an_attempt_is_made() {
             delivery: delivery.cloned(),
             event,
         };
-        let decided = before_attempt(task, context);
+        let decided = before_attempt(task, FAST, context);
         match expected {
             Some(expected) => assert_eq!(decided, expected, "row {row}"),
             None => assert!(matches!(decided, BeforeAttempt::Send(_)), "row {row}"),
         }
+    }
+}
+
+#[test]
+fn health_decides_where_and_when_an_attempt_is_made() {
+    let well = endpoint();
+    let with = |health| Endpoint {
+        health,
+        ..well.clone()
+    };
+    let slow = with(Health {
+        slow_since: Some(now()),
+        ..Health::default()
+    });
+    let failing = with(failing_for(DAY));
+    let paused = with(Health {
+        pause: Some(Pause {
+            since: now(),
+            probe_at: None,
+            probes: 0,
+        }),
+        ..failing_for(DAY)
+    });
+    let task = event_task(&well);
+    let ping = ping_task(&well);
+    let resend = DeliveryTask {
+        resend: true,
+        ..task.clone()
+    };
+    for (task, endpoint, occasion, expected) in [
+        (&task, &well, FAST, "send"),
+        (&task, &well, SLOW, "send"),
+        (&task, &slow, FAST, "move"),
+        (&task, &slow, SLOW, "send"),
+        (&task, &failing, FAST, "move"),
+        (&task, &failing, SLOW, "send"),
+        (&task, &paused, FAST, "move"),
+        (&task, &paused, SLOW, "wait"),
+        (&task, &paused, Occasion::Probe, "send"),
+        (&resend, &paused, SLOW, "send"),
+        (&ping, &paused, FAST, "move"),
+        (&ping, &paused, SLOW, "send"),
+    ] {
+        let context = AttemptContext {
+            endpoint: Some(endpoint.clone()),
+            delivery: None,
+            event: stored("{}"),
+        };
+        let decided = match before_attempt(task, occasion, context) {
+            BeforeAttempt::Send(_) => "send",
+            BeforeAttempt::Move => "move",
+            BeforeAttempt::Wait(_) => "wait",
+            other => panic!("{other:?}"),
+        };
+        let state = endpoint.health.state();
+        assert_eq!(decided, expected, "{state:?}, {occasion:?}, {task:?}");
     }
 }
 
@@ -149,10 +211,46 @@ fn payload_is_the_stored_events_or_the_pings_own() {
             delivery: None,
             event: stored("stored"),
         };
-        let BeforeAttempt::Send(ready) = before_attempt(&task, context) else {
+        let BeforeAttempt::Send(ready) = before_attempt(&task, FAST, context) else {
             panic!("not sent: {task:?}");
         };
         assert!(ready.payload.contains(expected), "{ready:?}");
+    }
+}
+
+/// Health of an endpoint whose failures began so long ago, the last one just now.
+fn failing_for(long: Duration) -> Health {
+    Health {
+        failing: Some(Failing {
+            since: now() - long,
+            last: now(),
+            failures: 10,
+        }),
+        ..Health::default()
+    }
+}
+
+/// What changed for the endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Unchanged,
+    Recovered,
+    BeganFailing,
+    Paused,
+    Disable(DisabledReason),
+}
+
+fn effect(old: &Health, change: Change) -> Effect {
+    let new = match change {
+        Change::Unchanged => return Effect::Unchanged,
+        Change::Disable(reason) => return Effect::Disable(reason),
+        Change::Health(new) => new,
+    };
+    match (old.state(), new.state()) {
+        (_, State::Well) => Effect::Recovered,
+        (State::Well, State::Failing) => Effect::BeganFailing,
+        (State::Failing, State::Paused) => Effect::Paused,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -163,14 +261,14 @@ struct Row {
     failing_for: Option<Duration>,
     status: DeliveryStatus,
     next: fn(Next) -> bool,
-    endpoint: EndpointChange,
+    endpoint: Effect,
 }
 
 const fn row(
     verdict: Verdict,
     attempt: u32,
     failing_for: Option<Duration>,
-    then: (DeliveryStatus, fn(Next) -> bool, EndpointChange),
+    then: (DeliveryStatus, fn(Next) -> bool, Effect),
 ) -> Row {
     Row {
         verdict,
@@ -201,7 +299,7 @@ fn is_in_the_table(next: Next) -> bool {
 /// long the endpoint has been failing.
 fn rows() -> Vec<Row> {
     use DeliveryStatus::{Delivered, Failed, Pending};
-    use EndpointChange::{BeganFailing, Disable, Recovered, Unchanged};
+    use Effect::{BeganFailing, Disable, Paused, Recovered, Unchanged};
 
     let began = (Pending, is_in_the_queue as fn(Next) -> bool, BeganFailing);
     vec![
@@ -229,10 +327,10 @@ fn rows() -> Vec<Row> {
             answered(500),
             2,
             Some(DAY),
-            (Pending, is_in_the_table, Unchanged),
+            (Pending, is_in_the_table, Paused),
         ),
         // After the last attempt the delivery has failed.
-        row(answered(500), 3, Some(DAY), (Failed, is_done, Unchanged)),
+        row(answered(500), 3, Some(DAY), (Failed, is_done, Paused)),
         // A refused address is final.
         row(
             Verdict::Failed(Failure::RefusedAddress),
@@ -264,19 +362,32 @@ fn rows() -> Vec<Row> {
             answered(500),
             1,
             Some(5 * DAY - Duration::from_secs(1)),
+            (Pending, is_in_the_queue, Paused),
+        ),
+        // An endpoint that has failed for less than a minute goes on failing.
+        row(
+            answered(500),
+            1,
+            Some(Duration::from_secs(59)),
             (Pending, is_in_the_queue, Unchanged),
         ),
     ]
 }
 
 /// Makes this attempt and decides what follows.
-fn decide(task: &DeliveryTask, endpoint: Endpoint, attempt: &Attempt) -> AfterAttempt {
+fn decide(
+    task: &DeliveryTask,
+    occasion: Occasion,
+    endpoint: Endpoint,
+    attempt: &Attempt,
+) -> AfterAttempt {
     let before = ReadyAttempt {
         endpoint,
         delivery: task.delivery(),
         payload: "{}".to_owned(),
     };
-    after_attempt(&policy(), task, &before, attempt, &mut rand::rng())
+    let rng = &mut rand::rng();
+    after_attempt(&policy(), task, occasion, &before, attempt, rng)
 }
 
 fn attempt(number: u32, verdict: Verdict) -> Attempt {
@@ -292,23 +403,24 @@ fn attempt(number: u32, verdict: Verdict) -> Attempt {
 fn outcome_decides_what_follows() {
     for row in rows() {
         let endpoint = Endpoint {
-            failing_since: row.failing_for.map(|long| now() - long),
+            health: row.failing_for.map(failing_for).unwrap_or_default(),
             ..endpoint()
         };
+        let old = endpoint.health;
         let task = event_task(&endpoint);
         let made = attempt(row.attempt, row.verdict);
-        let after = decide(&task, endpoint, &made);
+        let after = decide(&task, SLOW, endpoint, &made);
         assert_eq!(after.delivery.status, row.status, "{made:?}");
         assert_eq!(after.delivery.attempts, row.attempt, "{made:?}");
         assert!((row.next)(after.next), "{:?} after {made:?}", after.next);
-        assert_eq!(after.endpoint, row.endpoint, "{made:?}");
+        assert_eq!(effect(&old, after.endpoint), row.endpoint, "{made:?}");
         let waits = after.next != Next::Done;
         assert_eq!(after.delivery.next_retry_at.is_some(), waits, "{made:?}");
     }
 }
 
 #[test]
-fn pings_are_never_retried_and_never_change_their_endpoint() {
+fn pings_are_never_retried_and_never_change_an_endpoint_that_is_not_paused() {
     for verdict in [
         answered(200),
         answered(410),
@@ -316,14 +428,39 @@ fn pings_are_never_retried_and_never_change_their_endpoint() {
         Verdict::Failed(Failure::Timeout),
     ] {
         let endpoint = Endpoint {
-            failing_since: Some(now() - 9 * DAY),
+            health: failing_for(9 * DAY),
             ..endpoint()
         };
         let task = ping_task(&endpoint);
-        let after = decide(&task, endpoint, &attempt(1, verdict));
+        let after = decide(&task, FAST, endpoint, &attempt(1, verdict));
         assert_eq!(after.next, Next::Done);
-        assert_eq!(after.endpoint, EndpointChange::Unchanged);
+        assert_eq!(after.endpoint, Change::Unchanged);
     }
+}
+
+#[test]
+fn failed_probes_use_up_no_attempt_and_successful_ones_do() {
+    let endpoint = Endpoint {
+        health: Health {
+            pause: Some(Pause {
+                since: now() - DAY,
+                probe_at: Some(now()),
+                probes: 3,
+            }),
+            ..failing_for(DAY)
+        },
+        ..endpoint()
+    };
+    let task = event_task(&endpoint);
+    let failed = attempt(1, answered(500));
+    let after = decide(&task, Occasion::Probe, endpoint.clone(), &failed);
+    assert_eq!(after.next, Next::StillWaits);
+    assert_eq!(after.delivery, task.delivery());
+    let succeeded = attempt(1, answered(200));
+    let after = decide(&task, Occasion::Probe, endpoint, &succeeded);
+    assert_eq!(after.next, Next::Done);
+    assert_eq!(after.delivery.status, DeliveryStatus::Delivered);
+    assert_eq!(after.endpoint, Change::Health(Health::default()));
 }
 
 #[test]
@@ -331,7 +468,8 @@ fn retry_after_lengthens_a_wait_to_at_most_a_day() {
     let wait = |asked: u64| {
         let endpoint = endpoint();
         let verdict = asking(503, Some(Duration::from_secs(asked)));
-        decide(&event_task(&endpoint), endpoint, &attempt(1, verdict)).next
+        let task = event_task(&endpoint);
+        decide(&task, SLOW, endpoint, &attempt(1, verdict)).next
     };
     assert!(is_in_the_queue(wait(1)));
     assert_eq!(wait(100), Next::Queue(Duration::from_secs(100)));
@@ -347,7 +485,7 @@ fn waits_are_counted_from_the_end_of_the_attempt() {
         duration_ms: 15_000,
         ..attempt(1, answered(500))
     };
-    let after = decide(&event_task(&endpoint), endpoint, &made);
+    let after = decide(&event_task(&endpoint), SLOW, endpoint, &made);
     let Next::Queue(wait) = after.next else {
         panic!("{after:?}");
     };

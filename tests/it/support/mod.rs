@@ -29,6 +29,7 @@ use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::sender::SenderOptions;
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::id::AppId;
+use webhook_endpoints::domain::message::Lane;
 
 use api::Api;
 pub use api::{Answer, answer};
@@ -94,11 +95,13 @@ impl Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let settings = Settings {
+        let mut settings = Settings {
             ping_wait: Duration::from_secs(5),
             api_key_cache: Duration::from_secs(60 * 60),
             ..Settings::default()
         };
+        // Tests of pauses choose another.
+        settings.policy.health.pause_after = Duration::from_secs(10 * 365 * 24 * 60 * 60);
         Self {
             sender: SenderOptions::new(settings.address_policy, Duration::from_secs(15)),
             settings,
@@ -154,7 +157,8 @@ impl TestApp {
             sqs: clients.sqs.clone(),
             resources: resources.clone(),
             deliverer: Arc::clone(&deliverer),
-            poller: Poller::new(&clients, &resources, Arc::clone(&deliverer)),
+            pollers: [Lane::Fast, Lane::Slow]
+                .map(|lane| Poller::new(lane, &clients, &resources, Arc::clone(&deliverer))),
             api: api.clone(),
         };
         let aws = Aws {

@@ -11,7 +11,7 @@ use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::batch::{NamelessMessage, handle_batch};
 use webhook_endpoints::domain::id::EndpointId;
-use webhook_endpoints::domain::message::{DeliveryTask, Message};
+use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
 
 use super::api::Api;
 use super::{TestApp, eventually};
@@ -22,7 +22,8 @@ pub struct Queue {
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) resources: Resources,
     pub(super) deliverer: Arc<Deliverer>,
-    pub(super) poller: Poller,
+    /// Those of the fast and the slow lane.
+    pub(super) pollers: [Poller; 2],
     /// For publishing the event of a first attempt.
     pub(super) api: Api,
 }
@@ -30,7 +31,9 @@ pub struct Queue {
 impl Queue {
     /// Starts a poller that reads the queue from now on.
     pub fn poll(&self) {
-        tokio::spawn(self.poller.clone().run());
+        for poller in &self.pollers {
+            tokio::spawn(poller.clone().run());
+        }
     }
 
     /// The same queue, handled by another deliverer.
@@ -51,9 +54,19 @@ impl Queue {
             .expect("send the message");
     }
 
-    /// Receives up to ten messages, as the delivery function gets them.
+    /// Receives up to ten messages of the first lane that has any, as the delivery
+    /// function gets them.
     pub async fn queued(&self) -> Vec<SqsMessage> {
-        self.received_from(&self.resources.queue_url).await
+        let fast = self.queued_in(Lane::Fast).await;
+        if fast.is_empty() {
+            return self.queued_in(Lane::Slow).await;
+        }
+        fast
+    }
+
+    /// Receives up to ten messages of a lane.
+    pub async fn queued_in(&self, lane: Lane) -> Vec<SqsMessage> {
+        self.received_from(self.resources.queue_url_of(lane)).await
     }
 
     /// Receives all visible messages.
@@ -79,7 +92,8 @@ impl Queue {
 
     async fn received_from(&self, queue_url: &str) -> Vec<SqsMessage> {
         let received = poller::receive(&self.sqs, queue_url, Duration::ZERO).await;
-        let mut records = poller::event(&received.expect("receive from the queue")).records;
+        let mut records =
+            poller::event(&received.expect("receive from the queue"), queue_url).records;
         for record in &mut records {
             // By the queue's clock, which is not the test's.
             record.attributes.remove("SentTimestamp");
@@ -87,31 +101,45 @@ impl Queue {
         records
     }
 
-    /// Handles the visible messages like Lambda: failed messages become visible
-    /// at once, and the others are deleted. Returns whether there were any.
+    /// Handles the visible messages of both lanes like Lambda: failed messages become
+    /// visible at once, and the others are deleted. Returns whether there were any.
     pub async fn handle_visible(&self) -> bool {
-        let queue_url = &self.resources.queue_url;
-        let received = poller::receive(&self.sqs, queue_url, Duration::ZERO).await;
-        let messages = received.expect("receive from the queue");
-        let any = !messages.is_empty();
-        for failed in self.poller.handle(messages).await {
-            let again = self
-                .sqs
-                .change_message_visibility()
-                .queue_url(queue_url)
-                .set_receipt_handle(failed.receipt_handle)
-                .visibility_timeout(0);
-            again.send().await.expect("make the message visible again");
+        let mut any = false;
+        for (lane, poller) in [Lane::Fast, Lane::Slow].into_iter().zip(&self.pollers) {
+            let received = poller.receive_batch(Duration::ZERO).await;
+            let messages = received.expect("receive from the queue");
+            any |= !messages.is_empty();
+            for failed in poller.handle(messages).await {
+                let again = self
+                    .sqs
+                    .change_message_visibility()
+                    .queue_url(self.resources.queue_url_of(lane))
+                    .set_receipt_handle(failed.receipt_handle)
+                    .visibility_timeout(0);
+                again.send().await.expect("make the message visible again");
+            }
         }
         any
     }
 
-    /// How many messages are visible, in flight, and delayed.
+    /// How many messages of both lanes are visible, in flight, and delayed.
     pub async fn counts(&self) -> [u32; 3] {
+        let mut sum = [0; 3];
+        for lane in [Lane::Fast, Lane::Slow] {
+            let counts = self.counts_in(lane).await;
+            sum.iter_mut()
+                .zip(counts)
+                .for_each(|(sum, count)| *sum += count);
+        }
+        sum
+    }
+
+    /// How many messages of a lane are visible, in flight, and delayed.
+    pub async fn counts_in(&self, lane: Lane) -> [u32; 3] {
         let found = self
             .sqs
             .get_queue_attributes()
-            .queue_url(&self.resources.queue_url)
+            .queue_url(self.resources.queue_url_of(lane))
             .attribute_names(QueueAttributeName::All)
             .send()
             .await
@@ -140,14 +168,29 @@ impl Queue {
         .await;
     }
 
-    /// Handles a batch as the delivery function does. Returns the ids of the
-    /// failed messages, sorted.
+    /// Handles a batch as the delivery function does. Messages that were received
+    /// are handled in their own lane, all others in the slow one: there they are
+    /// handled whatever the health of their endpoint. Returns the ids of the failed
+    /// messages, sorted.
     pub async fn handle(
         &self,
         messages: impl IntoIterator<Item = SqsMessage>,
     ) -> Result<Vec<String>, NamelessMessage> {
+        self.handle_in(Lane::Slow, messages).await
+    }
+
+    /// The same, with a lane for the messages that were not received.
+    pub async fn handle_in(
+        &self,
+        lane: Lane,
+        messages: impl IntoIterator<Item = SqsMessage>,
+    ) -> Result<Vec<String>, NamelessMessage> {
+        let arn = poller::arn(self.resources.queue_url_of(lane));
         let mut event = SqsEvent::default();
         event.records.extend(messages);
+        for record in &mut event.records {
+            record.event_source_arn.get_or_insert_with(|| arn.clone());
+        }
         let response = handle_batch(&self.deliverer, event).await?;
         let mut ids: Vec<_> = response
             .batch_item_failures
@@ -189,6 +232,33 @@ impl Queue {
             }
         });
         tasks.collect()
+    }
+
+    /// Receives the queued attempts and what sees to waiting deliveries, without
+    /// handling either.
+    pub async fn tasks_and_tends(&self) -> (Vec<DeliveryTask>, Vec<Tend>) {
+        let (mut tasks, mut tends) = (Vec::new(), Vec::new());
+        for message in self.all_queued().await {
+            let body = message.body.as_deref().expect("read the message body");
+            match Message::from_json(body) {
+                Ok(Message::Delivery(task)) => tasks.push(task),
+                Ok(Message::Tend(tend)) => tends.push(tend),
+                other => panic!("neither an attempt nor a tend: {other:?}"),
+            }
+        }
+        (tasks, tends)
+    }
+
+    /// Enqueues due attempts, and receives them.
+    pub async fn sweep_for_attempts(&self) -> Vec<DeliveryTask> {
+        self.must_handle(r#"{"kind":"sweep"}"#).await;
+        self.tasks_and_tends().await.0
+    }
+
+    /// How many messages of a lane are delayed.
+    pub async fn delayed_in(&self, lane: Lane) -> u32 {
+        let [_, _, delayed] = self.counts_in(lane).await;
+        delayed
     }
 
     /// Handles the queued messages, and receives the attempts that follow from

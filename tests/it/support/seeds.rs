@@ -6,10 +6,11 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use webhook_endpoints::aws::table::Recorded;
 use webhook_endpoints::clock::Clock;
-use webhook_endpoints::domain::decision::{AfterAttempt, EndpointChange, Next};
+use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::{Attempt, Failure, Verdict};
 use webhook_endpoints::domain::event::StoredEvent;
 use webhook_endpoints::domain::event_type::EventType;
+use webhook_endpoints::domain::health::Change;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
 use webhook_endpoints::domain::message::{DeliveryTask, Source};
 
@@ -75,6 +76,7 @@ impl Aws {
             created_at: at,
             expires_at: at + self.retention,
             attempt: 1,
+            resend: false,
         };
         let stored = StoredEvent {
             accepted_at: at,
@@ -134,6 +136,7 @@ impl Aws {
             created_at: at,
             expires_at: at + self.retention,
             attempt: 1,
+            resend: false,
         }
     }
 
@@ -151,7 +154,7 @@ impl Aws {
         let after = AfterAttempt {
             delivery: task.delivery().after(attempt, next_retry_at),
             next: Next::Done,
-            endpoint: EndpointChange::Unchanged,
+            endpoint: Change::Unchanged,
         };
         let recorded = self.table().record_attempt(&task, attempt, &after).await;
         assert_eq!(recorded.expect("record the attempt"), Recorded::Written);

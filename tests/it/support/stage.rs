@@ -49,6 +49,10 @@ impl Stage {
         };
         options.settings.clock = clock.clock();
         options.settings.policy.schedule = schedule.parse().expect("parse the schedule");
+        // What comes back later does so soon.
+        options.settings.policy.health.pause_after = Duration::from_secs(60);
+        options.settings.policy.health.first_probe = Duration::from_millis(500);
+        options.settings.stragglers = Duration::from_secs(1);
         // Every request looks up its key, because that call can fail as well.
         options.settings.api_key_cache = Duration::ZERO;
         let app = TestApp::start_with(options).await;
@@ -157,7 +161,10 @@ impl Stage {
                     continue;
                 }
                 if self.something_is_hidden().await {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    // The clock goes on, so that what is due then is due for it too.
+                    let pause = Duration::from_millis(20);
+                    tokio::time::sleep(pause).await;
+                    self.clock.advance(pause);
                     continue;
                 }
                 if !self.something_is_scheduled().await {

@@ -1,0 +1,114 @@
+//! The health of endpoints in the table, and their place in the schedule while
+//! deliveries wait for them.
+
+use jiff::Timestamp;
+
+use super::keys::attribute::{
+    FAILING_SINCE, FAILURES, LAST_FAILURE_AT, PAUSED_AT, PROBE_AT, PROBES, SLOW_SINCE, URL,
+};
+use super::keys::{self, SCHEDULE};
+use super::update::Update;
+use super::{Table, number, text};
+use crate::aws::error::{During, StoreError, written};
+use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::health::Health;
+use crate::domain::time::iso_millis;
+
+/// The attributes that a [`Health`] is stored in.
+pub(super) const HEALTH: [&str; 7] = [
+    SLOW_SINCE,
+    FAILING_SINCE,
+    LAST_FAILURE_AT,
+    FAILURES,
+    PAUSED_AT,
+    PROBE_AT,
+    PROBES,
+];
+
+/// The values of [`HEALTH`].
+fn values(health: &Health) -> [Option<super::AttributeValue>; 7] {
+    let time = |at: Timestamp| text(iso_millis(at));
+    let (failing, pause) = (health.failing, health.pause);
+    [
+        health.slow_since.map(time),
+        failing.map(|failing| time(failing.since)),
+        failing.map(|failing| time(failing.last)),
+        failing.map(|failing| number(failing.failures)),
+        pause.map(|pause| time(pause.since)),
+        pause.and_then(|pause| pause.probe_at).map(time),
+        pause.map(|pause| number(pause.probes)),
+    ]
+}
+
+impl Table {
+    /// Changes the health of an endpoint, as it was read, to `new`, and with it the
+    /// endpoint's place in the schedule: the time of its probe while it is paused, and
+    /// `now` once it works again. `false` if what changes is no longer as it was read,
+    /// if the URL is another by now, whose health this is not, or if the endpoint was
+    /// deleted. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn set_health(
+        &self,
+        endpoint: &Endpoint,
+        new: &Health,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let (key, old) = (endpoint.key, &endpoint.health);
+        let mut update = Update::live().only_if(URL, text(&endpoint.url));
+        for ((attribute, old), new) in HEALTH.into_iter().zip(values(old)).zip(values(new)) {
+            if old == new {
+                continue;
+            }
+            update = match old {
+                Some(old) => update.only_if(attribute, old),
+                None => update.only_if_absent(attribute),
+            };
+            update = update.set_or_remove(attribute, new);
+        }
+        let tend_at = match (&old.pause, &new.pause) {
+            (_, Some(pause)) => Some(pause.probe_at),
+            (Some(_), None) => Some(Some(now)),
+            (None, None) => None,
+        };
+        if let Some(tend_at) = tend_at {
+            update = with_schedule(update, key, tend_at);
+        }
+        let updated = self.update_item(keys::endpoint(key), update).send().await;
+        written(updated).during("UpdateItem of an endpoint's health")
+    }
+
+    /// Moves an endpoint in the schedule from `old` to `new`, or takes it off.
+    /// `false` if it is not at `old`, so that somebody else sees to it, or if it was
+    /// deleted. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn set_tend_at(
+        &self,
+        endpoint: EndpointKey,
+        old: Option<Timestamp>,
+        new: Option<Timestamp>,
+    ) -> Result<bool, StoreError> {
+        let update = match old {
+            Some(old) => Update::live().only_if(SCHEDULE.sk, text(sort(endpoint, old))),
+            None => Update::live().only_if_absent(SCHEDULE.sk),
+        };
+        let update = with_schedule(update, endpoint, new);
+        let key = keys::endpoint(endpoint);
+        let updated = self.update_item(key, update).send().await;
+        written(updated).during("UpdateItem of an endpoint's place in the schedule")
+    }
+}
+
+fn sort(endpoint: EndpointKey, at: Timestamp) -> String {
+    keys::schedule_sort(at, endpoint.endpoint_id)
+}
+
+fn with_schedule(update: Update, endpoint: EndpointKey, at: Option<Timestamp>) -> Update {
+    let shard = keys::schedule_partition_of(endpoint.endpoint_id.as_bytes());
+    update
+        .set_or_remove(SCHEDULE.pk, at.map(|_| text(shard)))
+        .set_or_remove(SCHEDULE.sk, at.map(|at| text(sort(endpoint, at))))
+}

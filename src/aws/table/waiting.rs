@@ -1,0 +1,102 @@
+//! Deliveries that wait for their paused endpoint. They are those of the endpoint's
+//! pending ones that say so, so waiting costs no index of its own.
+
+use jiff::Timestamp;
+
+use super::delivery_item::delivery;
+use super::keys::attribute::{EXPIRES_AT, SK, WAITING};
+use super::keys::{self, LISTS};
+use super::update::Update;
+use super::{Table, number, text};
+use crate::aws::error::{During, StoreError, written};
+use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::endpoint::EndpointKey;
+use crate::domain::id::DeliveryId;
+
+/// Some of the deliveries that wait for an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Oldest first.
+    pub deliveries: Vec<Delivery>,
+    /// The delivery to go on after, unless there are no more.
+    pub next: Option<DeliveryId>,
+}
+
+/// Pages of DynamoDB (1 MB each) that are read for waiting deliveries at once.
+const MOST_PAGES: usize = 5;
+
+impl Table {
+    /// Up to `limit` deliveries that wait for an endpoint, oldest first, from the one
+    /// behind `after` on. One `Query` of the index, more only if many of the
+    /// endpoint's pending deliveries do not wait. One that began to wait within the
+    /// last second may be missing.
+    ///
+    /// # Errors
+    /// If the call fails, or an item cannot be read.
+    pub async fn waiting(
+        &self,
+        endpoint: EndpointKey,
+        after: Option<DeliveryId>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Waiting, StoreError> {
+        const OPERATION: &str = "Query of waiting deliveries";
+        let after = after.unwrap_or(DeliveryId::MIN);
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(LISTS.name)
+            .key_condition_expression("#pk = :pending AND #sk > :after")
+            .filter_expression("#waiting = :true AND #expires > :now")
+            .expression_attribute_names("#pk", LISTS.pk)
+            .expression_attribute_names("#sk", LISTS.sk)
+            .expression_attribute_names("#waiting", WAITING)
+            .expression_attribute_names("#expires", EXPIRES_AT)
+            .expression_attribute_values(
+                ":pending",
+                text(keys::status_partition(endpoint, DeliveryStatus::Pending)),
+            )
+            .expression_attribute_values(":after", text(keys::delivery_sort(after)))
+            .expression_attribute_values(":true", super::AttributeValue::Bool(true))
+            .expression_attribute_values(":now", number(now.as_second()))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+        let mut deliveries = Vec::new();
+        let mut start = None;
+        for _ in 0..MOST_PAGES {
+            let page = query.clone().set_exclusive_start_key(start).send().await;
+            let page = page.during(OPERATION)?;
+            for item in page.items.unwrap_or_default() {
+                deliveries.push(delivery(item).during(OPERATION)?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() || deliveries.len() >= limit {
+                break;
+            }
+        }
+        let next = if deliveries.len() > limit {
+            deliveries.truncate(limit);
+            deliveries.last().map(|last| last.id)
+        } else {
+            start.and_then(|key| keys::delivery_of_sort(key.get(SK)?.as_s().ok()?))
+        };
+        Ok(Waiting { deliveries, next })
+    }
+
+    /// Records that a delivery no longer waits, once it is on the queue. Does nothing
+    /// if its attempt was made meanwhile. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn end_waiting(
+        &self,
+        endpoint: EndpointKey,
+        id: DeliveryId,
+    ) -> Result<(), StoreError> {
+        let update = Update::existing().only_if_present(WAITING).remove(WAITING);
+        let key = keys::delivery(endpoint, id);
+        let updated = self.update_item(key, update).send().await;
+        written(updated).during("UpdateItem of a delivery that waited")?;
+        Ok(())
+    }
+}

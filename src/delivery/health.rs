@@ -1,0 +1,162 @@
+//! Writes what attempts change about the health of their endpoints, and has waiting
+//! deliveries seen to when a pause begins or ends.
+//!
+//! None of this fails an attempt: a write that is missed, the endpoint's next attempt
+//! makes up for; a message that is missed, the schedule, which has the endpoint's
+//! place in it from the same write on.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tracing::{info, warn};
+
+use super::Deliverer;
+use crate::aws::StoreError;
+use crate::domain::delivery::Attempt;
+use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, EndpointKey};
+use crate::domain::health::{Change, Health};
+use crate::domain::message::{Lane, Message, Tend};
+
+impl Deliverer {
+    /// Notes that an attempt at this endpoint takes too long.
+    pub(super) async fn note_slow(&self, endpoint: &Endpoint) {
+        let now = self.clock.now();
+        let old = endpoint.health;
+        if old.slow_since.is_some() || !self.slow_notes.begin(endpoint.key, now) {
+            return;
+        }
+        let new = Health {
+            slow_since: Some(now),
+            ..old
+        };
+        let table = &self.stores.table;
+        match table.set_health(endpoint, &new, now).await {
+            Ok(true) => info!(
+                app_id = %endpoint.key.app_id,
+                endpoint_id = %endpoint.key.endpoint_id,
+                "endpoint is slow"
+            ),
+            Ok(false) => {}
+            Err(error) => report_failure(endpoint.key, &error),
+        }
+    }
+
+    /// Writes what an attempt changes about its endpoint.
+    pub(super) async fn change_health(
+        &self,
+        endpoint: &Endpoint,
+        attempt: &Attempt,
+        change: Change,
+    ) {
+        let now = attempt.ended_at();
+        let changed = match change {
+            Change::Unchanged => Ok(()),
+            Change::Health(new) => self.set_health(endpoint, &new, now).await,
+            Change::Disable(reason) => self.disable(endpoint, reason, now).await,
+        };
+        if let Err(error) = changed {
+            report_failure(endpoint.key, &error);
+        }
+    }
+
+    async fn set_health(
+        &self,
+        endpoint: &Endpoint,
+        new: &Health,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (key, old) = (endpoint.key, &endpoint.health);
+        if !self.stores.table.set_health(endpoint, new, now).await? {
+            // Somebody else changed it, who saw to what follows.
+            return Ok(());
+        }
+        match (old.pause, new.pause) {
+            (None, None) => {}
+            (was, Some(pause)) => {
+                if was.is_none() {
+                    warn!(
+                        app_id = %key.app_id,
+                        endpoint_id = %key.endpoint_id,
+                        operational_event = "endpoint.paused",
+                        "endpoint paused"
+                    );
+                    self.metrics.endpoint_paused();
+                }
+                if let Some(probe_at) = pause.probe_at {
+                    self.tend_at(key, probe_at, now).await?;
+                }
+            }
+            (Some(pause), None) => {
+                let seconds = now.duration_since(pause.since).as_secs();
+                info!(
+                    app_id = %key.app_id,
+                    endpoint_id = %key.endpoint_id,
+                    seconds,
+                    operational_event = "endpoint.resumed",
+                    "endpoint resumed"
+                );
+                self.metrics.endpoint_resumed();
+                self.tend_at(key, now, now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the deliveries that wait for an endpoint seen to at this time, which is
+    /// the endpoint's place in the schedule.
+    pub(super) async fn tend_at(
+        &self,
+        endpoint: EndpointKey,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let tend = Tend {
+            due_at: Some(at),
+            ..Tend::now(endpoint)
+        };
+        let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+        let message = (Message::Tend(tend), wait);
+        self.stores.queues.send_all(Lane::Slow, [message]).await
+    }
+
+    async fn disable(
+        &self,
+        endpoint: &Endpoint,
+        reason: DisabledReason,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let key = endpoint.key;
+        let failing = endpoint.health.failing;
+        // Only if it still has been failing since then.
+        let since = failing
+            .filter(|_| reason == DisabledReason::Failing)
+            .map(|failing| failing.since);
+        let disabled = Disabled { reason, at };
+        let table = &self.stores.table;
+        if !table.disable_endpoint(endpoint, disabled, since).await? {
+            return Ok(());
+        }
+        warn!(
+            app_id = %key.app_id,
+            endpoint_id = %key.endpoint_id,
+            reason = reason.as_str(),
+            operational_event = "endpoint.disabled",
+            "endpoint disabled"
+        );
+        self.metrics.endpoint_disabled(reason);
+        if endpoint.tend_at.is_some() {
+            let tend = Message::Tend(Tend::now(key));
+            self.stores.queues.send(Lane::Slow, &tend).await?;
+        }
+        Ok(())
+    }
+}
+
+fn report_failure(endpoint: EndpointKey, error: &StoreError) {
+    warn!(
+        app_id = %endpoint.app_id,
+        endpoint_id = %endpoint.endpoint_id,
+        %error,
+        "failed to update the endpoint's health"
+    );
+}

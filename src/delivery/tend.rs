@@ -1,0 +1,247 @@
+//! Sees to the deliveries that wait for an endpoint: while it is paused, by a probe;
+//! once it works again, by sending them at a bounded pace; once it is inactive or
+//! deleted, by ending them.
+//!
+//! The endpoint has a place in the schedule for as long as deliveries may wait for
+//! it. Every step first moves that place to when the next one is due, which claims the
+//! step: of two at once, one is left. Whatever breaks off, the schedule finds the
+//! endpoint overdue and has it seen to again.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use tracing::info;
+
+use super::{Deliverer, HandleError};
+use crate::aws::StoreError;
+use crate::domain::decision::{Occasion, before_attempt};
+use crate::domain::delivery::{Abandoned, Delivery};
+use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::health::Pause;
+use crate::domain::id::DeliveryId;
+use crate::domain::message::{DeliveryTask, Lane, Message, Source, Tend};
+
+const UPDATES_AT_ONCE: usize = 25;
+
+impl Deliverer {
+    pub(super) async fn tend(&self, tend: Tend) -> Result<(), HandleError> {
+        let found = self.stores.table.endpoint(tend.endpoint).await?;
+        let Some(endpoint) = found else {
+            return Ok(self.end_all(&tend, Abandoned::EndpointDeleted).await?);
+        };
+        if tend.due_at.is_some() && tend.due_at != endpoint.tend_at {
+            // It was seen to meanwhile.
+            return Ok(());
+        }
+        match endpoint.health.pause {
+            _ if !endpoint.active => Ok(self.end(&tend, &endpoint).await?),
+            Some(pause) => self.probe(&endpoint, pause).await,
+            None => Ok(self.drain(&tend, &endpoint).await?),
+        }
+    }
+
+    /// Makes one attempt at the oldest waiting delivery. Its outcome moves the
+    /// endpoint's place in the schedule, to the next probe or to the drain.
+    async fn probe(&self, endpoint: &Endpoint, pause: Pause) -> Result<(), HandleError> {
+        let now = self.clock.now();
+        let key = endpoint.key;
+        if let Some(at) = pause.probe_at.filter(|at| *at > now) {
+            return Ok(self.tend_at(key, at, now).await?);
+        }
+        let table = &self.stores.table;
+        let oldest = table.waiting(key, None, 1, now).await?;
+        let Some(delivery) = oldest.deliveries.into_iter().next() else {
+            let new = endpoint.health.without_probe();
+            table.set_health(endpoint, &new, now).await?;
+            return Ok(());
+        };
+        let task = attempt_of(&delivery);
+        let context = table.attempt_context(&task, now).await?;
+        let decision = before_attempt(&task, Occasion::Probe, context);
+        self.attempt(task, Occasion::Probe, now, decision).await
+    }
+
+    /// Puts waiting deliveries on the queue, oldest first, so many a second.
+    async fn drain(&self, tend: &Tend, endpoint: &Endpoint) -> Result<(), StoreError> {
+        let (table, queues) = (&self.stores.table, &self.stores.queues);
+        let now = self.clock.now();
+        let (key, limit) = (endpoint.key, usize::from(self.chunks.waiting));
+        let waiting = table.waiting(key, tend.after, limit, now).await?;
+        let rate = u32::from(self.drain_per_second.max(1));
+        let count = u32::try_from(waiting.deliveries.len()).unwrap_or(u32::MAX);
+        let takes = Duration::from_secs(count.div_ceil(rate).into());
+        let Some(next_at) = self
+            .claim(endpoint, tend, takes, count > 0, waiting.next)
+            .await?
+        else {
+            return Ok(());
+        };
+        let messages = (0..).zip(&waiting.deliveries).map(|(index, delivery)| {
+            let delay = Duration::from_secs((index / rate).into());
+            (Message::Delivery(attempt_of(delivery)), delay)
+        });
+        queues.send_all(Lane::Slow, messages).await?;
+        self.for_each(&waiting.deliveries, |id| table.end_waiting(key, id))
+            .await?;
+        self.go_on(key, next_at, waiting.next, now).await?;
+        report(key, "waiting deliveries sent", count);
+        Ok(())
+    }
+
+    /// Ends the deliveries that wait for an inactive endpoint.
+    async fn end(&self, tend: &Tend, endpoint: &Endpoint) -> Result<(), StoreError> {
+        let table = &self.stores.table;
+        let now = self.clock.now();
+        let (key, limit) = (endpoint.key, usize::from(self.chunks.waiting));
+        let waiting = table.waiting(key, tend.after, limit, now).await?;
+        let any = !waiting.deliveries.is_empty();
+        let Some(next_at) = self
+            .claim(endpoint, tend, Duration::ZERO, any, waiting.next)
+            .await?
+        else {
+            return Ok(());
+        };
+        self.abandon_all(&waiting.deliveries, Abandoned::EndpointInactive)
+            .await?;
+        self.go_on(key, next_at, waiting.next, now).await
+    }
+
+    /// Ends the deliveries that wait for a deleted endpoint. It has no place in the
+    /// schedule any more; the message comes again until it is done.
+    async fn end_all(&self, tend: &Tend, reason: Abandoned) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let limit = usize::from(self.chunks.waiting);
+        let key = tend.endpoint;
+        let waiting = self
+            .stores
+            .table
+            .waiting(key, tend.after, limit, now)
+            .await?;
+        self.abandon_all(&waiting.deliveries, reason).await?;
+        let Some(after) = waiting.next else {
+            return Ok(());
+        };
+        let rest = Tend {
+            after: Some(after),
+            ..tend.clone()
+        };
+        self.stores
+            .queues
+            .send(Lane::Slow, &Message::Tend(rest))
+            .await
+    }
+
+    /// Claims this step by moving the endpoint's place in the schedule to when the
+    /// next one is due; takes it off if this is the last look and nothing was found.
+    /// `None` if somebody else sees to the endpoint, or nothing is left to be done.
+    async fn claim(
+        &self,
+        endpoint: &Endpoint,
+        tend: &Tend,
+        takes: Duration,
+        any: bool,
+        next: Option<DeliveryId>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let now = self.clock.now();
+        let is_done = !any && next.is_none() && tend.after.is_none();
+        let wait = match next {
+            Some(_) => takes.max(Duration::from_secs(1)),
+            None => takes + self.stragglers,
+        };
+        let next_at = (!is_done).then(|| now + wait);
+        let table = &self.stores.table;
+        let claimed = table
+            .set_tend_at(endpoint.key, endpoint.tend_at, next_at)
+            .await?;
+        Ok(next_at.filter(|_| claimed))
+    }
+
+    /// Sends the message for the next step.
+    async fn go_on(
+        &self,
+        endpoint: EndpointKey,
+        at: Timestamp,
+        after: Option<DeliveryId>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let tend = Tend {
+            endpoint,
+            due_at: Some(at),
+            after,
+        };
+        let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+        let message = (Message::Tend(tend), wait);
+        self.stores.queues.send_all(Lane::Slow, [message]).await
+    }
+
+    async fn abandon_all(
+        &self,
+        deliveries: &[Delivery],
+        reason: Abandoned,
+    ) -> Result<(), StoreError> {
+        stream::iter(deliveries.iter().map(attempt_of))
+            .map(|task| async move { self.abandon(&task, reason).await })
+            .buffer_unordered(UPDATES_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn for_each<F: Future<Output = Result<(), StoreError>>>(
+        &self,
+        deliveries: &[Delivery],
+        work: impl Fn(DeliveryId) -> F,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.id).collect();
+        stream::iter(ids)
+            .map(work)
+            .buffer_unordered(UPDATES_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    /// Has a delivery wait for its paused endpoint. The first one to wait brings the
+    /// next probe about.
+    pub(super) async fn wait(
+        &self,
+        task: &DeliveryTask,
+        endpoint: &Endpoint,
+    ) -> Result<(), StoreError> {
+        let table = &self.stores.table;
+        table.record_waiting(task).await?;
+        self.metrics.delivery_waits();
+        let (key, now) = (endpoint.key, self.clock.now());
+        let Some(new) = endpoint.health.with_probe(&self.policy.health, now) else {
+            return Ok(());
+        };
+        if table.set_health(endpoint, &new, now).await?
+            && let Some(at) = new.pause.and_then(|pause| pause.probe_at)
+        {
+            self.tend_at(key, at, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The next attempt at a waiting delivery.
+fn attempt_of(delivery: &Delivery) -> DeliveryTask {
+    DeliveryTask {
+        endpoint: delivery.endpoint,
+        delivery_id: delivery.id,
+        source: Source::Event(delivery.event_id),
+        event: delivery.event.clone(),
+        created_at: delivery.created_at,
+        expires_at: delivery.expires_at,
+        attempt: delivery.attempts + 1,
+        resend: false,
+    }
+}
+
+fn report(endpoint: EndpointKey, what: &'static str, deliveries: u32) {
+    info!(
+        app_id = %endpoint.app_id,
+        endpoint_id = %endpoint.endpoint_id,
+        deliveries,
+        "{what}"
+    );
+}

@@ -1,0 +1,224 @@
+//! Transitions as tables.
+
+use super::*;
+use crate::domain::delivery::Failure;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const POLICY: HealthPolicy = HealthPolicy {
+    slow_after: Duration::from_secs(3),
+    pause_after: MINUTE,
+    first_probe: Duration::from_secs(30),
+    disable_after: Duration::from_secs(5 * 24 * 60 * 60),
+};
+
+fn start() -> Timestamp {
+    "2026-01-31T09:30:00Z".parse().unwrap()
+}
+
+fn answer(status: u16, at: Timestamp, millis: u32) -> Attempt {
+    Attempt {
+        number: 1,
+        started_at: at,
+        duration_ms: millis,
+        verdict: Verdict::Answered {
+            status,
+            body: String::new(),
+            retry_after: None,
+        },
+    }
+}
+
+fn timeout(at: Timestamp) -> Attempt {
+    Attempt {
+        verdict: Verdict::Failed(Failure::Timeout),
+        ..answer(500, at, 15_000)
+    }
+}
+
+fn after(health: &Health, kind: Kind, attempt: &Attempt) -> Change {
+    health.after(&POLICY, kind, attempt, &mut rand::rng())
+}
+
+/// The health after an attempt that changes it.
+#[track_caller]
+fn changed(health: &Health, kind: Kind, attempt: &Attempt) -> Health {
+    match after(health, kind, attempt) {
+        Change::Health(health) => health,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failing(since: Timestamp, last: Timestamp, failures: u32) -> Health {
+    Health {
+        failing: Some(Failing {
+            since,
+            last,
+            failures,
+        }),
+        ..Health::default()
+    }
+}
+
+fn paused(probes: u32) -> Health {
+    Health {
+        pause: Some(Pause {
+            since: start(),
+            probe_at: Some(start()),
+            probes,
+        }),
+        ..failing(start() - MINUTE, start(), 2)
+    }
+}
+
+#[test]
+fn an_endpoint_that_is_well_and_answers_costs_no_write() {
+    for attempt in [answer(200, start(), 10), answer(200, start(), 14_000)] {
+        let change = after(&Health::default(), Kind::Delivery, &attempt);
+        assert_eq!(change, Change::Unchanged);
+    }
+}
+
+#[test]
+fn slow_endpoints_are_well_again_when_they_answer_in_half_the_time() {
+    let slow = Health {
+        slow_since: Some(start()),
+        ..Health::default()
+    };
+    assert_eq!(slow.state(), State::Slow);
+    let quick = answer(200, start(), 1_499);
+    assert_eq!(changed(&slow, Kind::Delivery, &quick), Health::default());
+    let slowly = answer(200, start(), 1_500);
+    assert_eq!(after(&slow, Kind::Delivery, &slowly), Change::Unchanged);
+    // A connection that is refused at once says nothing about speed.
+    let refused = Attempt {
+        verdict: Verdict::Failed(Failure::Connect),
+        ..answer(500, start(), 1)
+    };
+    assert_eq!(
+        changed(&slow, Kind::Delivery, &refused).slow_since,
+        Some(start())
+    );
+}
+
+#[test]
+fn first_failure_is_noted_and_those_within_a_minute_are_not() {
+    let first = changed(&Health::default(), Kind::Delivery, &answer(500, start(), 0));
+    assert_eq!(first, failing(start(), start(), 1));
+    for seconds in [1, 59] {
+        let next = answer(500, start() + seconds * SECOND, 0);
+        assert_eq!(after(&first, Kind::Delivery, &next), Change::Unchanged);
+    }
+}
+
+#[test]
+fn an_endpoint_that_fails_for_a_minute_is_paused() {
+    let known = failing(start(), start(), 1);
+    let now = start() + MINUTE;
+    let health = changed(&known, Kind::Delivery, &answer(500, now, 0));
+    assert_eq!(health.state(), State::Paused);
+    assert_eq!(health.failing, failing(start(), now, 2).failing);
+    let pause = health.pause.unwrap();
+    assert_eq!((pause.since, pause.probes), (now, 0));
+    let wait = pause.probe_at.unwrap().duration_since(now).as_secs();
+    assert!((24..=36).contains(&wait), "{wait} s");
+    // What was under way meanwhile changes nothing.
+    let late = timeout(now);
+    assert_eq!(after(&health, Kind::Delivery, &late), Change::Unchanged);
+}
+
+#[test]
+fn probes_are_further_and_further_apart_up_to_a_quarter_of_an_hour() {
+    for (probes, seconds) in [(0, 60), (1, 120), (2, 240), (3, 480), (4, 900), (99, 900)] {
+        let health = changed(&paused(probes), Kind::Probe, &answer(500, start(), 0));
+        let pause = health.pause.unwrap();
+        assert_eq!(pause.probes, probes + 1);
+        let wait = pause.probe_at.unwrap().duration_since(start()).as_secs();
+        assert!(
+            (seconds * 8 / 10..=seconds * 12 / 10).contains(&wait),
+            "{wait} s"
+        );
+        assert_eq!(health.failing.unwrap().failures, 3);
+    }
+}
+
+#[test]
+fn retry_after_lengthens_the_wait_for_a_probe() {
+    let mut attempt = answer(503, start(), 0);
+    for (asked, expected) in [(7_200, 7_200), (1_000_000, 86_400)] {
+        attempt.verdict = Verdict::Answered {
+            status: 503,
+            body: String::new(),
+            retry_after: Some(asked * SECOND),
+        };
+        let pause = changed(&paused(0), Kind::Probe, &attempt).pause.unwrap();
+        let wait = pause.probe_at.unwrap().duration_since(start()).as_secs();
+        assert_eq!(wait, expected);
+    }
+}
+
+#[test]
+fn any_success_ends_a_pause() {
+    for kind in [Kind::Probe, Kind::Ping, Kind::Delivery] {
+        let health = changed(&paused(3), kind, &answer(204, start(), 10));
+        assert_eq!(health, Health::default(), "{kind:?}");
+    }
+    let failed_ping = after(&paused(3), Kind::Ping, &answer(500, start(), 10));
+    assert_eq!(failed_ping, Change::Unchanged);
+}
+
+#[test]
+fn endpoints_that_keep_failing_are_disabled() {
+    let since = start() - 5 * DAY;
+    let disabled = Change::Disable(DisabledReason::Failing);
+    let again = answer(500, start(), 0);
+    let known = failing(since, start() - DAY, 9);
+    assert_eq!(after(&known, Kind::Probe, &again), disabled);
+    // Too few failures, or not for long enough.
+    let too_few = failing(since, start() - DAY, 8);
+    assert!(matches!(
+        after(&too_few, Kind::Probe, &again),
+        Change::Health(_)
+    ));
+    let too_short = failing(since + SECOND, start() - DAY, 100);
+    assert!(matches!(
+        after(&too_short, Kind::Probe, &again),
+        Change::Health(_)
+    ));
+}
+
+#[test]
+fn failures_more_than_a_day_apart_begin_anew() {
+    let known = failing(start() - 9 * DAY, start() - DAY - SECOND, 100);
+    let health = changed(&known, Kind::Delivery, &answer(500, start(), 0));
+    assert_eq!(health, failing(start(), start(), 1));
+}
+
+#[test]
+fn gone_disables_at_once_unless_a_ping_finds_it() {
+    let gone = answer(410, start(), 0);
+    let disabled = Change::Disable(DisabledReason::Gone);
+    assert_eq!(after(&Health::default(), Kind::Delivery, &gone), disabled);
+    assert_eq!(after(&paused(0), Kind::Probe, &gone), disabled);
+    assert_eq!(after(&paused(0), Kind::Ping, &gone), Change::Unchanged);
+}
+
+#[test]
+fn a_delivery_that_waits_brings_the_next_probe_about() {
+    let idle = paused(1).without_probe();
+    assert_eq!(idle.pause.unwrap().probe_at, None);
+    // Not sooner than after the wait that follows the last failure.
+    let probe_at = |now| {
+        idle.with_probe(&POLICY, now)
+            .unwrap()
+            .pause
+            .unwrap()
+            .probe_at
+    };
+    assert_eq!(probe_at(start() + SECOND), Some(start() + 60 * SECOND));
+    assert_eq!(probe_at(start() + DAY), Some(start() + DAY));
+    assert_eq!(paused(1).with_probe(&POLICY, start()), None);
+    assert_eq!(Health::default().with_probe(&POLICY, start()), None);
+}

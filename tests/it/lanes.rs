@@ -1,0 +1,209 @@
+//! The two lanes: what goes where, and that what is slow is kept apart at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::sync::Notify;
+use webhook_endpoints::domain::message::Lane;
+
+use crate::support::queue::{attempt_message, message, ping_of};
+use crate::support::receiver::{Receiver, raw_receiver};
+use crate::support::wire::Fault;
+use crate::support::{Options, TestApp, eventually};
+
+/// The visible messages of both lanes.
+async fn queued(app: &TestApp) -> [usize; 2] {
+    let [fast, _, _] = app.queue.counts_in(Lane::Fast).await;
+    let [slow, _, _] = app.queue.counts_in(Lane::Slow).await;
+    [fast, slow].map(|count| usize::try_from(count).unwrap())
+}
+
+#[tokio::test]
+async fn events_first_attempts_and_pings_of_well_endpoints_take_the_fast_lane() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.published("invoice.paid").await;
+    app.api.ping_preferring(&id, "respond-async").await;
+    assert_eq!(queued(&app).await, [2, 0]);
+    let event = app.queue.queued_in(Lane::Fast).await;
+    assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
+    assert_eq!(queued(&app).await, [1, 0]);
+}
+
+#[tokio::test]
+async fn retries_recoveries_and_whatever_goes_to_a_failing_endpoint_take_the_slow_lane() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(500, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.must_attempt(&task).await;
+    // The retry is delayed.
+    assert_eq!(app.queue.delayed_in(Lane::Slow).await, 1);
+    assert_eq!(app.queue.delayed_in(Lane::Fast).await, 0);
+
+    app.api.ping_preferring(&id, "respond-async").await;
+    let delivery = app.api.deliveries(&id).await.pop().unwrap();
+    let delivery = delivery["id"].as_str().unwrap().to_owned();
+    let resend = format!("/{id}/deliveries/{delivery}/resend");
+    app.api.post(&resend).await.data();
+    assert_eq!(queued(&app).await, [0, 2]);
+    // The event itself is not the endpoint's.
+    app.api.published("invoice.paid").await;
+    let event = app.queue.queued_in(Lane::Fast).await;
+    assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
+    assert_eq!(queued(&app).await, [0, 3]);
+}
+
+#[tokio::test]
+async fn messages_that_meet_a_failing_endpoint_in_the_fast_lane_are_moved() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let failing = Receiver::answering(500, "").await;
+    let well = Receiver::answering(200, "").await;
+    let (failing_id, _) = app.api.create_webhook(&failing.url).await;
+    let (well_id, _) = app.api.create_webhook(&well.url).await;
+    app.api.published("invoice.paid").await;
+    let tasks = app.queue.fan_out().await;
+    let first = tasks
+        .iter()
+        .find(|task| task.endpoint.endpoint_id.to_string() == failing_id);
+    app.queue.must_attempt(first.unwrap()).await;
+    assert_eq!(failing.received().len(), 1);
+
+    // These were enqueued while it was well.
+    let batch: Vec<_> = [&failing_id, &failing_id, &well_id]
+        .iter()
+        .zip(["a", "b", "c"])
+        .map(|(id, name)| message(Some(name), attempt_message(&ping_of(&app, id))))
+        .collect();
+    app.aws.wire.take();
+    assert_eq!(app.queue.handle_in(Lane::Fast, batch).await, Ok(Vec::new()));
+    // One read, one call for both that are moved, and the record of the third.
+    let calls = app.aws.wire.take();
+    assert_eq!(
+        calls,
+        [
+            "BatchGetItem",
+            "GetSecretValue",
+            "SendMessageBatch",
+            "UpdateItem"
+        ]
+    );
+    assert_eq!((failing.received().len(), well.received().len()), (1, 1));
+    assert_eq!(queued(&app).await, [0, 2]);
+    for task in app.queue.tasks().await {
+        app.queue.must_attempt(&task).await;
+    }
+    assert_eq!(failing.received().len(), 3);
+}
+
+#[tokio::test]
+async fn messages_that_can_not_be_moved_come_back() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(500, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.must_attempt(&task).await;
+    app.aws
+        .wire
+        .break_calls(&["SendMessageBatch"], Fault::Before);
+    let moved = message(Some("m"), attempt_message(&ping_of(&app, &id)));
+    let back = app.queue.handle_in(Lane::Fast, [moved]).await;
+    assert_eq!(back, Ok(vec!["m".to_owned()]));
+    assert_eq!(receiver.received().len(), 1);
+}
+
+#[tokio::test]
+async fn every_message_belongs_to_its_endpoints_or_apps_group() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(500, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.ping_preferring(&id, "respond-async").await;
+    app.api.published("invoice.paid").await;
+    app.queue.settle().await;
+    let body = json!({"since": "2026-01-01T00:00:00Z", "status": "FAILED"});
+    app.api.post_json(&format!("/{id}/recover"), &body).await;
+    let mut groups = Vec::new();
+    for request in app.aws.wire.take_requests() {
+        let body = request.body();
+        match request.operation.as_str() {
+            "SendMessage" => groups.push(body["MessageGroupId"].clone()),
+            "SendMessageBatch" => {
+                let entries = body["Entries"].as_array().unwrap().iter();
+                groups.extend(entries.map(|entry| entry["MessageGroupId"].clone()));
+            }
+            _ => {}
+        }
+    }
+    let own = [json!(id), json!(app.app_id.as_str())];
+    assert!(groups.len() >= 4, "{groups:?}");
+    assert!(groups.iter().all(|group| own.contains(group)), "{groups:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_is_noted_as_slow_while_its_attempt_is_under_way() {
+    let mut options = Options::stepwise();
+    options.settings.policy.health.slow_after = Duration::from_millis(300);
+    let app = TestApp::start_with(options).await;
+    let answer = Arc::new(Notify::new());
+    let gate = Arc::clone(&answer);
+    let url = raw_receiver(move |mut stream| {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.notified().await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                .await;
+        }
+    });
+    let (id, _) = app.api.create_webhook(&url.await).await;
+    let first = app.queue.first_attempt().await;
+    let observe = async {
+        eventually("the note that the endpoint is slow", async || {
+            let table = app.aws.table_text().await;
+            table.contains("slowSince").then_some(())
+        })
+        .await;
+        // What comes now is kept apart.
+        app.api.published("invoice.paid").await;
+        let event = app.queue.queued_in(Lane::Fast).await;
+        assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
+        assert_eq!(queued(&app).await, [0, 1]);
+        answer.notify_one();
+    };
+    tokio::join!(app.queue.must_attempt(&first), observe);
+    assert_eq!(app.api.deliveries(&id).await[0]["status"], "DELIVERED");
+    // A quick answer clears it.
+    answer.notify_one();
+    for task in app.queue.tasks().await {
+        app.queue.must_attempt(&task).await;
+    }
+    assert!(!app.aws.table_text().await.contains("slowSince"));
+}
+
+#[tokio::test]
+async fn noting_slow_endpoints_never_costs_a_record() {
+    let mut options = Options::stepwise();
+    options.settings.policy.health.slow_after = Duration::from_millis(100);
+    let app = TestApp::start_with(options).await;
+    let url = raw_receiver(move |mut stream| async move {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .await;
+    });
+    let (id, _) = app.api.create_webhook(&url.await).await;
+    let task = app.queue.first_attempt().await;
+    app.aws.wire.disturb_requests(move |operation, body| {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let is_note = body["UpdateExpression"]
+            .as_str()
+            .is_some_and(|update| update.contains("slowSince"));
+        (operation == "UpdateItem" && is_note).then_some(Fault::Before)
+    });
+    app.queue.must_attempt(&task).await;
+    let delivery = app.api.must_have_one_delivery(&id).await;
+    assert_eq!(delivery["status"], "DELIVERED");
+}

@@ -1,0 +1,412 @@
+//! Endpoints that keep failing are paused: their deliveries wait, one probe at a
+//! time goes out, and the first success has all of them sent.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use webhook_endpoints::aws::table::{Due, Table};
+use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
+
+use crate::support::hand_clock::HandClock;
+use crate::support::queue::endpoint_id;
+use crate::support::receiver::Receiver;
+use crate::support::wire::Fault;
+use crate::support::{Options, TestApp};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An endpoint whose receiver answers as told, with a clock that stands still.
+struct Paused {
+    app: TestApp,
+    clock: HandClock,
+    receiver: Receiver,
+    status: Arc<AtomicU16>,
+    id: String,
+}
+
+impl Paused {
+    /// An endpoint that failed twice, a minute apart.
+    async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+        let clock = HandClock::at("2026-01-01T00:00:00Z");
+        let mut options = Options::stepwise_by(&clock);
+        options.settings.policy.health.pause_after = MINUTE;
+        // The message for the retry is not to come back meanwhile.
+        options.settings.policy.schedule = "86400,86400,86400".parse().unwrap();
+        change(&mut options);
+        let app = TestApp::start_with(options).await;
+        let (receiver, status) = Receiver::switched().await;
+        status.store(500, Ordering::SeqCst);
+        let (id, _) = app.api.create_webhook(&receiver.url).await;
+        let paused = Self {
+            app,
+            clock,
+            receiver,
+            status,
+            id,
+        };
+        for _ in 0..2 {
+            paused.clock.advance(MINUTE);
+            let task = paused.app.queue.first_attempt().await;
+            paused.app.queue.must_attempt(&task).await;
+        }
+        paused
+    }
+
+    async fn endpoint(&self) -> Value {
+        let endpoint = self.app.api.get(&format!("/{}", self.id)).await;
+        endpoint.data().clone()
+    }
+
+    /// Publishes events, a second apart, whose deliveries wait.
+    async fn publish_waiting(&self, count: usize) -> Vec<String> {
+        let mut ids = Vec::new();
+        for _ in 0..count {
+            self.clock.advance(Duration::from_secs(1));
+            ids.push(self.app.api.published("invoice.paid").await);
+            assert_eq!(self.app.queue.fan_out().await, []);
+        }
+        ids
+    }
+
+    /// Sees to the waiting deliveries now, and returns the attempts that are enqueued
+    /// then or later.
+    async fn tend(&self) -> Vec<DeliveryTask> {
+        let key = self.app.aws.endpoint_key(endpoint_id(&self.id));
+        let tend = Message::Tend(Tend::now(key)).to_json().unwrap();
+        self.app.queue.must_handle(tend).await;
+        self.app.queue.tasks_and_tends().await.0
+    }
+
+    /// Makes the next probe, at its time.
+    async fn probe(&self) {
+        self.clock.set_to(&self.endpoint().await["nextProbeAt"]);
+        assert_eq!(self.tend().await, []);
+    }
+
+    /// Sees to the waiting deliveries until none is left, and makes the attempts.
+    async fn drain(&self) -> Vec<DeliveryTask> {
+        let mut made = Vec::new();
+        loop {
+            let (tasks, tends) = self.app.queue.tasks_and_tends().await;
+            if tasks.is_empty() && tends.is_empty() {
+                return made;
+            }
+            for task in tasks {
+                self.app.queue.must_attempt(&task).await;
+                made.push(task);
+            }
+            for tend in tends {
+                let tend = Message::Tend(tend).to_json().unwrap();
+                self.app.queue.must_handle(tend).await;
+            }
+        }
+    }
+
+    /// The webhook-ids that were received, but for those of the first two attempts.
+    fn received(&self) -> Vec<String> {
+        let received = self.receiver.received().into_iter().skip(2);
+        received
+            .map(|request| request.header("webhook-id").to_owned())
+            .collect()
+    }
+
+    async fn statuses(&self) -> Vec<String> {
+        let deliveries = self.app.api.deliveries(&self.id).await;
+        let statuses = deliveries.iter().map(|item| item["status"].as_str());
+        statuses.map(|status| status.unwrap().to_owned()).collect()
+    }
+}
+
+#[tokio::test]
+async fn endpoints_that_fail_for_a_minute_are_paused() {
+    let paused = Paused::start().await;
+    let endpoint = paused.endpoint().await;
+    assert_eq!(endpoint["active"], true);
+    assert_eq!(endpoint["disabledReason"], Value::Null);
+    assert_eq!(endpoint["failingSince"], "2026-01-01T00:01:00.000Z");
+    let time = |name: &str| -> Timestamp { endpoint[name].as_str().unwrap().parse().unwrap() };
+    let wait = time("nextProbeAt")
+        .duration_since(time("pausedAt"))
+        .as_secs();
+    assert!((24..=36).contains(&wait), "{wait} s");
+}
+
+#[tokio::test]
+async fn deliveries_to_a_paused_endpoint_wait_without_an_attempt() {
+    let paused = Paused::start().await;
+    paused.publish_waiting(1).await;
+    assert_eq!(paused.receiver.received().len(), 2);
+    let item = paused.app.api.deliveries(&paused.id).await[0].clone();
+    assert_eq!(item["status"], "PENDING");
+    assert_eq!(item["attempts"], 0);
+    assert_eq!(item["responseStatus"], Value::Null);
+    // It is tried again with the next probe.
+    assert_eq!(item["nextRetryAt"], paused.endpoint().await["nextProbeAt"]);
+    let pending = paused.app.api.page(&paused.id, "status=pending").await.0;
+    assert!(pending.iter().any(|one| one["id"] == item["id"]));
+}
+
+#[tokio::test]
+async fn waiting_costs_one_write_and_no_message() {
+    let paused = Paused::start().await;
+    paused.app.api.published("invoice.paid").await;
+    let event = paused.app.queue.all_queued().await;
+    paused.app.aws.wire.take();
+    assert_eq!(paused.app.queue.handle(event).await, Ok(Vec::new()));
+    // The event, and its delivery.
+    let calls = paused.app.aws.wire.take();
+    assert_eq!(calls, ["PutItem", "Query", "UpdateItem"]);
+}
+
+#[tokio::test]
+async fn retries_that_are_due_wait_as_well() {
+    let paused = Paused::start().await;
+    paused.clock.advance(2 * DAY);
+    let due = paused.app.queue.sweep_for_attempts().await;
+    assert_eq!(due.len(), 2);
+    for task in &due {
+        paused.app.queue.must_attempt(task).await;
+    }
+    assert_eq!(paused.receiver.received().len(), 2);
+    for item in paused.app.api.deliveries(&paused.id).await {
+        assert_eq!(
+            (&item["status"], &item["attempts"]),
+            (&json!("PENDING"), &json!(1))
+        );
+    }
+    assert_eq!(paused.app.queue.sweep_for_attempts().await, []);
+}
+
+#[tokio::test]
+async fn a_failed_probe_uses_up_no_attempt_and_moves_the_next_one_away() {
+    let paused = Paused::start().await;
+    let events = paused.publish_waiting(2).await;
+    let mut waits = Vec::new();
+    for count in 1..=3 {
+        paused.probe().await;
+        // The oldest delivery.
+        assert_eq!(paused.received(), vec![events[0].clone(); count]);
+        let endpoint = paused.endpoint().await;
+        let next: Timestamp = endpoint["nextProbeAt"].as_str().unwrap().parse().unwrap();
+        waits.push(next.duration_since(paused.clock.now()).as_secs());
+    }
+    assert!((48..=72).contains(&waits[0]), "{waits:?}");
+    assert!((96..=145).contains(&waits[1]), "{waits:?}");
+    assert!((192..=289).contains(&waits[2]), "{waits:?}");
+    for item in &paused.app.api.deliveries(&paused.id).await[..2] {
+        assert_eq!(
+            (&item["status"], &item["attempts"]),
+            (&json!("PENDING"), &json!(0))
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_probe_goes_out_before_it_is_due() {
+    let paused = Paused::start().await;
+    paused.publish_waiting(1).await;
+    assert_eq!(paused.tend().await, []);
+    assert_eq!(paused.received(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_successful_probe_ends_the_pause_and_sends_what_waits_oldest_first() {
+    let paused = Paused::start().await;
+    let events = paused.publish_waiting(5).await;
+    paused.status.store(200, Ordering::SeqCst);
+    paused.probe().await;
+    let endpoint = paused.endpoint().await;
+    for cleared in ["failingSince", "pausedAt", "nextProbeAt"] {
+        assert_eq!(endpoint[cleared], Value::Null, "{cleared}");
+    }
+    let made = paused.tend().await;
+    assert_eq!(made.len(), 4);
+    assert!(made.iter().all(|task| task.attempt == 1));
+    for task in &made {
+        paused.app.queue.must_attempt(task).await;
+    }
+    assert_eq!(paused.received(), events);
+    paused.drain().await;
+    assert_eq!(paused.received(), events);
+    assert_eq!(paused.statuses().await[..5], ["DELIVERED"; 5]);
+    // The last look finds nothing, and takes the endpoint off the schedule.
+    assert_eq!(paused.tend().await, []);
+    for shard in 0..Table::SCHEDULE_SHARDS {
+        let due = paused.app.aws.table().due(shard, Timestamp::MAX, 10).await;
+        let mut due = due.unwrap().into_iter();
+        assert!(due.all(|due| matches!(due, Due::Attempt(_))));
+    }
+}
+
+#[tokio::test]
+async fn waiting_deliveries_are_sent_at_a_bounded_pace() {
+    let paused = Paused::start_with(|options| options.settings.drain_per_second = 2).await;
+    paused.publish_waiting(6).await;
+    paused.status.store(200, Ordering::SeqCst);
+    paused.probe().await;
+    // Two at once; the others are delayed.
+    assert_eq!(paused.tend().await.len(), 2);
+    assert!(paused.app.queue.delayed_in(Lane::Slow).await >= 3);
+}
+
+#[tokio::test]
+async fn a_successful_ping_a_new_url_or_an_activation_ends_a_pause() {
+    for how in ["ping", "url", "active", "resend"] {
+        let paused = Paused::start().await;
+        let events = paused.publish_waiting(2).await;
+        paused.status.store(200, Ordering::SeqCst);
+        let path = format!("/{}", paused.id);
+        let api = &paused.app.api;
+        match how {
+            "ping" => {
+                api.ping_preferring(&paused.id, "respond-async").await;
+            }
+            "url" => {
+                let url = json!({"url": format!("{}?new", paused.receiver.url)});
+                api.put_json(&path, &url).await.data();
+            }
+            "active" => {
+                api.put_json(&path, &json!({"active": true})).await.data();
+            }
+            _ => {
+                let first = api.deliveries(&paused.id).await.pop().unwrap();
+                let first = first["id"].as_str().unwrap();
+                let resend = format!("{path}/deliveries/{first}/resend");
+                api.post(&resend).await.data();
+            }
+        }
+        paused.drain().await;
+        assert_eq!(paused.endpoint().await["pausedAt"], Value::Null, "{how}");
+        let received = paused.received();
+        for event in &events {
+            let count = received.iter().filter(|id| *id == event).count();
+            assert_eq!(count, 1, "{how}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn failed_pings_and_resends_leave_a_pause_as_it_is() {
+    let paused = Paused::start().await;
+    let before = paused.endpoint().await;
+    let delivery = paused.app.api.deliveries(&paused.id).await[0].clone();
+    let delivery = delivery["id"].as_str().unwrap();
+    let resend = format!("/{}/deliveries/{delivery}/resend", paused.id);
+    paused.app.api.post(&resend).await.data();
+    let ping = paused.app.api.ping_preferring(&paused.id, "respond-async");
+    ping.await;
+    paused.drain().await;
+    assert_eq!(paused.receiver.received().len(), 4);
+    assert_eq!(paused.endpoint().await, before);
+}
+
+#[tokio::test]
+async fn what_waits_ends_with_its_endpoint() {
+    for how in ["deactivated", "disabled", "deleted"] {
+        let paused = Paused::start().await;
+        let waiting = paused.publish_waiting(3).await.len();
+        let path = format!("/{}", paused.id);
+        match how {
+            "deactivated" => {
+                let inactive = json!({"active": false});
+                paused.app.api.put_json(&path, &inactive).await.data();
+            }
+            "disabled" => {
+                paused.status.store(410, Ordering::SeqCst);
+                paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
+                paused.tend().await;
+            }
+            _ => {
+                paused.app.api.delete(&path).await;
+            }
+        }
+        paused.drain().await;
+        paused.tend().await;
+        let items = paused.app.aws.items().await;
+        let reason = match how {
+            "deleted" => "endpoint_deleted",
+            _ => "endpoint_inactive",
+        };
+        let ended = items.iter().filter(|item| {
+            let text = |name| item.get(name).and_then(|value| value.as_s().ok());
+            text("abandoned").is_some_and(|found| found == reason)
+                && text("status").is_some_and(|status| status == "FAILED")
+                && !item.contains_key("waiting")
+        });
+        assert_eq!(ended.count(), waiting, "{how}");
+        assert_eq!(paused.app.queue.sweep_for_attempts().await, [], "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_without_a_probe_is_found_by_the_sweep() {
+    let paused = Paused::start().await;
+    let events = paused.publish_waiting(1).await;
+    // Its message is lost, as after a crash behind the write.
+    paused.app.queue.tasks_and_tends().await;
+    paused.status.store(200, Ordering::SeqCst);
+    paused.clock.advance(3 * MINUTE);
+    paused.app.queue.must_handle(r#"{"kind":"sweep"}"#).await;
+    paused.drain().await;
+    assert_eq!(paused.received(), events);
+}
+
+#[tokio::test]
+async fn a_pause_with_nothing_that_waits_is_not_probed() {
+    let paused = Paused::start().await;
+    paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
+    assert_eq!(paused.tend().await, []);
+    assert_eq!(paused.endpoint().await["nextProbeAt"], Value::Null);
+    // The next delivery is the probe, but not sooner than one would be due.
+    paused.clock.advance(DAY / 2);
+    let event = paused.app.api.published("invoice.paid").await;
+    let published = paused.app.queue.all_queued().await;
+    assert_eq!(paused.app.queue.handle(published).await, Ok(Vec::new()));
+    paused.status.store(200, Ordering::SeqCst);
+    paused.drain().await;
+    assert_eq!(paused.received(), [event]);
+}
+
+#[tokio::test]
+async fn an_interrupted_drain_sends_everything_and_nothing_twice() {
+    for (call, first, fault) in [
+        ("Query", 1, Fault::Before),
+        ("UpdateItem", 1, Fault::Before),
+        ("UpdateItem", 1, Fault::After),
+        ("SendMessageBatch", 1, Fault::Before),
+        ("UpdateItem", 3, Fault::Before),
+        ("UpdateItem", 3, Fault::After),
+        ("SendMessageBatch", 2, Fault::Before),
+        ("SendMessageBatch", 2, Fault::After),
+    ] {
+        let paused = Paused::start().await;
+        let events = paused.publish_waiting(4).await;
+        paused.status.store(200, Ordering::SeqCst);
+        paused.probe().await;
+        let (_, tends) = paused.app.queue.tasks_and_tends().await;
+        assert_eq!(tends, []);
+        let key = paused.app.aws.endpoint_key(endpoint_id(&paused.id));
+        let tend = Message::Tend(Tend::now(key)).to_json().unwrap();
+        paused.app.aws.wire.break_from(call, first, fault);
+        let message = crate::support::queue::message(Some("m"), &tend);
+        let back = paused.app.queue.handle([message]).await.unwrap();
+        assert_eq!(back, ["m"], "{call} {first} {fault:?}");
+        paused.app.aws.wire.mend();
+        // It comes again.
+        paused.app.queue.must_handle(tend).await;
+        paused.drain().await;
+        let mut received = paused.received();
+        received.sort_unstable();
+        let mut expected = events;
+        expected.sort_unstable();
+        assert_eq!(received, expected, "{call} {first} {fault:?}");
+    }
+}
