@@ -4,6 +4,7 @@
 mod error;
 mod function;
 mod growth;
+mod isolation;
 mod meter;
 mod processes;
 mod receiver;
@@ -46,6 +47,12 @@ enum Command {
     },
     /// Deliveries per second, compared with a bare loop that signs and posts.
     Throughput,
+    /// Time from publish to arrival at a healthy endpoint, beside others that hang.
+    Isolation {
+        /// Seconds to publish in each scenario.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Fan-outs to 1, 10 and 100 endpoints.
     FanOut,
     /// Pages of long histories.
@@ -65,7 +72,7 @@ fn main() -> Result<(), BoxError> {
     webhook_endpoints::telemetry::init_to(Level::INFO, std::io::sink);
     let mut runtime = match arguments.command {
         // The emulator shares this process, and filling its table takes long.
-        Command::History { .. } => Builder::new_multi_thread(),
+        Command::History { .. } | Command::Isolation { .. } => Builder::new_multi_thread(),
         // The functions use one thread, too.
         _ => Builder::new_current_thread(),
     };
@@ -81,6 +88,7 @@ async fn run(command: Command) -> Result<(), BoxError> {
         Command::Memory { binaries } => processes::memory(&binaries).await,
         Command::Requests { times } => requests::run(times).await,
         Command::Throughput => throughput::run().await,
+        Command::Isolation { seconds } => isolation::run(seconds).await,
         Command::History { most } => growth::histories(most).await,
         Command::FanOut => growth::fan_outs().await,
         Command::Receiver => receiver::serve().await,

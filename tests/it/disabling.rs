@@ -36,6 +36,8 @@ async fn start(url: &str) -> (TestApp, HandClock, String) {
 async fn keep_failing(app: &TestApp, clock: &HandClock, id: &str, probes: usize) {
     clock.advance(MINUTE);
     deliver(app).await;
+    // So that the delivery that waits is the newest one.
+    clock.advance(Duration::from_secs(1));
     app.api.published("invoice.paid").await;
     assert_eq!(app.queue.fan_out().await, []);
     for _ in 0..probes {

@@ -291,6 +291,7 @@ async fn endpoints_that_fail_for_too_long_are_disabled() {
     matrix
         .run(async |stage| {
             due(stage, 6 * DAY).await;
+            stage.has_kept_failing().await;
             stage.handle_disturbed().await;
             stage.drain().await;
             assert_eq!(stage.must_have_one_delivery().await["status"], "FAILED");

@@ -29,6 +29,7 @@ mod events;
 mod fan_out;
 mod fault_matrix;
 mod fault_matrix_deliveries;
+mod fault_matrix_pauses;
 mod fault_matrix_resending;
 mod faults;
 mod history;

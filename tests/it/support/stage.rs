@@ -1,7 +1,6 @@
 //! The stage for one case of a fault matrix: a service with one endpoint and
 //! its receiver, on which nothing happens by itself.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -19,8 +18,6 @@ use super::matrix::Faults;
 use super::queue::{endpoint_id, message};
 use super::receiver::{Received, Receiver};
 use super::{Answer, Options, TestApp};
-
-type Item = HashMap<String, AttributeValue>;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -96,6 +93,11 @@ impl Stage {
         self.accepted.lock().unwrap().push(webhook_id);
     }
 
+    /// Nothing that was accepted so far has to arrive.
+    pub fn forget_arrivals(&self) {
+        self.accepted.lock().unwrap().clear();
+    }
+
     pub fn arrived(&self, webhook_id: &str) -> Vec<Received> {
         let mut arrived = self.receiver.received();
         arrived.retain(|request| request.header("webhook-id") == webhook_id);
@@ -118,6 +120,26 @@ impl Stage {
             .send()
             .await
             .expect("change the number of endpoints");
+    }
+
+    /// Writes that the endpoint, which is failing, has failed nine times so far, the
+    /// last time an hour ago.
+    pub async fn has_kept_failing(&self) {
+        let last = self.clock.now() - Duration::from_secs(60 * 60);
+        self.app
+            .aws
+            .clients
+            .dynamodb
+            .update_item()
+            .table_name(&self.app.aws.resources.table_name)
+            .key("pk", text(format!("APP#{}", self.app.app_id)))
+            .key("sk", text(format!("ENDPOINT#{}", self.id)))
+            .update_expression("SET failures = :nine, lastFailureAt = :last")
+            .expression_attribute_values(":nine", AttributeValue::N("9".to_owned()))
+            .expression_attribute_values(":last", text(format!("{last:.3}")))
+            .send()
+            .await
+            .expect("write the endpoint's failures");
     }
 
     /// Publishes an event that the endpoint will get.
@@ -185,16 +207,14 @@ impl Stage {
         counts.iter().any(|count| *count != 0)
     }
 
+    /// Whether an attempt, or an endpoint that deliveries wait for, is in the schedule.
+    /// Unfinished deletions are the operator's.
     async fn something_is_scheduled(&self) -> bool {
         let items = self.app.aws.items().await;
-        let is_delivery = |item: &Item| {
-            item["sk"]
-                .as_s()
-                .is_ok_and(|sk| sk.starts_with("DELIVERY#"))
-        };
+        let is_shard = |pk: &AttributeValue| pk.as_s().is_ok_and(|pk| pk != "DUE#DELETIONS");
         items
             .iter()
-            .any(|item| is_delivery(item) && item.contains_key("gsi2pk"))
+            .any(|item| item.get("gsi2pk").is_some_and(is_shard))
     }
 
     /// Handles all messages and cleans up as operators are told to. Asserts
