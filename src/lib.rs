@@ -11,7 +11,7 @@
 //! | [`telemetry`] | the log | - |
 //! | [`aws`] | table, secrets, queue: one method per access pattern | domain, ttl_cache |
 //! | [`api`] | the HTTP API, a file per noun | aws, clock, domain, ttl_cache |
-//! | [`delivery`] | from queue message to recorded attempt | aws, clock, domain |
+//! | [`delivery`] | from queue message to recorded attempt | aws, clock, domain, ttl_cache |
 //! | [`operator`] | API keys and cleanup, for the admin command | aws, domain |
 //!
 //! There are two flows. *A management call* passes from the router through an

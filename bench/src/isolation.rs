@@ -350,6 +350,7 @@ async fn seed(stores: &Stores, endpoint: EndpointKey, at: Timestamp) -> Result<(
         expires_at: at + Duration::from_secs(30 * 24 * 60 * 60),
         attempt: 1,
         resend: false,
+        has_turn: false,
     };
     let event = webhook_endpoints::domain::event::StoredEvent {
         accepted_at: at,

@@ -88,6 +88,27 @@ impl Body {
         }
     }
 
+    /// Takes a whole number that is not negative, or null.
+    pub(super) fn number_or_null<T>(
+        &mut self,
+        field: &str,
+        parse: impl FnOnce(u64) -> Result<T, &'static str>,
+    ) -> Option<Option<T>> {
+        let raw = self.fields.remove(field)?;
+        if raw.get() == "null" {
+            return Some(None);
+        }
+        // As in JSON Schema, 5.0 and 5e0 are whole. Anything else than a whole number
+        // counts as one that is too large.
+        let number = serde_json::from_str::<f64>(raw.get()).ok();
+        let whole = number
+            .filter(|number| number.fract() == 0.0)
+            .and_then(|number| format!("{number:.0}").parse().ok());
+        let parsed = parse(whole.unwrap_or(u64::MAX));
+        self.keep(parsed.map_err(|message| FieldError::new(field, message)))
+            .map(Some)
+    }
+
     /// Takes a list of strings. An element of another type is parsed as an empty
     /// string, so that its fault is reported along with the others.
     pub(super) fn strings<T>(

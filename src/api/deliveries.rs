@@ -256,6 +256,7 @@ pub(super) async fn resend(
         expires_at: found.delivery.expires_at,
         attempt: 1,
         resend: true,
+        has_turn: false,
     };
     api.accept(endpoint.lane(), &task).await?;
     let delivery = task.delivery();

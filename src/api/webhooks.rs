@@ -18,6 +18,7 @@ use crate::domain::endpoint::{Endpoint, EndpointKey, EndpointPatch, NewEndpoint}
 use crate::domain::event_type::Subscriptions;
 use crate::domain::id::EndpointId;
 use crate::domain::message::{Lane, Message, Tend};
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::signing::SigningSecret;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
@@ -41,6 +42,7 @@ struct Created<'a> {
 struct Shown<'a> {
     #[serde(flatten)]
     endpoint: Listed<'a>,
+    rate_limit: Option<u16>,
     disabled_reason: Option<&'static str>,
     #[serde(with = "serde_millis::option")]
     disabled_at: Option<Timestamp>,
@@ -156,6 +158,7 @@ pub(super) async fn get(
     let endpoint = api.stores.table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
     Ok(success(Shown {
         endpoint: Listed::from(&endpoint),
+        rate_limit: endpoint.rate_limit.map(RateLimit::per_second),
         disabled_reason: endpoint.disabled.map(|disabled| disabled.reason.as_str()),
         disabled_at: endpoint.disabled.map(|disabled| disabled.at),
         failing_since: endpoint.health.failing.map(|failing| failing.since),
@@ -246,8 +249,13 @@ fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<NewEndpoint, ApiEr
     body.require(&["url", "events"]);
     let url = body.string("url", |text| TargetUrl::parse(text, policy));
     let events = body.strings("events", |texts| Subscriptions::parse("events", texts));
+    let rate_limit = body.number_or_null("rateLimit", RateLimit::new);
     let new = url.zip(events);
-    body.finish(new.map(|(url, events)| NewEndpoint { url, events }))
+    body.finish(new.map(|(url, events)| NewEndpoint {
+        url,
+        events,
+        rate_limit: rate_limit.flatten(),
+    }))
 }
 
 fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<EndpointPatch, ApiError> {
@@ -255,9 +263,13 @@ fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<EndpointPatch, A
         url: body.string("url", |text| TargetUrl::parse(text, policy)),
         events: body.strings("events", |texts| Subscriptions::parse("events", texts)),
         active: body.boolean("active"),
+        rate_limit: body.number_or_null("rateLimit", RateLimit::new),
     };
     if patch.is_empty() && body.is_sound() {
-        body.fault("body", "must set at least one of url, events and active");
+        body.fault(
+            "body",
+            "must set at least one of url, events, active and rateLimit",
+        );
     }
     body.finish(Some(patch))
 }

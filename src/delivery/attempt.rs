@@ -69,6 +69,21 @@ impl Deliverer {
         }
     }
 
+    /// Makes the attempt after a wait, in which the endpoint may have changed: reads
+    /// everything again.
+    pub(super) async fn attempt_after(
+        &self,
+        wait: Duration,
+        task: DeliveryTask,
+        occasion: Occasion,
+    ) -> Result<(), HandleError> {
+        tokio::time::sleep(wait).await;
+        let now = self.clock.now();
+        let context = self.stores.table.attempt_context(&task, now).await?;
+        let decision = before_attempt(&task, occasion, context);
+        self.attempt(task, occasion, now, decision).await
+    }
+
     async fn make(
         &self,
         task: &DeliveryTask,

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tracing::{Instrument, error};
 
+use super::turns::Turn;
 use super::{Deliverer, HandleError};
 use crate::domain::decision::{BeforeAttempt, Occasion, before_attempt};
 use crate::domain::id::EventId;
@@ -102,8 +103,8 @@ async fn spawn_attempts(
             return;
         }
     };
-    let occasion = Occasion::Lane(lane);
-    let mut moved = Vec::new();
+    let mut of_endpoints = HashMap::<_, Vec<_>>::new();
+    let mut later = Vec::new();
     for (id, task) in attempts {
         let context = match items.context(&task, started_at) {
             Ok(context) => context,
@@ -112,36 +113,65 @@ async fn spawn_attempts(
                 continue;
             }
         };
-        match before_attempt(&task, occasion, context) {
-            BeforeAttempt::Move => moved.push((id, task)),
+        match before_attempt(&task, Occasion::Lane(lane), context) {
+            // Its endpoint is not well enough for the fast lane.
+            BeforeAttempt::Move => later.push((id, Lane::Slow, task, Duration::ZERO)),
             decision => {
-                let deliverer = Arc::clone(deliverer);
-                running.spawn(id, async move {
-                    deliverer
-                        .attempt(task, occasion, started_at, decision)
-                        .await
-                });
+                let of_endpoint = of_endpoints.entry(task.endpoint).or_default();
+                of_endpoint.push((id, task, decision));
             }
         }
     }
-    move_to_slow_lane(deliverer, running, moved).await;
+    for attempts in of_endpoints.into_values() {
+        let decided = attempts.iter().map(|(_, task, decision)| (task, decision));
+        let decided: Vec<_> = decided.collect();
+        let turns = match deliverer.turns(lane, &decided, started_at).await {
+            Ok(turns) => turns,
+            Err(error) => {
+                for (id, ..) in attempts {
+                    running.fail(id, error.to_string());
+                }
+                continue;
+            }
+        };
+        for ((id, task, decision), turn) in attempts.into_iter().zip(turns) {
+            let deliverer = Arc::clone(deliverer);
+            let occasion = Occasion::Lane(lane);
+            match turn {
+                Turn::Now => running.spawn(id, async move {
+                    deliverer
+                        .attempt(task, occasion, started_at, decision)
+                        .await
+                }),
+                Turn::After(wait) => running.spawn(id, async move {
+                    deliverer.attempt_after(wait, task, occasion).await
+                }),
+                Turn::Queue { delay, has_turn } => {
+                    later.push((id, lane, DeliveryTask { has_turn, ..task }, delay));
+                }
+            }
+        }
+    }
+    put_back(deliverer, running, later).await;
 }
 
-/// Moves attempts at endpoints that are not well out of the fast lane, in one call
-/// for every ten.
-async fn move_to_slow_lane(
+/// Puts attempts that are not to be made now on the queue of a lane, in one call for
+/// every ten.
+async fn put_back(
     deliverer: &Deliverer,
     running: &mut Running,
-    moved: Vec<(MessageId, DeliveryTask)>,
+    later: Vec<(MessageId, Lane, DeliveryTask, Duration)>,
 ) {
-    let messages = moved
-        .iter()
-        .map(|(_, task)| (Message::Delivery(task.clone()), Duration::ZERO));
-    let messages: Vec<_> = messages.collect();
-    let sent = deliverer.stores.queues.send_all(Lane::Slow, messages).await;
-    if let Err(error) = sent {
-        for (id, _) in moved {
-            running.fail(id, error.to_string());
+    for lane in [Lane::Fast, Lane::Slow] {
+        let of_lane = later.iter().filter(|(_, its, ..)| *its == lane);
+        let messages = of_lane
+            .clone()
+            .map(|(_, _, task, delay)| (Message::Delivery(task.clone()), *delay));
+        let messages: Vec<_> = messages.collect();
+        if let Err(error) = deliverer.stores.queues.send_all(lane, messages).await {
+            for (id, ..) in of_lane {
+                running.fail(id.clone(), error.to_string());
+            }
         }
     }
 }

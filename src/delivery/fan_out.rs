@@ -103,6 +103,7 @@ fn first_attempt(
         expires_at: stored.expires_at,
         attempt: 1,
         resend: false,
+        has_turn: false,
     }
 }
 

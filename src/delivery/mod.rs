@@ -11,6 +11,7 @@ mod recover;
 pub mod sender;
 pub mod slow;
 mod tend;
+mod turns;
 
 use std::time::Duration;
 

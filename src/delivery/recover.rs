@@ -71,5 +71,6 @@ fn repeat(failed: Delivery, recovery: &Recovery) -> DeliveryTask {
         expires_at: failed.expires_at,
         attempt: 1,
         resend: false,
+        has_turn: false,
     }
 }

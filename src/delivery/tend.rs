@@ -21,6 +21,7 @@ use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::health::Pause;
 use crate::domain::id::DeliveryId;
 use crate::domain::message::{DeliveryTask, Lane, Message, Source, Tend};
+use crate::domain::rate_limit::RateLimit;
 
 const UPDATES_AT_ONCE: usize = 25;
 
@@ -68,7 +69,8 @@ impl Deliverer {
         let now = self.clock.now();
         let (key, limit) = (endpoint.key, usize::from(self.chunks.waiting));
         let waiting = table.waiting(key, tend.after, limit, now).await?;
-        let rate = u32::from(self.drain_per_second.max(1));
+        let limit = endpoint.rate_limit.map(RateLimit::per_second);
+        let rate = u32::from(limit.unwrap_or(self.drain_per_second).max(1));
         let count = u32::try_from(waiting.deliveries.len()).unwrap_or(u32::MAX);
         let takes = Duration::from_secs(count.div_ceil(rate).into());
         let Some(next_at) = self
@@ -234,6 +236,7 @@ fn attempt_of(delivery: &Delivery) -> DeliveryTask {
         expires_at: delivery.expires_at,
         attempt: delivery.attempts + 1,
         resend: false,
+        has_turn: false,
     }
 }
 

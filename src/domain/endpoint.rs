@@ -9,6 +9,7 @@ use super::event_type::Subscriptions;
 use super::health::{Health, State};
 use super::id::{AppId, EndpointId};
 use super::message::Lane;
+use super::rate_limit::RateLimit;
 use super::target_url::TargetUrl;
 
 /// Maximum number of endpoints per app.
@@ -32,6 +33,8 @@ pub struct NewEndpoint {
     pub url: TargetUrl,
     /// Which events to deliver.
     pub events: Subscriptions,
+    /// How many deliveries a second it takes, if it has a limit.
+    pub rate_limit: Option<RateLimit>,
 }
 
 impl NewEndpoint {
@@ -53,6 +56,8 @@ impl NewEndpoint {
             created_at: now,
             updated_at: now,
             disabled: None,
+            rate_limit: self.rate_limit,
+            next_turn: None,
             health: Health::default(),
             tend_at: None,
         }
@@ -78,6 +83,10 @@ pub struct Endpoint {
     pub updated_at: Timestamp,
     /// Set if the service disabled the endpoint.
     pub disabled: Option<Disabled>,
+    /// How many deliveries a second it takes, if it has a limit.
+    pub rate_limit: Option<RateLimit>,
+    /// The next turn that is free, if it has a limit and one was taken.
+    pub next_turn: Option<u64>,
     /// Whether its receiver works.
     pub health: Health,
     /// When the deliveries that wait for it are seen to next. `None` if none waits.
@@ -142,6 +151,8 @@ pub struct EndpointPatch {
     pub events: Option<Subscriptions>,
     /// Whether to deliver events.
     pub active: Option<bool>,
+    /// The new limit, or none.
+    pub rate_limit: Option<Option<RateLimit>>,
 }
 
 impl EndpointPatch {

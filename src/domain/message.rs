@@ -65,6 +65,9 @@ pub struct DeliveryTask {
     /// endpoint is paused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resend: bool,
+    /// Whether it waited for its turn at an endpoint that limits its rate.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_turn: bool,
 }
 
 /// Where the body of a delivery comes from.
@@ -118,6 +121,7 @@ impl DeliveryTask {
             expires_at: created_at + retention,
             attempt: 1,
             resend: false,
+            has_turn: false,
         })
     }
 
@@ -140,6 +144,7 @@ impl DeliveryTask {
         Self {
             attempt: self.attempt + 1,
             resend: false,
+            has_turn: false,
             ..self.clone()
         }
     }
@@ -311,6 +316,7 @@ mod tests {
             expires_at: at(),
             attempt: 3,
             resend: false,
+            has_turn: false,
         };
         let ping = DeliveryTask::ping(endpoint(), at(), MAX_DELAY).unwrap();
         for task in [event, ping] {

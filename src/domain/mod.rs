@@ -11,6 +11,7 @@ pub mod event_type;
 pub mod health;
 pub mod id;
 pub mod message;
+pub mod rate_limit;
 pub mod retry;
 pub mod signing;
 pub mod target_url;

@@ -51,6 +51,7 @@ mod publish;
 mod queue;
 mod queue_messages;
 mod races;
+mod rate_limit;
 mod recover;
 mod resend;
 mod retries;

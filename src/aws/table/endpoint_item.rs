@@ -10,6 +10,7 @@ use crate::domain::address::AddressPolicy;
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, SecretVersion};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::health::{Failing, Health, Pause};
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
 
@@ -74,6 +75,10 @@ pub(super) struct EndpointItem {
     probe_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     probes: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rate_limit: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    next_turn: Option<u64>,
     /// Place in the schedule, while deliveries wait for the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gsi2sk: Option<String>,
@@ -104,6 +109,8 @@ impl From<&Endpoint> for EndpointItem {
                 .disabled
                 .map(|disabled| disabled.reason.as_str().to_owned()),
             disabled_at: endpoint.disabled.map(|disabled| disabled.at),
+            rate_limit: endpoint.rate_limit.map(|limit| limit.per_second().into()),
+            next_turn: None,
             // A new endpoint is well.
             failing_since: None,
             last_failure_at: None,
@@ -159,6 +166,8 @@ impl EndpointItem {
             created_at: self.created_at,
             updated_at: self.updated_at,
             disabled,
+            rate_limit: self.rate_limit.map(RateLimit::new).transpose()?,
+            next_turn: self.next_turn,
             health,
             tend_at,
         })

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::endpoint_item::{EndpointItem, live_endpoint};
 use super::health::HEALTH;
 use super::keys::attribute::{
-    ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE, PK,
-    SECRET_VERSION, SK, UPDATED_AT, URL,
+    ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE,
+    NEXT_TURN, PK, RATE_LIMIT, SECRET_VERSION, SK, UPDATED_AT, URL,
 };
 use super::keys::{self, ENDPOINT};
 use super::transaction::Transacted;
@@ -143,6 +143,11 @@ impl Table {
         }
         if let Some(active) = patch.active {
             update = update.set(ACTIVE, AttributeValue::Bool(active));
+        }
+        if let Some(limit) = patch.rate_limit {
+            let limit = limit.map(|limit| number(limit.per_second()));
+            // The turns of another limit have other numbers.
+            update = update.set_or_remove(RATE_LIMIT, limit).remove(NEXT_TURN);
         }
         if patch.active == Some(true) {
             update = update.remove(DISABLED_REASON).remove(DISABLED_AT);

@@ -55,10 +55,12 @@ pub(super) mod attribute {
     pub(crate) const FAILURES: &str = "failures";
     pub(crate) const LAST_FAILURE_AT: &str = "lastFailureAt";
     pub(crate) const NEXT_RETRY_AT: &str = "nextRetryAt";
+    pub(crate) const NEXT_TURN: &str = "nextTurn";
     pub(crate) const PAUSED_AT: &str = "pausedAt";
     pub(crate) const PAYLOAD: &str = "payload";
     pub(crate) const PROBES: &str = "probes";
     pub(crate) const PROBE_AT: &str = "probeAt";
+    pub(crate) const RATE_LIMIT: &str = "rateLimit";
     pub(crate) const RESPONSE_STATUS: &str = "responseStatus";
     pub(crate) const REVOKED_AT: &str = "revokedAt";
     pub(crate) const SECRET_VERSION: &str = "secretVersion";

@@ -13,6 +13,7 @@ mod history;
 mod keys;
 mod schedule;
 mod transaction;
+mod turns;
 mod update;
 mod waiting;
 
@@ -29,6 +30,7 @@ pub use deliveries::{FullDelivery, Recorded};
 pub use endpoints::{CreateOutcome, RotateOutcome};
 pub use history::{HistoryQuery, Page};
 pub use schedule::{Due, DueAttempt, DueEndpoint};
+pub use turns::Turns;
 pub use waiting::Waiting;
 
 type Item = HashMap<String, AttributeValue>;

@@ -151,6 +151,7 @@ fn due_attempt(item: Item) -> Result<DueAttempt, Malformed> {
             expires_at: Timestamp::from_second(item.expires_at)?,
             attempt: item.attempts + 1,
             resend: false,
+            has_turn: false,
         },
     })
 }

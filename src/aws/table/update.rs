@@ -72,7 +72,7 @@ impl Update {
     }
 
     /// Adds to a number, which begins at zero.
-    pub(super) fn add(mut self, attribute: &str, amount: i32) -> Self {
+    pub(super) fn add(mut self, attribute: &str, amount: impl ToString) -> Self {
         let (name, value) = (self.name(attribute), self.value(attribute, number(amount)));
         let zero = self.value("zero", number(0));
         self.set
@@ -106,6 +106,21 @@ impl Update {
         let name = self.name(attribute);
         let value = self.value(&format!("below_{attribute}"), value);
         self.conditions.push(format!("{name} < {value}"));
+        self
+    }
+
+    /// Only if the attribute is at least `least` and at most `most`.
+    pub(super) fn only_between(
+        mut self,
+        attribute: &str,
+        least: AttributeValue,
+        most: AttributeValue,
+    ) -> Self {
+        let name = self.name(attribute);
+        let least = self.value(&format!("least_{attribute}"), least);
+        let most = self.value(&format!("most_{attribute}"), most);
+        self.conditions
+            .push(format!("{name} BETWEEN {least} AND {most}"));
         self
     }
 

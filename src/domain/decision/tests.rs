@@ -27,6 +27,7 @@ fn endpoint() -> Endpoint {
         endpoint_id: EndpointId::new(),
     };
     let new = NewEndpoint {
+        rate_limit: None,
         url: TargetUrl::parse("https://example.com/", AddressPolicy::PublicOnly).unwrap(),
         events: Subscriptions::parse("events", ["*"]).unwrap(),
     };
@@ -43,6 +44,7 @@ fn event_task(endpoint: &Endpoint) -> DeliveryTask {
         expires_at: now() + 30 * DAY,
         attempt: 1,
         resend: false,
+        has_turn: false,
     }
 }
 

@@ -77,6 +77,7 @@ impl Aws {
             expires_at: at + self.retention,
             attempt: 1,
             resend: false,
+            has_turn: false,
         };
         let stored = StoredEvent {
             accepted_at: at,
@@ -137,6 +138,7 @@ impl Aws {
             expires_at: at + self.retention,
             attempt: 1,
             resend: false,
+            has_turn: false,
         }
     }
 

@@ -1,0 +1,275 @@
+//! The rate that an endpoint may set.
+
+use std::time::Duration;
+
+use aws_lambda_events::sqs::SqsMessage;
+use reqwest::Method;
+use serde_json::{Value, json};
+use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message};
+
+use crate::support::api::answer;
+use crate::support::hand_clock::HandClock;
+use crate::support::queue::{attempt_message, message, ping_of};
+use crate::support::receiver::Receiver;
+use crate::support::{Options, TestApp};
+
+/// An app with one endpoint that takes so many deliveries a second.
+struct Limited {
+    app: TestApp,
+    clock: HandClock,
+    receiver: Receiver,
+    id: String,
+}
+
+impl Limited {
+    async fn start(limit: u16) -> Self {
+        let clock = HandClock::at("2026-01-01T00:00:00Z");
+        let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+        let receiver = Receiver::answering(200, "").await;
+        let body = json!({"url": receiver.url, "events": ["*"], "rateLimit": limit});
+        let created = app.api.post_json("", &body).await;
+        let id = created.data()["id"].as_str().unwrap().to_owned();
+        Self {
+            app,
+            clock,
+            receiver,
+            id,
+        }
+    }
+
+    /// The first attempts of so many new deliveries.
+    async fn tasks(&self, count: usize) -> Vec<DeliveryTask> {
+        for _ in 0..count {
+            self.app.api.published("invoice.paid").await;
+        }
+        let mut tasks = Vec::new();
+        while tasks.len() < count {
+            tasks.extend(self.app.queue.fan_out().await);
+        }
+        tasks
+    }
+
+    /// Handles a batch of attempts, and returns those that were put back on the
+    /// queue, with the delay in seconds, sorted.
+    async fn attempt(&self, lane: Lane, tasks: &[DeliveryTask]) -> Vec<(u64, DeliveryTask)> {
+        self.app.aws.wire.take_requests();
+        let handled = self.app.queue.handle_in(lane, batch(tasks)).await;
+        assert_eq!(handled, Ok(Vec::new()));
+        let mut put_back = Vec::new();
+        for request in self.app.aws.wire.take_requests() {
+            if request.operation != "SendMessageBatch" {
+                continue;
+            }
+            for entry in request.body()["Entries"].as_array().unwrap() {
+                let Ok(Message::Delivery(task)) =
+                    Message::from_json(entry["MessageBody"].as_str().unwrap())
+                else {
+                    panic!("not an attempt: {entry}");
+                };
+                put_back.push((entry["DelaySeconds"].as_u64().unwrap_or(0), task));
+            }
+        }
+        put_back.sort_by_key(|(delay, _)| *delay);
+        put_back
+    }
+
+    async fn endpoint(&self) -> Value {
+        let endpoint = self.app.api.get(&format!("/{}", self.id)).await;
+        endpoint.data().clone()
+    }
+
+    fn received(&self) -> usize {
+        self.receiver.received().len()
+    }
+}
+
+fn batch(tasks: &[DeliveryTask]) -> Vec<SqsMessage> {
+    let messages = tasks.iter().enumerate();
+    messages
+        .map(|(index, task)| message(Some(&index.to_string()), attempt_message(task)))
+        .collect()
+}
+
+fn delays(put_back: &[(u64, DeliveryTask)]) -> Vec<u64> {
+    put_back.iter().map(|(delay, _)| *delay).collect()
+}
+
+#[tokio::test]
+async fn a_limit_is_set_changed_and_removed() {
+    let limited = Limited::start(5).await;
+    assert_eq!(limited.endpoint().await["rateLimit"], 5);
+    let path = format!("/{}", limited.id);
+    for (given, shown) in [
+        (json!({"rateLimit": 1_000}), json!(1_000)),
+        (json!({"active": true}), json!(1_000)),
+        (json!({"rateLimit": null}), json!(null)),
+        (json!({"rateLimit": 1.0}), json!(1)),
+    ] {
+        limited.app.api.put_json(&path, &given).await.data();
+        assert_eq!(limited.endpoint().await["rateLimit"], shown, "{given}");
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_is_no_whole_number_in_range_is_refused() {
+    let limited = Limited::start(5).await;
+    let path = format!("/{}", limited.id);
+    for bad in [
+        "0", "-1", "1001", "1.5", "1e400", "\"5\"", "true", "[]", "{}",
+    ] {
+        let body = format!(r#"{{"rateLimit": {bad}}}"#);
+        let request = limited.app.api.request(Method::PUT, &path);
+        let request = request
+            .header("content-type", "application/json")
+            .body(body);
+        let answer = answer(request).await;
+        let error = answer.must_fail_with(400, "VALIDATION_ERROR");
+        assert_eq!(
+            error["details"],
+            json!([{
+                "field": "rateLimit",
+                "message": "must be a whole number from 1 to 1000, or null"
+            }]),
+            "{bad}"
+        );
+    }
+    assert_eq!(limited.endpoint().await["rateLimit"], 5);
+}
+
+#[tokio::test]
+async fn what_exceeds_the_limit_waits_for_its_turn_and_arrives() {
+    let limited = Limited::start(2).await;
+    let tasks = limited.tasks(7).await;
+    let put_back = limited.attempt(Lane::Fast, &tasks).await;
+    assert_eq!(limited.received(), 2);
+    assert_eq!(delays(&put_back), [1, 1, 2, 2, 3]);
+    for (second, arrived) in [(1, 4), (2, 6), (3, 7)] {
+        limited.clock.advance(Duration::from_secs(1));
+        let due = put_back.iter().filter(|(delay, _)| *delay == second);
+        let due: Vec<_> = due.map(|(_, task)| task.clone()).collect();
+        assert_eq!(limited.attempt(Lane::Fast, &due).await, []);
+        assert_eq!(limited.received(), arrived);
+    }
+}
+
+#[tokio::test]
+async fn batches_share_the_limit_and_idle_seconds_earn_nothing() {
+    let limited = Limited::start(3).await;
+    let tasks = limited.tasks(10).await;
+    assert_eq!(limited.attempt(Lane::Fast, &tasks[..2]).await, []);
+    let put_back = limited.attempt(Lane::Fast, &tasks[2..4]).await;
+    assert_eq!(delays(&put_back), [1]);
+    limited.clock.advance(Duration::from_secs(60));
+    let put_back = limited.attempt(Lane::Fast, &tasks[4..]).await;
+    assert_eq!(delays(&put_back), [1, 1, 1]);
+    assert_eq!(limited.received(), 6);
+}
+
+#[tokio::test]
+async fn turns_cost_one_write_for_an_endpoint_and_batch_and_only_with_a_limit() {
+    let limited = Limited::start(2).await;
+    let tasks = limited.tasks(4).await;
+    limited.app.queue.must_attempt(&tasks[0]).await;
+    limited.clock.advance(Duration::from_secs(1));
+
+    limited.app.aws.wire.take();
+    let handled = limited.app.queue.handle_in(Lane::Fast, batch(&tasks[1..]));
+    assert_eq!(handled.await, Ok(Vec::new()));
+    // The turns, two records, and the third, which is put back.
+    let calls = [
+        "BatchGetItem",
+        "SendMessageBatch",
+        "UpdateItem",
+        "UpdateItem",
+        "UpdateItem",
+    ];
+    assert_eq!(limited.app.aws.wire.take(), calls);
+
+    let path = format!("/{}", limited.id);
+    let none = json!({"rateLimit": null});
+    limited.app.api.put_json(&path, &none).await.data();
+    let task = limited.app.queue.first_attempt().await;
+    limited.app.aws.wire.take();
+    limited.app.queue.must_attempt(&task).await;
+    assert_eq!(limited.app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
+}
+
+#[tokio::test]
+async fn on_the_slow_lane_short_waits_are_spent_in_the_function() {
+    let limited = Limited::start(2).await;
+    let tasks = limited.tasks(12).await;
+    let put_back = limited.attempt(Lane::Slow, &tasks).await;
+    // Those of this second and of the next three.
+    assert_eq!(limited.received(), 8);
+    assert_eq!(delays(&put_back), [4, 4, 5, 5]);
+    // They had their turns, but come together: they are spread.
+    limited.clock.advance(Duration::from_secs(60));
+    let late: Vec<_> = put_back.into_iter().map(|(_, task)| task).collect();
+    let began = std::time::Instant::now();
+    limited.app.aws.wire.take();
+    assert_eq!(limited.attempt(Lane::Slow, &late).await, []);
+    assert_eq!(limited.received(), 12);
+    assert!(began.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn what_has_no_turn_within_a_queues_longest_delay_asks_again() {
+    let limited = Limited::start(1).await;
+    let tasks = limited.tasks(2).await;
+    // Turns of 20 minutes are taken.
+    let table = limited.app.aws.table();
+    let endpoint = table.endpoint(tasks[0].endpoint).await.unwrap().unwrap();
+    let limit = endpoint.rate_limit.unwrap();
+    let now = limited.clock.now();
+    let taken = table.take_turns(&endpoint, limit, 20 * 60, now).await;
+    taken.unwrap();
+
+    let put_back = limited.attempt(Lane::Fast, &tasks[..1]).await;
+    assert_eq!(delays(&put_back), [15 * 60]);
+    let (_, again) = &put_back[0];
+    limited.clock.advance(Duration::from_secs(15 * 60));
+    let put_back = limited.attempt(Lane::Fast, &[again.clone()]).await;
+    assert_eq!(delays(&put_back), [5 * 60]);
+    limited.clock.advance(Duration::from_secs(5 * 60));
+    let (_, again) = &put_back[0];
+    assert_eq!(limited.attempt(Lane::Fast, &[again.clone()]).await, []);
+    assert_eq!(limited.received(), 1);
+}
+
+#[tokio::test]
+async fn concurrent_batches_never_exceed_the_limit_together() {
+    let limited = Limited::start(5).await;
+    let tasks = limited.tasks(20).await;
+    let batches = tasks.chunks(4).map(|tasks| {
+        let queue = &limited.app.queue;
+        async move { queue.handle_in(Lane::Fast, batch(tasks)).await }
+    });
+    for handled in futures_util::future::join_all(batches).await {
+        assert_eq!(handled, Ok(Vec::new()));
+    }
+    assert_eq!(limited.received(), 5);
+}
+
+#[tokio::test]
+async fn pings_take_no_turn() {
+    let limited = Limited::start(1).await;
+    let tasks = limited.tasks(1).await;
+    limited.app.queue.must_attempt(&tasks[0]).await;
+    let ping = ping_of(&limited.app, &limited.id);
+    limited.app.queue.must_attempt(&ping).await;
+    assert_eq!(limited.received(), 2);
+}
+
+#[tokio::test]
+async fn if_turns_can_not_be_taken_the_messages_come_back() {
+    let limited = Limited::start(1).await;
+    let tasks = limited.tasks(2).await;
+    limited
+        .app
+        .aws
+        .wire
+        .break_calls(&["UpdateItem"], crate::support::wire::Fault::Before);
+    let handled = limited.app.queue.handle_in(Lane::Fast, batch(&tasks)).await;
+    assert_eq!(handled, Ok(vec!["0".to_owned(), "1".to_owned()]));
+    assert_eq!(limited.received(), 0);
+}
