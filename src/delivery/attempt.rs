@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tracing::info;
 
+use super::sender::{Reuse, SendError};
 use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
 use crate::aws::retry::Retries;
@@ -36,7 +37,7 @@ use crate::domain::decision::{
 };
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, Verdict};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::message::{DeliveryTask, Lane, Message};
+use crate::domain::message::{DeliveryTask, Lane, Message, Source};
 use crate::domain::signing::SigningSecret;
 
 /// Pauses before the endpoint is read again because its secret version does not
@@ -95,7 +96,7 @@ impl Deliverer {
         let payload = std::mem::take(&mut ready.payload);
         let attempt = self
             .send(task, &ready.endpoint, secret, payload, started_at)
-            .await;
+            .await?;
         let after = after_attempt(
             &self.policy,
             task,
@@ -186,26 +187,34 @@ impl Deliverer {
         secret: &SigningSecret,
         payload: String,
         started_at: Timestamp,
-    ) -> Attempt {
+    ) -> Result<Attempt, SendError> {
         let webhook_id = task.source.event_id().to_string();
         let signature = secret.sign(&webhook_id, started_at, payload.as_bytes());
         let begun = Instant::now();
-        let mut posting =
-            pin!(
-                self.sender
-                    .post(&endpoint.url, &webhook_id, started_at, &signature, payload)
-            );
+        // A ping has no second attempt.
+        let reuse = match task.source {
+            Source::Event(_) => Reuse::Allowed,
+            Source::Ping { .. } => Reuse::Never,
+        };
+        let mut posting = pin!(self.sender.post(
+            &endpoint.url,
+            &webhook_id,
+            started_at,
+            &signature,
+            payload,
+            reuse
+        ));
         let slow_after = self.policy.health.slow_after;
         let verdict = match tokio::time::timeout(slow_after, &mut posting).await {
             Ok(verdict) => verdict,
             Err(_) => tokio::join!(posting, self.note_slow(endpoint)).0,
         };
-        Attempt {
+        Ok(Attempt {
             number: task.attempt,
             started_at,
             duration_ms: u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX),
-            verdict,
-        }
+            verdict: verdict?,
+        })
     }
 
     pub(super) async fn abandon(

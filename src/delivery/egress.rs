@@ -5,6 +5,7 @@
 //! therefore also stops DNS rebinding, where a name resolves to a public address at
 //! first and to a private one later.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -22,6 +23,17 @@ pub enum EgressError {
     /// would let an attacker influence which of the addresses we use.
     #[error("the name has a refused address")]
     Refused,
+    /// We had no file descriptor left to ask with.
+    #[error("out of file descriptors")]
+    OutOfDescriptors,
+}
+
+/// Whether the process (`EMFILE`) or the system (`ENFILE`) has run out of file
+/// descriptors. The numbers are the same on all Unix systems.
+pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
 /// A resolver that fails if the policy refuses any address of a name.
@@ -65,10 +77,19 @@ impl Resolve for SystemResolver {
             // The client replaces this port.
             let addresses: Vec<_> = tokio::net::lookup_host((name.as_str(), 0))
                 .await
-                .map_err(|_| EgressError::NotResolved)?
+                .map_err(|_| lookup_error())?
                 .collect();
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
+    }
+}
+
+/// Why a lookup failed. `getaddrinfo` reports a lack of descriptors as a name that
+/// does not resolve, so see whether a file can be opened.
+fn lookup_error() -> EgressError {
+    match std::fs::File::open("/dev/null") {
+        Err(error) if is_out_of_descriptors(&error) => EgressError::OutOfDescriptors,
+        _ => EgressError::NotResolved,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod attempt;
 pub mod batch;
+mod connections;
 pub mod egress;
 mod enqueue_due;
 mod fan_out;
@@ -19,7 +20,7 @@ use crate::aws::{StoreError, Stores};
 use crate::clock::Clock;
 use crate::domain::decision::Policy;
 use metrics::Metrics;
-use sender::Sender;
+use sender::{SendError, Sender};
 use slow::SlowNotes;
 
 /// Does what the messages of the delivery queue ask for. [`batch::handle_batch`]
@@ -88,4 +89,6 @@ enum HandleError {
     Payload(#[from] serde_json::Error),
     #[error("the endpoint's secret version does not exist")]
     SecretMissing,
+    #[error("the attempt could not be made: {0}")]
+    Send(#[from] SendError),
 }

@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::dns::Resolve;
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, redirect};
+use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, Method, Request, Response, StatusCode};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
-use super::egress::{EgressError, GuardedResolver, SystemResolver};
+use super::connections::Connections;
+pub use super::connections::Reuse;
+use super::egress::{EgressError, GuardedResolver, SystemResolver, is_out_of_descriptors};
 use crate::domain::address::AddressPolicy;
 use crate::domain::delivery::{Failure, KEPT_BODY_CHARS, Verdict, body_excerpt};
 use crate::domain::target_url::TargetUrl;
-
-const USER_AGENT: &str = concat!("webhook-endpoints/", env!("CARGO_PKG_VERSION"));
 
 /// How much of a response body we read before we drop the connection. We read more
 /// than we keep, because a connection can be reused only after the body has been
@@ -28,15 +28,10 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// UTF-8 needs at most four bytes per character.
 const KEPT_BODY_BYTES: usize = KEPT_BODY_CHARS * 4;
 
-/// How long an idle connection stays in the pool. Shorter than the idle timeouts of
-/// load balancers, which are 60 s or more. If a server closes the connection
-/// earlier (some do after 5 s), the client notices before it reuses the connection.
-const IDLE_CONNECTION: Duration = Duration::from_secs(20);
-
-/// Sends deliveries through one connection pool. Cheap to clone.
+/// Sends deliveries. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Sender {
-    client: Client,
+    connections: Arc<Connections>,
     policy: AddressPolicy,
     deadline: Duration,
 }
@@ -76,37 +71,36 @@ impl fmt::Debug for SenderOptions {
     }
 }
 
-/// Failure to create a [`Sender`].
+/// Failure to create a [`Sender`]: the TLS configuration is invalid.
 #[derive(Debug, thiserror::Error)]
-pub enum SenderError {
-    /// The TLS configuration is invalid.
-    #[error("failed to set up TLS")]
-    Tls(#[from] rustls::Error),
+#[error("failed to set up TLS")]
+pub struct SenderError(#[from] rustls::Error);
+
+/// Why an attempt could not be made. The cause is on our side and says nothing about
+/// the receiver.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The process, or the system, has no file descriptor left.
+    #[error("out of file descriptors")]
+    OutOfDescriptors,
     /// The HTTP client could not be created.
     #[error("failed to create the HTTP client")]
     Client(#[from] reqwest::Error),
+    /// A signature or id is not a valid header value.
+    #[error("a header of the request is invalid")]
+    Header(#[from] reqwest::header::InvalidHeaderValue),
 }
 
 impl Sender {
-    /// Creates a sender. It does not follow redirects, because their targets would
-    /// bypass the checks at registration. It ignores the environment's proxy, which
-    /// would resolve host names without our checks.
+    /// Creates a sender. Connections are opened when they are needed.
     ///
     /// # Errors
     /// If TLS can't be set up, e.g. because an extra root is not a valid certificate.
     pub fn new(options: SenderOptions) -> Result<Self, SenderError> {
         let guard = GuardedResolver::new(options.resolver, options.policy);
-        let client = Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .dns_resolver(Arc::new(guard))
-            .tls_backend_preconfigured(tls_config(options.extra_roots)?)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .build()?;
+        let tls = tls_config(options.extra_roots)?;
         Ok(Self {
-            client,
+            connections: Arc::new(Connections::new(guard, tls, options.deadline)),
             policy: options.policy,
             deadline: options.deadline,
         })
@@ -114,6 +108,10 @@ impl Sender {
 
     /// Makes one attempt. Posts `payload` unchanged, with the headers of Standard
     /// Webhooks. `at` is the signed timestamp.
+    ///
+    /// # Errors
+    /// If the attempt could not be made because of us. The receiver has processed
+    /// nothing.
     pub async fn post(
         &self,
         target: &TargetUrl,
@@ -121,21 +119,26 @@ impl Sender {
         at: Timestamp,
         signature: &str,
         payload: String,
-    ) -> Verdict {
+        reuse: Reuse,
+    ) -> Result<Verdict, SendError> {
         // The client never resolves literal addresses, so check them here.
         if target.check(self.policy).is_err() {
-            return Verdict::Failed(Failure::RefusedAddress);
+            return Ok(Verdict::Failed(Failure::RefusedAddress));
         }
-        let request = self
-            .client
-            .post(target.url().clone())
-            .header(CONTENT_TYPE, "application/json")
-            .header("webhook-id", webhook_id)
-            .header("webhook-timestamp", at.as_second())
-            .header("webhook-signature", signature)
-            .body(payload);
+        let mut request = Request::new(Method::POST, target.url().clone());
+        let headers = request.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert("webhook-id", webhook_id.parse()?);
+        headers.insert("webhook-timestamp", at.as_second().into());
+        headers.insert("webhook-signature", signature.parse()?);
+        *request.body_mut() = Some(payload.into());
+        let client = match reuse {
+            Reuse::Allowed => self.connections.kept(target.url(), at)?,
+            Reuse::Never => self.connections.fresh().await?,
+        };
+        let _slot = self.connections.slot().await;
         let exchange = async {
-            let mut response = request.send().await?;
+            let mut response = self.response(client, request).await?;
             let body = read_capped(&mut response).await?;
             Ok::<_, reqwest::Error>(Verdict::Answered {
                 status: response.status().as_u16(),
@@ -144,9 +147,25 @@ impl Sender {
             })
         };
         match tokio::time::timeout(self.deadline, exchange).await {
-            Ok(Ok(verdict)) => verdict,
-            Ok(Err(error)) => Verdict::Failed(classify(&error)),
-            Err(_) => Verdict::Failed(Failure::Timeout),
+            Ok(Ok(verdict)) => Ok(verdict),
+            Ok(Err(error)) => Ok(Verdict::Failed(classify(&error)?)),
+            Err(_) => Ok(Verdict::Failed(Failure::Timeout)),
+        }
+    }
+
+    /// Sends the request. If it was not processed for a reason that concerns the
+    /// connection, sends it once more over one of its own, which no other request can
+    /// use up.
+    async fn response(&self, client: Client, request: Request) -> Result<Response, reqwest::Error> {
+        // A body in memory can be cloned.
+        let copy = request.try_clone();
+        let error = match client.execute(request).await {
+            Err(error) if is_unprocessed(&error) => error,
+            result => return result,
+        };
+        match (self.connections.fresh().await, copy) {
+            (Ok(fresh), Some(copy)) => fresh.execute(copy).await,
+            _ => Err(error),
         }
     }
 }
@@ -200,29 +219,62 @@ async fn read_capped(response: &mut Response) -> Result<Vec<u8>, reqwest::Error>
     Ok(kept)
 }
 
+/// Whether the receiver certainly did not process the request, although we had a
+/// connection to it. The client retries most such requests itself, but not after the
+/// third time, and not if the connection was new.
+fn is_unprocessed(error: &reqwest::Error) -> bool {
+    causes(error).any(|cause| {
+        // The connection closed before anything was written.
+        cause.downcast_ref().is_some_and(hyper::Error::is_canceled)
+            || cause.downcast_ref().is_some_and(is_nack)
+    })
+}
+
+/// RFC 9113, 8.7: a refused stream was not processed, and neither was one that a
+/// GOAWAY leaves out. The library reports a GOAWAY to no other streams.
+fn is_nack(error: &h2::Error) -> bool {
+    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
+    error.is_remote() && (refused || error.is_go_away())
+}
+
 /// Finds the failure in the error's chain of causes. reqwest does not expose it in
 /// any other way.
-fn classify(error: &reqwest::Error) -> Failure {
-    let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if let Some(egress) = error.downcast_ref::<EgressError>() {
+fn classify(error: &reqwest::Error) -> Result<Failure, SendError> {
+    for cause in causes(error) {
+        if let Some(egress) = cause.downcast_ref::<EgressError>() {
             return match egress {
-                EgressError::NotResolved => Failure::Dns,
-                EgressError::Refused => Failure::RefusedAddress,
+                EgressError::NotResolved => Ok(Failure::Dns),
+                EgressError::Refused => Ok(Failure::RefusedAddress),
+                EgressError::OutOfDescriptors => Err(SendError::OutOfDescriptors),
             };
         }
-        if error.is::<rustls::Error>() {
-            return Failure::Tls;
+        if cause.is::<rustls::Error>() {
+            return Ok(Failure::Tls);
         }
-        // `source` of an I/O error skips the error that it wraps, so unwrap it.
-        cause = match error.downcast_ref::<std::io::Error>() {
-            Some(io) => io.get_ref().map(|inner| inner as _),
-            None => error.source(),
-        };
+        if cause.downcast_ref().is_some_and(is_out_of_descriptors) {
+            return Err(SendError::OutOfDescriptors);
+        }
     }
-    if error.is_connect() {
+    Ok(if error.is_timeout() {
+        // No reply to an HTTP/2 ping, or to an attempt to connect.
+        Failure::Timeout
+    } else if error.is_connect() {
         Failure::Connect
     } else {
         Failure::BrokenAnswer
-    }
+    })
+}
+
+/// The error and its causes, outermost first.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    std::iter::from_fn(move || {
+        let cause = next?;
+        // `source` of an I/O error skips the error that it wraps, so unwrap it.
+        next = match cause.downcast_ref::<std::io::Error>() {
+            Some(io) => io.get_ref().map(|inner| inner as _),
+            None => cause.source(),
+        };
+        Some(cause)
+    })
 }

@@ -10,10 +10,8 @@ use tokio::net::TcpSocket;
 use webhook_endpoints::domain::delivery::Failure;
 
 use crate::support::asserts::{assert_answered, assert_failed, ping_and_history, ping_url};
-use crate::support::queue::ping_of;
 use crate::support::receiver::{
-    Receiver, blunt_receiver, dripping_receiver, endless_receiver, keeping_receiver, raw_receiver,
-    silent_receiver,
+    Receiver, blunt_receiver, dripping_receiver, endless_receiver, raw_receiver, silent_receiver,
 };
 use crate::support::{Options, TestApp};
 
@@ -204,30 +202,4 @@ async fn failures_affect_only_their_own_ping() {
     );
     assert_failed(&failed, Failure::Timeout);
     assert_answered(&answered, 200, "");
-}
-
-#[tokio::test]
-async fn connections_are_reused() {
-    let app = TestApp::start_with(Options::idle()).await;
-    let (url, connections) = keeping_receiver();
-    let (id, _) = app.api.create_webhook(&url).await;
-    app.queue.must_attempt(&ping_of(&app, &id)).await;
-    app.queue.must_attempt(&ping_of(&app, &id)).await;
-    assert_eq!(app.api.page(&id, "status=DELIVERED").await.0.len(), 2);
-    assert_eq!(connections.accepted.load(Ordering::SeqCst), 1);
-}
-
-/// Lambda freezes the function between batches, so it does not notice a closed
-/// connection before the next batch.
-#[tokio::test]
-async fn connections_closed_while_the_function_slept_are_replaced() {
-    let app = TestApp::start_with(Options::idle()).await;
-    let (url, connections) = keeping_receiver();
-    let (id, _) = app.api.create_webhook(&url).await;
-    app.queue.must_attempt(&ping_of(&app, &id)).await;
-    // Nothing else runs in the meantime: the runtime has only this thread.
-    connections.close();
-    app.queue.must_attempt(&ping_of(&app, &id)).await;
-    assert_eq!(app.api.page(&id, "status=DELIVERED").await.0.len(), 2);
-    assert_eq!(connections.accepted.load(Ordering::SeqCst), 2);
 }

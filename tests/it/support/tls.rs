@@ -91,12 +91,22 @@ pub struct TlsListener {
 
 impl TlsListener {
     pub async fn bind(identity: Identity) -> Self {
+        Self::bind_with(identity, &[]).await
+    }
+
+    /// The same, for a receiver that speaks HTTP/2 and nothing else.
+    pub async fn bind_http2(identity: Identity) -> Self {
+        Self::bind_with(identity, &[b"h2"]).await
+    }
+
+    async fn bind_with(identity: Identity, alpn: &[&[u8]]) -> Self {
         let key =
             PrivateKeyDer::try_from(identity.key.serialize_der()).expect("encode the private key");
-        let config = ServerConfig::builder()
+        let mut config = ServerConfig::builder()
             .with_no_client_auth()
             .with_single_cert(vec![identity.certificate], key)
             .expect("configure TLS");
+        config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
         Self {
             inner: TcpListener::bind("127.0.0.1:0").await.expect("bind a port"),
             acceptor: TlsAcceptor::from(Arc::new(config)),

@@ -1,0 +1,107 @@
+//! HTTP/2 receivers that limit, end or lose their connections.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use webhook_endpoints::domain::delivery::Failure;
+
+use crate::support::gauge::Gauge;
+use crate::support::http2::{Behaviour, http2_receiver};
+use crate::support::names::LOOPBACK;
+use crate::support::queue::{attempt_message, message};
+use crate::support::tls::Authority;
+use crate::support::{Options, TestApp};
+
+/// A service with one endpoint, whose receiver speaks HTTP/2.
+struct Stage {
+    app: TestApp,
+    gauge: Gauge,
+    id: String,
+}
+
+impl Stage {
+    async fn start(behaviour: Behaviour) -> Self {
+        Self::start_with(Options::stepwise(), behaviour).await
+    }
+
+    async fn start_with(mut options: Options, behaviour: Behaviour) -> Self {
+        let authority = Authority::new();
+        options.sender.extra_roots = vec![authority.root()];
+        let app = TestApp::start_with(options).await;
+        let gauge = Gauge::default();
+        let url = http2_receiver(authority.certify(LOOPBACK), &gauge, behaviour).await;
+        let (id, _) = app.api.create_webhook(&url).await;
+        Self { app, gauge, id }
+    }
+
+    /// Delivers so many events in one batch. Returns how many arrived.
+    async fn deliver(&self, count: usize) -> usize {
+        for _ in 0..count {
+            self.app.api.published("invoice.paid").await;
+        }
+        let tasks = self.app.queue.fan_out().await;
+        assert_eq!(tasks.len(), count);
+        let batch = tasks
+            .iter()
+            .enumerate()
+            .map(|(index, task)| message(Some(&index.to_string()), attempt_message(task)));
+        assert_eq!(self.app.queue.handle(batch).await, Ok(Vec::new()));
+        // Those that were moved to the slow lane.
+        self.app.queue.settle().await;
+        let delivered = self.app.api.page(&self.id, "status=DELIVERED").await;
+        delivered.0.len()
+    }
+}
+
+#[tokio::test]
+async fn limit_of_one_stream_fails_no_attempt() {
+    let stage = Stage::start(Behaviour::OneAtATime(Duration::from_millis(20))).await;
+    assert_eq!(stage.deliver(10).await, 10);
+    assert_eq!(stage.deliver(10).await, 20);
+}
+
+#[tokio::test]
+async fn goaway_after_the_first_stream_fails_no_attempt() {
+    for streams in [1, 100] {
+        let stage = Stage::start(Behaviour::GoesAway { streams }).await;
+        assert_eq!(stage.deliver(10).await, 10, "{streams} at a time");
+        assert_eq!(stage.deliver(1).await, 11, "{streams} at a time");
+    }
+}
+
+#[tokio::test]
+async fn refused_streams_fail_no_attempt() {
+    let stage = Stage::start(Behaviour::RefusesMore).await;
+    assert_eq!(stage.deliver(10).await, 10);
+    assert_eq!(stage.deliver(1).await, 11);
+}
+
+#[tokio::test]
+async fn connections_that_the_receiver_closed_are_replaced() {
+    let stage = Stage::start(Behaviour::HangsUp).await;
+    assert_eq!(stage.deliver(1).await, 1);
+    assert_eq!(stage.deliver(1).await, 2);
+    assert_eq!(stage.gauge.accepted(), 2);
+}
+
+/// Without pings, the second connection would not be opened: a deadline ends an
+/// attempt, but not its connection.
+#[tokio::test]
+async fn silent_connections_are_given_up() {
+    let mut options = Options::stepwise();
+    options.sender.deadline = Duration::from_secs(6);
+    // Not during the test.
+    options.settings.policy.schedule = "3600".parse().unwrap();
+    let stage = Stage::start_with(options, Behaviour::FallsSilent).await;
+    assert_eq!(stage.deliver(1).await, 1);
+    // It takes the connection that has fallen silent.
+    assert_eq!(stage.deliver(1).await, 1);
+    assert_eq!(stage.gauge.accepted(), 1);
+    let pending = stage.app.api.page(&stage.id, "status=PENDING").await.0;
+    let id = pending[0]["id"].as_str().unwrap();
+    let detail = stage.app.api.delivery(&stage.id, id).await;
+    let failed = &detail["attemptLog"][0];
+    assert_eq!(failed["error"], Value::from(Failure::Timeout.to_string()));
+    assert_eq!(stage.deliver(1).await, 2);
+    assert_eq!(stage.gauge.accepted(), 2);
+}

@@ -1,0 +1,107 @@
+//! File descriptors, of which Lambda has 1,024. Each test runs another test of this
+//! binary in its own process, because the limit is per process.
+
+use std::fs::File;
+use std::process::Command;
+use std::sync::Arc;
+
+use serde_json::Value;
+use webhook_endpoints::delivery::egress::SystemResolver;
+
+use crate::support::gauge::{Gauge, counted_receiver};
+use crate::support::names::{LOOPBACK, Names};
+use crate::support::queue::{attempt_message, message};
+use crate::support::{Options, TestApp};
+
+/// Runs an ignored test of this module with so many file descriptors.
+fn run_limited(descriptors: u32, test: &str) {
+    let test = format!("descriptors::{test}");
+    let output = Command::new("sh")
+        .arg("-c")
+        .arg(format!("ulimit -n {descriptors}; exec \"$0\" \"$@\""))
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "--nocapture", &test])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{complained}");
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+/// The receivers and the emulators are in the same process, so that each connection
+/// takes two descriptors. If every host kept one, there would not be enough.
+#[test]
+fn hundred_receivers_need_few_descriptors() {
+    run_limited(160, "hundred_receivers_limited");
+}
+
+#[tokio::test]
+#[ignore = "runs with few file descriptors"]
+async fn hundred_receivers_limited() {
+    let mut options = Options::stepwise();
+    options.sender.resolver = Names::always(&[LOOPBACK]);
+    let app = TestApp::start_with(options).await;
+    let gauge = Gauge::default();
+    let url = counted_receiver(&gauge).await;
+    let mut ids = Vec::new();
+    for index in 0..100 {
+        let url = url.replacen(LOOPBACK, &format!("r{index}.example.com"), 1);
+        ids.push(app.api.create_webhook(&url).await.0);
+    }
+    for _ in 0..2 {
+        app.api.published("invoice.paid").await;
+        let tasks = app.queue.fan_out().await;
+        assert_eq!(tasks.len(), 100);
+        for batch in tasks.chunks(10) {
+            let batch = batch
+                .iter()
+                .enumerate()
+                .map(|(index, task)| message(Some(&index.to_string()), attempt_message(task)));
+            assert_eq!(app.queue.handle(batch).await, Ok(Vec::new()));
+        }
+    }
+    for id in ids {
+        let history = app.api.deliveries(&id).await;
+        assert_eq!(history.len(), 2);
+        for delivery in history {
+            assert_eq!(delivery["status"], "DELIVERED", "{delivery}");
+        }
+    }
+}
+
+#[test]
+fn lack_of_descriptors_returns_the_message() {
+    run_limited(256, "lack_of_descriptors_limited");
+}
+
+#[tokio::test]
+#[ignore = "runs with few file descriptors"]
+async fn lack_of_descriptors_limited() {
+    let mut options = Options::stepwise();
+    options.sender.resolver = Arc::new(SystemResolver);
+    let app = TestApp::start_with(options).await;
+    let gauge = Gauge::default();
+    let url = counted_receiver(&gauge).await;
+    let by_name = url.replacen(LOOPBACK, "localhost", 1);
+    for url in [url, by_name] {
+        let (id, _) = app.api.create_webhook(&url).await;
+        let task = app.queue.first_attempt().await;
+        app.aws.wire.take();
+        let hoard: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        let back = app.queue.try_attempt(&task).await;
+        let calls = app.aws.wire.take();
+        drop(hoard);
+        assert_eq!(back, ["m"], "{url}");
+        // It came to the attempt, and nothing was recorded.
+        assert!(calls.iter().any(|call| call == "BatchGetItem"), "{calls:?}");
+        assert!(!calls.iter().any(|call| call == "UpdateItem"), "{calls:?}");
+        assert_eq!(app.api.deliveries(&id).await, Vec::<Value>::new(), "{url}");
+
+        app.queue.must_attempt(&task).await;
+        let delivered = app.api.must_have_one_delivery(&id).await;
+        assert_eq!(delivered["status"], "DELIVERED", "{url}");
+        let deleted = app.api.delete(&format!("/{id}")).await;
+        assert!(deleted.status.is_success(), "{deleted:?}");
+    }
+}

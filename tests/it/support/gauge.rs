@@ -1,0 +1,91 @@
+//! Receivers that count their connections.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// Counts the connections of one or more receivers.
+#[derive(Clone, Default)]
+pub struct Gauge(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    accepted: AtomicUsize,
+    open: AtomicUsize,
+}
+
+impl Gauge {
+    /// Counts a connection as open until the guard is dropped.
+    pub fn count(&self) -> Open {
+        self.0.accepted.fetch_add(1, Ordering::SeqCst);
+        self.0.open.fetch_add(1, Ordering::SeqCst);
+        Open(self.clone())
+    }
+
+    /// How many connections there were.
+    pub fn accepted(&self) -> usize {
+        self.0.accepted.load(Ordering::SeqCst)
+    }
+
+    /// How many are open now.
+    pub fn open(&self) -> usize {
+        self.0.open.load(Ordering::SeqCst)
+    }
+}
+
+/// A connection that is open.
+pub struct Open(Gauge);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Answers 200 and keeps connections open. Each connection answers `requests` of
+/// them and none after that, as if its packets got lost.
+pub async fn forgetful_receiver(gauge: &Gauge, requests: usize) -> String {
+    start(gauge, requests, Arc::new(Semaphore::new(usize::MAX >> 3))).await
+}
+
+/// Answers 200 and keeps connections open.
+pub async fn counted_receiver(gauge: &Gauge) -> String {
+    forgetful_receiver(gauge, usize::MAX).await
+}
+
+/// Answers one request for each permit of the gate.
+pub async fn gated_counted_receiver(gauge: &Gauge, gate: &Arc<Semaphore>) -> String {
+    start(gauge, usize::MAX, Arc::clone(gate)).await
+}
+
+async fn start(gauge: &Gauge, requests: usize, gate: Arc<Semaphore>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
+    let address = listener.local_addr().expect("read the bound address");
+    let gauge = gauge.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream, gauge.count(), requests, Arc::clone(&gate)));
+        }
+    });
+    format!("http://{address}/hook")
+}
+
+async fn serve(mut stream: TcpStream, open: Open, mut requests: usize, gate: Arc<Semaphore>) {
+    let mut request = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = stream.read(&mut request).await {
+        // A payload may arrive in pieces. This is its last byte.
+        if requests == 0 || !request[..length].ends_with(b"}") {
+            continue;
+        }
+        requests -= 1;
+        gate.acquire().await.expect("wait at the gate").forget();
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        if stream.write_all(answer).await.is_err() {
+            break;
+        }
+    }
+    drop(open);
+}

@@ -1,0 +1,152 @@
+//! HTTP/2 receivers over TLS.
+
+use std::time::Duration;
+
+use axum::http::Response;
+use axum::serve::Listener;
+use h2::server::Builder;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::gauge::{Gauge, Open};
+use super::tls::{Identity, TlsListener};
+
+/// What a receiver does with a connection.
+#[derive(Debug, Clone, Copy)]
+pub enum Behaviour {
+    /// Allows one stream at a time and takes this long to answer it.
+    OneAtATime(Duration),
+    /// Answers the first stream and leaves out all others with a GOAWAY. The client
+    /// is told that it may open so many streams at a time.
+    GoesAway { streams: u32 },
+    /// Refuses every stream but the first.
+    RefusesMore,
+    /// Answers the first stream and closes the connection without a word.
+    HangsUp,
+    /// Answers the first stream, and stops reading and writing.
+    FallsSilent,
+}
+
+/// Starts a receiver. Returns its URL.
+pub async fn http2_receiver(identity: Identity, gauge: &Gauge, behaviour: Behaviour) -> String {
+    let mut listener = TlsListener::bind_http2(identity).await;
+    let address = listener.local_addr().expect("read the bound address");
+    let gauge = gauge.clone();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await;
+            tokio::spawn(serve(stream, gauge.count(), behaviour));
+        }
+    });
+    format!("https://{address}/hook")
+}
+
+/// Errors end the connection: clients close theirs at any time.
+async fn serve(stream: TlsStream<TcpStream>, open: Open, behaviour: Behaviour) {
+    match behaviour {
+        Behaviour::OneAtATime(pause) => {
+            let _ = one_at_a_time(stream, pause).await;
+        }
+        _ => {
+            let _ = Frames(stream).run(behaviour).await;
+        }
+    }
+    drop(open);
+}
+
+async fn one_at_a_time(stream: TlsStream<TcpStream>, pause: Duration) -> Result<(), h2::Error> {
+    let mut builder = Builder::new();
+    builder.max_concurrent_streams(1);
+    let mut connection = builder.handshake::<_, &[u8]>(stream).await?;
+    while let Some(accepted) = connection.accept().await {
+        let (_, mut respond) = accepted?;
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            let _ = respond.send_response(Response::new(()), true);
+        });
+    }
+    Ok(())
+}
+
+/// A server that is written frame by frame (RFC 9113, 4.1), because libraries do not
+/// misbehave on demand.
+struct Frames<S>(S);
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const PING: u8 = 6;
+const GOAWAY: u8 = 7;
+
+/// END_STREAM of `DATA` and `HEADERS`, ACK of `SETTINGS` and `PING`.
+const FLAG: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
+    async fn run(&mut self, behaviour: Behaviour) -> std::io::Result<()> {
+        let mut preface = [0; 24];
+        self.0.read_exact(&mut preface).await?;
+        let settings = match behaviour {
+            Behaviour::GoesAway { streams } => {
+                // SETTINGS_MAX_CONCURRENT_STREAMS
+                [&3_u16.to_be_bytes()[..], &streams.to_be_bytes()].concat()
+            }
+            _ => Vec::new(),
+        };
+        self.write(SETTINGS, 0, 0, &settings).await?;
+        loop {
+            let (kind, flags, stream, payload) = self.read().await?;
+            match kind {
+                SETTINGS if flags & FLAG == 0 => self.write(SETTINGS, FLAG, 0, &[]).await?,
+                PING if flags & FLAG == 0 => self.write(PING, FLAG, 0, &payload).await?,
+                DATA if flags & FLAG != 0 && stream == 1 => {
+                    // 0x88 is `:status: 200` (RFC 7541, appendix A).
+                    let flags = END_HEADERS | FLAG;
+                    self.write(HEADERS, flags, stream, &[0x88]).await?;
+                    match behaviour {
+                        Behaviour::HangsUp => return Ok(()),
+                        Behaviour::FallsSilent => std::future::pending().await,
+                        Behaviour::GoesAway { .. } => {
+                            // The last stream that was processed, and NO_ERROR.
+                            let last = [1_u32, 0].map(u32::to_be_bytes).concat();
+                            self.write(GOAWAY, 0, 0, &last).await?;
+                        }
+                        Behaviour::RefusesMore | Behaviour::OneAtATime(_) => {}
+                    }
+                }
+                HEADERS if stream != 1 && matches!(behaviour, Behaviour::RefusesMore) => {
+                    // REFUSED_STREAM
+                    let reason = 7_u32.to_be_bytes();
+                    self.write(RST_STREAM, 0, stream, &reason).await?;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn read(&mut self) -> std::io::Result<(u8, u8, u32, Vec<u8>)> {
+        let length = self.0.read_u32().await?;
+        let (length, kind) = (length >> 8, length.to_be_bytes()[3]);
+        let flags = self.0.read_u8().await?;
+        let stream = self.0.read_u32().await?;
+        let mut payload = vec![0; length as usize];
+        self.0.read_exact(&mut payload).await?;
+        Ok((kind, flags, stream, payload))
+    }
+
+    async fn write(
+        &mut self,
+        kind: u8,
+        flags: u8,
+        stream: u32,
+        payload: &[u8],
+    ) -> std::io::Result<()> {
+        let length = u32::try_from(payload.len()).expect("convert the length");
+        let head = (length << 8 | u32::from(kind)).to_be_bytes();
+        let frame = [&head[..], &[flags], &stream.to_be_bytes(), payload].concat();
+        self.0.write_all(&frame).await?;
+        self.0.flush().await
+    }
+}
