@@ -228,11 +228,18 @@ async fn what_has_no_turn_within_a_queues_longest_delay_asks_again() {
     assert_eq!(delays(&put_back), [15 * 60]);
     let (_, again) = &put_back[0];
     limited.clock.advance(Duration::from_secs(15 * 60));
-    let put_back = limited.attempt(Lane::Fast, &[again.clone()]).await;
+    let put_back = limited
+        .attempt(Lane::Fast, std::slice::from_ref(again))
+        .await;
     assert_eq!(delays(&put_back), [5 * 60]);
     limited.clock.advance(Duration::from_secs(5 * 60));
     let (_, again) = &put_back[0];
-    assert_eq!(limited.attempt(Lane::Fast, &[again.clone()]).await, []);
+    assert_eq!(
+        limited
+            .attempt(Lane::Fast, std::slice::from_ref(again))
+            .await,
+        []
+    );
     assert_eq!(limited.received(), 1);
 }
 
