@@ -66,6 +66,8 @@ pub struct ApiConfig {
 pub struct DeliverConfig {
     /// Configuration shared by both functions.
     pub common: CommonConfig,
+    /// `DEAD_LETTER_QUEUE_URL`: the queue for messages that are given up.
+    pub dead_letter_queue_url: String,
     /// `DELIVERY_TIMEOUT_SECONDS`: deadline of an attempt, 1 to 30. It covers
     /// everything from resolving the host name to the last byte of the response.
     pub delivery_timeout: Duration,
@@ -124,6 +126,7 @@ impl DeliverConfig {
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         Ok(Self {
             common: CommonConfig::read(lookup)?,
+            dead_letter_queue_url: required(lookup, "DEAD_LETTER_QUEUE_URL")?,
             delivery_timeout: seconds(lookup, "DELIVERY_TIMEOUT_SECONDS", 15, 1, 30)?,
             schedule: schedule(lookup)?,
             disable_after: days(lookup, "DISABLE_AFTER_DAYS", 5, 1, 90)?,

@@ -93,7 +93,7 @@ impl Stage {
     /// Passes an event to the `deliver` function.
     pub(crate) async fn deliver(&self, event: &str) -> Result<(), BoxError> {
         let event: SqsEvent = serde_json::from_str(event)?;
-        let response = handle_batch(&self.deliverer, event).await?;
+        let response = handle_batch(&self.deliverer, event, None).await?;
         if response.batch_item_failures.is_empty() {
             Ok(())
         } else {

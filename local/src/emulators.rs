@@ -200,27 +200,27 @@ impl Clients {
     ) -> Result<Resources, EmulatorError> {
         let table_name = format!("{name}-table");
         self.create_table(&table_name).await?;
-        let queue = template::delivery_queue()?;
         let dead_letter_queue_url = self
             .create_queue(&format!("{name}-dead-letter"), &[])
             .await?;
-        let redrive = format!(
-            r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":"{}"}}"#,
-            self.queue_arn(&dead_letter_queue_url).await?,
-            queue.max_receive_count
-        );
-        let visibility = visibility_timeout.unwrap_or(queue.visibility_timeout);
-        let visibility = visibility.to_string();
-        let attributes = [
-            (QueueAttributeName::VisibilityTimeout, visibility.as_str()),
-            (QueueAttributeName::RedrivePolicy, redrive.as_str()),
-        ];
-        let queue_url = self
-            .create_queue(&format!("{name}-delivery"), &attributes)
-            .await?;
-        let slow_queue_url = self
-            .create_queue(&format!("{name}-slow"), &attributes)
-            .await?;
+        let dead_letter_arn = self.queue_arn(&dead_letter_queue_url).await?;
+        let lane_queue = async |lane, suffix| {
+            let queue = template::queue(lane)?;
+            let redrive = format!(
+                r#"{{"deadLetterTargetArn":"{dead_letter_arn}","maxReceiveCount":"{}"}}"#,
+                queue.max_receive_count
+            );
+            let visibility = visibility_timeout.unwrap_or(queue.visibility_timeout);
+            let visibility = visibility.to_string();
+            let attributes = [
+                (QueueAttributeName::VisibilityTimeout, visibility.as_str()),
+                (QueueAttributeName::RedrivePolicy, redrive.as_str()),
+            ];
+            self.create_queue(&format!("{name}-{suffix}"), &attributes)
+                .await
+        };
+        let queue_url = lane_queue(Lane::Fast, "delivery").await?;
+        let slow_queue_url = lane_queue(Lane::Slow, "slow").await?;
         Ok(Resources {
             table_name,
             queue_url,

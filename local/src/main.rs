@@ -232,7 +232,7 @@ fn print_guide(urls: &Urls, data_dir: Option<&Path>, seed: &Seed, resources: &Re
         table_name,
         queue_url,
         slow_queue_url,
-        ..
+        dead_letter_queue_url,
     } = resources;
     println!(
         r#"
@@ -261,6 +261,7 @@ For the admin command, and for functions that run as separate processes:
 
 export AWS_ENDPOINT_URL={aws} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 export TABLE_NAME={table_name} SECRET_PREFIX={SECRET_PREFIX} QUEUE_URL={queue_url} SLOW_QUEUE_URL={slow_queue_url}
+export DEAD_LETTER_QUEUE_URL={dead_letter_queue_url}
 
 Ctrl-C stops it.{state}
 "#,

@@ -83,8 +83,8 @@ impl Poller {
             }
             let poller = self.clone();
             tokio::spawn(async move {
-                // Failed messages stay in the queue. SQS redelivers them after the
-                // visibility timeout.
+                // Failed messages stay in the queue, hidden for as long as the handler
+                // chose.
                 poller.handle(messages).await;
                 drop(slot);
             });
@@ -115,8 +115,9 @@ impl Poller {
     /// Handles a batch and deletes the messages that succeeded. Returns the messages
     /// that failed.
     pub async fn handle(&self, messages: Vec<Message>) -> Vec<Message> {
-        let failures = match handle_batch(&self.deliverer, event(&messages, &self.queue_url)).await
-        {
+        // Nothing ends this process, so there is no deadline.
+        let handling = handle_batch(&self.deliverer, event(&messages, &self.queue_url), None);
+        let failures = match handling.await {
             Ok(response) => response.batch_item_failures,
             Err(error) => {
                 error!(%error, "failed to handle a batch");
@@ -171,6 +172,7 @@ pub async fn receive(
         .max_number_of_messages(RECEIVED)
         .wait_time_seconds(i32::try_from(wait.as_secs()).unwrap_or(i32::MAX))
         .message_system_attribute_names(MessageSystemAttributeName::All)
+        .message_attribute_names("All")
         .send()
         .await?;
     Ok(received.messages.unwrap_or_default())

@@ -70,7 +70,7 @@ pub const SECRET_PREFIX: &str = "webhook-endpoints";
 /// The environment variables of a function that runs as a separate process. `url`
 /// replaces the AWS endpoints.
 #[must_use]
-pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 9] {
+pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 10] {
     [
         ("AWS_ENDPOINT_URL", url.to_owned()),
         ("AWS_REGION", REGION.to_owned()),
@@ -79,6 +79,10 @@ pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 9
         ("TABLE_NAME", resources.table_name.clone()),
         ("QUEUE_URL", resources.queue_url.clone()),
         ("SLOW_QUEUE_URL", resources.slow_queue_url.clone()),
+        (
+            "DEAD_LETTER_QUEUE_URL",
+            resources.dead_letter_queue_url.clone(),
+        ),
         ("SECRET_PREFIX", SECRET_PREFIX.to_owned()),
         ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true".to_owned()),
     ]
@@ -134,6 +138,7 @@ pub fn stores(clients: &Clients, resources: &Resources) -> Stores {
             queues: QueueUrls {
                 fast: resources.queue_url.clone(),
                 slow: resources.slow_queue_url.clone(),
+                dead_letter: Some(resources.dead_letter_queue_url.clone()),
             },
         },
     )

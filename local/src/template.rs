@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_norway::Value;
+use webhook_endpoints::domain::message::Lane;
 
 const TEMPLATE: &str = include_str!("../../template.yaml");
 
@@ -39,7 +40,7 @@ pub struct TableTemplate {
     pub ttl_attribute: String,
 }
 
-/// The delivery queue as the template declares it.
+/// A lane's queue as the template declares it.
 #[derive(Debug)]
 pub struct QueueTemplate {
     /// How long a received message stays hidden, in seconds.
@@ -144,12 +145,15 @@ pub fn table() -> Result<TableTemplate, TemplateError> {
     })
 }
 
-/// Reads the delivery queue.
+/// Reads the queue of a lane.
 ///
 /// # Errors
 /// If the queue is missing or has an unexpected form.
-pub fn delivery_queue() -> Result<QueueTemplate, TemplateError> {
-    let queue: Queue = properties("DeliveryQueue")?;
+pub fn queue(lane: Lane) -> Result<QueueTemplate, TemplateError> {
+    let queue: Queue = properties(match lane {
+        Lane::Fast => "DeliveryQueue",
+        Lane::Slow => "SlowQueue",
+    })?;
     Ok(QueueTemplate {
         visibility_timeout: queue.visibility_timeout,
         max_receive_count: queue.redrive_policy.max_receive_count,

@@ -29,6 +29,7 @@ pub enum StoreError {
 pub struct AwsError {
     operation: &'static str,
     fault: Fault,
+    blames_request: bool,
     source: BoxError,
 }
 
@@ -67,12 +68,27 @@ const UNAVAILABLE: [&str; 8] = [
     "TransactionInProgressException",
 ];
 
+/// Error codes by which the three services blame what the request says. The same
+/// request fails each time, so waiting does not help. Any other rejection (a missing
+/// permission, a disabled key) is cured by whoever operates the deployment.
+const BLAMING: [&str; 8] = [
+    "BatchRequestTooLong",
+    "InvalidAttributeValue",
+    "InvalidMessageContents",
+    "InvalidParameterException",
+    "InvalidParameterValue",
+    "InvalidRequestException",
+    "SerializationException",
+    "ValidationException",
+];
+
 impl AwsError {
     /// A fault that AWS reported by an error code in a successful response.
     pub(super) fn from_code(operation: &'static str, code: &str) -> Self {
         Self {
             operation,
             fault: fault_of(code),
+            blames_request: BLAMING.contains(&code),
             source: code.into(),
         }
     }
@@ -81,6 +97,12 @@ impl AwsError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// Whether AWS blames what the request says, so that no later try can succeed.
+    #[must_use]
+    pub fn blames_request(&self) -> bool {
+        self.blames_request
     }
 }
 
@@ -118,10 +140,13 @@ where
                 },
                 _ => Fault::Rejected,
             };
+            let code = error.as_service_error().and_then(|error| error.code());
+            let blames_request = code.is_some_and(|code| BLAMING.contains(&code));
             let source = error.into();
             StoreError::Aws(AwsError {
                 operation,
                 fault,
+                blames_request,
                 source,
             })
         })

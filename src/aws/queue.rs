@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::error::BuildError;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::LazyClient;
@@ -25,6 +28,21 @@ pub struct QueueUrls {
     pub fast: String,
     /// The slow lane's.
     pub slow: String,
+    /// The dead-letter queue's. The API has none, because it handles no messages.
+    pub dead_letter: Option<String>,
+}
+
+/// A message that is given up.
+#[derive(Debug, Clone, Copy)]
+pub struct DeadLetter<'a> {
+    /// The lane that it comes from.
+    pub lane: Lane,
+    /// Its id there.
+    pub message_id: &'a str,
+    /// Sent unchanged.
+    pub body: &'a str,
+    /// Why it is given up.
+    pub reason: &'a str,
 }
 
 const BATCH: &str = "SendMessageBatch";
@@ -51,7 +69,7 @@ impl Queues {
     pub fn lane_of(&self, arn: &str) -> Lane {
         // An ARN ends with the queue's name, as does a URL.
         let name = arn.rsplit(':').next();
-        if name == self.urls.slow.rsplit('/').next() {
+        if name == Some(name_of(&self.urls.slow)) {
             Lane::Slow
         } else {
             Lane::Fast
@@ -128,6 +146,108 @@ impl Queues {
         }
         Err(AwsError::from_code(BATCH, "ServiceUnavailable").into())
     }
+
+    /// Hides received messages for a time each, after which they are received again:
+    /// at most 12 hours from when they were received (SQS quota). One
+    /// `ChangeMessageVisibilityBatch` for every ten. All batches are tried.
+    ///
+    /// # Errors
+    /// The first one. Its messages come back after the queue's visibility timeout.
+    pub async fn hide_all(
+        &self,
+        lane: Lane,
+        messages: impl IntoIterator<Item = (String, Duration)>,
+    ) -> Result<(), StoreError> {
+        let entries: Result<Vec<_>, _> = messages
+            .into_iter()
+            .enumerate()
+            .map(|(index, (receipt_handle, time))| hiding(index, receipt_handle, time))
+            .collect();
+        let entries = entries.during(HIDING)?;
+        let batches = entries.chunks(BATCH_ENTRIES).map(<[_]>::to_vec);
+        let hidden: Vec<_> = stream::iter(batches)
+            .map(|batch| self.hide_batch(lane, batch))
+            .buffer_unordered(BATCHES_AT_ONCE)
+            .collect()
+            .await;
+        hidden.into_iter().collect()
+    }
+
+    async fn hide_batch(
+        &self,
+        lane: Lane,
+        entries: Vec<ChangeMessageVisibilityBatchRequestEntry>,
+    ) -> Result<(), StoreError> {
+        let call = self.client.change_message_visibility_batch();
+        let call = call.queue_url(self.url(lane)).set_entries(Some(entries));
+        let refused = call.send().await.during(HIDING)?.failed;
+        match refused.first() {
+            Some(failed) => Err(AwsError::from_code(HIDING, &failed.code).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Puts a message into the dead-letter queue, unchanged, with the reason, its queue
+    /// and its id there as attributes. One `SendMessage`.
+    ///
+    /// # Errors
+    /// If the call fails, or there is no such queue.
+    pub async fn dead_letter(&self, letter: DeadLetter<'_>) -> Result<(), StoreError> {
+        const OPERATION: &str = "SendMessage of a dead letter";
+        let url = self.urls.dead_letter.as_deref();
+        let url = url.ok_or_else(|| Malformed::from("no dead-letter queue"));
+        let url = url.during(OPERATION)?;
+        let mut call = self.client.send_message();
+        for (name, value) in [
+            ("Reason", letter.reason),
+            ("Queue", name_of(self.url(letter.lane))),
+            ("MessageId", letter.message_id),
+        ] {
+            // SQS takes no empty attribute.
+            if !value.is_empty() {
+                let value = attribute(value).map_err(Malformed::from);
+                call = call.message_attributes(name, value.during(OPERATION)?);
+            }
+        }
+        let call = call.queue_url(url).message_body(letter.body);
+        call.send().await.during(OPERATION)?;
+        Ok(())
+    }
+}
+
+const HIDING: &str = "ChangeMessageVisibilityBatch";
+
+/// The name of the queue at a URL.
+fn name_of(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or_default()
+}
+
+fn hiding(
+    index: usize,
+    receipt_handle: String,
+    time: Duration,
+) -> Result<ChangeMessageVisibilityBatchRequestEntry, Malformed> {
+    let seconds = time.as_millis().div_ceil(1000);
+    Ok(ChangeMessageVisibilityBatchRequestEntry::builder()
+        .id(index.to_string())
+        .receipt_handle(receipt_handle)
+        .visibility_timeout(i32::try_from(seconds)?)
+        .build()?)
+}
+
+/// A text attribute, without the characters that SQS refuses. An error of an SDK call
+/// may be long, and attributes count as part of the message.
+fn attribute(value: &str) -> Result<MessageAttributeValue, BuildError> {
+    let taken = value.chars().take(1000);
+    let plain = taken.map(|c| match c {
+        '\u{fffe}' | '\u{ffff}' => ' ',
+        c if c.is_control() => ' ',
+        c => c,
+    });
+    MessageAttributeValue::builder()
+        .data_type("String")
+        .string_value(plain.collect::<String>())
+        .build()
 }
 
 fn entry(

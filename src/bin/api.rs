@@ -18,6 +18,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         queues: QueueUrls {
             fast: common.queue_url,
             slow: common.slow_queue_url,
+            dead_letter: None,
         },
     };
     let router = router(ApiOptions {

@@ -11,7 +11,9 @@ use webhook_endpoints::config::{self, DeliverConfig};
 use webhook_endpoints::delivery::metrics::Metrics;
 use webhook_endpoints::delivery::sender::{Sender, SenderOptions};
 use webhook_endpoints::delivery::slow::SlowNotes;
-use webhook_endpoints::delivery::{ChunkSizes, Deliverer, STRAGGLERS, batch::handle_batch};
+use webhook_endpoints::delivery::{
+    ChunkSizes, Deadline, Deliverer, STRAGGLERS, batch::handle_batch,
+};
 use webhook_endpoints::domain::decision::Policy;
 use webhook_endpoints::domain::health::HealthPolicy;
 use webhook_endpoints::telemetry;
@@ -28,6 +30,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         queues: QueueUrls {
             fast: common.queue_url,
             slow: common.slow_queue_url,
+            dead_letter: Some(config.dead_letter_queue_url),
         },
     };
     let deliverer = Arc::new(Deliverer {
@@ -56,7 +59,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         // At the highest level, so that it names the lines of every level.
         let span = error_span!("batch", request_id = event.context.request_id);
-        handle_batch(&deliverer, event.payload)
+        let now = deliverer.clock.now();
+        let deadline =
+            Deadline::of_invocation(event.context.deadline, now, config.delivery_timeout);
+        handle_batch(&deliverer, event.payload, deadline)
             .instrument(span)
             .await
             .map_err(lambda_runtime::Error::from)

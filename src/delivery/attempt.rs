@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::sender::{Reuse, SendError};
-use super::{Deliverer, HandleError};
+use super::{Deliverer, HandleError, deadline};
 use crate::aws::StoreError;
 use crate::aws::retry::Retries;
 use crate::aws::table::Recorded;
@@ -63,6 +63,7 @@ impl Deliverer {
     ) -> Result<(), HandleError> {
         match self.prepare(&task, occasion, decision).await? {
             Prepared::Send(ready, secret) => {
+                deadline::must_leave_room_for_an_attempt()?;
                 self.make(&task, occasion, *ready, &secret, started_at)
                     .await
             }

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use jiff::Timestamp;
-use tokio::task::JoinSet;
-use tracing::{Instrument, error};
 
+use super::Deliverer;
+use super::deadline::{Deadline, within};
+use super::received::{MessageMeta, Received, Work};
+use super::running::Running;
 use super::turns::Turn;
-use super::{Deliverer, HandleError};
 use crate::domain::decision::{BeforeAttempt, Occasion, before_attempt};
-use crate::domain::id::EventId;
 use crate::domain::message::{DeliveryTask, Lane, Message};
 
 /// A message without an id failed. AWS cannot be told which one, so the whole
@@ -22,22 +22,10 @@ use crate::domain::message::{DeliveryTask, Lane, Message};
 #[error("a message without messageId could not be handled")]
 pub struct NamelessMessage;
 
-/// The id by which AWS is told that a message failed.
-type MessageId = Option<String>;
-
-/// What the queue knows about a message.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct MessageMeta {
-    /// Its id, the same each time it is received.
-    pub(super) message_id: Option<EventId>,
-    /// When it was sent.
-    pub(super) sent_at: Option<Timestamp>,
-}
-
-/// Handles all messages of a batch concurrently (SQS delivers at most 10) and
-/// returns the ids of those that have to come back. A message that cannot be read
-/// is one of them: it ends up in the dead-letter queue, where an operator can look
-/// at it.
+/// Handles all messages of a batch concurrently and returns the ids of those that have
+/// to come back. A message that cannot be read goes to the dead-letter queue, where an
+/// operator can look at it. Messages that ask for the same are handled once, and share
+/// the outcome.
 ///
 /// What the attempts of a batch need is read in one call, so if that fails, all of
 /// them come back.
@@ -47,182 +35,176 @@ pub(super) struct MessageMeta {
 pub async fn handle_batch(
     deliverer: &Arc<Deliverer>,
     event: SqsEvent,
+    deadline: Option<Deadline>,
 ) -> Result<SqsBatchResponse, NamelessMessage> {
-    let mut running = Running::default();
-    let mut attempts = Vec::new();
     // All messages of a batch come from one queue.
     let source = event.records.first();
     let arn = source.and_then(|message| message.event_source_arn.as_deref());
     let lane = deliverer.stores.queues.lane_of(arn.unwrap_or_default());
-    for message in event.records {
-        let meta = MessageMeta::of(&message);
-        let id = message.message_id;
+    let mut running = Running::until(deadline);
+    let works = read(deliverer, &mut running, lane, event);
+    let mut attempts = Vec::new();
+    for work in works {
+        let Work {
+            message,
+            meta,
+            copies,
+        } = work;
         let deliverer = Arc::clone(deliverer);
-        match Message::from_json(message.body.as_deref().unwrap_or_default()) {
-            Err(unreadable) => running.fail(id, unreadable.to_string()),
-            Ok(Message::Delivery(task)) => attempts.push((id, task)),
-            Ok(Message::Event(event)) => {
-                running.spawn(id, async move { deliverer.fan_out(event, meta).await });
+        match message {
+            Message::Delivery(task) => attempts.push((copies, task)),
+            Message::Event(event) => {
+                running.spawn(copies, async move { deliverer.fan_out(event, meta).await });
             }
-            Ok(Message::Recover(recovery)) => {
-                running.spawn(id, async move { Ok(deliverer.recover(recovery).await?) });
+            Message::Recover(recovery) => {
+                running.spawn(copies, async move { deliverer.recover(recovery).await });
             }
-            Ok(Message::Tend(tend)) => {
-                running.spawn(id, async move { deliverer.tend(tend).await });
+            Message::Tend(tend) => {
+                running.spawn(copies, async move { deliverer.tend(tend).await });
             }
-            Ok(Message::Sweep) => {
-                running.spawn(id, async move { Ok(deliverer.enqueue_due().await?) });
+            Message::Sweep => {
+                running.spawn(copies, async move { deliverer.enqueue_due().await });
             }
         }
     }
     spawn_attempts(deliverer, &mut running, lane, attempts).await;
-    let mut response = SqsBatchResponse::default();
-    for (id, reason) in running.failures().await {
-        error!(message_id = id, reason, "failed to handle a message");
-        response.add_failure(id.ok_or(NamelessMessage)?);
-    }
-    Ok(response)
+    let failed = running.failures().await;
+    deliverer.give_back(lane, failed, deadline).await
 }
+
+/// What the messages ask for. Begins to put away those that cannot be read.
+fn read(
+    deliverer: &Arc<Deliverer>,
+    running: &mut Running,
+    lane: Lane,
+    event: SqsEvent,
+) -> Vec<Work> {
+    let mut works = Vec::new();
+    for message in event.records {
+        let meta = MessageMeta::of(&message);
+        let received = Received::from(message);
+        match Message::from_json(&received.body) {
+            Ok(message) => Work::add(&mut works, message, meta, received),
+            Err(unreadable) => {
+                let deliverer = Arc::clone(deliverer);
+                let message = received.clone();
+                running.spawn(vec![received], async move {
+                    deliverer.reject(lane, &message, &unreadable).await
+                });
+            }
+        }
+    }
+    works
+}
+
+/// An attempt on which was decided, for these messages.
+type Decided = (Vec<Received>, DeliveryTask, BeforeAttempt);
+
+/// An attempt that is not to be made now: its messages, the lane for it, and how long it
+/// waits there.
+type Later = (Vec<Received>, DeliveryTask, Lane, Duration);
 
 async fn spawn_attempts(
     deliverer: &Arc<Deliverer>,
     running: &mut Running,
     lane: Lane,
-    attempts: Vec<(MessageId, DeliveryTask)>,
+    attempts: Vec<(Vec<Received>, DeliveryTask)>,
 ) {
     // Before the read: an attempt that is dated after a rotation has read the
     // endpoint after it, so it is signed with the new secret.
     let started_at = deliverer.clock.now();
     let tasks: Vec<_> = attempts.iter().map(|(_, task)| task).collect();
-    let items = match deliverer.stores.table.attempt_items(&tasks).await {
+    let reading = deliverer.stores.table.attempt_items(&tasks);
+    let items = match within(running.deadline, reading).await {
         Ok(items) => items,
         Err(error) => {
-            for (id, _) in attempts {
-                running.fail(id, error.to_string());
+            for (copies, _) in attempts {
+                running.fail(copies, &error);
             }
             return;
         }
     };
-    let mut of_endpoints = HashMap::<_, Vec<_>>::new();
+    let mut of_endpoints = HashMap::<_, Vec<Decided>>::new();
     let mut later = Vec::new();
-    for (id, task) in attempts {
+    for (copies, task) in attempts {
         let context = match items.context(&task, started_at) {
             Ok(context) => context,
             Err(error) => {
-                running.fail(id, error.to_string());
+                running.fail(copies, &error.into());
                 continue;
             }
         };
         match before_attempt(&task, Occasion::Lane(lane), context) {
             // Its endpoint is not well enough for the fast lane.
-            BeforeAttempt::Move => later.push((id, Lane::Slow, task, Duration::ZERO)),
+            BeforeAttempt::Move => later.push((copies, task, Lane::Slow, Duration::ZERO)),
             decision => {
                 let of_endpoint = of_endpoints.entry(task.endpoint).or_default();
-                of_endpoint.push((id, task, decision));
+                of_endpoint.push((copies, task, decision));
             }
         }
     }
-    for attempts in of_endpoints.into_values() {
-        let decided = attempts.iter().map(|(_, task, decision)| (task, decision));
-        let decided: Vec<_> = decided.collect();
-        let turns = match deliverer.turns(lane, &decided, started_at).await {
-            Ok(turns) => turns,
-            Err(error) => {
-                for (id, ..) in attempts {
-                    running.fail(id, error.to_string());
-                }
-                continue;
-            }
-        };
-        for ((id, task, decision), turn) in attempts.into_iter().zip(turns) {
-            let deliverer = Arc::clone(deliverer);
-            let occasion = Occasion::Lane(lane);
-            match turn {
-                Turn::Now => running.spawn(id, async move {
-                    deliverer
-                        .attempt(task, occasion, started_at, decision)
-                        .await
-                }),
-                Turn::After(wait) => running.spawn(id, async move {
-                    deliverer.attempt_after(wait, task, occasion).await
-                }),
-                Turn::Queue { delay, has_turn } => {
-                    later.push((id, lane, DeliveryTask { has_turn, ..task }, delay));
-                }
-            }
-        }
+    for decided in of_endpoints.into_values() {
+        spawn_in_turn(deliverer, running, lane, started_at, decided, &mut later).await;
     }
     put_back(deliverer, running, later).await;
 }
 
-/// Puts attempts that are not to be made now on the queue of a lane, in one call for
-/// every ten.
-async fn put_back(
-    deliverer: &Deliverer,
+/// Makes attempts at one endpoint, as many at once as it allows.
+async fn spawn_in_turn(
+    deliverer: &Arc<Deliverer>,
     running: &mut Running,
-    later: Vec<(MessageId, Lane, DeliveryTask, Duration)>,
+    lane: Lane,
+    started_at: Timestamp,
+    decided: Vec<Decided>,
+    later: &mut Vec<Later>,
 ) {
-    for lane in [Lane::Fast, Lane::Slow] {
-        let of_lane = later.iter().filter(|(_, its, ..)| *its == lane);
-        let messages = of_lane
-            .clone()
-            .map(|(_, _, task, delay)| (Message::Delivery(task.clone()), *delay));
-        let messages: Vec<_> = messages.collect();
-        if let Err(error) = deliverer.stores.queues.send_all(lane, messages).await {
-            for (id, ..) in of_lane {
-                running.fail(id.clone(), error.to_string());
+    let attempts = decided.iter().map(|(_, task, decision)| (task, decision));
+    let attempts: Vec<_> = attempts.collect();
+    let turns = deliverer.turns(lane, &attempts, started_at);
+    let turns = match within(running.deadline, turns).await {
+        Ok(turns) => turns,
+        Err(error) => {
+            for (copies, ..) in decided {
+                running.fail(copies, &error);
+            }
+            return;
+        }
+    };
+    let occasion = Occasion::Lane(lane);
+    for ((copies, task, decision), turn) in decided.into_iter().zip(turns) {
+        let deliverer = Arc::clone(deliverer);
+        match turn {
+            Turn::Now => running.spawn(copies, async move {
+                deliverer
+                    .attempt(task, occasion, started_at, decision)
+                    .await
+            }),
+            Turn::After(wait) => running.spawn(copies, async move {
+                deliverer.attempt_after(wait, task, occasion).await
+            }),
+            Turn::Queue { delay, has_turn } => {
+                later.push((copies, DeliveryTask { has_turn, ..task }, lane, delay));
             }
         }
     }
 }
 
-/// Messages that are being handled, each in a task of its own, so that a panic
-/// takes one message with it and not the batch.
-#[derive(Default)]
-struct Running {
-    tasks: JoinSet<Result<(), HandleError>>,
-    ids: HashMap<tokio::task::Id, MessageId>,
-    /// The messages that failed, and why.
-    failed: Vec<(MessageId, String)>,
-}
-
-impl Running {
-    fn spawn(
-        &mut self,
-        id: MessageId,
-        work: impl Future<Output = Result<(), HandleError>> + Send + 'static,
-    ) {
-        let task = self.tasks.spawn(work.in_current_span());
-        self.ids.insert(task.id(), id);
-    }
-
-    fn fail(&mut self, id: MessageId, reason: String) {
-        self.failed.push((id, reason));
-    }
-
-    /// The messages that failed, once all have been handled.
-    async fn failures(mut self) -> Vec<(MessageId, String)> {
-        while let Some(done) = self.tasks.join_next_with_id().await {
-            let (task, reason) = match done {
-                Ok((_, Ok(()))) => continue,
-                Ok((task, Err(error))) => (task, error.to_string()),
-                // The panic itself may quote a payload.
-                Err(panic) => (panic.id(), "handling the message panicked".to_owned()),
-            };
-            self.failed.push((self.ids.remove(&task).flatten(), reason));
-        }
-        self.failed
-    }
-}
-
-impl MessageMeta {
-    fn of(message: &SqsMessage) -> Self {
-        let id = message.message_id.as_deref();
-        let sent_at = message.attributes.get("SentTimestamp");
-        Self {
-            message_id: id.and_then(|id| EventId::parse(id).ok()),
-            sent_at: sent_at
-                .and_then(|millis| Timestamp::from_millisecond(millis.parse().ok()?).ok()),
+/// Puts attempts that are not to be made now on the queue of a lane, in one call for
+/// every ten.
+async fn put_back(deliverer: &Deliverer, running: &mut Running, later: Vec<Later>) {
+    let (fast, slow): (Vec<_>, Vec<_>) = later
+        .into_iter()
+        .partition(|(_, _, lane, _)| *lane == Lane::Fast);
+    for (lane, later) in [(Lane::Fast, fast), (Lane::Slow, slow)] {
+        let messages = later
+            .iter()
+            .map(|(_, task, _, delay)| (Message::Delivery(task.clone()), *delay));
+        let messages: Vec<_> = messages.collect();
+        let sending = deliverer.stores.queues.send_all(lane, messages);
+        if let Err(error) = within(running.deadline, sending).await {
+            for (copies, ..) in later {
+                running.fail(copies, &error);
+            }
         }
     }
 }

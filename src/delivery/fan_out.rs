@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{info, warn};
 
-use super::batch::MessageMeta;
+use super::received::MessageMeta;
 use super::{Deliverer, HandleError};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::event::{PublishedEvent, StoredEvent};
@@ -34,7 +34,11 @@ impl Deliverer {
         let now = self.clock.now();
         let id = event.id.or(meta.message_id);
         let id = id.ok_or(HandleError::EventWithoutId)?;
-        let mut endpoints = table.endpoints(event.app_id).await?;
+        let found = table.readable_endpoints(event.app_id).await?;
+        if !found.unreadable.is_empty() {
+            self.metrics.unreadable_items(found.unreadable.len());
+        }
+        let mut endpoints = found.endpoints;
         endpoints.retain(|endpoint| endpoint.active && endpoint.events.matches(&event.r#type));
         if endpoints.is_empty() {
             report(&event, id, 0);

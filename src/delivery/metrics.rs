@@ -100,6 +100,15 @@ impl Metrics {
         self.count("DeliveriesWaiting");
     }
 
+    /// Items of the table were skipped, because they could not be read.
+    pub(super) fn unreadable_items(&self, count: usize) {
+        self.emit(
+            &[&[]],
+            &[("UnreadableItems", "Count")],
+            json!({ "UnreadableItems": count }),
+        );
+    }
+
     fn count(&self, name: &str) {
         self.emit(&[&[]], &[(name, "Count")], json!({ name: 1 }));
     }

@@ -1,14 +1,32 @@
 //! From queue message to recorded outcome.
+//!
+//! Handling a message may send further ones, so every chain of messages has to end by
+//! itself. (Lambda would end it after about 16, which recoveries, sweeps and retries
+//! need more than; so the template turns its detection of recursive loops off.)
+//!
+//! | Message | May send | Why it ends |
+//! |---|---|---|
+//! | event | a delivery for each endpoint | Deliveries send no events. |
+//! | delivery | the same one in the slow lane | The slow lane moves none. |
+//! | delivery | its next attempt | The schedule has at most 21 attempts. |
+//! | delivery | tend, when a pause begins or ends | See tend. |
+//! | recover | deliveries, and the rest of the recovery | Each goes back further in a history that ends, and `remaining` decreases. |
+//! | tend | deliveries, and itself | It drains what waits, which only an attempt adds to, and takes a last look. Probes wait longer each time, until the endpoint is disabled. |
+//! | sweep | deliveries, tends, and itself if a shard held more attempts than a sweep takes | It goes on only after it took attempts out of its own sight. The attempts that follow from these are due later than it looks ahead. |
 
 mod attempt;
 pub mod batch;
 mod connections;
+mod deadline;
 pub mod egress;
 mod enqueue_due;
 mod fan_out;
+mod give_back;
 mod health;
 pub mod metrics;
+mod received;
 mod recover;
+mod running;
 pub mod sender;
 pub mod slow;
 mod tend;
@@ -19,6 +37,7 @@ use std::time::Duration;
 use crate::aws::{StoreError, Stores};
 use crate::clock::Clock;
 use crate::domain::decision::Policy;
+pub use deadline::Deadline;
 use metrics::Metrics;
 use sender::{SendError, Sender};
 use slow::SlowNotes;
@@ -91,4 +110,22 @@ enum HandleError {
     SecretMissing,
     #[error("the attempt could not be made: {0}")]
     Send(#[from] SendError),
+    #[error("the function's time ran out")]
+    OutOfTime,
+}
+
+impl HandleError {
+    /// Whether AWS did not do its part, so that the same message succeeds once it does.
+    /// Time runs out because of slow calls to AWS, and descriptors because of too many.
+    fn is_outage(&self) -> bool {
+        match self {
+            Self::Store(StoreError::Aws(error)) => !error.blames_request(),
+            Self::OutOfTime | Self::Send(SendError::OutOfDescriptors) => true,
+            Self::Store(StoreError::Malformed { .. })
+            | Self::Send(SendError::Client(_) | SendError::Header(_))
+            | Self::EventWithoutId
+            | Self::Payload(_)
+            | Self::SecretMissing => false,
+        }
+    }
 }

@@ -73,7 +73,8 @@ impl Deliverer {
         let open: Vec<_> = open.collect();
         if !open.is_empty() {
             let table = &self.stores.table;
-            let taken = table.take_turns(endpoint, limit, open.len(), now).await?;
+            // Boxed, like the read of a batch, because rustc could not lay it out.
+            let taken = Box::pin(table.take_turns(endpoint, limit, open.len(), now)).await?;
             for (place, turn) in (0..).zip(open) {
                 *turn = Some(turn_of(taken, place, limit, longest, now));
             }

@@ -12,6 +12,7 @@ pub mod health;
 pub mod id;
 pub mod message;
 pub mod rate_limit;
+pub mod redelivery;
 pub mod retry;
 pub mod signing;
 pub mod target_url;

@@ -2,6 +2,7 @@
 
 use crate::support::queue::{attempt_message, message, ping_of};
 use crate::support::receiver::Receiver;
+use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
 
 #[tokio::test]
@@ -49,4 +50,23 @@ async fn repeated_messages_cost_one_read() {
     app.aws.wire.take();
     app.queue.must_attempt(&ping).await;
     assert_eq!(app.aws.wire.take(), ["BatchGetItem"]);
+}
+
+#[tokio::test]
+async fn failed_batches_of_ten_cost_one_more_call() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    for _ in 0..10 {
+        app.queue
+            .enqueue(&attempt_message(&ping_of(&app, &id)))
+            .await;
+    }
+    let queued = app.queue.queued().await;
+    assert_eq!(queued.len(), 10);
+    const DENIED: Fault = Fault::Refused(r#"{"__type": "AccessDeniedException"}"#);
+    app.aws.wire.break_calls(&["BatchGetItem"], DENIED);
+    app.aws.wire.take();
+    assert_eq!(app.queue.handle(queued).await.unwrap().len(), 10);
+    let calls = ["BatchGetItem", "ChangeMessageVisibilityBatch"];
+    assert_eq!(app.aws.wire.take(), calls);
 }

@@ -237,7 +237,7 @@ fn malformed_batches_are_rejected_or_handled() {
                 continue;
             };
             // The batch either fails as a whole or is handled.
-            let handling = handle_batch(&direct.app.deliverer, decoded);
+            let handling = handle_batch(&direct.app.deliverer, decoded, None);
             if let Ok(response) = direct.runtime.block_on(handling) {
                 prop_assert!(response.batch_item_failures.len() <= 1);
             }

@@ -14,11 +14,12 @@ use std::path::Path;
 use local::template;
 use serde_json::{Value, json};
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
-use webhook_endpoints::domain::message::{Message, Recovery};
+use webhook_endpoints::domain::message::{Lane, Message, Recovery};
 
 use crate::support::calls::{Ids, every_call};
+use crate::support::queue::{attempt_message, ping_of};
 use crate::support::receiver::Receiver;
-use crate::support::wire::Request;
+use crate::support::wire::{Fault, Request};
 use crate::support::{Options, TestApp};
 
 /// Calls that only the admin command makes, with the permissions of the person
@@ -41,7 +42,8 @@ const POLLER: [&str; 3] = [
 ];
 
 const TABLE: &str = "Table.Arn";
-const QUEUE: &str = "DeliveryQueue.Arn";
+/// The queues that the delivery function reads.
+const QUEUES: [&str; 2] = ["DeliveryQueue.Arn", "SlowQueue.Arn"];
 const SECRETS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretPrefix}/*";
 
 /// Actions, the resources that they are allowed on, and the partition keys that
@@ -58,7 +60,9 @@ async fn roles_grant_exactly_what_their_functions_call() {
 
     let mut deliver = used.deliver;
     deliver.extend(runtime("DeliverLogGroup.Arn"));
-    deliver.extend(POLLER.map(|action| unlimited(action, QUEUE)));
+    for queue in QUEUES {
+        deliver.extend(POLLER.map(|action| unlimited(action, queue)));
+    }
     assert_grants("DeliverRole", &deliver);
 }
 
@@ -155,6 +159,19 @@ impl Used {
         handle_queue(&app).await;
         used.by_deliver(&app);
 
+        // A message that fails, and one that cannot be read, in each lane.
+        app.aws.wire.break_calls(&["BatchGetItem"], Fault::Before);
+        for lane in [Lane::Fast, Lane::Slow] {
+            let failing = attempt_message(&ping_of(&app, &id));
+            for body in [failing.as_str(), "{"] {
+                app.queue.enqueue_in(lane, body).await;
+            }
+            let back = app.queue.handle(app.queue.queued_in(lane).await).await;
+            assert_eq!(back.unwrap().len(), 1);
+        }
+        app.aws.wire.mend();
+        used.by_deliver(&app);
+
         for call in every_call(&ids) {
             let answer = app.api.call(&call).await;
             assert!(answer.status.is_success(), "{}: {answer:?}", call.name);
@@ -209,7 +226,12 @@ fn needed(request: &Request) -> Vec<(String, String, String)> {
             .flat_map(|item| item.as_object().unwrap())
             .map(|(write, body)| on_table(&format!("{write}Item"), body))
             .collect(),
-        "SendMessage" | "SendMessageBatch" => vec![unlimited("sqs:SendMessage", QUEUE)],
+        "SendMessage" | "SendMessageBatch" => {
+            vec![unlimited("sqs:SendMessage", queue_of(&body))]
+        }
+        "ChangeMessageVisibilityBatch" => {
+            vec![unlimited("sqs:ChangeMessageVisibility", queue_of(&body))]
+        }
         "CreateSecret" | "PutSecretValue" | "GetSecretValue" | "DeleteSecret" => {
             let name = body["Name"].as_str().or(body["SecretId"].as_str()).unwrap();
             assert!(name.starts_with("webhook-endpoints/"), "{name}");
@@ -221,6 +243,17 @@ fn needed(request: &Request) -> Vec<(String, String, String)> {
             needed
         }
         unknown => panic!("which permissions does {unknown} need?"),
+    }
+}
+
+/// The queue of a call, as the template names it.
+fn queue_of(body: &Value) -> &'static str {
+    let url = body["QueueUrl"].as_str().unwrap();
+    match url.rsplit('-').next() {
+        Some("delivery") => "DeliveryQueue.Arn",
+        Some("slow") => "SlowQueue.Arn",
+        Some("letter") => "DeadLetterQueue.Arn",
+        _ => panic!("unknown queue {url}"),
     }
 }
 

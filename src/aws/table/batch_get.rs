@@ -1,6 +1,6 @@
 //! Items that are needed together, in one read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
@@ -32,8 +32,8 @@ const UNPROCESSED_PAUSES: [Duration; 4] = [
 
 impl Table {
     /// The items that these attempts need: endpoints, deliveries and events. One
-    /// strongly consistent `BatchGetItem` for all of them, as the queue has at most
-    /// ten in a batch.
+    /// strongly consistent `BatchGetItem` for every 100 items. Items that DynamoDB keeps
+    /// leaving out are missing from the result, and only for their own attempts.
     ///
     /// # Errors
     /// If the read fails.
@@ -70,15 +70,18 @@ impl Table {
         let found = self
             .batch_get(OPERATION, [endpoint.clone(), delivery.clone()])
             .await?;
-        let delivery = found.item(&delivery).map(FullDelivery::of_item);
+        let delivery = found
+            .item(OPERATION, &delivery)?
+            .map(FullDelivery::of_item)
+            .transpose();
         Ok((
-            found.endpoint(&endpoint).during(OPERATION)?,
-            delivery.transpose().during(OPERATION)?,
+            found.endpoint(OPERATION, &endpoint)?,
+            delivery.during(OPERATION)?,
         ))
     }
 
     /// The items of these keys, some of which may be the same. One `BatchGetItem`
-    /// for each 100 different keys.
+    /// for each 100 different keys, and up to four more while DynamoDB leaves some out.
     async fn batch_get(
         &self,
         operation: &'static str,
@@ -86,19 +89,17 @@ impl Table {
     ) -> Result<FoundItems, StoreError> {
         let unique: HashMap<_, _> = keys.into_iter().map(|key| (id_of(&key), key)).collect();
         let unique: Vec<_> = unique.into_values().collect();
-        let mut found = FoundItems(HashMap::new());
+        let mut found = FoundItems::default();
         for keys in unique.chunks(BATCH_KEYS) {
             let mut missing = keys.to_vec();
             let mut retries = Retries::after(UNPROCESSED_PAUSES);
-            while !missing.is_empty() {
-                if !retries.next().await {
-                    return Err(AwsError::from_code(operation, "ThrottlingException").into());
-                }
+            while !missing.is_empty() && retries.next().await {
                 // Boxed, because the SDK's futures nest so deeply that rustc would
                 // refuse to lay out the whole of the delivery function's.
                 let some = Box::pin(self.batch_get_some(operation, missing, &mut found));
                 missing = some.await?;
             }
+            found.left_out.extend(missing.iter().map(id_of));
         }
         Ok(found)
     }
@@ -121,7 +122,7 @@ impl Table {
         let answer = call.request_items(&self.name, request).send().await;
         let answer = answer.during(operation)?;
         let items = answer.responses.unwrap_or_default().into_values().flatten();
-        found.0.extend(items.map(|item| (id_of(&item), item)));
+        found.items.extend(items.map(|item| (id_of(&item), item)));
         let rest = answer.unprocessed_keys.unwrap_or_default().into_values();
         Ok(rest.flat_map(|rest| rest.keys).collect())
     }
@@ -140,11 +141,19 @@ fn keys_of(task: &DeliveryTask) -> impl Iterator<Item = Item> {
     [endpoint, delivery].into_iter().chain(event)
 }
 
-/// Items that were read at once, by partition and sort key.
-#[derive(Debug)]
-struct FoundItems(HashMap<(String, String), Item>);
+/// Partition and sort key.
+type ItemId = (String, String);
 
-fn id_of(item: &Item) -> (String, String) {
+/// Items that were read at once.
+#[derive(Debug, Default)]
+struct FoundItems {
+    items: HashMap<ItemId, Item>,
+    /// Items that DynamoDB left out each time, so that nothing is known of them.
+    left_out: HashSet<ItemId>,
+}
+
+/// An item's partition and sort key.
+pub(super) fn id_of(item: &Item) -> ItemId {
     let part = |name| {
         let value = item.get(name).and_then(|value| value.as_s().ok());
         value.cloned().unwrap_or_default()
@@ -153,12 +162,25 @@ fn id_of(item: &Item) -> (String, String) {
 }
 
 impl FoundItems {
-    fn item(&self, key: &Item) -> Option<Item> {
-        self.0.get(&id_of(key)).cloned()
+    /// An item, if it exists.
+    ///
+    /// # Errors
+    /// If DynamoDB left it out.
+    fn item(&self, operation: &'static str, key: &Item) -> Result<Option<Item>, StoreError> {
+        let id = id_of(key);
+        if self.left_out.contains(&id) {
+            return Err(AwsError::from_code(operation, "ThrottlingException").into());
+        }
+        Ok(self.items.get(&id).cloned())
     }
 
-    fn endpoint(&self, key: &Item) -> Result<Option<Endpoint>, Malformed> {
-        self.item(key).map_or(Ok(None), live_endpoint)
+    fn endpoint(
+        &self,
+        operation: &'static str,
+        key: &Item,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        let item = self.item(operation, key)?;
+        item.map_or(Ok(None), live_endpoint).during(operation)
     }
 }
 
@@ -171,24 +193,25 @@ impl AttemptItems {
     /// asked for.
     ///
     /// # Errors
-    /// If one of its items cannot be read, which fails no other attempt.
+    /// If one of its items was left out or cannot be read, which fails no other
+    /// attempt.
     pub fn context(
         &self,
         task: &DeliveryTask,
         now: Timestamp,
     ) -> Result<AttemptContext, StoreError> {
-        let endpoint = self.0.endpoint(&keys::endpoint(task.endpoint));
-        let recorded = self
-            .0
-            .item(&keys::delivery(task.endpoint, task.delivery_id));
+        let found = &self.0;
+        let endpoint = found.endpoint(CONTEXT, &keys::endpoint(task.endpoint))?;
+        let recorded = keys::delivery(task.endpoint, task.delivery_id);
+        let recorded = found.item(CONTEXT, &recorded)?.map(delivery).transpose();
         let event = match task.source {
-            Source::Event(id) => self.0.item(&keys::event(task.endpoint.app_id, id)),
+            Source::Event(id) => found.item(CONTEXT, &keys::event(task.endpoint.app_id, id))?,
             Source::Ping { .. } => None,
         };
         let event = event.map(stored_event).transpose().during(CONTEXT)?;
         Ok(AttemptContext {
-            endpoint: endpoint.during(CONTEXT)?,
-            delivery: recorded.map(delivery).transpose().during(CONTEXT)?,
+            endpoint,
+            delivery: recorded.during(CONTEXT)?,
             event: event.filter(|event| event.expires_at > now),
         })
     }

@@ -5,7 +5,9 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 use jiff::Timestamp;
+use tracing::error;
 
+use super::batch_get::id_of;
 use super::endpoint_item::{EndpointItem, live_endpoint};
 use super::health::HEALTH;
 use super::keys::attribute::{
@@ -15,7 +17,7 @@ use super::keys::attribute::{
 use super::keys::{self, ENDPOINT};
 use super::transaction::Transacted;
 use super::update::Update;
-use super::{Table, collect, encode, number, text};
+use super::{Table, UnreadableItem, collect, encode, number, text};
 use crate::aws::error::{During, Malformed, StoreError, has_code, written};
 use crate::domain::endpoint::{
     Disabled, Endpoint, EndpointKey, EndpointPatch, MAX_ENDPOINTS_PER_APP, SecretVersion,
@@ -41,6 +43,15 @@ pub enum RotateOutcome {
     Lost,
     /// The endpoint was deleted meanwhile.
     Missing,
+}
+
+/// An app's endpoints.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Newest first.
+    pub endpoints: Vec<Endpoint>,
+    /// Those that cannot be read.
+    pub unreadable: Vec<UnreadableItem>,
 }
 
 impl Table {
@@ -97,12 +108,22 @@ impl Table {
         found.item.map_or(Ok(None), live_endpoint).during(OPERATION)
     }
 
-    /// An app's endpoints, newest first. One strongly consistent `Query` for each
-    /// 1 MB (AWS's page).
+    /// An app's endpoints, newest first, without those that cannot be read. One
+    /// strongly consistent `Query` for each 1 MB (AWS's page).
     ///
     /// # Errors
-    /// If the call fails, or an item cannot be read.
+    /// If the call fails.
     pub async fn endpoints(&self, app_id: AppId) -> Result<Vec<Endpoint>, StoreError> {
+        Ok(self.readable_endpoints(app_id).await?.endpoints)
+    }
+
+    /// Like [`Self::endpoints`], and which cannot be read. An endpoint that somebody
+    /// edited by hand must not stop the app's others, so it is skipped, and its key
+    /// logged.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn readable_endpoints(&self, app_id: AppId) -> Result<Endpoints, StoreError> {
         const OPERATION: &str = "Query of endpoints";
         let query = self
             .client
@@ -115,11 +136,25 @@ impl Table {
             .expression_attribute_values(":endpoint", text(ENDPOINT))
             .scan_index_forward(false)
             .consistent_read(true);
-        let items = collect(OPERATION, query).await?.into_iter();
-        let endpoints: Result<_, _> = items
-            .filter_map(|item| live_endpoint(item).transpose())
-            .collect();
-        endpoints.during(OPERATION)
+        let mut found = Endpoints::default();
+        for item in collect(OPERATION, query).await? {
+            let (pk, sk) = id_of(&item);
+            match live_endpoint(item) {
+                Ok(endpoint) => found.endpoints.extend(endpoint),
+                // Not the reason, which might quote a value. Reading the endpoint by
+                // itself tells it.
+                Err(_) => {
+                    error!(
+                        pk,
+                        sk,
+                        operational_event = "item.unreadable",
+                        "skipped an unreadable endpoint"
+                    );
+                    found.unreadable.push(UnreadableItem { pk, sk });
+                }
+            }
+        }
+        Ok(found)
     }
 
     /// Changes an endpoint. `None` if there is no such endpoint. One `UpdateItem`.

@@ -18,6 +18,7 @@ mod update;
 mod waiting;
 
 use std::collections::HashMap;
+use std::fmt;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
@@ -27,7 +28,7 @@ use super::error::{During, Malformed, StoreError};
 pub use batch_get::AttemptItems;
 pub use deletion::{MarkedEndpoint, Presence};
 pub use deliveries::{FullDelivery, Recorded};
-pub use endpoints::{CreateOutcome, RotateOutcome};
+pub use endpoints::{CreateOutcome, Endpoints, RotateOutcome};
 pub use history::{HistoryQuery, Page};
 pub use schedule::{Due, DueAttempt, DueEndpoint};
 pub use turns::Turns;
@@ -49,6 +50,22 @@ impl Table {
             client: client.into(),
             name: name.into(),
         }
+    }
+}
+
+/// The key of an item that cannot be read. Not its other attributes, which may belong
+/// to a customer, nor the error, which may quote them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableItem {
+    /// Its partition key.
+    pub pk: String,
+    /// Its sort key.
+    pub sk: String,
+}
+
+impl fmt::Display for UnreadableItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pk {}, sk {}", self.pk, self.sk)
     }
 }
 

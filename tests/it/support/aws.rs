@@ -60,6 +60,21 @@ impl Aws {
         items
     }
 
+    /// Changes an endpoint's item by hand.
+    pub async fn edit_endpoint(&self, id: &str, update: &str) {
+        let text = |text: String| AttributeValue::S(text);
+        self.clients
+            .dynamodb
+            .update_item()
+            .table_name(&self.resources.table_name)
+            .key("pk", text(format!("APP#{}", self.app_id)))
+            .key("sk", text(format!("ENDPOINT#{id}")))
+            .update_expression(update)
+            .send()
+            .await
+            .expect("edit the endpoint's item");
+    }
+
     /// All items of the table, as text.
     pub async fn table_text(&self) -> String {
         let items = self.items().await;

@@ -162,6 +162,7 @@ impl TestApp {
             pollers: [Lane::Fast, Lane::Slow]
                 .map(|lane| Poller::new(lane, &clients, &resources, Arc::clone(&deliverer))),
             api: api.clone(),
+            deadline: None,
         };
         let aws = Aws {
             clients,

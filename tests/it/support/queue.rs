@@ -8,8 +8,8 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use local::emulators::Resources;
 use local::poller::{self, Poller};
 use webhook_endpoints::clock::Clock;
-use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::batch::{NamelessMessage, handle_batch};
+use webhook_endpoints::delivery::{Deadline, Deliverer};
 use webhook_endpoints::domain::id::EndpointId;
 use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
 
@@ -26,6 +26,8 @@ pub struct Queue {
     pub(super) pollers: [Poller; 2],
     /// For publishing the event of a first attempt.
     pub(super) api: Api,
+    /// The deadline of the batches that are handled.
+    pub(super) deadline: Option<Deadline>,
 }
 
 impl Queue {
@@ -44,10 +46,25 @@ impl Queue {
         }
     }
 
-    /// Sends a message to the queue.
+    /// The same queue, whose batches have this deadline.
+    pub fn with_deadline(&self, deadline: Deadline) -> Self {
+        Self {
+            deadline: Some(deadline),
+            ..self.clone()
+        }
+    }
+
+    /// Sends a message to the fast lane.
     pub async fn enqueue(&self, body: &str) {
+        self.enqueue_in(Lane::Fast, body).await;
+    }
+
+    /// Sends a message to a lane.
+    pub async fn enqueue_in(&self, lane: Lane, body: &str) {
         let sqs = &self.sqs;
-        let sent = sqs.send_message().queue_url(&self.resources.queue_url);
+        let sent = sqs
+            .send_message()
+            .queue_url(self.resources.queue_url_of(lane));
         sent.message_body(body)
             .send()
             .await
@@ -88,6 +105,31 @@ impl Queue {
             letters.await.into_iter().next()
         })
         .await
+    }
+
+    /// Receives up to ten dead letters, with their attributes, and deletes them.
+    pub async fn take_dead_letters(&self) -> Vec<DeadLetter> {
+        let url = &self.resources.dead_letter_queue_url;
+        let received = poller::receive(&self.sqs, url, Duration::ZERO).await;
+        let mut letters = Vec::new();
+        for letter in received.expect("receive from the dead-letter queue") {
+            let handle = letter.receipt_handle.clone();
+            let delete = self.sqs.delete_message().queue_url(url);
+            let deleted = delete.set_receipt_handle(handle).send().await;
+            deleted.expect("delete the dead letter");
+            letters.push(DeadLetter(letter));
+        }
+        letters
+    }
+
+    /// Handles a message, and asserts that it becomes a dead letter at once, unchanged.
+    pub async fn must_become_dead_letter(&self, body: &str) -> DeadLetter {
+        self.must_handle(body).await;
+        let mut letters = self.take_dead_letters().await;
+        assert_eq!(letters.len(), 1, "{body}");
+        let letter = letters.remove(0);
+        assert_eq!(letter.body(), body);
+        letter
     }
 
     async fn received_from(&self, queue_url: &str) -> Vec<SqsMessage> {
@@ -191,7 +233,7 @@ impl Queue {
         for record in &mut event.records {
             record.event_source_arn.get_or_insert_with(|| arn.clone());
         }
-        let response = handle_batch(&self.deliverer, event).await?;
+        let response = handle_batch(&self.deliverer, event, self.deadline).await?;
         let mut ids: Vec<_> = response
             .batch_item_failures
             .into_iter()
@@ -294,6 +336,32 @@ impl Queue {
         self.must_handle(r#"{"kind":"sweep"}"#).await;
         self.tasks().await
     }
+}
+
+/// A message of the dead-letter queue.
+#[derive(Debug)]
+pub struct DeadLetter(aws_sdk_sqs::types::Message);
+
+impl DeadLetter {
+    pub fn body(&self) -> &str {
+        self.0.body.as_deref().expect("read the body")
+    }
+
+    /// A message attribute.
+    pub fn attribute(&self, name: &str) -> &str {
+        let attributes = self.0.message_attributes.as_ref();
+        let value = attributes.and_then(|attributes| attributes.get(name));
+        let text = value.and_then(|value| value.string_value.as_deref());
+        text.unwrap_or_else(|| panic!("{self:?} has no {name}"))
+    }
+}
+
+/// The same message, received for the `count`-th time.
+pub fn received_again(message: &SqsMessage, count: u32) -> SqsMessage {
+    let mut message = message.clone();
+    let name = "ApproximateReceiveCount".to_owned();
+    message.attributes.insert(name, count.to_string());
+    message
 }
 
 /// Parses an endpoint's id.

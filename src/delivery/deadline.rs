@@ -1,0 +1,133 @@
+//! The time that the work on a batch has.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout_at};
+
+use super::HandleError;
+
+/// When Lambda ends the function. Whatever is not done by then comes back as a whole,
+/// with messages that were handled, so each message's work ends a little earlier.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    /// When the function is ended.
+    at: Instant,
+    /// How long one attempt may take.
+    attempt: Duration,
+}
+
+/// Left when the work on messages ends: time to return those that failed.
+const RETURN_ROOM: Duration = Duration::from_secs(3);
+
+/// Left when the messages that failed have been given back to the queue: time for the
+/// response.
+const RESPONSE_ROOM: Duration = Duration::from_millis(500);
+
+/// What recording an attempt takes at worst: the message for the next attempt, and the
+/// record, with 8 seconds for each call (see [`crate::aws::timeouts`]).
+const RECORD_ROOM: Duration = Duration::from_secs(16);
+
+tokio::task_local! {
+    /// The deadline of the message that this task handles. Not a parameter, because
+    /// attempts are made from more than one place, and only one function asks.
+    static DEADLINE: Deadline;
+}
+
+impl Deadline {
+    /// A deadline at this time, with attempts that take `attempt` at most.
+    #[must_use]
+    pub fn new(at: Instant, attempt: Duration) -> Self {
+        Self { at, attempt }
+    }
+
+    /// Lambda's deadline: milliseconds since the epoch, as in an invocation's context.
+    /// `None` if it has passed: the function runs, so something that stands in for
+    /// Lambda gave it no real one.
+    #[must_use]
+    pub fn of_invocation(epoch_millis: u64, now: Timestamp, attempt: Duration) -> Option<Self> {
+        let now = u64::try_from(now.as_millisecond()).ok()?;
+        let left = epoch_millis.checked_sub(now).filter(|left| *left > 0)?;
+        let at = Instant::now() + Duration::from_millis(left);
+        Some(Self::new(at, attempt))
+    }
+
+    /// When the work on messages ends.
+    fn of_work(self) -> Instant {
+        self.before(RETURN_ROOM)
+    }
+
+    /// When failed messages have to be given back.
+    pub(super) fn of_return(self) -> Instant {
+        self.before(RESPONSE_ROOM)
+    }
+
+    /// Until when an attempt may begin: late enough for nothing that is posted to
+    /// lose its record.
+    fn of_posting(self) -> Instant {
+        self.before(RETURN_ROOM + RECORD_ROOM + self.attempt)
+    }
+
+    fn before(self, room: Duration) -> Instant {
+        self.at.checked_sub(room).unwrap_or(self.at)
+    }
+}
+
+/// Works until the deadline.
+///
+/// # Errors
+/// [`HandleError::OutOfTime`], and those of the work.
+pub(super) async fn within<T, E: Into<HandleError>>(
+    deadline: Option<Deadline>,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, HandleError> {
+    let Some(deadline) = deadline else {
+        return work.await.map_err(Into::into);
+    };
+    let work = DEADLINE.scope(deadline, work);
+    match timeout_at(deadline.of_work(), work).await {
+        Ok(done) => done.map_err(Into::into),
+        Err(_) => Err(HandleError::OutOfTime),
+    }
+}
+
+/// Fails if an attempt that began now might run out of time before it is recorded: it
+/// would be made again.
+///
+/// # Errors
+/// [`HandleError::OutOfTime`].
+pub(super) fn must_leave_room_for_an_attempt() -> Result<(), HandleError> {
+    match DEADLINE.try_with(|deadline| deadline.of_posting()) {
+        Ok(latest) if Instant::now() > latest => Err(HandleError::OutOfTime),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn attempts_of_the_longest_timeout_may_begin_for_ten_seconds() {
+        // The function's timeout, and the most that DELIVERY_TIMEOUT_SECONDS allows.
+        let begun = Instant::now();
+        let deadline = Deadline::new(begun + 60 * SECOND, 30 * SECOND);
+        assert!(deadline.of_posting() >= begun + 10 * SECOND);
+        assert!(deadline.of_posting() < deadline.of_work());
+        assert!(deadline.of_work() < deadline.of_return());
+        assert!(deadline.of_return() < deadline.at);
+    }
+
+    #[tokio::test]
+    async fn deadlines_in_the_past_are_none() {
+        let now = Timestamp::from_second(1_000).unwrap();
+        for millis in [0, 600_000, 1_000_000] {
+            assert!(Deadline::of_invocation(millis, now, SECOND).is_none());
+        }
+        let deadline = Deadline::of_invocation(1_060_000, now, SECOND).unwrap();
+        let left = deadline.at - Instant::now();
+        assert!((59 * SECOND..=60 * SECOND).contains(&left), "{left:?}");
+    }
+}

@@ -1,0 +1,129 @@
+//! What becomes of messages that could not be handled: they come back later, or go to
+//! the dead-letter queue.
+//!
+//! | What failed | Comes back | Dead letter |
+//! |---|---|---|
+//! | AWS, or its calls took too long | after [`delay_after`] its receives | after `maxReceiveCount` receives, by SQS: more than a week of outage |
+//! | This code (an error, a panic), or what is stored | the same | after [`DEFECT_RECEIVES`] receives |
+//! | The message cannot be read | | at once |
+//! | The whole function (killed, out of memory) | after the visibility timeout | after `maxReceiveCount` receives, by SQS: within a day |
+
+use aws_lambda_events::sqs::SqsBatchResponse;
+use futures_util::future::join_all;
+use tokio::time::timeout_at;
+use tracing::{error, warn};
+
+use super::batch::NamelessMessage;
+use super::deadline::Deadline;
+use super::received::Received;
+use super::running::{Cause, Failed};
+use super::{Deliverer, HandleError};
+use crate::aws::queue::DeadLetter;
+use crate::domain::message::{Lane, Unreadable};
+use crate::domain::redelivery::{DEFECT_RECEIVES, delay_after, with_jitter};
+
+impl Deliverer {
+    /// Gives failed messages back to the queue of their lane, and says in the response
+    /// which ones. If that takes too long or fails, they come back all the same, after
+    /// the visibility timeout.
+    ///
+    /// # Errors
+    /// [`NamelessMessage`].
+    pub(super) async fn give_back(
+        &self,
+        lane: Lane,
+        failed: Vec<Failed>,
+        deadline: Option<Deadline>,
+    ) -> Result<SqsBatchResponse, NamelessMessage> {
+        let (mut back, mut given_up) = (Vec::new(), Vec::new());
+        for failed in failed {
+            let Failed {
+                message,
+                cause,
+                reason,
+            } = &failed;
+            error!(
+                message_id = message.id,
+                receive_count = message.receive_count,
+                ?cause,
+                reason,
+                "failed to handle a message"
+            );
+            if *cause == Cause::Defect && message.receive_count >= DEFECT_RECEIVES {
+                given_up.push(failed);
+            } else {
+                back.push(failed.message);
+            }
+        }
+        let hiding = before(deadline, self.hide(lane, &back));
+        let burying = given_up.into_iter().map(|failed| async move {
+            let Failed {
+                message, reason, ..
+            } = failed;
+            let buried = before(deadline, self.dead_letter(lane, &message, &reason)).await;
+            (!buried).then_some(message)
+        });
+        let (_, unburied) = tokio::join!(hiding, join_all(burying));
+        back.extend(unburied.into_iter().flatten());
+        let mut response = SqsBatchResponse::default();
+        for message in back {
+            response.add_failure(message.id.ok_or(NamelessMessage)?);
+        }
+        Ok(response)
+    }
+
+    async fn hide(&self, lane: Lane, messages: &[Received]) -> Result<(), HandleError> {
+        let delays = messages.iter().filter_map(|message| {
+            let delay = with_jitter(delay_after(message.receive_count), &mut rand::rng());
+            Some((message.receipt_handle.clone()?, delay))
+        });
+        let delays: Vec<_> = delays.collect();
+        Ok(self.stores.queues.hide_all(lane, delays).await?)
+    }
+
+    /// Puts a message that cannot be read into the dead-letter queue, so that it is
+    /// handled.
+    pub(super) async fn reject(
+        &self,
+        lane: Lane,
+        message: &Received,
+        unreadable: &Unreadable,
+    ) -> Result<(), HandleError> {
+        let reason = unreadable.to_string();
+        self.dead_letter(lane, message, &reason).await?;
+        error!(message_id = message.id, reason, "rejected a message");
+        Ok(())
+    }
+
+    async fn dead_letter(
+        &self,
+        lane: Lane,
+        message: &Received,
+        reason: &str,
+    ) -> Result<(), HandleError> {
+        let letter = DeadLetter {
+            lane,
+            message_id: message.id.as_deref().unwrap_or_default(),
+            body: &message.body,
+            reason,
+        };
+        Ok(self.stores.queues.dead_letter(letter).await?)
+    }
+}
+
+/// Whether this succeeds before the function has to respond. Logs why not.
+async fn before(
+    deadline: Option<Deadline>,
+    work: impl Future<Output = Result<(), HandleError>>,
+) -> bool {
+    let done = match deadline {
+        None => work.await,
+        Some(deadline) => timeout_at(deadline.of_return(), work)
+            .await
+            .unwrap_or(Err(HandleError::OutOfTime)),
+    };
+    if let Err(error) = &done {
+        warn!(%error, "failed to give messages back; they return after the visibility timeout");
+    }
+    done.is_ok()
+}

@@ -1,0 +1,162 @@
+//! Messages as the queue hands them out.
+
+use aws_lambda_events::sqs::SqsMessage;
+use jiff::Timestamp;
+use tracing::warn;
+
+use crate::domain::event::PublishedEvent;
+use crate::domain::id::EventId;
+use crate::domain::message::Message;
+
+/// A received message: what it takes to give it back, or to put it away.
+#[derive(Debug, Clone)]
+pub(super) struct Received {
+    /// The id by which AWS is told that it failed.
+    pub(super) id: Option<String>,
+    pub(super) receipt_handle: Option<String>,
+    /// How often it was received, this time included.
+    pub(super) receive_count: u32,
+    pub(super) body: String,
+}
+
+/// What the queue knows about a message.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct MessageMeta {
+    /// Its id, the same each time it is received.
+    pub(super) message_id: Option<EventId>,
+    /// When it was sent.
+    pub(super) sent_at: Option<Timestamp>,
+}
+
+/// What a message asks for, and the received messages that ask for it: SQS may hand
+/// out a message twice, and some are sent twice.
+#[derive(Debug)]
+pub(super) struct Work {
+    pub(super) message: Message,
+    pub(super) meta: MessageMeta,
+    pub(super) copies: Vec<Received>,
+}
+
+impl From<SqsMessage> for Received {
+    fn from(message: SqsMessage) -> Self {
+        let count = message.attributes.get("ApproximateReceiveCount");
+        Self {
+            id: message.message_id,
+            receipt_handle: message.receipt_handle,
+            receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
+            body: message.body.unwrap_or_default(),
+        }
+    }
+}
+
+impl MessageMeta {
+    pub(super) fn of(message: &SqsMessage) -> Self {
+        let id = message.message_id.as_deref();
+        let sent_at = message.attributes.get("SentTimestamp");
+        Self {
+            message_id: id.and_then(|id| EventId::parse(id).ok()),
+            sent_at: sent_at
+                .and_then(|millis| Timestamp::from_millisecond(millis.parse().ok()?).ok()),
+        }
+    }
+}
+
+impl Work {
+    /// Adds a message to the works of its batch, as another copy if one of them asks
+    /// for the same.
+    pub(super) fn add(works: &mut Vec<Self>, message: Message, meta: MessageMeta, of: Received) {
+        for work in works.iter_mut() {
+            if work.is_same(&message, meta) {
+                work.merge(message);
+                work.copies.push(of);
+                return;
+            }
+        }
+        works.push(Self {
+            message,
+            meta,
+            copies: vec![of],
+        });
+    }
+
+    fn is_same(&self, other: &Message, meta: MessageMeta) -> bool {
+        match (&self.message, other) {
+            (Message::Delivery(one), Message::Delivery(other)) => {
+                (one.endpoint, one.delivery_id, one.attempt)
+                    == (other.endpoint, other.delivery_id, other.attempt)
+            }
+            (Message::Event(one), Message::Event(other)) => {
+                let id = one.id.or(self.meta.message_id);
+                one.app_id == other.app_id && id.is_some() && id == other.id.or(meta.message_id)
+            }
+            (Message::Sweep, Message::Sweep) => true,
+            // Tending claims its step and a recovery is rare, so copies cost little.
+            _ => false,
+        }
+    }
+
+    fn merge(&mut self, copy: Message) {
+        match (&mut self.message, copy) {
+            (Message::Delivery(task), Message::Delivery(copy)) => task.resend |= copy.resend,
+            (Message::Event(event), Message::Event(copy)) if differ(event, &copy) => warn!(
+                app_id = %copy.app_id,
+                event_id = ?copy.id,
+                "ignored an event that differs from an earlier one with the same id"
+            ),
+            _ => {}
+        }
+    }
+}
+
+fn differ(one: &PublishedEvent, other: &PublishedEvent) -> bool {
+    one.r#type != other.r#type
+        || one.timestamp != other.timestamp
+        || one.data.get() != other.data.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::endpoint::EndpointKey;
+    use crate::domain::id::{AppId, EndpointId};
+    use crate::domain::message::DeliveryTask;
+
+    fn received() -> Received {
+        Received::from(SqsMessage::default())
+    }
+
+    #[test]
+    fn copies_of_an_attempt_that_somebody_asked_for_are_asked_for() {
+        let endpoint = EndpointKey {
+            app_id: AppId::new(),
+            endpoint_id: EndpointId::new(),
+        };
+        let now = Timestamp::from_second(1).unwrap();
+        let task = DeliveryTask::ping(endpoint, now, Duration::from_secs(1)).unwrap();
+        let asked = DeliveryTask {
+            resend: true,
+            ..task.clone()
+        };
+        for tasks in [[&task, &asked], [&asked, &task]] {
+            let mut works = Vec::new();
+            for task in tasks {
+                let message = Message::Delivery(task.clone());
+                Work::add(&mut works, message, MessageMeta::default(), received());
+            }
+            assert_eq!(works.len(), 1);
+            assert_eq!(works[0].copies.len(), 2);
+            assert!(matches!(&works[0].message, Message::Delivery(task) if task.resend));
+        }
+    }
+
+    #[test]
+    fn messages_without_a_receive_count_count_as_received_once() {
+        assert_eq!(received().receive_count, 1);
+        let mut message = SqsMessage::default();
+        let name = "ApproximateReceiveCount".to_owned();
+        message.attributes.insert(name, "7".to_owned());
+        assert_eq!(Received::from(message).receive_count, 7);
+    }
+}

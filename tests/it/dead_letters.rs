@@ -1,0 +1,161 @@
+//! Messages that cannot be read, and those that keep failing, become dead letters.
+
+use std::sync::Arc;
+
+use reqwest::dns::{Name, Resolve, Resolving};
+use serde_json::{Value, json};
+use webhook_endpoints::domain::message::Lane;
+use webhook_endpoints::domain::redelivery::DEFECT_RECEIVES;
+
+use crate::support::queue::{attempt_message, message, ping_of, received_again};
+use crate::support::receiver::Receiver;
+use crate::support::wire::Fault;
+use crate::support::{Options, TestApp};
+
+const NOTHING: Vec<String> = Vec::new();
+
+#[tokio::test]
+async fn unreadable_messages_become_dead_letters_at_once() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    let good: Value = serde_json::from_str(&attempt_message(&ping_of(&app, &id))).unwrap();
+    let changed = |field: &str, value: Value| {
+        let mut message = good.clone();
+        message[field] = value;
+        message.to_string()
+    };
+    let mut bodies = vec![
+        "{".to_owned(),
+        "null".to_owned(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        " not \u{a0} JSON \u{1f980}\n".to_owned(),
+        changed("kind", json!("another")),
+        changed("createdAt", json!("yesterday")),
+        changed("source", json!({})),
+        changed("source", json!({"ping": {"payload": "{}"}})),
+        changed("appId", json!("a b")),
+        changed("endpointId", json!("x")),
+    ];
+    for field in good.as_object().unwrap().keys() {
+        bodies.push(changed(field, Value::Null));
+    }
+    for unreadable in bodies {
+        let letter = app.queue.must_become_dead_letter(&unreadable).await;
+        let reason = letter.attribute("Reason");
+        assert!(
+            reason.starts_with("the message cannot be read: "),
+            "{reason}"
+        );
+    }
+    assert_eq!(receiver.received().len(), 0);
+}
+
+#[tokio::test]
+async fn dead_letters_say_where_they_come_from() {
+    let app = TestApp::start_with(Options::idle()).await;
+    app.queue.enqueue_in(Lane::Slow, "{").await;
+    let queued = app.queue.queued().await;
+    let message_id = queued[0].message_id.clone().unwrap();
+    app.aws.wire.take();
+    assert_eq!(app.queue.handle(queued).await, Ok(NOTHING));
+    assert_eq!(app.aws.wire.take(), ["SendMessage"]);
+    let letters = app.queue.take_dead_letters().await;
+    assert_eq!(letters[0].attribute("MessageId"), message_id);
+    assert!(
+        app.aws
+            .resources
+            .slow_queue_url
+            .ends_with(letters[0].attribute("Queue"))
+    );
+}
+
+#[tokio::test]
+async fn unreadable_messages_are_returned_if_they_cannot_be_put_away() {
+    let app = TestApp::start_with(Options::idle()).await;
+    app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
+    let sweep = message(Some("sweep"), r#"{"kind":"sweep"}"#);
+    let batch = [message(Some("m"), "{"), sweep];
+    let back = app.queue.handle(batch).await;
+    assert_eq!(back, Ok(vec!["m".to_owned()]));
+    app.aws.wire.mend();
+    app.queue.must_become_dead_letter("{").await;
+}
+
+#[tokio::test]
+async fn bodyless_messages_are_handled_without_a_panic() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let mut without_body = message(Some("m"), "");
+    without_body.body = None;
+    assert!(app.queue.handle([without_body]).await.is_ok());
+}
+
+/// Handles the message as if received so often. Returns whether it has to come back.
+async fn fails(app: &TestApp, body: &str, receives: u32) -> bool {
+    let message = received_again(&message(Some("m"), body), receives);
+    let back = app.queue.handle([message]).await.unwrap();
+    assert!(back.is_empty() || back == ["m"]);
+    !back.is_empty()
+}
+
+#[tokio::test]
+async fn messages_that_fail_by_a_defect_become_dead_letters_after_eight_receives() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    let ping = attempt_message(&ping_of(&app, &id));
+    app.aws.edit_endpoint(&id, "REMOVE active").await;
+    for receives in 1..DEFECT_RECEIVES {
+        assert!(fails(&app, &ping, receives).await);
+    }
+    assert!(app.queue.take_dead_letters().await.is_empty());
+
+    // It stays if it cannot be put away.
+    app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
+    assert!(fails(&app, &ping, DEFECT_RECEIVES).await);
+    app.aws.wire.mend();
+    assert!(!fails(&app, &ping, DEFECT_RECEIVES + 1).await);
+    let letters = app.queue.take_dead_letters().await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].body(), ping);
+    assert!(letters[0].attribute("Reason").contains("missing field"));
+}
+
+#[tokio::test]
+async fn requests_that_aws_finds_invalid_count_as_defects() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    let ping = attempt_message(&ping_of(&app, &id));
+    const INVALID: Fault = Fault::Refused(r#"{"__type": "com.amazonaws#ValidationException"}"#);
+    app.aws.wire.break_calls(&["BatchGetItem"], INVALID);
+    assert!(fails(&app, &ping, DEFECT_RECEIVES - 1).await);
+    assert!(!fails(&app, &ping, DEFECT_RECEIVES).await);
+    assert_eq!(app.queue.take_dead_letters().await.len(), 1);
+}
+
+/// A resolver that panics.
+struct Panics;
+
+impl Resolve for Panics {
+    fn resolve(&self, _: Name) -> Resolving {
+        panic!("the resolver panics")
+    }
+}
+
+#[tokio::test]
+async fn messages_that_panic_become_dead_letters_after_eight_receives() {
+    let options = Options {
+        polling: false,
+        ..Options::resolving(Arc::new(Panics))
+    };
+    let app = TestApp::start_with(options).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    let ping = attempt_message(&ping_of(&app, &id));
+    assert!(fails(&app, &ping, DEFECT_RECEIVES - 1).await);
+    assert!(!fails(&app, &ping, DEFECT_RECEIVES).await);
+    let letters = app.queue.take_dead_letters().await;
+    assert_eq!(
+        letters[0].attribute("Reason"),
+        "handling the message panicked"
+    );
+}

@@ -1,0 +1,78 @@
+//! Items that somebody edited by hand, so that they cannot be read.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use webhook_endpoints::delivery::Deliverer;
+use webhook_endpoints::delivery::metrics::Metrics;
+use webhook_endpoints::delivery::slow::SlowNotes;
+
+use crate::support::queue::{attempt_message, message, ping_of};
+use crate::support::receiver::Receiver;
+use crate::support::{Options, TestApp, log};
+
+#[tokio::test]
+async fn unreadable_endpoints_do_not_block_the_rest_of_their_batch() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (good, _) = app.api.create_webhook(&receiver.url).await;
+    let (bad, _) = app.api.create_webhook(&receiver.url).await;
+    app.aws.edit_endpoint(&bad, "REMOVE active").await;
+    let batch = [
+        message(Some("good"), attempt_message(&ping_of(&app, &good))),
+        message(Some("bad"), attempt_message(&ping_of(&app, &bad))),
+    ];
+    assert_eq!(app.queue.handle(batch).await, Ok(vec!["bad".to_owned()]));
+    receiver.must_receive_one();
+}
+
+/// Metrics that the test below emitted.
+static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+
+#[tokio::test]
+async fn unreadable_endpoints_do_not_block_their_apps_others() {
+    log::start();
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let (good, _) = app.api.create_webhook("https://example.com/hook").await;
+    let (bad, _) = app.api.create_webhook("https://example.com/hook").await;
+    let edit = "SET createdAt = events REMOVE secretVersion";
+    app.aws.edit_endpoint(&bad, edit).await;
+
+    assert_eq!(app.api.listed_ids().await, [good.as_str()]);
+    let read = app.api.get(&format!("/{bad}")).await;
+    read.must_fail_with(500, "INTERNAL_ERROR");
+
+    let quiet = &app.deliverer;
+    let deliverer = Arc::new(Deliverer {
+        stores: app.aws.stores(),
+        sender: quiet.sender.clone(),
+        clock: quiet.clock.clone(),
+        retention: quiet.retention,
+        policy: quiet.policy.clone(),
+        chunks: quiet.chunks,
+        drain_per_second: quiet.drain_per_second,
+        stragglers: quiet.stragglers,
+        slow_notes: SlowNotes::default(),
+        metrics: Metrics::to(quiet.clock.clone(), |line| {
+            EMITTED.lock().unwrap().push(line.clone());
+        }),
+    });
+    app.api.published("invoice.paid").await;
+    let tasks = app.queue.with_deliverer(deliverer).fan_out().await;
+    let reached: Vec<_> = tasks.iter().map(|task| task.endpoint.endpoint_id).collect();
+    assert_eq!(reached.len(), 1);
+    assert_eq!(reached[0].to_string(), good);
+    let emitted = EMITTED.lock().unwrap();
+    assert!(emitted.iter().any(|line| line["UnreadableItems"] == 1));
+
+    // Once for the list and once for the event.
+    let skipped = log::lines_with("skipped an unreadable endpoint");
+    assert_eq!(skipped.len(), 2);
+    let line: Value = serde_json::from_str(&skipped[0]).unwrap();
+    assert_eq!(line["level"], "ERROR");
+    assert_eq!(line["fields"]["pk"], format!("APP#{}", app.app_id));
+    assert_eq!(line["fields"]["sk"], format!("ENDPOINT#{bad}"));
+    assert!(!skipped[0].contains("example.com"));
+    // The answer's cause is logged.
+    assert_eq!(log::lines_with("GetItem of an endpoint").len(), 1);
+}
