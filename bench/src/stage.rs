@@ -46,6 +46,7 @@ impl Stage {
         samples::seed(&emulators.clients, &resources, &target).await?;
         let settings = Settings {
             api_key_cache: Duration::from_secs(60 * 60),
+            budgets: service::unlimited(),
             ..Settings::default()
         };
         let sender = SenderOptions::new(settings.address_policy, Duration::from_secs(15));

@@ -15,6 +15,7 @@ use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::delivery::{ChunkSizes, Deliverer, STRAGGLERS};
 use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord};
+use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::domain::decision::Policy;
 use webhook_endpoints::domain::health::HealthPolicy;
 use webhook_endpoints::domain::id::{AppId, KeyId};
@@ -33,6 +34,8 @@ pub struct Settings {
     pub api_key_cache: Duration,
     /// How long deliveries and their payloads are kept.
     pub retention: Duration,
+    /// How much the API does of what is dear.
+    pub budgets: Budgets,
     /// The clock of both functions.
     pub clock: Clock,
     /// When to retry deliveries and when to disable endpoints.
@@ -52,6 +55,7 @@ impl Default for Settings {
             ping_wait: Duration::from_secs(10),
             api_key_cache: Duration::from_secs(10),
             retention: Duration::from_secs(30 * 24 * 60 * 60),
+            budgets: Budgets::default(),
             clock: Clock::system(),
             policy: Policy {
                 schedule: RetrySchedule::default(),
@@ -61,6 +65,18 @@ impl Default for Settings {
             drain_per_second: 20,
             stragglers: STRAGGLERS,
         }
+    }
+}
+
+/// Budgets that nothing exceeds, for tests and measurements that repeat a call.
+#[must_use]
+pub fn unlimited() -> Budgets {
+    Budgets {
+        ping_lease: Duration::ZERO,
+        pings_per_minute: u32::MAX,
+        rotation_pause: Duration::ZERO,
+        rotations_per_day: u32::MAX,
+        ..Budgets::default()
     }
 }
 
@@ -97,6 +113,7 @@ pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Rou
         ping_wait: settings.ping_wait,
         api_key_cache: settings.api_key_cache,
         retention: settings.retention,
+        budgets: settings.budgets,
     })
 }
 

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use super::cursor::{ListKey, is_well_formed};
 use super::error::ApiError;
@@ -69,7 +70,8 @@ impl<'a> Listed<'a> {
 }
 
 /// `GET …/{webhookId}/deliveries`. Two concurrent calls: `GetItem` of the endpoint
-/// and `Query`.
+/// and `Query`. With the filter `event`, more queries until the page is full or the
+/// time for searching is over.
 ///
 /// The query need not wait for the endpoint: the app is part of the partition key,
 /// so it can't return another app's deliveries.
@@ -81,7 +83,7 @@ pub(super) async fn list(
     let Query(query) =
         query.map_err(|_| ApiError::invalid("query", "must be percent-encoded UTF-8"))?;
     let page = PageRequest::parse(&query, key.endpoint_id)?;
-    let wanted = page.history_query();
+    let wanted = page.history_query(Instant::now() + api.budgets.search_time);
     let table = &api.stores.table;
     let (endpoint, found) = tokio::try_join!(
         table.endpoint(key),
@@ -143,7 +145,7 @@ impl PageRequest {
         })
     }
 
-    fn history_query(&self) -> HistoryQuery {
+    fn history_query(&self, search_until: Instant) -> HistoryQuery {
         let until = self.list.until.map(DeliveryId::least_of);
         let before = until.into_iter().chain(self.after).min();
         HistoryQuery {
@@ -154,6 +156,7 @@ impl PageRequest {
                 .since
                 .map_or(DeliveryId::MIN, DeliveryId::least_of),
             to: before.map_or(DeliveryId::MAX, DeliveryId::predecessor),
+            search_until: Some(search_until),
         }
     }
 }
@@ -281,4 +284,4 @@ async fn find(api: &Api, scope: &DeliveryScope) -> Result<(Endpoint, FullDeliver
 }
 
 pub(super) const INACTIVE: ApiError =
-    ApiError::Conflict("The endpoint is inactive. Activate it first.");
+    ApiError::conflict("The endpoint is inactive. Activate it first.");

@@ -1,7 +1,9 @@
 //! What a caller is told when a request fails. The cause goes to the log, under
 //! the request's id, and never to the caller.
 
+use std::borrow::Cow;
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
@@ -24,11 +26,17 @@ pub(super) enum ApiError {
     /// 405; the router adds `Allow`.
     MethodNotAllowed,
     /// 409, and a sentence about the conflict.
-    Conflict(&'static str),
+    Conflict(Cow<'static, str>),
     /// 413.
     PayloadTooLarge,
     /// 415.
     UnsupportedMediaType,
+    /// 429: a budget of ours is used up. A sentence about it, and after how long it
+    /// is worth trying again.
+    OverBudget {
+        message: Cow<'static, str>,
+        retry_after: Duration,
+    },
     /// 429, 500 or 503.
     Store(StoreError),
     /// 500: a defect of ours, and its cause.
@@ -39,6 +47,10 @@ impl ApiError {
     /// A single thing that is wrong with the request.
     pub(super) fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::Validation(vec![FieldError::new(field, message)])
+    }
+
+    pub(super) const fn conflict(message: &'static str) -> Self {
+        Self::Conflict(Cow::Borrowed(message))
     }
 
     /// A defect of ours.
@@ -70,8 +82,12 @@ struct Body {
 /// Faults that an answer lists: more would make a large answer of a small request.
 const MAX_DETAILS: usize = 100;
 
-/// Seconds after which a caller may retry.
-const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("1");
+/// After how long it is worth trying again if AWS throttled or did not answer.
+const RETRY_SOON: Duration = Duration::from_secs(1);
+
+/// The same for a quota of AWS. A secret's versions become free one by one, a day
+/// after each rotation.
+const RETRY_LATER: Duration = Duration::from_secs(60 * 60);
 
 /// The parts of an error's response that vary.
 struct Answer {
@@ -98,6 +114,10 @@ impl Answer {
             header: Some((name, value)),
             ..self
         }
+    }
+
+    fn retry_after(self, wait: Duration) -> Self {
+        self.with_header(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)))
     }
 
     fn validation(mut faults: Vec<FieldError>) -> Self {
@@ -129,6 +149,11 @@ impl Answer {
                 "This path does not support that method. See the Allow header.",
             ),
             ApiError::Conflict(message) => Self::new(StatusCode::CONFLICT, "CONFLICT", message),
+            ApiError::OverBudget {
+                message,
+                retry_after,
+            } => Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT", message)
+                .retry_after(retry_after),
             ApiError::PayloadTooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "PAYLOAD_TOO_LARGE",
@@ -153,13 +178,19 @@ impl Answer {
                 "RATE_LIMIT",
                 "Too many requests. Try again later.",
             )
-            .with_header(RETRY_AFTER, RETRY_SECONDS),
+            .retry_after(RETRY_SOON),
+            Fault::LimitExceeded => Self::new(
+                StatusCode::TOO_MANY_REQUESTS,
+                "RATE_LIMIT",
+                "A limit of the AWS account is reached. Try again later.",
+            )
+            .retry_after(RETRY_LATER),
             Fault::Unavailable => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "UNAVAILABLE",
                 "The service is temporarily unavailable. Try again later.",
             )
-            .with_header(RETRY_AFTER, RETRY_SECONDS),
+            .retry_after(RETRY_SOON),
             Fault::Rejected => Self::internal(),
         }
     }
@@ -171,6 +202,13 @@ impl Answer {
             "An internal error occurred. Include the x-request-id header when you report it.",
         )
     }
+}
+
+/// Rounded up, and at least one, so that a caller that waits for as long is not too
+/// early.
+fn whole_seconds(wait: Duration) -> u64 {
+    let begun = u64::from(wait.subsec_nanos() > 0);
+    (wait.as_secs() + begun).max(1)
 }
 
 /// The first fault in words, because clients print the message and not the
@@ -221,6 +259,13 @@ mod tests {
         assert_eq!(summary(&[fault("url")]), "url is missing");
         let three = ["url", "events", "color"].map(fault);
         assert_eq!(summary(&three), "url is missing (and 2 more)");
+    }
+
+    #[test]
+    fn waits_are_rounded_up_to_at_least_a_second() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (9_999, 10)] {
+            assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod accept;
 mod auth;
 mod body;
+mod budgets;
 mod cursor;
 mod deliveries;
 mod error;
@@ -32,6 +33,7 @@ use crate::aws::Stores;
 use crate::clock::Clock;
 use crate::domain::address::AddressPolicy;
 use crate::domain::api_key::ApiKeyHash;
+use crate::domain::budget::Budgets;
 use crate::domain::id::AppId;
 use crate::ttl_cache::TtlCache;
 use error::ApiError;
@@ -54,6 +56,8 @@ pub struct ApiOptions {
     pub api_key_cache: Duration,
     /// How long the history is kept.
     pub retention: Duration,
+    /// How much it does of what is dear.
+    pub budgets: Budgets,
 }
 
 /// Shared by all handlers.
@@ -67,6 +71,7 @@ struct ApiState {
     /// The app of each key.
     keys: TtlCache<ApiKeyHash, AppId>,
     retention: Duration,
+    budgets: Budgets,
 }
 
 /// The routes of the API.
@@ -78,6 +83,7 @@ pub fn router(options: ApiOptions) -> Router {
         ping_wait: options.ping_wait,
         keys: TtlCache::new(options.api_key_cache),
         retention: options.retention,
+        budgets: options.budgets,
     });
     Router::new()
         .route(

@@ -5,12 +5,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio::time::Instant;
+use tracing::warn;
 
 use super::body::Body;
+use super::budgets::{recovery_under_way, unexplained};
 use super::deliveries::INACTIVE;
 use super::error::ApiError;
 use super::extract::{EndpointScope, NO_ENDPOINT};
 use super::{Api, success};
+use crate::aws::table::Reserved;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{Lane, Message, Recovery};
@@ -20,13 +24,20 @@ use crate::domain::time;
 const MAX_DELIVERIES: u32 = 10_000;
 
 #[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct Accepted {
     deliveries: u32,
+    /// Whether the count ran out of time.
+    at_least: bool,
 }
 
-/// `POST …/{webhookId}/recover`. `GetItem` of the endpoint, a `Query` that counts
-/// (one for every 1 MB of the index), and `SendMessage` if there is anything to
-/// recover.
+/// `POST …/{webhookId}/recover`. `GetItem` of the endpoint and a `Query` that counts
+/// (one for every 1 MB of the index). If there is anything to recover, `UpdateItem`,
+/// by which the recovery counts as under way, and `SendMessage`.
+///
+/// An endpoint has one recovery at a time. The read refuses others before they count,
+/// and of two at the same time, the update refuses one. The delivery function ends
+/// it after the last chunk.
 pub(super) async fn recover(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -37,6 +48,10 @@ pub(super) async fn recover(
     let endpoint = api.stores.table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
     if !endpoint.active {
         return Err(INACTIVE);
+    }
+    let under_way = endpoint.usage.recovery.filter(|slot| slot.until > now);
+    if let Some(slot) = under_way {
+        return Err(recovery_under_way(&slot));
     }
     // The future is left out: the recovery's own deliveries are in it, which must
     // not be taken for failed ones if its message comes twice.
@@ -49,12 +64,42 @@ pub(super) async fn recover(
         before: DeliveryId::least_of(until),
         remaining: MAX_DELIVERIES,
     };
-    let deliveries = api.stores.table.count_failed(&recovery, now).await?;
-    if deliveries > 0 {
-        let message = Message::Recover(recovery);
-        api.stores.queues.send(Lane::Slow, &message).await?;
+    let search_until = Instant::now() + api.budgets.search_time;
+    let table = &api.stores.table;
+    let count = table.count_failed(&recovery, now, search_until).await?;
+    // A count that ran out of time may have found nothing yet.
+    if count.deliveries > 0 || count.at_least {
+        begin(&api, recovery).await?;
     }
-    Ok((StatusCode::ACCEPTED, success(Accepted { deliveries })).into_response())
+    let data = Accepted {
+        deliveries: count.deliveries,
+        at_least: count.at_least,
+    };
+    Ok((StatusCode::ACCEPTED, success(data)).into_response())
+}
+
+/// Takes the endpoint's slot and enqueues the first chunk. If that fails, however far
+/// it came, the slot is free again.
+async fn begin(api: &Api, recovery: Recovery) -> Result<(), ApiError> {
+    let begun = match api.stores.table.begin_recovery(&recovery).await {
+        Ok(Reserved::Granted(_)) => {
+            let message = Message::Recover(recovery.clone());
+            api.stores.queues.send(Lane::Slow, &message).await
+        }
+        Ok(Reserved::Refused(endpoint)) => {
+            let slot = endpoint.usage.recovery;
+            return Err(slot.map_or_else(unexplained, |slot| recovery_under_way(&slot)));
+        }
+        Ok(Reserved::Missing) => return Err(NO_ENDPOINT),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = begun {
+        if let Err(error) = api.stores.table.end_recovery(&recovery).await {
+            warn!(%error, "failed to free the slot of a recovery that did not begin");
+        }
+        return Err(error.into());
+    }
+    Ok(())
 }
 
 /// The span of time that a request asks to recover.

@@ -9,11 +9,15 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tracing::{Span, warn};
 
+use super::budgets::{ping_in_flight, too_many_pings, unexplained};
 use super::error::ApiError;
 use super::extract::{EndpointScope, NO_ENDPOINT};
 use super::prefer::Prefer;
 use super::{Api, success};
+use crate::aws::StoreError;
+use crate::aws::table::Reserved;
 use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
+use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::id::DeliveryId;
 use crate::domain::message::DeliveryTask;
 
@@ -29,8 +33,15 @@ struct Outcome {
     status: &'static str,
 }
 
-/// `POST /apps/{appId}/webhooks/{webhookId}/test-ping`. Three calls (`GetItem`,
-/// `SendMessage` and `PutItem`), then one `GetItem` per poll for the outcome.
+/// `POST /apps/{appId}/webhooks/{webhookId}/test-ping`. Four calls, then one `GetItem`
+/// per poll for the outcome:
+///
+/// - `UpdateItem` of the endpoint takes its slot for pings, and reads it.
+/// - `UpdateItem` counts the ping for the app.
+/// - `SendMessage` and `PutItem` accept it.
+///
+/// If another ping took the slot within the last minute, there are two more calls:
+/// `GetItem` of that ping, and `UpdateItem` to take its slot over if it has ended.
 pub(super) async fn test_ping(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -38,11 +49,10 @@ pub(super) async fn test_ping(
 ) -> Result<Response, ApiError> {
     let prefer = Prefer::from_headers(&headers);
     let deadline = Instant::now() + prefer.wait(api.ping_wait);
-    let endpoint = api.stores.table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
     let task =
         DeliveryTask::ping(key, api.clock.now(), api.retention).map_err(ApiError::internal)?;
     Span::current().record("delivery_id", tracing::field::display(task.delivery_id));
-    api.accept(endpoint.lane(), &task).await?;
+    send(&api, &task).await?;
     let known = wait_for_outcome(&api, &task, deadline).await;
     let status = match known {
         Some(_) => StatusCode::OK,
@@ -57,6 +67,61 @@ pub(super) async fn test_ping(
         response.headers_mut().insert("preference-applied", applied);
     }
     Ok(response)
+}
+
+/// Accepts a ping that is within the budgets. If that fails after it took the slot,
+/// the slot is free again; and if freeing it fails, its lease runs out.
+async fn send(api: &Api, task: &DeliveryTask) -> Result<(), ApiError> {
+    let sent = match take_slot(api, task).await {
+        Ok(endpoint) => count_and_accept(api, &endpoint, task).await,
+        // The slot may be taken, if only the answer is lost.
+        Err(ApiError::Store(error)) => Err(error.into()),
+        Err(refused) => return Err(refused),
+    };
+    if sent.is_err()
+        && let Err(error) = api.stores.table.free_ping_slot(task).await
+    {
+        warn!(%error, "failed to free the slot of a ping that was not sent");
+    }
+    sent
+}
+
+/// Takes the endpoint's slot for pings. The recorded outcome of the last ping frees
+/// it, so nothing has to be written when a ping ends.
+async fn take_slot(api: &Api, task: &DeliveryTask) -> Result<Box<Endpoint>, ApiError> {
+    let table = &api.stores.table;
+    let (lease, mut ended) = (api.budgets.ping_lease, None);
+    loop {
+        let endpoint = match table.take_ping_slot(task, lease, ended).await? {
+            Reserved::Granted(endpoint) => return Ok(endpoint),
+            Reserved::Refused(endpoint) => endpoint,
+            Reserved::Missing => return Err(NO_ENDPOINT),
+        };
+        let slot = endpoint.usage.ping.ok_or_else(unexplained)?;
+        // The second time, another ping took the slot over first.
+        if ended.is_some() || !has_ended(api, task.endpoint, slot.ping).await? {
+            return Err(ping_in_flight(&slot, task.created_at));
+        }
+        ended = Some(slot.ping);
+    }
+}
+
+async fn has_ended(api: &Api, endpoint: EndpointKey, ping: DeliveryId) -> Result<bool, StoreError> {
+    let found = api.stores.table.delivery(endpoint, ping).await?;
+    Ok(found.is_some_and(|found| found.delivery.status != DeliveryStatus::Pending))
+}
+
+async fn count_and_accept(
+    api: &Api,
+    endpoint: &Endpoint,
+    task: &DeliveryTask,
+) -> Result<(), ApiError> {
+    let (app_id, now) = (task.endpoint.app_id, task.created_at);
+    let most = api.budgets.pings_per_minute;
+    if !api.stores.table.count_ping(app_id, most, now).await? {
+        return Err(too_many_pings(&api.budgets, now));
+    }
+    Ok(api.accept(endpoint.lane(), task).await?)
 }
 
 /// Polls with increasing pauses until the delivery has ended or the deadline has

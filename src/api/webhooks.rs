@@ -9,12 +9,15 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::body::Body;
+use super::budgets::{too_many_rotations, unexplained};
 use super::error::ApiError;
 use super::extract::{AppScope, EndpointScope, NO_ENDPOINT};
 use super::{Api, success};
-use crate::aws::table::{CreateOutcome, RotateOutcome};
+use crate::aws::table::{CreateOutcome, Reserved, RotateOutcome};
 use crate::domain::address::AddressPolicy;
-use crate::domain::endpoint::{Endpoint, EndpointKey, EndpointPatch, NewEndpoint};
+use crate::domain::endpoint::{
+    Endpoint, EndpointKey, EndpointPatch, MAX_ENDPOINTS_PER_APP, NewEndpoint,
+};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::id::EndpointId;
 use crate::domain::message::{Lane, Message, Tend};
@@ -22,6 +25,8 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::signing::SigningSecret;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
+
+const APP_IS_FULL: ApiError = ApiError::conflict("The app already has 100 endpoints, the maximum.");
 
 /// An endpoint as create shows it, the only time together with its secret.
 #[derive(Serialize)]
@@ -98,8 +103,10 @@ impl<'a> From<&'a Endpoint> for Listed<'a> {
     }
 }
 
-/// `POST /apps/{appId}/webhooks`. Two calls: `CreateSecret`,
-/// `TransactWriteItems`.
+/// `POST /apps/{appId}/webhooks`. Three calls: `GetItem` of the app's endpoint count,
+/// `CreateSecret`, `TransactWriteItems`. The first one keeps an app that is full from
+/// making secrets; the last one decides, because others may create endpoints at the
+/// same time.
 pub(super) async fn create(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -110,6 +117,9 @@ pub(super) async fn create(
         app_id,
         endpoint_id: EndpointId::new(),
     };
+    if api.stores.table.endpoint_count(app_id).await? >= MAX_ENDPOINTS_PER_APP {
+        return Err(APP_IS_FULL);
+    }
     let secret = SigningSecret::generate(&mut rand::rng());
     // The secret first: an endpoint without a secret could not deliver, while a
     // secret without an endpoint can be removed at any time.
@@ -122,9 +132,7 @@ pub(super) async fn create(
                 let endpoint_id = key.endpoint_id;
                 warn!(%error, %endpoint_id, "failed to delete the secret of a refused endpoint");
             }
-            return Err(ApiError::Conflict(
-                "The app already has 100 endpoints, the maximum.",
-            ));
+            return Err(APP_IS_FULL);
         }
     }
     let secret = secret.to_text();
@@ -219,26 +227,33 @@ pub(super) async fn delete(
 }
 
 /// `POST /apps/{appId}/webhooks/{webhookId}/rotate-secret`. Three calls:
-/// `GetItem`, `PutSecretValue`, `UpdateItem`. The last one makes the new version
-/// sign, before the response is sent. So no attempt that starts after the
-/// response is signed with the old secret.
+/// `UpdateItem`, `PutSecretValue`, `UpdateItem`. The first one counts the rotation, so
+/// that one over the budget makes no version of the secret, and reads the endpoint.
+/// The last one makes the new version sign, before the response is sent. So no attempt
+/// that starts after the response is signed with the old secret.
 pub(super) async fn rotate_secret(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
 ) -> Result<Response, ApiError> {
     let (table, secrets) = (&api.stores.table, &api.stores.secrets);
-    let endpoint = table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
+    let now = api.clock.now();
+    let endpoint = match table.reserve_rotation(key, &api.budgets, now).await? {
+        Reserved::Granted(endpoint) => endpoint,
+        Reserved::Refused(endpoint) => {
+            let made = endpoint.usage.rotations;
+            return Err(made.map_or_else(unexplained, |made| {
+                too_many_rotations(&api.budgets, &made, now)
+            }));
+        }
+        Reserved::Missing => return Err(NO_ENDPOINT),
+    };
     let secret = SigningSecret::generate(&mut rand::rng());
     let next = secrets.put_next(key, &secret).await?.ok_or(NO_ENDPOINT)?;
-    let current = &endpoint.secret_version;
-    let outcome = table
-        .set_secret_version(key, current, &next, api.clock.now())
-        .await?;
-    match outcome {
+    match table.set_secret_version(&endpoint, &next, now).await? {
         RotateOutcome::Rotated => Ok(success(Rotated {
             secret: secret.to_text().expose_secret(),
         })),
-        RotateOutcome::Lost => Err(ApiError::Conflict(
+        RotateOutcome::Lost => Err(ApiError::conflict(
             "The secret was rotated concurrently. Use the secret from that response.",
         )),
         RotateOutcome::Missing => Err(NO_ENDPOINT),

@@ -38,15 +38,20 @@ pub struct AwsError {
 pub enum Fault {
     /// AWS throttled the call.
     Throttled,
+    /// A quota is used up, and does not become free within seconds.
+    LimitExceeded,
     /// AWS did not answer, or answered that it cannot right now.
     Unavailable,
     /// AWS rejected the call: a defect of the deployment or of this code.
     Rejected,
 }
 
+/// Error code of a quota. Secrets Manager reports the versions of a secret by it:
+/// there can be about 100 that are younger than a day.
+const LIMIT_EXCEEDED: &str = "LimitExceededException";
+
 /// Error codes by which the three services throttle.
-const THROTTLING: [&str; 8] = [
-    "LimitExceededException",
+const THROTTLING: [&str; 7] = [
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "RequestThrottled",
@@ -107,7 +112,9 @@ impl AwsError {
 }
 
 fn fault_of(code: &str) -> Fault {
-    if THROTTLING.contains(&code) {
+    if code == LIMIT_EXCEEDED {
+        Fault::LimitExceeded
+    } else if THROTTLING.contains(&code) {
         Fault::Throttled
     } else if UNAVAILABLE.contains(&code) {
         Fault::Unavailable

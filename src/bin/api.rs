@@ -4,6 +4,7 @@ use webhook_endpoints::api::{ApiOptions, lambda, router};
 use webhook_endpoints::aws::{QueueUrls, StoreNames, Stores, sdk_config};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, ApiConfig};
+use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,6 +29,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         ping_wait: config.ping_wait,
         api_key_cache: config.api_key_cache,
         retention: common.retention,
+        budgets: Budgets::default(),
     });
     lambda_runtime::run(lambda::function(router)).await
 }

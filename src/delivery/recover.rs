@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Deliverer;
 use crate::aws::StoreError;
@@ -14,8 +14,9 @@ use crate::domain::id::DeliveryId;
 use crate::domain::message::{DeliveryTask, Lane, Message, Recovery, Source};
 
 impl Deliverer {
-    /// Calls: a `Query` of a chunk, a `SendMessageBatch` for every ten deliveries,
-    /// and a `SendMessage` if there is more to do.
+    /// Calls: a `Query` of a chunk, a `SendMessageBatch` for every ten deliveries, an
+    /// `UpdateItem` of the endpoint, on which the recovery counts as under way, and a
+    /// `SendMessage` if there is more to do.
     pub(super) async fn recover(&self, recovery: Recovery) -> Result<(), StoreError> {
         let (table, queues) = (&self.stores.table, &self.stores.queues);
         let failed = HistoryQuery {
@@ -23,6 +24,7 @@ impl Deliverer {
             event: None,
             from: recovery.from,
             to: recovery.before.predecessor(),
+            search_until: None,
         };
         let chunk = recovery.remaining.min(self.chunks.recovery.into());
         let chunk = usize::try_from(chunk).unwrap_or(usize::MAX);
@@ -46,8 +48,10 @@ impl Deliverer {
             "recovery"
         );
         let remaining = recovery.remaining.saturating_sub(made);
-        match page.next {
-            Some(before) if remaining > 0 => {
+        let goes_on = page.next.filter(|_| remaining > 0);
+        self.note_progress(&recovery, goes_on.is_some()).await;
+        match goes_on {
+            Some(before) => {
                 let rest = Recovery {
                     before,
                     remaining,
@@ -55,7 +59,20 @@ impl Deliverer {
                 };
                 queues.send(Lane::Slow, &Message::Recover(rest)).await
             }
-            _ => Ok(()),
+            None => Ok(()),
+        }
+    }
+
+    /// Renews the recovery's lease, or ends it. This never fails a chunk: at worst,
+    /// the lease runs out too early or too late.
+    async fn note_progress(&self, recovery: &Recovery, goes_on: bool) {
+        let table = &self.stores.table;
+        let noted = match goes_on {
+            true => table.renew_recovery(recovery, self.clock.now()).await,
+            false => table.end_recovery(recovery).await,
+        };
+        if let Err(error) = noted {
+            warn!(%error, recovery_id = %recovery.id, "failed to note a recovery's progress");
         }
     }
 }

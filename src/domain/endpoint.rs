@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::budget::Usage;
 use super::event_type::Subscriptions;
 use super::health::{Health, State};
 use super::id::{AppId, EndpointId};
@@ -60,6 +61,7 @@ impl NewEndpoint {
             next_turn: None,
             health: Health::default(),
             tend_at: None,
+            usage: Usage::default(),
         }
     }
 }
@@ -91,6 +93,8 @@ pub struct Endpoint {
     pub health: Health,
     /// When the deliveries that wait for it are seen to next. `None` if none waits.
     pub tend_at: Option<Timestamp>,
+    /// What it uses of its budgets.
+    pub usage: Usage,
 }
 
 impl Endpoint {

@@ -13,7 +13,10 @@ use crate::support::{Options, TestApp};
 /// The AWS calls of each API call whose caller's key is cached, by
 /// `operationId`.
 const COSTS: [(&str, &[&str]); 12] = [
-    ("createWebhook", &["CreateSecret", "TransactWriteItems"]),
+    (
+        "createWebhook",
+        &["CreateSecret", "GetItem", "TransactWriteItems"],
+    ),
     ("listWebhooks", &["Query"]),
     ("getWebhook", &["GetItem"]),
     ("updateWebhook", &["UpdateItem"]),
@@ -21,9 +24,17 @@ const COSTS: [(&str, &[&str]); 12] = [
         "deleteWebhook",
         &["DeleteSecret", "TransactWriteItems", "UpdateItem"],
     ),
-    ("rotateSecret", &["GetItem", "PutSecretValue", "UpdateItem"]),
-    // A ping that waits also polls for its outcome.
-    ("testPing", &["GetItem", "PutItem", "SendMessage"]),
+    // The first update reserves the rotation, the second one makes it.
+    (
+        "rotateSecret",
+        &["PutSecretValue", "UpdateItem", "UpdateItem"],
+    ),
+    // The updates take the endpoint's slot and count the ping for the app. A ping that
+    // waits also polls for its outcome.
+    (
+        "testPing",
+        &["PutItem", "SendMessage", "UpdateItem", "UpdateItem"],
+    ),
     // At the same time.
     ("listDeliveries", &["GetItem", "Query"]),
     // The second read is of the event's payload, which a ping does not have.
@@ -32,7 +43,7 @@ const COSTS: [(&str, &[&str]); 12] = [
         "resendDelivery",
         &["BatchGetItem", "PutItem", "SendMessage"],
     ),
-    // Nothing failed, so no message is sent.
+    // Nothing failed, so no recovery begins and no message is sent.
     ("recoverDeliveries", &["GetItem", "Query"]),
     ("publishEvent", &["SendMessage"]),
 ];
@@ -121,7 +132,7 @@ async fn calls_on_a_missing_endpoint_cost_only_the_lookup() {
     app.aws.wire.take();
     for call in every_call_on(&Ids::unknown()) {
         let cost: &[&str] = match call.name {
-            "updateWebhook" | "deleteWebhook" => &["UpdateItem"],
+            "updateWebhook" | "deleteWebhook" | "rotateSecret" | "testPing" => &["UpdateItem"],
             "getDelivery" | "resendDelivery" => &["BatchGetItem"],
             "listDeliveries" => &["GetItem", "Query"],
             _ => &["GetItem"],

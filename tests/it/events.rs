@@ -230,7 +230,10 @@ fn assert_answers(answers: &BTreeMap<&str, Value>) {
     assert_eq!(resent["status"], "PENDING");
     assert_ne!(resent["id"], samples::DELIVERY_ID);
     assert_eq!(answers["publish-event.json"]["type"], "order.shipped");
-    assert_eq!(answers["recover.json"], json!({"deliveries": 0}));
+    assert_eq!(
+        answers["recover.json"],
+        json!({"deliveries": 0, "atLeast": false})
+    );
     assert_eq!(fields(&answers["rotate-secret.json"]), ["secret"]);
     assert_eq!(answers["update-webhook.json"]["active"], false);
     assert_eq!(answers["delete-webhook.json"], Value::Null);

@@ -219,12 +219,22 @@ async fn failed_rotations_keep_the_old_secret() {
 
 #[tokio::test]
 async fn rotation_survives_one_lost_answer() {
-    for operation in ["PutSecretValue", "UpdateItem"] {
+    // The first update reserves the rotation, and the second one makes it.
+    for (operation, lost, expected) in [
+        ("PutSecretValue", 1, 2),
+        ("UpdateItem", 1, 3),
+        ("UpdateItem", 2, 3),
+    ] {
         let pinged = Pinged::start().await;
-        pinged.app.aws.wire.break_once(operation, Fault::After);
+        let mut made = 0;
+        pinged.app.aws.wire.disturb(move |call| {
+            made += u32::from(call == operation);
+            (call == operation && made == lost).then_some(Fault::After)
+        });
         let new = secret_of(&pinged.rotate().await);
         let calls = pinged.app.aws.wire.take();
-        assert_eq!(calls.iter().filter(|call| *call == operation).count(), 2);
+        let made = calls.iter().filter(|call| *call == operation).count();
+        assert_eq!(made, expected, "{operation} {lost}");
         assert!(pinged.signs_with(&new).await, "{operation}");
         assert!(!pinged.signs_with(&pinged.secret).await, "{operation}");
     }
@@ -233,11 +243,12 @@ async fn rotation_survives_one_lost_answer() {
 #[tokio::test]
 async fn unanswered_rotations_can_be_retried() {
     let pinged = Pinged::start().await;
+    // The update that makes the rotation.
     pinged
         .app
         .aws
         .wire
-        .break_calls(&["UpdateItem"], Fault::After);
+        .break_from("UpdateItem", 2, Fault::After);
     assert_unavailable(&pinged.rotate().await);
     pinged.app.aws.wire.mend();
     let new = secret_of(&pinged.rotate().await);

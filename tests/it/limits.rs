@@ -81,6 +81,13 @@ async fn concurrent_deletions_of_an_endpoint_make_room_once() {
 async fn creation_over_the_limit_conflicts_even_if_cleanup_fails() {
     let app = TestApp::start().await;
     app.api.create_webhooks(100).await;
-    app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
+    // The app was not full yet when it was read.
+    app.aws.wire.disturb(|call| match call {
+        "GetItem" => Some(Fault::Answered("{}")),
+        "DeleteSecret" => Some(Fault::Before),
+        _ => None,
+    });
     app.api.try_create().await.must_fail_with(409, "CONFLICT");
+    app.aws.wire.mend();
+    assert_eq!(app.aws.secret_names().await.len(), 101);
 }

@@ -22,6 +22,8 @@ mod batch;
 mod batch_copies;
 mod batch_costs;
 mod batch_deadline;
+mod budgets;
+mod budgets_of_searches;
 mod changes;
 mod connections;
 mod connections_http2;

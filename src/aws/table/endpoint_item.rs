@@ -7,9 +7,11 @@ use super::keys;
 use super::{Item, decode};
 use crate::aws::error::Malformed;
 use crate::domain::address::AddressPolicy;
+use crate::domain::budget::{PingSlot, RecoverySlot, Rotations, Usage};
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, SecretVersion};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::health::{Failing, Health, Pause};
+use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
@@ -79,6 +81,42 @@ pub(super) struct EndpointItem {
     rate_limit: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next_turn: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ping_id: Option<DeliveryId>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    ping_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    recovery_id: Option<EventId>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    recovery_asked_at: Option<Timestamp>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    recovery_until: Option<Timestamp>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    rotated_at: Option<Timestamp>,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    rotations_since: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    rotations: Option<u32>,
     /// Place in the schedule, while deliveries wait for the endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gsi2sk: Option<String>,
@@ -111,7 +149,7 @@ impl From<&Endpoint> for EndpointItem {
             disabled_at: endpoint.disabled.map(|disabled| disabled.at),
             rate_limit: endpoint.rate_limit.map(|limit| limit.per_second().into()),
             next_turn: None,
-            // A new endpoint is well.
+            // A new endpoint is well, and has used nothing.
             failing_since: None,
             last_failure_at: None,
             failures: None,
@@ -119,6 +157,14 @@ impl From<&Endpoint> for EndpointItem {
             paused_at: None,
             probe_at: None,
             probes: None,
+            ping_id: None,
+            ping_until: None,
+            recovery_id: None,
+            recovery_asked_at: None,
+            recovery_until: None,
+            rotated_at: None,
+            rotations_since: None,
+            rotations: None,
             gsi2sk: None,
         }
     }
@@ -141,10 +187,30 @@ impl EndpointItem {
         }
     }
 
+    fn usage(&self) -> Usage {
+        let ping = self.ping_id.zip(self.ping_until);
+        let recovery = self.recovery_id.zip(self.recovery_asked_at);
+        let rotations = self.rotated_at.zip(self.rotations_since);
+        Usage {
+            ping: ping.map(|(ping, until)| PingSlot { ping, until }),
+            recovery: recovery
+                .zip(self.recovery_until)
+                .map(|((id, asked_at), until)| RecoverySlot {
+                    id,
+                    asked_at,
+                    until,
+                }),
+            rotations: rotations
+                .zip(self.rotations)
+                .map(|((last, since), count)| Rotations { last, since, count }),
+        }
+    }
+
     fn into_endpoint(self) -> Result<Endpoint, Malformed> {
         let key = keys::endpoint_of(&self.pk, &self.sk);
         let tend_at = self.gsi2sk.as_deref().and_then(keys::due_at_of_sort);
         let health = self.health();
+        let usage = self.usage();
         let events = self.events.iter().map(String::as_str);
         let disabled = match (self.disabled_reason, self.disabled_at) {
             (Some(reason), Some(at)) => Some(Disabled {
@@ -170,6 +236,7 @@ impl EndpointItem {
             next_turn: self.next_turn,
             health,
             tend_at,
+            usage,
         })
     }
 }

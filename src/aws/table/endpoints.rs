@@ -12,7 +12,7 @@ use super::endpoint_item::{EndpointItem, live_endpoint};
 use super::health::HEALTH;
 use super::keys::attribute::{
     ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE,
-    NEXT_TURN, PK, RATE_LIMIT, SECRET_VERSION, SK, UPDATED_AT, URL,
+    NEXT_TURN, PK, RATE_LIMIT, ROTATIONS, ROTATIONS_SINCE, SECRET_VERSION, SK, UPDATED_AT, URL,
 };
 use super::keys::{self, ENDPOINT};
 use super::transaction::Transacted;
@@ -88,6 +88,27 @@ impl Table {
             Transacted::ConditionFailed { write: 0 } => Ok(CreateOutcome::Created),
             Transacted::ConditionFailed { .. } => Ok(CreateOutcome::LimitReached),
         }
+    }
+
+    /// How many endpoints an app has. One strongly consistent `GetItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn endpoint_count(&self, app_id: AppId) -> Result<u32, StoreError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(keys::app(app_id)))
+            .projection_expression("#count")
+            .expression_attribute_names("#count", ENDPOINT_COUNT)
+            .consistent_read(true)
+            .send()
+            .await
+            .during("GetItem of an app's endpoint count")?;
+        let count = found.item.as_ref().and_then(|app| app.get(ENDPOINT_COUNT));
+        let count = count.and_then(|count| count.as_n().ok()?.parse().ok());
+        Ok(count.unwrap_or(0))
     }
 
     /// An endpoint. One strongly consistent `GetItem`.
@@ -204,24 +225,29 @@ impl Table {
         }
     }
 
-    /// Makes `next` the version that signs, if `current` still is. One
-    /// `UpdateItem`.
+    /// Makes `next` the version that signs, if the endpoint still has the version that
+    /// [`Table::reserve_rotation`] found. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
     pub async fn set_secret_version(
         &self,
-        endpoint: EndpointKey,
-        current: &SecretVersion,
+        found: &Endpoint,
         next: &SecretVersion,
         now: Timestamp,
     ) -> Result<RotateOutcome, StoreError> {
-        let update = Update::live()
+        let mut update = Update::live()
             .set(SECRET_VERSION, text(next))
             .set(UPDATED_AT, text(iso_millis(now)))
-            .only_if(SECRET_VERSION, text(current));
+            .only_if(SECRET_VERSION, text(&found.secret_version));
+        let rotations = found.usage.rotations;
+        if rotations.is_some_and(|rotations| rotations.are_over(now)) {
+            update = update
+                .set(ROTATIONS, number(1))
+                .set(ROTATIONS_SINCE, text(iso_millis(now)));
+        }
         let updated = self
-            .update_item(keys::endpoint(endpoint), update)
+            .update_item(keys::endpoint(found.key), update)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;

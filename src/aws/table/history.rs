@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::Select;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::delivery_item::delivery;
 use super::keys::attribute::{EVENT, EXPIRES_AT, PK, SK, STATUS};
@@ -26,6 +27,17 @@ pub struct HistoryQuery {
     pub from: DeliveryId,
     /// The newest id to list, inclusive.
     pub to: DeliveryId,
+    /// When to stop searching, and return what was found. `None` for no limit.
+    pub search_until: Option<Instant>,
+}
+
+/// How many deliveries a recovery will resend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedCount {
+    /// Those that were counted.
+    pub deliveries: u32,
+    /// Whether there may be more, because time ran out.
+    pub at_least: bool,
 }
 
 /// A page of an endpoint's history.
@@ -42,9 +54,9 @@ impl Table {
     /// DynamoDB has not removed yet.
     ///
     /// One `Query`. More are needed only if it skips expired items or other event
-    /// types. After [`MOST_PAGES`] queries, the page is returned short: searching a
-    /// long history for a rare event type takes bounded time, and the caller still
-    /// makes progress.
+    /// types. After [`MOST_PAGES`] queries, or once time has run out, the page is
+    /// returned short: searching a long history for a rare event type takes bounded
+    /// time, and the caller still makes progress.
     ///
     /// # Errors
     /// If the call fails or an item can't be decoded.
@@ -84,7 +96,8 @@ impl Table {
                 deliveries.push(delivery(item).during(OPERATION)?);
             }
             start = page.last_evaluated_key;
-            if start.is_none() || deliveries.len() > limit {
+            let time_is_up = wanted.search_until.is_some_and(is_past);
+            if start.is_none() || deliveries.len() > limit || time_is_up {
                 break;
             }
         }
@@ -141,8 +154,8 @@ impl Table {
         }
     }
 
-    /// Counts the deliveries that a recovery will resend. One `Query` of the index
-    /// per 1 MB.
+    /// Counts the deliveries that a recovery will resend, until time runs out. One
+    /// `Query` of the index per 1 MB.
     ///
     /// # Errors
     /// If the call fails.
@@ -150,11 +163,15 @@ impl Table {
         &self,
         recovery: &Recovery,
         now: Timestamp,
-    ) -> Result<u32, StoreError> {
+        search_until: Instant,
+    ) -> Result<FailedCount, StoreError> {
         const OPERATION: &str = "Query of failed deliveries";
         let to = recovery.before.predecessor();
         if recovery.from > to {
-            return Ok(0);
+            return Ok(FailedCount {
+                deliveries: 0,
+                at_least: false,
+            });
         }
         let partition = keys::status_partition(recovery.endpoint, DeliveryStatus::Failed);
         let query = self
@@ -184,11 +201,19 @@ impl Table {
                 .during(OPERATION)?;
             count += u32::try_from(page.count).unwrap_or(0);
             start = page.last_evaluated_key;
-            if start.is_none() || count >= recovery.remaining {
-                return Ok(count.min(recovery.remaining));
+            let is_known = start.is_none() || count >= recovery.remaining;
+            if is_known || is_past(search_until) {
+                return Ok(FailedCount {
+                    deliveries: count.min(recovery.remaining),
+                    at_least: !is_known,
+                });
             }
         }
     }
+}
+
+fn is_past(time: Instant) -> bool {
+    time <= Instant::now()
 }
 
 /// Maximum number of queries (up to 1 MB each) for one page.

@@ -4,6 +4,7 @@
 //! |---|---|---|---|---|
 //! | API key | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
 //! | App | `APP#<app>` | `APP` | | |
+//! | Pings of a minute | `APP#<app>` | `PINGS#<minute>` | | |
 //! | Endpoint | `APP#<app>` | `ENDPOINT#<endpoint>` | | |
 //! | Event | `APP#<app>#EVENT#<event>` | `EVENT` | | |
 //! | Delivery | `APP#<app>#ENDPOINT#<endpoint>` | `DELIVERY#<delivery>` | `APP#<app>#ENDPOINT#<endpoint>#<status>` | `DELIVERY#<delivery>` |
@@ -58,11 +59,21 @@ pub(super) mod attribute {
     pub(crate) const NEXT_TURN: &str = "nextTurn";
     pub(crate) const PAUSED_AT: &str = "pausedAt";
     pub(crate) const PAYLOAD: &str = "payload";
+    pub(crate) const PINGS: &str = "pings";
+    pub(crate) const PING_ID: &str = "pingId";
+    pub(crate) const PING_UNTIL: &str = "pingUntil";
     pub(crate) const PROBES: &str = "probes";
     pub(crate) const PROBE_AT: &str = "probeAt";
     pub(crate) const RATE_LIMIT: &str = "rateLimit";
+    pub(crate) const RECOVERY_ASKED_AT: &str = "recoveryAskedAt";
+    pub(crate) const RECOVERY_ID: &str = "recoveryId";
+    pub(crate) const RECOVERY_UNTIL: &str = "recoveryUntil";
     pub(crate) const RESPONSE_STATUS: &str = "responseStatus";
     pub(crate) const REVOKED_AT: &str = "revokedAt";
+    pub(crate) const ROTATED_AT: &str = "rotatedAt";
+    pub(crate) const ROTATIONS: &str = "rotations";
+    pub(crate) const ROTATIONS_SINCE: &str = "rotationsSince";
+    pub(crate) const ROTATION_ID: &str = "rotationId";
     pub(crate) const SECRET_VERSION: &str = "secretVersion";
     pub(crate) const SLOW_SINCE: &str = "slowSince";
     pub(crate) const STATUS: &str = "status";
@@ -146,6 +157,11 @@ pub(super) fn app_partition(app_id: AppId) -> String {
 
 pub(super) fn app(app_id: AppId) -> Item {
     key(app_partition(app_id), "APP".to_owned())
+}
+
+/// The count of an app's test pings in a minute of the clock.
+pub(super) fn pings(app_id: AppId, minute: i64) -> Item {
+    key(app_partition(app_id), format!("PINGS#{minute}"))
 }
 
 pub(super) fn endpoint_sort(id: EndpointId) -> String {

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod batch_get;
+mod budgets;
 mod deletion;
 mod deliveries;
 mod delivery_item;
@@ -26,10 +27,11 @@ use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 use super::LazyClient;
 use super::error::{During, Malformed, StoreError};
 pub use batch_get::AttemptItems;
+pub use budgets::Reserved;
 pub use deletion::{MarkedEndpoint, Presence};
 pub use deliveries::{FullDelivery, Recorded};
 pub use endpoints::{CreateOutcome, Endpoints, RotateOutcome};
-pub use history::{HistoryQuery, Page};
+pub use history::{FailedCount, HistoryQuery, Page};
 pub use schedule::{Due, DueAttempt, DueEndpoint};
 pub use turns::Turns;
 pub use waiting::Waiting;

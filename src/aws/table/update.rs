@@ -109,6 +109,24 @@ impl Update {
         self
     }
 
+    /// Only if the attribute is at most this value.
+    pub(super) fn only_up_to(mut self, attribute: &str, value: AttributeValue) -> Self {
+        let name = self.name(attribute);
+        let value = self.value(&format!("up_to_{attribute}"), value);
+        self.conditions.push(format!("{name} <= {value}"));
+        self
+    }
+
+    /// Only if at least one of the conditions holds that `either` asks for.
+    pub(super) fn only_if_any(mut self, either: impl FnOnce(Self) -> Self) -> Self {
+        let others = std::mem::take(&mut self.conditions);
+        let mut update = either(self);
+        let any = update.conditions.join(" OR ");
+        update.conditions = others;
+        update.conditions.push(format!("({any})"));
+        update
+    }
+
     /// Only if the attribute is at least `least` and at most `most`.
     pub(super) fn only_between(
         mut self,
@@ -217,6 +235,22 @@ mod tests {
         assert_eq!(update.expression(), "REMOVE #gsi2pk");
         assert_eq!(update.condition(), None);
         assert_eq!(update.values(), None);
+    }
+
+    #[test]
+    fn alternatives_are_one_condition_among_the_others() {
+        let update = Update::existing()
+            .only_if_any(|either| {
+                either
+                    .only_if_absent("until")
+                    .only_up_to("until", number(5))
+            })
+            .only_if_absent("deletedAt");
+        assert_eq!(
+            update.condition().unwrap(),
+            "attribute_exists(#pk) AND (attribute_not_exists(#until) \
+             OR #until <= :up_to_until) AND attribute_not_exists(#deletedAt)"
+        );
     }
 
     #[test]

@@ -100,6 +100,8 @@ impl Default for Options {
         let mut settings = Settings {
             ping_wait: Duration::from_secs(5),
             api_key_cache: Duration::from_secs(60 * 60),
+            // Tests of budgets choose the service's own.
+            budgets: service::unlimited(),
             ..Settings::default()
         };
         // Tests of pauses choose another.

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::domain::endpoint::EndpointKey;
 use webhook_endpoints::operator::sweep;
 
@@ -52,6 +53,8 @@ impl Stage {
         options.settings.stragglers = Duration::from_secs(1);
         // Every request looks up its key, because that call can fail as well.
         options.settings.api_key_cache = Duration::ZERO;
+        // A fault that left the slot for pings taken would refuse the next one.
+        options.settings.budgets.ping_lease = Budgets::default().ping_lease;
         let app = TestApp::start_with(options).await;
         let (receiver, status) = Receiver::switched().await;
         status.store(200, Ordering::SeqCst);

@@ -1,0 +1,69 @@
+//! What a caller is told whose request is over a budget.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::error::ApiError;
+use crate::domain::budget::{Budgets, DAY, PingSlot, RecoverySlot, Rotations};
+use crate::domain::time::iso_millis;
+
+/// Most test pings end within seconds, long before their lease.
+const PING_ENDS_WITHIN: Duration = Duration::from_secs(5);
+
+/// The endpoint has a test ping in flight.
+pub(super) fn ping_in_flight(slot: &PingSlot, now: Timestamp) -> ApiError {
+    ApiError::OverBudget {
+        message: "A test ping of this endpoint is in flight. Wait for its outcome.".into(),
+        retry_after: until(slot.until, now).min(PING_ENDS_WITHIN),
+    }
+}
+
+/// The app has sent as many test pings in this minute of the clock as it can.
+pub(super) fn too_many_pings(budgets: &Budgets, now: Timestamp) -> ApiError {
+    let into_minute = Duration::from_millis(now.as_millisecond().rem_euclid(60_000).unsigned_abs());
+    ApiError::OverBudget {
+        message: format!(
+            "An app can send {} test pings a minute.",
+            budgets.pings_per_minute
+        )
+        .into(),
+        retry_after: Duration::from_secs(60) - into_minute,
+    }
+}
+
+/// The secret was rotated just now, or as often as it can be in a day.
+pub(super) fn too_many_rotations(budgets: &Budgets, made: &Rotations, now: Timestamp) -> ApiError {
+    let (message, again_at) = if made.count >= budgets.rotations_per_day && !made.are_over(now) {
+        let most = budgets.rotations_per_day;
+        let message = format!("A secret can be rotated {most} times in 24 hours.");
+        (message, made.since + DAY)
+    } else {
+        let pause = budgets.rotation_pause.as_secs();
+        let message = format!("A secret can be rotated every {pause} seconds.");
+        (message, made.last + budgets.rotation_pause)
+    };
+    ApiError::OverBudget {
+        message: message.into(),
+        retry_after: until(again_at, now),
+    }
+}
+
+/// The endpoint has a recovery under way.
+pub(super) fn recovery_under_way(slot: &RecoverySlot) -> ApiError {
+    let (id, asked_at) = (slot.id, iso_millis(slot.asked_at));
+    ApiError::Conflict(
+        format!("Recovery {id} of this endpoint, requested at {asked_at}, is still under way.")
+            .into(),
+    )
+}
+
+/// A defect of ours: the endpoint does not say what its budget is used for.
+pub(super) fn unexplained() -> ApiError {
+    ApiError::internal("a budget is used up, but the endpoint does not say by what")
+}
+
+fn until(at: Timestamp, now: Timestamp) -> Duration {
+    // Negative if it is past.
+    Duration::try_from(at.duration_since(now)).unwrap_or_default()
+}
