@@ -86,6 +86,8 @@ pub struct DeliverConfig {
     /// `DRAIN_PER_SECOND`: deliveries that are sent a second to an endpoint that works
     /// again, 1 to 1,000.
     pub drain_per_second: u16,
+    /// `METRICS_NAMESPACE`: the CloudWatch namespace of the metrics.
+    pub metrics_namespace: Option<String>,
 }
 
 impl ApiConfig {
@@ -133,6 +135,7 @@ impl DeliverConfig {
             slow_after: seconds(lookup, "SLOW_AFTER_SECONDS", 3, 1, 30)?,
             pause_after: seconds(lookup, "PAUSE_AFTER_SECONDS", 60, 1, 86_400)?,
             drain_per_second: drain_per_second(lookup)?,
+            metrics_namespace: lookup("METRICS_NAMESPACE").filter(|name| !name.is_empty()),
         })
     }
 }

@@ -223,7 +223,7 @@ async fn run_secrets(command: SecretsCommand, sdk: &SdkConfig, json: bool) -> Re
 }
 
 /// Finds and removes leftover secrets. Returns one outcome per secret. If removing a
-/// secret fails, the sweep continues with the next one.
+/// secret fails, or an item can't be read, the sweep continues with the next one.
 async fn sweep_all(
     table: &Table,
     secrets: &Secrets,
@@ -232,7 +232,11 @@ async fn sweep_all(
     dry_run: bool,
 ) -> Result<Vec<SweptSecret>, BoxError> {
     let mut swept = Vec::new();
-    for found in sweep::find(table, secrets, older_than, now).await? {
+    let leftovers = sweep::find(table, secrets, older_than, now).await?;
+    for item in &leftovers.unreadable {
+        writeln!(io::stderr(), "skipped an unreadable item: {item}")?;
+    }
+    for found in leftovers.found {
         let outcome = if dry_run {
             Outcome::Found
         } else if let Err(error) = sweep::remove(table, secrets, &found).await {
@@ -330,10 +334,6 @@ impl ListedKey<'_> {
 
 impl SweptSecret {
     fn row(&self) -> [String; 5] {
-        let cause = match self.cause {
-            Cause::NoEndpoint => "no endpoint",
-            Cause::DeletionInterrupted => "deletion interrupted",
-        };
         let outcome = match (self.outcome, self.cause) {
             (Outcome::Found, _) => "found".to_owned(),
             (Outcome::Failed, _) => "failed".to_owned(),
@@ -346,7 +346,7 @@ impl SweptSecret {
             self.app_id.to_string(),
             self.endpoint_id.to_string(),
             iso_millis(self.created_at),
-            cause.to_owned(),
+            self.cause.to_string(),
             outcome,
         ]
     }

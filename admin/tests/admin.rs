@@ -7,6 +7,7 @@ use std::process::Output;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
@@ -358,4 +359,30 @@ async fn sweep_removes_orphaned_secrets_and_finishes_deletions() {
     // Nobody requested the removal of the orphan, so it can be restored.
     assert!(service.restores(&secret_name(left.orphan)).await);
     assert!(!service.restores(&secret_name(left.marked)).await);
+}
+
+#[tokio::test]
+async fn sweep_reports_unreadable_items_and_removes_the_rest() {
+    let service = Service::start().await;
+    Leftovers::leave(&service).await;
+    let mut put = service.clients.dynamodb.put_item();
+    for (name, value) in [
+        ("pk", "APP#acme"),
+        ("sk", "ENDPOINT#broken"),
+        ("gsi2pk", "DUE#DELETIONS"),
+        ("gsi2sk", "2025-12-31T00:00:00.000Z#broken"),
+        ("createdAt", "a customer's own value"),
+    ] {
+        put = put.item(name, AttributeValue::S(value.to_owned()));
+    }
+    let put = put.table_name(&service.resources.table_name).send();
+    put.await.unwrap();
+
+    let output = service.admin(&["secrets", "sweep", "--json"]).await;
+    assert!(output.status.success(), "{output:?}");
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let skipped = "skipped an unreadable item: pk APP#acme, sk ENDPOINT#broken\n";
+    assert_eq!(errors, skipped);
+    let swept: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(swept.as_array().unwrap().len(), 3);
 }

@@ -1,7 +1,7 @@
 //! Reads resources from `template.yaml`, so that the emulators match a deployment and
 //! nothing is declared twice.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, Projection,
@@ -179,6 +179,115 @@ pub fn variables(function: &'static str) -> Result<Vec<String>, TemplateError> {
     let mut names: Vec<_> = function.environment.variables.into_keys().collect();
     names.sort_unstable();
     Ok(names)
+}
+
+/// How often the sweep is triggered, and what else its timing depends on, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SweepTiming {
+    /// From one trigger to the next.
+    pub period: u64,
+    /// The delivery function's timeout.
+    pub timeout: u64,
+    /// How long a received message of the slow queue stays hidden.
+    pub visibility_timeout: u64,
+}
+
+/// Reads the timing of the sweep.
+///
+/// # Errors
+/// If a resource is missing or has an unexpected form.
+pub fn sweep_timing() -> Result<SweepTiming, TemplateError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Rule {
+        schedule_expression: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Function {
+        timeout: u64,
+    }
+    let rule: Rule = properties("SweepRule")?;
+    let minutes = rule.schedule_expression.strip_prefix("rate(");
+    let minutes = minutes.and_then(|rest| rest.strip_suffix(" minutes)"));
+    let minutes = minutes.and_then(|minutes| minutes.parse::<u64>().ok());
+    let function: Function = properties("DeliverFunction")?;
+    let queue: Queue = properties("SlowQueue")?;
+    Ok(SweepTiming {
+        period: minutes.ok_or(TemplateError::Missing("rate in minutes of SweepRule"))? * 60,
+        timeout: function.timeout,
+        visibility_timeout: queue.visibility_timeout.into(),
+    })
+}
+
+/// An alarm.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Alarm {
+    namespace: Value,
+    /// The name of its metric.
+    pub metric_name: String,
+    #[serde(default)]
+    dimensions: Vec<Dimension>,
+    /// The percentile that it watches, if it is one.
+    pub extended_statistic: Option<String>,
+    /// The threshold of its metric.
+    pub threshold: f64,
+    /// Length of a period, in seconds.
+    pub period: u64,
+    /// Periods that have to breach the threshold.
+    pub evaluation_periods: u64,
+    /// What a period without data counts as.
+    pub treat_missing_data: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Dimension {
+    name: String,
+    value: Value,
+}
+
+impl Alarm {
+    /// The namespace of its metric, as written in the template.
+    #[must_use]
+    pub fn namespace(&self) -> String {
+        texts(&self.namespace).concat()
+    }
+
+    /// The names and values of its metric's dimensions, as written in the template.
+    #[must_use]
+    pub fn dimensions(&self) -> Vec<(&str, String)> {
+        let dimensions = self.dimensions.iter();
+        dimensions
+            .map(|dimension| (dimension.name.as_str(), texts(&dimension.value).concat()))
+            .collect()
+    }
+}
+
+/// All alarms, by name.
+///
+/// # Errors
+/// If an alarm has an unexpected form.
+pub fn alarms() -> Result<BTreeMap<String, Alarm>, TemplateError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Template {
+        resources: BTreeMap<String, Resource>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Resource {
+        r#type: String,
+        #[serde(default)]
+        properties: Value,
+    }
+    let template: Template = serde_norway::from_str(TEMPLATE)?;
+    let resources = template.resources.into_iter();
+    resources
+        .filter(|(_, resource)| resource.r#type == "AWS::CloudWatch::Alarm")
+        .map(|(name, alarm)| Ok((name, serde_norway::from_value(alarm.properties)?)))
+        .collect()
 }
 
 /// An action that a role allows on a resource.

@@ -54,7 +54,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         drain_per_second: config.drain_per_second,
         stragglers: STRAGGLERS,
         slow_notes: SlowNotes::default(),
-        metrics: Metrics::to_stdout(Clock::system()),
+        metrics: Metrics::to_stdout(Clock::system(), config.metrics_namespace.as_deref()),
     });
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         // At the highest level, so that it names the lines of every level.

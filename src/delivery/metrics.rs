@@ -1,6 +1,8 @@
 //! Metrics in the CloudWatch embedded metric format: JSON lines on standard output,
 //! which CloudWatch turns into metrics without an API call.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -9,29 +11,42 @@ use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::message::Lane;
 
-/// Namespace of all metrics.
+/// Namespace of the metrics, unless the deployment has one of its own.
 pub const NAMESPACE: &str = "WebhookEndpoints";
 
 /// Writes metrics. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     clock: Clock,
+    namespace: Arc<str>,
     write: fn(&Value),
 }
 
 impl Metrics {
-    /// Writes to standard output, where CloudWatch reads.
+    /// Writes to standard output, where CloudWatch reads. Deployments in the same
+    /// account and Region need a `namespace` each, or the alarms of one would watch the
+    /// metrics of all.
     #[must_use]
-    pub fn to_stdout(clock: Clock) -> Self {
+    pub fn to_stdout(clock: Clock, namespace: Option<&str>) -> Self {
         #[expect(clippy::print_stdout, reason = "CloudWatch reads standard output")]
         let write = |line: &Value| println!("{line}");
-        Self { clock, write }
+        let namespace = namespace.unwrap_or(NAMESPACE).into();
+        Self {
+            clock,
+            namespace,
+            write,
+        }
     }
 
     /// Passes each line to `write`, for tests and benchmarks.
     #[must_use]
     pub fn to(clock: Clock, write: fn(&Value)) -> Self {
-        Self { clock, write }
+        let namespace = NAMESPACE.into();
+        Self {
+            clock,
+            namespace,
+            write,
+        }
     }
 
     /// Counts an attempt, with the delivery's new status, the attempt's duration and
@@ -59,7 +74,7 @@ impl Metrics {
 
     /// Counts a delivery that ended without another attempt.
     pub(super) fn abandoned(&self) {
-        self.count("DeliveriesAbandoned");
+        self.count("DeliveriesAbandoned", 1);
     }
 
     /// Counts an endpoint that the service disabled.
@@ -87,30 +102,36 @@ impl Metrics {
 
     /// An endpoint was paused.
     pub(super) fn endpoint_paused(&self) {
-        self.count("EndpointsPaused");
+        self.count("EndpointsPaused", 1);
     }
 
     /// A paused endpoint works again.
     pub(super) fn endpoint_resumed(&self) {
-        self.count("EndpointsResumed");
+        self.count("EndpointsResumed", 1);
     }
 
-    /// A delivery waits for its paused endpoint.
-    pub(super) fn delivery_waits(&self) {
-        self.count("DeliveriesWaiting");
+    /// Deliveries began to wait for paused endpoints.
+    pub(super) fn deliveries_wait(&self, count: usize) {
+        self.count("DeliveriesWaiting", count);
+    }
+
+    /// A sweep was completed, and found this many attempts more than a minute late.
+    /// An alarm depends on it, so it counts also if there was nothing to do.
+    pub(super) fn sweep(&self, overdue: usize) {
+        self.emit(
+            &[&[]],
+            &[("Sweeps", "Count"), ("OverdueAttempts", "Count")],
+            json!({"Sweeps": 1, "OverdueAttempts": overdue}),
+        );
     }
 
     /// Items of the table were skipped, because they could not be read.
     pub(super) fn unreadable_items(&self, count: usize) {
-        self.emit(
-            &[&[]],
-            &[("UnreadableItems", "Count")],
-            json!({ "UnreadableItems": count }),
-        );
+        self.count("UnreadableItems", count);
     }
 
-    fn count(&self, name: &str) {
-        self.emit(&[&[]], &[(name, "Count")], json!({ name: 1 }));
+    fn count(&self, name: &str, count: usize) {
+        self.emit(&[&[]], &[(name, "Count")], json!({ name: count }));
     }
 
     fn emit(&self, dimensions: &[&[&str]], metrics: &[(&str, &str)], mut line: Value) {
@@ -122,7 +143,7 @@ impl Metrics {
         line["_aws"] = json!({
             "Timestamp": now.as_millisecond(),
             "CloudWatchMetrics": [{
-                "Namespace": NAMESPACE,
+                "Namespace": &*self.namespace,
                 "Dimensions": dimensions,
                 "Metrics": metrics,
             }],

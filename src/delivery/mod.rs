@@ -19,7 +19,7 @@ pub mod batch;
 mod connections;
 mod deadline;
 pub mod egress;
-mod enqueue_due;
+pub mod enqueue_due;
 mod fan_out;
 mod give_back;
 mod health;

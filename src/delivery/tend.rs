@@ -202,16 +202,27 @@ impl Deliverer {
             .await
     }
 
-    /// Has a delivery wait for its paused endpoint. The first one to wait brings the
-    /// next probe about.
+    /// Has a delivery wait for its paused endpoint, and counts it.
     pub(super) async fn wait(
+        &self,
+        task: &DeliveryTask,
+        endpoint: &Endpoint,
+    ) -> Result<(), StoreError> {
+        self.begin_waiting(task, endpoint).await?;
+        self.metrics.deliveries_wait(1);
+        Ok(())
+    }
+
+    /// The same for one of many, which the caller counts together: each metric is a
+    /// line of the log, which is paid for. The first delivery to wait brings the next
+    /// probe about.
+    pub(super) async fn begin_waiting(
         &self,
         task: &DeliveryTask,
         endpoint: &Endpoint,
     ) -> Result<(), StoreError> {
         let table = &self.stores.table;
         table.record_waiting(task).await?;
-        self.metrics.delivery_waits();
         let (key, now) = (endpoint.key, self.clock.now());
         let Some(new) = endpoint.health.with_probe(&self.policy.health, now) else {
             return Ok(());

@@ -2,6 +2,7 @@
 //! a secret that would be charged for forever, or a marked endpoint that would
 //! count toward its app's limit.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use serde::Serialize;
 
 use crate::aws::StoreError;
 use crate::aws::secrets::Secrets;
-use crate::aws::table::{Presence, Table};
+use crate::aws::table::{Presence, Table, UnreadableItem};
 use crate::domain::endpoint::EndpointKey;
 
 /// The minimum age of what is swept. A creation stores the secret first and the
@@ -26,6 +27,15 @@ pub enum Cause {
     DeletionInterrupted,
 }
 
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoEndpoint => "no endpoint",
+            Self::DeletionInterrupted => "deletion interrupted",
+        })
+    }
+}
+
 /// An endpoint that left a secret, an item, or both behind.
 #[derive(Debug)]
 pub struct Found {
@@ -35,6 +45,16 @@ pub struct Found {
     pub created_at: Timestamp,
     /// Why it is swept.
     pub cause: Cause,
+}
+
+/// What an interrupted creation or deletion left behind.
+#[derive(Debug, Default)]
+pub struct Leftovers {
+    /// What can be swept.
+    pub found: Vec<Found>,
+    /// Endpoints whose deletion began, but whose items cannot be read. Somebody has
+    /// to look at them: a secret may depend on them.
+    pub unreadable: Vec<UnreadableItem>,
 }
 
 /// Finds what to sweep: secrets stored at least `older_than` ago whose endpoint is
@@ -48,9 +68,12 @@ pub async fn find(
     secrets: &Secrets,
     older_than: Duration,
     now: Timestamp,
-) -> Result<Vec<Found>, StoreError> {
+) -> Result<Leftovers, StoreError> {
     let newest = now.checked_sub(older_than).unwrap_or(Timestamp::MIN);
-    let mut found = Vec::new();
+    let Leftovers {
+        mut found,
+        mut unreadable,
+    } = Leftovers::default();
     for secret in secrets.list().await? {
         if secret.created_at > newest {
             continue;
@@ -69,15 +92,19 @@ pub async fn find(
         });
     }
     for marked in table.marked_endpoints(newest).await? {
-        if found.iter().all(|found| found.endpoint != marked.key) {
-            found.push(Found {
-                endpoint: marked.key,
-                created_at: marked.created_at,
-                cause: Cause::DeletionInterrupted,
-            });
+        match marked {
+            Ok(marked) if found.iter().all(|found| found.endpoint != marked.key) => {
+                found.push(Found {
+                    endpoint: marked.key,
+                    created_at: marked.created_at,
+                    cause: Cause::DeletionInterrupted,
+                });
+            }
+            Ok(_) => {}
+            Err(item) => unreadable.push(item),
         }
     }
-    Ok(found)
+    Ok(Leftovers { found, unreadable })
 }
 
 /// Removes what was found. Nobody asked to delete a secret without an endpoint,

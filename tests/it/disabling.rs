@@ -1,6 +1,5 @@
 //! Endpoints that the service disables, and the metrics about them.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,15 +7,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
-use webhook_endpoints::delivery::Deliverer;
-use webhook_endpoints::delivery::metrics::Metrics;
-use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::domain::message::{Message, Tend};
 
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::endpoint_id;
 use crate::support::receiver::{Receiver, raw_receiver};
-use crate::support::{Options, TestApp, fields};
+use crate::support::{Options, TestApp, fields, metrics};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -326,60 +322,14 @@ async fn failed_attempts_with_a_stored_retry_cost_no_message() {
     assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
 }
 
-/// Lines that [`deliverer_with_metrics`] emitted. Used by one test only.
+/// Lines that were emitted. Used by one test only.
 static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
-
-fn deliverer_with_metrics(app: &TestApp, clock: &HandClock) -> Arc<Deliverer> {
-    let quiet = &app.deliverer;
-    Arc::new(Deliverer {
-        stores: app.aws.stores(),
-        sender: quiet.sender.clone(),
-        clock: clock.clock(),
-        retention: quiet.retention,
-        policy: quiet.policy.clone(),
-        chunks: quiet.chunks,
-        drain_per_second: quiet.drain_per_second,
-        stragglers: quiet.stragglers,
-        slow_notes: SlowNotes::default(),
-        metrics: Metrics::to(clock.clock(), |line| {
-            EMITTED.lock().unwrap().push(line.clone());
-        }),
-    })
-}
-
-/// Asserts that a line is in CloudWatch's embedded metric format: it contains
-/// each metric and each dimension that it declares.
-fn assert_embedded_metrics(line: &Value) {
-    let declared = &line["_aws"];
-    assert!(declared["Timestamp"].is_i64(), "{line}");
-    let mut members = BTreeSet::from(["_aws"]);
-    let directives = declared["CloudWatchMetrics"].as_array().unwrap();
-    assert_eq!(directives.len(), 1);
-    assert_eq!(directives[0]["Namespace"], "WebhookEndpoints");
-    for metric in directives[0]["Metrics"].as_array().unwrap() {
-        let name = metric["Name"].as_str().unwrap();
-        assert!(line[name].is_number(), "{line}");
-        let unit = metric["Unit"].as_str().unwrap();
-        assert!(["Count", "Milliseconds"].contains(&unit), "{line}");
-        members.insert(name);
-    }
-    for set in directives[0]["Dimensions"].as_array().unwrap() {
-        for dimension in set.as_array().unwrap() {
-            let name = dimension.as_str().unwrap();
-            assert!(line[name].is_string(), "{line}");
-            members.insert(name);
-        }
-    }
-    assert_eq!(members.into_iter().collect::<Vec<_>>(), fields(line));
-}
 
 #[tokio::test]
 async fn attempts_and_disabled_endpoints_emit_metrics_without_secrets() {
     let (receiver, status) = Receiver::switched().await;
-    let (app, clock, id) = start(&receiver.url).await;
-    let metered = app
-        .queue
-        .with_deliverer(deliverer_with_metrics(&app, &clock));
+    let (app, _, id) = start(&receiver.url).await;
+    let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     let (_, secret) = app.api.subscribe(&receiver.url, &["other"]).await;
     for answer in [200, 500, 410] {
         status.store(answer, Ordering::SeqCst);
@@ -396,7 +346,7 @@ async fn attempts_and_disabled_endpoints_emit_metrics_without_secrets() {
     metered.must_attempt(&task).await;
 
     let lines = EMITTED.lock().unwrap().clone();
-    lines.iter().for_each(assert_embedded_metrics);
+    lines.iter().for_each(metrics::must_be_embedded);
     let outcomes: Vec<_> = lines
         .iter()
         .filter(|line| line["Attempts"] == 1)

@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Barrier;
 
 use webhook_endpoints::aws::table::Due;
+use webhook_endpoints::delivery::enqueue_due::LEASE;
 
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::message;
@@ -18,6 +19,8 @@ use crate::support::{Options, TestApp};
 
 /// Enough for the scheduled second attempt to become due, in milliseconds.
 const TWO_HOURS: i64 = 2 * 60 * 60 * 1000;
+
+const SWEEP: &str = r#"{"kind":"sweep"}"#;
 
 /// A service whose retries all wait in the table.
 async fn hourly() -> (TestApp, HandClock) {
@@ -155,25 +158,54 @@ async fn interrupted_sweeps_make_no_attempt_twice() {
     app.api.published("invoice.paid").await;
     app.queue.settle().await;
     clock.advance_millis(TWO_HOURS);
-    // It is on the queue, but also still on the schedule.
-    app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
-    let sweep = message(Some("sweep"), r#"{"kind":"sweep"}"#);
-    let back = app.queue.handle([sweep]).await.unwrap();
-    assert_eq!(back, ["sweep"]);
+    // The claim is written. Then the attempt is on the queue, but not taken off the
+    // schedule.
+    app.aws.wire.break_from("UpdateItem", 2, Fault::Before);
+    let sweep = message(Some("sweep"), SWEEP);
+    assert_eq!(app.queue.handle([sweep]).await.unwrap(), ["sweep"]);
     app.aws.wire.mend();
-    let first = app.queue.tasks().await;
-    let second = app.queue.sweep().await;
-    assert_eq!((first.len(), second.len()), (1, 1));
-    assert_eq!(first, second);
-    app.queue.must_attempt(&first[0]).await;
+    let second = app.queue.tasks().await;
+    assert_eq!(second.len(), 1);
+    assert_eq!(app.queue.sweep().await, []);
     app.queue.must_attempt(&second[0]).await;
     assert_eq!(receiver.received().len(), 2);
     assert_eq!(app.api.must_have_one_delivery(&id).await["attempts"], 2);
-    // The attempt after it is still scheduled.
+    // Only the attempt after it is scheduled.
     clock.advance_millis(TWO_HOURS);
     let third = app.queue.sweep().await;
     assert_eq!(third.len(), 1);
     assert_eq!(third[0].attempt, 3);
+    clock.advance_millis(TWO_HOURS);
+    assert_eq!(app.queue.sweep().await, []);
+}
+
+#[tokio::test]
+async fn sweeps_interrupted_before_enqueueing_lose_nothing() {
+    let (app, clock) = hourly().await;
+    let receiver = Receiver::answering(500, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.published("invoice.paid").await;
+    app.queue.settle().await;
+    let before = app.api.must_have_one_delivery(&id).await;
+    clock.set_to(&before["nextRetryAt"]);
+    clock.advance_millis(-5 * 60 * 1000);
+    app.aws
+        .wire
+        .break_calls(&["SendMessageBatch"], Fault::Before);
+    let sweep = message(Some("sweep"), SWEEP);
+    assert_eq!(app.queue.handle([sweep]).await.unwrap(), ["sweep"]);
+    app.aws.wire.mend();
+    assert_eq!(app.api.must_have_one_delivery(&id).await, before);
+    // Another sweep might have enqueued it, so it is left alone until the lease ends.
+    clock.advance(LEASE);
+    assert_eq!(app.queue.sweep().await, []);
+    clock.advance_millis(1);
+    let second = app.queue.sweep().await;
+    assert_eq!(second.len(), 1);
+    assert_eq!(second[0].attempt, 2);
+    assert_eq!(app.queue.delayed().await, 0);
+    clock.advance(2 * LEASE);
+    assert_eq!(app.queue.sweep().await, []);
 }
 
 #[tokio::test]
@@ -188,7 +220,7 @@ async fn late_sweep_updates_keep_the_next_attempt_scheduled() {
     let due = app.aws.table().due(shard, clock.now(), 10).await;
     let due = due.unwrap().into_iter().find_map(|due| match due {
         Due::Attempt(attempt) => Some(attempt),
-        Due::Endpoint(_) => None,
+        Due::Endpoint(_) | Due::Unreadable(_) => None,
     });
     let due = due.expect("find the attempt that is due");
     // The attempt is made and fails before the sweep removes it from the

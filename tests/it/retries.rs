@@ -1,6 +1,8 @@
 //! When failed attempts are retried, by a clock that the tests advance.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -8,13 +10,14 @@ use axum::response::IntoResponse;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use webhook_endpoints::aws::table::{Due, Table};
+use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::message::DeliveryTask;
 use webhook_endpoints::domain::retry::RetrySchedule;
 
 use crate::support::hand_clock::HandClock;
 use crate::support::names::{Names, REFUSED};
 use crate::support::receiver::Receiver;
-use crate::support::{Options, TestApp};
+use crate::support::{Options, TestApp, eventually};
 
 const HOUR: u64 = 60 * 60;
 
@@ -231,6 +234,86 @@ async fn retry_after_lengthens_the_wait_up_to_a_day() {
         let around = least - 0.001..=most + 0.001;
         assert!(around.contains(&wait), "{status} {retry_after}: {wait}");
     }
+}
+
+/// The delays of the messages that the service sent, in seconds.
+fn sent_delays(app: &TestApp) -> Vec<f64> {
+    let sent = app.aws.wire.take_requests().into_iter();
+    let batches = sent.filter(|call| call.operation == "SendMessageBatch");
+    let entries = batches.flat_map(|call| call.body()["Entries"].as_array().cloned().unwrap());
+    let delays = entries.map(|entry| entry["DelaySeconds"].as_f64().unwrap());
+    delays.collect()
+}
+
+#[tokio::test]
+async fn queue_delays_are_no_shorter_than_the_wait() {
+    let clock = HandClock::at("2026-01-01T00:00:00Z");
+    let mut options = Options::stepwise_by(&clock);
+    options.settings.policy.schedule = "300".parse().unwrap();
+    let app = TestApp::start_with(options).await;
+    let receiver = Receiver::answering(500, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    for _ in 0..10 {
+        let task = app.queue.first_attempt().await;
+        app.aws.wire.take();
+        app.queue.must_attempt(&task).await;
+        let delays = sent_delays(&app);
+        let wait = wait_of(&app.api.delivery(&id, task.delivery_id).await);
+        assert_eq!(delays.len(), 1);
+        assert!(
+            (wait..wait + 1.001).contains(&delays[0]),
+            "{delays:?} of {wait}"
+        );
+    }
+}
+
+/// With the real clock and queue. The date has whole seconds, and the waits until then
+/// have different fractions.
+#[tokio::test]
+async fn no_retry_comes_before_its_retry_after_date_or_next_retry_at() {
+    let mut options = Options::default();
+    options.settings.policy.schedule = "1".parse().unwrap();
+    let app = TestApp::start_with(options).await;
+    let date = Timestamp::from_second(Clock::system().now().as_second() + 5).unwrap();
+    let header = date.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let first: Mutex<BTreeSet<String>> = Mutex::default();
+    let retried: Arc<Mutex<Vec<Timestamp>>> = Arc::default();
+    let seen = Arc::clone(&retried);
+    let receiver = Receiver::responding(move |request| {
+        let id = request.header("webhook-id").to_owned();
+        if first.lock().unwrap().insert(id) {
+            let header = [("retry-after", header.clone())];
+            return (StatusCode::SERVICE_UNAVAILABLE, header).into_response();
+        }
+        seen.lock().unwrap().push(Clock::system().now());
+        StatusCode::OK.into_response()
+    });
+    let (id, _) = app.api.create_webhook(&receiver.await.url).await;
+    for _ in 0..5 {
+        app.api.published("invoice.paid").await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let waiting = eventually("all first attempts", async || {
+        let history = app.api.deliveries(&id).await;
+        let all_wait = history.iter().all(|item| item["nextRetryAt"].is_string());
+        (history.len() == 5 && all_wait).then_some(history)
+    });
+    let waiting = waiting.await;
+    eventually("all retries", async || {
+        let history = app.api.deliveries(&id).await;
+        let mut statuses = history.iter().map(|item| &item["status"]);
+        statuses.all(|status| status == "DELIVERED").then_some(())
+    })
+    .await;
+    for item in waiting {
+        let delivery = app.api.delivery(&id, item["id"].as_str().unwrap()).await;
+        let retried_at = time(&delivery["attemptLog"][1]["startedAt"]);
+        let due_at = time(&item["nextRetryAt"]);
+        assert!(retried_at >= due_at && due_at >= date, "{delivery} {item}");
+    }
+    let retried = retried.lock().unwrap().clone();
+    assert_eq!(retried.len(), 5);
+    assert!(retried.iter().all(|at| *at >= date), "{retried:?} {date}");
 }
 
 #[tokio::test]

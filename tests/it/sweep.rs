@@ -1,13 +1,17 @@
 //! The sweep moves attempts that are nearly due from the table to the queue.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use webhook_endpoints::aws::table::Recorded;
+use serde_json::{Value, json};
+use webhook_endpoints::aws::table::{Due, Recorded};
+use webhook_endpoints::delivery::enqueue_due::LEASE;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::Attempt;
+use webhook_endpoints::domain::event::StoredEvent;
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::health::Change;
 use webhook_endpoints::domain::id::DeliveryId;
@@ -15,9 +19,10 @@ use webhook_endpoints::domain::message::{DeliveryTask, Message};
 
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::{endpoint_id, message};
+use crate::support::receiver::Receiver;
 use crate::support::seeds::answered;
 use crate::support::wire::Fault;
-use crate::support::{Options, TestApp};
+use crate::support::{Options, TestApp, log, metrics};
 
 const NOWHERE: &str = "https://receiver.example.com/";
 const SWEEP: &str = r#"{"kind":"sweep"}"#;
@@ -26,11 +31,16 @@ const CHUNK: u16 = 25;
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn start() -> (TestApp, HandClock, String) {
+    start_for(NOWHERE).await
+}
+
+/// A service, its clock, and an endpoint with this URL.
+async fn start_for(url: &str) -> (TestApp, HandClock, String) {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let mut options = Options::stepwise_by(&clock);
     options.settings.chunks.due = CHUNK;
     let app = TestApp::start_with(options).await;
-    let (id, _) = app.api.create_webhook(NOWHERE).await;
+    let (id, _) = app.api.create_webhook(url).await;
     (app, clock, id)
 }
 
@@ -53,7 +63,15 @@ async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: Deliv
         next: Next::Schedule(due_at),
         endpoint: Change::Unchanged,
     };
+    let event = StoredEvent {
+        accepted_at: created_at,
+        expires_at: task.expires_at,
+        payload: "{}".to_owned(),
+    };
     let table = app.aws.table();
+    let event_id = task.source.event_id();
+    let stored = table.store_event(app.app_id, event_id, &event, created_at);
+    assert_eq!(stored.await.unwrap(), None);
     let recorded = table.record_attempt(&task, &attempt, &after).await;
     assert_eq!(recorded.unwrap(), Recorded::Written);
 }
@@ -98,7 +116,7 @@ async fn schedule_many(app: &TestApp, clock: &HandClock, id: &str) -> BTreeSet<D
     }
     let due_at = clock.now();
     stream::iter(&ids)
-        .for_each_concurrent(50, |new| schedule(app, id, due_at, *new))
+        .for_each_concurrent(10, |new| schedule(app, id, due_at, *new))
         .await;
     ids
 }
@@ -136,28 +154,213 @@ async fn sweeps_over_their_limit_continue_at_once() {
     assert_eq!(sweeps, 1);
 }
 
+/// Makes the queued attempts, and advances the clock and sweeps until nothing is
+/// scheduled any more. Returns how many messages each delivery had.
+async fn come_to_rest(app: &TestApp, clock: &HandClock) -> BTreeMap<DeliveryId, usize> {
+    let mut copies = BTreeMap::new();
+    loop {
+        let queued = app.queue.all_queued().await;
+        for message in &queued {
+            let body = message.body.as_deref().unwrap();
+            if let Message::Delivery(task) = Message::from_json(body).unwrap() {
+                *copies.entry(task.delivery_id).or_default() += 1;
+            }
+            assert_eq!(app.queue.handle([message.clone()]).await, Ok(Vec::new()));
+        }
+        if !queued.is_empty() {
+            continue;
+        }
+        let items = app.aws.items().await;
+        if !items.iter().any(|item| item.contains_key("gsi2pk")) {
+            return copies;
+        }
+        clock.advance(LEASE + MINUTE);
+        app.queue.must_handle(SWEEP).await;
+    }
+}
+
+/// Runs a sweep whose calls of this operation fail from the given one on.
+async fn interrupt(call: &'static str, first_call: u32, fault: Fault) {
+    let case = format!("{call} {first_call} {fault:?}");
+    let receiver = Receiver::answering(200, "").await;
+    let (app, clock, id) = start_for(&receiver.url).await;
+    let ids = schedule_many(&app, &clock, &id).await;
+    app.aws.wire.break_from(call, first_call, fault);
+    let back = app.queue.handle([message(Some("m"), SWEEP)]).await;
+    assert_eq!(back, Ok(vec!["m".to_owned()]), "{case}");
+    app.aws.wire.mend();
+    // The message of the sweep comes back.
+    app.queue.must_handle(SWEEP).await;
+    let copies = come_to_rest(&app, &clock).await;
+    assert!(ids.iter().eq(copies.keys()), "{case}");
+    // The SDK itself sends a batch again whose answer is lost.
+    if (call, fault) != ("SendMessageBatch", Fault::After) {
+        assert!(copies.values().all(|count| *count == 1), "{case}");
+    }
+    let received = receiver.received();
+    let different: BTreeSet<_> = received
+        .iter()
+        .map(|got| got.header("webhook-id"))
+        .collect();
+    assert_eq!(different.len(), ids.len(), "{case}");
+    assert_eq!(received.len(), ids.len(), "{case}");
+}
+
 #[tokio::test]
-async fn repeated_sweeps_finish_what_an_interrupted_one_left() {
-    for (call, first_call, fault) in [
-        ("SendMessageBatch", 2, Fault::Before),
-        ("SendMessageBatch", 2, Fault::After),
-        // Each update takes one attempt off the schedule.
+async fn interrupted_sweeps_lose_nothing_and_send_nothing_twice() {
+    let cases = [
+        // The first updates claim one attempt each.
+        ("UpdateItem", 1, Fault::Before),
+        ("UpdateItem", 1, Fault::After),
         ("UpdateItem", 13, Fault::Before),
         ("UpdateItem", 13, Fault::After),
+        ("SendMessageBatch", 1, Fault::Before),
+        ("SendMessageBatch", 1, Fault::After),
+        ("SendMessageBatch", 2, Fault::Before),
+        ("SendMessageBatch", 2, Fault::After),
+        // The others take one attempt each off the schedule.
+        ("UpdateItem", 26, Fault::Before),
+        ("UpdateItem", 26, Fault::After),
+        ("UpdateItem", 38, Fault::Before),
         // The message of the next sweep.
         ("SendMessage", 1, Fault::Before),
         ("SendMessage", 1, Fault::After),
+    ];
+    stream::iter(cases)
+        .for_each_concurrent(2, |(call, first, fault)| interrupt(call, first, fault))
+        .await;
+}
+
+#[tokio::test]
+async fn lost_answers_to_claims_make_no_attempt_late() {
+    let (app, clock, id) = start().await;
+    schedule(&app, &id, clock.now(), DeliveryId::new()).await;
+    app.aws.wire.break_once("UpdateItem", Fault::After);
+    assert_eq!(app.queue.sweep().await.len(), 1);
+    assert_eq!(app.queue.sweep().await, []);
+}
+
+#[tokio::test]
+async fn sweeps_at_once_enqueue_each_attempt_once() {
+    let (app, clock, id) = start().await;
+    let ids = schedule_many(&app, &clock, &id).await;
+    let sweeps = ["one", "two", "three"].map(|id| message(Some(id), SWEEP));
+    assert_eq!(app.queue.handle(sweeps).await, Ok(Vec::new()));
+    let (taken, _) = taken(&app).await;
+    assert_eq!(taken.len(), ids.len());
+    assert_eq!(taken.into_iter().collect::<BTreeSet<_>>(), ids);
+}
+
+#[tokio::test]
+async fn late_sweeps_claim_nothing_that_was_taken() {
+    let (app, clock, id) = start().await;
+    let delivery_id = DeliveryId::new();
+    schedule(&app, &id, clock.now(), delivery_id).await;
+    let shard = delivery_id.as_bytes()[15] % 8;
+    let (table, soon) = (app.aws.table(), clock.now() + MINUTE);
+    let found = table.due(shard, soon, 10).await.unwrap();
+    let [Due::Attempt(due)] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(app.queue.sweep().await.len(), 1);
+    assert_eq!(table.claim(due.clone(), soon).await.unwrap(), None);
+    assert_eq!(table.due(shard, Timestamp::MAX, 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn attempts_are_never_enqueued_to_come_early() {
+    let (app, clock, id) = start().await;
+    for (millis, delay) in [
+        (-1, 0),
+        (0, 0),
+        (1, 1),
+        (1000, 1),
+        (1001, 2),
+        (599_999, 600),
     ] {
-        let (app, clock, id) = start().await;
-        let ids = schedule_many(&app, &clock, &id).await;
-        app.aws.wire.break_from(call, first_call, fault);
-        let back = app.queue.handle([message(Some("m"), SWEEP)]).await;
-        assert_eq!(back, Ok(vec!["m".to_owned()]), "{call} {fault:?}");
-        app.aws.wire.mend();
+        let due_at = clock.now() + jiff::SignedDuration::from_millis(millis);
+        schedule(&app, &id, due_at, DeliveryId::new()).await;
+        app.aws.wire.take();
         app.queue.must_handle(SWEEP).await;
-        let (taken, _) = taken(&app).await;
-        let taken: BTreeSet<_> = taken.into_iter().collect();
-        assert_eq!(taken, ids, "{call} {fault:?}");
-        assert_eq!(app.queue.sweep().await, []);
+        let sent = app.aws.wire.take_requests();
+        let mut sent = sent
+            .iter()
+            .filter(|call| call.operation == "SendMessageBatch");
+        let entries = sent.next().expect("find the batch").body()["Entries"].clone();
+        assert_eq!(entries[0]["DelaySeconds"], delay, "{millis}");
     }
+}
+
+#[tokio::test]
+async fn unreadable_items_are_reported_and_delay_nothing() {
+    static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+    log::start();
+    let (app, clock, id) = start().await;
+    let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    // More than a sweep takes, and due before the others of their shard.
+    for number in 0..CHUNK + 5 {
+        let sort = format!("DELIVERY#broken-{number}");
+        app.aws
+            .put(&[
+                ("pk", "APP#acme#ENDPOINT#broken"),
+                ("sk", &sort),
+                ("gsi2pk", "DUE#3"),
+                ("gsi2sk", &format!("2025-12-31T00:00:00.000Z#{number}")),
+                ("event", "a customer's own value"),
+                ("createdAt", "a customer's own value"),
+            ])
+            .await;
+    }
+    let ids = schedule_many(&app, &clock, &id).await;
+    let elsewhere = DeliveryId::new();
+    schedule(&app, &id, clock.now(), elsewhere).await;
+    metered.must_handle(SWEEP).await;
+    let (taken, sweeps) = taken(&app).await;
+    assert_eq!(taken.len(), ids.len() + 1);
+    assert_eq!(sweeps, 1);
+
+    let lines = log::lines_with("skipped an unreadable item");
+    for number in 0..CHUNK + 5 {
+        let named = format!(r#""sk":"DELIVERY#broken-{number}""#);
+        assert!(lines.iter().any(|line| line.contains(&named)), "{named}");
+    }
+    for line in &lines {
+        assert!(line.contains(r#""level":"ERROR""#), "{line}");
+        assert!(
+            line.contains(r#""pk":"APP#acme#ENDPOINT#broken""#),
+            "{line}"
+        );
+    }
+    assert!(!log::text().contains("own value"));
+    let emitted = EMITTED.lock().unwrap().clone();
+    emitted.iter().for_each(metrics::must_be_embedded);
+    assert_eq!(emitted[0]["UnreadableItems"], CHUNK + 5);
+}
+
+#[tokio::test]
+async fn completed_sweeps_count_and_report_overdue_attempts() {
+    static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+    let (app, clock, id) = start().await;
+    let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let sweeps = || {
+        let lines = std::mem::take(&mut *EMITTED.lock().unwrap());
+        lines.iter().for_each(metrics::must_be_embedded);
+        let counts = lines
+            .iter()
+            .map(|line| json!([line["Sweeps"], line["OverdueAttempts"]]));
+        counts.collect::<Vec<_>>()
+    };
+    metered.must_handle(SWEEP).await;
+    assert_eq!(sweeps(), [json!([1, 0])]);
+
+    for late in [Duration::ZERO, MINUTE / 2, MINUTE, 5 * MINUTE] {
+        schedule(&app, &id, clock.now() - late, DeliveryId::new()).await;
+    }
+    metered.must_handle(SWEEP).await;
+    assert_eq!(sweeps(), [json!([1, 2])]);
+
+    app.aws.wire.break_calls(&["Query"], Fault::Before);
+    let back = metered.handle([message(Some("m"), SWEEP)]).await;
+    assert_eq!(back, Ok(vec!["m".to_owned()]));
+    assert_eq!(sweeps(), [] as [Value; 0]);
 }

@@ -2,10 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::Duration;
 
-use local::template::variables;
+use local::template::{alarms, sweep_timing, variables};
 use serde_json::Value;
 use webhook_endpoints::config::{ApiConfig, ConfigError, DeliverConfig, read_log_level};
+use webhook_endpoints::delivery::enqueue_due::{AHEAD, LEASE};
+use webhook_endpoints::domain::message::MAX_DELAY;
+
+use crate::support::receiver::Receiver;
+use crate::support::{Options, TestApp, metrics};
 
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -14,9 +21,14 @@ fn asked<T>(read: fn(Lookup) -> Result<T, ConfigError>) -> BTreeSet<String> {
     let asked = RefCell::new(BTreeSet::new());
     let lookup = |name: &str| {
         asked.borrow_mut().insert(name.to_owned());
-        const REQUIRED: [&str; 4] = ["AWS_REGION", "TABLE_NAME", "SECRET_PREFIX", "QUEUE_URL"];
-        let is_queue = name.ends_with("_QUEUE_URL");
-        (is_queue || REQUIRED.contains(&name)).then(|| "x".to_owned())
+        let required = [
+            "AWS_REGION",
+            "TABLE_NAME",
+            "SECRET_PREFIX",
+            "QUEUE_URL",
+            "SLOW_QUEUE_URL",
+        ];
+        required.contains(&name).then(|| "x".to_owned())
     };
     let read = read(&lookup);
     assert!(read.is_ok(), "{:?}", read.err());
@@ -55,4 +67,73 @@ fn sample_environment_matches_the_template() {
         let names: BTreeSet<String> = sample[function].keys().cloned().collect();
         assert_eq!(names, declared(function), "{function}");
     }
+}
+
+#[test]
+fn sweeps_look_past_a_missed_one_and_claim_for_long_enough() {
+    let timing = sweep_timing().unwrap();
+    let [period, timeout, hidden] =
+        [timing.period, timing.timeout, timing.visibility_timeout].map(Duration::from_secs);
+    assert!(AHEAD >= 2 * period);
+    assert!(AHEAD < MAX_DELAY);
+    // The sweep itself, the delay, an attempt that crashes, and one that does not.
+    assert!(LEASE > timeout + AHEAD + hidden + timeout);
+}
+
+#[test]
+fn stopped_sweeps_and_late_first_attempts_raise_alarms() {
+    let alarms = alarms().unwrap();
+    let stopped = &alarms["SweepStoppedAlarm"];
+    // No sweep means no data.
+    assert_eq!(stopped.treat_missing_data, "breaching");
+    assert_eq!(stopped.metric_name, "Sweeps");
+    assert_eq!(stopped.period, sweep_timing().unwrap().period);
+    assert_eq!(stopped.evaluation_periods, 3);
+
+    let late = &alarms["FastLaneDelayAlarm"];
+    assert_eq!(late.metric_name, "TimeToFirstAttempt");
+    assert_eq!(late.dimensions(), [("Lane", "fast".to_owned())]);
+    assert_eq!(late.extended_statistic.as_deref(), Some("p99"));
+    // Milliseconds.
+    assert!((late.threshold - 60_000.0).abs() < f64::EPSILON);
+    // Longer than a message is hidden after a single crash.
+    let hidden = sweep_timing().unwrap().visibility_timeout;
+    assert!(late.period * late.evaluation_periods > hidden);
+}
+
+#[tokio::test]
+async fn alarms_watch_metrics_that_are_emitted() {
+    static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let receiver = Receiver::answering(200, "").await;
+    app.api.create_webhook(&receiver.url).await;
+    app.api.published("invoice.paid").await;
+    app.aws
+        .put(&[
+            ("pk", "unreadable"),
+            ("sk", "unreadable"),
+            ("gsi2pk", "DUE#0"),
+            ("gsi2sk", "2025-12-31T00:00:00.000Z#0"),
+        ])
+        .await;
+    metered.enqueue(r#"{"kind":"sweep"}"#).await;
+    metered.settle().await;
+    let emitted = EMITTED.lock().unwrap().clone();
+
+    let alarms = alarms().unwrap();
+    let own = alarms
+        .iter()
+        .filter(|(_, alarm)| alarm.namespace().starts_with("WebhookEndpoints"));
+    let mut count = 0;
+    for (name, alarm) in own {
+        // What DeliverFunction gets as METRICS_NAMESPACE.
+        assert_eq!(alarm.namespace(), "WebhookEndpoints/${AWS::StackName}");
+        let dimensions = alarm.dimensions();
+        let mut lines = emitted.iter();
+        let found = lines.any(|line| metrics::has(line, &alarm.metric_name, &dimensions));
+        assert!(found, "{name}: {emitted:?}");
+        count += 1;
+    }
+    assert_eq!(count, 3);
 }

@@ -1,15 +1,12 @@
 //! Items that somebody edited by hand, so that they cannot be read.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use serde_json::Value;
-use webhook_endpoints::delivery::Deliverer;
-use webhook_endpoints::delivery::metrics::Metrics;
-use webhook_endpoints::delivery::slow::SlowNotes;
 
 use crate::support::queue::{attempt_message, message, ping_of};
 use crate::support::receiver::Receiver;
-use crate::support::{Options, TestApp, log};
+use crate::support::{Options, TestApp, log, metrics};
 
 #[tokio::test]
 async fn unreadable_endpoints_do_not_block_the_rest_of_their_batch() {
@@ -42,23 +39,9 @@ async fn unreadable_endpoints_do_not_block_their_apps_others() {
     let read = app.api.get(&format!("/{bad}")).await;
     read.must_fail_with(500, "INTERNAL_ERROR");
 
-    let quiet = &app.deliverer;
-    let deliverer = Arc::new(Deliverer {
-        stores: app.aws.stores(),
-        sender: quiet.sender.clone(),
-        clock: quiet.clock.clone(),
-        retention: quiet.retention,
-        policy: quiet.policy.clone(),
-        chunks: quiet.chunks,
-        drain_per_second: quiet.drain_per_second,
-        stragglers: quiet.stragglers,
-        slow_notes: SlowNotes::default(),
-        metrics: Metrics::to(quiet.clock.clone(), |line| {
-            EMITTED.lock().unwrap().push(line.clone());
-        }),
-    });
     app.api.published("invoice.paid").await;
-    let tasks = app.queue.with_deliverer(deliverer).fan_out().await;
+    let queue = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let tasks = queue.fan_out().await;
     let reached: Vec<_> = tasks.iter().map(|task| task.endpoint.endpoint_id).collect();
     assert_eq!(reached.len(), 1);
     assert_eq!(reached[0].to_string(), good);

@@ -7,10 +7,11 @@ use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
 use jiff::Timestamp;
 use serde::Deserialize;
 
+use super::batch_get::id_of;
 use super::keys::attribute::{DELETED_AT, ENDPOINT_COUNT, PK};
 use super::keys::{self, DELETIONS, SCHEDULE};
 use super::update::Update;
-use super::{Item, Table, collect, decode, text};
+use super::{Item, Table, UnreadableItem, collect, decode, text};
 use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::time::{iso_millis, serde_millis};
@@ -121,15 +122,15 @@ impl Table {
     }
 
     /// The endpoints of all apps that were marked before `until` and have not been
-    /// removed. One `Query` of the schedule for each 1 MB.
+    /// removed, or the key of an item that cannot be read. One `Query` of the schedule
+    /// for each 1 MB.
     ///
     /// # Errors
-    /// If the call fails, or an item cannot be read.
+    /// If a call fails.
     pub async fn marked_endpoints(
         &self,
         until: Timestamp,
-    ) -> Result<Vec<MarkedEndpoint>, StoreError> {
-        const OPERATION: &str = "Query of marked endpoints";
+    ) -> Result<Vec<Result<MarkedEndpoint, UnreadableItem>>, StoreError> {
         let query = self
             .client
             .query()
@@ -140,9 +141,12 @@ impl Table {
             .expression_attribute_names("#sk", SCHEDULE.sk)
             .expression_attribute_values(":deletions", text(DELETIONS))
             .expression_attribute_values(":until", text(iso_millis(until)));
-        let items = collect(OPERATION, query).await?.into_iter();
-        let marked: Result<_, _> = items.map(marked_endpoint).collect();
-        marked.during(OPERATION)
+        let items = collect("Query of marked endpoints", query).await?;
+        let marked = items.into_iter().map(|item| {
+            let (pk, sk) = id_of(&item);
+            marked_endpoint(item).map_err(|_| UnreadableItem { pk, sk })
+        });
+        Ok(marked.collect())
     }
 }
 

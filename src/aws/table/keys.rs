@@ -17,9 +17,10 @@
 //! Ids of endpoints and deliveries are UUIDs of version 7, so key order is time
 //! order. The first index lists an app's API keys, and an endpoint's deliveries of
 //! one status. The second one is the schedule: `gsi2pk` is `DUE#<shard>`, `gsi2sk`
-//! is `<time>#<id>`. It holds the deliveries whose next attempt is due later than a
+//! is `<time>#<id>`, with more behind it while a sweep has claimed it. It holds the deliveries whose next attempt is due later than a
 //! queue can delay a message, the endpoints that deliveries wait for, and in a shard
-//! of their own the endpoints whose deletion has begun.
+//! of their own the endpoints whose deletion has begun. The time is when the entry is
+//! due, or, of an attempt that a sweep has claimed, when other sweeps may take it.
 
 use std::collections::HashMap;
 
@@ -243,6 +244,12 @@ pub(super) fn schedule_partition_of(id: &[u8; 16]) -> String {
 /// A place in the schedule: by time, and by id among those of the same time.
 pub(super) fn schedule_sort(due_at: Timestamp, id: impl std::fmt::Display) -> String {
     format!("{}#{id}", iso_millis(due_at))
+}
+
+/// The place of an attempt that a sweep has claimed until then, different for each
+/// claim.
+pub(super) fn claim_sort(until: Timestamp, id: DeliveryId, claim: u64) -> String {
+    format!("{}#{claim:016x}", schedule_sort(until, id))
 }
 
 /// When an entry of the schedule is due.

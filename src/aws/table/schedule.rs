@@ -5,10 +5,10 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::keys::attribute::SK;
+use super::batch_get::id_of;
 use super::keys::{self, ENDPOINT, SCHEDULE, SCHEDULE_SHARDS};
 use super::update::Update;
-use super::{Item, Table, decode, text};
+use super::{Item, Table, UnreadableItem, decode, text};
 use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::event_type::EventType;
@@ -23,6 +23,8 @@ pub enum Due {
     Attempt(DueAttempt),
     /// An endpoint that deliveries wait for.
     Endpoint(DueEndpoint),
+    /// Neither of the two can be read from this item.
+    Unreadable(UnreadableItem),
 }
 
 /// An attempt that waits in the table.
@@ -30,8 +32,10 @@ pub enum Due {
 pub struct DueAttempt {
     /// The attempt.
     pub task: DeliveryTask,
-    /// When it is due.
+    /// When it is due. Stays the same when it is claimed.
     pub due_at: Timestamp,
+    /// Its place in the schedule.
+    sort: String,
 }
 
 /// An endpoint that deliveries wait for.
@@ -54,6 +58,8 @@ struct DueItem {
     attempts: u32,
     #[serde(with = "serde_millis")]
     created_at: Timestamp,
+    #[serde(with = "serde_millis")]
+    next_retry_at: Timestamp,
     expires_at: i64,
 }
 
@@ -69,18 +75,19 @@ impl Table {
     pub const SCHEDULE_SHARDS: u8 = SCHEDULE_SHARDS;
 
     /// Up to `limit` entries of a shard that are due before `until`, the longest
-    /// overdue first. One `Query`.
+    /// overdue first. Unreadable items come in addition: they stay in the schedule,
+    /// and must not keep what comes after them from being found. One `Query`, more
+    /// only if items are unreadable.
     ///
     /// # Errors
-    /// If the call fails, or an item cannot be read.
+    /// If a call fails.
     pub async fn due(
         &self,
         shard: u8,
         until: Timestamp,
         limit: i32,
     ) -> Result<Vec<Due>, StoreError> {
-        const OPERATION: &str = "Query of what is due";
-        let page = self
+        let query = self
             .client
             .query()
             .table_name(&self.name)
@@ -89,28 +96,57 @@ impl Table {
             .expression_attribute_names("#pk", SCHEDULE.pk)
             .expression_attribute_names("#sk", SCHEDULE.sk)
             .expression_attribute_values(":shard", text(keys::schedule_partition(shard)))
-            .expression_attribute_values(":until", text(iso_millis(until)))
-            .limit(limit)
-            .send()
-            .await
-            .during(OPERATION)?;
-        let items = page.items.unwrap_or_default().into_iter();
-        let due: Result<_, _> = items.map(due).collect();
-        due.during(OPERATION)
+            .expression_attribute_values(":until", text(iso_millis(until)));
+        let (mut found, mut missing, mut start) = (Vec::new(), limit, None);
+        loop {
+            let page = query.clone().limit(missing).set_exclusive_start_key(start);
+            let page = page.send().await.during("Query of what is due")?;
+            for item in page.items.unwrap_or_default() {
+                let entry = due(item);
+                missing -= i32::from(!matches!(entry, Due::Unreadable(_)));
+                found.push(entry);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() || missing <= 0 {
+                return Ok(found);
+            }
+        }
     }
 
-    /// Takes an attempt off the schedule, once it is on the queue. Does nothing if
-    /// another sweep took it, or the attempt was made meanwhile. One `UpdateItem`.
+    /// Claims an attempt, by moving it in the schedule to `until`. `None` if it is no
+    /// longer where it was found: another sweep claimed it, or the attempt was made.
+    /// One `UpdateItem`. If its answer is lost, the SDK's next try succeeds: every claim
+    /// has a place of its own, which the condition allows as well.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn claim(
+        &self,
+        due: DueAttempt,
+        until: Timestamp,
+    ) -> Result<Option<DueAttempt>, StoreError> {
+        let task = &due.task;
+        let sort = keys::claim_sort(until, task.delivery_id, rand::random());
+        let update = Update::default()
+            .set(SCHEDULE.sk, text(&sort))
+            .only_if_either(SCHEDULE.sk, text(&due.sort), text(&sort));
+        let key = keys::delivery(task.endpoint, task.delivery_id);
+        let updated = self.update_item(key, update).send().await;
+        let claimed = written(updated).during("UpdateItem of a claimed attempt")?;
+        Ok(claimed.then_some(DueAttempt { sort, ..due }))
+    }
+
+    /// Takes an attempt off the schedule, once it is on the queue. Does nothing if it
+    /// is no longer where it was found or claimed. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
     pub async fn unschedule(&self, due: &DueAttempt) -> Result<(), StoreError> {
         let task = &due.task;
-        let sort = keys::schedule_sort(due.due_at, task.delivery_id);
         let update = Update::default()
             .remove(SCHEDULE.pk)
             .remove(SCHEDULE.sk)
-            .only_if(SCHEDULE.sk, text(sort));
+            .only_if(SCHEDULE.sk, text(&due.sort));
         let key = keys::delivery(task.endpoint, task.delivery_id);
         let updated = self.update_item(key, update).send().await;
         written(updated).during("UpdateItem of a due attempt")?;
@@ -118,13 +154,14 @@ impl Table {
     }
 }
 
-fn due(item: Item) -> Result<Due, Malformed> {
-    let sort = item.get(SK).and_then(|sk| sk.as_s().ok());
-    if sort.is_some_and(|sort| sort.starts_with(ENDPOINT)) {
+fn due(item: Item) -> Due {
+    let (pk, sk) = id_of(&item);
+    let read = if sk.starts_with(ENDPOINT) {
         due_endpoint(item).map(Due::Endpoint)
     } else {
         due_attempt(item).map(Due::Attempt)
-    }
+    };
+    read.unwrap_or(Due::Unreadable(UnreadableItem { pk, sk }))
 }
 
 fn due_endpoint(item: Item) -> Result<DueEndpoint, Malformed> {
@@ -140,7 +177,8 @@ fn due_attempt(item: Item) -> Result<DueAttempt, Malformed> {
     const KEYS: &str = "not the keys of a due attempt";
     let item: DueItem = decode(item)?;
     Ok(DueAttempt {
-        due_at: keys::due_at_of_sort(&item.gsi2sk).ok_or(KEYS)?,
+        due_at: item.next_retry_at,
+        sort: item.gsi2sk,
         task: DeliveryTask {
             endpoint: keys::endpoint_of_delivery(&item.pk).ok_or(KEYS)?,
             delivery_id: keys::delivery_of_sort(&item.sk).ok_or(KEYS)?,

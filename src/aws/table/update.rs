@@ -101,6 +101,20 @@ impl Update {
         self
     }
 
+    /// Only if the attribute has one of these values.
+    pub(super) fn only_if_either(
+        mut self,
+        attribute: &str,
+        one: AttributeValue,
+        other: AttributeValue,
+    ) -> Self {
+        let name = self.name(attribute);
+        let one = self.value(&format!("if_{attribute}"), one);
+        let other = self.value(&format!("or_{attribute}"), other);
+        self.conditions.push(format!("{name} IN ({one}, {other})"));
+        self
+    }
+
     /// Only if the attribute is less than this value.
     pub(super) fn only_below(mut self, attribute: &str, value: AttributeValue) -> Self {
         let name = self.name(attribute);

@@ -75,6 +75,16 @@ impl Aws {
             .expect("edit the endpoint's item");
     }
 
+    /// Writes an item of these attributes, whatever the service makes of it.
+    pub async fn put(&self, attributes: &[(&str, &str)]) {
+        let mut put = self.clients.dynamodb.put_item();
+        for (name, value) in attributes {
+            put = put.item(*name, AttributeValue::S((*value).to_owned()));
+        }
+        let put = put.table_name(&self.resources.table_name).send().await;
+        put.expect("write the item");
+    }
+
     /// All items of the table, as text.
     pub async fn table_text(&self) -> String {
         let items = self.items().await;

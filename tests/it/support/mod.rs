@@ -9,6 +9,7 @@ pub mod hand_clock;
 pub mod http2;
 pub mod log;
 pub mod matrix;
+pub mod metrics;
 pub mod names;
 pub mod openapi;
 pub mod queue;

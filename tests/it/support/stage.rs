@@ -228,7 +228,9 @@ impl Stage {
         let (table, secrets) = (stores.table, stores.secrets);
         let later = Clock::system().now() + DAY;
         let found = sweep::find(&table, &secrets, DAY / 2, later).await;
-        for found in found.expect("find what to clean up") {
+        let leftovers = found.expect("find what to clean up");
+        assert_eq!(leftovers.unreadable, []);
+        for found in leftovers.found {
             let removed = sweep::remove(&table, &secrets, &found).await;
             removed.expect("clean up");
         }

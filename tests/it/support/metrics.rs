@@ -1,0 +1,74 @@
+//! Metrics in CloudWatch's embedded metric format.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::Value;
+use webhook_endpoints::delivery::Deliverer;
+use webhook_endpoints::delivery::metrics::Metrics;
+use webhook_endpoints::delivery::slow::SlowNotes;
+
+use super::queue::Queue;
+use super::{TestApp, fields};
+
+/// The app's queue, handled by a deliverer that passes its metrics to `write`. That is
+/// a plain function, so every test needs a static of its own to collect them.
+pub fn passing(app: &TestApp, write: fn(&Value)) -> Queue {
+    let quiet = &app.deliverer;
+    app.queue.with_deliverer(Arc::new(Deliverer {
+        stores: app.aws.stores(),
+        sender: quiet.sender.clone(),
+        clock: quiet.clock.clone(),
+        retention: quiet.retention,
+        policy: quiet.policy.clone(),
+        chunks: quiet.chunks,
+        drain_per_second: quiet.drain_per_second,
+        stragglers: quiet.stragglers,
+        slow_notes: SlowNotes::default(),
+        metrics: Metrics::to(quiet.clock.clone(), write),
+    }))
+}
+
+/// Asserts that a line is in the embedded metric format: it contains each metric and
+/// each dimension that it declares, and nothing else.
+pub fn must_be_embedded(line: &Value) {
+    let declared = &line["_aws"];
+    assert!(declared["Timestamp"].is_i64(), "{line}");
+    let mut members = BTreeSet::from(["_aws"]);
+    let directives = declared["CloudWatchMetrics"]
+        .as_array()
+        .expect("read the directives");
+    assert_eq!(directives.len(), 1);
+    assert_eq!(directives[0]["Namespace"], "WebhookEndpoints");
+    for metric in array(&directives[0]["Metrics"]) {
+        let name = metric["Name"].as_str().expect("read a metric's name");
+        assert!(line[name].is_number(), "{line}");
+        let unit = metric["Unit"].as_str().expect("read a metric's unit");
+        assert!(["Count", "Milliseconds"].contains(&unit), "{line}");
+        members.insert(name);
+    }
+    for name in array(&directives[0]["Dimensions"]).iter().flat_map(array) {
+        let name = name.as_str().expect("read a dimension's name");
+        assert!(line[name].is_string(), "{line}");
+        members.insert(name);
+    }
+    assert_eq!(members.into_iter().collect::<Vec<_>>(), fields(line));
+}
+
+/// Whether a line has this metric with exactly these dimensions.
+pub fn has(line: &Value, metric: &str, dimensions: &[(&str, String)]) -> bool {
+    let directive = &line["_aws"]["CloudWatchMetrics"][0];
+    let mut metrics = array(&directive["Metrics"]).iter();
+    let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
+    metrics.any(|declared| declared["Name"] == metric)
+        && array(&directive["Dimensions"])
+            .iter()
+            .any(|set| array(set).iter().eq(&names))
+        && dimensions
+            .iter()
+            .all(|(name, value)| line[*name] == **value)
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().expect("read an array")
+}
