@@ -27,6 +27,7 @@ fn asked<T>(read: fn(Lookup) -> Result<T, ConfigError>) -> BTreeSet<String> {
             "SECRET_PREFIX",
             "QUEUE_URL",
             "SLOW_QUEUE_URL",
+            "DEAD_LETTER_QUEUE_URL",
         ];
         required.contains(&name).then(|| "x".to_owned())
     };
