@@ -72,11 +72,15 @@ impl Deliverer {
             .map(|endpoint| (first_attempt(&event, id, &stored, endpoint.key), endpoint))
             .partition(|(_, endpoint)| endpoint.health.state() == State::Paused);
         // Those that are paused need no message: the delivery waits at once.
+        let waiting = paused.len();
         stream::iter(paused)
-            .map(|(task, endpoint)| async move { self.wait(&task, &endpoint).await })
+            .map(|(task, endpoint)| async move { self.begin_waiting(&task, &endpoint).await })
             .buffer_unordered(WRITES_AT_ONCE)
             .try_collect::<()>()
             .await?;
+        if waiting > 0 {
+            self.metrics.deliveries_wait(waiting);
+        }
         for lane in [Lane::Fast, Lane::Slow] {
             let of_lane = others
                 .iter()
