@@ -4,7 +4,9 @@
 //! A Lambda function has 1,024 file descriptors, and the calls to AWS need some of
 //! them. An HTTP client limits the idle connections of each host but not of all
 //! hosts together, so each recent host gets a client of its own and the least
-//! recently used client goes, with its connection.
+//! recently used client goes, with its connection. Attempts under way need no limit:
+//! the largest batch has 100 messages, and an attempt holds two sockets at most (IPv4
+//! and IPv6, while it connects).
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -15,7 +17,7 @@ use jiff::Timestamp;
 use lru::LruCache;
 use reqwest::{Client, redirect};
 use rustls::ClientConfig;
-use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
+use tokio::sync::OnceCell;
 use url::Url;
 
 use super::egress::GuardedResolver;
@@ -25,12 +27,6 @@ const USER_AGENT: &str = concat!("webhook-endpoints/", env!("CARGO_PKG_VERSION")
 /// Hosts whose connection is kept. Enough for the busy endpoints of one instance;
 /// any other host costs a handshake.
 const KEPT_HOSTS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
-
-/// Attempts that are under way at once. More than the 100 messages of the largest
-/// batch, so that an attempt in Lambda never waits for another. An attempt holds two
-/// sockets at most (IPv4 and IPv6, while it connects), so these are a quarter of
-/// the descriptors.
-const CONCURRENT_ATTEMPTS: usize = 128;
 
 /// How long an idle connection is kept. Shorter than the idle timeouts of load
 /// balancers, which are 60 s or more. If a server closes the connection earlier
@@ -61,7 +57,6 @@ pub(super) struct Connections {
     kept: Mutex<LruCache<String, Kept>>,
     /// A client that keeps no connection.
     fresh: OnceCell<Client>,
-    slots: Semaphore,
 }
 
 struct Kept {
@@ -79,14 +74,7 @@ impl Connections {
             http2_ping: HTTP2_PING.min(deadline / 3),
             kept: Mutex::new(LruCache::new(KEPT_HOSTS)),
             fresh: OnceCell::new(),
-            slots: Semaphore::new(CONCURRENT_ATTEMPTS),
         }
-    }
-
-    /// Waits until another attempt may begin. It ends when the permit is dropped.
-    pub(super) async fn slot(&self) -> Option<SemaphorePermit<'_>> {
-        // It fails only if the semaphore is closed, and nobody closes it.
-        self.slots.acquire().await.ok()
     }
 
     /// The client that keeps the connection to this host.

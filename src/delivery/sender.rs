@@ -136,7 +136,6 @@ impl Sender {
             Reuse::Allowed => self.connections.kept(target.url(), at)?,
             Reuse::Never => self.connections.fresh().await?,
         };
-        let _slot = self.connections.slot().await;
         let exchange = async {
             let mut response = self.response(client, request).await?;
             let body = read_capped(&mut response).await?;

@@ -9,15 +9,12 @@ use tokio::sync::Semaphore;
 use crate::support::asserts::assert_answered;
 use crate::support::gauge::{Gauge, counted_receiver, forgetful_receiver, gated_counted_receiver};
 use crate::support::hand_clock::HandClock;
-use crate::support::queue::{attempt_message, message, ping_of};
+use crate::support::queue::{attempt_message, message};
 use crate::support::receiver::keeping_receiver;
 use crate::support::{Options, TestApp, eventually};
 
 /// Hosts whose connection the sender keeps.
 const KEPT_HOSTS: usize = 16;
-
-/// Attempts that the sender makes at the same time.
-const CONCURRENT_ATTEMPTS: usize = 128;
 
 /// Publishes an event and makes the first attempt of its only delivery.
 async fn deliver(app: &TestApp) {
@@ -135,31 +132,4 @@ async fn hosts_keep_one_idle_connection() {
         (gauge.open() == 1).then_some(())
     })
     .await;
-}
-
-#[tokio::test]
-async fn attempts_beyond_the_limit_wait_for_others() {
-    let app = TestApp::start_with(Options::stepwise()).await;
-    let gauge = Gauge::default();
-    let gate = Arc::new(Semaphore::new(0));
-    let url = gated_counted_receiver(&gauge, &gate).await;
-    let (id, _) = app.api.create_webhook(&url).await;
-    let count = CONCURRENT_ATTEMPTS + 20;
-    let batch = (0..count).map(|index| {
-        let ping = attempt_message(&ping_of(&app, &id));
-        message(Some(&index.to_string()), ping)
-    });
-    let open = async {
-        let some = eventually("the connections", async || {
-            (gauge.open() >= CONCURRENT_ATTEMPTS).then_some(())
-        });
-        some.await;
-        // Time for more, if there were no limit.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        assert_eq!(gauge.accepted(), CONCURRENT_ATTEMPTS);
-        gate.add_permits(count);
-    };
-    let (back, ()) = tokio::join!(app.queue.handle(batch), open);
-    assert_eq!(back, Ok(Vec::new()));
-    assert_eq!(gauge.accepted(), count);
 }
