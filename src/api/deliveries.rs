@@ -61,9 +61,9 @@ impl<'a> Listed<'a> {
             created_at: delivery.created_at,
             delivered_at: delivery.delivered_at,
             // What waits is tried again once a probe succeeds.
-            next_retry_at: match delivery.waiting {
-                true => probe_at,
-                false => delivery.next_retry_at,
+            next_retry_at: match delivery.waiting_since {
+                Some(_) => probe_at,
+                None => delivery.next_retry_at,
             },
         }
     }

@@ -183,6 +183,8 @@ async fn spawn_in_turn(
                 deliverer.attempt_after(wait, task, occasion).await
             }),
             Turn::Queue { delay, has_turn } => {
+                // What has no turn for a long time is not the fast lane's to carry.
+                let lane = if has_turn { lane } else { Lane::Slow };
                 later.push((copies, DeliveryTask { has_turn, ..task }, lane, delay));
             }
         }

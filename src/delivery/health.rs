@@ -71,6 +71,7 @@ impl Deliverer {
             return Ok(());
         }
         match (old.pause, new.pause) {
+            (was, is) if was == is => {}
             (None, None) => {}
             (was, Some(pause)) => {
                 if was.is_none() {

@@ -15,7 +15,7 @@ use tracing::info;
 
 use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
-use crate::domain::decision::{Occasion, before_attempt};
+use crate::domain::decision::{BeforeAttempt, Occasion, before_attempt};
 use crate::domain::delivery::{Abandoned, Delivery};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::health::Pause;
@@ -24,6 +24,13 @@ use crate::domain::message::{DeliveryTask, Lane, Message, Source, Tend};
 use crate::domain::rate_limit::RateLimit;
 
 const UPDATES_AT_ONCE: usize = 25;
+
+/// Waiting deliveries that probes take turns in.
+const CANDIDATES: usize = 10;
+
+/// Searches for one of them before it is taken that there is none: each reads up to
+/// 1,500 pending deliveries.
+const MOST_SEARCHES: usize = 10;
 
 impl Deliverer {
     pub(super) async fn tend(&self, tend: Tend) -> Result<(), HandleError> {
@@ -37,30 +44,97 @@ impl Deliverer {
         }
         match endpoint.health.pause {
             _ if !endpoint.active => Ok(self.end(&tend, &endpoint).await?),
-            Some(pause) => self.probe(&endpoint, pause).await,
+            Some(pause) => self.probe(&tend, &endpoint, pause).await,
             None => Ok(self.drain(&tend, &endpoint).await?),
         }
     }
 
-    /// Makes one attempt at the oldest waiting delivery. Its outcome moves the
-    /// endpoint's place in the schedule, to the next probe or to the drain.
-    async fn probe(&self, endpoint: &Endpoint, pause: Pause) -> Result<(), HandleError> {
-        let now = self.clock.now();
-        let key = endpoint.key;
+    /// Makes one attempt at a waiting delivery. Its outcome moves the endpoint's place
+    /// in the schedule, to the next probe or to the drain.
+    async fn probe(
+        &self,
+        tend: &Tend,
+        endpoint: &Endpoint,
+        pause: Pause,
+    ) -> Result<(), HandleError> {
+        let (table, key, now) = (&self.stores.table, endpoint.key, self.clock.now());
         if let Some(at) = pause.probe_at.filter(|at| *at > now) {
-            return Ok(self.tend_at(key, at, now).await?);
-        }
-        let table = &self.stores.table;
-        let oldest = table.waiting(key, None, 1, now).await?;
-        let Some(delivery) = oldest.deliveries.into_iter().next() else {
-            let new = endpoint.health.without_probe();
-            table.set_health(endpoint, &new, now).await?;
+            // Unless its message is on the queue already.
+            if endpoint.tend_at != Some(at)
+                && table.set_tend_at(key, endpoint.tend_at, Some(at)).await?
+            {
+                self.tend_at(key, at, now).await?;
+            }
             return Ok(());
+        }
+        // So that two probes at once are one.
+        let next_at = now + self.stragglers;
+        if !table
+            .set_tend_at(key, endpoint.tend_at, Some(next_at))
+            .await?
+        {
+            return Ok(());
+        }
+        let Some(delivery) = self.to_probe(key, pause, now).await? else {
+            return Ok(self.stop_probing(tend, endpoint, next_at, now).await?);
         };
         let task = attempt_of(&delivery);
         let context = table.attempt_context(&task, now).await?;
         let decision = before_attempt(&task, Occasion::Probe, context);
-        self.attempt(task, Occasion::Probe, now, decision).await
+        let is_made = matches!(decision, BeforeAttempt::Send(_));
+        self.attempt(task, Occasion::Probe, now, decision).await?;
+        if !is_made {
+            // It has ended, so another one is to be the probe.
+            self.tend_at(key, next_at, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The waiting delivery that the next probe is to be: the oldest, then the others in
+    /// turn, because a receiver may refuse one of them only.
+    async fn to_probe(
+        &self,
+        endpoint: EndpointKey,
+        pause: Pause,
+        now: Timestamp,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let mut after = None;
+        for _ in 0..MOST_SEARCHES {
+            let table = &self.stores.table;
+            let mut found = table.waiting(endpoint, after, CANDIDATES, now).await?;
+            let candidates = u32::try_from(found.deliveries.len()).unwrap_or(u32::MAX);
+            if let Some(index) = pause.probes.checked_rem(candidates) {
+                let index = usize::try_from(index).unwrap_or_default();
+                return Ok(Some(found.deliveries.swap_remove(index)));
+            }
+            after = found.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Goes on without a probe, because no delivery was found that could be one. The
+    /// first to wait from now on brings the next one about. Looks once more for those
+    /// that began to wait just before.
+    async fn stop_probing(
+        &self,
+        tend: &Tend,
+        endpoint: &Endpoint,
+        next_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let (table, key) = (&self.stores.table, endpoint.key);
+        let new = endpoint.health.without_probe();
+        if new == endpoint.health && tend.last {
+            table.set_tend_at(key, Some(next_at), None).await?;
+            return Ok(());
+        }
+        if new != endpoint.health {
+            table.set_health(endpoint, &new, now).await?;
+        }
+        self.go_on(key, next_at, None, now).await
     }
 
     /// Puts waiting deliveries on the queue, oldest first, so many a second.
@@ -84,7 +158,10 @@ impl Deliverer {
             (Message::Delivery(attempt_of(delivery)), delay)
         });
         queues.send_all(Lane::Slow, messages).await?;
-        self.for_each(&waiting.deliveries, |id| table.end_waiting(key, id))
+        stream::iter(waiting.deliveries)
+            .map(|delivery| async move { table.end_waiting(&delivery).await })
+            .buffer_unordered(UPDATES_AT_ONCE)
+            .try_collect::<()>()
             .await?;
         self.go_on(key, next_at, waiting.next, now).await?;
         report(key, "waiting deliveries sent", count);
@@ -146,7 +223,7 @@ impl Deliverer {
         next: Option<DeliveryId>,
     ) -> Result<Option<Timestamp>, StoreError> {
         let now = self.clock.now();
-        let is_done = !any && next.is_none() && tend.after.is_none();
+        let is_done = tend.last && !any && next.is_none();
         let wait = match next {
             Some(_) => takes.max(Duration::from_secs(1)),
             None => takes + self.stragglers,
@@ -171,6 +248,7 @@ impl Deliverer {
             endpoint,
             due_at: Some(at),
             after,
+            last: after.is_none(),
         };
         let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
         let message = (Message::Tend(tend), wait);
@@ -184,19 +262,6 @@ impl Deliverer {
     ) -> Result<(), StoreError> {
         stream::iter(deliveries.iter().map(attempt_of))
             .map(|task| async move { self.abandon(&task, reason).await })
-            .buffer_unordered(UPDATES_AT_ONCE)
-            .try_collect()
-            .await
-    }
-
-    async fn for_each<F: Future<Output = Result<(), StoreError>>>(
-        &self,
-        deliveries: &[Delivery],
-        work: impl Fn(DeliveryId) -> F,
-    ) -> Result<(), StoreError> {
-        let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.id).collect();
-        stream::iter(ids)
-            .map(work)
             .buffer_unordered(UPDATES_AT_ONCE)
             .try_collect()
             .await
@@ -222,8 +287,8 @@ impl Deliverer {
         endpoint: &Endpoint,
     ) -> Result<(), StoreError> {
         let table = &self.stores.table;
-        table.record_waiting(task).await?;
         let (key, now) = (endpoint.key, self.clock.now());
+        table.record_waiting(task, now).await?;
         let Some(new) = endpoint.health.with_probe(&self.policy.health, now) else {
             return Ok(());
         };

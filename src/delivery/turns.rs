@@ -98,21 +98,19 @@ fn limit_of<'a>(
 }
 
 fn turn_of(taken: Turns, place: u64, limit: RateLimit, longest: Duration, now: Timestamp) -> Turn {
-    let again = Turn::Queue {
-        delay: MAX_DELAY,
-        has_turn: false,
-    };
     match taken {
-        Turns::From(first) => match limit.wait_for(first + place, now) {
+        // None is left within the time that a queue can delay a message.
+        Turns::Some { count, .. } if place >= count => Turn::Queue {
+            delay: MAX_DELAY,
+            has_turn: false,
+        },
+        Turns::Some { first, .. } => match limit.wait_for(first + place, now) {
             wait if wait <= longest => Turn::after(wait),
-            wait if wait > MAX_DELAY => again,
             delay => Turn::Queue {
-                delay,
+                delay: delay.min(MAX_DELAY),
                 has_turn: true,
             },
         },
-        // None is free within the time that a queue can delay a message.
-        Turns::Full => again,
         // The next batch reads what it is by then.
         Turns::Changed => Turn::Now,
     }

@@ -36,9 +36,9 @@ pub struct Delivery {
     pub delivered_at: Option<Timestamp>,
     /// When the next attempt is due.
     pub next_retry_at: Option<Timestamp>,
-    /// Whether it waits for its paused endpoint. It then has no time of its own for
-    /// the next attempt.
-    pub waiting: bool,
+    /// Since when it waits for its paused endpoint, if it does. It then has no time of
+    /// its own for the next attempt.
+    pub waiting_since: Option<Timestamp>,
     /// When the delivery disappears from the history.
     pub expires_at: Timestamp,
     /// Set if the delivery ended without another attempt.
@@ -67,7 +67,7 @@ impl Delivery {
             created_at,
             delivered_at: None,
             next_retry_at: None,
-            waiting: false,
+            waiting_since: None,
             expires_at,
             abandoned: None,
         }
@@ -88,7 +88,7 @@ impl Delivery {
             attempts: attempt.number,
             delivered_at: success.then(|| attempt.ended_at()),
             next_retry_at: next_retry_at.filter(|_| !success),
-            waiting: false,
+            waiting_since: None,
             ..self
         }
     }

@@ -192,6 +192,9 @@ pub struct Tend {
     /// The last delivery that was seen to. Absent to begin with the oldest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<DeliveryId>,
+    /// Whether it looks for stragglers: if nothing waits by then, nothing will.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub last: bool,
 }
 
 impl Tend {
@@ -202,6 +205,7 @@ impl Tend {
             endpoint,
             due_at: None,
             after: None,
+            last: false,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::path::Path;
 use local::template;
 use serde_json::{Value, json};
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
-use webhook_endpoints::domain::message::{Lane, Message, Recovery};
+use webhook_endpoints::domain::message::{Lane, Message, Recovery, Tend};
 
 use crate::support::calls::{Ids, every_call};
 use crate::support::queue::{attempt_message, ping_of};
@@ -153,7 +153,12 @@ impl Used {
             before: DeliveryId::least_of(now),
             remaining: 10,
         };
-        for message in [Message::Recover(recovery), Message::Sweep] {
+        let tend = Tend::now(recovery.endpoint);
+        for message in [
+            Message::Recover(recovery),
+            Message::Tend(tend),
+            Message::Sweep,
+        ] {
             app.queue.must_handle(message.to_json().unwrap()).await;
         }
         handle_queue(&app).await;

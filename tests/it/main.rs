@@ -55,6 +55,7 @@ mod outcomes;
 mod paging;
 mod pause;
 mod ping;
+mod probes;
 mod properties;
 mod publish;
 mod queue;

@@ -216,31 +216,26 @@ async fn on_the_slow_lane_short_waits_are_spent_in_the_function() {
 async fn what_has_no_turn_within_a_queues_longest_delay_asks_again() {
     let limited = Limited::start(1).await;
     let tasks = limited.tasks(2).await;
-    // Turns of 20 minutes are taken.
+    // All turns of the next 15 minutes but one are taken.
     let table = limited.app.aws.table();
     let endpoint = table.endpoint(tasks[0].endpoint).await.unwrap().unwrap();
     let limit = endpoint.rate_limit.unwrap();
     let now = limited.clock.now();
-    let taken = table.take_turns(&endpoint, limit, 20 * 60, now).await;
+    let taken = table.take_turns(&endpoint, limit, 15 * 60 - 1, now).await;
     taken.unwrap();
 
-    let put_back = limited.attempt(Lane::Fast, &tasks[..1]).await;
-    assert_eq!(delays(&put_back), [15 * 60]);
-    let (_, again) = &put_back[0];
-    limited.clock.advance(Duration::from_secs(15 * 60));
-    let put_back = limited
-        .attempt(Lane::Fast, std::slice::from_ref(again))
-        .await;
-    assert_eq!(delays(&put_back), [5 * 60]);
-    limited.clock.advance(Duration::from_secs(5 * 60));
-    let (_, again) = &put_back[0];
+    // No turn is taken that could not be used.
+    let put_back = limited.attempt(Lane::Fast, &tasks).await;
+    assert_eq!(delays(&put_back), [15 * 60 - 1, 15 * 60]);
     assert_eq!(
-        limited
-            .attempt(Lane::Fast, std::slice::from_ref(again))
-            .await,
-        []
+        [put_back[0].1.has_turn, put_back[1].1.has_turn],
+        [true, false]
     );
-    assert_eq!(limited.received(), 1);
+    limited.clock.advance(Duration::from_secs(15 * 60));
+    let again: Vec<_> = put_back.into_iter().map(|(_, task)| task).collect();
+    let put_back = limited.attempt(Lane::Fast, &again).await;
+    assert_eq!(put_back, []);
+    assert_eq!(limited.received(), 2);
 }
 
 #[tokio::test]

@@ -1,13 +1,15 @@
 //! Deliveries in the table: what is recorded of them.
 
+use jiff::Timestamp;
+
 use super::delivery_item::{AttemptItem, DeliveryItem};
 use super::keys::attribute::{
     ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT,
-    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, STATUS, WAITING,
+    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, STATUS, WAITING_SINCE,
 };
 use super::keys::{self, LISTS, SCHEDULE};
 use super::update::Update;
-use super::{AttributeValue, Item, Table, decode, encode, number, text};
+use super::{Item, Table, decode, encode, number, text};
 use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::decision::{AfterAttempt, Next};
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus};
@@ -91,7 +93,7 @@ impl Table {
             .set_or_remove(NEXT_RETRY_AT, next_retry_at.map(text))
             .set_or_remove(SCHEDULE.pk, due_shard.map(text))
             .set_or_remove(SCHEDULE.sk, due_sort.map(text))
-            .remove(WAITING);
+            .remove(WAITING_SINCE);
         self.write_outcome(OPERATION, task, update).await
     }
 
@@ -112,7 +114,7 @@ impl Table {
         let update = outcome(task, &delivery)
             .set(ABANDONED, text(reason.code()))
             .set_once(ATTEMPTS, number(0))
-            .remove(WAITING)
+            .remove(WAITING_SINCE)
             .remove(NEXT_RETRY_AT)
             .remove(SCHEDULE.pk)
             .remove(SCHEDULE.sk);
@@ -125,9 +127,13 @@ impl Table {
     ///
     /// # Errors
     /// If the call fails.
-    pub async fn record_waiting(&self, task: &DeliveryTask) -> Result<Recorded, StoreError> {
+    pub async fn record_waiting(
+        &self,
+        task: &DeliveryTask,
+        now: Timestamp,
+    ) -> Result<Recorded, StoreError> {
         let update = outcome(task, &task.delivery())
-            .set(WAITING, AttributeValue::Bool(true))
+            .set(WAITING_SINCE, text(iso_millis(now)))
             .set_once(ATTEMPTS, number(0))
             .remove(NEXT_RETRY_AT)
             .remove(SCHEDULE.pk)

@@ -40,8 +40,12 @@ pub(super) struct DeliveryItem {
     pub(super) next_retry_at: Option<Timestamp>,
     /// Time to live, in Unix seconds. DynamoDB may remove the item days later.
     pub(super) expires_at: i64,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(super) waiting: bool,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) waiting_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) abandoned: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -84,7 +88,7 @@ impl From<&Delivery> for DeliveryItem {
             created_at: delivery.created_at,
             delivered_at: delivery.delivered_at,
             next_retry_at: delivery.next_retry_at,
-            waiting: delivery.waiting,
+            waiting_since: delivery.waiting_since,
             expires_at: delivery.expires_at.as_second(),
             abandoned: None,
             payload: None,
@@ -107,7 +111,7 @@ impl DeliveryItem {
             created_at: self.created_at,
             delivered_at: self.delivered_at,
             next_retry_at: self.next_retry_at,
-            waiting: self.waiting,
+            waiting_since: self.waiting_since,
             expires_at: Timestamp::from_second(self.expires_at)?,
             abandoned: match self.abandoned {
                 None => None,

@@ -42,10 +42,10 @@ fn values(health: &Health) -> [Option<super::AttributeValue>; 7] {
 
 impl Table {
     /// Changes the health of an endpoint, as it was read, to `new`, and with it the
-    /// endpoint's place in the schedule: the time of its probe while it is paused, and
-    /// `now` once it works again. `false` if what changes is no longer as it was read,
-    /// if the URL is another by now, whose health this is not, or if the endpoint was
-    /// deleted. One `UpdateItem`.
+    /// endpoint's place in the schedule if its pause changes: the time of its probe while
+    /// it is paused, and `now` once it works again. `false` if what changes is no longer
+    /// as it was read, if the URL is another by now, whose health this is not, or if the
+    /// endpoint was deleted. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -57,22 +57,32 @@ impl Table {
     ) -> Result<bool, StoreError> {
         let (key, old) = (endpoint.key, &endpoint.health);
         let mut update = Update::live().only_if(URL, text(&endpoint.url));
+        let pause_changes = old.pause != new.pause;
+        let pause_goes_on = old.pause.is_some() && new.pause.is_some();
         for ((attribute, old), new) in HEALTH.into_iter().zip(values(old)).zip(values(new)) {
-            if old == new {
-                continue;
+            let is_new = old != new;
+            // A pause is identified by its beginning. When one begins or ends, what is
+            // left of another one is overwritten.
+            let is_overwritten =
+                pause_changes && !pause_goes_on && [PROBE_AT, PROBES].contains(&attribute);
+            let is_checked = is_new || pause_changes && attribute == PAUSED_AT;
+            if is_checked && !is_overwritten {
+                update = match old {
+                    Some(old) => update.only_if(attribute, old),
+                    None => update.only_if_absent(attribute),
+                };
             }
-            update = match old {
-                Some(old) => update.only_if(attribute, old),
-                None => update.only_if_absent(attribute),
-            };
-            update = update.set_or_remove(attribute, new);
+            if is_new || is_overwritten {
+                update = update.set_or_remove(attribute, new);
+            }
         }
-        let tend_at = match (&old.pause, &new.pause) {
-            (_, Some(pause)) => Some(pause.probe_at),
-            (Some(_), None) => Some(Some(now)),
-            (None, None) => None,
+        let tend_at = match new.pause {
+            _ if !pause_changes => None,
+            // Without a probe, whoever dropped it has a place of its own.
+            Some(pause) => pause.probe_at,
+            None => Some(now),
         };
-        if let Some(tend_at) = tend_at {
+        if tend_at.is_some() {
             update = with_schedule(update, key, tend_at);
         }
         let updated = self.update_item(keys::endpoint(key), update).send().await;

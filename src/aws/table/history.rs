@@ -137,7 +137,7 @@ impl Table {
             .expression_attribute_values(":now", number(now.as_second()))
             .projection_expression(
                 "pk, sk, gsi1pk, gsi1sk, eventId, #event, #status, attempts, responseStatus, \
-                 createdAt, deliveredAt, nextRetryAt, waiting, #expires",
+                 createdAt, deliveredAt, nextRetryAt, waitingSince, #expires",
             )
             .expression_attribute_names("#pk", pk)
             .expression_attribute_names("#sk", sk)

@@ -80,7 +80,7 @@ pub(super) mod attribute {
     pub(crate) const STATUS: &str = "status";
     pub(crate) const UPDATED_AT: &str = "updatedAt";
     pub(crate) const URL: &str = "url";
-    pub(crate) const WAITING: &str = "waiting";
+    pub(crate) const WAITING_SINCE: &str = "waitingSince";
 }
 
 /// An index with the names of its keys.

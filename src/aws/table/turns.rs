@@ -18,10 +18,14 @@ const TRIES: usize = 5;
 /// Turns that were taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turns {
-    /// As many as were asked for, from this one on.
-    From(u64),
-    /// None: those of the next 15 minutes have all been taken.
-    Full,
+    /// So many, from this one on: as many as were asked for, or all that were left of
+    /// the next 15 minutes.
+    Some {
+        /// The first one.
+        first: u64,
+        /// How many: none if all have been taken.
+        count: u64,
+    },
     /// None, because the limit is another by now, or the endpoint was deleted.
     Changed,
 }
@@ -46,15 +50,19 @@ impl Table {
         let mut next = endpoint.next_turn;
         for _ in 0..TRIES {
             let from = match next {
-                Some(next) if next >= full => return Ok(Turns::Full),
                 Some(next) => next.max(first),
                 None => first,
             };
+            // None that is too far away to be used: it would be lost.
+            let count = count.min(full.saturating_sub(from));
+            if count == 0 {
+                return Ok(Turns::Some { first: from, count });
+            }
             let update = Update::live().only_if(RATE_LIMIT, number(limit.per_second()));
             let update = match next {
                 // Others may have taken some more since: these are behind theirs.
                 Some(next) if next >= first => update
-                    .only_between(NEXT_TURN, number(first), number(full - 1))
+                    .only_between(NEXT_TURN, number(first), number(full - count))
                     .add(NEXT_TURN, count),
                 // None is left over from the past.
                 Some(next) => update
@@ -75,7 +83,8 @@ impl Table {
             let error = match updated {
                 Ok(updated) => {
                     let old = updated.attributes.as_ref().and_then(next_turn);
-                    return Ok(Turns::From(old.unwrap_or(from).max(from)));
+                    let first = old.unwrap_or(from).max(from);
+                    return Ok(Turns::Some { first, count });
                 }
                 Err(error) => error,
             };

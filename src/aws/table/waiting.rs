@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use super::delivery_item::delivery;
-use super::keys::attribute::{EXPIRES_AT, SK, WAITING};
+use super::keys::attribute::{EXPIRES_AT, SK, WAITING_SINCE};
 use super::keys::{self, LISTS};
 use super::update::Update;
 use super::{Table, number, text};
@@ -12,6 +12,7 @@ use crate::aws::error::{During, StoreError, written};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::id::DeliveryId;
+use crate::domain::time::iso_millis;
 
 /// Some of the deliveries that wait for an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +23,11 @@ pub struct Waiting {
     pub next: Option<DeliveryId>,
 }
 
-/// Pages of DynamoDB (1 MB each) that are read for waiting deliveries at once.
+/// Pending deliveries that are read at once to find those that wait. Few of an
+/// endpoint's pending ones do not.
+const PAGE: i32 = 300;
+
+/// Such pages that are read before the caller goes on from there.
 const MOST_PAGES: usize = 5;
 
 impl Table {
@@ -48,19 +53,19 @@ impl Table {
             .table_name(&self.name)
             .index_name(LISTS.name)
             .key_condition_expression("#pk = :pending AND #sk > :after")
-            .filter_expression("#waiting = :true AND #expires > :now")
+            .filter_expression("attribute_exists(#waiting) AND #expires > :now")
             .expression_attribute_names("#pk", LISTS.pk)
             .expression_attribute_names("#sk", LISTS.sk)
-            .expression_attribute_names("#waiting", WAITING)
+            .expression_attribute_names("#waiting", WAITING_SINCE)
             .expression_attribute_names("#expires", EXPIRES_AT)
             .expression_attribute_values(
                 ":pending",
                 text(keys::status_partition(endpoint, DeliveryStatus::Pending)),
             )
             .expression_attribute_values(":after", text(keys::delivery_sort(after)))
-            .expression_attribute_values(":true", super::AttributeValue::Bool(true))
             .expression_attribute_values(":now", number(now.as_second()))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX));
+            // Of items before the filter: those that do not wait count as well.
+            .limit(PAGE);
         let mut deliveries = Vec::new();
         let mut start = None;
         for _ in 0..MOST_PAGES {
@@ -84,17 +89,18 @@ impl Table {
     }
 
     /// Records that a delivery no longer waits, once it is on the queue. Does nothing
-    /// if its attempt was made meanwhile. One `UpdateItem`.
+    /// if its attempt was made meanwhile, or if it waits again. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
-    pub async fn end_waiting(
-        &self,
-        endpoint: EndpointKey,
-        id: DeliveryId,
-    ) -> Result<(), StoreError> {
-        let update = Update::existing().only_if_present(WAITING).remove(WAITING);
-        let key = keys::delivery(endpoint, id);
+    pub async fn end_waiting(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        let Some(since) = delivery.waiting_since else {
+            return Ok(());
+        };
+        let update = Update::existing()
+            .only_if(WAITING_SINCE, text(iso_millis(since)))
+            .remove(WAITING_SINCE);
+        let key = keys::delivery(delivery.endpoint, delivery.id);
         let updated = self.update_item(key, update).send().await;
         written(updated).during("UpdateItem of a delivery that waited")?;
         Ok(())

@@ -12,6 +12,7 @@ pub mod matrix;
 pub mod metrics;
 pub mod names;
 pub mod openapi;
+pub mod paused;
 pub mod queue;
 pub mod receiver;
 pub mod seeds;

@@ -1,0 +1,188 @@
+//! Probes of paused endpoints: which delivery is one, and what happens at once.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::Value;
+use webhook_endpoints::domain::health::Health;
+use webhook_endpoints::domain::message::{DeliveryTask, Message, Source, Tend};
+
+use crate::support::paused::Paused;
+use crate::support::queue::{endpoint_id, message};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Paused {
+    /// What is due for the endpoint, now.
+    fn tend_message(&self) -> String {
+        let key = self.app.aws.endpoint_key(endpoint_id(&self.id));
+        Message::Tend(Tend::now(key)).to_json().unwrap()
+    }
+
+    /// Drops the probe, because nothing waits.
+    async fn without_probe() -> Self {
+        let paused = Self::start().await;
+        paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
+        assert_eq!(paused.tend().await, []);
+        assert_eq!(paused.endpoint().await["nextProbeAt"], Value::Null);
+        paused
+    }
+
+    /// Publishes an event whose delivery waits and brings the next probe about.
+    async fn begin_to_wait(&self) {
+        self.app.api.published("invoice.paid").await;
+        let event = self.app.queue.all_queued().await;
+        assert_eq!(self.app.queue.handle(event).await, Ok(Vec::new()));
+    }
+
+    async fn is_in_the_schedule(&self) -> bool {
+        let items = self.app.aws.items().await;
+        items.iter().any(|item| {
+            let is_endpoint = item["sk"].as_s().unwrap().starts_with("ENDPOINT#");
+            is_endpoint && item.contains_key("gsi2sk")
+        })
+    }
+}
+
+#[tokio::test]
+async fn probes_take_turns_so_that_one_bad_delivery_does_not_hold_up_the_others() {
+    let paused = Paused::start().await;
+    let events = paused.publish_waiting(3).await;
+    for _ in 0..3 {
+        paused.probe().await;
+    }
+    assert_eq!(paused.received(), events);
+}
+
+#[tokio::test]
+async fn pending_deliveries_that_do_not_wait_never_hide_one_that_does() {
+    let paused = Paused::start_with(|options| {
+        options.settings.policy.health.pause_after = 10 * MINUTE;
+    })
+    .await;
+    for _ in 0..9 {
+        paused.clock.advance(MINUTE);
+        let task = paused.app.queue.first_attempt().await;
+        paused.app.queue.must_attempt(&task).await;
+    }
+    assert_ne!(paused.endpoint().await["pausedAt"], Value::Null);
+    let failed = paused.received().len();
+    let events = paused.publish_waiting(1).await;
+    paused.probe().await;
+    assert_eq!(paused.received()[failed..], events);
+}
+
+#[tokio::test]
+async fn two_probes_at_once_are_one() {
+    let paused = Paused::start().await;
+    paused.publish_waiting(2).await;
+    paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
+    let batch = ["a", "b", "c"].map(|id| message(Some(id), paused.tend_message()));
+    assert_eq!(paused.app.queue.handle(batch).await, Ok(Vec::new()));
+    assert_eq!(paused.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_probe_that_is_not_due_is_not_enqueued_again() {
+    let paused = Paused::start().await;
+    paused.publish_waiting(1).await;
+    let delayed = paused.app.queue.delayed().await;
+    assert_eq!(paused.tend().await, []);
+    assert_eq!(paused.app.queue.delayed().await, delayed);
+}
+
+#[tokio::test]
+async fn a_pause_that_ends_on_an_older_reading_leaves_nothing_of_itself() {
+    let paused = Paused::without_probe().await;
+    let table = paused.app.aws.table();
+    let key = paused.app.aws.endpoint_key(endpoint_id(&paused.id));
+    let read = table.endpoint(key).await.unwrap().unwrap();
+    paused.begin_to_wait().await;
+    let now = paused.clock.now();
+    let ended = table.set_health(&read, &Health::default(), now).await;
+    assert!(ended.unwrap());
+    assert!(!paused.app.aws.table_text().await.contains("probeAt"));
+    assert!(paused.is_in_the_schedule().await);
+
+    // Nor can a probe be set once the pause has ended.
+    let policy = &paused.app.deliverer.policy.health;
+    let late = read.health.with_probe(policy, now).unwrap();
+    assert!(!table.set_health(&read, &late, now).await.unwrap());
+}
+
+#[tokio::test]
+async fn noting_that_an_endpoint_is_slow_leaves_its_probe_alone() {
+    let paused = Paused::without_probe().await;
+    let table = paused.app.aws.table();
+    let key = paused.app.aws.endpoint_key(endpoint_id(&paused.id));
+    let read = table.endpoint(key).await.unwrap().unwrap();
+    paused.begin_to_wait().await;
+    let before = table.endpoint(key).await.unwrap().unwrap();
+    let slow = Health {
+        slow_since: Some(paused.clock.now()),
+        ..read.health
+    };
+    let noted = table.set_health(&read, &slow, paused.clock.now()).await;
+    assert!(noted.unwrap());
+    let after = table.endpoint(key).await.unwrap().unwrap();
+    assert_eq!(after.health.pause, before.health.pause);
+    assert_eq!(after.tend_at, before.tend_at);
+}
+
+#[tokio::test]
+async fn what_begins_to_wait_as_a_pause_ends_is_sent() {
+    let paused = Paused::start().await;
+    paused.status.store(200, Ordering::SeqCst);
+    paused
+        .app
+        .api
+        .ping_preferring(&paused.id, "respond-async")
+        .await;
+    for task in paused.app.queue.tasks().await {
+        paused.app.queue.must_attempt(&task).await;
+    }
+    assert_eq!(paused.endpoint().await["pausedAt"], Value::Null);
+    // Nothing waits yet.
+    assert_eq!(paused.drain().await, []);
+    let late = paused.app.queue.first_attempt().await;
+    let table = paused.app.aws.table();
+    table
+        .record_waiting(&late, paused.clock.now())
+        .await
+        .unwrap();
+
+    paused.clock.advance(10 * MINUTE);
+    paused.app.queue.must_handle(r#"{"kind":"sweep"}"#).await;
+    let sent = paused.drain().await;
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].delivery_id, late.delivery_id);
+}
+
+#[tokio::test]
+async fn what_waits_again_while_it_is_sent_goes_on_waiting() {
+    let paused = Paused::start().await;
+    paused.publish_waiting(1).await;
+    let table = paused.app.aws.table();
+    let key = paused.app.aws.endpoint_key(endpoint_id(&paused.id));
+    let now = paused.clock.now();
+    let found = table.waiting(key, None, 1, now).await.unwrap().deliveries;
+    paused.clock.advance(MINUTE);
+    let task = DeliveryTask {
+        endpoint: key,
+        delivery_id: found[0].id,
+        source: Source::Event(found[0].event_id),
+        event: found[0].event.clone(),
+        created_at: found[0].created_at,
+        expires_at: found[0].expires_at,
+        attempt: 1,
+        resend: false,
+        has_turn: false,
+    };
+    table
+        .record_waiting(&task, paused.clock.now())
+        .await
+        .unwrap();
+    table.end_waiting(&found[0]).await.unwrap();
+    let still = table.waiting(key, None, 1, paused.clock.now()).await;
+    assert_eq!(still.unwrap().deliveries.len(), 1);
+}
