@@ -129,7 +129,7 @@ impl Deliverer {
     }
 
     /// Finds the secret of an attempt that is to be made. If the endpoint's secret
-    /// version does not exist, reads everything again and decides anew.
+    /// version does not exist, reads everything and decides again.
     async fn prepare(
         &self,
         task: &DeliveryTask,
