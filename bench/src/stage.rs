@@ -9,6 +9,7 @@ use aws_lambda_events::sqs::SqsEvent;
 use axum::Router;
 use lambda_http::{Context, LambdaEvent, Service};
 use local::emulators::{Emulators, Resources};
+use local::poller;
 use local::samples;
 use local::service::{self, Settings};
 use serde_json::{Value, json};
@@ -91,9 +92,13 @@ impl Stage {
         Ok(serde_json::to_string(&response)?)
     }
 
-    /// Passes an event to the `deliver` function.
+    /// Passes an event to the `deliver` function, as one of the slow lane: there,
+    /// attempts are made at endpoints that fail, too.
     pub(crate) async fn deliver(&self, event: &str) -> Result<(), BoxError> {
-        let event: SqsEvent = serde_json::from_str(event)?;
+        let mut event: SqsEvent = serde_json::from_str(event)?;
+        for record in &mut event.records {
+            record.event_source_arn = Some(poller::arn(&self.resources.slow_queue_url));
+        }
         let response = handle_batch(&self.deliverer, event, None).await?;
         if response.batch_item_failures.is_empty() {
             Ok(())
