@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::delivery_item::delivery;
 use super::keys::attribute::{EVENT, EXPIRES_AT, PK, SK, STATUS};
 use super::keys::{self, LISTS};
-use super::{Table, number, text};
+use super::{Item, Table, number, text};
 use crate::aws::error::{During, StoreError};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::endpoint::EndpointKey;
@@ -47,6 +47,22 @@ pub struct Page {
     pub deliveries: Vec<Delivery>,
     /// The next page starts after this delivery. `None` on the last page.
     pub next: Option<DeliveryId>,
+}
+
+/// Cuts what was read to `limit` deliveries, and returns the one to go on after:
+/// the last that is left, or where DynamoDB stopped reading. `None` at the end.
+pub(super) fn cut(
+    deliveries: &mut Vec<Delivery>,
+    limit: usize,
+    stopped_at: Option<Item>,
+) -> Option<DeliveryId> {
+    if deliveries.len() > limit {
+        deliveries.truncate(limit);
+        deliveries.last().map(|last| last.id)
+    } else {
+        let stopped_at = stopped_at?;
+        keys::delivery_of_sort(stopped_at.get(SK)?.as_s().ok()?)
+    }
 }
 
 impl Table {
@@ -101,12 +117,7 @@ impl Table {
                 break;
             }
         }
-        let next = if deliveries.len() > limit {
-            deliveries.truncate(limit);
-            deliveries.last().map(|last| last.id)
-        } else {
-            start.and_then(|key| keys::delivery_of_sort(key.get(SK)?.as_s().ok()?))
-        };
+        let next = cut(&mut deliveries, limit, start);
         Ok(Page { deliveries, next })
     }
 

@@ -4,7 +4,8 @@
 use jiff::Timestamp;
 
 use super::delivery_item::delivery;
-use super::keys::attribute::{EXPIRES_AT, SK, WAITING_SINCE};
+use super::history::cut;
+use super::keys::attribute::{EXPIRES_AT, WAITING_SINCE};
 use super::keys::{self, LISTS};
 use super::update::Update;
 use super::{Table, number, text};
@@ -79,12 +80,7 @@ impl Table {
                 break;
             }
         }
-        let next = if deliveries.len() > limit {
-            deliveries.truncate(limit);
-            deliveries.last().map(|last| last.id)
-        } else {
-            start.and_then(|key| keys::delivery_of_sort(key.get(SK)?.as_s().ok()?))
-        };
+        let next = cut(&mut deliveries, limit, start);
         Ok(Waiting { deliveries, next })
     }
 
