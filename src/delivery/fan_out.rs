@@ -14,7 +14,7 @@ use super::received::MessageMeta;
 use super::{Deliverer, HandleError};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::event::{PublishedEvent, StoredEvent};
-use crate::domain::health::State;
+use crate::domain::health::{self, State};
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
 
@@ -39,7 +39,9 @@ impl Deliverer {
             self.metrics.unreadable_items(found.unreadable.len());
         }
         let mut endpoints = found.endpoints;
-        endpoints.retain(|endpoint| endpoint.active && endpoint.events.matches(&event.r#type));
+        endpoints.retain(|endpoint| endpoint.active);
+        let is_app_slow = health::is_app_slow(endpoints.iter().map(|endpoint| &endpoint.health));
+        endpoints.retain(|endpoint| endpoint.events.matches(&event.r#type));
         if endpoints.is_empty() {
             report(&event, id, 0);
             return Ok(());
@@ -82,9 +84,10 @@ impl Deliverer {
             self.metrics.deliveries_wait(waiting);
         }
         for lane in [Lane::Fast, Lane::Slow] {
-            let of_lane = others
-                .iter()
-                .filter(|(_, endpoint)| endpoint.lane() == lane);
+            let of_lane = others.iter().filter(|(_, endpoint)| {
+                let is_slow = is_app_slow || endpoint.lane() == Lane::Slow;
+                is_slow == (lane == Lane::Slow)
+            });
             let messages: Vec<_> = of_lane
                 .map(|(task, _)| (Message::Delivery(task.clone()), Duration::ZERO))
                 .collect();

@@ -106,6 +106,27 @@ pub enum State {
     Well,
 }
 
+/// Slow endpoints from which on an app is kept apart, see [`is_app_slow`].
+const MIN_SLOW: usize = 5;
+
+/// Whether so many of an app's endpoints are slow that the others are likely to be:
+/// at least five, and at least a tenth of those that are active.
+///
+/// An endpoint is only known to be slow once an attempt at it has held a slot of the
+/// fast lane. With 100 endpoints that hang, an app could do that 100 times. Paused
+/// endpoints don't count, as they take no slot.
+#[must_use]
+pub fn is_app_slow<'a>(active: impl IntoIterator<Item = &'a Health>) -> bool {
+    let (mut slow, mut all) = (0, 0);
+    for health in active {
+        all += 1;
+        if health.slow_since.is_some() && health.pause.is_none() {
+            slow += 1;
+        }
+    }
+    slow >= MIN_SLOW && slow * 10 >= all
+}
+
 /// How an attempt came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

@@ -6,9 +6,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Notify;
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::health::Health;
 use webhook_endpoints::domain::message::Lane;
 
-use crate::support::queue::{attempt_message, message, ping_of};
+use crate::support::queue::{attempt_message, endpoint_id, message, ping_of};
 use crate::support::receiver::{Receiver, raw_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, eventually};
@@ -55,6 +57,46 @@ async fn retries_recoveries_and_whatever_goes_to_a_failing_endpoint_take_the_slo
     let event = app.queue.queued_in(Lane::Fast).await;
     assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
     assert_eq!(queued(&app).await, [0, 3]);
+}
+
+#[tokio::test]
+async fn first_attempts_of_an_app_with_many_slow_endpoints_take_the_slow_lane() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(app.api.create_webhook(&receiver.url).await.0);
+    }
+    let table = app.aws.table();
+    let now = Clock::system().now();
+    let note_slow = async |id: &String| {
+        let key = app.aws.endpoint_key(endpoint_id(id));
+        let endpoint = table.endpoint(key).await.unwrap().unwrap();
+        let slow = Health {
+            slow_since: Some(now),
+            ..Health::default()
+        };
+        assert!(table.set_health(&endpoint, &slow, now).await.unwrap());
+    };
+    let publish = async || {
+        app.api.published("invoice.paid").await;
+        let event = app.queue.queued_in(Lane::Fast).await;
+        assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
+    };
+    for id in &ids[..4] {
+        note_slow(id).await;
+    }
+    publish().await;
+    assert_eq!(queued(&app).await, [2, 4]);
+    note_slow(&ids[4]).await;
+    // Only the fan-out reads the app's other endpoints: what is on the fast lane already
+    // is attempted there, unless its own endpoint is slow.
+    let well = app.queue.queued_in(Lane::Fast).await;
+    assert_eq!(app.queue.handle(well).await, Ok(Vec::new()));
+    assert_eq!(receiver.received().len(), 1);
+    assert_eq!(queued(&app).await, [0, 5]);
+    publish().await;
+    assert_eq!(queued(&app).await, [0, 5 + 6]);
 }
 
 #[tokio::test]

@@ -222,3 +222,39 @@ fn a_delivery_that_waits_brings_the_next_probe_about() {
     assert_eq!(paused(1).with_probe(&POLICY, start()), None);
     assert_eq!(Health::default().with_probe(&POLICY, start()), None);
 }
+
+#[test]
+fn an_app_is_slow_from_five_slow_endpoints_and_a_tenth_of_all() {
+    let slow = Health {
+        slow_since: Some(start()),
+        ..Health::default()
+    };
+    let hanging = Health {
+        slow_since: Some(start()),
+        ..failing(start(), start(), 1)
+    };
+    let refusing = failing(start(), start(), 1);
+    let paused = Health {
+        slow_since: Some(start()),
+        ..paused(0)
+    };
+    let well = Health::default();
+    // (so many of these, the others are well, the app is slow)
+    let table = [
+        (4, slow, 0, false),
+        (5, slow, 0, true),
+        (5, slow, 45, true),
+        (5, slow, 46, false),
+        (10, slow, 90, true),
+        (5, hanging, 45, true),
+        (50, refusing, 50, false),
+        (50, paused, 50, false),
+        (0, slow, 0, false),
+    ];
+    for (count, health, others, expected) in table {
+        let of_app = std::iter::repeat_n(&health, count);
+        let of_app = of_app.chain(std::iter::repeat_n(&well, others));
+        let found = is_app_slow(of_app);
+        assert_eq!(found, expected, "{count} of {health:?} and {others}");
+    }
+}
