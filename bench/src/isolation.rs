@@ -84,15 +84,18 @@ const SCENARIOS: [Neighbours; 8] = [
     ),
 ];
 
-/// Measures all scenarios, publishing for this long in each.
-pub(crate) async fn run(seconds: u64) -> Result<(), BoxError> {
+/// Measures the scenarios whose name contains `only`, publishing for this long in each.
+pub(crate) async fn run(seconds: u64, only: &str) -> Result<(), BoxError> {
     println!(
         "| Beside | Published | Arrived within 30 s | p50 | p99 | Longest | p99 of the second half |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|");
-    for scenario in SCENARIOS {
-        let world = World::start(&scenario).await?;
-        let published = world.publish(&scenario, seconds).await?;
+    for scenario in SCENARIOS
+        .iter()
+        .filter(|scenario| scenario.name.contains(only))
+    {
+        let world = World::start(scenario).await?;
+        let published = world.publish(scenario, seconds).await?;
         world.arrive(&published).await;
         println!(
             "| {} | {} |",

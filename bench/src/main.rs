@@ -52,6 +52,9 @@ enum Command {
         /// Seconds to publish in each scenario.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
+        /// Measure only the scenarios whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
     },
     /// Fan-outs to 1, 10 and 100 endpoints.
     FanOut,
@@ -88,7 +91,7 @@ async fn run(command: Command) -> Result<(), BoxError> {
         Command::Memory { binaries } => processes::memory(&binaries).await,
         Command::Requests { times } => requests::run(times).await,
         Command::Throughput => throughput::run().await,
-        Command::Isolation { seconds } => isolation::run(seconds).await,
+        Command::Isolation { seconds, only } => isolation::run(seconds, &only).await,
         Command::History { most } => growth::histories(most).await,
         Command::FanOut => growth::fan_outs().await,
         Command::Receiver => receiver::serve().await,
