@@ -12,6 +12,7 @@ use local::emulators::{Emulators, Resources};
 use local::poller;
 use local::samples;
 use local::service::{self, Settings};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use webhook_endpoints::api::lambda;
 use webhook_endpoints::clock::Clock;
@@ -87,7 +88,8 @@ impl Stage {
     /// Passes an event to the `api` function, and returns its response as text without
     /// checking it. Includes parsing and serialization, which every invocation needs.
     pub(crate) async fn call_for_text(&self, event: &str) -> Result<String, BoxError> {
-        let request = LambdaEvent::new(serde_json::from_str(event)?, Context::default());
+        let request =
+            LambdaEvent::new(RawValue::from_string(event.to_owned())?, Context::default());
         let response = lambda::function(self.router.clone()).call(request).await?;
         Ok(serde_json::to_string(&response)?)
     }

@@ -86,7 +86,7 @@ pub const SECRET_PREFIX: &str = "webhook-endpoints";
 /// The environment variables of a function that runs as a separate process. `url`
 /// replaces the AWS endpoints.
 #[must_use]
-pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 10] {
+pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 9] {
     [
         ("AWS_ENDPOINT_URL", url.to_owned()),
         ("AWS_REGION", REGION.to_owned()),
@@ -100,7 +100,6 @@ pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 1
             resources.dead_letter_queue_url.clone(),
         ),
         ("SECRET_PREFIX", SECRET_PREFIX.to_owned()),
-        ("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true".to_owned()),
     ]
 }
 

@@ -1,10 +1,11 @@
 //! Who is calling: API keys, and the app that each belongs to.
 
-use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderName};
 
 use super::ApiState;
 use super::error::ApiError;
+use super::single_header::single_header;
 use crate::domain::api_key::ApiKey;
 use crate::domain::id::AppId;
 
@@ -24,12 +25,15 @@ impl ApiState {
     }
 }
 
-/// The key in `x-api-key`, or else in a bearer token (RFC 6750).
+const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The key in `x-api-key`, or else in a bearer token (RFC 6750). Of two keys, none
+/// counts.
 fn presented_key(headers: &HeaderMap) -> Option<ApiKey> {
-    let text = match headers.get("x-api-key") {
-        Some(value) => value.to_str().ok()?,
+    let text = match single_header(headers, X_API_KEY).ok()? {
+        Some(key) => key,
         None => {
-            let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
+            let value = single_header(headers, AUTHORIZATION).ok()??;
             let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(token)?
         }

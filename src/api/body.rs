@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 use super::Api;
 use super::error::ApiError;
+use super::single_header::single_header;
 use crate::domain::validation::FieldError;
 
 /// A JSON object. Fields are taken out one by one; [`Body::finish`] reports the
@@ -175,9 +176,8 @@ impl Body {
 
 /// `application/json`, whatever its parameters: JSON is UTF-8 (RFC 8259, 8.1).
 fn is_json(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
+    let content_type = single_header(headers, CONTENT_TYPE).ok().flatten();
+    content_type
         .and_then(|value| value.split(';').next())
         .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case("application/json"))
 }

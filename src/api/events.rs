@@ -1,7 +1,7 @@
 //! Publishing events.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::body::Body;
 use super::error::ApiError;
 use super::extract::AppScope;
+use super::single_header::single_header;
 use super::{Api, success};
 use crate::domain::event::PublishedEvent;
 use crate::domain::event_type::EventType;
@@ -88,21 +89,23 @@ fn parse(mut body: Body, headers: &HeaderMap) -> Result<NewEvent<'_>, ApiError> 
     body.finish(new)
 }
 
-/// The `Idempotency-Key` header: 1 to 255 visible ASCII characters.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The `Idempotency-Key` header: 1 to 255 visible ASCII characters other than commas,
+/// which would be two keys.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, FieldError> {
-    let Some(value) = headers.get("idempotency-key") else {
-        return Ok(None);
+    let is_sound = |key: &str| {
+        (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len())
+            && key
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b',')
     };
-    value
-        .to_str()
-        .ok()
-        .filter(|key| (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len()))
-        .filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()))
-        .map(Some)
-        .ok_or_else(|| {
-            FieldError::new(
-                "Idempotency-Key",
-                "must be 1 to 255 visible ASCII characters",
-            )
-        })
+    match single_header(headers, IDEMPOTENCY_KEY) {
+        Ok(None) => Ok(None),
+        Ok(Some(key)) if is_sound(key) => Ok(Some(key)),
+        _ => Err(FieldError::new(
+            "Idempotency-Key",
+            "must be 1 to 255 visible ASCII characters other than commas, and appear only once",
+        )),
+    }
 }

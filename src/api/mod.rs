@@ -16,6 +16,7 @@ mod prefer;
 mod query;
 mod recover;
 mod request_id;
+mod single_header;
 mod test_ping;
 mod webhooks;
 

@@ -53,5 +53,6 @@ fn gateway_id(request: &Request) -> Option<String> {
         RequestContext::ApiGatewayV1(context) => context.request_id.clone(),
         _ => None,
     }
-    .filter(|id| !id.is_empty())
+    // One that no header can hold would be missing in the response.
+    .filter(|id| !id.is_empty() && HeaderValue::from_str(id).is_ok())
 }

@@ -40,6 +40,7 @@ mod fault_matrix_deliveries;
 mod fault_matrix_pauses;
 mod fault_matrix_resending;
 mod faults;
+mod gateway_events;
 mod history;
 mod history_filters;
 mod iam;

@@ -226,6 +226,7 @@ async fn idempotency_keys_have_1_to_255_visible_characters() {
         b"".as_slice(),
         too_long.as_bytes(),
         b"a b",
+        b"a,b",
         "é".as_bytes(),
         b"\xff",
     ] {

@@ -52,8 +52,6 @@ fn functions_get_exactly_the_variables_they_read() {
         assert!(function.remove("ALLOW_LOOPBACK_TARGETS"));
         assert!(function.remove("AWS_ENDPOINT_URL"));
     }
-    // lambda_http reads it.
-    api.insert("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH".to_owned());
     assert_eq!(declared("ApiFunction"), api);
     assert_eq!(declared("DeliverFunction"), deliver);
 }
