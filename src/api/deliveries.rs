@@ -15,7 +15,7 @@ use super::extract::{DeliveryScope, EndpointScope, NO_DELIVERY, NO_ENDPOINT};
 use super::query::QueryParameters;
 use super::{Api, success};
 use crate::aws::table::{FullDelivery, HistoryQuery};
-use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
+use crate::domain::delivery::{Attempt, BodyNote, Delivery, DeliveryStatus, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{DeliveryId, EndpointId, EventId};
@@ -182,13 +182,29 @@ struct ShownAttempt<'a> {
     duration_ms: u32,
     response_status: Option<u16>,
     response_body: Option<&'a str>,
+    body_note: Option<ShownNote>,
     error: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ShownNote {
+    code: &'static str,
+    message: String,
+}
+
+impl From<BodyNote> for ShownNote {
+    fn from(note: BodyNote) -> Self {
+        Self {
+            code: note.code(),
+            message: note.to_string(),
+        }
+    }
 }
 
 impl<'a> From<&'a Attempt> for ShownAttempt<'a> {
     fn from(attempt: &'a Attempt) -> Self {
-        let (response_body, error) = match &attempt.verdict {
-            Verdict::Answered { body, .. } => (Some(body.as_str()), None),
+        let (answer, error) = match &attempt.verdict {
+            Verdict::Answered(answer) => (Some(answer), None),
             Verdict::Failed(failure) => (None, Some(failure.to_string())),
         };
         Self {
@@ -196,7 +212,8 @@ impl<'a> From<&'a Attempt> for ShownAttempt<'a> {
             started_at: attempt.started_at,
             duration_ms: attempt.duration_ms,
             response_status: attempt.verdict.response_status(),
-            response_body,
+            response_body: answer.map(|answer| answer.body.as_str()),
+            body_note: answer.and_then(|answer| answer.note).map(ShownNote::from),
             error,
         }
     }

@@ -154,7 +154,7 @@ async fn wait_for_outcome(
 fn outcome(delivery: &Delivery, attempt: Option<Attempt>) -> Outcome {
     let abandoned = delivery.abandoned.map(|reason| reason.to_string());
     let (status_code, response_body, error) = match attempt.map(|attempt| attempt.verdict) {
-        Some(Verdict::Answered { status, body, .. }) => (Some(status), Some(body), None),
+        Some(Verdict::Answered(answer)) => (Some(answer.status), Some(answer.body), None),
         Some(Verdict::Failed(failure)) => (None, None, Some(failure.to_string())),
         None => (None, None, abandoned),
     };

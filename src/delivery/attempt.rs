@@ -248,7 +248,7 @@ impl Deliverer {
         recorded: Recorded,
     ) {
         let failure = match &attempt.verdict {
-            Verdict::Answered { .. } => None,
+            Verdict::Answered(_) => None,
             Verdict::Failed(failure) => Some(failure.code()),
         };
         info!(

@@ -53,7 +53,7 @@ impl Metrics {
     /// the class of the response.
     pub(super) fn attempt(&self, status: DeliveryStatus, attempt: &Attempt) {
         let class = match &attempt.verdict {
-            Verdict::Answered { status, .. } => format!("{}xx", status / 100),
+            Verdict::Answered(answer) => format!("{}xx", answer.status / 100),
             Verdict::Failed(failure) => failure.code().to_owned(),
         };
         let outcome = match status {

@@ -14,6 +14,7 @@
 //! | tend | deliveries, and itself | It drains what waits, which only an attempt adds to, and takes a last look. Probes wait longer each time, until the endpoint is disabled. |
 //! | sweep | deliveries, tends, and itself if a shard held more attempts than a sweep takes | It goes on only after it took attempts out of its own sight. The attempts that follow from these are due later than it looks ahead. |
 
+mod answer;
 mod attempt;
 pub mod batch;
 mod connections;
@@ -26,6 +27,7 @@ mod health;
 pub mod metrics;
 mod received;
 mod recover;
+mod retry_after;
 mod running;
 pub mod sender;
 pub mod slow;

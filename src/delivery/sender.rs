@@ -7,26 +7,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::dns::Resolve;
-use reqwest::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Method, Request, Response, StatusCode};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Method, Request, Response};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::time::{Instant, timeout};
 
+use super::answer;
 use super::connections::Connections;
 pub use super::connections::Reuse;
 use super::egress::{EgressError, GuardedResolver, SystemResolver, is_out_of_descriptors};
 use crate::domain::address::AddressPolicy;
-use crate::domain::delivery::{Failure, KEPT_BODY_CHARS, Verdict, body_excerpt};
+use crate::domain::delivery::{Failure, Verdict};
 use crate::domain::target_url::TargetUrl;
-
-/// How much of a response body we read before we drop the connection. We read more
-/// than we keep, because a connection can be reused only after the body has been
-/// read to the end.
-const MAX_BODY_BYTES: usize = 64 * 1024;
-
-/// UTF-8 needs at most four bytes per character.
-const KEPT_BODY_BYTES: usize = KEPT_BODY_CHARS * 4;
 
 /// Sends deliveries. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
@@ -41,7 +35,7 @@ pub struct SenderOptions {
     /// Which addresses the sender may connect to.
     pub policy: AddressPolicy,
     /// The time limit of an attempt, from resolving the host name to the last byte
-    /// of the response.
+    /// of the response that is read.
     pub deadline: Duration,
     /// Resolves host names. The sender checks the addresses against the policy.
     pub resolver: Arc<dyn Resolve>,
@@ -136,17 +130,13 @@ impl Sender {
             Reuse::Allowed => self.connections.kept(target.url(), at)?,
             Reuse::Never => self.connections.fresh().await?,
         };
-        let exchange = async {
-            let mut response = self.response(client, request).await?;
-            let body = read_capped(&mut response).await?;
-            Ok::<_, reqwest::Error>(Verdict::Answered {
-                status: response.status().as_u16(),
-                body: body_excerpt(&body),
-                retry_after: retry_after(&response, at),
-            })
-        };
-        match tokio::time::timeout(self.deadline, exchange).await {
-            Ok(Ok(verdict)) => Ok(verdict),
+        let begun = Instant::now();
+        match timeout(self.deadline, self.response(client, request)).await {
+            Ok(Ok(response)) => {
+                let time_left = self.deadline.saturating_sub(begun.elapsed());
+                let answer = answer::read(response, at, time_left).await;
+                Ok(Verdict::Answered(answer))
+            }
             Ok(Err(error)) => Ok(Verdict::Failed(classify(&error)?)),
             Err(_) => Ok(Verdict::Failed(Failure::Timeout)),
         }
@@ -184,38 +174,6 @@ fn tls_config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig,
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
-}
-
-/// The `Retry-After` header of a 429 or 503: seconds or an HTTP date (RFC 9110,
-/// 10.2.3). Dates in the past are ignored.
-fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
-    if !matches!(
-        response.status(),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-    ) {
-        return None;
-    }
-    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?;
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = Timestamp::try_from(httpdate::parse_http_date(value).ok()?).ok()?;
-    Duration::try_from(date.duration_since(now)).ok()
-}
-
-/// Reads about [`MAX_BODY_BYTES`] and keeps the first [`KEPT_BODY_BYTES`].
-async fn read_capped(response: &mut Response) -> Result<Vec<u8>, reqwest::Error> {
-    let mut kept = Vec::new();
-    let mut read = 0;
-    while read < MAX_BODY_BYTES {
-        let Some(chunk) = response.chunk().await? else {
-            break;
-        };
-        read += chunk.len();
-        let room = KEPT_BODY_BYTES - kept.len();
-        kept.extend_from_slice(&chunk[..room.min(chunk.len())]);
-    }
-    Ok(kept)
 }
 
 /// Whether the receiver certainly did not process the request, although we had a

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::Rng;
 
-use super::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus, Failure, Verdict};
+use super::delivery::{Abandoned, Answer, Attempt, Delivery, DeliveryStatus, Verdict};
 use super::endpoint::Endpoint;
 use super::event::StoredEvent;
 use super::health::{Change, HealthPolicy, Kind, State};
@@ -185,10 +185,9 @@ pub fn after_attempt(
 fn wait_after(schedule: &RetrySchedule, attempt: &Attempt, rng: &mut impl Rng) -> Option<Duration> {
     let asked = match &attempt.verdict {
         verdict if verdict.is_success() => return None,
-        Verdict::Answered { status: 410, .. } | Verdict::Failed(Failure::RefusedAddress) => {
-            return None;
-        }
-        Verdict::Answered { retry_after, .. } => retry_after.unwrap_or_default(),
+        Verdict::Answered(Answer { status: 410, .. })
+        | Verdict::Failed(super::delivery::Failure::RefusedAddress) => return None,
+        Verdict::Answered(answer) => answer.retry_after.unwrap_or_default(),
         Verdict::Failed(_) => Duration::ZERO,
     };
     let wait = schedule.wait_after(attempt.number, rng)?;

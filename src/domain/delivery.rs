@@ -161,32 +161,83 @@ impl Attempt {
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The receiver sent a complete response, or one that we cut off at the size
-    /// limit, before the deadline.
-    Answered {
-        /// HTTP status.
-        status: u16,
-        /// First [`KEPT_BODY_CHARS`] characters of the body.
-        body: String,
-        /// The requested wait: the `Retry-After` header of a 429 or 503.
-        retry_after: Option<Duration>,
-    },
+    /// The head of a response arrived before the deadline. Its status is the verdict,
+    /// whatever becomes of the body.
+    Answered(Answer),
     /// There was no usable response.
     Failed(Failure),
+}
+
+/// What we keep of a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// First [`KEPT_BODY_CHARS`] characters of the body, as far as it arrived.
+    pub body: String,
+    /// Why the body is not all there.
+    pub note: Option<BodyNote>,
+    /// The wait that `Retry-After` asks for.
+    pub retry_after: Option<Duration>,
+}
+
+impl Answer {
+    /// A response with this status and nothing else.
+    #[must_use]
+    pub fn bare(status: u16) -> Self {
+        Self {
+            status,
+            body: String::new(),
+            note: None,
+            retry_after: None,
+        }
+    }
+}
+
+/// What went wrong with the body of a response. It changes nothing about the outcome
+/// of the attempt. API clients see these messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BodyNote {
+    /// The connection closed or the framing was invalid.
+    #[error("the response body broke off")]
+    BrokeOff,
+    /// It took longer than a body may.
+    #[error("the response body took too long, so the rest of it was not read")]
+    TookTooLong,
+}
+
+impl BodyNote {
+    /// All notes.
+    pub const ALL: [Self; 2] = [Self::BrokeOff, Self::TookTooLong];
+
+    /// The name used in the API and the table.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::BrokeOff => "body_broke_off",
+            Self::TookTooLong => "body_took_too_long",
+        }
+    }
+
+    /// Parses the output of [`Self::code`].
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|note| note.code() == code)
+    }
 }
 
 impl Verdict {
     /// Whether the receiver accepted the delivery with a 2xx status.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        matches!(self, Self::Answered { status, .. } if (200..300).contains(status))
+        matches!(self, Self::Answered(answer) if (200..300).contains(&answer.status))
     }
 
     /// The HTTP status, if there was a response.
     #[must_use]
     pub fn response_status(&self) -> Option<u16> {
         match self {
-            Self::Answered { status, .. } => Some(*status),
+            Self::Answered(answer) => Some(answer.status),
             Self::Failed(_) => None,
         }
     }
@@ -316,20 +367,20 @@ mod tests {
     }
 
     #[test]
-    fn failure_codes_round_trip() {
+    fn failure_and_note_codes_round_trip() {
         for failure in Failure::ALL {
             assert_eq!(Failure::from_code(failure.code()), Some(failure));
         }
         assert_eq!(Failure::from_code("other"), None);
+        for note in BodyNote::ALL {
+            assert_eq!(BodyNote::from_code(note.code()), Some(note));
+        }
+        assert_eq!(BodyNote::from_code("other"), None);
     }
 
     #[test]
     fn only_2xx_is_a_success() {
-        let answered = |status| Verdict::Answered {
-            status,
-            body: String::new(),
-            retry_after: None,
-        };
+        let answered = |status| Verdict::Answered(Answer::bare(status));
         for status in [200, 204, 299] {
             assert!(answered(status).is_success(), "{status}");
         }

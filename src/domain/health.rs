@@ -180,7 +180,7 @@ impl Health {
         if kind == Kind::Ping && !ends_pause {
             return Change::Unchanged;
         }
-        if matches!(attempt.verdict, Verdict::Answered { status: 410, .. }) {
+        if attempt.verdict.response_status() == Some(410) {
             return Change::Disable(DisabledReason::Gone);
         }
         let mut health = *self;
@@ -245,7 +245,7 @@ impl Health {
         let wait = policy.probe_wait(probes);
         let wait = wait.mul_f64(rng.random_range(1.0 - JITTER..=1.0 + JITTER));
         let asked = match &attempt.verdict {
-            Verdict::Answered { retry_after, .. } => retry_after.unwrap_or_default(),
+            Verdict::Answered(answer) => answer.retry_after.unwrap_or_default(),
             Verdict::Failed(_) => Duration::ZERO,
         };
         Pause {

@@ -27,7 +27,8 @@ const FIELDS: [&str; 12] = [
     "status",
 ];
 
-const ATTEMPT_FIELDS: [&str; 6] = [
+const ATTEMPT_FIELDS: [&str; 7] = [
+    "bodyNote",
     "durationMs",
     "error",
     "number",
@@ -75,12 +76,12 @@ async fn deliveries_show_their_payload_and_every_attempt() {
             {
                 "number": 1, "startedAt": "2026-01-31T09:30:00.250Z",
                 "durationMs": log[0]["durationMs"], "responseStatus": 500,
-                "responseBody": "", "error": null,
+                "responseBody": "", "bodyNote": null, "error": null,
             },
             {
                 "number": 2, "startedAt": "2026-01-31T09:30:05.250Z",
                 "durationMs": log[1]["durationMs"], "responseStatus": 201,
-                "responseBody": "", "error": null,
+                "responseBody": "", "bodyNote": null, "error": null,
             },
         ],
     });

@@ -22,6 +22,7 @@ mod batch;
 mod batch_copies;
 mod batch_costs;
 mod batch_deadline;
+mod bodies;
 mod budgets;
 mod budgets_of_searches;
 mod changes;

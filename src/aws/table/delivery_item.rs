@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::keys;
 use super::{Item, decode};
 use crate::aws::error::Malformed;
-use crate::domain::delivery::{Abandoned, Attempt, Delivery, Failure, Verdict};
+use crate::domain::delivery::{Abandoned, Answer, Attempt, BodyNote, Delivery, Failure, Verdict};
 use crate::domain::event_type::EventType;
 use crate::domain::id::EventId;
 use crate::domain::time::serde_millis;
@@ -65,6 +65,8 @@ pub(super) struct AttemptItem {
     response_status: Option<u16>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     response_body: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body_note: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
 }
@@ -125,16 +127,18 @@ impl DeliveryItem {
 
 impl From<&Attempt> for AttemptItem {
     fn from(attempt: &Attempt) -> Self {
-        let (response_body, failure) = match &attempt.verdict {
-            Verdict::Answered { body, .. } => (Some(body.clone()), None),
+        let (answer, failure) = match &attempt.verdict {
+            Verdict::Answered(answer) => (Some(answer), None),
             Verdict::Failed(failure) => (None, Some(failure.code().to_owned())),
         };
+        let note = answer.and_then(|answer| answer.note);
         Self {
             number: attempt.number,
             started_at: attempt.started_at,
             duration_ms: attempt.duration_ms,
             response_status: attempt.verdict.response_status(),
-            response_body,
+            response_body: answer.map(|answer| answer.body.clone()),
+            body_note: note.map(|note| note.code().to_owned()),
             failure,
         }
     }
@@ -143,11 +147,14 @@ impl From<&Attempt> for AttemptItem {
 impl AttemptItem {
     pub(super) fn into_attempt(self) -> Result<Attempt, Malformed> {
         let verdict = match (self.response_status, self.failure) {
-            (Some(status), _) => Verdict::Answered {
-                status,
+            (Some(status), _) => Verdict::Answered(Answer {
                 body: self.response_body.unwrap_or_default(),
-                retry_after: None,
-            },
+                note: match self.body_note {
+                    None => None,
+                    Some(code) => Some(BodyNote::from_code(&code).ok_or("not the note of a body")?),
+                },
+                ..Answer::bare(status)
+            }),
             (None, Some(code)) => {
                 Verdict::Failed(Failure::from_code(&code).ok_or("not the failure of an attempt")?)
             }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::address::AddressPolicy;
+use crate::domain::delivery::Failure;
 use crate::domain::endpoint::{DisabledReason, EndpointKey, NewEndpoint, SecretVersion};
 use crate::domain::event_type::{EventType, Subscriptions};
 use crate::domain::health::{Failing, Health, Pause};
@@ -65,11 +66,10 @@ fn answered(status: u16) -> Verdict {
 }
 
 fn asking(status: u16, retry_after: Option<Duration>) -> Verdict {
-    Verdict::Answered {
-        status,
-        body: String::new(),
+    Verdict::Answered(Answer {
         retry_after,
-    }
+        ..Answer::bare(status)
+    })
 }
 
 const FAST: Occasion = Occasion::Lane(Lane::Fast);
@@ -304,7 +304,10 @@ fn rows() -> Vec<Row> {
     use Effect::{BeganFailing, Disable, Paused, Recovered, Unchanged};
 
     let began = (Pending, is_in_the_queue as fn(Next) -> bool, BeganFailing);
-    vec![
+    let failures = Failure::ALL[2..]
+        .iter()
+        .map(|&failure| row(Verdict::Failed(failure), 1, None, began));
+    let mut rows = vec![
         // A success ends the delivery, and the endpoint's failing.
         row(answered(200), 1, None, (Delivered, is_done, Unchanged)),
         row(answered(299), 1, None, (Delivered, is_done, Unchanged)),
@@ -319,11 +322,6 @@ fn rows() -> Vec<Row> {
         row(answered(302), 1, None, began),
         row(answered(404), 1, None, began),
         row(answered(500), 1, None, began),
-        row(Verdict::Failed(Failure::Dns), 1, None, began),
-        row(Verdict::Failed(Failure::Connect), 1, None, began),
-        row(Verdict::Failed(Failure::Tls), 1, None, began),
-        row(Verdict::Failed(Failure::Timeout), 1, None, began),
-        row(Verdict::Failed(Failure::BrokenAnswer), 1, None, began),
         // Longer waits than a queue can delay are kept in the table.
         row(
             answered(500),
@@ -333,13 +331,6 @@ fn rows() -> Vec<Row> {
         ),
         // After the last attempt the delivery has failed.
         row(answered(500), 3, Some(DAY), (Failed, is_done, Paused)),
-        // A refused address is final.
-        row(
-            Verdict::Failed(Failure::RefusedAddress),
-            1,
-            None,
-            (Failed, is_done, BeganFailing),
-        ),
         // 410 is final, and disables the endpoint.
         row(
             answered(410),
@@ -373,7 +364,9 @@ fn rows() -> Vec<Row> {
             Some(Duration::from_secs(59)),
             (Pending, is_in_the_queue, Unchanged),
         ),
-    ]
+    ];
+    rows.extend(failures);
+    rows
 }
 
 /// Makes this attempt and decides what follows.
@@ -467,14 +460,23 @@ fn failed_probes_use_up_no_attempt_and_successful_ones_do() {
 
 #[test]
 fn retry_after_lengthens_a_wait_to_at_most_a_day() {
-    let wait = |asked: u64| {
+    let wait_after = |status, asked: u64| {
         let endpoint = endpoint();
-        let verdict = asking(503, Some(Duration::from_secs(asked)));
+        let verdict = asking(status, Some(Duration::from_secs(asked)));
         let task = event_task(&endpoint);
         decide(&task, SLOW, endpoint, &attempt(1, verdict)).next
     };
+    for retried in [199, 302, 404, 429, 500, 503] {
+        assert_eq!(
+            wait_after(retried, 100),
+            Next::Queue(Duration::from_secs(100))
+        );
+    }
+    for ended in [200, 410] {
+        assert_eq!(wait_after(ended, 100), Next::Done);
+    }
+    let wait = |asked| wait_after(503, asked);
     assert!(is_in_the_queue(wait(1)));
-    assert_eq!(wait(100), Next::Queue(Duration::from_secs(100)));
     assert_eq!(wait(900), Next::Queue(MAX_DELAY));
     assert_eq!(wait(901), Next::Schedule(now() + Duration::from_secs(901)));
     assert_eq!(wait(u64::MAX), Next::Schedule(now() + MAX_WAIT));

@@ -1,7 +1,7 @@
 //! Transitions as tables.
 
 use super::*;
-use crate::domain::delivery::Failure;
+use crate::domain::delivery::{Answer, Failure};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -23,11 +23,7 @@ fn answer(status: u16, at: Timestamp, millis: u32) -> Attempt {
         number: 1,
         started_at: at,
         duration_ms: millis,
-        verdict: Verdict::Answered {
-            status,
-            body: String::new(),
-            retry_after: None,
-        },
+        verdict: Verdict::Answered(Answer::bare(status)),
     }
 }
 
@@ -148,11 +144,10 @@ fn probes_are_further_and_further_apart_up_to_a_quarter_of_an_hour() {
 fn retry_after_lengthens_the_wait_for_a_probe() {
     let mut attempt = answer(503, start(), 0);
     for (asked, expected) in [(7_200, 7_200), (1_000_000, 86_400)] {
-        attempt.verdict = Verdict::Answered {
-            status: 503,
-            body: String::new(),
+        attempt.verdict = Verdict::Answered(Answer {
             retry_after: Some(asked * SECOND),
-        };
+            ..Answer::bare(503)
+        });
         let pause = changed(&paused(0), Kind::Probe, &attempt).pause.unwrap();
         let wait = pause.probe_at.unwrap().duration_since(start()).as_secs();
         assert_eq!(wait, expected);

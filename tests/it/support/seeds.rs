@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use webhook_endpoints::aws::table::Recorded;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
-use webhook_endpoints::domain::delivery::{Attempt, Failure, Verdict};
+use webhook_endpoints::domain::delivery::{Answer, Attempt, Failure, Verdict};
 use webhook_endpoints::domain::event::StoredEvent;
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::health::Change;
@@ -165,11 +165,7 @@ impl Aws {
 
 /// A receiver's response without a body.
 pub fn answered(status: u16) -> Verdict {
-    Verdict::Answered {
-        status,
-        body: String::new(),
-        retry_after: None,
-    }
+    Verdict::Answered(Answer::bare(status))
 }
 
 /// The payload of an event that [`Aws::seed_event`] writes.

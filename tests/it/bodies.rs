@@ -1,0 +1,163 @@
+//! Responses whose head is clear and whose body is not: the status is the verdict.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use webhook_endpoints::domain::delivery::BodyNote;
+
+use crate::support::asserts::{assert_answered, ping_and_history};
+use crate::support::receiver::{blunt_receiver, dripping_receiver, raw_receiver};
+use crate::support::{Options, TestApp};
+
+/// A receiver that sends these bytes and then neither sends nor closes anything.
+async fn stalling_receiver(answer: &'static [u8]) -> String {
+    raw_receiver(move |mut stream| async move {
+        let _ = stream.write_all(answer).await;
+        std::future::pending::<()>().await;
+        drop(stream);
+    })
+    .await
+}
+
+/// The only attempt at a ping.
+async fn attempt(app: &TestApp, id: &str, ping: &Value) -> Value {
+    let delivery = ping["deliveryId"].as_str().unwrap();
+    let shown = app.api.delivery(id, delivery).await;
+    shown["attemptLog"][0].clone()
+}
+
+/// Pings an endpoint with this URL. Asserts the outcome, and what the history notes
+/// about the body.
+async fn must_note(app: &TestApp, url: &str, status: u16, body: &str, note: Option<BodyNote>) {
+    let (id, _) = app.api.create_webhook(url).await;
+    let ping = ping_and_history(app, &id).await;
+    assert_answered(&ping, status, body);
+    let attempt = attempt(app, &id, &ping).await;
+    assert_eq!(attempt["responseStatus"], status);
+    assert_eq!(attempt["responseBody"], body);
+    assert_eq!(attempt["error"], Value::Null);
+    let note = note.map(|note| json!({"code": note.code(), "message": note.to_string()}));
+    assert_eq!(attempt["bodyNote"], json!(note));
+}
+
+#[tokio::test]
+async fn bodies_that_break_off_change_no_outcome() {
+    let app = TestApp::start().await;
+    for (answer, status, body) in [
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf".as_slice(),
+            200,
+            "half",
+        ),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n", 200, ""),
+        (
+            b"HTTP/1.1 202 Accepted\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+            202,
+            "half",
+        ),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nno chunk",
+            200,
+            "",
+        ),
+        (
+            b"HTTP/1.1 404 Not Found\r\ncontent-length: 9\r\n\r\nnot",
+            404,
+            "not",
+        ),
+        (
+            b"HTTP/1.1 503 Busy\r\ntransfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
+            503,
+            "",
+        ),
+    ] {
+        let (url, _) = blunt_receiver(answer).await;
+        must_note(&app, &url, status, body, Some(BodyNote::BrokeOff)).await;
+    }
+}
+
+/// The ping would be answered before the attempt's deadline of 15 s.
+#[tokio::test]
+async fn bodies_that_never_end_change_no_outcome() {
+    let app = TestApp::start().await;
+    for (answer, status, body) in [
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nbegun\r\n".as_slice(),
+            200,
+            "begun",
+        ),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, ""),
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil close", 200, "until close"),
+        (
+            b"HTTP/1.1 500 Oops\r\ncontent-length: 100\r\n\r\nhalf",
+            500,
+            "half",
+        ),
+    ] {
+        let url = stalling_receiver(answer).await;
+        let note = (status != 204).then_some(BodyNote::TookTooLong);
+        must_note(&app, &url, status, body, note).await;
+    }
+}
+
+/// The deadline of these attempts is shorter than the time of a body.
+#[tokio::test]
+async fn bodies_that_drip_past_the_deadline_change_no_outcome() {
+    let app = TestApp::start_with(Options::impatient()).await;
+    let url = dripping_receiver(Duration::from_millis(10)).await;
+    let (id, _) = app.api.create_webhook(&url).await;
+    let ping = ping_and_history(&app, &id).await;
+    let body = ping["responseBody"].as_str().unwrap();
+    assert!(body.bytes().all(|byte| byte == b'.'), "{body}");
+    assert_answered(&ping, 200, body);
+    let note = &attempt(&app, &id, &ping).await["bodyNote"];
+    assert_eq!(note["code"], BodyNote::TookTooLong.code());
+}
+
+#[tokio::test]
+async fn complete_bodies_have_no_note() {
+    let app = TestApp::start().await;
+    let (url, _) = blunt_receiver(b"HTTP/1.1 200 OK\r\n\r\nuntil close").await;
+    must_note(&app, &url, 200, "until close", None).await;
+}
+
+/// Makes the first attempt at an event for a receiver with this answer.
+async fn deliver_to(answer: &'static [u8]) -> (Value, Value) {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let (url, _) = blunt_receiver(answer).await;
+    let (id, _) = app.api.create_webhook(&url).await;
+    let task = app.queue.first_attempt().await;
+    app.queue.must_attempt(&task).await;
+    let endpoint = app.api.get(&format!("/{id}")).await.data().clone();
+    (app.api.delivery(&id, task.delivery_id).await, endpoint)
+}
+
+#[tokio::test]
+async fn deliveries_with_a_2xx_head_and_a_broken_body_are_delivered_once() {
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf";
+    let (delivery, endpoint) = deliver_to(answer).await;
+    assert_eq!(delivery["status"], "DELIVERED");
+    assert_eq!(delivery["attempts"], 1);
+    assert_eq!(delivery["nextRetryAt"], Value::Null);
+    assert_eq!(endpoint["failingSince"], Value::Null);
+}
+
+#[tokio::test]
+async fn heads_of_410_with_a_broken_body_disable_the_endpoint() {
+    let answer = b"HTTP/1.1 410 Gone\r\ncontent-length: 100\r\n\r\nhalf";
+    let (delivery, endpoint) = deliver_to(answer).await;
+    assert_eq!(delivery["status"], "FAILED");
+    assert_eq!(endpoint["disabledReason"], "GONE");
+}
+
+#[tokio::test]
+async fn heads_with_retry_after_and_a_broken_body_set_the_wait() {
+    let answer = b"HTTP/1.1 500 Busy\r\nretry-after: 99999\r\ncontent-length: 9\r\n\r\nhalf";
+    let (delivery, _) = deliver_to(answer).await;
+    assert_eq!(delivery["status"], "PENDING");
+    let time = |shown: &Value| shown.as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let attempt = &delivery["attemptLog"][0];
+    let waited = time(&delivery["nextRetryAt"]).duration_since(time(&attempt["startedAt"]));
+    assert!(waited.as_hours() >= 24, "{waited:?}");
+}
