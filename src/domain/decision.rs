@@ -185,9 +185,9 @@ pub fn after_attempt(
 fn wait_after(schedule: &RetrySchedule, attempt: &Attempt, rng: &mut impl Rng) -> Option<Duration> {
     let asked = match &attempt.verdict {
         verdict if verdict.is_success() => return None,
-        Verdict::Answered(Answer { status: 410, .. })
-        | Verdict::Failed(super::delivery::Failure::RefusedAddress) => return None,
+        Verdict::Answered(Answer { status: 410, .. }) => return None,
         Verdict::Answered(answer) => answer.retry_after.unwrap_or_default(),
+        // A refused address included: DNS can be wrong for a minute.
         Verdict::Failed(_) => Duration::ZERO,
     };
     let wait = schedule.wait_after(attempt.number, rng)?;

@@ -11,11 +11,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use webhook_endpoints::aws::table::{Due, Table};
 use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::delivery::Failure;
 use webhook_endpoints::domain::message::DeliveryTask;
 use webhook_endpoints::domain::retry::RetrySchedule;
 
 use crate::support::hand_clock::HandClock;
-use crate::support::names::{Names, REFUSED};
+use crate::support::names::{LOOPBACK, Names, REFUSED};
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, eventually};
 
@@ -342,20 +343,28 @@ async fn long_retry_after_waits_are_spent_in_the_table() {
 }
 
 #[tokio::test]
-async fn refused_addresses_are_not_retried() {
-    let mut options = Options::stepwise();
-    options.sender.resolver = Names::always(&[REFUSED]);
-    let app = TestApp::start_with(options).await;
-    let (id, _) = app.api.create_webhook("http://receiver.example.com/").await;
-    let task = app.queue.first_attempt().await;
-    app.queue.must_attempt(&task).await;
-    let failed = app.api.delivery(&id, task.delivery_id).await;
-    assert_eq!(failed["status"], "FAILED");
-    assert_eq!(failed["attempts"], 1);
-    assert_eq!(failed["responseStatus"], Value::Null);
-    assert_eq!(failed["nextRetryAt"], Value::Null);
-    assert_eq!(app.queue.delayed().await, 0);
-    assert_eq!(app.queue.sweep().await, []);
+async fn names_with_a_refused_address_for_a_minute_are_retried() {
+    for wrong in [REFUSED, "10.0.0.1", "fd00::1"] {
+        let mut options = Options::stepwise();
+        options.sender.resolver = Names::in_turn(&[&[wrong], &[LOOPBACK]]);
+        let app = TestApp::start_with(options).await;
+        let receiver = Receiver::answering(200, "").await;
+        let url = receiver.url_as("receiver.example.com");
+        let (id, _) = app.api.create_webhook(&url).await;
+        let task = app.queue.first_attempt().await;
+        app.queue.must_attempt(&task).await;
+        let refused = app.api.delivery(&id, task.delivery_id).await;
+        assert_eq!(refused["status"], "PENDING");
+        let error = Failure::RefusedAddress.to_string();
+        assert_eq!(refused["attemptLog"][0]["error"], error);
+        assert_eq!(receiver.received().len(), 0);
+        let wait = wait_of(&refused);
+        assert!((4.0..6.0).contains(&wait), "{wait}");
+        app.queue.must_attempt(&task.next()).await;
+        let delivered = app.api.delivery(&id, task.delivery_id).await;
+        assert_eq!(delivered["status"], "DELIVERED");
+        receiver.must_receive_one();
+    }
 }
 
 #[tokio::test]
