@@ -230,7 +230,8 @@ pub(super) async fn delete(
 /// `UpdateItem`, `PutSecretValue`, `UpdateItem`. The first one counts the rotation, so
 /// that one over the budget makes no version of the secret, and reads the endpoint.
 /// The last one makes the new version sign, before the response is sent. So no attempt
-/// that starts after the response is signed with the old secret.
+/// that starts after the response is signed with the old secret. If somebody removed
+/// the secret, this brings it back, with one or two calls more.
 pub(super) async fn rotate_secret(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -248,7 +249,7 @@ pub(super) async fn rotate_secret(
         Reserved::Missing => return Err(NO_ENDPOINT),
     };
     let secret = SigningSecret::generate(&mut rand::rng());
-    let next = secrets.put_next(key, &secret).await?.ok_or(NO_ENDPOINT)?;
+    let next = secrets.put_next(key, &secret).await?;
     match table.set_secret_version(&endpoint, &next, now).await? {
         RotateOutcome::Rotated => Ok(success(Rotated {
             secret: secret.to_text().expose_secret(),
@@ -256,7 +257,14 @@ pub(super) async fn rotate_secret(
         RotateOutcome::Lost => Err(ApiError::conflict(
             "The secret was rotated concurrently. Use the secret from that response.",
         )),
-        RotateOutcome::Missing => Err(NO_ENDPOINT),
+        RotateOutcome::Missing => {
+            // The deletion may have removed the secret before it was stored above.
+            if let Err(error) = secrets.delete(key).await {
+                let endpoint_id = key.endpoint_id;
+                warn!(%error, %endpoint_id, "failed to delete the secret of a deleted endpoint");
+            }
+            Err(NO_ENDPOINT)
+        }
     }
 }
 

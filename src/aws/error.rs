@@ -2,13 +2,17 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
+/// A cause that several callers share.
+type SharedError = Arc<dyn StdError + Send + Sync>;
+
 /// Why a call on the table, the secrets or the queue failed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The AWS call failed.
     #[error(transparent)]
@@ -20,17 +24,17 @@ pub enum StoreError {
         /// What was being done.
         operation: &'static str,
         /// What is wrong. Never quotes a value.
-        reason: BoxError,
+        reason: SharedError,
     },
 }
 
 /// An AWS call that failed after the SDK's own retries.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct AwsError {
     operation: &'static str,
     fault: Fault,
     blames_request: bool,
-    source: BoxError,
+    source: SharedError,
 }
 
 /// What kind of fault an AWS call met, as far as callers need to know.
@@ -94,7 +98,17 @@ impl AwsError {
             operation,
             fault: fault_of(code),
             blames_request: BLAMING.contains(&code),
-            source: code.into(),
+            source: BoxError::from(code).into(),
+        }
+    }
+
+    /// A rejection that waiting cures, whatever its code says.
+    pub(super) fn unavailable(operation: &'static str, source: impl Into<BoxError>) -> Self {
+        Self {
+            operation,
+            fault: Fault::Unavailable,
+            blames_request: false,
+            source: source.into().into(),
         }
     }
 
@@ -149,7 +163,7 @@ where
             };
             let code = error.as_service_error().and_then(|error| error.code());
             let blames_request = code.is_some_and(|code| BLAMING.contains(&code));
-            let source = error.into();
+            let source = BoxError::from(error).into();
             StoreError::Aws(AwsError {
                 operation,
                 fault,
@@ -172,7 +186,10 @@ impl<E: Into<BoxError>> From<E> for Malformed {
 
 impl<T> During<T> for Result<T, Malformed> {
     fn during(self, operation: &'static str) -> Result<T, StoreError> {
-        self.map_err(|Malformed(reason)| StoreError::Malformed { operation, reason })
+        self.map_err(|Malformed(reason)| StoreError::Malformed {
+            operation,
+            reason: reason.into(),
+        })
     }
 }
 

@@ -7,6 +7,7 @@ mod http;
 mod lazy_client;
 pub mod queue;
 pub(crate) mod retry;
+mod secret_cache;
 pub mod secrets;
 mod stores;
 pub mod table;

@@ -1,39 +1,32 @@
 //! Signing secrets in Secrets Manager: one secret per endpoint, named
 //! `<prefix>/<app id>/<endpoint id>`, one version per rotation.
 
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::delete_secret::builders::DeleteSecretFluentBuilder;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
 use jiff::Timestamp;
-use lru::LruCache;
 use secrecy::ExposeSecret;
 
 use super::LazyClient;
-use super::error::{During, Malformed, StoreError, has_code};
+use super::error::{AwsError, During, Malformed, StoreError, has_code};
+use super::secret_cache::{Found, SecretCache};
 use crate::domain::endpoint::{Endpoint, EndpointKey, SecretVersion};
 use crate::domain::id::{AppId, EndpointId};
 use crate::domain::signing::SigningSecret;
-use crate::ttl_cache::lru_cache;
-
-/// Versions that one process keeps: at some 200 bytes each, well under 1 MB.
-const CACHED_VERSIONS: NonZeroUsize = NonZeroUsize::new(1024).expect("not zero");
 
 /// Days for which a secret that was removed with [`Secrets::retire`] can be
 /// brought back; the fewest that Secrets Manager takes.
 pub const RECOVERY_DAYS: u8 = 7;
-
-type VersionCache = LruCache<(EndpointId, SecretVersion), Arc<SigningSecret>>;
 
 /// The secrets of one deployment. Cheap to clone; clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Secrets {
     client: LazyClient<Client>,
     prefix: String,
-    cache: Arc<Mutex<VersionCache>>,
+    cache: SecretCache,
 }
 
 /// A secret as [`Secrets::list`] shows it, without its value.
@@ -51,7 +44,7 @@ impl Secrets {
         Self {
             client: client.into(),
             prefix: prefix.into(),
-            cache: Arc::new(Mutex::new(lru_cache(CACHED_VERSIONS))),
+            cache: SecretCache::new(),
         }
     }
 
@@ -74,65 +67,96 @@ impl Secrets {
             .tags(tag("webhook-endpoints:app", endpoint.app_id))
             .tags(tag("webhook-endpoints:endpoint", endpoint.endpoint_id))
             .send()
-            .await
-            .during(OPERATION)?;
-        version(created.version_id).during(OPERATION)
+            .await;
+        match created {
+            Ok(created) => version(created.version_id).during(OPERATION),
+            // The name of a secret that was deleted becomes free a little later.
+            Err(error) if has_code(&error, INVALID_REQUEST) => {
+                Err(AwsError::unavailable(OPERATION, error).into())
+            }
+            Err(error) => Err(error).during(OPERATION),
+        }
     }
 
-    /// Stores a next version of an endpoint's secret. It signs nothing until
-    /// the endpoint points at it. `None` when the secret is gone. One
-    /// `PutSecretValue`.
+    /// Stores a next version of an endpoint's secret. It signs nothing until the
+    /// endpoint points at it. If somebody removed the secret, brings it back or makes
+    /// it anew. One `PutSecretValue`; for a removed secret, a `CreateSecret` more, or
+    /// a `RestoreSecret` and a `PutSecretValue`.
     ///
     /// # Errors
-    /// If the call fails.
+    /// If a call fails. While Secrets Manager is still removing the secret for good, as
+    /// one that is unavailable.
     pub async fn put_next(
         &self,
         endpoint: EndpointKey,
         secret: &SigningSecret,
-    ) -> Result<Option<SecretVersion>, StoreError> {
+    ) -> Result<SecretVersion, StoreError> {
         const OPERATION: &str = "PutSecretValue";
-        let put = self
-            .client
-            .put_secret_value()
-            .secret_id(self.name(endpoint))
-            .secret_string(secret.to_text().expose_secret())
-            .send()
-            .await;
-        match put {
-            Ok(put) => version(put.version_id).map(Some).during(OPERATION),
-            Err(error) if is_gone(&error) => Ok(None),
-            Err(error) => Err(error).during(OPERATION),
+        let put = || {
+            self.client
+                .put_secret_value()
+                .secret_id(self.name(endpoint))
+                .secret_string(secret.to_text().expose_secret())
+                .send()
+        };
+        let put = match put().await {
+            Err(error) if has_code(&error, NOT_FOUND) => {
+                return self.create(endpoint, secret).await;
+            }
+            // It waits for its deletion, so its name can't be used for another one.
+            Err(error) if has_code(&error, INVALID_REQUEST) => {
+                self.restore(endpoint).await?;
+                put().await
+            }
+            put => put,
+        };
+        version(put.during(OPERATION)?.version_id).during(OPERATION)
+    }
+
+    /// Brings back a secret that waits for its deletion. Does nothing if there is none.
+    async fn restore(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
+        let name = self.name(endpoint);
+        match self.client.restore_secret().secret_id(name).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if has_code(&error, NOT_FOUND) => Ok(()),
+            Err(error) => Err(error).during("RestoreSecret"),
         }
     }
 
     /// The secret that an endpoint signs with. `None` if that version no longer
     /// exists, because the endpoint was read before a rotation. No call for a
-    /// version that this process has seen, one `GetSecretValue` otherwise: a
-    /// version never changes, so a cached one never expires.
+    /// version that this process has seen, otherwise one `GetSecretValue` for all who
+    /// ask at the same time.
     ///
     /// # Errors
     /// If the call fails.
-    pub async fn of(&self, endpoint: &Endpoint) -> Result<Option<Arc<SigningSecret>>, StoreError> {
+    pub async fn of(&self, endpoint: &Endpoint) -> Found {
+        let (key, version) = (endpoint.key, &endpoint.secret_version);
+        let read = || {
+            let (secrets, version) = (self.clone(), version.clone());
+            async move { secrets.read(key, &version).await }
+        };
+        let cache = &self.cache;
+        cache.get_or_read(key.endpoint_id, version, read).await
+    }
+
+    async fn read(&self, endpoint: EndpointKey, version: &SecretVersion) -> Found {
         const OPERATION: &str = "GetSecretValue";
-        let cache_key = (endpoint.key.endpoint_id, endpoint.secret_version.clone());
-        if let Some(secret) = self.cache().get(&cache_key) {
-            return Ok(Some(Arc::clone(secret)));
-        }
         let found = self
             .client
             .get_secret_value()
-            .secret_id(self.name(endpoint.key))
-            .version_id(endpoint.secret_version.as_str())
+            .secret_id(self.name(endpoint))
+            .version_id(version.as_str())
             .send()
             .await;
-        let found = match found {
-            Ok(found) => found,
-            Err(error) if is_gone(&error) => return Ok(None),
-            Err(error) => return Err(error).during(OPERATION),
-        };
-        let secret = Arc::new(parse(found.secret_string()).during(OPERATION)?);
-        self.cache().put(cache_key, Arc::clone(&secret));
-        Ok(Some(secret))
+        match found {
+            Ok(found) => {
+                let secret = parse(found.secret_string()).during(OPERATION)?;
+                Ok(Some(Arc::new(secret)))
+            }
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) => Err(error).during(OPERATION),
+        }
     }
 
     /// Removes an endpoint's secret with all versions, at once and for good.
@@ -214,16 +238,16 @@ impl Secrets {
         } = endpoint;
         format!("{}/{app_id}/{endpoint_id}", self.prefix)
     }
-
-    fn cache(&self) -> std::sync::MutexGuard<'_, VersionCache> {
-        // A panic elsewhere can't leave the cache half changed.
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Whether there is no such secret or version, or it is just being deleted.
+/// Error code for a secret or version that does not exist.
+const NOT_FOUND: &str = "ResourceNotFoundException";
+
+/// Error code for a secret that is being deleted, or waits for it.
+const INVALID_REQUEST: &str = "InvalidRequestException";
+
 fn is_gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
-    has_code(error, "ResourceNotFoundException") || has_code(error, "InvalidRequestException")
+    has_code(error, NOT_FOUND) || has_code(error, INVALID_REQUEST)
 }
 
 async fn send_deletion(deletion: DeleteSecretFluentBuilder) -> Result<(), StoreError> {

@@ -143,6 +143,24 @@ async fn calls_on_a_missing_endpoint_cost_only_the_lookup() {
 }
 
 #[tokio::test]
+async fn rotating_a_removed_secret_costs_one_or_two_more_calls() {
+    let app = quiet_app(Duration::from_secs(300)).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    for (recovery_days, more) in [
+        (None, &["CreateSecret"][..]),
+        (Some(7), &["PutSecretValue", "RestoreSecret"]),
+    ] {
+        app.aws.remove_secret(&id, recovery_days).await;
+        app.aws.wire.take();
+        let rotated = app.api.post(&format!("/{id}/rotate-secret")).await;
+        assert!(rotated.status.is_success(), "{rotated:?}");
+        let mut expected = [more, &["PutSecretValue", "UpdateItem", "UpdateItem"]].concat();
+        expected.sort_unstable();
+        assert_eq!(app.aws.wire.take(), expected);
+    }
+}
+
+#[tokio::test]
 async fn every_page_of_a_history_costs_two_reads() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;

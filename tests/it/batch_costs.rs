@@ -1,5 +1,7 @@
 //! How many AWS calls the delivery function makes for a batch.
 
+use aws_lambda_events::sqs::SqsMessage;
+
 use crate::support::queue::{attempt_message, message, ping_of};
 use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
@@ -38,6 +40,32 @@ async fn batches_of_ten_cost_one_read_and_ten_writes() {
     let mut expected = vec!["BatchGetItem"];
     expected.extend(["UpdateItem"; 10]);
     assert_eq!(app.aws.wire.take(), expected);
+}
+
+/// A batch of ten pings of one endpoint.
+fn ten_pings(app: &TestApp, id: &str) -> Vec<SqsMessage> {
+    let pings = (0..10).map(|_| ping_of(app, id)).enumerate();
+    pings
+        .map(|(index, ping)| message(Some(&index.to_string()), attempt_message(&ping)))
+        .collect()
+}
+
+#[tokio::test]
+async fn cold_batches_read_each_secret_once() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, secret) = app.api.create_webhook(&receiver.url).await;
+    let calls = &["GetSecretValue"];
+    app.aws.wire.break_calls(calls, Fault::Slow);
+    app.aws.wire.take();
+    let batch = ten_pings(&app, &id);
+    assert_eq!(app.queue.handle(batch).await, Ok(Vec::new()));
+    let mut expected = vec!["BatchGetItem", "GetSecretValue"];
+    expected.extend(["UpdateItem"; 10]);
+    assert_eq!(app.aws.wire.take(), expected);
+    let received = receiver.received();
+    assert_eq!(received.len(), 10);
+    assert!(received.iter().all(|got| got.is_signed_with(&secret)));
 }
 
 #[tokio::test]

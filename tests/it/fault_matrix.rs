@@ -111,6 +111,25 @@ async fn rotation_succeeds_or_can_be_retried() {
 }
 
 #[tokio::test]
+async fn rotation_of_a_removed_secret_succeeds_or_can_be_retried() {
+    for (name, recovery_days) in [("rotate, removed", None), ("rotate, retired", Some(7))] {
+        let matrix = Matrix::of(name).with_pairs();
+        matrix
+            .run(async |stage| {
+                stage.app.aws.remove_secret(&stage.id, recovery_days).await;
+                let mut rotated = stage.disturbed(rotate(&stage.app, &stage.id)).await;
+                if !succeeded(&rotated) {
+                    rotated = rotate(&stage.app, &stage.id).await;
+                }
+                let secret = field(&rotated, "secret");
+                let old = [stage.secret.as_str()];
+                stage.must_sign_with(&stage.id, &secret, &old).await;
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
 async fn endpoints_still_sign_after_an_abandoned_rotation() {
     let matrix = Matrix::of("rotate, given up").with_pairs();
     matrix

@@ -177,6 +177,12 @@ impl Used {
         app.aws.wire.mend();
         used.by_deliver(&app);
 
+        // Rotating a secret that was removed brings it back.
+        app.aws.remove_secret(&id, Some(7)).await;
+        app.aws.wire.take_requests();
+        app.api.post(&format!("/{id}/rotate-secret")).await;
+        used.by_api(&app);
+
         for call in every_call(&ids) {
             let answer = app.api.call(&call).await;
             assert!(answer.status.is_success(), "{}: {answer:?}", call.name);
@@ -237,7 +243,7 @@ fn needed(request: &Request) -> Vec<(String, String, String)> {
         "ChangeMessageVisibilityBatch" => {
             vec![unlimited("sqs:ChangeMessageVisibility", queue_of(&body))]
         }
-        "CreateSecret" | "PutSecretValue" | "GetSecretValue" | "DeleteSecret" => {
+        "CreateSecret" | "PutSecretValue" | "RestoreSecret" | "GetSecretValue" | "DeleteSecret" => {
             let name = body["Name"].as_str().or(body["SecretId"].as_str()).unwrap();
             assert!(name.starts_with("webhook-endpoints/"), "{name}");
             let action = format!("secretsmanager:{operation}");

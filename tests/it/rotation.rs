@@ -6,7 +6,9 @@ use webhook_endpoints::domain::id::EndpointId;
 use webhook_endpoints::domain::time::iso_millis;
 
 use crate::support::hand_clock::HandClock;
+use crate::support::queue::{attempt_message, message, ping_of};
 use crate::support::receiver::{Received, Receiver};
+use crate::support::wire::Fault;
 use crate::support::{Answer, Options, TestApp};
 
 fn secret_of(rotated: &Answer) -> String {
@@ -158,4 +160,44 @@ async fn rotation_keeps_the_secrets_of_other_endpoints() {
     let (other, secret) = app.api.create_webhook(&receiver.url).await;
     secret_of(&rotate(&app, &rotated).await);
     assert!(ping(&app, &other, &receiver).await.is_signed_with(&secret));
+}
+
+#[tokio::test]
+async fn rotation_brings_back_a_secret_removed_by_hand() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let receiver = Receiver::answering(200, "").await;
+    for recovery_days in [None, Some(7)] {
+        let (id, old) = app.api.create_webhook(&receiver.url).await;
+        let (other, _) = app.api.create_webhook(&receiver.url).await;
+        app.aws.remove_secret(&id, recovery_days).await;
+        let task = ping_of(&app, &id);
+        let ping = message(Some("ping"), attempt_message(&task));
+        let back = app.queue.handle([ping.clone()]).await;
+        assert_eq!(back, Ok(vec!["ping".to_owned()]));
+
+        let new = secret_of(&rotate(&app, &id).await);
+        assert_eq!(app.queue.handle([ping]).await, Ok(Vec::new()));
+        let arrived = receiver.received().pop().unwrap();
+        assert!(arrived.is_signed_with(&new) && !arrived.is_signed_with(&old));
+        let names = app.aws.secret_names().await;
+        assert_eq!(names, app.aws.secret_names_of(&[&id, &other]));
+        for id in [id, other] {
+            app.api.delete(&format!("/{id}")).await;
+        }
+        assert!(app.aws.secret_names().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn rotation_asks_to_retry_while_the_secret_is_being_removed() {
+    const BUSY: Fault = Fault::Refused(r#"{"__type": "InvalidRequestException"}"#);
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.aws.remove_secret(&id, None).await;
+    app.aws.wire.break_calls(&["CreateSecret"], BUSY);
+    let refused = rotate(&app, &id).await;
+    refused.must_fail_with(503, "UNAVAILABLE");
+    assert_eq!(refused.headers["retry-after"], "1");
+    app.aws.wire.mend();
+    secret_of(&rotate(&app, &id).await);
 }

@@ -109,6 +109,18 @@ impl Aws {
         names
     }
 
+    /// Removes an endpoint's secret by hand: for good, or so that it can be brought back
+    /// for this many days.
+    pub async fn remove_secret(&self, id: &str, recovery_days: Option<i64>) {
+        let name = format!("webhook-endpoints/{}/{id}", self.app_id);
+        let secret = self.clients.secrets.delete_secret().secret_id(name);
+        let removal = match recovery_days {
+            Some(days) => secret.recovery_window_in_days(days),
+            None => secret.force_delete_without_recovery(true),
+        };
+        removal.send().await.expect("remove the secret");
+    }
+
     /// The names of these endpoints' secrets, sorted.
     pub fn secret_names_of(&self, ids: &[&str]) -> Vec<String> {
         let mut names: Vec<_> = ids

@@ -22,6 +22,8 @@ pub enum Fault {
     After,
     /// It takes effect, but its answer comes after the SDK's timeout for a try.
     Late,
+    /// It takes effect, and its answer takes a while, as on a network.
+    Slow,
     /// AWS rejects it with this body.
     Refused(&'static str),
     /// It never reaches AWS, and is answered with this body.
@@ -30,6 +32,8 @@ pub enum Fault {
 
 /// Longer than the SDK's timeout for a try.
 const LATE: Duration = Duration::from_secs(4);
+
+const SLOW: Duration = Duration::from_millis(20);
 
 type Plan = Box<dyn FnMut(&str, &[u8]) -> Option<Fault> + Send>;
 
@@ -167,11 +171,12 @@ impl HttpConnector for WiredConnector {
             Some(Fault::Before) => HttpConnectorFuture::ready(Err(lost())),
             Some(Fault::Refused(body)) => answered(400, body),
             Some(Fault::Answered(body)) => answered(200, body),
-            Some(Fault::Late) => {
+            Some(fault @ (Fault::Late | Fault::Slow)) => {
                 let answer = self.inner.call(request);
+                let delay = if fault == Fault::Late { LATE } else { SLOW };
                 HttpConnectorFuture::new(async move {
                     let answer = answer.await;
-                    tokio::time::sleep(LATE).await;
+                    tokio::time::sleep(delay).await;
                     answer
                 })
             }
