@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
@@ -54,26 +55,34 @@ pub enum Fault {
 /// there can be about 100 that are younger than a day.
 const LIMIT_EXCEEDED: &str = "LimitExceededException";
 
-/// Error codes by which the three services throttle.
+/// Error codes by which the three services throttle, besides those that say so.
 const THROTTLING: [&str; 7] = [
+    "BandwidthLimitExceeded",
+    "OverLimit",
+    "ProvisionedThroughputExceeded", // a cancellation reason of a transaction
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
-    "RequestThrottled",
-    "ThrottledException",
-    "Throttling",
-    "ThrottlingError", // a cancellation reason of a transaction
-    "ThrottlingException",
+    "SlowDown",
+    "TooManyRequestsException",
 ];
 
-/// Error codes by which the three services say that they cannot right now.
-const UNAVAILABLE: [&str; 8] = [
+/// Error codes by which the three services say that they cannot right now, with a
+/// status of the 4xx range or as part of another answer.
+const UNAVAILABLE: [&str; 13] = [
     "InternalError",
     "InternalFailure",
     "InternalServerError",
     "InternalServiceError",
+    "PriorRequestNotComplete",
+    "ReplicatedWriteConflictException",
+    "RequestTimeout",
+    "RequestTimeoutException",
     "ServiceUnavailable",
-    "ServiceUnavailableException",
-    "TransactionConflict",
+    // Of a cancelled transaction: none of its writes says why.
+    "TransactionCanceledException",
+    "TransactionConflict", // a cancellation reason of a transaction
+    // A write to an item that is part of a transaction at that moment.
+    "TransactionConflictException",
     "TransactionInProgressException",
 ];
 
@@ -97,7 +106,7 @@ impl AwsError {
         Self {
             operation,
             fault: fault_of(code),
-            blames_request: BLAMING.contains(&code),
+            blames_request: blames_request(code),
             source: BoxError::from(code).into(),
         }
     }
@@ -125,10 +134,17 @@ impl AwsError {
     }
 }
 
+/// Of some errors, SQS reports the code that its former protocol had.
+fn short(code: &str) -> &str {
+    code.strip_prefix("AWS.SimpleQueueService.").unwrap_or(code)
+}
+
 fn fault_of(code: &str) -> Fault {
+    let code = short(code);
     if code == LIMIT_EXCEEDED {
         Fault::LimitExceeded
-    } else if THROTTLING.contains(&code) {
+    } else if code.contains("Throttl") || THROTTLING.contains(&code) {
+        // `ThrottlingException`, `RequestThrottled`, `KMS.ThrottlingException`, …
         Fault::Throttled
     } else if UNAVAILABLE.contains(&code) {
         Fault::Unavailable
@@ -137,38 +153,49 @@ fn fault_of(code: &str) -> Fault {
     }
 }
 
+/// The fault of an answer with an error. The code says more than the status: most
+/// faults of DynamoDB are a 400.
+fn fault_of_answer(status: u16, code: Option<&str>) -> Fault {
+    match code.map(fault_of) {
+        // A gateway's page instead of a response of the service.
+        None => Fault::Unavailable,
+        Some(Fault::Rejected) if status == 429 => Fault::Throttled,
+        Some(Fault::Rejected) if status >= 500 => Fault::Unavailable,
+        Some(fault) => fault,
+    }
+}
+
+fn blames_request(code: &str) -> bool {
+    BLAMING.contains(&short(code))
+}
+
 /// Names the operation in which something failed.
 pub(super) trait During<T> {
     /// The error, with the operation that it happened in.
     fn during(self, operation: &'static str) -> Result<T, StoreError>;
 }
 
-impl<T, E, R> During<T> for Result<T, SdkError<E, R>>
+impl<T, E> During<T> for Result<T, SdkError<E, HttpResponse>>
 where
     E: StdError + ProvideErrorMetadata + Send + Sync + 'static,
-    R: fmt::Debug + Send + Sync + 'static,
 {
     fn during(self, operation: &'static str) -> Result<T, StoreError> {
         self.map_err(|error| {
+            let code = error.as_service_error().and_then(|error| error.code());
             let fault = match &error {
                 SdkError::TimeoutError(_)
                 | SdkError::DispatchFailure(_)
                 | SdkError::ResponseError(_) => Fault::Unavailable,
-                SdkError::ServiceError(service) => match service.err().code() {
-                    Some(code) => fault_of(code),
-                    // A gateway's page instead of a response of the service.
-                    None => Fault::Unavailable,
-                },
+                SdkError::ServiceError(service) => {
+                    fault_of_answer(service.raw().status().as_u16(), code)
+                }
                 _ => Fault::Rejected,
             };
-            let code = error.as_service_error().and_then(|error| error.code());
-            let blames_request = code.is_some_and(|code| BLAMING.contains(&code));
-            let source = BoxError::from(error).into();
             StoreError::Aws(AwsError {
                 operation,
                 fault,
-                blames_request,
-                source,
+                blames_request: code.is_some_and(blames_request),
+                source: BoxError::from(error).into(),
             })
         })
     }
@@ -223,3 +250,87 @@ impl fmt::Display for AwsError {
 }
 
 impl StdError for AwsError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_follow_from_the_code_or_else_the_status() {
+        use Fault::{LimitExceeded, Rejected, Throttled, Unavailable};
+        let table = [
+            // DynamoDB
+            (400, "ProvisionedThroughputExceededException", Throttled),
+            (400, "RequestLimitExceeded", Throttled),
+            (400, "ThrottlingException", Throttled),
+            (400, "LimitExceededException", LimitExceeded),
+            (400, "ReplicatedWriteConflictException", Unavailable),
+            (400, "TransactionConflictException", Unavailable),
+            (400, "TransactionInProgressException", Unavailable),
+            (500, "InternalServerError", Unavailable),
+            (503, "ServiceUnavailable", Unavailable),
+            (400, "AccessDeniedException", Rejected),
+            (400, "ItemCollectionSizeLimitExceededException", Rejected),
+            (400, "ResourceNotFoundException", Rejected),
+            (400, "ValidationException", Rejected),
+            // Secrets Manager
+            (500, "InternalServiceError", Unavailable),
+            (400, "DecryptionFailure", Rejected),
+            (400, "EncryptionFailure", Rejected),
+            (400, "InvalidRequestException", Rejected),
+            // SQS
+            (400, "KMS.ThrottlingException", Throttled),
+            (403, "OverLimit", Throttled),
+            (403, "AWS.SimpleQueueService.OverLimit", Throttled),
+            (403, "RequestThrottled", Throttled),
+            (400, "KMS.DisabledException", Rejected),
+            (400, "AWS.SimpleQueueService.NonExistentQueue", Rejected),
+            // Any of them
+            (408, "RequestTimeout", Unavailable),
+            (429, "TooManyRequestsException", Throttled),
+            (429, "SomethingNew", Throttled),
+            (500, "SomethingNew", Unavailable),
+            (503, "SlowDown", Throttled),
+            (400, "SomethingNew", Rejected),
+        ];
+        for (status, code, fault) in table {
+            assert_eq!(
+                fault_of_answer(status, Some(code)),
+                fault,
+                "{status} {code}"
+            );
+        }
+        assert_eq!(fault_of_answer(502, None), Unavailable);
+    }
+
+    #[test]
+    fn cancellations_and_refused_entries_have_no_status() {
+        for (code, fault) in [
+            ("ProvisionedThroughputExceeded", Fault::Throttled),
+            ("ThrottlingError", Fault::Throttled),
+            ("TransactionConflict", Fault::Unavailable),
+            ("TransactionCanceledException", Fault::Unavailable),
+            ("InternalError", Fault::Unavailable),
+            ("ValidationError", Fault::Rejected),
+        ] {
+            assert_eq!(AwsError::from_code("Test", code).fault(), fault, "{code}");
+        }
+    }
+
+    #[test]
+    fn only_codes_about_the_request_blame_it() {
+        for code in [
+            "ValidationException",
+            "AWS.SimpleQueueService.BatchRequestTooLong",
+        ] {
+            assert!(blames_request(code), "{code}");
+        }
+        for code in [
+            "AccessDeniedException",
+            "KMS.DisabledException",
+            "TransactionConflict",
+        ] {
+            assert!(!blames_request(code), "{code}");
+        }
+    }
+}

@@ -8,10 +8,8 @@ use serde_json::json;
 
 use crate::support::calls::{Ids, every_call};
 use crate::support::log;
-use crate::support::matrix::Faults;
 use crate::support::queue::endpoint_id;
 use crate::support::receiver::Receiver;
-use crate::support::stage::Stage;
 use crate::support::wire::Fault;
 use crate::support::{Answer, Options, TestApp};
 
@@ -26,14 +24,14 @@ const TABLE: &[&str] = &[
 
 /// Asserts a 503 that says when to retry, and nothing about the internals.
 #[track_caller]
-fn assert_unavailable(answer: &Answer) {
+pub fn assert_unavailable(answer: &Answer) {
     answer.must_fail_with(503, "UNAVAILABLE");
     assert_eq!(answer.headers["retry-after"], "1");
     assert_tells_nothing(answer);
 }
 
 #[track_caller]
-fn assert_tells_nothing(answer: &Answer) {
+pub fn assert_tells_nothing(answer: &Answer) {
     let text = answer.body.to_string();
     for inside in [
         "disturbed",
@@ -263,20 +261,25 @@ async fn throttled_calls_are_told_when_to_retry() {
     const THROTTLED: Fault = Fault::Refused(
         r#"{"__type": "ThrottlingException", "message": "Rate of arn:aws:x exceeded"}"#,
     );
-    app.aws.wire.break_calls(
-        &["GetItem", "Query", "CreateSecret", "PutSecretValue"],
-        THROTTLED,
+    const KEY_THROTTLED: Fault = Fault::Refused(
+        r#"{"__type": "com.amazonaws.sqs#KMS.ThrottlingException", "message": "Rate exceeded"}"#,
     );
     let path = format!("/{id}");
-    for answer in [
-        app.api.get("").await,
-        app.api.get(&path).await,
-        app.api.try_create().await,
-    ] {
-        answer.must_fail_with(429, "RATE_LIMIT");
-        assert_eq!(answer.headers["retry-after"], "1");
-        assert_tells_nothing(&answer);
+    for fault in [THROTTLED, KEY_THROTTLED] {
+        app.aws.wire.disturb(move |_| Some(fault));
+        let event = app.api.publishing().body(r#"{"type":"a","data":1}"#);
+        for answer in [
+            app.api.get("").await,
+            app.api.get(&path).await,
+            app.api.try_create().await,
+            crate::support::answer(event).await,
+        ] {
+            answer.must_fail_with(429, "RATE_LIMIT");
+            assert_eq!(answer.headers["retry-after"], "1");
+            assert_tells_nothing(&answer);
+        }
     }
+    app.aws.wire.mend();
 }
 
 #[tokio::test]
@@ -296,43 +299,6 @@ async fn aws_refusals_are_internal_errors_without_their_cause() {
         assert!(!answer.headers.contains_key("retry-after"));
         assert_tells_nothing(&answer);
     }
-}
-
-/// The answer when another transaction is in progress.
-const CONFLICT: Fault = Fault::Refused(
-    r#"{
-        "__type": "TransactionCanceledException",
-        "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}]
-    }"#,
-);
-
-#[tokio::test]
-async fn creation_retries_after_a_transaction_conflict() {
-    let app = TestApp::start().await;
-    app.aws.wire.break_once("TransactWriteItems", CONFLICT);
-    assert_eq!(app.api.try_create().await.status, StatusCode::CREATED);
-    assert_eq!(app.api.listed_ids().await.len(), 1);
-
-    app.aws.wire.break_calls(&["TransactWriteItems"], CONFLICT);
-    assert_unavailable(&app.api.try_create().await);
-    assert_eq!(app.api.listed_ids().await.len(), 1);
-}
-
-#[tokio::test]
-async fn creation_that_conflicts_with_itself_keeps_its_place_and_secret() {
-    let stage = Stage::start(Faults::default(), false, "1200").await;
-    stage.fill(99).await;
-    // The first try takes effect but its answer is lost, the second conflicts
-    // with the first, and the third finds the app full.
-    let mut left = vec![CONFLICT, Fault::After];
-    stage
-        .app
-        .aws
-        .wire
-        .disturb(move |call| (call == "TransactWriteItems").then(|| left.pop()).flatten());
-    let created = stage.app.api.try_create().await;
-    assert_eq!(created.status, StatusCode::CREATED);
-    stage.must_be_consistent().await;
 }
 
 #[tokio::test]

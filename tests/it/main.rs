@@ -41,6 +41,7 @@ mod fault_matrix_deliveries;
 mod fault_matrix_pauses;
 mod fault_matrix_resending;
 mod faults;
+mod faults_transactions;
 mod gateway_events;
 mod history;
 mod history_filters;

@@ -52,7 +52,7 @@ impl Table {
             match codes.into_iter().find(|code| *code != "None") {
                 Some(CONFLICT) => {}
                 code => {
-                    let code = code.unwrap_or("None");
+                    let code = code.unwrap_or("TransactionCanceledException");
                     return Err(AwsError::from_code(operation, code).into());
                 }
             }
