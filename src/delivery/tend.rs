@@ -15,6 +15,7 @@ use tracing::info;
 
 use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
+use crate::aws::table::Waiting;
 use crate::domain::decision::{BeforeAttempt, Occasion, before_attempt};
 use crate::domain::delivery::{Abandoned, Delivery};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
@@ -49,6 +50,21 @@ impl Deliverer {
         }
     }
 
+    /// Deliveries that wait for an endpoint. Counts those that cannot be read.
+    async fn waiting(
+        &self,
+        endpoint: EndpointKey,
+        after: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Waiting, StoreError> {
+        let (table, now) = (&self.stores.table, self.clock.now());
+        let found = table.waiting(endpoint, after, limit, now).await?;
+        if found.unreadable > 0 {
+            self.metrics.unreadable_items(found.unreadable);
+        }
+        Ok(found)
+    }
+
     /// Makes one attempt at a waiting delivery. Its outcome moves the endpoint's place
     /// in the schedule, to the next probe or to the drain.
     async fn probe(
@@ -75,7 +91,7 @@ impl Deliverer {
         {
             return Ok(());
         }
-        let Some(delivery) = self.to_probe(key, pause, now).await? else {
+        let Some(delivery) = self.to_probe(key, pause).await? else {
             return Ok(self.stop_probing(tend, endpoint, next_at, now).await?);
         };
         let task = attempt_of(&delivery);
@@ -96,12 +112,10 @@ impl Deliverer {
         &self,
         endpoint: EndpointKey,
         pause: Pause,
-        now: Timestamp,
     ) -> Result<Option<Delivery>, StoreError> {
         let mut after = None;
         for _ in 0..MOST_SEARCHES {
-            let table = &self.stores.table;
-            let mut found = table.waiting(endpoint, after, CANDIDATES, now).await?;
+            let mut found = self.waiting(endpoint, after, CANDIDATES).await?;
             let candidates = u32::try_from(found.deliveries.len()).unwrap_or(u32::MAX);
             if let Some(index) = pause.probes.checked_rem(candidates) {
                 let index = usize::try_from(index).unwrap_or_default();
@@ -142,7 +156,7 @@ impl Deliverer {
         let (table, queues) = (&self.stores.table, &self.stores.queues);
         let now = self.clock.now();
         let (key, limit) = (endpoint.key, usize::from(self.chunks.waiting));
-        let waiting = table.waiting(key, tend.after, limit, now).await?;
+        let waiting = self.waiting(key, tend.after, limit).await?;
         let limit = endpoint.rate_limit.map(RateLimit::per_second);
         let rate = u32::from(limit.unwrap_or(self.drain_per_second).max(1));
         let count = u32::try_from(waiting.deliveries.len()).unwrap_or(u32::MAX);
@@ -170,10 +184,9 @@ impl Deliverer {
 
     /// Ends the deliveries that wait for an inactive endpoint.
     async fn end(&self, tend: &Tend, endpoint: &Endpoint) -> Result<(), StoreError> {
-        let table = &self.stores.table;
         let now = self.clock.now();
         let (key, limit) = (endpoint.key, usize::from(self.chunks.waiting));
-        let waiting = table.waiting(key, tend.after, limit, now).await?;
+        let waiting = self.waiting(key, tend.after, limit).await?;
         let any = !waiting.deliveries.is_empty();
         let Some(next_at) = self
             .claim(endpoint, tend, Duration::ZERO, any, waiting.next)
@@ -189,14 +202,8 @@ impl Deliverer {
     /// Ends the deliveries that wait for a deleted endpoint. It has no place in the
     /// schedule any more; the message comes again until it is done.
     async fn end_all(&self, tend: &Tend, reason: Abandoned) -> Result<(), StoreError> {
-        let now = self.clock.now();
-        let limit = usize::from(self.chunks.waiting);
-        let key = tend.endpoint;
-        let waiting = self
-            .stores
-            .table
-            .waiting(key, tend.after, limit, now)
-            .await?;
+        let (key, limit) = (tend.endpoint, usize::from(self.chunks.waiting));
+        let waiting = self.waiting(key, tend.after, limit).await?;
         self.abandon_all(&waiting.deliveries, reason).await?;
         let Some(after) = waiting.next else {
             return Ok(());

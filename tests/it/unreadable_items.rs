@@ -1,10 +1,14 @@
 //! Items that somebody edited by hand, so that they cannot be read.
 
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use serde_json::Value;
+use webhook_endpoints::domain::message::{Message, Tend};
 
-use crate::support::queue::{attempt_message, message, ping_of};
+use crate::support::paused::Paused;
+use crate::support::queue::{attempt_message, endpoint_id, message, ping_of};
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, log, metrics};
 
@@ -62,4 +66,37 @@ async fn unreadable_endpoints_do_not_block_their_apps_others() {
     let logged = log::lines_with(request_id);
     let cause = "GetItem of an endpoint";
     assert!(logged.iter().any(|line| line.contains(cause)), "{logged:?}");
+}
+
+/// Metrics that the test below emitted.
+static EMITTED_BY_DRAIN: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+
+#[tokio::test]
+async fn unreadable_deliveries_do_not_block_the_others_that_wait() {
+    log::start();
+    let paused = Paused::start().await;
+    let id = endpoint_id(&paused.id);
+    let (now, apart) = (paused.clock.now(), Duration::from_secs(1));
+    let tasks = paused.app.aws.seed_waiting(id, 3, now, apart).await;
+    let edit = "SET createdAt = eventId";
+    paused.app.aws.edit_delivery(&tasks[0], edit).await;
+    paused.status.store(200, Ordering::SeqCst);
+    paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
+    let queue = metrics::passing(&paused.app, |line| {
+        EMITTED_BY_DRAIN.lock().unwrap().push(line.clone());
+    });
+    let tend = Message::Tend(Tend::now(tasks[0].endpoint));
+    queue.must_handle(tend.to_json().unwrap()).await;
+    queue.settle().await;
+    let readable = tasks[1..].iter().map(|task| task.source.event_id());
+    let readable: Vec<_> = readable.map(|event| event.to_string()).collect();
+    assert_eq!(paused.received(), readable);
+    let emitted = EMITTED_BY_DRAIN.lock().unwrap();
+    assert!(emitted.iter().any(|line| line["UnreadableItems"] == 1));
+    let delivery_id = tasks[0].delivery_id.to_string();
+    let mut skipped = log::lines_with("skipped an unreadable delivery");
+    skipped.retain(|line| line.contains(&delivery_id));
+    let line: Value = serde_json::from_str(&skipped[0]).unwrap();
+    assert_eq!(line["level"], "ERROR");
+    assert_eq!(line["fields"]["sk"], format!("DELIVERY#{delivery_id}"));
 }

@@ -2,7 +2,9 @@
 //! pending ones that say so, so waiting costs no index of its own.
 
 use jiff::Timestamp;
+use tracing::error;
 
+use super::batch_get::id_of;
 use super::delivery_item::delivery;
 use super::history::cut;
 use super::keys::attribute::{EXPIRES_AT, WAITING_SINCE};
@@ -20,6 +22,8 @@ use crate::domain::time::iso_millis;
 pub struct Waiting {
     /// Oldest first.
     pub deliveries: Vec<Delivery>,
+    /// How many were skipped because they cannot be read.
+    pub unreadable: usize,
     /// The delivery to go on after, unless there are no more.
     pub next: Option<DeliveryId>,
 }
@@ -35,10 +39,11 @@ impl Table {
     /// Up to `limit` deliveries that wait for an endpoint, oldest first, from the one
     /// behind `after` on. One `Query` of the index, more only if many of the
     /// endpoint's pending deliveries do not wait. One that began to wait within the
-    /// last second may be missing.
+    /// last second may be missing. One that somebody edited by hand must not stop the
+    /// others, so it is skipped, and its key logged.
     ///
     /// # Errors
-    /// If the call fails, or an item cannot be read.
+    /// If the call fails.
     pub async fn waiting(
         &self,
         endpoint: EndpointKey,
@@ -67,13 +72,25 @@ impl Table {
             .expression_attribute_values(":now", number(now.as_second()))
             // Of items before the filter: those that do not wait count as well.
             .limit(PAGE);
-        let mut deliveries = Vec::new();
+        let (mut deliveries, mut unreadable) = (Vec::new(), 0);
         let mut start = None;
         for _ in 0..MOST_PAGES {
             let page = query.clone().set_exclusive_start_key(start).send().await;
             let page = page.during(OPERATION)?;
             for item in page.items.unwrap_or_default() {
-                deliveries.push(delivery(item).during(OPERATION)?);
+                let (pk, sk) = id_of(&item);
+                match delivery(item) {
+                    Ok(delivery) => deliveries.push(delivery),
+                    Err(_) => {
+                        unreadable += 1;
+                        error!(
+                            pk,
+                            sk,
+                            operational_event = "item.unreadable",
+                            "skipped an unreadable delivery"
+                        );
+                    }
+                }
             }
             start = page.last_evaluated_key;
             if start.is_none() || deliveries.len() >= limit {
@@ -81,7 +98,11 @@ impl Table {
             }
         }
         let next = cut(&mut deliveries, limit, start);
-        Ok(Waiting { deliveries, next })
+        Ok(Waiting {
+            deliveries,
+            unreadable,
+            next,
+        })
     }
 
     /// Records that a delivery no longer waits, once it is on the queue. Does nothing

@@ -11,6 +11,7 @@ use webhook_endpoints::aws::Stores;
 use webhook_endpoints::aws::table::Table;
 use webhook_endpoints::domain::endpoint::EndpointKey;
 use webhook_endpoints::domain::id::{AppId, EndpointId};
+use webhook_endpoints::domain::message::DeliveryTask;
 
 use super::wire::Wire;
 
@@ -62,17 +63,29 @@ impl Aws {
 
     /// Changes an endpoint's item by hand.
     pub async fn edit_endpoint(&self, id: &str, update: &str) {
-        let text = |text: String| AttributeValue::S(text);
+        let (pk, sk) = (format!("APP#{}", self.app_id), format!("ENDPOINT#{id}"));
+        self.edit(pk, sk, update).await;
+    }
+
+    /// Changes a delivery's item by hand.
+    pub async fn edit_delivery(&self, task: &DeliveryTask, update: &str) {
+        let endpoint_id = task.endpoint.endpoint_id;
+        let pk = format!("APP#{}#ENDPOINT#{endpoint_id}", self.app_id);
+        self.edit(pk, format!("DELIVERY#{}", task.delivery_id), update)
+            .await;
+    }
+
+    async fn edit(&self, pk: String, sk: String, update: &str) {
         self.clients
             .dynamodb
             .update_item()
             .table_name(&self.resources.table_name)
-            .key("pk", text(format!("APP#{}", self.app_id)))
-            .key("sk", text(format!("ENDPOINT#{id}")))
+            .key("pk", AttributeValue::S(pk))
+            .key("sk", AttributeValue::S(sk))
             .update_expression(update)
             .send()
             .await
-            .expect("edit the endpoint's item");
+            .expect("edit the item");
     }
 
     /// Writes an item of these attributes, whatever the service makes of it.

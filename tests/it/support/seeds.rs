@@ -67,6 +67,25 @@ impl Aws {
         at: Timestamp,
         status: u16,
     ) -> DeliveryTask {
+        let task = self.store_event(endpoint_id, event_type, at).await;
+        let attempt = Attempt {
+            number: 1,
+            started_at: at,
+            duration_ms: 1,
+            verdict: answered(status),
+        };
+        self.record(&task, &attempt, None).await;
+        task
+    }
+
+    /// Writes an event that was accepted at this time. Returns the first attempt of its
+    /// delivery, of which nothing is recorded.
+    pub async fn store_event(
+        &self,
+        endpoint_id: EndpointId,
+        event_type: &str,
+        at: Timestamp,
+    ) -> DeliveryTask {
         let event_id = EventId::new();
         let task = DeliveryTask {
             endpoint: self.endpoint_key(endpoint_id),
@@ -89,14 +108,29 @@ impl Aws {
             .store_event(self.app_id, event_id, &stored, at)
             .await
             .expect("store the event");
-        let attempt = Attempt {
-            number: 1,
-            started_at: at,
-            duration_ms: 1,
-            verdict: answered(status),
-        };
-        self.record(&task, &attempt, None).await;
         task
+    }
+
+    /// Writes deliveries that wait for their paused endpoint, accepted so long after one
+    /// another.
+    pub async fn seed_waiting(
+        &self,
+        endpoint_id: EndpointId,
+        count: u32,
+        first: Timestamp,
+        apart: Duration,
+    ) -> Vec<DeliveryTask> {
+        stream::iter(0..count)
+            .map(|index| async move {
+                let at = first + apart * index;
+                let task = self.store_event(endpoint_id, "invoice.paid", at).await;
+                let recorded = self.table().record_waiting(&task, at).await;
+                assert_eq!(recorded.expect("record the delivery"), Recorded::Written);
+                task
+            })
+            .buffered(20)
+            .collect()
+            .await
     }
 
     /// Writes failed deliveries, one millisecond apart, oldest first.
