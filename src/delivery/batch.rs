@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 
 use super::Deliverer;
@@ -15,6 +16,9 @@ use super::running::Running;
 use super::turns::Turn;
 use crate::domain::decision::{BeforeAttempt, Occasion, before_attempt};
 use crate::domain::message::{DeliveryTask, Lane, Message};
+
+/// Endpoints that turns are taken of at once.
+const ENDPOINTS_AT_ONCE: usize = 25;
 
 /// A message without an id failed. AWS cannot be told which one, so the whole
 /// batch has to come back.
@@ -143,35 +147,44 @@ async fn spawn_attempts(
             }
         }
     }
-    for decided in of_endpoints.into_values() {
-        spawn_in_turn(deliverer, running, lane, started_at, decided, &mut later).await;
+    let deadline = running.deadline;
+    // An endpoint whose turns take long to get does not hold up the others.
+    let mut in_turn = stream::iter(of_endpoints.into_values())
+        .map(|decided| async move {
+            let attempts = decided.iter().map(|(_, task, decision)| (task, decision));
+            let attempts: Vec<_> = attempts.collect();
+            let turns = deliverer.turns(lane, &attempts, started_at);
+            let turns = within(deadline, turns).await;
+            (decided, turns)
+        })
+        .buffer_unordered(ENDPOINTS_AT_ONCE);
+    while let Some((decided, turns)) = in_turn.next().await {
+        match turns {
+            Ok(turns) => {
+                let in_turn = decided.into_iter().zip(turns);
+                later.extend(spawn_in_turn(deliverer, running, lane, started_at, in_turn));
+            }
+            Err(error) => {
+                for (copies, ..) in decided {
+                    running.fail(copies, &error);
+                }
+            }
+        }
     }
     put_back(deliverer, running, later).await;
 }
 
-/// Makes attempts at one endpoint, as many at once as it allows.
-async fn spawn_in_turn(
+/// Makes attempts in their turns, and returns those whose turn is not in this batch.
+fn spawn_in_turn(
     deliverer: &Arc<Deliverer>,
     running: &mut Running,
     lane: Lane,
     started_at: Timestamp,
-    decided: Vec<Decided>,
-    later: &mut Vec<Later>,
-) {
-    let attempts = decided.iter().map(|(_, task, decision)| (task, decision));
-    let attempts: Vec<_> = attempts.collect();
-    let turns = deliverer.turns(lane, &attempts, started_at);
-    let turns = match within(running.deadline, turns).await {
-        Ok(turns) => turns,
-        Err(error) => {
-            for (copies, ..) in decided {
-                running.fail(copies, &error);
-            }
-            return;
-        }
-    };
+    in_turn: impl Iterator<Item = (Decided, Turn)>,
+) -> Vec<Later> {
+    let mut later = Vec::new();
     let occasion = Occasion::Lane(lane);
-    for ((copies, task, decision), turn) in decided.into_iter().zip(turns) {
+    for ((copies, task, decision), turn) in in_turn {
         let deliverer = Arc::clone(deliverer);
         match turn {
             Turn::Now => running.spawn(copies, async move {
@@ -189,6 +202,7 @@ async fn spawn_in_turn(
             }
         }
     }
+    later
 }
 
 /// Puts attempts that are not to be made now on the queue of a lane, in one call for

@@ -11,7 +11,8 @@ use crate::support::api::answer;
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::{attempt_message, message, ping_of};
 use crate::support::receiver::Receiver;
-use crate::support::{Options, TestApp};
+use crate::support::wire::Fault;
+use crate::support::{Options, TestApp, eventually};
 
 /// An app with one endpoint that takes so many deliveries a second.
 struct Limited {
@@ -270,8 +271,39 @@ async fn if_turns_can_not_be_taken_the_messages_come_back() {
         .app
         .aws
         .wire
-        .break_calls(&["UpdateItem"], crate::support::wire::Fault::Before);
+        .break_calls(&["UpdateItem"], Fault::Before);
     let handled = limited.app.queue.handle_in(Lane::Fast, batch(&tasks)).await;
     assert_eq!(handled, Ok(vec!["0".to_owned(), "1".to_owned()]));
     assert_eq!(limited.received(), 0);
+}
+
+#[tokio::test]
+async fn turns_that_take_long_to_get_do_not_hold_up_other_endpoints() {
+    const ENDPOINTS: usize = 6;
+    let limited = Limited::start(5).await;
+    let body = json!({"url": limited.receiver.url, "events": ["*"], "rateLimit": 5});
+    for _ in 1..ENDPOINTS {
+        limited.app.api.post_json("", &body).await.data();
+    }
+    let tasks = limited.tasks(1).await;
+    assert_eq!(tasks.len(), ENDPOINTS);
+    let stuck = limited.id.clone();
+    limited
+        .app
+        .aws
+        .wire
+        .disturb_requests(move |operation, body| {
+            let body = String::from_utf8_lossy(body);
+            let takes_turns = operation == "UpdateItem" && body.contains("nextTurn");
+            (takes_turns && body.contains(&stuck)).then_some(Fault::Late)
+        });
+    let others = eventually("the others", async || {
+        (limited.received() == ENDPOINTS - 1).then_some(())
+    });
+    tokio::select! {
+        handled = limited.app.queue.handle_in(Lane::Fast, batch(&tasks)) => {
+            panic!("handled without the turns: {handled:?}")
+        }
+        () = others => {}
+    }
 }
