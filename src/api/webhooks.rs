@@ -13,7 +13,7 @@ use super::budgets::{too_many_rotations, unexplained};
 use super::error::ApiError;
 use super::extract::{AppScope, EndpointScope, NO_ENDPOINT};
 use super::{Api, success};
-use crate::aws::table::{CreateOutcome, Reserved, RotateOutcome};
+use crate::aws::table::{CreateOutcome, Marked, Reserved, RotateOutcome};
 use crate::domain::address::AddressPolicy;
 use crate::domain::endpoint::{
     Endpoint, EndpointKey, EndpointPatch, MAX_ENDPOINTS_PER_APP, NewEndpoint,
@@ -189,7 +189,7 @@ pub(super) async fn update(
         .update_endpoint(key, &patch, api.clock.now())
         .await?
         .ok_or(NO_ENDPOINT)?;
-    if endpoint.tend_at.is_some() {
+    if endpoint.place.is_some() {
         see_to_waiting(&api, key).await;
     }
     Ok(success(Updated {
@@ -202,7 +202,8 @@ pub(super) async fn update(
 }
 
 /// Has the deliveries that wait for an endpoint seen to, now that it changed. If this
-/// fails, the schedule does it within some minutes.
+/// fails, the schedule does it within some minutes; those of a deleted endpoint, which
+/// nobody can see any more, end when the next probe would be due, or expire.
 async fn see_to_waiting(api: &Api, endpoint: EndpointKey) {
     let message = Message::Tend(Tend::now(endpoint));
     if let Err(error) = api.stores.queues.send(Lane::Slow, &message).await {
@@ -212,14 +213,17 @@ async fn see_to_waiting(api: &Api, endpoint: EndpointKey) {
 
 /// `DELETE /apps/{appId}/webhooks/{webhookId}`. Three calls: `UpdateItem`,
 /// `DeleteSecret`, `TransactWriteItems`. The first one makes the endpoint missing
-/// to everyone. A repeated call finishes what an interrupted one left.
+/// to everyone. If deliveries wait for it, a `SendMessage` has them ended. A repeated
+/// call finishes what an interrupted one left.
 pub(super) async fn delete(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
 ) -> Result<Response, ApiError> {
     let table = &api.stores.table;
-    if !table.mark_endpoint_deleted(key, api.clock.now()).await? {
-        return Err(NO_ENDPOINT);
+    match table.mark_endpoint_deleted(key, api.clock.now()).await? {
+        Marked::Done { had_waiting: true } => see_to_waiting(&api, key).await,
+        Marked::Done { had_waiting: false } => {}
+        Marked::Missing => return Err(NO_ENDPOINT),
     }
     api.stores.secrets.delete(key).await?;
     table.remove_endpoint(key).await?;

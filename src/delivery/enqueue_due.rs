@@ -25,7 +25,6 @@ use tracing::{error, info};
 use super::Deliverer;
 use crate::aws::StoreError;
 use crate::aws::table::{Due, DueAttempt, Table};
-use crate::domain::endpoint::EndpointKey;
 use crate::domain::message::{Lane, Message, Tend};
 
 /// How far ahead a sweep looks: further than to the next but one, so that a sweep can
@@ -74,7 +73,7 @@ struct Swept {
 #[derive(Default)]
 struct Shard {
     attempts: Vec<DueAttempt>,
-    endpoints: Vec<EndpointKey>,
+    endpoints: Vec<Tend>,
     is_full: bool,
 }
 
@@ -107,7 +106,7 @@ impl Deliverer {
         let tends = found
             .endpoints
             .into_iter()
-            .map(|endpoint| (Message::Tend(Tend::now(endpoint)), Duration::ZERO));
+            .map(|tend| (Message::Tend(tend), Duration::ZERO));
         self.stores.queues.send_all(Lane::Slow, tends).await?;
         let mut enqueued = 0;
         let mut attempts = found.attempts.into_iter();
@@ -140,7 +139,11 @@ impl Deliverer {
             match due {
                 Due::Attempt(attempt) => found.attempts.push(attempt),
                 Due::Endpoint(endpoint) if endpoint.due_at + OVERDUE <= now => {
-                    found.endpoints.push(endpoint.key);
+                    // For its place, in case its own message is only late.
+                    found.endpoints.push(Tend {
+                        due_at: Some(endpoint.due_at),
+                        ..Tend::now(endpoint.key)
+                    });
                 }
                 Due::Endpoint(_) => {}
                 Due::Unreadable(item) => {

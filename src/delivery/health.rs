@@ -145,7 +145,7 @@ impl Deliverer {
             "endpoint disabled"
         );
         self.metrics.endpoint_disabled(reason);
-        if endpoint.tend_at.is_some() {
+        if endpoint.place.is_some() {
             let tend = Message::Tend(Tend::now(key));
             self.stores.queues.send(Lane::Slow, &tend).await?;
         }

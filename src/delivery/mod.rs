@@ -73,7 +73,7 @@ pub struct Deliverer {
 /// How long after the last waiting delivery was seen to there is another look: an
 /// attempt that read the endpoint just before its pause ended may have its delivery
 /// wait for as long as the function runs (60 s), and the index follows within a
-/// second.
+/// second. For the same reason, a claimed probe or step of a drain is over by then.
 pub const STRAGGLERS: Duration = Duration::from_secs(90);
 
 /// How much one message does before it leaves the rest to a next one, so that

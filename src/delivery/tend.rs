@@ -4,8 +4,10 @@
 //!
 //! The endpoint has a place in the schedule for as long as deliveries may wait for
 //! it. Every step first moves that place to when the next one is due, which claims the
-//! step: of two at once, one is left. Whatever breaks off, the schedule finds the
-//! endpoint overdue and has it seen to again.
+//! step: of two at once, one is left. The place says what it was claimed for, so that a
+//! message that comes meanwhile, because the endpoint changed, starts no second probe
+//! or drain beside it. Whatever breaks off, the schedule finds the endpoint overdue and
+//! has it seen to again.
 
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use crate::aws::StoreError;
 use crate::aws::table::Waiting;
 use crate::domain::decision::{BeforeAttempt, Occasion, before_attempt};
 use crate::domain::delivery::{Abandoned, Delivery};
-use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::endpoint::{Claim, Endpoint, EndpointKey, Place};
 use crate::domain::health::Pause;
 use crate::domain::id::DeliveryId;
 use crate::domain::message::{DeliveryTask, Lane, Message, Source, Tend};
@@ -39,12 +41,20 @@ impl Deliverer {
         let Some(endpoint) = found else {
             return Ok(self.end_all(&tend, Abandoned::EndpointDeleted).await?);
         };
-        if tend.due_at.is_some() && tend.due_at != endpoint.tend_at {
+        let is_due = tend.due_at.is_some();
+        if is_due && tend.due_at != endpoint.place.map(|place| place.at) {
             // It was seen to meanwhile.
             return Ok(());
         }
+        let now = self.clock.now();
+        let is_under_way = |claim| {
+            let place = endpoint.place.filter(|_| !is_due);
+            place.is_some_and(|place| place.is_claimed_for(claim, now))
+        };
         match endpoint.health.pause {
             _ if !endpoint.active => Ok(self.end(&tend, &endpoint).await?),
+            Some(_) if is_under_way(Claim::Probe) => Ok(()),
+            None if is_under_way(Claim::Drain) => Ok(()),
             Some(pause) => self.probe(&tend, &endpoint, pause).await,
             None => Ok(self.drain(&tend, &endpoint).await?),
         }
@@ -75,24 +85,29 @@ impl Deliverer {
     ) -> Result<(), HandleError> {
         let (table, key, now) = (&self.stores.table, endpoint.key, self.clock.now());
         if let Some(at) = pause.probe_at.filter(|at| *at > now) {
-            // Unless its message is on the queue already.
-            if endpoint.tend_at != Some(at)
-                && table.set_tend_at(key, endpoint.tend_at, Some(at)).await?
-            {
+            let place = Place::at(at);
+            let goes_on = match endpoint.place {
+                // Its message is on the queue, or is this one: a queue delays messages
+                // by 15 minutes at most.
+                Some(old) if old == place => tend.due_at.is_some(),
+                old => table.set_place(key, old, Some(place)).await?,
+            };
+            if goes_on {
                 self.tend_at(key, at, now).await?;
             }
             return Ok(());
         }
         // So that two probes at once are one.
         let next_at = now + self.stragglers;
-        if !table
-            .set_tend_at(key, endpoint.tend_at, Some(next_at))
-            .await?
-        {
+        let claimed = Place {
+            at: next_at,
+            claim: Some(Claim::Probe),
+        };
+        if !table.set_place(key, endpoint.place, Some(claimed)).await? {
             return Ok(());
         }
         let Some(delivery) = self.to_probe(key, pause).await? else {
-            return Ok(self.stop_probing(tend, endpoint, next_at, now).await?);
+            return Ok(self.stop_probing(tend, endpoint, claimed, now).await?);
         };
         let task = attempt_of(&delivery);
         let context = table.attempt_context(&task, now).await?;
@@ -136,35 +151,34 @@ impl Deliverer {
         &self,
         tend: &Tend,
         endpoint: &Endpoint,
-        next_at: Timestamp,
+        claimed: Place,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (table, key) = (&self.stores.table, endpoint.key);
         let new = endpoint.health.without_probe();
         if new == endpoint.health && tend.last {
-            table.set_tend_at(key, Some(next_at), None).await?;
+            table.set_place(key, Some(claimed), None).await?;
             return Ok(());
         }
         if new != endpoint.health {
             table.set_health(endpoint, &new, now).await?;
         }
-        self.go_on(key, next_at, None, now).await
+        let next = Message::Tend(next_step(key, claimed.at, None));
+        let messages = [(next, self.stragglers)];
+        self.stores.queues.send_all(Lane::Slow, messages).await
     }
 
     /// Puts waiting deliveries on the queue, oldest first, so many a second.
     async fn drain(&self, tend: &Tend, endpoint: &Endpoint) -> Result<(), StoreError> {
         let (table, queues) = (&self.stores.table, &self.stores.queues);
-        let now = self.clock.now();
         let (key, limit) = (endpoint.key, usize::from(self.chunks.waiting));
         let waiting = self.waiting(key, tend.after, limit).await?;
         let limit = endpoint.rate_limit.map(RateLimit::per_second);
         let rate = u32::from(limit.unwrap_or(self.drain_per_second).max(1));
         let count = u32::try_from(waiting.deliveries.len()).unwrap_or(u32::MAX);
         let takes = Duration::from_secs(count.div_ceil(rate).into());
-        let Some(next_at) = self
-            .claim(endpoint, tend, takes, count > 0, waiting.next)
-            .await?
-        else {
+        let claim = Some(Claim::Drain);
+        let Some(next) = self.claim(endpoint, tend, claim, takes, &waiting).await? else {
             return Ok(());
         };
         let messages = (0..).zip(&waiting.deliveries).map(|(index, delivery)| {
@@ -177,89 +191,72 @@ impl Deliverer {
             .buffer_unordered(UPDATES_AT_ONCE)
             .try_collect::<()>()
             .await?;
-        self.go_on(key, next_at, waiting.next, now).await?;
+        queues.send_all(Lane::Slow, [next]).await?;
         report(key, "waiting deliveries sent", count);
         Ok(())
     }
 
     /// Ends the deliveries that wait for an inactive endpoint.
     async fn end(&self, tend: &Tend, endpoint: &Endpoint) -> Result<(), StoreError> {
-        let now = self.clock.now();
         let (key, limit) = (endpoint.key, usize::from(self.chunks.waiting));
         let waiting = self.waiting(key, tend.after, limit).await?;
-        let any = !waiting.deliveries.is_empty();
-        let Some(next_at) = self
-            .claim(endpoint, tend, Duration::ZERO, any, waiting.next)
-            .await?
-        else {
+        let claimed = self.claim(endpoint, tend, None, Duration::ZERO, &waiting);
+        let Some(next) = claimed.await? else {
             return Ok(());
         };
         self.abandon_all(&waiting.deliveries, Abandoned::EndpointInactive)
             .await?;
-        self.go_on(key, next_at, waiting.next, now).await
+        self.stores.queues.send_all(Lane::Slow, [next]).await
     }
 
-    /// Ends the deliveries that wait for a deleted endpoint. It has no place in the
-    /// schedule any more; the message comes again until it is done.
+    /// Ends the deliveries that wait for a deleted endpoint, and takes a last look for
+    /// those that began to wait as it was deleted. It has no place in the schedule any
+    /// more; the message comes again until it is done.
     async fn end_all(&self, tend: &Tend, reason: Abandoned) -> Result<(), StoreError> {
         let (key, limit) = (tend.endpoint, usize::from(self.chunks.waiting));
         let waiting = self.waiting(key, tend.after, limit).await?;
         self.abandon_all(&waiting.deliveries, reason).await?;
-        let Some(after) = waiting.next else {
-            return Ok(());
+        let wait = match waiting.next {
+            Some(_) => Duration::ZERO,
+            None if tend.last => return Ok(()),
+            None => self.stragglers,
         };
         let rest = Tend {
-            after: Some(after),
-            ..tend.clone()
+            due_at: None,
+            after: waiting.next,
+            last: waiting.next.is_none(),
+            ..*tend
         };
-        self.stores
-            .queues
-            .send(Lane::Slow, &Message::Tend(rest))
-            .await
+        let message = (Message::Tend(rest), wait);
+        self.stores.queues.send_all(Lane::Slow, [message]).await
     }
 
-    /// Claims this step by moving the endpoint's place in the schedule to when the
-    /// next one is due; takes it off if this is the last look and nothing was found.
-    /// `None` if somebody else sees to the endpoint, or nothing is left to be done.
+    /// Claims this step by moving the endpoint's place in the schedule to when the step
+    /// is certainly over; takes it off if this is the last look and nothing was found.
+    /// Returns the message for the next step, and how long it waits. `None` if somebody
+    /// else sees to the endpoint, or nothing is left to be done.
     async fn claim(
         &self,
         endpoint: &Endpoint,
         tend: &Tend,
+        claim: Option<Claim>,
         takes: Duration,
-        any: bool,
-        next: Option<DeliveryId>,
-    ) -> Result<Option<Timestamp>, StoreError> {
-        let now = self.clock.now();
-        let is_done = tend.last && !any && next.is_none();
-        let wait = match next {
+        waiting: &Waiting,
+    ) -> Result<Option<(Message, Duration)>, StoreError> {
+        let is_done = tend.last && waiting.deliveries.is_empty() && waiting.next.is_none();
+        let at = self.clock.now() + takes + self.stragglers;
+        let next = (!is_done).then_some(Place { at, claim });
+        let table = &self.stores.table;
+        let claimed = table.set_place(endpoint.key, endpoint.place, next).await?;
+        if is_done || !claimed {
+            return Ok(None);
+        }
+        let wait = match waiting.next {
             Some(_) => takes.max(Duration::from_secs(1)),
             None => takes + self.stragglers,
         };
-        let next_at = (!is_done).then(|| now + wait);
-        let table = &self.stores.table;
-        let claimed = table
-            .set_tend_at(endpoint.key, endpoint.tend_at, next_at)
-            .await?;
-        Ok(next_at.filter(|_| claimed))
-    }
-
-    /// Sends the message for the next step.
-    async fn go_on(
-        &self,
-        endpoint: EndpointKey,
-        at: Timestamp,
-        after: Option<DeliveryId>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let tend = Tend {
-            endpoint,
-            due_at: Some(at),
-            after,
-            last: after.is_none(),
-        };
-        let wait = Duration::try_from(at.duration_since(now)).unwrap_or_default();
-        let message = (Message::Tend(tend), wait);
-        self.stores.queues.send_all(Lane::Slow, [message]).await
+        let tend = next_step(endpoint.key, at, waiting.next);
+        Ok(Some((Message::Tend(tend), wait)))
     }
 
     async fn abandon_all(
@@ -305,6 +302,17 @@ impl Deliverer {
             self.tend_at(key, at, now).await?;
         }
         Ok(())
+    }
+}
+
+/// The step that follows one which moved the endpoint's place to `at`: it goes on after
+/// this delivery, or takes a last look.
+fn next_step(endpoint: EndpointKey, at: Timestamp, after: Option<DeliveryId>) -> Tend {
+    Tend {
+        endpoint,
+        due_at: Some(at),
+        after,
+        last: after.is_none(),
     }
 }
 

@@ -60,7 +60,7 @@ impl NewEndpoint {
             rate_limit: self.rate_limit,
             next_turn: None,
             health: Health::default(),
-            tend_at: None,
+            place: None,
             usage: Usage::default(),
         }
     }
@@ -91,8 +91,8 @@ pub struct Endpoint {
     pub next_turn: Option<u64>,
     /// Whether its receiver works.
     pub health: Health,
-    /// When the deliveries that wait for it are seen to next. `None` if none waits.
-    pub tend_at: Option<Timestamp>,
+    /// Its place in the schedule. `None` if no delivery waits for it.
+    pub place: Option<Place>,
     /// What it uses of its budgets.
     pub usage: Usage,
 }
@@ -105,6 +105,57 @@ impl Endpoint {
             State::Well => Lane::Fast,
             State::Slow | State::Failing | State::Paused => Lane::Slow,
         }
+    }
+}
+
+/// An endpoint's place in the schedule, for as long as deliveries may wait for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// When its waiting deliveries are seen to next.
+    pub at: Timestamp,
+    /// What is under way until then.
+    pub claim: Option<Claim>,
+}
+
+/// What is done about waiting deliveries by one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// A probe.
+    Probe,
+    /// Sending them.
+    Drain,
+}
+
+impl Place {
+    /// A place that nobody has claimed.
+    #[must_use]
+    pub fn at(at: Timestamp) -> Self {
+        Self { at, claim: None }
+    }
+
+    /// Whether this is under way.
+    #[must_use]
+    pub fn is_claimed_for(self, claim: Claim, now: Timestamp) -> bool {
+        self.claim == Some(claim) && self.at > now
+    }
+}
+
+impl Claim {
+    /// The name used in the table.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Probe => "PROBE",
+            Self::Drain => "DRAIN",
+        }
+    }
+
+    /// Parses the output of [`Self::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Probe, Self::Drain]
+            .into_iter()
+            .find(|claim| claim.as_str() == text)
     }
 }
 

@@ -180,7 +180,7 @@ pub struct Tend {
     /// The endpoint.
     #[serde(flatten)]
     pub endpoint: EndpointKey,
-    /// The [`Endpoint::tend_at`](super::endpoint::Endpoint::tend_at) that this is for:
+    /// The time of the endpoint's [`Place`](super::endpoint::Place) that this is for:
     /// it does nothing if the endpoint was seen to meanwhile. Absent if it is for
     /// whatever there is to be done.
     #[serde(

@@ -126,7 +126,9 @@ async fn a_successful_probe_ends_the_pause_and_sends_what_waits_oldest_first() {
     assert_eq!(paused.statuses().await[..5], ["DELIVERED"; 5]);
     // The last look finds nothing, and takes the endpoint off the schedule.
     let key = paused.app.aws.endpoint_key(endpoint_id(&paused.id));
+    let endpoint = paused.app.aws.table().endpoint(key).await.unwrap();
     let last = Tend {
+        due_at: endpoint.unwrap().place.map(|place| place.at),
         last: true,
         ..Tend::now(key)
     };
@@ -216,13 +218,13 @@ async fn what_waits_ends_with_its_endpoint() {
                 paused.status.store(410, Ordering::SeqCst);
                 paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
                 paused.tend().await;
+                paused.tend().await;
             }
             _ => {
                 paused.app.api.delete(&path).await;
             }
         }
         paused.drain().await;
-        paused.tend().await;
         let items = paused.app.aws.items().await;
         let reason = match how {
             "deleted" => "endpoint_deleted",
@@ -293,8 +295,10 @@ async fn an_interrupted_drain_sends_everything_and_nothing_twice() {
         let back = paused.app.queue.handle([message]).await.unwrap();
         assert_eq!(back, ["m"], "{call} {first} {fault:?}");
         paused.app.aws.wire.mend();
-        // It comes again.
+        // It comes again. If it had claimed its step, the sweep has that done.
         paused.app.queue.must_handle(tend).await;
+        paused.clock.advance(3 * MINUTE);
+        paused.app.queue.must_handle(r#"{"kind":"sweep"}"#).await;
         paused.drain().await;
         let mut received = paused.received();
         received.sort_unstable();

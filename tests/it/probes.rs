@@ -3,10 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use webhook_endpoints::domain::delivery::DeliveryStatus;
 use webhook_endpoints::domain::health::Health;
 use webhook_endpoints::domain::message::{DeliveryTask, Message, Source, Tend};
 
+use crate::support::eventually;
 use crate::support::paused::Paused;
 use crate::support::queue::{endpoint_id, message};
 
@@ -21,7 +23,8 @@ impl Paused {
 
     /// Drops the probe, because nothing waits.
     async fn without_probe() -> Self {
-        let paused = Self::start().await;
+        let soon = Duration::from_secs(1);
+        let paused = Self::start_with(|options| options.settings.stragglers = soon).await;
         paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
         assert_eq!(paused.tend().await, []);
         assert_eq!(paused.endpoint().await["nextProbeAt"], Value::Null);
@@ -33,6 +36,12 @@ impl Paused {
         self.app.api.published("invoice.paid").await;
         let event = self.app.queue.all_queued().await;
         assert_eq!(self.app.queue.handle(event).await, Ok(Vec::new()));
+    }
+
+    /// The attempt of an event that was fanned out before the endpoint was paused.
+    async fn late_attempt(&self) -> DeliveryTask {
+        let (id, now) = (endpoint_id(&self.id), self.clock.now());
+        self.app.aws.store_event(id, "invoice.paid", now).await
     }
 
     async fn is_in_the_schedule(&self) -> bool {
@@ -126,7 +135,7 @@ async fn noting_that_an_endpoint_is_slow_leaves_its_probe_alone() {
     assert!(noted.unwrap());
     let after = table.endpoint(key).await.unwrap().unwrap();
     assert_eq!(after.health.pause, before.health.pause);
-    assert_eq!(after.tend_at, before.tend_at);
+    assert_eq!(after.place, before.place);
 }
 
 #[tokio::test]
@@ -185,4 +194,109 @@ async fn what_waits_again_while_it_is_sent_goes_on_waiting() {
     table.end_waiting(&found[0]).await.unwrap();
     let still = table.waiting(key, None, 1, paused.clock.now()).await;
     assert_eq!(still.unwrap().deliveries.len(), 1);
+}
+
+#[tokio::test]
+async fn what_begins_to_wait_as_a_probe_is_dropped_is_found_by_the_last_look() {
+    let paused = Paused::start_with(|options| {
+        options.settings.stragglers = Duration::from_secs(1);
+    })
+    .await;
+    let late = paused.late_attempt().await;
+    paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
+    assert_eq!(paused.tend().await, []);
+    assert_eq!(paused.endpoint().await["nextProbeAt"], Value::Null);
+    // Its endpoint was read when there still was a probe.
+    let (table, now) = (paused.app.aws.table(), paused.clock.now());
+    table.record_waiting(&late, now).await.unwrap();
+
+    paused.clock.advance(Duration::from_secs(1));
+    paused.status.store(200, Ordering::SeqCst);
+    let look = eventually("the last look", async || {
+        let (_, tends) = paused.app.queue.tasks_and_tends().await;
+        tends.into_iter().find(|tend| tend.last)
+    });
+    let look = Message::Tend(look.await).to_json().unwrap();
+    paused.app.queue.must_handle(look).await;
+    assert_eq!(paused.received(), [late.source.event_id().to_string()]);
+}
+
+#[tokio::test]
+async fn a_change_of_the_endpoint_starts_no_probe_beside_one_under_way() {
+    let paused = Paused::start().await;
+    let events = paused.publish_waiting(2).await;
+    paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
+    // The function is cut off before it could send.
+    let probe = [message(Some("probe"), paused.tend_message())];
+    let (wire, queue) = (&paused.app.aws.wire, &paused.app.queue);
+    assert!(queue.cut_off(wire, "BatchGetItem", 1, probe).await);
+    let path = format!("/{}", paused.id);
+    let all = json!({"events": ["*"]});
+    paused.app.api.put_json(&path, &all).await.data();
+    paused.drain().await;
+    assert_eq!(paused.received(), [""; 0]);
+
+    // It is not for ever.
+    paused.clock.advance(3 * MINUTE);
+    queue.must_handle(r#"{"kind":"sweep"}"#).await;
+    paused.status.store(200, Ordering::SeqCst);
+    paused.drain().await;
+    assert_eq!(paused.received(), events);
+}
+
+#[tokio::test]
+async fn a_change_of_the_endpoint_ends_a_pause_also_during_a_probe() {
+    let paused = Paused::start().await;
+    let events = paused.publish_waiting(2).await;
+    paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
+    let probe = [message(Some("probe"), paused.tend_message())];
+    let (wire, queue) = (&paused.app.aws.wire, &paused.app.queue);
+    assert!(queue.cut_off(wire, "BatchGetItem", 1, probe).await);
+    paused.status.store(200, Ordering::SeqCst);
+    let path = format!("/{}", paused.id);
+    let active = json!({"active": true});
+    paused.app.api.put_json(&path, &active).await.data();
+    paused.drain().await;
+    let mut received = paused.received();
+    received.sort_unstable();
+    let mut expected = events;
+    expected.sort_unstable();
+    assert_eq!(received, expected);
+}
+
+#[tokio::test]
+async fn a_probe_whose_message_comes_early_is_not_forgotten() {
+    let paused = Paused::start().await;
+    paused.publish_waiting(1).await;
+    let due_at = paused.endpoint().await["nextProbeAt"].clone();
+    // As that of a probe which is due later than a queue can delay its message.
+    let early = Tend {
+        due_at: Some(due_at.as_str().unwrap().parse().unwrap()),
+        ..Tend::now(paused.app.aws.endpoint_key(endpoint_id(&paused.id)))
+    };
+    let early = Message::Tend(early).to_json().unwrap();
+    let delayed = paused.app.queue.delayed().await;
+    paused.app.queue.must_handle(early).await;
+    assert_eq!(paused.app.queue.delayed().await, delayed + 1);
+    assert_eq!(paused.received(), [""; 0]);
+}
+
+#[tokio::test]
+async fn what_begins_to_wait_as_its_endpoint_is_deleted_ends() {
+    let paused = Paused::start_with(|options| {
+        options.settings.stragglers = Duration::from_secs(1);
+    })
+    .await;
+    let late = paused.late_attempt().await;
+    paused.app.api.delete(&format!("/{}", paused.id)).await;
+    paused.drain().await;
+    let (table, now) = (paused.app.aws.table(), paused.clock.now());
+    table.record_waiting(&late, now).await.unwrap();
+    eventually("the end of the delivery", async || {
+        paused.drain().await;
+        let found = table.delivery(late.endpoint, late.delivery_id).await;
+        let status = found.unwrap().unwrap().delivery.status;
+        (status == DeliveryStatus::Failed).then_some(())
+    })
+    .await;
 }

@@ -3,7 +3,7 @@
 //! deletion leaves a marked item, which a repeated call or the operator's cleanup
 //! finishes. The cleanup finds marked items by a shard of the schedule.
 
-use aws_sdk_dynamodb::types::{Delete, TransactWriteItem};
+use aws_sdk_dynamodb::types::{Delete, ReturnValue, TransactWriteItem};
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -12,7 +12,7 @@ use super::keys::attribute::{DELETED_AT, ENDPOINT_COUNT, PK};
 use super::keys::{self, DELETIONS, SCHEDULE};
 use super::update::Update;
 use super::{Item, Table, UnreadableItem, collect, decode, text};
-use crate::aws::error::{During, Malformed, StoreError, written};
+use crate::aws::error::{During, Malformed, StoreError, has_code};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::time::{iso_millis, serde_millis};
 
@@ -24,6 +24,18 @@ pub enum Presence {
     /// It is marked as deleted, and waits for the rest of its deletion.
     Marked,
     /// It is not.
+    Missing,
+}
+
+/// What became of marking an endpoint as deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marked {
+    /// It is marked, by this call or an earlier one.
+    Done {
+        /// Whether deliveries may have waited for it until this call.
+        had_waiting: bool,
+    },
+    /// There is no such endpoint.
     Missing,
 }
 
@@ -71,8 +83,7 @@ impl Table {
         })
     }
 
-    /// First step of a deletion. `false` if there is no such endpoint; `true` also
-    /// if it was marked before. One `UpdateItem`.
+    /// First step of a deletion. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -80,7 +91,8 @@ impl Table {
         &self,
         endpoint: EndpointKey,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Marked, StoreError> {
+        const OPERATION: &str = "UpdateItem of a deleted endpoint";
         let sort = keys::schedule_sort(now, endpoint.endpoint_id);
         let update = Update::existing()
             .set_once(DELETED_AT, text(iso_millis(now)))
@@ -89,9 +101,21 @@ impl Table {
             .set(SCHEDULE.sk, text(sort));
         let updated = self
             .update_item(keys::endpoint(endpoint), update)
+            .return_values(ReturnValue::UpdatedOld)
             .send()
             .await;
-        written(updated).during("UpdateItem of a deleted endpoint")
+        match updated {
+            Ok(updated) => {
+                let old = updated.attributes.unwrap_or_default();
+                let place = old.get(SCHEDULE.pk);
+                let had_waiting = place.is_some_and(|shard| *shard != text(DELETIONS));
+                Ok(Marked::Done { had_waiting })
+            }
+            Err(error) if has_code(&error, "ConditionalCheckFailedException") => {
+                Ok(Marked::Missing)
+            }
+            Err(error) => Err(error).during(OPERATION),
+        }
     }
 
     /// Last step of a deletion: removes a marked endpoint and subtracts it from

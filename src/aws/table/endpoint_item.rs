@@ -208,7 +208,7 @@ impl EndpointItem {
 
     fn into_endpoint(self) -> Result<Endpoint, Malformed> {
         let key = keys::endpoint_of(&self.pk, &self.sk);
-        let tend_at = self.gsi2sk.as_deref().and_then(keys::due_at_of_sort);
+        let place = self.gsi2sk.as_deref().and_then(keys::place_of_sort);
         let health = self.health();
         let usage = self.usage();
         let events = self.events.iter().map(String::as_str);
@@ -235,7 +235,7 @@ impl EndpointItem {
             rate_limit: self.rate_limit.map(RateLimit::new).transpose()?,
             next_turn: self.next_turn,
             health,
-            tend_at,
+            place,
             usage,
         })
     }

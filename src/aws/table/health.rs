@@ -10,7 +10,7 @@ use super::keys::{self, SCHEDULE};
 use super::update::Update;
 use super::{Table, number, text};
 use crate::aws::error::{During, StoreError, written};
-use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::endpoint::{Endpoint, EndpointKey, Place};
 use crate::domain::health::Health;
 use crate::domain::time::iso_millis;
 
@@ -76,14 +76,14 @@ impl Table {
                 update = update.set_or_remove(attribute, new);
             }
         }
-        let tend_at = match new.pause {
+        let seen_to_at = match new.pause {
             _ if !pause_changes => None,
             // Without a probe, whoever dropped it has a place of its own.
             Some(pause) => pause.probe_at,
             None => Some(now),
         };
-        if tend_at.is_some() {
-            update = with_schedule(update, key, tend_at);
+        if let Some(at) = seen_to_at {
+            update = with_place(update, key, Some(Place::at(at)));
         }
         let updated = self.update_item(keys::endpoint(key), update).send().await;
         written(updated).during("UpdateItem of an endpoint's health")
@@ -95,30 +95,30 @@ impl Table {
     ///
     /// # Errors
     /// If the call fails.
-    pub async fn set_tend_at(
+    pub async fn set_place(
         &self,
         endpoint: EndpointKey,
-        old: Option<Timestamp>,
-        new: Option<Timestamp>,
+        old: Option<Place>,
+        new: Option<Place>,
     ) -> Result<bool, StoreError> {
         let update = match old {
             Some(old) => Update::live().only_if(SCHEDULE.sk, text(sort(endpoint, old))),
             None => Update::live().only_if_absent(SCHEDULE.sk),
         };
-        let update = with_schedule(update, endpoint, new);
+        let update = with_place(update, endpoint, new);
         let key = keys::endpoint(endpoint);
         let updated = self.update_item(key, update).send().await;
         written(updated).during("UpdateItem of an endpoint's place in the schedule")
     }
 }
 
-fn sort(endpoint: EndpointKey, at: Timestamp) -> String {
-    keys::schedule_sort(at, endpoint.endpoint_id)
+fn sort(endpoint: EndpointKey, place: Place) -> String {
+    keys::place_sort(place, endpoint.endpoint_id)
 }
 
-fn with_schedule(update: Update, endpoint: EndpointKey, at: Option<Timestamp>) -> Update {
+fn with_place(update: Update, endpoint: EndpointKey, place: Option<Place>) -> Update {
     let shard = keys::schedule_partition_of(endpoint.endpoint_id.as_bytes());
     update
-        .set_or_remove(SCHEDULE.pk, at.map(|_| text(shard)))
-        .set_or_remove(SCHEDULE.sk, at.map(|at| text(sort(endpoint, at))))
+        .set_or_remove(SCHEDULE.pk, place.map(|_| text(shard)))
+        .set_or_remove(SCHEDULE.sk, place.map(|place| text(sort(endpoint, place))))
 }

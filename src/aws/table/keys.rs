@@ -30,7 +30,7 @@ use jiff::Timestamp;
 use super::Item;
 use crate::domain::api_key::ApiKeyHash;
 use crate::domain::delivery::DeliveryStatus;
-use crate::domain::endpoint::EndpointKey;
+use crate::domain::endpoint::{Claim, EndpointKey, Place};
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
 use crate::domain::time::iso_millis;
 
@@ -252,9 +252,23 @@ pub(super) fn claim_sort(until: Timestamp, id: DeliveryId, claim: u64) -> String
     format!("{}#{claim:016x}", schedule_sort(until, id))
 }
 
-/// When an entry of the schedule is due.
-pub(super) fn due_at_of_sort(sort: &str) -> Option<Timestamp> {
-    sort.split_once('#')?.0.parse().ok()
+/// An endpoint's place.
+pub(super) fn place_sort(place: Place, id: EndpointId) -> String {
+    let sort = schedule_sort(place.at, id);
+    match place.claim {
+        Some(claim) => format!("{sort}#{}", claim.as_str()),
+        None => sort,
+    }
+}
+
+/// The place of [`place_sort`].
+pub(super) fn place_of_sort(sort: &str) -> Option<Place> {
+    let mut parts = sort.split('#');
+    let (at, _id) = (parts.next()?, parts.next()?);
+    Some(Place {
+        at: at.parse().ok()?,
+        claim: parts.next().and_then(Claim::parse),
+    })
 }
 
 #[cfg(test)]
@@ -273,7 +287,11 @@ mod tests {
         assert_eq!(endpoint_of_delivery(&delivery_partition(key)), Some(key));
         assert_eq!(delivery_of_sort(&delivery_sort(id)), Some(id));
         let at: Timestamp = "2026-01-31T09:30:00.000Z".parse().unwrap();
-        assert_eq!(due_at_of_sort(&schedule_sort(at, id)), Some(at));
+        for claim in [None, Some(Claim::Probe), Some(Claim::Drain)] {
+            let place = Place { at, claim };
+            let sort = place_sort(place, key.endpoint_id);
+            assert_eq!(place_of_sort(&sort), Some(place));
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ use super::LazyClient;
 use super::error::{During, Malformed, StoreError};
 pub use batch_get::AttemptItems;
 pub use budgets::Reserved;
-pub use deletion::{MarkedEndpoint, Presence};
+pub use deletion::{Marked, MarkedEndpoint, Presence};
 pub use deliveries::{FullDelivery, Recorded};
 pub use endpoints::{CreateOutcome, Endpoints, RotateOutcome};
 pub use history::{FailedCount, HistoryQuery, Page};

@@ -169,7 +169,7 @@ fn due_endpoint(item: Item) -> Result<DueEndpoint, Malformed> {
     let item: DueEndpointItem = decode(item)?;
     Ok(DueEndpoint {
         key: keys::endpoint_of(&item.pk, &item.sk).ok_or(KEYS)?,
-        due_at: keys::due_at_of_sort(&item.gsi2sk).ok_or(KEYS)?,
+        due_at: keys::place_of_sort(&item.gsi2sk).ok_or(KEYS)?.at,
     })
 }
 

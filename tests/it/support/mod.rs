@@ -4,6 +4,7 @@ pub mod api;
 pub mod asserts;
 pub mod aws;
 pub mod calls;
+pub mod cut;
 pub mod gateway;
 pub mod gauge;
 pub mod hand_clock;
