@@ -71,6 +71,8 @@ pub struct Receiver {
     pub url: String,
     received: Arc<Mutex<Vec<Received>>>,
     respond: Respond,
+    /// The longest time that an answer takes; each takes a random part of it.
+    lag: Duration,
 }
 
 impl Receiver {
@@ -85,7 +87,16 @@ impl Receiver {
         respond: impl Fn(&Received) -> Response + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
-        Self::start("http", listener, Arc::new(respond))
+        Self::start("http", listener, Arc::new(respond), Duration::ZERO)
+    }
+
+    /// The same, after up to this long.
+    pub async fn lagging(
+        lag: Duration,
+        respond: impl Fn(&Received) -> Response + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
+        Self::start("http", listener, Arc::new(respond), lag)
     }
 
     /// Answers with the status that was set last. It starts with 500.
@@ -103,10 +114,15 @@ impl Receiver {
     pub async fn over_tls(identity: Identity) -> Self {
         let listener = TlsListener::bind(identity).await;
         let respond = |_: &Received| StatusCode::OK.into_response();
-        Self::start("https", listener, Arc::new(respond))
+        Self::start("https", listener, Arc::new(respond), Duration::ZERO)
     }
 
-    fn start<L: Listener<Addr = SocketAddr>>(scheme: &str, listener: L, respond: Respond) -> Self
+    fn start<L: Listener<Addr = SocketAddr>>(
+        scheme: &str,
+        listener: L,
+        respond: Respond,
+        lag: Duration,
+    ) -> Self
     where
         L::Addr: std::fmt::Debug,
     {
@@ -115,6 +131,7 @@ impl Receiver {
             url: format!("{scheme}://{address}/hook"),
             received: Arc::default(),
             respond,
+            lag,
         };
         let router = Router::new().fallback(receive).with_state(receiver.clone());
         tokio::spawn(axum::serve(listener, router).into_future());
@@ -155,6 +172,10 @@ async fn receive(
     };
     let response = (receiver.respond)(&received);
     receiver.received.lock().unwrap().push(received);
+    if !receiver.lag.is_zero() {
+        let part = rand::random_range(0.0..1.0);
+        tokio::time::sleep(receiver.lag.mul_f64(part)).await;
+    }
     response
 }
 
