@@ -10,8 +10,6 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::routing::post;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
 use local::emulators::{Clients, Emulators, Resources};
 use local::poller::Poller;
 use local::service::{self, Settings};
@@ -20,17 +18,13 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use webhook_endpoints::aws::Stores;
-use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::sender::SenderOptions;
 use webhook_endpoints::domain::api_key::ApiKey;
-use webhook_endpoints::domain::decision::{AfterAttempt, Next};
-use webhook_endpoints::domain::delivery::{Attempt, Failure, Verdict};
 use webhook_endpoints::domain::endpoint::EndpointKey;
-use webhook_endpoints::domain::event_type::EventType;
-use webhook_endpoints::domain::health::Change;
-use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
-use webhook_endpoints::domain::message::{DeliveryTask, Lane, Source};
+use webhook_endpoints::domain::id::{AppId, EndpointId};
+use webhook_endpoints::domain::message::{Lane, Message, Tend};
 
+use crate::backlog;
 use crate::error::BoxError;
 
 /// Events a second that are published to the healthy endpoint.
@@ -40,6 +34,7 @@ const HEALTHY_RATE: f64 = 20.0;
 const GRACE: Duration = Duration::from_secs(30);
 
 /// What goes on beside the healthy endpoint, in another app.
+#[derive(Clone, Copy)]
 struct Neighbours {
     name: &'static str,
     endpoints: usize,
@@ -47,8 +42,18 @@ struct Neighbours {
     path: &'static str,
     /// Events a second, each to one of the endpoints in turn.
     rate: f64,
-    /// Failed deliveries that are recovered at the beginning.
-    recovered: usize,
+    /// Deliveries that there are at the beginning.
+    backlog: Backlog,
+}
+
+/// Deliveries of the first of the neighbours, from before the measurement.
+#[derive(Clone, Copy)]
+enum Backlog {
+    None,
+    /// So many failed, and are recovered.
+    Recovered(u32),
+    /// So many wait for the endpoint, which is paused and works again.
+    Waiting(u32),
 }
 
 const fn neighbours(
@@ -56,32 +61,32 @@ const fn neighbours(
     endpoints: usize,
     path: &'static str,
     rate: f64,
-    recovered: usize,
 ) -> Neighbours {
     Neighbours {
         name,
         endpoints,
         path,
         rate,
-        recovered,
+        backlog: Backlog::None,
     }
 }
 
-const SCENARIOS: [Neighbours; 8] = [
-    neighbours("nobody", 0, "/ok", 0.0, 0),
-    neighbours("1 that hangs, 2 events/s", 1, "/hang", 2.0, 0),
-    neighbours("1 that hangs, 6 events/s", 1, "/hang", 6.0, 0),
-    neighbours("1 that hangs, 20 events/s", 1, "/hang", 20.0, 0),
-    neighbours("20 that hang, 20 events/s", 20, "/hang", 20.0, 0),
-    neighbours("100 that hang, 20 events/s", 100, "/hang", 20.0, 0),
-    neighbours("1 that takes 5 s, 6 events/s", 1, "/slow", 6.0, 0),
-    neighbours(
-        "1 that is dead, a recovery of 10,000",
-        1,
-        "/hang",
-        0.0,
-        10_000,
-    ),
+const SCENARIOS: [Neighbours; 9] = [
+    neighbours("nobody", 0, "/ok", 0.0),
+    neighbours("1 that hangs, 2 events/s", 1, "/hang", 2.0),
+    neighbours("1 that hangs, 6 events/s", 1, "/hang", 6.0),
+    neighbours("1 that hangs, 20 events/s", 1, "/hang", 20.0),
+    neighbours("20 that hang, 20 events/s", 20, "/hang", 20.0),
+    neighbours("100 that hang, 20 events/s", 100, "/hang", 20.0),
+    neighbours("1 that takes 5 s, 6 events/s", 1, "/slow", 6.0),
+    Neighbours {
+        backlog: Backlog::Recovered(10_000),
+        ..neighbours("1 that is dead, a recovery of 10,000", 1, "/hang", 0.0)
+    },
+    Neighbours {
+        backlog: Backlog::Waiting(5_000),
+        ..neighbours("1 that comes back with 5,000 waiting", 1, "/ok", 0.0)
+    },
 ];
 
 /// Measures the scenarios whose name contains `only`, publishing for this long in each.
@@ -154,9 +159,7 @@ impl World {
             let id = world.register(&world.noisy, &url, number).await?;
             world.noisy.endpoints.push(id);
         }
-        if scenario.recovered > 0 {
-            world.recover(&stores, scenario.recovered).await?;
-        }
+        world.begin_with(&stores, scenario.backlog).await?;
         Ok(world)
     }
 
@@ -185,24 +188,30 @@ impl World {
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    /// Writes failed deliveries to the first noisy endpoint, and recovers them.
-    async fn recover(&self, stores: &Stores, count: usize) -> Result<(), BoxError> {
+    /// Writes deliveries of the first neighbour, and sets them going.
+    async fn begin_with(&self, stores: &Stores, backlog: Backlog) -> Result<(), BoxError> {
+        let Some(endpoint_id) = self.noisy.endpoints.first().copied() else {
+            return Ok(());
+        };
         let endpoint = EndpointKey {
             app_id: self.noisy.app_id,
-            endpoint_id: *self.noisy.endpoints.first().ok_or("no endpoint")?,
+            endpoint_id,
         };
-        let begin = Clock::system().now() - Duration::from_secs(24 * 60 * 60);
-        stream::iter(0..count)
-            .map(|number| {
-                let millis = u64::try_from(number).unwrap_or_default();
-                seed(stores, endpoint, begin + Duration::from_millis(millis))
-            })
-            .buffer_unordered(50)
-            .try_collect::<()>()
-            .await?;
-        let body = json!({"since": begin.to_string(), "status": "FAILED"});
-        let path = format!("webhooks/{}/recover", endpoint.endpoint_id);
-        self.post(&self.noisy, &path, &body).await?;
+        let path = format!("webhooks/{endpoint_id}");
+        match backlog {
+            Backlog::None => {}
+            Backlog::Recovered(count) => {
+                let since = backlog::fail(&stores.table, endpoint, count).await?;
+                let body = json!({"since": since.to_string(), "status": "FAILED"});
+                let path = format!("{path}/recover");
+                self.post(&self.noisy, &path, &body).await?;
+            }
+            Backlog::Waiting(count) => {
+                backlog::wait(&stores.table, endpoint, count).await?;
+                let tend = Message::Tend(Tend::now(endpoint));
+                stores.queues.send(Lane::Slow, &tend).await?;
+            }
+        }
         Ok(())
     }
 
@@ -339,44 +348,6 @@ async fn receiver() -> Result<(String, Arrivals), BoxError> {
     let url = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok((url, arrivals))
-}
-
-/// Writes a delivery that failed, with its event.
-async fn seed(stores: &Stores, endpoint: EndpointKey, at: Timestamp) -> Result<(), BoxError> {
-    let event_id = EventId::new();
-    let task = DeliveryTask {
-        endpoint,
-        delivery_id: DeliveryId::of_event(at, event_id, endpoint.endpoint_id),
-        source: Source::Event(event_id),
-        event: EventType::parse("event.0")?,
-        created_at: at,
-        expires_at: at + Duration::from_secs(30 * 24 * 60 * 60),
-        attempt: 1,
-        resend: false,
-        has_turn: false,
-    };
-    let event = webhook_endpoints::domain::event::StoredEvent {
-        accepted_at: at,
-        expires_at: task.expires_at,
-        payload: "{}".to_owned(),
-    };
-    let table = &stores.table;
-    table
-        .store_event(endpoint.app_id, event_id, &event, at)
-        .await?;
-    let attempt = Attempt {
-        number: 1,
-        started_at: at,
-        duration_ms: 15_000,
-        verdict: Verdict::Failed(Failure::Timeout),
-    };
-    let after = AfterAttempt {
-        delivery: task.delivery().after(&attempt, None),
-        next: Next::Done,
-        endpoint: Change::Unchanged,
-    };
-    table.record_attempt(&task, &attempt, &after).await?;
-    Ok(())
 }
 
 fn sorted(mut delays: Vec<Duration>) -> Vec<Duration> {

@@ -1,6 +1,7 @@
 //! Benchmarks of the functions. `bench/run` builds everything and runs them.
 #![expect(clippy::print_stdout, reason = "prints reports")]
 
+mod backlog;
 mod error;
 mod function;
 mod growth;

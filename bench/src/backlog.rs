@@ -1,0 +1,117 @@
+//! Deliveries that exist before a measurement begins.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use webhook_endpoints::aws::table::Table;
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::decision::{AfterAttempt, Next};
+use webhook_endpoints::domain::delivery::{Attempt, Failure, Verdict};
+use webhook_endpoints::domain::endpoint::EndpointKey;
+use webhook_endpoints::domain::event::StoredEvent;
+use webhook_endpoints::domain::event_type::EventType;
+use webhook_endpoints::domain::health::{Change, Failing, Health, Pause};
+use webhook_endpoints::domain::id::{DeliveryId, EventId};
+use webhook_endpoints::domain::message::{DeliveryTask, Source};
+
+use crate::error::BoxError;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+const WRITES_AT_ONCE: usize = 50;
+
+/// Writes deliveries that failed yesterday. Returns when the first one was accepted.
+pub(crate) async fn fail(
+    table: &Table,
+    endpoint: EndpointKey,
+    count: u32,
+) -> Result<Timestamp, BoxError> {
+    let begin = Clock::system().now() - DAY;
+    stream::iter(accepted(begin, count))
+        .map(|at| async move {
+            let task = store(table, endpoint, at).await?;
+            let attempt = Attempt {
+                number: 1,
+                started_at: at,
+                duration_ms: 15_000,
+                verdict: Verdict::Failed(Failure::Timeout),
+            };
+            let after = AfterAttempt {
+                delivery: task.delivery().after(&attempt, None),
+                next: Next::Done,
+                endpoint: Change::Unchanged,
+            };
+            table.record_attempt(&task, &attempt, &after).await?;
+            Ok::<_, BoxError>(())
+        })
+        .buffer_unordered(WRITES_AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+    Ok(begin)
+}
+
+/// Pauses an endpoint, whose next probe is due, and writes deliveries that wait for it.
+pub(crate) async fn wait(table: &Table, endpoint: EndpointKey, count: u32) -> Result<(), BoxError> {
+    let now = Clock::system().now();
+    let begin = now - DAY;
+    stream::iter(accepted(begin, count))
+        .map(|at| async move {
+            let task = store(table, endpoint, at).await?;
+            table.record_waiting(&task, at).await?;
+            Ok::<_, BoxError>(())
+        })
+        .buffer_unordered(WRITES_AT_ONCE)
+        .try_collect::<()>()
+        .await?;
+    let found = table.endpoint(endpoint).await?.ok_or("no endpoint")?;
+    let paused = Health {
+        failing: Some(Failing {
+            since: begin,
+            last: begin,
+            failures: 2,
+        }),
+        pause: Some(Pause {
+            since: begin,
+            probe_at: Some(now),
+            probes: 0,
+        }),
+        ..found.health
+    };
+    table.set_health(&found, &paused, now).await?;
+    Ok(())
+}
+
+/// Times of acceptance, 10 ms apart.
+fn accepted(begin: Timestamp, count: u32) -> impl Iterator<Item = Timestamp> {
+    (0..count).map(move |number| begin + Duration::from_millis(10) * number)
+}
+
+/// Writes an event. Returns the first attempt at its delivery.
+async fn store(
+    table: &Table,
+    endpoint: EndpointKey,
+    at: Timestamp,
+) -> Result<DeliveryTask, BoxError> {
+    let event_id = EventId::new();
+    let task = DeliveryTask {
+        endpoint,
+        delivery_id: DeliveryId::of_event(at, event_id, endpoint.endpoint_id),
+        source: Source::Event(event_id),
+        event: EventType::parse("event.0")?,
+        created_at: at,
+        expires_at: at + 30 * DAY,
+        attempt: 1,
+        resend: false,
+        has_turn: false,
+    };
+    let event = StoredEvent {
+        accepted_at: at,
+        expires_at: task.expires_at,
+        payload: "{}".to_owned(),
+    };
+    table
+        .store_event(endpoint.app_id, event_id, &event, at)
+        .await?;
+    Ok(task)
+}
