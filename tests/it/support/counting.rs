@@ -1,0 +1,136 @@
+//! Receivers that verify and count what they get, for the soak.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use standardwebhooks::Webhook;
+use tokio::net::{TcpListener, TcpSocket};
+
+/// How a receiver behaves until it is [revived](Counting::revive).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    Healthy,
+    /// Takes this long.
+    Slow(Duration),
+    /// Fails every other request of an event, starting with the first.
+    Flapping,
+    /// Accepts requests and never answers.
+    Hanging,
+    /// Refuses connections.
+    Dead,
+}
+
+/// A receiver that verifies and counts what it gets.
+pub struct Counting {
+    pub url: String,
+    pub manner: Manner,
+    webhook: Mutex<Option<Webhook>>,
+    /// How often each event arrived.
+    arrived: Mutex<HashMap<String, usize>>,
+    /// How often each event was answered with success.
+    taken: Mutex<HashMap<String, usize>>,
+    requests: AtomicUsize,
+    unverified: AtomicUsize,
+    revived: AtomicBool,
+    /// Bound, but not listening, so that connections are refused.
+    refusing: Mutex<Option<TcpSocket>>,
+}
+
+impl Counting {
+    pub async fn start(manner: Manner) -> Arc<Self> {
+        let socket = TcpSocket::new_v4().expect("create a socket");
+        let any = "127.0.0.1:0".parse().expect("parse the address");
+        socket.bind(any).expect("bind a port");
+        let address = socket.local_addr().expect("read the bound address");
+        let receiver = Arc::new(Self {
+            url: format!("http://{address}/hook"),
+            manner,
+            webhook: Mutex::default(),
+            arrived: Mutex::default(),
+            taken: Mutex::default(),
+            requests: AtomicUsize::default(),
+            unverified: AtomicUsize::default(),
+            revived: AtomicBool::default(),
+            refusing: Mutex::new(Some(socket)),
+        });
+        if manner != Manner::Dead {
+            receiver.listen();
+        }
+        receiver
+    }
+
+    fn listen(self: &Arc<Self>) {
+        let Some(socket) = self.refusing.lock().unwrap().take() else {
+            return;
+        };
+        let listener: TcpListener = socket.listen(1024).expect("listen on the port");
+        let state = Arc::clone(self);
+        let router = Router::new().fallback(move |headers: HeaderMap, body: Bytes| {
+            let receiver = Arc::clone(&state);
+            async move { receiver.receive(&headers, &body).await }
+        });
+        tokio::spawn(axum::serve(listener, router).into_future());
+    }
+
+    /// Deliveries are signed with this secret.
+    pub fn verify_with(&self, secret: &str) {
+        let webhook = Webhook::new(secret).expect("parse the secret");
+        *self.webhook.lock().unwrap() = Some(webhook);
+    }
+
+    /// From now on, it is healthy.
+    pub fn revive(self: &Arc<Self>) {
+        self.revived.store(true, Ordering::SeqCst);
+        self.listen();
+    }
+
+    async fn receive(&self, headers: &HeaderMap, body: &[u8]) -> StatusCode {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let id = headers["webhook-id"].to_str();
+        let id = id.expect("read the webhook id").to_owned();
+        let verified = {
+            let webhook = self.webhook.lock().unwrap();
+            let webhook = webhook.as_ref();
+            let webhook = webhook.expect("verify only after the endpoint was created");
+            webhook.verify(body, headers)
+        };
+        if verified.is_err() {
+            self.unverified.fetch_add(1, Ordering::Relaxed);
+        }
+        let turn = {
+            let mut arrived = self.arrived.lock().unwrap();
+            let count = arrived.entry(id.clone()).or_default();
+            *count += 1;
+            *count
+        };
+        match self.manner {
+            _ if self.revived.load(Ordering::SeqCst) => {}
+            Manner::Healthy | Manner::Dead => {}
+            Manner::Slow(time) => tokio::time::sleep(time).await,
+            Manner::Flapping if turn % 2 == 1 => return StatusCode::SERVICE_UNAVAILABLE,
+            Manner::Flapping => {}
+            Manner::Hanging => std::future::pending().await,
+        }
+        *self.taken.lock().unwrap().entry(id).or_default() += 1;
+        StatusCode::OK
+    }
+
+    pub fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub fn unverified(&self) -> usize {
+        self.unverified.load(Ordering::Relaxed)
+    }
+
+    /// How often it answered an event with success.
+    pub fn taken(&self, id: &str) -> usize {
+        let taken = self.taken.lock().unwrap();
+        taken.get(id).copied().unwrap_or_default()
+    }
+}
