@@ -265,7 +265,7 @@ impl Alarm {
     }
 }
 
-/// All alarms, by name.
+/// All alarms that watch a single metric, by name.
 ///
 /// # Errors
 /// If an alarm has an unexpected form.
@@ -286,6 +286,7 @@ pub fn alarms() -> Result<BTreeMap<String, Alarm>, TemplateError> {
     let resources = template.resources.into_iter();
     resources
         .filter(|(_, resource)| resource.r#type == "AWS::CloudWatch::Alarm")
+        .filter(|(_, alarm)| alarm.properties.get("MetricName").is_some())
         .map(|(name, alarm)| Ok((name, serde_norway::from_value(alarm.properties)?)))
         .collect()
 }
