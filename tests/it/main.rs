@@ -33,6 +33,7 @@ mod decoding;
 mod delivery_detail;
 mod descriptors;
 mod disabling;
+mod documented_tests;
 mod drain;
 mod egress;
 mod events;
