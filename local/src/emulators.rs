@@ -16,6 +16,7 @@ use winterbaume_core::{MockAws, StatefulService, default_account_id};
 use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_sqs::SqsService;
 
+use crate::mapping::{Mapping, mapping};
 use crate::template::{self, TemplateError};
 
 /// The region of all resources.
@@ -80,6 +81,10 @@ pub struct Resources {
     pub slow_queue_url: String,
     /// URL of the dead-letter queue.
     pub dead_letter_queue_url: String,
+    /// How the delivery queue is polled.
+    pub fast: Mapping,
+    /// How the slow lane's queue is polled.
+    pub slow: Mapping,
 }
 
 impl Resources {
@@ -89,6 +94,15 @@ impl Resources {
         match lane {
             Lane::Fast => &self.queue_url,
             Lane::Slow => &self.slow_queue_url,
+        }
+    }
+
+    /// How the queue of a lane is polled.
+    #[must_use]
+    pub fn mapping_of(&self, lane: Lane) -> Mapping {
+        match lane {
+            Lane::Fast => self.fast,
+            Lane::Slow => self.slow,
         }
     }
 }
@@ -226,6 +240,8 @@ impl Clients {
             queue_url,
             slow_queue_url,
             dead_letter_queue_url,
+            fast: mapping(Lane::Fast)?,
+            slow: mapping(Lane::Slow)?,
         })
     }
 

@@ -4,6 +4,7 @@
 
 pub mod emulators;
 pub mod gateway;
+pub mod mapping;
 pub mod poller;
 pub mod receiver;
 pub mod samples;

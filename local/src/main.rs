@@ -233,6 +233,7 @@ fn print_guide(urls: &Urls, data_dir: Option<&Path>, seed: &Seed, resources: &Re
         queue_url,
         slow_queue_url,
         dead_letter_queue_url,
+        ..
     } = resources;
     println!(
         r#"

@@ -14,30 +14,9 @@ use webhook_endpoints::delivery::batch::handle_batch;
 use webhook_endpoints::domain::message::Lane;
 
 use crate::emulators::{Clients, REGION, Resources};
+use crate::mapping::Mapping;
 
-/// How one lane is polled, like its event source mapping in the template.
-#[derive(Debug, Clone, Copy)]
-struct Mapping {
-    /// `MaximumConcurrency`: the batches handled concurrently.
-    concurrency: usize,
-    /// `BatchSize`.
-    batch_size: usize,
-}
-
-fn mapping(lane: Lane) -> Mapping {
-    match lane {
-        Lane::Fast => Mapping {
-            concurrency: 20,
-            batch_size: 10,
-        },
-        Lane::Slow => Mapping {
-            concurrency: 5,
-            batch_size: 100,
-        },
-    }
-}
-
-/// Polls the queue of one lane. Cheap to clone.
+/// Polls the queue of one lane as Lambda would, except that it waits for no window. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Poller {
     sqs: Client,
@@ -58,7 +37,7 @@ impl Poller {
         Self {
             sqs: clients.sqs.clone(),
             queue_url: resources.queue_url_of(lane).to_owned(),
-            mapping: mapping(lane),
+            mapping: resources.mapping_of(lane),
             deliverer,
         }
     }

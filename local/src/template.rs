@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_norway::Value;
 use webhook_endpoints::domain::message::Lane;
 
-const TEMPLATE: &str = include_str!("../../template.yaml");
+pub(crate) const TEMPLATE: &str = include_str!("../../template.yaml");
 
 /// The template lacks something that the emulators need.
 #[derive(Debug, thiserror::Error)]
@@ -383,7 +383,7 @@ fn key_schema(keys: &[Key]) -> Result<Vec<KeySchemaElement>, aws_sdk_dynamodb::e
         .collect()
 }
 
-fn properties<T: DeserializeOwned>(resource: &'static str) -> Result<T, TemplateError> {
+pub(crate) fn properties<T: DeserializeOwned>(resource: &'static str) -> Result<T, TemplateError> {
     let template: Value = serde_norway::from_str(TEMPLATE)?;
     let properties = template
         .get("Resources")
