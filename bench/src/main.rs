@@ -10,6 +10,7 @@ mod meter;
 mod processes;
 mod receiver;
 mod requests;
+mod simulation;
 mod stage;
 mod tape;
 mod throughput;
@@ -57,6 +58,8 @@ enum Command {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// The deployed form in virtual time, from 10 to 10,000 events a second.
+    Simulate(simulation::Options),
     /// Fan-outs to 1, 10 and 100 endpoints.
     FanOut,
     /// Pages of long histories.
@@ -94,6 +97,7 @@ async fn run(command: Command) -> Result<(), BoxError> {
         Command::Throughput => throughput::run().await,
         Command::Isolation { seconds, only } => isolation::run(seconds, &only).await,
         Command::History { most } => growth::histories(most).await,
+        Command::Simulate(options) => simulation::run(&options),
         Command::FanOut => growth::fan_outs().await,
         Command::Receiver => receiver::serve().await,
     }
