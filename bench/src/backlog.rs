@@ -9,7 +9,7 @@ use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::{Attempt, Failure, Verdict};
 use webhook_endpoints::domain::endpoint::EndpointKey;
-use webhook_endpoints::domain::event::StoredEvent;
+use webhook_endpoints::domain::event::{FanOut, StoredEvent};
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::health::{Change, Failing, Health, Pause};
 use webhook_endpoints::domain::id::{DeliveryId, EventId};
@@ -106,9 +106,14 @@ async fn store(
         has_turn: false,
     };
     let event = StoredEvent {
+        r#type: task.event.clone(),
         accepted_at: at,
         expires_at: task.expires_at,
         payload: "{}".to_owned(),
+        fan_out: FanOut {
+            by: "seed".to_owned(),
+            since: at,
+        },
     };
     table
         .store_event(endpoint.app_id, event_id, &event, at)

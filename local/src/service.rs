@@ -17,6 +17,7 @@ use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord};
 use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::domain::decision::Policy;
+use webhook_endpoints::domain::event::FAN_OUT_LEASE;
 use webhook_endpoints::domain::health::HealthPolicy;
 use webhook_endpoints::domain::id::{AppId, KeyId};
 use webhook_endpoints::domain::retry::RetrySchedule;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub drain_per_second: u16,
     /// See [`Deliverer::stragglers`].
     pub stragglers: Duration,
+    /// See [`Deliverer::fan_out_lease`].
+    pub fan_out_lease: Duration,
 }
 
 impl Default for Settings {
@@ -64,6 +67,7 @@ impl Default for Settings {
             chunks: ChunkSizes::default(),
             drain_per_second: 20,
             stragglers: STRAGGLERS,
+            fan_out_lease: FAN_OUT_LEASE,
         }
     }
 }
@@ -135,6 +139,7 @@ pub fn deliverer(
         chunks: settings.chunks,
         drain_per_second: settings.drain_per_second,
         stragglers: settings.stragglers,
+        fan_out_lease: settings.fan_out_lease,
         slow_notes: SlowNotes::default(),
         // Nothing reads metrics here.
         metrics: Metrics::to(settings.clock.clone(), |_| {}),

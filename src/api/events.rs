@@ -43,7 +43,7 @@ pub(super) async fn publish(
     let new = parse(body, &headers)?;
     let id = match new.idempotency_key {
         Some(key) => EventId::of_idempotency_key(app_id, key),
-        None => EventId::new(),
+        None => EventId::issue(app_id),
     };
     let timestamp = new.timestamp.unwrap_or_else(|| api.clock.now());
     let answer = success(Accepted {

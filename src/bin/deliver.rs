@@ -15,6 +15,7 @@ use webhook_endpoints::delivery::{
     ChunkSizes, Deadline, Deliverer, STRAGGLERS, batch::handle_batch,
 };
 use webhook_endpoints::domain::decision::Policy;
+use webhook_endpoints::domain::event::FAN_OUT_LEASE;
 use webhook_endpoints::domain::health::HealthPolicy;
 use webhook_endpoints::telemetry;
 
@@ -53,6 +54,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         chunks: ChunkSizes::default(),
         drain_per_second: config.drain_per_second,
         stragglers: STRAGGLERS,
+        fan_out_lease: FAN_OUT_LEASE,
         slow_notes: SlowNotes::default(),
         metrics: Metrics::to_stdout(Clock::system(), config.metrics_namespace.as_deref()),
     });

@@ -3,7 +3,14 @@
 //!
 //! Calls: a `Query` of the app's endpoints; if any subscribes, a `PutItem` of the
 //! event; for every ten of them a `SendMessageBatch`, or, if they are paused, an
-//! `UpdateItem` each.
+//! `UpdateItem` each. If the event may be published again under its id, another
+//! `PutItem` records that it is fanned out.
+//!
+//! Whatever is published again under an id does nothing, once the first event is
+//! fanned out. If that cannot be told, the repeat looks again once the message that
+//! began can no longer be at it, and goes on in its place. A message that began and
+//! comes back goes on at once. For both there is a `GetItem` of that record, and an
+//! `UpdateItem` of the event, so that only one of them goes on.
 
 use std::time::Duration;
 
@@ -12,8 +19,9 @@ use tracing::{info, warn};
 
 use super::received::MessageMeta;
 use super::{Deliverer, HandleError};
-use crate::domain::endpoint::EndpointKey;
-use crate::domain::event::{PublishedEvent, StoredEvent};
+use crate::aws::StoreError;
+use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::event::{FanOut, PublishedEvent, StoredEvent};
 use crate::domain::health::{self, State};
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
@@ -32,17 +40,14 @@ impl Deliverer {
     ) -> Result<(), HandleError> {
         let table = &self.stores.table;
         let now = self.clock.now();
-        let id = event.id.or(meta.message_id);
+        let id = event.id.or_else(|| meta.event_id());
         let id = id.ok_or(HandleError::EventWithoutId)?;
         let found = table.readable_endpoints(event.app_id).await?;
         if !found.unreadable.is_empty() {
             self.metrics.unreadable_items(found.unreadable.len());
         }
         let mut endpoints = found.endpoints;
-        endpoints.retain(|endpoint| endpoint.active);
-        let is_app_slow = health::is_app_slow(endpoints.iter().map(|endpoint| &endpoint.health));
-        endpoints.retain(|endpoint| endpoint.events.matches(&event.r#type));
-        if endpoints.is_empty() {
+        if !endpoints.iter().any(|found| found.takes(&event.r#type)) {
             report(&event, id, 0);
             return Ok(());
         }
@@ -50,14 +55,16 @@ impl Deliverer {
         // deliveries' ids: the same message has to yield the same ids.
         let accepted_at = meta.sent_at.unwrap_or(now);
         let mut stored = StoredEvent {
+            r#type: event.r#type.clone(),
             accepted_at,
             expires_at: accepted_at + self.retention,
             payload: event.payload(accepted_at)?,
+            fan_out: FanOut {
+                by: meta.ids.first().cloned().unwrap_or_default(),
+                since: now,
+            },
         };
         if let Some(first) = table.store_event(event.app_id, id, &stored, now).await? {
-            // The event was handled before, at least in part, or published again
-            // under the same idempotency key. Either way the first one counts, and
-            // goes to the endpoints that existed then.
             if first.payload != stored.payload {
                 warn!(
                     app_id = %event.app_id,
@@ -65,13 +72,72 @@ impl Deliverer {
                     "ignored an event that differs from an earlier one with the same id"
                 );
             }
+            if !self.goes_on(&event, id, &first, &stored, &meta).await? {
+                return Ok(());
+            }
+            // The first one counts, and goes to the endpoints that existed then.
             endpoints.retain(|endpoint| endpoint.created_at <= first.accepted_at + CLOCK_SKEW);
             stored = first;
         }
+        let active = endpoints.iter().filter(|endpoint| endpoint.active);
+        let is_app_slow = health::is_app_slow(active.map(|endpoint| &endpoint.health));
+        endpoints.retain(|endpoint| endpoint.takes(&stored.r#type));
         let deliveries = endpoints.len();
+        self.deliver_to(endpoints, is_app_slow, id, &stored).await?;
+        if event.is_repeatable() {
+            table.end_fan_out(event.app_id, id, &stored).await?;
+        }
+        report(&event, id, deliveries);
+        Ok(())
+    }
+
+    /// Whether this message goes on with the fan-out of an event that is stored. If it
+    /// has to wait for that, it is sent once more.
+    async fn goes_on(
+        &self,
+        event: &PublishedEvent,
+        id: EventId,
+        first: &StoredEvent,
+        own: &StoredEvent,
+        meta: &MessageMeta,
+    ) -> Result<bool, StoreError> {
+        let (table, app_id) = (&self.stores.table, event.app_id);
+        if event.is_repeatable() && table.is_fanned_out(app_id, id, first).await? {
+            info!(app_id = %app_id, event_id = %id, "event already fanned out");
+            return Ok(false);
+        }
+        let (lease, now) = (self.fan_out_lease, own.fan_out.since);
+        let mut wait = first.fan_out.wait(&meta.ids, lease, now);
+        if wait.is_zero() {
+            let (old, new) = (&first.fan_out, &own.fan_out);
+            if table.take_fan_out_over(app_id, id, old, new).await? {
+                return Ok(true);
+            }
+            // Another message was faster.
+            wait = lease;
+        }
+        info!(app_id = %app_id, event_id = %id, "event waits for its fan-out");
+        let again = PublishedEvent {
+            id: Some(id),
+            timestamp: event.timestamp.or(Some(own.accepted_at)),
+            ..event.clone()
+        };
+        let again = (Message::Event(again), wait);
+        self.stores.queues.send_all(Lane::Fast, [again]).await?;
+        Ok(false)
+    }
+
+    /// Has every one of these endpoints get the event.
+    async fn deliver_to(
+        &self,
+        endpoints: Vec<Endpoint>,
+        is_app_slow: bool,
+        id: EventId,
+        stored: &StoredEvent,
+    ) -> Result<(), StoreError> {
         let (paused, others): (Vec<_>, Vec<_>) = endpoints
             .into_iter()
-            .map(|endpoint| (first_attempt(&event, id, &stored, endpoint.key), endpoint))
+            .map(|endpoint| (first_attempt(id, stored, endpoint.key), endpoint))
             .partition(|(_, endpoint)| endpoint.health.state() == State::Paused);
         // Those that are paused need no message: the delivery waits at once.
         let waiting = paused.len();
@@ -93,23 +159,17 @@ impl Deliverer {
                 .collect();
             self.stores.queues.send_all(lane, messages).await?;
         }
-        report(&event, id, deliveries);
         Ok(())
     }
 }
 
 /// The first attempt at the delivery of an event to an endpoint.
-fn first_attempt(
-    event: &PublishedEvent,
-    id: EventId,
-    stored: &StoredEvent,
-    endpoint: EndpointKey,
-) -> DeliveryTask {
+fn first_attempt(id: EventId, stored: &StoredEvent, endpoint: EndpointKey) -> DeliveryTask {
     DeliveryTask {
         endpoint,
         delivery_id: DeliveryId::of_event(stored.accepted_at, id, endpoint.endpoint_id),
         source: Source::Event(id),
-        event: event.r#type.clone(),
+        event: stored.r#type.clone(),
         created_at: stored.accepted_at,
         expires_at: stored.expires_at,
         attempt: 1,

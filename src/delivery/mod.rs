@@ -7,6 +7,7 @@
 //! | Message | May send | Why it ends |
 //! |---|---|---|
 //! | event | a delivery for each endpoint | Deliveries send no events. |
+//! | event | itself, if another message fans it out | It waits until that one has ended or its lease is over, and then does it itself. |
 //! | delivery | the same one in the slow lane | The slow lane moves none. |
 //! | delivery | its next attempt | The schedule has at most 21 attempts. |
 //! | delivery | tend, when a pause begins or ends | See tend. |
@@ -64,6 +65,8 @@ pub struct Deliverer {
     pub drain_per_second: u16,
     /// How long after the last waiting delivery was seen to there is another look.
     pub stragglers: Duration,
+    /// How long a message has to fan an event out before another one may do it.
+    pub fan_out_lease: Duration,
     /// Endpoints that this process has noted as slow.
     pub slow_notes: SlowNotes,
     /// Where metrics go.

@@ -20,10 +20,11 @@ pub(super) struct Received {
 }
 
 /// What the queue knows about a message.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct MessageMeta {
-    /// Its id, the same each time it is received.
-    pub(super) message_id: Option<EventId>,
+    /// The ids of the message and of its copies. Each stays the same however often the
+    /// message is received.
+    pub(super) ids: Vec<String>,
     /// When it was sent.
     pub(super) sent_at: Option<Timestamp>,
 }
@@ -51,13 +52,17 @@ impl From<SqsMessage> for Received {
 
 impl MessageMeta {
     pub(super) fn of(message: &SqsMessage) -> Self {
-        let id = message.message_id.as_deref();
         let sent_at = message.attributes.get("SentTimestamp");
         Self {
-            message_id: id.and_then(|id| EventId::parse(id).ok()),
+            ids: message.message_id.clone().into_iter().collect(),
             sent_at: sent_at
                 .and_then(|millis| Timestamp::from_millisecond(millis.parse().ok()?).ok()),
         }
+    }
+
+    /// The id of an event that has none of its own.
+    pub(super) fn event_id(&self) -> Option<EventId> {
+        EventId::parse(self.ids.first()?).ok()
     }
 }
 
@@ -66,8 +71,9 @@ impl Work {
     /// for the same.
     pub(super) fn add(works: &mut Vec<Self>, message: Message, meta: MessageMeta, of: Received) {
         for work in works.iter_mut() {
-            if work.is_same(&message, meta) {
+            if work.is_same(&message, &meta) {
                 work.merge(message);
+                work.meta.ids.extend(meta.ids);
                 work.copies.push(of);
                 return;
             }
@@ -79,15 +85,16 @@ impl Work {
         });
     }
 
-    fn is_same(&self, other: &Message, meta: MessageMeta) -> bool {
+    fn is_same(&self, other: &Message, meta: &MessageMeta) -> bool {
         match (&self.message, other) {
             (Message::Delivery(one), Message::Delivery(other)) => {
                 (one.endpoint, one.delivery_id, one.attempt)
                     == (other.endpoint, other.delivery_id, other.attempt)
             }
             (Message::Event(one), Message::Event(other)) => {
-                let id = one.id.or(self.meta.message_id);
-                one.app_id == other.app_id && id.is_some() && id == other.id.or(meta.message_id)
+                let id = one.id.or_else(|| self.meta.event_id());
+                let others = other.id.or_else(|| meta.event_id());
+                one.app_id == other.app_id && id.is_some() && id == others
             }
             (Message::Sweep, Message::Sweep) => true,
             // Tending claims its step and a recovery is rare, so copies cost little.

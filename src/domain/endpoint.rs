@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::budget::Usage;
-use super::event_type::Subscriptions;
+use super::event_type::{EventType, Subscriptions};
 use super::health::{Health, State};
 use super::id::{AppId, EndpointId};
 use super::message::Lane;
@@ -98,6 +98,12 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// Whether it gets events of this type.
+    #[must_use]
+    pub fn takes(&self, event_type: &EventType) -> bool {
+        self.active && self.events.matches(event_type)
+    }
+
     /// The lane for what nobody has tried yet.
     #[must_use]
     pub fn lane(&self) -> Lane {

@@ -1,12 +1,14 @@
 //! Events: as the API or another AWS service publishes them, as they are stored,
 //! and the body that receivers get.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::event_type::EventType;
-use super::id::{AppId, EndpointId, EventId};
+use super::id::{AppId, EndpointId, EventId, Issued};
 
 /// An event, as the API or another AWS service puts it on the queue.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,11 +44,22 @@ impl PublishedEvent {
             data: &*self.data,
         })
     }
+
+    /// Whether somebody may publish another event under the same id: with the same
+    /// idempotency key, or by another message of the queue with this id.
+    #[must_use]
+    pub fn is_repeatable(&self) -> bool {
+        let once = |id: EventId| matches!(id.issued(self.app_id), Some(Issued::Once(_)));
+        self.id.is_some_and(|id| !once(id))
+    }
 }
 
 /// An event as it is stored, once for all of its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
+    /// Its type. Whatever is published later under the same id counts as this event,
+    /// so it goes to those that subscribe to this type.
+    pub r#type: EventType,
     /// When it was accepted. If it was published more than once under the same
     /// id, when it was accepted first.
     pub accepted_at: Timestamp,
@@ -54,6 +67,36 @@ pub struct StoredEvent {
     pub expires_at: Timestamp,
     /// The body that receivers get.
     pub payload: String,
+    /// The fan-out that has begun.
+    pub fan_out: FanOut,
+}
+
+/// How long a message has to fan an event out before another one may do it: longer
+/// than a function can run (60 s), by any clock.
+pub const FAN_OUT_LEASE: Duration = Duration::from_secs(90);
+
+/// A fan-out of an event that has begun. If nothing breaks it off, it is completed by
+/// the message that began it; otherwise that message comes back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FanOut {
+    /// The queue's id of the message that does it. Empty if it has none.
+    pub by: String,
+    /// When it began.
+    pub since: Timestamp,
+}
+
+impl FanOut {
+    /// How long a message has to wait before it may take this fan-out over: not at
+    /// all if it is (one of `messages`) the one that began it and has come back, since
+    /// then nobody else works on it.
+    #[must_use]
+    pub fn wait(&self, messages: &[String], lease: Duration, now: Timestamp) -> Duration {
+        if messages.contains(&self.by) {
+            return Duration::ZERO;
+        }
+        let until = self.since + lease;
+        Duration::try_from(until.duration_since(now)).unwrap_or_default()
+    }
 }
 
 /// The body that a receiver gets (Standard Webhooks, "Payload structure").
@@ -92,6 +135,31 @@ pub fn ping_payload(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_messages_wait_for_a_fan_out_until_its_lease_is_over() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let lease = Duration::from_secs(90);
+        let begun = |by: &str| FanOut {
+            by: by.to_owned(),
+            since: at(1000),
+        };
+        for (by, messages, now, seconds) in [
+            ("a", &["a"][..], 1000, 0),
+            ("a", &["b", "a"], 1001, 0),
+            ("a", &["b"], 1000, 90),
+            ("a", &["b"], 1060, 30),
+            ("a", &["b"], 1090, 0),
+            ("a", &["b"], 5000, 0),
+            // By a clock that is behind.
+            ("a", &["b"], 990, 100),
+            ("", &[], 1000, 90),
+        ] {
+            let messages: Vec<_> = messages.iter().map(|&id| id.to_owned()).collect();
+            let wait = begun(by).wait(&messages, lease, at(now));
+            assert_eq!(wait.as_secs(), seconds, "{by:?} {messages:?} {now}");
+        }
+    }
 
     #[test]
     fn ping_payload_has_type_timestamp_and_data() {

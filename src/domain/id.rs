@@ -1,6 +1,7 @@
 //! Identifiers. An app's id is the platform's own; all others are UUIDs of
 //! version 7 (RFC 9562), which sort by creation time and carry 74 random bits, so
-//! that they cannot be guessed.
+//! that they cannot be guessed. The last 32 bits of an event's id tell whether the
+//! service issued it, and to which app.
 
 use std::fmt;
 
@@ -158,7 +159,28 @@ impl TryFrom<String> for AppId {
     }
 }
 
+/// What the service issued the id of an event for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Issued {
+    /// One request, at this time.
+    Once(Timestamp),
+    /// All requests under one idempotency key.
+    ForKey,
+}
+
+/// Where the check value of an event's id begins.
+const CHECK: usize = 12;
+
 impl EventId {
+    /// The id of an event that an app publishes once: version 7, greater than every
+    /// one issued before by this process.
+    #[must_use]
+    pub fn issue(app_id: AppId) -> Self {
+        // The first 12 bytes are the time and a counter, which begins at random with
+        // each millisecond. The check value replaces random bits.
+        Self::checked(app_id, Uuid::now_v7())
+    }
+
     /// The id of the event that an app publishes under an idempotency key. The
     /// same key yields the same id, so a repeated event is recognized. A UUID of
     /// version 8 (RFC 9562, 5.8), from a SHA-256.
@@ -173,7 +195,41 @@ impl EventId {
             .finalize();
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash[..16]);
-        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+        Self::checked(app_id, uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
+
+    /// What the service issued this id to the app for. `None` if it did not, except
+    /// by chance (one of four billion). Nothing is protected by this: whoever makes up
+    /// such an id has an id of an event that nobody published.
+    #[must_use]
+    pub fn issued(self, app_id: AppId) -> Option<Issued> {
+        if Self::checked(app_id, self.0) != self {
+            return None;
+        }
+        match self.0.get_version_num() {
+            7 => {
+                let [a, b, c, d, e, f, ..] = *self.as_bytes();
+                let millis = i64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+                Timestamp::from_millisecond(millis).ok().map(Issued::Once)
+            }
+            8 => Some(Issued::ForKey),
+            _ => None,
+        }
+    }
+
+    /// The id with the check value of its other bits and the app.
+    fn checked(app_id: AppId, id: Uuid) -> Self {
+        let mut bytes = id.into_bytes();
+        let hash = Sha256::new()
+            .chain_update(b"event id\0")
+            .chain_update(app_id.as_str())
+            .chain_update(b"\0")
+            .chain_update(&bytes[..CHECK])
+            .finalize();
+        for (byte, check) in bytes[CHECK..].iter_mut().zip(hash) {
+            *byte = check;
+        }
+        Self(Uuid::from_bytes(bytes))
     }
 }
 
@@ -266,6 +322,34 @@ mod tests {
     fn ids_sort_by_creation() {
         let ids: Vec<_> = (0..1000).map(|_| DeliveryId::new()).collect();
         assert!(ids.is_sorted());
+        let app = AppId::parse("acme").unwrap();
+        let ids: Vec<_> = (0..1000).map(|_| EventId::issue(app)).collect();
+        assert!(ids.is_sorted_by(|one, next| one < next));
+    }
+
+    #[test]
+    fn issued_event_ids_are_told_from_all_others() {
+        let app = AppId::parse("acme").unwrap();
+        let other = AppId::parse("acme2").unwrap();
+        let id = EventId::issue(app);
+        let Some(Issued::Once(at)) = id.issued(app) else {
+            panic!("{id} was not issued");
+        };
+        assert_eq!(DeliveryId::least_of(at).as_bytes()[..6], id.as_bytes()[..6]);
+        assert_eq!(id.issued(other), None);
+        let of_key = EventId::of_idempotency_key(app, "key");
+        assert_eq!(of_key.issued(app), Some(Issued::ForKey));
+        assert_eq!(of_key.issued(other), None);
+        // Any other bit makes it an id that was not issued.
+        for bit in 0..128 {
+            let mut bytes = *id.as_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(EventId::from_bytes(bytes).issued(app), None, "bit {bit}");
+        }
+        // Another service's, or a queue message's.
+        let foreign = EventId::parse("6a7e8feb-b491-4cf7-a9f1-bf3703467718").unwrap();
+        assert_eq!(foreign.issued(app), None);
+        assert_eq!(EventId::parse_or_unknown("x").issued(app), None);
     }
 
     #[test]

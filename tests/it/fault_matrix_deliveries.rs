@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::answer;
 use crate::support::matrix::Matrix;
 use crate::support::stage::{Stage, accepted, succeeded};
+use crate::support::wire::Fault;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -153,6 +154,69 @@ async fn accepted_events_reach_every_endpoint_despite_any_fault() {
                 let delivery = stage.app.api.must_have_one_delivery(id).await;
                 assert_eq!(delivery["status"], "DELIVERED");
             }
+        })
+        .await;
+}
+
+impl Stage {
+    async fn publish_under_a_key(&self) -> Value {
+        let request = self.app.api.publishing().header("idempotency-key", "k");
+        let body = json!({"type": "invoice.paid", "data": null});
+        let published = answer(request.body(body.to_string())).await;
+        published.data()["id"].clone()
+    }
+}
+
+#[tokio::test]
+async fn repeated_events_are_delivered_once_despite_any_fault() {
+    for repeat_is_disturbed in [false, true] {
+        let matrix = Matrix::of(match repeat_is_disturbed {
+            false => "fan-out under a key",
+            true => "repeat under a key",
+        });
+        matrix
+            .run(async |stage| {
+                let id = stage.publish_under_a_key().await;
+                stage.expect_arrival(&id);
+                match repeat_is_disturbed {
+                    false => {
+                        stage.handle_disturbed().await;
+                        stage.publish_under_a_key().await;
+                    }
+                    true => {
+                        stage.drain().await;
+                        stage.publish_under_a_key().await;
+                        stage.handle_disturbed().await;
+                    }
+                }
+                stage.drain().await;
+                let delivery = stage.must_have_one_delivery().await;
+                assert_eq!(delivery["status"], "DELIVERED");
+                assert_eq!(delivery["attempts"], 1);
+                assert_eq!(stage.receiver.received().len(), 1);
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn fan_outs_that_nobody_completes_are_taken_over_despite_any_fault() {
+    let matrix = Matrix::of("taking a fan-out over");
+    matrix
+        .run(async |stage| {
+            let id = stage.publish_under_a_key().await;
+            stage.expect_arrival(&id);
+            // The function that stores it is killed, and its message never comes back.
+            let killed = stage.app.queue.all_queued().await;
+            let wire = &stage.app.aws.wire;
+            wire.break_calls(&["SendMessageBatch"], Fault::Before);
+            assert_eq!(stage.app.queue.handle(killed).await.unwrap().len(), 1);
+            wire.mend();
+            stage.clock.advance(Duration::from_secs(2));
+            stage.publish_under_a_key().await;
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            assert_eq!(stage.must_have_one_delivery().await["status"], "DELIVERED");
         })
         .await;
 }

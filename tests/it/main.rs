@@ -48,6 +48,7 @@ mod gateway_events;
 mod history;
 mod history_filters;
 mod iam;
+mod idempotency;
 mod interrupted;
 mod interrupted_deletion;
 mod isolation;

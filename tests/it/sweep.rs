@@ -11,7 +11,7 @@ use webhook_endpoints::aws::table::{Due, Recorded};
 use webhook_endpoints::delivery::enqueue_due::LEASE;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::Attempt;
-use webhook_endpoints::domain::event::StoredEvent;
+use webhook_endpoints::domain::event::{FanOut, StoredEvent};
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::health::Change;
 use webhook_endpoints::domain::id::DeliveryId;
@@ -64,9 +64,14 @@ async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: Deliv
         endpoint: Change::Unchanged,
     };
     let event = StoredEvent {
+        r#type: task.event.clone(),
         accepted_at: created_at,
         expires_at: task.expires_at,
         payload: "{}".to_owned(),
+        fan_out: FanOut {
+            by: "seed".to_owned(),
+            since: created_at,
+        },
     };
     let table = app.aws.table();
     let event_id = task.source.event_id();

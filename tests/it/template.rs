@@ -9,6 +9,7 @@ use local::template::{alarms, sweep_timing, variables};
 use serde_json::Value;
 use webhook_endpoints::config::{ApiConfig, ConfigError, DeliverConfig, read_log_level};
 use webhook_endpoints::delivery::enqueue_due::{AHEAD, LEASE};
+use webhook_endpoints::domain::event::FAN_OUT_LEASE;
 use webhook_endpoints::domain::message::MAX_DELAY;
 
 use crate::support::receiver::Receiver;
@@ -77,6 +78,11 @@ fn sweeps_look_past_a_missed_one_and_claim_for_long_enough() {
     assert!(AHEAD < MAX_DELAY);
     // The sweep itself, the delay, an attempt that crashes, and one that does not.
     assert!(LEASE > timeout + AHEAD + hidden + timeout);
+}
+
+#[test]
+fn fan_outs_are_taken_over_once_their_function_has_ended() {
+    assert!(FAN_OUT_LEASE > Duration::from_secs(sweep_timing().unwrap().timeout));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::decision::AttemptContext;
 use webhook_endpoints::domain::delivery::{Answer, Attempt, Failure, Verdict};
 use webhook_endpoints::domain::endpoint::{Endpoint, EndpointKey, NewEndpoint, SecretVersion};
-use webhook_endpoints::domain::event::StoredEvent;
+use webhook_endpoints::domain::event::{FanOut, StoredEvent};
 use webhook_endpoints::domain::event_type::{EventType, Subscriptions};
 use webhook_endpoints::domain::health::Health;
 use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
@@ -105,9 +105,14 @@ impl Receiver {
                 has_turn: false,
             },
             event: StoredEvent {
+                r#type: EventType::parse(event_type)?,
                 accepted_at: begin,
                 expires_at,
                 payload: String::new(),
+                fan_out: FanOut {
+                    by: String::new(),
+                    since: begin,
+                },
             },
         })
     }

@@ -1,27 +1,35 @@
 //! Events in the table: the payload of all their deliveries, stored once.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::keys::attribute::{EXPIRES_AT, FAN_OUT_BY, FAN_OUT_SINCE};
 use super::keys::{self, EVENT_SORT, event_partition};
-use super::{Item, Table, decode, encode, number};
+use super::update::Update;
+use super::{Item, Table, decode, encode, number, text};
 use crate::aws::error::{During, Malformed, StoreError};
-use crate::domain::event::StoredEvent;
+use crate::domain::event::{FanOut, StoredEvent};
+use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, EventId};
-use crate::domain::time::serde_millis;
+use crate::domain::time::{iso_millis, serde_millis};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct EventItem {
     pk: String,
     sk: String,
+    event: EventType,
     #[serde(with = "serde_millis")]
     accepted_at: Timestamp,
     /// Unix seconds, after which DynamoDB removes the item.
     expires_at: i64,
     payload: String,
+    fan_out_by: String,
+    #[serde(with = "serde_millis")]
+    fan_out_since: Timestamp,
 }
 
 impl Table {
@@ -41,9 +49,12 @@ impl Table {
         let item = EventItem {
             pk: event_partition(app_id, id),
             sk: EVENT_SORT.to_owned(),
+            event: event.r#type.clone(),
             accepted_at: event.accepted_at,
             expires_at: event.expires_at.as_second(),
             payload: event.payload.clone(),
+            fan_out_by: event.fan_out.by.clone(),
+            fan_out_since: event.fan_out.since,
         };
         let put = self
             .client
@@ -68,6 +79,91 @@ impl Table {
             }
             _ => Err(error).during(OPERATION),
         }
+    }
+
+    /// Has another message, or the same one once more, fan out an event that was read
+    /// with the fan-out `old`. `false` if it is no longer that one. One `UpdateItem`,
+    /// which costs as much as storing the event does.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn take_fan_out_over(
+        &self,
+        app_id: AppId,
+        id: EventId,
+        old: &FanOut,
+        new: &FanOut,
+    ) -> Result<bool, StoreError> {
+        let update = Update::existing()
+            .only_if(FAN_OUT_BY, text(&old.by))
+            .only_if(FAN_OUT_SINCE, text(iso_millis(old.since)))
+            .set(FAN_OUT_BY, text(&new.by))
+            .set(FAN_OUT_SINCE, text(iso_millis(new.since)));
+        let updated = self
+            .update_item(keys::event(app_id, id), update)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let error = match updated {
+            Ok(_) => return Ok(true),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                let found = failed.item.clone().unwrap_or_default();
+                // The SDK may have repeated a call that had taken effect.
+                Ok(found.get(FAN_OUT_BY) == Some(&text(&new.by))
+                    && found.get(FAN_OUT_SINCE) == Some(&text(iso_millis(new.since))))
+            }
+            _ => Err(error).during("UpdateItem of an event's fan-out"),
+        }
+    }
+
+    /// Records that an event is fanned out: in an item of its own, because an update
+    /// of the event's would cost as much as storing the event does. One `PutItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn end_fan_out(
+        &self,
+        app_id: AppId,
+        id: EventId,
+        event: &StoredEvent,
+    ) -> Result<(), StoreError> {
+        let mut item = keys::fanned_out(app_id, id);
+        let expires_at = number(event.expires_at.as_second());
+        item.insert(EXPIRES_AT.to_owned(), expires_at);
+        let put = self.client.put_item().table_name(&self.name);
+        let put = put.set_item(Some(item)).send().await;
+        put.during("PutItem of an event that is fanned out")?;
+        Ok(())
+    }
+
+    /// Whether an event is fanned out, as far as that was recorded. One strongly
+    /// consistent `GetItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn is_fanned_out(
+        &self,
+        app_id: AppId,
+        id: EventId,
+        event: &StoredEvent,
+    ) -> Result<bool, StoreError> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(keys::fanned_out(app_id, id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .during("GetItem of an event that is fanned out")?;
+        let expires_at = number(event.expires_at.as_second());
+        // DynamoDB may not have removed that of an earlier event of the same id yet.
+        Ok(found
+            .item
+            .is_some_and(|item| item.get(EXPIRES_AT) == Some(&expires_at)))
     }
 
     /// The payload of an event, unless it has expired. One `GetItem`.
@@ -100,8 +196,13 @@ impl Table {
 pub(super) fn stored_event(item: Item) -> Result<StoredEvent, Malformed> {
     let item: EventItem = decode(item)?;
     Ok(StoredEvent {
+        r#type: item.event,
         accepted_at: item.accepted_at,
         expires_at: Timestamp::from_second(item.expires_at)?,
         payload: item.payload,
+        fan_out: FanOut {
+            by: item.fan_out_by,
+            since: item.fan_out_since,
+        },
     })
 }

@@ -7,6 +7,7 @@
 //! | Pings of a minute | `APP#<app>` | `PINGS#<minute>` | | |
 //! | Endpoint | `APP#<app>` | `ENDPOINT#<endpoint>` | | |
 //! | Event | `APP#<app>#EVENT#<event>` | `EVENT` | | |
+//! | That an event is fanned out | `APP#<app>#EVENT#<event>` | `FANNED_OUT` | | |
 //! | Delivery | `APP#<app>#ENDPOINT#<endpoint>` | `DELIVERY#<delivery>` | `APP#<app>#ENDPOINT#<endpoint>#<status>` | `DELIVERY#<delivery>` |
 //!
 //! Every partition with a tenant's data begins with the app, in the table and in
@@ -55,6 +56,8 @@ pub(super) mod attribute {
     pub(crate) const EXPIRES_AT: &str = "expiresAt";
     pub(crate) const FAILING_SINCE: &str = "failingSince";
     pub(crate) const FAILURES: &str = "failures";
+    pub(crate) const FAN_OUT_BY: &str = "fanOutBy";
+    pub(crate) const FAN_OUT_SINCE: &str = "fanOutSince";
     pub(crate) const LAST_FAILURE_AT: &str = "lastFailureAt";
     pub(crate) const NEXT_RETRY_AT: &str = "nextRetryAt";
     pub(crate) const NEXT_TURN: &str = "nextTurn";
@@ -228,6 +231,11 @@ pub(super) const EVENT_SORT: &str = "EVENT";
 
 pub(super) fn event(app_id: AppId, id: EventId) -> Item {
     key(event_partition(app_id, id), EVENT_SORT.to_owned())
+}
+
+/// The record that an event is fanned out.
+pub(super) fn fanned_out(app_id: AppId, id: EventId) -> Item {
+    key(event_partition(app_id, id), "FANNED_OUT".to_owned())
 }
 
 pub(super) fn schedule_partition(shard: u8) -> String {

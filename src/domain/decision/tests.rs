@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::address::AddressPolicy;
 use crate::domain::delivery::Failure;
 use crate::domain::endpoint::{DisabledReason, EndpointKey, NewEndpoint, SecretVersion};
+use crate::domain::event::FanOut;
 use crate::domain::event_type::{EventType, Subscriptions};
 use crate::domain::health::{Failing, Health, Pause};
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
@@ -55,9 +56,14 @@ fn ping_task(endpoint: &Endpoint) -> DeliveryTask {
 
 fn stored(payload: &str) -> Option<StoredEvent> {
     Some(StoredEvent {
+        r#type: EventType::parse("invoice.paid").unwrap(),
         accepted_at: now(),
         expires_at: now() + 30 * DAY,
         payload: payload.to_owned(),
+        fan_out: FanOut {
+            by: String::new(),
+            since: now(),
+        },
     })
 }
 

@@ -24,6 +24,7 @@ pub fn passing(app: &TestApp, write: fn(&Value)) -> Queue {
         chunks: quiet.chunks,
         drain_per_second: quiet.drain_per_second,
         stragglers: quiet.stragglers,
+        fan_out_lease: quiet.fan_out_lease,
         slow_notes: SlowNotes::default(),
         metrics: Metrics::to(quiet.clock.clone(), write),
     }))

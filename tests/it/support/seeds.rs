@@ -8,7 +8,7 @@ use webhook_endpoints::aws::table::Recorded;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::{Answer, Attempt, Failure, Verdict};
-use webhook_endpoints::domain::event::StoredEvent;
+use webhook_endpoints::domain::event::{FanOut, StoredEvent};
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::health::Change;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
@@ -99,9 +99,14 @@ impl Aws {
             has_turn: false,
         };
         let stored = StoredEvent {
+            r#type: task.event.clone(),
             accepted_at: at,
             expires_at: task.expires_at,
             payload: seeded_payload(&task),
+            fan_out: FanOut {
+                by: "seed".to_owned(),
+                since: at,
+            },
         };
         let table = self.table();
         table

@@ -51,6 +51,7 @@ impl Stage {
         options.settings.policy.health.pause_after = Duration::from_secs(60);
         options.settings.policy.health.first_probe = Duration::from_millis(500);
         options.settings.stragglers = Duration::from_secs(1);
+        options.settings.fan_out_lease = Duration::from_secs(1);
         // Every request looks up its key, because that call can fail as well.
         options.settings.api_key_cache = Duration::ZERO;
         // A fault that left the slot for pings taken would refuse the next one.

@@ -1,0 +1,287 @@
+//! One id, one event: what is published again under an idempotency key, or under the
+//! id of a queue message, while the first event is being handled and after.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::SqsMessage;
+use futures_util::future::join_all;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use webhook_endpoints::domain::event::FAN_OUT_LEASE;
+use webhook_endpoints::domain::id::EventId;
+
+use crate::support::hand_clock::HandClock;
+use crate::support::queue::message;
+use crate::support::receiver::{Receiver, gated_receiver};
+use crate::support::wire::Fault;
+use crate::support::{Options, TestApp, answer, eventually};
+
+const NOTHING: Vec<String> = Vec::new();
+
+const LEASE_MILLIS: i64 = FAN_OUT_LEASE.as_millis() as i64;
+
+/// Publishes an event of this type under the key `k`, and returns its id.
+async fn publish(app: &TestApp, event_type: &str) -> String {
+    let body = json!({"type": event_type, "data": {"of": event_type}});
+    let request = app.api.publishing().header("idempotency-key", "k");
+    let accepted = answer(request.body(body.to_string())).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+    assert_eq!(accepted.data()["type"], event_type);
+    accepted.data()["id"].as_str().unwrap().to_owned()
+}
+
+/// Receives the message of an event that was just published.
+async fn queued_event(app: &TestApp) -> SqsMessage {
+    let mut queued = app.queue.all_queued().await;
+    assert_eq!(queued.len(), 1, "{queued:?}");
+    queued.remove(0)
+}
+
+#[tokio::test]
+async fn repeats_during_the_first_delivery_do_nothing() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let (url, gate) = gated_receiver().await;
+    let (id, _) = app.api.create_webhook(&url).await;
+    let event_id = publish(&app, "invoice.paid").await;
+    let tasks = app.queue.fan_out().await;
+    let attempt = app.queue.must_attempt(&tasks[0]);
+    let repeat = async {
+        assert_eq!(publish(&app, "invoice.paid").await, event_id);
+        app.aws.wire.take();
+        assert_eq!(app.queue.fan_out().await, []);
+        let mut calls = app.aws.wire.take();
+        // Of the attempt.
+        calls.retain(|call| call != "GetSecretValue");
+        assert_eq!(calls, ["GetItem", "PutItem", "Query"]);
+        assert_eq!(app.queue.counts().await[2], 0, "nothing waits");
+        gate.notify_one();
+    };
+    tokio::join!(attempt, repeat);
+    let delivery = app.api.must_have_one_delivery(&id).await;
+    assert_eq!(delivery["status"], "DELIVERED");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn simultaneous_publishes_under_one_key_are_one_post_per_endpoint() {
+    let mut options = Options::default();
+    options.settings.fan_out_lease = Duration::from_secs(5);
+    let app = TestApp::start_with(options).await;
+    let receivers = [
+        Receiver::answering(200, "").await,
+        Receiver::answering(200, "").await,
+    ];
+    for receiver in &receivers {
+        app.api.create_webhook(&receiver.url).await;
+    }
+    let ids = join_all((0..30).map(|_| publish(&app, "invoice.paid"))).await;
+    assert!(ids.iter().all(|id| *id == ids[0]));
+    app.queue.must_become_empty().await;
+    for receiver in &receivers {
+        assert_eq!(receiver.must_receive_one().header("webhook-id"), ids[0]);
+    }
+}
+
+#[tokio::test]
+async fn first_event_of_a_key_counts_with_its_type() {
+    for first_is_fanned_out in [true, false] {
+        let app = TestApp::start_with(Options::stepwise()).await;
+        let [paid, created] = [
+            Receiver::answering(200, "").await,
+            Receiver::answering(200, "").await,
+        ];
+        app.api.subscribe(&paid.url, &["invoice.paid"]).await;
+        app.api.subscribe(&created.url, &["customer.*"]).await;
+        let id = publish(&app, "invoice.paid").await;
+        let event = queued_event(&app).await;
+        if first_is_fanned_out {
+            assert_eq!(app.queue.handle([event.clone()]).await, Ok(NOTHING));
+        } else {
+            app.aws
+                .wire
+                .break_calls(&["SendMessageBatch"], Fault::Before);
+            assert_eq!(app.queue.handle([event.clone()]).await.unwrap().len(), 1);
+            app.aws.wire.mend();
+        }
+        assert_eq!(publish(&app, "customer.created").await, id);
+        app.queue.settle().await;
+        // The first message comes back.
+        assert_eq!(app.queue.handle([event]).await, Ok(NOTHING));
+        app.queue.settle().await;
+
+        let request = paid.must_receive_one();
+        let sent: Value = serde_json::from_slice(&request.body).unwrap();
+        assert_eq!(sent["type"], "invoice.paid");
+        assert_eq!(sent["data"], json!({"of": "invoice.paid"}));
+        assert_eq!(created.received().len(), 0);
+    }
+}
+
+#[tokio::test]
+async fn repeats_that_take_a_fan_out_over_deliver_the_first_event() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let [paid, created] = [
+        Receiver::answering(200, "").await,
+        Receiver::answering(200, "").await,
+    ];
+    let (id, _) = app.api.subscribe(&paid.url, &["invoice.paid"]).await;
+    app.api.subscribe(&created.url, &["customer.*"]).await;
+    publish(&app, "invoice.paid").await;
+    let first = queued_event(&app).await;
+    app.aws
+        .wire
+        .break_calls(&["SendMessageBatch"], Fault::Before);
+    assert_eq!(app.queue.handle([first.clone()]).await.unwrap().len(), 1);
+    app.aws.wire.mend();
+
+    publish(&app, "customer.created").await;
+    let repeat = queued_event(&app).await;
+    for millis in [0, LEASE_MILLIS - 1000] {
+        clock.advance_millis(millis);
+        let waiting = app.queue.delayed().await;
+        assert_eq!(app.queue.handle([repeat.clone()]).await, Ok(NOTHING));
+        assert_eq!(app.queue.tasks().await, []);
+        assert_eq!(app.queue.delayed().await, waiting + 1);
+    }
+    clock.advance_millis(1000);
+    assert_eq!(app.queue.handle([repeat]).await, Ok(NOTHING));
+    let tasks = app.queue.tasks().await;
+    assert_eq!(tasks.len(), 1);
+    app.queue.must_attempt(&tasks[0]).await;
+    let sent: Value = serde_json::from_slice(&paid.must_receive_one().body).unwrap();
+    assert_eq!(sent["type"], "invoice.paid");
+    assert_eq!(created.received().len(), 0);
+    let delivery = app.api.must_have_one_delivery(&id).await;
+    assert_eq!(delivery["event"], "invoice.paid");
+
+    // The first message was hidden for longer.
+    assert_eq!(app.queue.handle([first]).await, Ok(NOTHING));
+    assert_eq!(app.queue.tasks().await, []);
+}
+
+#[tokio::test]
+async fn waiting_repeats_are_handled_once_the_lease_is_over() {
+    let mut options = Options::stepwise();
+    options.settings.fan_out_lease = Duration::from_secs(1);
+    let app = TestApp::start_with(options).await;
+    let receiver = Receiver::answering(200, "").await;
+    app.api.create_webhook(&receiver.url).await;
+    // Published without a timestamp, so that the time when it was sent counts.
+    let id = EventId::new();
+    let event = json!({
+        "kind": "event", "appId": app.app_id, "id": id, "type": "invoice.paid", "data": [1.0],
+    });
+    app.aws
+        .wire
+        .break_calls(&["SendMessageBatch"], Fault::Before);
+    let first = message(Some("first"), event.to_string());
+    assert_eq!(app.queue.handle([first]).await.unwrap(), ["first"]);
+    app.aws.wire.mend();
+    let repeat = message(Some("repeat"), event.to_string());
+    assert_eq!(app.queue.handle([repeat]).await, Ok(NOTHING));
+    let again = eventually("the repeat", async || {
+        app.queue.all_queued().await.into_iter().next()
+    });
+    assert_eq!(app.queue.handle([again.await]).await, Ok(NOTHING));
+    app.queue.settle().await;
+    let request = receiver.must_receive_one();
+    assert_eq!(request.header("webhook-id"), id.to_string());
+    assert!(request.body.ends_with(br#""data":[1.0]}"#));
+}
+
+#[tokio::test]
+async fn messages_that_come_back_go_on_with_their_fan_out_at_once() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    app.api.create_webhook("https://example.com/hook").await;
+    publish(&app, "invoice.paid").await;
+    let event = queued_event(&app).await;
+    // A copy that is in the same batch comes back with it.
+    let copy = message(Some("copy"), event.body.clone().unwrap());
+    for calls in [&["SendMessageBatch"][..], &["UpdateItem"], &["GetItem"]] {
+        let faulty: &'static [&'static str] = Box::leak(calls.to_vec().into_boxed_slice());
+        app.aws.wire.break_calls(faulty, Fault::Before);
+        let back = app.queue.handle([copy.clone(), event.clone()]).await;
+        assert_eq!(back.unwrap().len(), 2, "{calls:?}");
+        app.aws.wire.mend();
+    }
+    app.aws.wire.take();
+    let both = [event.clone(), copy];
+    assert_eq!(app.queue.handle(both).await, Ok(NOTHING));
+    let counted = app.aws.wire.take().into_iter();
+    let counted = counted.fold(BTreeMap::new(), |mut counts, call| {
+        *counts.entry(call).or_insert(0) += 1;
+        counts
+    });
+    let expected = [
+        ("GetItem", 1),
+        ("PutItem", 2),
+        ("Query", 1),
+        ("SendMessageBatch", 1),
+        ("UpdateItem", 1),
+    ];
+    assert_eq!(
+        counted,
+        expected
+            .map(|(call, count)| (call.to_owned(), count))
+            .into()
+    );
+    assert_eq!(app.queue.tasks().await.len(), 1);
+    assert_eq!(app.queue.handle([event]).await, Ok(NOTHING));
+    assert_eq!(app.queue.tasks().await, []);
+}
+
+#[tokio::test]
+async fn only_events_that_can_be_repeated_are_recorded_as_fanned_out() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    app.api.create_webhook("https://example.com/hook").await;
+    let of_queue = |id: Option<EventId>| {
+        let mut event = json!({
+            "kind": "event", "appId": app.app_id, "type": "invoice.paid", "data": 1,
+        });
+        if let Some(id) = id {
+            event["id"] = json!(id);
+        }
+        event.to_string()
+    };
+    app.api.published("invoice.paid").await;
+    let generated = queued_event(&app).await.body.unwrap();
+    publish(&app, "invoice.paid").await;
+    let keyed = queued_event(&app).await.body.unwrap();
+    for (body, writes) in [
+        (generated, 1),
+        (of_queue(None), 1),
+        (keyed, 2),
+        (of_queue(Some(EventId::new())), 2),
+    ] {
+        app.aws.wire.take();
+        let message = message(Some(&EventId::new().to_string()), body.clone());
+        assert_eq!(app.queue.handle([message]).await, Ok(NOTHING));
+        let mut expected = vec!["PutItem"; writes];
+        expected.extend(["Query", "SendMessageBatch"]);
+        assert_eq!(app.aws.wire.take(), expected, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn expired_events_free_their_key() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let receiver = Receiver::answering(200, "").await;
+    app.api.create_webhook(&receiver.url).await;
+    publish(&app, "invoice.paid").await;
+    app.queue.settle().await;
+    let retention = i64::try_from(app.deliverer.retention.as_millis()).unwrap();
+    clock.advance_millis(retention + 1000);
+    // DynamoDB has not removed the record that the first one was fanned out.
+    publish(&app, "invoice.paid").await;
+    let event = queued_event(&app).await;
+    app.aws
+        .wire
+        .break_calls(&["SendMessageBatch"], Fault::Before);
+    assert_eq!(app.queue.handle([event.clone()]).await.unwrap().len(), 1);
+    app.aws.wire.mend();
+    assert_eq!(app.queue.handle([event]).await, Ok(NOTHING));
+    app.queue.settle().await;
+    assert_eq!(receiver.received().len(), 2);
+}
