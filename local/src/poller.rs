@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use tokio::sync::Semaphore;
@@ -186,6 +186,11 @@ fn record(message: &Message) -> SqsMessage {
     for (name, value) in message.attributes.iter().flatten() {
         let name = name.as_str().to_owned();
         record.attributes.insert(name, value.clone());
+    }
+    for (name, value) in message.message_attributes.iter().flatten() {
+        let mut attribute = SqsMessageAttribute::default();
+        attribute.string_value.clone_from(&value.string_value);
+        record.message_attributes.insert(name.clone(), attribute);
     }
     record
 }

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::Api;
 use super::error::ApiError;
 use super::single_header::single_header;
+use crate::domain::json::Fields;
 use crate::domain::validation::FieldError;
 
 /// A JSON object. Fields are taken out one by one; [`Body::finish`] reports the
@@ -37,11 +38,8 @@ impl FromRequest<Api> for Body {
                 StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
                 _ => ApiError::invalid("body", "could not be read"),
             })?;
-        match serde_json::from_slice(&body) {
-            Ok(fields) => Ok(Self {
-                fields,
-                faults: Vec::new(),
-            }),
+        match serde_json::from_slice::<Fields>(&body) {
+            Ok(fields) => Ok(Self::of(fields)),
             Err(error) if error.classify() == Category::Data => {
                 Err(ApiError::invalid("body", "must be a JSON object"))
             }
@@ -51,6 +49,16 @@ impl FromRequest<Api> for Body {
 }
 
 impl Body {
+    fn of(fields: Fields) -> Self {
+        let repeated = fields.repeated.into_iter();
+        Self {
+            fields: fields.values,
+            faults: repeated
+                .map(|name| FieldError::new(name, "must not be repeated"))
+                .collect(),
+        }
+    }
+
     /// Reports those of these fields that are missing. Called before they are taken.
     pub(super) fn require(&mut self, fields: &[&str]) {
         for field in fields {

@@ -12,15 +12,19 @@ use super::error::ApiError;
 use super::extract::AppScope;
 use super::single_header::single_header;
 use super::{Api, success};
-use crate::domain::event::PublishedEvent;
+use crate::domain::event::{MAX_NESTING, MAX_PAYLOAD_BYTES, PAYLOAD_FRAME, PublishedEvent};
 use crate::domain::event_type::EventType;
 use crate::domain::id::EventId;
+use crate::domain::json::nesting;
 use crate::domain::message::{Lane, Message};
 use crate::domain::time::{self, serde_millis};
 use crate::domain::validation::FieldError;
 
 /// Largest body of an event, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
+
+// Data is stored as it was sent, so what is accepted can be stored.
+const _: () = assert!(MAX_BODY_BYTES + PAYLOAD_FRAME <= MAX_PAYLOAD_BYTES);
 
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
@@ -74,12 +78,12 @@ struct NewEvent<'a> {
 fn parse(mut body: Body, headers: &HeaderMap) -> Result<NewEvent<'_>, ApiError> {
     let idempotency_key = body.keep(idempotency_key(headers)).flatten();
     body.require(&["type", "data"]);
-    let event_type = body.string("type", |text| match EventType::parse(text)? {
-        ping if ping == EventType::test_ping() => Err("test.ping is reserved for test pings"),
-        event_type => Ok(event_type),
-    });
+    let event_type = body.string("type", EventType::parse_published);
     let timestamp = body.string("timestamp", time::parse);
-    let data = body.raw("data");
+    let data = body
+        .raw("data")
+        .map(|data| is_shallow(&data).map(|()| data));
+    let data = data.and_then(|data| body.keep(data));
     let new = event_type.zip(data).map(|(r#type, data)| NewEvent {
         idempotency_key,
         r#type,
@@ -87,6 +91,14 @@ fn parse(mut body: Body, headers: &HeaderMap) -> Result<NewEvent<'_>, ApiError> 
         data,
     });
     body.finish(new)
+}
+
+fn is_shallow(data: &RawValue) -> Result<(), FieldError> {
+    if nesting(data.get()) > MAX_NESTING {
+        let message = "must be nested at most 128 deep";
+        return Err(FieldError::new("data", message));
+    }
+    Ok(())
 }
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");

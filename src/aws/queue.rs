@@ -37,13 +37,23 @@ pub struct QueueUrls {
 pub struct DeadLetter<'a> {
     /// The lane that it comes from.
     pub lane: Lane,
-    /// Its id there.
+    /// Its first id: if it was redriven, it has had others since.
     pub message_id: &'a str,
+    /// When it was sent first, in milliseconds since 1970.
+    pub sent_at: &'a str,
     /// Sent unchanged.
     pub body: &'a str,
     /// Why it is given up.
     pub reason: &'a str,
 }
+
+/// The attribute of a dead letter with its first id. It stays when the dead letter is
+/// redriven, which gives it another id.
+pub const MESSAGE_ID: &str = "MessageId";
+
+/// The attribute of a dead letter that says when it was sent first, named like the
+/// queue's own.
+pub const SENT_AT: &str = "SentTimestamp";
 
 const BATCH: &str = "SendMessageBatch";
 
@@ -187,8 +197,8 @@ impl Queues {
         }
     }
 
-    /// Puts a message into the dead-letter queue, unchanged, with the reason, its queue
-    /// and its id there as attributes. One `SendMessage`.
+    /// Puts a message into the dead-letter queue, unchanged, with the reason, its queue,
+    /// its first id and when it was sent as attributes. One `SendMessage`.
     ///
     /// # Errors
     /// If the call fails, or there is no such queue.
@@ -201,7 +211,8 @@ impl Queues {
         for (name, value) in [
             ("Reason", letter.reason),
             ("Queue", name_of(self.url(letter.lane))),
-            ("MessageId", letter.message_id),
+            (MESSAGE_ID, letter.message_id),
+            (SENT_AT, letter.sent_at),
         ] {
             // SQS takes no empty attribute.
             if !value.is_empty() {
@@ -267,7 +278,8 @@ fn entry(
 
 /// Writes a message. SQS refuses characters that XML does not allow. Only two of
 /// those can stand in JSON unescaped (inside a string), and they mean the same
-/// when escaped.
+/// when escaped. Where each byte counts, in the data of an event, the message has them
+/// in a string of its own.
 fn encode(message: &Message) -> Result<String, Malformed> {
     let json = message.to_json()?;
     if json.contains(['\u{fffe}', '\u{ffff}']) {

@@ -57,6 +57,9 @@ pub async fn handle_batch(
         let deliverer = Arc::clone(deliverer);
         match message {
             Message::Delivery(task) => attempts.push((copies, task)),
+            Message::Event(event) if event.id.is_none() && meta.receive_count > 1 => {
+                running.spawn(copies, async move { deliverer.name(event, meta).await });
+            }
             Message::Event(event) => {
                 running.spawn(copies, async move { deliverer.fan_out(event, meta).await });
             }
@@ -85,8 +88,8 @@ fn read(
 ) -> Vec<Work> {
     let mut works = Vec::new();
     for message in event.records {
-        let meta = MessageMeta::of(&message);
         let received = Received::from(message);
+        let meta = MessageMeta::of(&received);
         match Message::from_json(&received.body) {
             Ok(message) => Work::add(&mut works, message, meta, received),
             Err(unreadable) => {

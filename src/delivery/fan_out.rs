@@ -91,6 +91,20 @@ impl Deliverer {
         Ok(())
     }
 
+    /// Sends an event without an id of its own once more, with the id of its message in
+    /// it. Done when the message comes back after a failure: if it ends in the
+    /// dead-letter queue, a redrive gives it another id, and SQS may move it there when
+    /// no code of ours can name it.
+    pub(super) async fn name(
+        &self,
+        event: PublishedEvent,
+        meta: MessageMeta,
+    ) -> Result<(), HandleError> {
+        let id = meta.event_id().ok_or(HandleError::EventWithoutId)?;
+        let named = Message::Event(event.named(id, meta.sent_at));
+        Ok(self.stores.queues.send(Lane::Fast, &named).await?)
+    }
+
     /// Whether this message goes on with the fan-out of an event that is stored. If it
     /// has to wait for that, it is sent once more.
     async fn goes_on(
@@ -107,7 +121,10 @@ impl Deliverer {
             return Ok(false);
         }
         let (lease, now) = (self.fan_out_lease, own.fan_out.since);
-        let mut wait = first.fan_out.wait(&meta.ids, lease, now);
+        // An event that was named has the id of the message that had it before.
+        let mut messages = meta.ids.clone();
+        messages.push(id.to_string());
+        let mut wait = first.fan_out.wait(&messages, lease, now);
         if wait.is_zero() {
             let (old, new) = (&first.fan_out, &own.fan_out);
             if table.take_fan_out_over(app_id, id, old, new).await? {
@@ -117,11 +134,7 @@ impl Deliverer {
             wait = lease;
         }
         info!(app_id = %app_id, event_id = %id, "event waits for its fan-out");
-        let again = PublishedEvent {
-            id: Some(id),
-            timestamp: event.timestamp.or(Some(own.accepted_at)),
-            ..event.clone()
-        };
+        let again = event.clone().named(id, Some(own.accepted_at));
         let again = (Message::Event(again), wait);
         self.stores.queues.send_all(Lane::Fast, [again]).await?;
         Ok(false)

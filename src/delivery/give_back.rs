@@ -19,8 +19,9 @@ use super::received::Received;
 use super::running::{Cause, Failed};
 use super::{Deliverer, HandleError};
 use crate::aws::queue::DeadLetter;
-use crate::domain::message::{Lane, Unreadable};
+use crate::domain::message::Lane;
 use crate::domain::redelivery::{DEFECT_RECEIVES, delay_after, with_jitter};
+use crate::domain::unreadable::Unreadable;
 
 impl Deliverer {
     /// Gives failed messages back to the queue of their lane, and says in the response
@@ -91,7 +92,14 @@ impl Deliverer {
     ) -> Result<(), HandleError> {
         let reason = unreadable.to_string();
         self.dead_letter(lane, message, &reason).await?;
-        error!(message_id = message.id, reason, "rejected a message");
+        error!(
+            message_id = message.id,
+            flaw = unreadable.flaw.code(),
+            reason,
+            operational_event = "message.rejected",
+            "rejected a message"
+        );
+        self.metrics.message_rejected(unreadable.flaw);
         Ok(())
     }
 
@@ -101,9 +109,11 @@ impl Deliverer {
         message: &Received,
         reason: &str,
     ) -> Result<(), HandleError> {
+        let origin = &message.origin;
         let letter = DeadLetter {
             lane,
-            message_id: message.id.as_deref().unwrap_or_default(),
+            message_id: origin.id.as_deref().unwrap_or_default(),
+            sent_at: origin.sent_at.as_deref().unwrap_or_default(),
             body: &message.body,
             reason,
         };

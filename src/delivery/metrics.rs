@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::message::Lane;
+use crate::domain::unreadable::Flaw;
 
 /// Namespace of the metrics, unless the deployment has one of its own.
 pub const NAMESPACE: &str = "WebhookEndpoints";
@@ -122,6 +123,15 @@ impl Metrics {
             &[&[]],
             &[("Sweeps", "Count"), ("OverdueAttempts", "Count")],
             json!({"Sweeps": 1, "OverdueAttempts": overdue}),
+        );
+    }
+
+    /// Counts a message that cannot be read.
+    pub(super) fn message_rejected(&self, flaw: Flaw) {
+        self.emit(
+            &[&["Reason"]],
+            &[("MessagesRejected", "Count")],
+            json!({"Reason": flaw.code(), "MessagesRejected": 1}),
         );
     }
 

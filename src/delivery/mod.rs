@@ -7,6 +7,7 @@
 //! | Message | May send | Why it ends |
 //! |---|---|---|
 //! | event | a delivery for each endpoint | Deliveries send no events. |
+//! | event | itself with an id, if it has none and comes back | Then it has one. |
 //! | event | itself, if another message fans it out | It waits until that one has ended or its lease is over, and then does it itself. |
 //! | delivery | the same one in the slow lane | The slow lane moves none. |
 //! | delivery | its next attempt | The schedule has at most 21 attempts. |

@@ -4,6 +4,7 @@ use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
 use tracing::warn;
 
+use crate::aws::queue::{MESSAGE_ID, SENT_AT};
 use crate::domain::event::PublishedEvent;
 use crate::domain::id::EventId;
 use crate::domain::message::Message;
@@ -17,6 +18,16 @@ pub(super) struct Received {
     /// How often it was received, this time included.
     pub(super) receive_count: u32,
     pub(super) body: String,
+    pub(super) origin: Origin,
+}
+
+/// Where a message began, as text: a message that was a dead letter is a new one for
+/// SQS, so the dead letter names the first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin {
+    pub(super) id: Option<String>,
+    /// In milliseconds since 1970, as `SentTimestamp` is.
+    pub(super) sent_at: Option<String>,
 }
 
 /// What the queue knows about a message.
@@ -27,6 +38,8 @@ pub(super) struct MessageMeta {
     pub(super) ids: Vec<String>,
     /// When it was sent.
     pub(super) sent_at: Option<Timestamp>,
+    /// How often it was received, this time included.
+    pub(super) receive_count: u32,
 }
 
 /// What a message asks for, and the received messages that ask for it: SQS may hand
@@ -42,6 +55,7 @@ impl From<SqsMessage> for Received {
     fn from(message: SqsMessage) -> Self {
         let count = message.attributes.get("ApproximateReceiveCount");
         Self {
+            origin: Origin::of(&message),
             id: message.message_id,
             receipt_handle: message.receipt_handle,
             receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
@@ -50,14 +64,33 @@ impl From<SqsMessage> for Received {
     }
 }
 
-impl MessageMeta {
-    pub(super) fn of(message: &SqsMessage) -> Self {
-        let sent_at = message.attributes.get("SentTimestamp");
+impl Origin {
+    fn of(message: &SqsMessage) -> Self {
+        let first = |name| message.message_attributes.get(name)?.string_value.clone();
+        let sent_at = message.attributes.get(SENT_AT).cloned();
         Self {
-            ids: message.message_id.clone().into_iter().collect(),
+            id: first(MESSAGE_ID).or_else(|| message.message_id.clone()),
+            sent_at: first(SENT_AT).or(sent_at),
+        }
+    }
+}
+
+impl MessageMeta {
+    pub(super) fn of(message: &Received) -> Self {
+        let Origin { id, sent_at } = &message.origin;
+        let own = message.id.clone().filter(|own| Some(own) != id.as_ref());
+        let sent_at = sent_at.as_deref();
+        Self {
+            ids: id.clone().into_iter().chain(own).collect(),
             sent_at: sent_at
                 .and_then(|millis| Timestamp::from_millisecond(millis.parse().ok()?).ok()),
+            receive_count: message.receive_count,
         }
+    }
+
+    fn merge(&mut self, copy: Self) {
+        self.ids.extend(copy.ids);
+        self.receive_count = self.receive_count.max(copy.receive_count);
     }
 
     /// The id of an event that has none of its own.
@@ -73,7 +106,7 @@ impl Work {
         for work in works.iter_mut() {
             if work.is_same(&message, &meta) {
                 work.merge(message);
-                work.meta.ids.extend(meta.ids);
+                work.meta.merge(meta);
                 work.copies.push(of);
                 return;
             }

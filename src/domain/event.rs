@@ -4,29 +4,22 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::event_type::EventType;
 use super::id::{AppId, EndpointId, EventId, Issued};
 
 /// An event, as the API or another AWS service puts it on the queue.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub struct PublishedEvent {
     /// The app that published it.
     pub app_id: AppId,
     /// Its id. Defaults to the id of the queue message.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<EventId>,
     /// Its type.
     pub r#type: EventType,
     /// When it happened. Defaults to when the message was sent.
-    #[serde(
-        with = "super::time::serde_millis::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
     pub timestamp: Option<Timestamp>,
     /// Any JSON, kept byte for byte.
     pub data: Box<RawValue>,
@@ -45,6 +38,16 @@ impl PublishedEvent {
         })
     }
 
+    /// This event with an id, and a timestamp, of its own.
+    #[must_use]
+    pub fn named(self, id: EventId, sent_at: Option<Timestamp>) -> Self {
+        Self {
+            id: Some(id),
+            timestamp: self.timestamp.or(sent_at),
+            ..self
+        }
+    }
+
     /// Whether somebody may publish another event under the same id: with the same
     /// idempotency key, or by another message of the queue with this id.
     #[must_use]
@@ -52,6 +55,24 @@ impl PublishedEvent {
         let once = |id: EventId| matches!(id.issued(self.app_id), Some(Issued::Once(_)));
         self.id.is_some_and(|id| !once(id))
     }
+}
+
+/// How deep the data of an event may be nested.
+pub const MAX_NESTING: usize = 128;
+
+/// The longest body that receivers get, in bytes: an item of the table takes 400 KiB
+/// (DynamoDB quota), of which the rest of the event needs less than one.
+pub const MAX_PAYLOAD_BYTES: usize = 399 * 1024;
+
+/// What a payload has beside the event's type and data.
+pub const PAYLOAD_FRAME: usize =
+    r#"{"type":"","timestamp":"2026-01-31T09:30:00.000Z","data":}"#.len();
+
+/// Whether an event can be stored.
+#[must_use]
+pub fn is_storable(event: &PublishedEvent) -> bool {
+    let own = event.r#type.as_str().len() + event.data.get().len();
+    PAYLOAD_FRAME + own <= MAX_PAYLOAD_BYTES
 }
 
 /// An event as it is stored, once for all of its deliveries.

@@ -52,6 +52,17 @@ impl EventType {
         }
     }
 
+    /// Parses the type of an event that somebody publishes.
+    ///
+    /// # Errors
+    /// Returns a message for the caller, also for the type of test pings.
+    pub fn parse_published(text: &str) -> Result<Self, &'static str> {
+        match Self::parse(text)? {
+            ping if ping == Self::test_ping() => Err("test.ping is reserved for test pings"),
+            event_type => Ok(event_type),
+        }
+    }
+
     /// The event type as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::delivery::Delivery;
@@ -10,6 +11,7 @@ use super::endpoint::EndpointKey;
 use super::event::{PublishedEvent, ping_payload};
 use super::event_type::EventType;
 use super::id::{DeliveryId, EventId};
+use super::unreadable::{Flaw, Unreadable, parse};
 
 /// Longest delay of a message (SQS quota).
 pub const MAX_DELAY: Duration = Duration::from_secs(15 * 60);
@@ -210,18 +212,12 @@ impl Tend {
     }
 }
 
-/// A message that cannot be read. Says nothing about the body, which belongs to
-/// the customer.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the message cannot be read: {what} at column {column}")]
-pub struct Unreadable {
-    what: &'static str,
-    column: usize,
-}
-
 #[derive(Deserialize)]
-struct Kind<'a> {
-    kind: &'a str,
+struct Kind {
+    kind: Option<String>,
+    /// What an event of EventBridge has.
+    #[serde(rename = "detail-type")]
+    detail_type: Option<IgnoredAny>,
 }
 
 impl Message {
@@ -232,16 +228,19 @@ impl Message {
     pub fn from_json(text: &str) -> Result<Self, Unreadable> {
         // In two steps, because serde's tagged enums cannot keep a value byte for
         // byte, which the data of an event has to be.
-        match parse::<Kind<'_>>(text)?.kind {
-            "event" => parse(text).map(Self::Event),
-            "delivery" => parse(text).map(Self::Delivery),
-            "recover" => parse(text).map(Self::Recover),
-            "tend" => parse(text).map(Self::Tend),
-            "sweep" => Ok(Self::Sweep),
-            _ => Err(Unreadable {
-                what: "unknown kind",
-                column: 0,
-            }),
+        let found: Kind = parse(text)?;
+        match found.kind.as_deref() {
+            Some("event") => PublishedEvent::from_json(text).map(Self::Event),
+            Some("delivery") => parse(text).map(Self::Delivery),
+            Some("recover") => parse(text).map(Self::Recover),
+            Some("tend") => parse(text).map(Self::Tend),
+            Some("sweep") => Ok(Self::Sweep),
+            Some(_) => Err(Unreadable::new(Flaw::Kind, "unknown kind")),
+            None if found.detail_type.is_some() => Err(Unreadable::new(
+                Flaw::Kind,
+                "it has no kind; an event of EventBridge needs an input transformer",
+            )),
+            None => Err(Unreadable::new(Flaw::Kind, "it has no kind")),
         }
     }
 
@@ -281,16 +280,6 @@ fn tagged(kind: &'static str, body: &impl Serialize) -> Result<String, serde_jso
         body: &'a T,
     }
     serde_json::to_string(&Tagged { kind, body })
-}
-
-fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
-    serde_json::from_str(text).map_err(|error| Unreadable {
-        what: match error.classify() {
-            serde_json::error::Category::Data => "a field is missing or wrong",
-            _ => "not JSON",
-        },
-        column: error.column(),
-    })
 }
 
 #[cfg(test)]

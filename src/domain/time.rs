@@ -44,14 +44,12 @@ pub mod serde_millis {
         serializer.collect_str(&format_args!("{at:.3}"))
     }
 
-    /// Reads an RFC 3339 timestamp.
+    /// Reads what [`super::parse`] takes.
     ///
     /// # Errors
-    /// If the value is not a string that holds a timestamp.
+    /// If the value is not a string that holds such a time.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        super::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
 
     /// Serde for an optional field.
@@ -80,7 +78,7 @@ pub mod serde_millis {
             deserializer: D,
         ) -> Result<Option<Timestamp>, D::Error> {
             Option::<String>::deserialize(deserializer)?
-                .map(|text| text.parse().map_err(D::Error::custom))
+                .map(|text| crate::domain::time::parse(&text).map_err(D::Error::custom))
                 .transpose()
         }
     }

@@ -200,6 +200,35 @@ async fn repeated_events_are_delivered_once_despite_any_fault() {
 }
 
 #[tokio::test]
+async fn events_without_an_id_are_delivered_once_despite_any_fault() {
+    for comes_back in [false, true] {
+        let matrix = Matrix::of(match comes_back {
+            false => "event without an id",
+            true => "event without an id, received again",
+        });
+        matrix
+            .run(async |stage| {
+                let (queue, wire) = (&stage.app.queue, &stage.app.aws.wire);
+                let event = json!({
+                    "kind": "event", "appId": stage.app.app_id, "type": "a.b", "data": 1,
+                });
+                queue.enqueue(&event.to_string()).await;
+                if comes_back {
+                    wire.break_calls(&["Query"], Fault::Before);
+                    stage.handle_queued().await;
+                    wire.mend();
+                }
+                stage.handle_disturbed().await;
+                stage.drain().await;
+                let delivery = stage.must_have_one_delivery().await;
+                assert_eq!(delivery["status"], "DELIVERED");
+                assert_eq!(stage.receiver.received().len(), 1);
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
 async fn fan_outs_that_nobody_completes_are_taken_over_despite_any_fault() {
     let matrix = Matrix::of("taking a fan-out over");
     matrix

@@ -136,19 +136,71 @@ async fn data_reaches_the_receiver_unchanged() {
 }
 
 #[tokio::test]
-async fn characters_sqs_rejects_are_escaped() {
+async fn characters_that_sqs_refuses_arrive_as_they_were_written() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
+    let frame = r#"{"type":"a","data":""}"#.len();
+    let largest = "\u{ffff}".repeat((LARGEST_BODY - frame) / 3);
+    for data in [
+        "{\"\u{fffe}\": [\"a\u{ffff}b\", \"\\uffff \\uFFFE \\\\\u{ffff}\"]}".to_owned(),
+        format!("\"{largest}\""),
+    ] {
+        let body = format!(r#"{{"type":"a","data":{data}}}"#);
+        id(&answer(app.api.publishing().body(body)).await);
+        let queued = app.queue.all_queued().await;
+        let message = queued[0].body.clone().unwrap();
+        assert!(!message.contains(['\u{fffe}', '\u{ffff}']));
+        app.queue.handle(queued).await.unwrap();
+        app.queue.settle().await;
+        let sent = receiver.received().pop().unwrap().body;
+        assert!(sent.ends_with(format!(r#","data":{data}}}"#).as_bytes()));
+        let newest = app.api.deliveries(&endpoint).await.remove(0);
+        assert_eq!(newest["status"], "DELIVERED");
+    }
+}
+
+#[tokio::test]
+async fn data_is_nested_at_most_128_deep() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
-    let data = json!({"\u{fffe}": "a\u{ffff}b"});
-    app.api.publish(&json!({"type": "a", "data": data})).await;
-    let queued = app.queue.all_queued().await;
-    let body = queued[0].body.clone().unwrap();
-    assert!(!body.contains(['\u{fffe}', '\u{ffff}']), "{body:?}");
-    app.queue.handle(queued).await.unwrap();
+    let publish = async |depth: usize| {
+        let (open, close) = (r#"{"a":["#.repeat(depth / 2), "]}".repeat(depth / 2));
+        let (open, close) = match depth % 2 {
+            0 => (open, close),
+            _ => (format!("[{open}"), format!("{close}]")),
+        };
+        let body = format!(r#"{{"type":"a","data":{open}{close}}}"#);
+        answer(app.api.publishing().body(body)).await
+    };
+    id(&publish(128).await);
     app.queue.settle().await;
-    let sent: Value = serde_json::from_slice(&receiver.must_receive_one().body).unwrap();
-    assert_eq!(sent["data"], data);
+    receiver.must_receive_one();
+    for depth in [129, 130, 50_000] {
+        publish(depth).await.must_be_invalid(&["data"]);
+    }
+}
+
+#[tokio::test]
+async fn repeated_fields_are_rejected() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    for (body, repeated) in [
+        (r#"{"type":"a","data":1,"data":2}"#, &["data"][..]),
+        (r#"{"type":"a","data":1,"d\u0061ta":1}"#, &["data"]),
+        (
+            r#"{"type":"a","type":"b","data":1,"data":2,"data":3}"#,
+            &["data", "type"],
+        ),
+        (r#"{"type":"a","data":1,"x":2,"x":3}"#, &["x", "x"]),
+    ] {
+        answer(app.api.publishing().body(body))
+            .await
+            .must_be_invalid(repeated);
+    }
+    // In the event's data they are the publisher's.
+    let body = r#"{"type":"a","data":{"x":1,"x":2}}"#;
+    id(&answer(app.api.publishing().body(body)).await);
 }
 
 #[tokio::test]

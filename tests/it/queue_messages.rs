@@ -35,12 +35,8 @@ fn sample_message_is_an_event() {
     assert!(event.id.is_some() && event.timestamp.is_some());
 }
 
-#[test]
-fn sample_rule_transforms_eventbridge_input_into_an_event() {
-    let rule = blocks("yaml")
-        .into_iter()
-        .find(|block| block.contains("AWS::Events::Rule"));
-    let rule = rule.expect("find the EventBridge rule");
+/// The message that a rule of the guide makes of an event with this `detail-type`.
+fn transformed(rule: &str, detail_type: &str) -> (Value, String) {
     let (_, transformer) = rule
         .split_once("InputPathsMap:")
         .expect("find the input transformer");
@@ -54,12 +50,11 @@ fn sample_rule_transforms_eventbridge_input_into_an_event() {
         .lines()
         .filter_map(|line| line.trim().split_once(": $."))
         .collect();
-    assert_eq!(paths.len(), 5);
 
     let handed = json!({
         "version": "0",
         "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
-        "detail-type": "invoice.paid",
+        "detail-type": detail_type,
         "source": "com.example.invoicing",
         "account": "123456789012",
         "time": "2026-01-31T09:30:00Z",
@@ -70,18 +65,40 @@ fn sample_rule_transforms_eventbridge_input_into_an_event() {
             "invoice": {"id": "inv_1", "amount": 1200},
         },
     });
-    let mut message = template.to_owned();
+    let mut message = template.trim().to_owned();
     for (name, path) in paths {
         let pointer = format!("/{}", path.replace('.', "/"));
         let value: &Value = handed.pointer(&pointer).expect(path);
         message = message.replace(&format!("<{name}>"), &value.to_string());
     }
-    let event = event_of(message.trim());
-    assert_eq!(json!(event.id), handed["id"]);
-    assert_eq!(json!(event.app_id), handed["detail"]["appId"]);
-    assert_eq!(event.r#type.as_str(), "invoice.paid");
-    let data: Value = serde_json::from_str(event.data.get()).unwrap();
-    assert_eq!(data, handed["detail"]["invoice"]);
-    let timestamp: jiff::Timestamp = "2026-01-31T09:30:00Z".parse().unwrap();
-    assert_eq!(event.timestamp, Some(timestamp));
+    (handed, message)
+}
+
+#[test]
+fn sample_rules_transform_eventbridge_input_into_events() {
+    let blocks = blocks("yaml");
+    let rules = blocks
+        .iter()
+        .filter(|block| block.contains("AWS::Events::Rule"));
+    let rules: Vec<_> = rules.collect();
+    assert_eq!(rules.len(), 2);
+    for (rule, detail_type) in rules.iter().zip(["invoice.paid", "Invoice Paid"]) {
+        assert!(rule.contains(detail_type));
+        let (handed, message) = transformed(rule, detail_type);
+        let event = event_of(&message);
+        assert_eq!(json!(event.id), handed["id"]);
+        assert_eq!(json!(event.app_id), handed["detail"]["appId"]);
+        assert_eq!(event.r#type.as_str(), "invoice.paid");
+        let data: Value = serde_json::from_str(event.data.get()).unwrap();
+        assert_eq!(data, handed["detail"]["invoice"]);
+        let timestamp: jiff::Timestamp = "2026-01-31T09:30:00Z".parse().unwrap();
+        assert_eq!(event.timestamp, Some(timestamp));
+    }
+    // The reason that the guide gives for the second rule.
+    let (_, message) = transformed(rules[0], "Invoice Paid");
+    let refused = Message::from_json(&message).unwrap_err().to_string();
+    assert!(
+        refused.contains("type must be segments of letters"),
+        "{refused}"
+    );
 }

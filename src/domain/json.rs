@@ -1,0 +1,111 @@
+//! JSON as it was written: the fields of an object, and how deep a value is nested.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The fields of an object, each value as it was written.
+#[derive(Debug, Default)]
+pub struct Fields {
+    /// The values by name.
+    pub values: BTreeMap<String, Box<RawValue>>,
+    /// Names that the object has more than once. Parsers disagree about which of the
+    /// values counts, so an object with any is best refused.
+    pub repeated: BTreeSet<String>,
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Fields, A::Error> {
+                let mut fields = Fields::default();
+                while let Some((name, value)) = object.next_entry::<String, _>()? {
+                    match fields.values.entry(name) {
+                        Entry::Vacant(vacant) => {
+                            vacant.insert(value);
+                        }
+                        Entry::Occupied(known) => {
+                            fields.repeated.insert(known.key().clone());
+                        }
+                    }
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// How deep lists and objects are nested in this JSON: 0 if it is neither. Takes linear
+/// time and no stack, whatever the depth.
+#[must_use]
+pub fn nesting(json: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut is_escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = in_string,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_keep_their_values_as_written_and_tell_repeated_names() {
+        let fields: Fields =
+            serde_json::from_str(r#"{"a": 1e2, "b" :[ 1 ], "\u0061":2,"c":3,"a":4}"#).unwrap();
+        let values: Vec<_> = fields
+            .values
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.get()))
+            .collect();
+        assert_eq!(values, [("a", "1e2"), ("b", "[ 1 ]"), ("c", "3")]);
+        assert_eq!(fields.repeated, BTreeSet::from(["a".to_owned()]));
+        for wrong in ["[]", "null", r#""a""#, "{", r#"{"a":1"#] {
+            assert!(serde_json::from_str::<Fields>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn nesting_counts_open_lists_and_objects_outside_strings() {
+        for (json, depth) in [
+            ("1", 0),
+            (r#""[[{""#, 0),
+            (r#""\"[""#, 0),
+            (r#""\\""#, 0),
+            ("[]", 1),
+            (r#"{"a":1,"[":"]"}"#, 1),
+            (r#"[{"a":[1]},[],{}]"#, 3),
+            (r#"["\\",["\"]"],[[]]]"#, 3),
+        ] {
+            assert_eq!(nesting(json), depth, "{json}");
+        }
+        let deep = ["[".repeat(100_000), "]".repeat(100_000)].concat();
+        assert_eq!(nesting(&deep), 100_000);
+    }
+}

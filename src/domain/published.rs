@@ -1,0 +1,126 @@
+//! Events of the queue, as docs/queue-messages.md describes them: they may come from
+//! other services, so they are read field by field, and a flaw is named.
+
+use std::fmt::Display;
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::event::{MAX_NESTING, PublishedEvent, is_storable};
+use super::event_type::EventType;
+use super::id::{AppId, EventId};
+use super::json::{Fields, nesting};
+use super::time;
+use super::unreadable::{Flaw, Unreadable, parse};
+
+impl PublishedEvent {
+    /// Reads an event.
+    ///
+    /// # Errors
+    /// [`Unreadable`], with the field and what is wrong with it.
+    pub(super) fn from_json(json: &str) -> Result<Self, Unreadable> {
+        let mut fields: Fields = parse(json)?;
+        if !fields.repeated.is_empty() {
+            return Err(Unreadable::new(Flaw::Field, "a field is repeated"));
+        }
+        let event = Self {
+            app_id: required("appId", text(&mut fields, "appId", AppId::parse)?)?,
+            id: text(&mut fields, "id", EventId::parse)?,
+            r#type: event_type(&mut fields)?,
+            timestamp: text(&mut fields, "timestamp", time::parse)?,
+            data: data(&mut fields)?,
+        };
+        if nesting(event.data.get()) > MAX_NESTING {
+            let what = format!("data is nested more than {MAX_NESTING} deep");
+            return Err(Unreadable::new(Flaw::Nesting, what));
+        }
+        if !is_storable(&event) {
+            return Err(Unreadable::new(
+                Flaw::Size,
+                "data is too large to be stored",
+            ));
+        }
+        Ok(event)
+    }
+}
+
+/// Takes a string, unless it is absent or null.
+fn text<T, E: Display>(
+    fields: &mut Fields,
+    name: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, Unreadable> {
+    let Some(value) = fields.values.remove(name) else {
+        return Ok(None);
+    };
+    let wrong = |what: &dyn Display| Unreadable::new(Flaw::Field, format!("{name} {what}"));
+    match serde_json::from_str::<Option<String>>(value.get()) {
+        Ok(None) => Ok(None),
+        Ok(Some(text)) => parse(&text).map(Some).map_err(|error| wrong(&error)),
+        Err(_) => Err(wrong(&"must be a string")),
+    }
+}
+
+fn required<T>(name: &'static str, value: Option<T>) -> Result<T, Unreadable> {
+    value.ok_or_else(|| Unreadable::new(Flaw::Field, format!("{name} is missing")))
+}
+
+fn event_type(fields: &mut Fields) -> Result<EventType, Unreadable> {
+    let found = text(fields, "type", EventType::parse_published);
+    let found = found.map_err(|wrong| Unreadable {
+        flaw: Flaw::EventType,
+        ..wrong
+    });
+    required("type", found?)
+}
+
+fn data(fields: &mut Fields) -> Result<Box<RawValue>, Unreadable> {
+    let written = fields.values.remove("data");
+    let json = |text: &str| RawValue::from_string(text.to_owned()).map_err(|_| "must be JSON");
+    match (written, text(fields, "dataText", json)?) {
+        (Some(_), Some(_)) => Err(Unreadable::new(
+            Flaw::Field,
+            "data and dataText exclude each other",
+        )),
+        (data, text) => required("data", data.or(text)),
+    }
+}
+
+/// Characters that no message of SQS may contain, although JSON may: XML does not
+/// allow them. (JSON has the others only in escapes.)
+const REFUSED: [char; 2] = ['\u{fffe}', '\u{ffff}'];
+
+/// SQS's way to have them is an escape, which means the same only inside a string. So
+/// data with any of them travels as a string, and comes out of it as it was written.
+impl Serialize for PublishedEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Fields<'a> {
+            app_id: AppId,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            id: Option<EventId>,
+            r#type: &'a EventType,
+            #[serde(
+                with = "super::time::serde_millis::option",
+                skip_serializing_if = "Option::is_none"
+            )]
+            timestamp: Option<Timestamp>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            data: Option<&'a RawValue>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            data_text: Option<&'a str>,
+        }
+        let as_text = self.data.get().contains(REFUSED);
+        Fields {
+            app_id: self.app_id,
+            id: self.id,
+            r#type: &self.r#type,
+            timestamp: self.timestamp,
+            data: (!as_text).then_some(&*self.data),
+            data_text: as_text.then(|| self.data.get()),
+        }
+        .serialize(serializer)
+    }
+}

@@ -1,0 +1,193 @@
+//! Events that other services put on the queue: what is read, and what is refused with
+//! which reason.
+
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+use webhook_endpoints::domain::event::{MAX_PAYLOAD_BYTES, PAYLOAD_FRAME};
+use webhook_endpoints::domain::id::EventId;
+
+use crate::support::queue::message;
+use crate::support::receiver::Receiver;
+use crate::support::{Options, TestApp, metrics};
+
+const NOTHING: Vec<String> = Vec::new();
+
+/// An event's message with this data.
+fn with_data(app: &TestApp, data: &str) -> String {
+    let app_id = app.app_id;
+    format!(r#"{{"kind":"event","appId":"{app_id}","type":"a","data":{data}}}"#)
+}
+
+fn nested(depth: usize) -> String {
+    ["[".repeat(depth), "]".repeat(depth)].concat()
+}
+
+/// Data that makes a payload of this many bytes.
+fn data_of_payload(bytes: usize) -> String {
+    let frame = PAYLOAD_FRAME + "a".len() + r#""""#.len();
+    format!(r#""{}""#, "x".repeat(bytes - frame))
+}
+
+/// Handles an event that the queue handed out, and what follows. Returns what arrives.
+async fn delivered(app: &TestApp, receiver: &Receiver, body: &str) -> Vec<u8> {
+    let id = EventId::new().to_string();
+    assert_eq!(
+        app.queue.handle([message(Some(&id), body)]).await,
+        Ok(NOTHING)
+    );
+    app.queue.settle().await;
+    let arrived = receiver.received().pop().expect("receive the event");
+    assert_eq!(arrived.header("webhook-id"), id);
+    arrived.body.to_vec()
+}
+
+#[tokio::test]
+async fn odd_but_clear_events_are_delivered() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    app.api.create_webhook(&receiver.url).await;
+    let app_id = app.app_id;
+    for body in [
+        format!(r#"{{"k\u0069nd":"\u0065vent","appId":"{app_id}","type":"\u0061","data":7}}"#),
+        format!(
+            r#"{{"data":7,"type":"a","appId":"{app_id}","id":null,"timestamp":null,"kind":"event","more":{}}}"#,
+            nested(1000)
+        ),
+        format!(r#"{{"kind":"event","appId":"{app_id}","type":"a","dataText":"7"}}"#),
+    ] {
+        let arrived = delivered(&app, &receiver, &body).await;
+        assert!(arrived.ends_with(br#","data":7}"#), "{body}");
+    }
+    let largest = with_data(&app, &data_of_payload(MAX_PAYLOAD_BYTES));
+    let arrived = delivered(&app, &receiver, &largest).await;
+    assert_eq!(arrived.len(), MAX_PAYLOAD_BYTES);
+    let deepest = with_data(&app, &nested(128));
+    delivered(&app, &receiver, &deepest).await;
+}
+
+#[tokio::test]
+async fn wrong_events_become_dead_letters_with_the_reason() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    app.api.create_webhook("https://example.com/hook").await;
+    let good: Value = serde_json::from_str(&with_data(&app, "1")).unwrap();
+    let changed = |field: &str, value: Value| {
+        let mut event = good.clone();
+        event[field] = value;
+        event.to_string()
+    };
+    let own = good.to_string();
+    let with = |field: &str| own.replacen('{', &format!("{{{field},"), 1);
+    let too_large = data_of_payload(MAX_PAYLOAD_BYTES + 1);
+    let segments = "segments of letters, digits, _ and -, separated by full stops";
+    for (body, reason) in [
+        (
+            changed("type", json!("test.ping")),
+            "type test.ping is reserved for test pings",
+        ),
+        (
+            changed("type", json!("Invoice Paid")),
+            &format!("type must be {segments}"),
+        ),
+        (
+            changed("type", json!("invoice.*")),
+            &format!("type must be {segments}"),
+        ),
+        (changed("type", json!(7)), "type must be a string"),
+        (changed("type", Value::Null), "type is missing"),
+        (
+            changed("appId", json!("a b")),
+            "appId must be 1 to 64 letters, digits, hyphens and underscores",
+        ),
+        (changed("appId", Value::Null), "appId is missing"),
+        (
+            changed("id", json!("x")),
+            "id must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057",
+        ),
+        (
+            changed("dataText", json!("7")),
+            "data and dataText exclude each other",
+        ),
+        (
+            with_data(&app, "1").replace("\"data\":1", "\"dataText\":\"tru\""),
+            "dataText must be JSON",
+        ),
+        (
+            with_data(&app, "1").replace(",\"data\":1", ""),
+            "data is missing",
+        ),
+        (with(r#""type":"a""#), "a field is repeated"),
+        (with(r#""d\u0061ta":{}"#), "a field is repeated"),
+        (with(r#""more":1,"more":1"#), "a field is repeated"),
+        (
+            with_data(&app, &nested(129)),
+            "data is nested more than 128 deep",
+        ),
+        (
+            with_data(&app, &nested(100_000)),
+            "data is nested more than 128 deep",
+        ),
+        (
+            with_data(&app, &too_large),
+            "data is too large to be stored",
+        ),
+        (
+            with_data(&app, "1").replace("\"event\"", "\"Event\""),
+            "unknown kind",
+        ),
+        (
+            json!({"detail-type": "a", "source": "b", "detail": {}}).to_string(),
+            "it has no kind; an event of EventBridge needs an input transformer",
+        ),
+        (json!({"appId": "a"}).to_string(), "it has no kind"),
+    ] {
+        let letter = app.queue.must_become_dead_letter(&body).await;
+        let expected = format!("the message cannot be read: {reason}");
+        assert_eq!(letter.attribute("Reason"), expected);
+    }
+    for timestamp in [
+        "-000001-01-01T00:00:00Z",
+        "0000-01-01T00:00:00+01:00",
+        "2026-01-31",
+        "",
+    ] {
+        let body = changed("timestamp", json!(timestamp));
+        let letter = app.queue.must_become_dead_letter(&body).await;
+        let reason = letter.attribute("Reason");
+        assert!(
+            reason.contains("timestamp must be an ISO 8601 time"),
+            "{reason}"
+        );
+    }
+    assert_eq!(app.queue.tasks().await, []);
+}
+
+#[tokio::test]
+async fn refused_messages_are_counted_by_what_is_wrong() {
+    static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let mut event: Value = serde_json::from_str(&with_data(&app, "1")).unwrap();
+    event["type"] = json!("Invoice Paid");
+    for (body, flaw) in [
+        (event.to_string(), "EVENT_TYPE"),
+        (with_data(&app, &nested(129)), "NESTING"),
+        (
+            with_data(&app, &data_of_payload(MAX_PAYLOAD_BYTES + 1)),
+            "SIZE",
+        ),
+        (with_data(&app, "1").replace("appId", "app"), "FIELD"),
+        (r#"{"kind":"another"}"#.to_owned(), "KIND"),
+        ("{".to_owned(), "NOT_JSON"),
+    ] {
+        EMITTED.lock().unwrap().clear();
+        metered.must_handle(body).await;
+        let emitted = EMITTED.lock().unwrap().clone();
+        let dimensions = [("Reason", flaw.to_owned())];
+        assert_eq!(emitted.len(), 1, "{emitted:?}");
+        assert!(
+            metrics::has(&emitted[0], "MessagesRejected", &dimensions),
+            "{emitted:?}"
+        );
+    }
+}
