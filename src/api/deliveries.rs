@@ -183,6 +183,7 @@ struct ShownAttempt<'a> {
     response_status: Option<u16>,
     response_body: Option<&'a str>,
     body_note: Option<ShownNote>,
+    code: Option<&'static str>,
     error: Option<String>,
 }
 
@@ -203,10 +204,11 @@ impl From<BodyNote> for ShownNote {
 
 impl<'a> From<&'a Attempt> for ShownAttempt<'a> {
     fn from(attempt: &'a Attempt) -> Self {
-        let (answer, error) = match &attempt.verdict {
-            Verdict::Answered(answer) => (Some(answer), None),
-            Verdict::Failed(failure) => (None, Some(failure.to_string())),
+        let answer = match &attempt.verdict {
+            Verdict::Answered(answer) => Some(answer),
+            Verdict::Failed(_) => None,
         };
+        let (code, error) = attempt.verdict.problem().unzip();
         Self {
             number: attempt.number,
             started_at: attempt.started_at,
@@ -214,6 +216,7 @@ impl<'a> From<&'a Attempt> for ShownAttempt<'a> {
             response_status: attempt.verdict.response_status(),
             response_body: answer.map(|answer| answer.body.as_str()),
             body_note: answer.and_then(|answer| answer.note).map(ShownNote::from),
+            code,
             error,
         }
     }

@@ -153,16 +153,17 @@ async fn wait_for_outcome(
 
 fn outcome(delivery: &Delivery, attempt: Option<Attempt>) -> Outcome {
     let abandoned = delivery.abandoned.map(|reason| reason.to_string());
-    let (status_code, response_body, error) = match attempt.map(|attempt| attempt.verdict) {
-        Some(Verdict::Answered(answer)) => (Some(answer.status), Some(answer.body), None),
-        Some(Verdict::Failed(failure)) => (None, None, Some(failure.to_string())),
-        None => (None, None, abandoned),
+    let verdict = attempt.map(|attempt| attempt.verdict);
+    let problem = verdict.as_ref().and_then(Verdict::problem);
+    let (status_code, response_body) = match verdict {
+        Some(Verdict::Answered(answer)) => (Some(answer.status), Some(answer.body)),
+        Some(Verdict::Failed(_)) | None => (None, None),
     };
     Outcome {
         success: delivery.status == DeliveryStatus::Delivered,
         status_code,
         response_body,
-        error,
+        error: problem.map(|(_, message)| message).or(abandoned),
         delivery_id: delivery.id,
         status: delivery.status.as_str(),
     }

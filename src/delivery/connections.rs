@@ -13,16 +13,18 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use lru::LruCache;
-use reqwest::{Client, redirect};
 use rustls::ClientConfig;
-use tokio::sync::OnceCell;
 use url::Url;
 
+use super::connector::Connector;
 use super::egress::GuardedResolver;
+use super::progress::WatchedBody;
 
-const USER_AGENT: &str = concat!("webhook-endpoints/", env!("CARGO_PKG_VERSION"));
+pub(super) type Client = legacy::Client<Connector, WatchedBody>;
 
 /// Hosts whose connection is kept. Enough for the busy endpoints of one instance;
 /// any other host costs a handshake.
@@ -49,14 +51,12 @@ pub enum Reuse {
 }
 
 pub(super) struct Connections {
-    resolver: Arc<GuardedResolver>,
-    tls: ClientConfig,
-    deadline: Duration,
+    connector: Connector,
     http2_ping: Duration,
     /// By origin.
     kept: Mutex<LruCache<String, Kept>>,
     /// A client that keeps no connection.
-    fresh: OnceCell<Client>,
+    fresh: Client,
 }
 
 struct Kept {
@@ -66,14 +66,14 @@ struct Kept {
 
 impl Connections {
     pub(super) fn new(resolver: GuardedResolver, tls: ClientConfig, deadline: Duration) -> Self {
+        // So that a shorter deadline does not come first.
+        let http2_ping = HTTP2_PING.min(deadline / 3);
+        let connector = Connector::new(Arc::new(resolver), Arc::new(tls), deadline);
         Self {
-            resolver: Arc::new(resolver),
-            tls,
-            deadline,
-            // So that a shorter deadline does not come first.
-            http2_ping: HTTP2_PING.min(deadline / 3),
+            fresh: client(&connector, http2_ping, 0),
             kept: Mutex::new(LruCache::new(KEPT_HOSTS)),
-            fresh: OnceCell::new(),
+            connector,
+            http2_ping,
         }
     }
 
@@ -82,56 +82,47 @@ impl Connections {
     /// It goes by the wall clock as well as by the client's own timer: Lambda freezes
     /// the function between batches, and timers may not count that time. After a
     /// freeze a connection may be dead without our having heard of it.
-    pub(super) fn kept(&self, url: &Url, at: Timestamp) -> Result<Client, reqwest::Error> {
+    pub(super) fn kept(&self, url: &Url, at: Timestamp) -> Client {
         let origin = url.origin().ascii_serialization();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.get_mut(&origin)
             && at.duration_since(known.used_at).unsigned_abs() < IDLE_CONNECTION
         {
             known.used_at = at;
-            return Ok(known.client.clone());
+            return known.client.clone();
         }
-        let client = self.client(1)?;
+        let client = client(&self.connector, self.http2_ping, 1);
         let new = Kept {
             client: client.clone(),
             used_at: at,
         };
         // Attempts that still use the client that this replaces hold a copy of it.
         kept.put(origin, new);
-        Ok(client)
+        client
     }
 
-    /// A client that opens a connection for each request. Most processes never need
-    /// it.
-    pub(super) async fn fresh(&self) -> Result<Client, reqwest::Error> {
-        let fresh = self.fresh.get_or_try_init(async || self.client(0));
-        fresh.await.cloned()
+    /// A client that opens a connection for each request.
+    pub(super) fn fresh(&self) -> Client {
+        self.fresh.clone()
     }
+}
 
-    /// Does not follow redirects, because their targets would bypass the checks at
-    /// registration. Ignores the environment's proxy, which would resolve host names
-    /// without our checks.
-    fn client(&self, idle_connections: usize) -> Result<Client, reqwest::Error> {
-        Client::builder()
-            .user_agent(USER_AGENT)
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .dns_resolver(Arc::clone(&self.resolver))
-            .tls_backend_preconfigured(self.tls.clone())
-            // If another connection becomes free first, the client goes on connecting
-            // in the background. This bounds for how long.
-            .connect_timeout(self.deadline)
-            .pool_idle_timeout(IDLE_CONNECTION)
-            .pool_max_idle_per_host(idle_connections)
-            .http2_keep_alive_interval(self.http2_ping)
-            .http2_keep_alive_timeout(self.http2_ping)
-            // A ping that is under way when the function is frozen would time out as
-            // soon as it thaws, and take the first request with it. An idle connection
-            // is closed before it matters.
-            .http2_keep_alive_while_idle(false)
-            .build()
-    }
+/// A client that follows no redirects, because their targets would bypass the checks
+/// at registration, and knows no proxies, which would resolve host names without our
+/// checks.
+fn client(connector: &Connector, http2_ping: Duration, idle_connections: usize) -> Client {
+    legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_CONNECTION)
+        .pool_max_idle_per_host(idle_connections)
+        .http2_keep_alive_interval(http2_ping)
+        .http2_keep_alive_timeout(http2_ping)
+        // A ping that is under way when the function is frozen would time out as soon
+        // as it thaws, and take the first request with it. An idle connection is closed
+        // before it matters.
+        .http2_keep_alive_while_idle(false)
+        .build(connector.clone())
 }
 
 impl fmt::Debug for Connections {

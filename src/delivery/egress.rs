@@ -6,10 +6,9 @@
 //! first and to a private one later.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
-
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::domain::address::AddressPolicy;
 
@@ -36,6 +35,15 @@ pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
+/// The addresses of a host name, once they are known.
+pub type Resolving = Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, EgressError>> + Send>>;
+
+/// Resolves host names.
+pub trait Resolve: Send + Sync {
+    /// Looks up the addresses of this host name. It need not check any.
+    fn resolve(&self, host: String) -> Resolving;
+}
+
 /// A resolver that fails if the policy refuses any address of a name.
 pub struct GuardedResolver {
     inner: Arc<dyn Resolve>,
@@ -51,18 +59,18 @@ impl GuardedResolver {
 }
 
 impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let resolving = self.inner.resolve(name);
+    fn resolve(&self, host: String) -> Resolving {
+        let resolving = self.inner.resolve(host);
         let policy = self.policy;
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = resolving.await?.collect();
+            let addresses = resolving.await?;
             if addresses.is_empty() {
-                return Err(EgressError::NotResolved.into());
+                return Err(EgressError::NotResolved);
             }
-            if !addresses.iter().all(|address| policy.permits(address.ip())) {
-                return Err(EgressError::Refused.into());
+            if !addresses.iter().all(|address| policy.permits(*address)) {
+                return Err(EgressError::Refused);
             }
-            Ok(Box::new(addresses.into_iter()) as Addrs)
+            Ok(addresses)
         })
     }
 }
@@ -72,14 +80,12 @@ impl Resolve for GuardedResolver {
 pub struct SystemResolver;
 
 impl Resolve for SystemResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+    fn resolve(&self, host: String) -> Resolving {
         Box::pin(async move {
-            // The client replaces this port.
-            let addresses: Vec<_> = tokio::net::lookup_host((name.as_str(), 0))
-                .await
-                .map_err(|_| lookup_error())?
-                .collect();
-            Ok(Box::new(addresses.into_iter()) as Addrs)
+            // The lookup wants a port, which does not matter.
+            let found = tokio::net::lookup_host((host, 0)).await;
+            let addresses = found.map_err(|_| lookup_error())?;
+            Ok(addresses.map(|address| address.ip()).collect())
         })
     }
 }
@@ -98,25 +104,20 @@ mod tests {
     use super::*;
 
     /// Resolves every name to these addresses.
-    struct Fixed(Vec<SocketAddr>);
+    struct Fixed(Vec<IpAddr>);
 
     impl Resolve for Fixed {
-        fn resolve(&self, _: Name) -> Resolving {
+        fn resolve(&self, _: String) -> Resolving {
             let addresses = self.0.clone();
-            Box::pin(async move { Ok(Box::new(addresses.into_iter()) as Addrs) })
+            Box::pin(async move { Ok(addresses) })
         }
     }
 
     async fn resolve(addresses: &[&str]) -> Result<usize, EgressError> {
-        let addresses = addresses
-            .iter()
-            .map(|text| SocketAddr::new(text.parse().unwrap(), 0))
-            .collect();
+        let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
         let guard = GuardedResolver::new(Arc::new(Fixed(addresses)), AddressPolicy::PublicOnly);
-        match guard.resolve("example.com".parse().unwrap()).await {
-            Ok(addresses) => Ok(addresses.count()),
-            Err(error) => Err(*error.downcast::<EgressError>().unwrap()),
-        }
+        let resolved = guard.resolve("example.com".to_owned()).await?;
+        Ok(resolved.len())
     }
 
     #[tokio::test]

@@ -55,7 +55,7 @@ impl Metrics {
     pub(super) fn attempt(&self, status: DeliveryStatus, attempt: &Attempt) {
         let class = match &attempt.verdict {
             Verdict::Answered(answer) => format!("{}xx", answer.status / 100),
-            Verdict::Failed(failure) => failure.code().to_owned(),
+            Verdict::Failed(failure) => failure.group().to_owned(),
         };
         let outcome = match status {
             DeliveryStatus::Pending => "RETRY",

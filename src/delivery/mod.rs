@@ -19,7 +19,9 @@
 mod answer;
 mod attempt;
 pub mod batch;
+mod classify;
 mod connections;
+mod connector;
 mod deadline;
 pub mod egress;
 pub mod enqueue_due;
@@ -27,6 +29,7 @@ mod fan_out;
 mod give_back;
 mod health;
 pub mod metrics;
+mod progress;
 mod received;
 mod recover;
 mod retry_after;
@@ -128,7 +131,7 @@ impl HandleError {
             Self::Store(StoreError::Aws(error)) => !error.blames_request(),
             Self::OutOfTime | Self::Send(SendError::OutOfDescriptors) => true,
             Self::Store(StoreError::Malformed { .. })
-            | Self::Send(SendError::Client(_) | SendError::Header(_))
+            | Self::Send(SendError::Header(_))
             | Self::EventWithoutId
             | Self::Payload(_)
             | Self::SecretMissing => false,

@@ -1,26 +1,31 @@
 //! The HTTP client that sends signed deliveries.
 
-use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue, USER_AGENT};
+use hyper::{Method, Request, Response, Uri};
+use hyper_util::client::legacy;
 use jiff::Timestamp;
-use reqwest::dns::Resolve;
-use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Method, Request, Response};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout};
 
 use super::answer;
-use super::connections::Connections;
+use super::classify::{is_unprocessed, timeout_after, verdict_of};
 pub use super::connections::Reuse;
-use super::egress::{EgressError, GuardedResolver, SystemResolver, is_out_of_descriptors};
+use super::connections::{Client, Connections};
+use super::egress::{GuardedResolver, Resolve, SystemResolver};
+use super::progress::{Progress, WatchedBody};
 use crate::domain::address::AddressPolicy;
-use crate::domain::delivery::{Failure, Verdict};
+use crate::domain::delivery::Verdict;
+use crate::domain::failure::Failure;
 use crate::domain::target_url::TargetUrl;
+
+const OUR_NAME: &str = concat!("webhook-endpoints/", env!("CARGO_PKG_VERSION"));
 
 /// Sends deliveries. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
@@ -77,12 +82,9 @@ pub enum SendError {
     /// The process, or the system, has no file descriptor left.
     #[error("out of file descriptors")]
     OutOfDescriptors,
-    /// The HTTP client could not be created.
-    #[error("failed to create the HTTP client")]
-    Client(#[from] reqwest::Error),
     /// A signature or id is not a valid header value.
     #[error("a header of the request is invalid")]
-    Header(#[from] reqwest::header::InvalidHeaderValue),
+    Header(#[from] InvalidHeaderValue),
 }
 
 impl Sender {
@@ -119,43 +121,74 @@ impl Sender {
         if target.check(self.policy).is_err() {
             return Ok(Verdict::Failed(Failure::RefusedAddress));
         }
-        let mut request = Request::new(Method::POST, target.url().clone());
-        let headers = request.headers_mut();
+        let Ok(uri) = target.url().as_str().parse() else {
+            // The host is none that DNS can have.
+            return Ok(Verdict::Failed(Failure::Dns));
+        };
+        let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(OUR_NAME));
         headers.insert("webhook-id", webhook_id.parse()?);
         headers.insert("webhook-timestamp", at.as_second().into());
         headers.insert("webhook-signature", signature.parse()?);
-        *request.body_mut() = Some(payload.into());
+        let post = Post {
+            uri,
+            headers,
+            payload: payload.into(),
+        };
         let client = match reuse {
-            Reuse::Allowed => self.connections.kept(target.url(), at)?,
-            Reuse::Never => self.connections.fresh().await?,
+            Reuse::Allowed => self.connections.kept(target.url(), at),
+            Reuse::Never => self.connections.fresh(),
         };
         let begun = Instant::now();
-        match timeout(self.deadline, self.response(client, request)).await {
+        let progress = Progress::default();
+        let exchange = progress.of(self.response(client, &post, &progress));
+        match timeout(self.deadline, exchange).await {
             Ok(Ok(response)) => {
                 let time_left = self.deadline.saturating_sub(begun.elapsed());
-                let answer = answer::read(response, at, time_left).await;
+                let answer = answer::read(response, target.url(), at, time_left).await;
                 Ok(Verdict::Answered(answer))
             }
-            Ok(Err(error)) => Ok(Verdict::Failed(classify(&error)?)),
-            Err(_) => Ok(Verdict::Failed(Failure::Timeout)),
+            Ok(Err(error)) => verdict_of(&error, &progress),
+            Err(_) => Ok(Verdict::Failed(timeout_after(progress.reached()))),
         }
     }
 
     /// Sends the request. If it was not processed for a reason that concerns the
     /// connection, sends it once more over one of its own, which no other request can
     /// use up.
-    async fn response(&self, client: Client, request: Request) -> Result<Response, reqwest::Error> {
-        // A body in memory can be cloned.
-        let copy = request.try_clone();
-        let error = match client.execute(request).await {
-            Err(error) if is_unprocessed(&error) => error,
-            result => return result,
-        };
-        match (self.connections.fresh().await, copy) {
-            (Ok(fresh), Some(copy)) => fresh.execute(copy).await,
-            _ => Err(error),
+    async fn response(
+        &self,
+        client: Client,
+        post: &Post,
+        progress: &Progress,
+    ) -> Result<Response<Incoming>, legacy::Error> {
+        match client.request(post.request(progress)).await {
+            Err(error) if is_unprocessed(&error) => {
+                let fresh = self.connections.fresh();
+                fresh.request(post.request(progress)).await
+            }
+            result => result,
         }
+    }
+}
+
+/// A request that can be sent more than once.
+struct Post {
+    uri: Uri,
+    headers: HeaderMap,
+    payload: Bytes,
+}
+
+impl Post {
+    fn request(&self, progress: &Progress) -> Request<WatchedBody> {
+        let mut request = Request::new(progress.watch(self.payload.clone()));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        progress.start(&mut request);
+        request
     }
 }
 
@@ -174,64 +207,4 @@ fn tls_config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig,
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
-}
-
-/// Whether the receiver certainly did not process the request, although we had a
-/// connection to it. The client retries most such requests itself, but not after the
-/// third time, and not if the connection was new.
-fn is_unprocessed(error: &reqwest::Error) -> bool {
-    causes(error).any(|cause| {
-        // The connection closed before anything was written.
-        cause.downcast_ref().is_some_and(hyper::Error::is_canceled)
-            || cause.downcast_ref().is_some_and(is_nack)
-    })
-}
-
-/// RFC 9113, 8.7: a refused stream was not processed, and neither was one that a
-/// GOAWAY leaves out. The library reports a GOAWAY to no other streams.
-fn is_nack(error: &h2::Error) -> bool {
-    let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
-    error.is_remote() && (refused || error.is_go_away())
-}
-
-/// Finds the failure in the error's chain of causes. reqwest does not expose it in
-/// any other way.
-fn classify(error: &reqwest::Error) -> Result<Failure, SendError> {
-    for cause in causes(error) {
-        if let Some(egress) = cause.downcast_ref::<EgressError>() {
-            return match egress {
-                EgressError::NotResolved => Ok(Failure::Dns),
-                EgressError::Refused => Ok(Failure::RefusedAddress),
-                EgressError::OutOfDescriptors => Err(SendError::OutOfDescriptors),
-            };
-        }
-        if cause.is::<rustls::Error>() {
-            return Ok(Failure::Tls);
-        }
-        if cause.downcast_ref().is_some_and(is_out_of_descriptors) {
-            return Err(SendError::OutOfDescriptors);
-        }
-    }
-    Ok(if error.is_timeout() {
-        // No reply to an HTTP/2 ping, or to an attempt to connect.
-        Failure::Timeout
-    } else if error.is_connect() {
-        Failure::Connect
-    } else {
-        Failure::BrokenAnswer
-    })
-}
-
-/// The error and its causes, outermost first.
-fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    std::iter::from_fn(move || {
-        let cause = next?;
-        // `source` of an I/O error skips the error that it wraps, so unwrap it.
-        next = match cause.downcast_ref::<std::io::Error>() {
-            Some(io) => io.get_ref().map(|inner| inner as _),
-            None => cause.source(),
-        };
-        Some(cause)
-    })
 }

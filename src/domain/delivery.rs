@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::endpoint::EndpointKey;
 use super::event_type::EventType;
+use super::failure::Failure;
 use super::id::{DeliveryId, EventId};
 
 /// How many characters of a response body we store.
@@ -179,6 +180,8 @@ pub struct Answer {
     pub note: Option<BodyNote>,
     /// The wait that `Retry-After` asks for.
     pub retry_after: Option<Duration>,
+    /// Where a redirect points: the origin and path, shortened.
+    pub location: Option<String>,
 }
 
 impl Answer {
@@ -190,7 +193,13 @@ impl Answer {
             body: String::new(),
             note: None,
             retry_after: None,
+            location: None,
         }
+    }
+
+    /// Whether the response is a redirect, which we don't follow.
+    fn is_redirect(&self) -> bool {
+        matches!(self.status, 301..=303 | 307 | 308)
     }
 }
 
@@ -204,11 +213,14 @@ pub enum BodyNote {
     /// It took longer than a body may.
     #[error("the response body took too long, so the rest of it was not read")]
     TookTooLong,
+    /// The headers are invalid, so where the body begins and ends is not known.
+    #[error("the response headers are invalid, so the response body was not read")]
+    InvalidHeaders,
 }
 
 impl BodyNote {
     /// All notes.
-    pub const ALL: [Self; 2] = [Self::BrokeOff, Self::TookTooLong];
+    pub const ALL: [Self; 3] = [Self::BrokeOff, Self::TookTooLong, Self::InvalidHeaders];
 
     /// The name used in the API and the table.
     #[must_use]
@@ -216,6 +228,7 @@ impl BodyNote {
         match self {
             Self::BrokeOff => "body_broke_off",
             Self::TookTooLong => "body_took_too_long",
+            Self::InvalidHeaders => "invalid_headers",
         }
     }
 
@@ -241,62 +254,24 @@ impl Verdict {
             Self::Failed(_) => None,
         }
     }
-}
 
-/// Why an attempt got no usable response. API clients see these messages, so they
-/// reveal nothing about addresses, our network or our code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Failure {
-    /// The host name did not resolve.
-    #[error("the host name could not be resolved")]
-    Dns,
-    /// The host is, or resolves to, an address that the policy refuses.
-    #[error("the host has, or resolves to, a private or reserved address")]
-    RefusedAddress,
-    /// The TCP connection failed.
-    #[error("could not connect to the receiver")]
-    Connect,
-    /// The TLS handshake failed, e.g. because the certificate is not trusted.
-    #[error(
-        "the TLS handshake failed; the certificate may be expired, self-signed or for another host"
-    )]
-    Tls,
-    /// The deadline passed before the response was complete.
-    #[error("the receiver did not complete its response within the time limit")]
-    Timeout,
-    /// The connection closed early, or the response was not valid HTTP.
-    #[error("the connection closed before the response was complete")]
-    BrokenAnswer,
-}
-
-impl Failure {
-    /// All failures.
-    pub const ALL: [Self; 6] = [
-        Self::Dns,
-        Self::RefusedAddress,
-        Self::Connect,
-        Self::Tls,
-        Self::Timeout,
-        Self::BrokenAnswer,
-    ];
-
-    /// The name used in the table, logs and metrics.
+    /// What went wrong, besides what the status says: a code and a message for API
+    /// clients.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub fn problem(&self) -> Option<(&'static str, String)> {
         match self {
-            Self::Dns => "dns",
-            Self::RefusedAddress => "refused_address",
-            Self::Connect => "connect",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::BrokenAnswer => "broken_answer",
+            Self::Failed(failure) => Some((failure.code(), failure.to_string())),
+            Self::Answered(answer) if answer.is_redirect() => {
+                let message = match &answer.location {
+                    Some(location) => {
+                        format!("redirects are not followed: it points to {location}")
+                    }
+                    None => "redirects are not followed".to_owned(),
+                };
+                Some(("redirect", message))
+            }
+            Self::Answered(_) => None,
         }
-    }
-
-    /// Parses the output of [`Self::code`].
-    #[must_use]
-    pub fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|failure| failure.code() == code)
     }
 }
 
@@ -367,11 +342,30 @@ mod tests {
     }
 
     #[test]
-    fn failure_and_note_codes_round_trip() {
-        for failure in Failure::ALL {
-            assert_eq!(Failure::from_code(failure.code()), Some(failure));
+    fn redirects_say_where_they_point() {
+        let problem = |status, location: Option<&str>| {
+            let answer = Answer {
+                location: location.map(str::to_owned),
+                ..Answer::bare(status)
+            };
+            Verdict::Answered(answer).problem()
+        };
+        for status in [301, 302, 303, 307, 308] {
+            let (code, message) = problem(status, Some("https://example.com/x")).unwrap();
+            assert_eq!(code, "redirect");
+            assert!(
+                message.ends_with("points to https://example.com/x"),
+                "{message}"
+            );
+            assert!(problem(status, None).is_some());
         }
-        assert_eq!(Failure::from_code("other"), None);
+        for status in [200, 201, 300, 304, 404] {
+            assert_eq!(problem(status, Some("https://example.com/x")), None);
+        }
+    }
+
+    #[test]
+    fn note_codes_round_trip() {
         for note in BodyNote::ALL {
             assert_eq!(BodyNote::from_code(note.code()), Some(note));
         }

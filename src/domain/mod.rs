@@ -9,6 +9,7 @@ pub mod delivery;
 pub mod endpoint;
 pub mod event;
 pub mod event_type;
+pub mod failure;
 pub mod health;
 pub mod id;
 pub mod json;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use reqwest::StatusCode;
-use reqwest::dns::{Name, Resolve, Resolving};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::Barrier;
 use webhook_endpoints::aws::table::Recorded;
 use webhook_endpoints::delivery::batch::NamelessMessage;
+use webhook_endpoints::delivery::egress::{Resolve, Resolving};
 use webhook_endpoints::domain::delivery::{Abandoned, DeliveryStatus};
 use webhook_endpoints::domain::id::DeliveryId;
 use webhook_endpoints::domain::message::Message;
@@ -113,12 +113,12 @@ const NAME: &str = "receiver.example.com";
 struct FirstPanics(AtomicBool, Arc<Names>);
 
 impl Resolve for FirstPanics {
-    fn resolve(&self, name: Name) -> Resolving {
+    fn resolve(&self, host: String) -> Resolving {
         assert!(
             !self.0.swap(false, Ordering::SeqCst),
             "the resolver panics once"
         );
-        self.1.resolve(name)
+        self.1.resolve(host)
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use webhook_endpoints::domain::delivery::BodyNote;
 
-use crate::support::asserts::{assert_answered, ping_and_history};
+use crate::support::asserts::{assert_answered, ping_and_history, ping_url};
 use crate::support::receiver::{blunt_receiver, dripping_receiver, raw_receiver};
 use crate::support::{Options, TestApp};
 
@@ -120,6 +120,45 @@ async fn complete_bodies_have_no_note() {
     let app = TestApp::start().await;
     let (url, _) = blunt_receiver(b"HTTP/1.1 200 OK\r\n\r\nuntil close").await;
     must_note(&app, &url, 200, "until close", None).await;
+}
+
+#[tokio::test]
+async fn encoded_bodies_are_named() {
+    let app = TestApp::start().await;
+    for answer in [
+        b"HTTP/1.1 400 Bad\r\ncontent-encoding: gzip\r\n\r\n\x1f\x8b\x08\0\0\0".as_slice(),
+        b"HTTP/1.1 400 Bad\r\n\r\n\x1f\x8b\x08\0\0\0",
+    ] {
+        let (url, _) = blunt_receiver(answer).await;
+        let ping = ping_url(&app, &url).await;
+        assert_answered(&ping, 400, "(a body in gzip, not shown)");
+    }
+}
+
+/// The receiver closes the connection while it has not read all of the payload, so the
+/// connection is reset.
+#[tokio::test]
+async fn responses_before_the_payload_is_read_are_responses() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let answer = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\nok";
+    let url = raw_receiver(move |mut stream| async move {
+        let _ = stream.write_all(answer).await;
+    });
+    let (id, _) = app.api.create_webhook(&url.await).await;
+    for _ in 0..10 {
+        let data = json!({"text": "x".repeat(200_000)});
+        let event = json!({"type": "invoice.paid", "data": data});
+        assert_eq!(app.api.publish(&event).await.status, 202);
+    }
+    for task in app.queue.fan_out().await {
+        app.queue.must_attempt(&task).await;
+        let delivery = app.api.delivery(&id, task.delivery_id).await;
+        assert_eq!(
+            delivery["status"], "DELIVERED",
+            "{}",
+            delivery["attemptLog"]
+        );
+    }
 }
 
 /// Makes the first attempt at an event for a receiver with this answer.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-use webhook_endpoints::domain::delivery::Failure;
+use serde_json::{Value, json};
+use webhook_endpoints::domain::failure::Failure;
 
 use crate::support::gauge::Gauge;
 use crate::support::http2::{Behaviour, http2_receiver};
@@ -84,6 +84,38 @@ async fn connections_that_the_receiver_closed_are_replaced() {
     assert_eq!(stage.gauge.accepted(), 2);
 }
 
+/// The first attempt at an event of this size.
+async fn attempt_at(behaviour: Behaviour, size: usize) -> Value {
+    let mut options = Options::stepwise();
+    options.sender.deadline = Duration::from_secs(1);
+    let Stage { app, id, .. } = Stage::start_with(options, behaviour).await;
+    let event = json!({"type": "invoice.paid", "data": "x".repeat(size)});
+    assert_eq!(app.api.publish(&event).await.status, 202);
+    let task = app.queue.fan_out().await.remove(0);
+    app.queue.must_attempt(&task).await;
+    let shown = app.api.delivery(&id, task.delivery_id).await;
+    shown["attemptLog"][0].clone()
+}
+
+#[tokio::test]
+async fn streams_end_with_the_reason() {
+    for (behaviour, size, failure) in [
+        (Behaviour::Fails, 10, Failure::Closed),
+        (Behaviour::TakesLittle, 200_000, Failure::SendTimeout),
+        (Behaviour::AnswersNothing, 200_000, Failure::ResponseTimeout),
+    ] {
+        let attempt = attempt_at(behaviour, size).await;
+        assert_eq!(attempt["code"], failure.code(), "{behaviour:?}");
+    }
+}
+
+#[tokio::test]
+async fn streams_that_are_reset_after_the_head_change_no_outcome() {
+    let attempt = attempt_at(Behaviour::ResetsBody, 10).await;
+    assert_eq!(attempt["responseStatus"], 200, "{attempt}");
+    assert_eq!(attempt["error"], Value::Null);
+}
+
 /// Without pings, the second connection would not be opened: a deadline ends an
 /// attempt, but not its connection.
 #[tokio::test]
@@ -101,7 +133,10 @@ async fn silent_connections_are_given_up() {
     let id = pending[0]["id"].as_str().unwrap();
     let detail = stage.app.api.delivery(&stage.id, id).await;
     let failed = &detail["attemptLog"][0];
-    assert_eq!(failed["error"], Value::from(Failure::Timeout.to_string()));
+    assert_eq!(
+        failed["error"],
+        Value::from(Failure::ResponseTimeout.to_string())
+    );
     assert_eq!(stage.deliver(1).await, 2);
     assert_eq!(stage.gauge.accepted(), 2);
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use reqwest::dns::{Name, Resolve, Resolving};
 use serde_json::{Value, json};
+use webhook_endpoints::delivery::egress::{Resolve, Resolving};
 use webhook_endpoints::domain::message::Lane;
 use webhook_endpoints::domain::redelivery::DEFECT_RECEIVES;
 
@@ -137,7 +137,7 @@ async fn requests_that_aws_finds_invalid_count_as_defects() {
 struct Panics;
 
 impl Resolve for Panics {
-    fn resolve(&self, _: Name) -> Resolving {
+    fn resolve(&self, _: String) -> Resolving {
         panic!("the resolver panics")
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use webhook_endpoints::domain::delivery::Failure;
+use webhook_endpoints::domain::failure::Failure;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId};
 
 use crate::support::hand_clock::HandClock;
@@ -27,8 +27,9 @@ const FIELDS: [&str; 12] = [
     "status",
 ];
 
-const ATTEMPT_FIELDS: [&str; 7] = [
+const ATTEMPT_FIELDS: [&str; 8] = [
     "bodyNote",
+    "code",
     "durationMs",
     "error",
     "number",
@@ -76,12 +77,14 @@ async fn deliveries_show_their_payload_and_every_attempt() {
             {
                 "number": 1, "startedAt": "2026-01-31T09:30:00.250Z",
                 "durationMs": log[0]["durationMs"], "responseStatus": 500,
-                "responseBody": "", "bodyNote": null, "error": null,
+                "responseBody": "", "bodyNote": null,
+                "code": null, "error": null,
             },
             {
                 "number": 2, "startedAt": "2026-01-31T09:30:05.250Z",
                 "durationMs": log[1]["durationMs"], "responseStatus": 201,
-                "responseBody": "", "bodyNote": null, "error": null,
+                "responseBody": "", "bodyNote": null,
+                "code": null, "error": null,
             },
         ],
     });
@@ -116,7 +119,8 @@ async fn attempts_without_a_response_show_the_reason() {
     let attempt = &shown["attemptLog"][0];
     assert_eq!(attempt["responseStatus"], Value::Null);
     assert_eq!(attempt["responseBody"], Value::Null);
-    assert_eq!(attempt["error"], Failure::Connect.to_string());
+    assert_eq!(attempt["error"], Failure::ConnectionRefused.to_string());
+    assert_eq!(attempt["code"], "connection_refused");
     // The attempt failed, but the delivery is still pending.
     assert_eq!(shown["error"], Value::Null);
 }

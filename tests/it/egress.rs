@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use axum::response::IntoResponse;
 use webhook_endpoints::domain::address::AddressPolicy;
-use webhook_endpoints::domain::delivery::Failure;
+use webhook_endpoints::domain::failure::Failure;
 
 use crate::support::asserts::{assert_answered, assert_failed, ping_and_history, ping_url};
 use crate::support::names::{LOOPBACK, Names, REFUSED, Silence};
-use crate::support::receiver::{Receiver, silent_receiver};
-use crate::support::tls::{Authority, Identity};
+use crate::support::receiver::Receiver;
+use crate::support::tls::Authority;
 use crate::support::{Options, TestApp};
 
 const NAME: &str = "receiver.example.com";
@@ -106,7 +106,7 @@ async fn unanswered_dns_queries_are_timeouts() {
     options.sender.resolver = Arc::new(Silence);
     let app = TestApp::start_with(options).await;
     let ping = ping_url(&app, "https://receiver.example.com/").await;
-    assert_failed(&ping, Failure::Timeout);
+    assert_failed(&ping, Failure::DnsTimeout);
 }
 
 #[tokio::test]
@@ -119,41 +119,6 @@ async fn receivers_with_a_trusted_certificate_get_a_signed_ping() {
     let (id, secret) = app.api.create_webhook(&receiver.url_as(NAME)).await;
     assert_answered(&ping_and_history(&app, &id).await, 200, "");
     assert!(receiver.must_receive_one().is_signed_with(&secret));
-}
-
-#[tokio::test]
-async fn untrusted_certificates_are_tls_failures() {
-    let authority = Authority::new();
-    let mut options = Options::resolving(Names::always(&[LOOPBACK]));
-    options.sender.extra_roots = vec![authority.root()];
-    let app = TestApp::start_with(options).await;
-    for (identity, why) in [
-        (Identity::self_signed(NAME), "self-signed"),
-        (Authority::new().certify(NAME), "of an unknown authority"),
-        (authority.certify("other.example.com"), "for another name"),
-        (authority.certify_expired(NAME), "expired"),
-    ] {
-        let receiver = Receiver::over_tls(identity).await;
-        let ping = ping_url(&app, &receiver.url_as(NAME)).await;
-        assert_failed(&ping, Failure::Tls);
-        assert_eq!(receiver.received().len(), 0, "{why}");
-    }
-}
-
-#[tokio::test]
-async fn receivers_without_tls_are_tls_failures() {
-    let app = TestApp::start().await;
-    let receiver = Receiver::answering(200, "").await;
-    let url = receiver.url.replace("http://", "https://");
-    assert_failed(&ping_url(&app, &url).await, Failure::Tls);
-    assert_eq!(receiver.received().len(), 0);
-}
-
-#[tokio::test]
-async fn unanswered_tls_handshakes_are_timeouts() {
-    let app = TestApp::start_with(Options::impatient()).await;
-    let url = silent_receiver().await.replace("http://", "https://");
-    assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
 }
 
 /// Runs another test of this binary in its own process, because environment

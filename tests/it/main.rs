@@ -80,5 +80,6 @@ mod secrecy;
 mod soak;
 mod sweep;
 mod template;
+mod tls_failures;
 mod unreadable_items;
 mod webhooks;

@@ -6,10 +6,12 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpSocket;
-use webhook_endpoints::domain::delivery::Failure;
+use tokio::net::{TcpSocket, TcpStream};
+use webhook_endpoints::domain::failure::Failure;
 
-use crate::support::asserts::{assert_answered, assert_failed, ping_and_history, ping_url};
+use crate::support::asserts::{
+    assert_answered, assert_failed, assert_redirected, ping_and_history, ping_url,
+};
 use crate::support::receiver::{
     Receiver, blunt_receiver, endless_receiver, raw_receiver, silent_receiver,
 };
@@ -37,16 +39,31 @@ async fn redirects_are_failures_and_not_followed() {
     let app = TestApp::start().await;
     let target = Receiver::answering(200, "").await;
     for status in [301, 302, 303, 307, 308] {
-        let location = target.url.clone();
+        let location = format!("{}?token=secret", target.url);
         let receiver = Receiver::responding(move |_| {
             let status = StatusCode::from_u16(status).unwrap();
             (status, [("location", location.clone())], "moved").into_response()
         })
         .await;
-        assert_answered(&ping_url(&app, &receiver.url).await, status, "moved");
+        let ping = ping_url(&app, &receiver.url).await;
+        assert_redirected(&ping, status, &target.url);
         receiver.must_receive_one();
     }
     assert_eq!(target.received().len(), 0);
+}
+
+#[tokio::test]
+async fn redirects_to_nowhere_name_no_target() {
+    let app = TestApp::start().await;
+    for answer in [
+        b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n".as_slice(),
+        b"HTTP/1.1 302 Found\r\nlocation: javascript:alert()\r\ncontent-length: 0\r\n\r\n",
+    ] {
+        let (url, _) = blunt_receiver(answer).await;
+        let ping = ping_url(&app, &url).await;
+        assert_eq!(ping["statusCode"], 302);
+        assert_eq!(ping["error"], "redirects are not followed");
+    }
 }
 
 #[tokio::test]
@@ -117,11 +134,11 @@ async fn headers_that_drip_past_the_deadline_are_timeouts() {
         }
     })
     .await;
-    assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
+    assert_failed(&ping_url(&app, &url).await, Failure::HeadTimeout);
 }
 
 #[tokio::test]
-async fn endless_headers_are_broken_responses() {
+async fn endless_headers_are_too_large() {
     let app = TestApp::start().await;
     let url = raw_receiver(|mut stream| async move {
         let mut writing = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
@@ -130,52 +147,76 @@ async fn endless_headers_are_broken_responses() {
         }
     })
     .await;
-    assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
+    assert_failed(&ping_url(&app, &url).await, Failure::HeadTooLarge);
 }
 
 #[tokio::test]
 async fn silent_receivers_are_timeouts() {
     let app = TestApp::start_with(Options::impatient()).await;
     let url = silent_receiver().await;
-    assert_failed(&ping_url(&app, &url).await, Failure::Timeout);
+    assert_failed(&ping_url(&app, &url).await, Failure::ResponseTimeout);
 }
 
 #[tokio::test]
-async fn closed_ports_are_connection_failures() {
+async fn closed_ports_are_refused_connections() {
     let app = TestApp::start().await;
     // Bound but not listening: connections are refused, and nobody else gets
     // the port.
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let url = format!("http://{}/", socket.local_addr().unwrap());
-    assert_failed(&ping_url(&app, &url).await, Failure::Connect);
+    assert_failed(&ping_url(&app, &url).await, Failure::ConnectionRefused);
+}
+
+/// The queue of a listener that accepts nothing is full after a connection or two, and
+/// then Linux answers no more.
+#[tokio::test]
+async fn unanswered_connections_are_timeouts() {
+    let app = TestApp::start_with(Options::impatient()).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let patience = Duration::from_millis(200);
+    let mut open = Vec::new();
+    while let Ok(stream) = tokio::time::timeout(patience, TcpStream::connect(address)).await {
+        open.push(stream);
+    }
+    let ping = ping_url(&app, &format!("http://{address}/")).await;
+    assert_failed(&ping, Failure::ConnectTimeout);
 }
 
 #[tokio::test]
-async fn incomplete_heads_are_broken_responses() {
+async fn incomplete_heads_are_no_responses() {
     let app = TestApp::start().await;
-    for answer in [
-        b"".as_slice(),
-        b"HTTP/1.1 20",
-        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n",
+    for (answer, failure) in [
+        (b"".as_slice(), Failure::Closed),
+        (b"HTTP/1.1 20", Failure::ClosedInHead),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n",
+            Failure::ClosedInHead,
+        ),
     ] {
         let (url, connections) = blunt_receiver(answer).await;
-        assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
+        assert_failed(&ping_url(&app, &url).await, failure);
         assert_eq!(connections.load(Ordering::SeqCst), 1);
     }
 }
 
 #[tokio::test]
-async fn non_http_responses_are_broken_responses() {
+async fn responses_without_a_status_are_not_http() {
     let app = TestApp::start().await;
     for answer in [
         b"220 mail.example.com ESMTP\r\n".as_slice(),
         b"\x15\x03\x01\x00\x02\x02\x46",
         b"HTTP/1.1 abc OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",
+        b"HTTP/1.1 099 OK\r\n\r\n",
+        b"<html>hello</html>",
+        // The preface of an HTTP/2 server.
+        b"\0\0\0\x04\0\0\0\0\0",
     ] {
         let (url, _) = blunt_receiver(answer).await;
-        assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
+        assert_failed(&ping_url(&app, &url).await, Failure::NotHttp);
     }
 }
 
@@ -190,6 +231,6 @@ async fn failures_affect_only_their_own_ping() {
         ping_and_history(&app, &failing),
         ping_and_history(&app, &working)
     );
-    assert_failed(&failed, Failure::Timeout);
+    assert_failed(&failed, Failure::ResponseTimeout);
     assert_answered(&answered, 200, "");
 }

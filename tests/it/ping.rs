@@ -14,7 +14,7 @@ use crate::support::asserts::{
 use crate::support::receiver::{Receiver, blunt_receiver, gated_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
-use webhook_endpoints::domain::delivery::Failure;
+use webhook_endpoints::domain::failure::Failure;
 
 #[tokio::test]
 async fn pings_arrive_signed_and_are_recorded() {
@@ -246,7 +246,7 @@ async fn failed_pings_are_not_retried() {
     let receiver = Receiver::answering(500, "").await;
     assert_answered(&ping_url(&app, &receiver.url).await, 500, "");
     let (url, connections) = blunt_receiver(b"").await;
-    assert_failed(&ping_url(&app, &url).await, Failure::BrokenAnswer);
+    assert_failed(&ping_url(&app, &url).await, Failure::Closed);
     app.queue.must_become_empty().await;
     receiver.must_receive_one();
     assert_eq!(connections.load(Ordering::SeqCst), 1);

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use webhook_endpoints::aws::table::{Due, Table};
 use webhook_endpoints::clock::Clock;
-use webhook_endpoints::domain::delivery::Failure;
+use webhook_endpoints::domain::failure::Failure;
 use webhook_endpoints::domain::message::DeliveryTask;
 use webhook_endpoints::domain::retry::RetrySchedule;
 

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::keys;
 use super::{Item, decode};
 use crate::aws::error::Malformed;
-use crate::domain::delivery::{Abandoned, Answer, Attempt, BodyNote, Delivery, Failure, Verdict};
+use crate::domain::delivery::{Abandoned, Answer, Attempt, BodyNote, Delivery, Verdict};
 use crate::domain::event_type::EventType;
+use crate::domain::failure::Failure;
 use crate::domain::id::EventId;
 use crate::domain::time::serde_millis;
 
@@ -67,6 +68,8 @@ pub(super) struct AttemptItem {
     response_body: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body_note: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
 }
@@ -139,6 +142,7 @@ impl From<&Attempt> for AttemptItem {
             response_status: attempt.verdict.response_status(),
             response_body: answer.map(|answer| answer.body.clone()),
             body_note: note.map(|note| note.code().to_owned()),
+            location: answer.and_then(|answer| answer.location.clone()),
             failure,
         }
     }
@@ -153,6 +157,7 @@ impl AttemptItem {
                     None => None,
                     Some(code) => Some(BodyNote::from_code(&code).ok_or("not the note of a body")?),
                 },
+                location: self.location,
                 ..Answer::bare(status)
             }),
             (None, Some(code)) => {
@@ -166,5 +171,64 @@ impl AttemptItem {
             duration_ms: self.duration_ms,
             verdict,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn attempt(fields: Value) -> Attempt {
+        let mut item = json!({
+            "number": 1, "startedAt": "2026-01-31T09:30:00.000Z", "durationMs": 5,
+        });
+        let item = item.as_object_mut().unwrap();
+        item.extend(fields.as_object().unwrap().clone());
+        let item: AttemptItem = serde_json::from_value(json!(item)).unwrap();
+        item.into_attempt().unwrap()
+    }
+
+    /// Recorded before responses had notes and failures had finer codes.
+    #[test]
+    fn attempts_of_earlier_versions_are_read() {
+        let answered = attempt(json!({"responseStatus": 302, "responseBody": "moved"}));
+        let expected = Answer {
+            body: "moved".to_owned(),
+            ..Answer::bare(302)
+        };
+        assert_eq!(answered.verdict, Verdict::Answered(expected));
+        for code in [
+            "dns",
+            "refused_address",
+            "connect",
+            "tls",
+            "timeout",
+            "broken_answer",
+        ] {
+            let failed = attempt(json!({ "failure": code }));
+            assert_eq!(failed.verdict.problem().unwrap().0, code);
+        }
+    }
+
+    #[test]
+    fn attempts_round_trip() {
+        let answer = Answer {
+            body: "moved".to_owned(),
+            note: Some(BodyNote::BrokeOff),
+            location: Some("https://example.com/".to_owned()),
+            ..Answer::bare(301)
+        };
+        let verdicts = Failure::ALL.map(Verdict::Failed).into_iter();
+        for verdict in verdicts.chain([Verdict::Answered(answer)]) {
+            let made = Attempt {
+                verdict,
+                ..attempt(json!({"responseStatus": 200}))
+            };
+            let item = serde_json::to_value(AttemptItem::from(&made)).unwrap();
+            let read: AttemptItem = serde_json::from_value(item).unwrap();
+            assert_eq!(read.into_attempt().unwrap(), made);
+        }
     }
 }

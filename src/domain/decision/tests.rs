@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::domain::address::AddressPolicy;
-use crate::domain::delivery::Failure;
 use crate::domain::endpoint::{DisabledReason, EndpointKey, NewEndpoint, SecretVersion};
 use crate::domain::event::FanOut;
 use crate::domain::event_type::{EventType, Subscriptions};
+use crate::domain::failure::Failure;
 use crate::domain::health::{Failing, Health, Pause};
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
 use crate::domain::target_url::TargetUrl;

@@ -1,7 +1,8 @@
 //! Transitions as tables.
 
 use super::*;
-use crate::domain::delivery::{Answer, Failure};
+use crate::domain::delivery::Answer;
+use crate::domain::failure::Failure;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);

@@ -1,7 +1,7 @@
 //! Assertions about pings and their history.
 
 use serde_json::{Value, json};
-use webhook_endpoints::domain::delivery::Failure;
+use webhook_endpoints::domain::failure::Failure;
 
 use super::{TestApp, fields};
 
@@ -16,6 +16,20 @@ pub fn assert_answered(ping: &Value, status: u16, body: &str) {
         "error": null,
         "deliveryId": ping["deliveryId"],
         "status": if success { "DELIVERED" } else { "FAILED" },
+    });
+    assert_eq!(*ping, expected);
+}
+
+/// Asserts all fields of a ping that the receiver answered with a redirect.
+#[track_caller]
+pub fn assert_redirected(ping: &Value, status: u16, target: &str) {
+    let expected = json!({
+        "success": false,
+        "statusCode": status,
+        "responseBody": "moved",
+        "error": format!("redirects are not followed: it points to {target}"),
+        "deliveryId": ping["deliveryId"],
+        "status": "FAILED",
     });
     assert_eq!(*ping, expected);
 }

@@ -26,6 +26,14 @@ pub enum Behaviour {
     HangsUp,
     /// Answers the first stream, and stops reading and writing.
     FallsSilent,
+    /// Takes no more of a request than the initial window, 64 KiB.
+    TakesLittle,
+    /// Takes requests, and answers none.
+    AnswersNothing,
+    /// Sends the head of a response, and resets the stream.
+    ResetsBody,
+    /// Resets the stream, because of an error of its own.
+    Fails,
 }
 
 /// Starts a receiver. Returns its URL.
@@ -48,6 +56,9 @@ async fn serve(stream: TlsStream<TcpStream>, open: Open, behaviour: Behaviour) {
         Behaviour::OneAtATime(pause) => {
             let _ = one_at_a_time(stream, pause).await;
         }
+        Behaviour::AnswersNothing => {
+            let _ = answering_nothing(stream).await;
+        }
         _ => {
             let _ = Frames(stream).run(behaviour).await;
         }
@@ -64,6 +75,22 @@ async fn one_at_a_time(stream: TlsStream<TcpStream>, pause: Duration) -> Result<
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
             let _ = respond.send_response(Response::new(()), true);
+        });
+    }
+    Ok(())
+}
+
+async fn answering_nothing(stream: TlsStream<TcpStream>) -> Result<(), h2::Error> {
+    let mut connection = h2::server::handshake(stream).await?;
+    let mut open = Vec::new();
+    while let Some(accepted) = connection.accept().await {
+        let (mut request, respond) = accepted?;
+        open.push(respond);
+        tokio::spawn(async move {
+            while let Some(Ok(chunk)) = request.body_mut().data().await {
+                let window = request.body_mut().flow_control();
+                let _ = window.release_capacity(chunk.len());
+            }
         });
     }
     Ok(())
@@ -101,6 +128,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             match kind {
                 SETTINGS if flags & FLAG == 0 => self.write(SETTINGS, FLAG, 0, &[]).await?,
                 PING if flags & FLAG == 0 => self.write(PING, FLAG, 0, &payload).await?,
+                DATA if flags & FLAG != 0 && matches!(behaviour, Behaviour::ResetsBody) => {
+                    self.write(HEADERS, END_HEADERS, stream, &[0x88]).await?;
+                    // INTERNAL_ERROR
+                    let reason = 2_u32.to_be_bytes();
+                    self.write(RST_STREAM, 0, stream, &reason).await?;
+                }
+                DATA if flags & FLAG != 0 && matches!(behaviour, Behaviour::Fails) => {
+                    let reason = 2_u32.to_be_bytes();
+                    self.write(RST_STREAM, 0, stream, &reason).await?;
+                }
                 DATA if flags & FLAG != 0 && stream == 1 => {
                     // 0x88 is `:status: 200` (RFC 7541, appendix A).
                     let flags = END_HEADERS | FLAG;
@@ -113,7 +150,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
                             let last = [1_u32, 0].map(u32::to_be_bytes).concat();
                             self.write(GOAWAY, 0, 0, &last).await?;
                         }
-                        Behaviour::RefusesMore | Behaviour::OneAtATime(_) => {}
+                        _ => {}
                     }
                 }
                 HEADERS if stream != 1 && matches!(behaviour, Behaviour::RefusesMore) => {

@@ -1,10 +1,10 @@
 //! DNS resolvers that a test controls.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use webhook_endpoints::delivery::egress::{Resolve, Resolving};
 
 /// An address that the policy refuses (RFC 791, "this network") but that a
 /// connection would still reach, because the operating system treats it as the
@@ -18,7 +18,7 @@ pub const LOOPBACK: &str = "127.0.0.1";
 /// Resolves any name: the first query to the first of the answers, and so on.
 /// The last answer repeats.
 pub struct Names {
-    answers: Vec<Vec<SocketAddr>>,
+    answers: Vec<Vec<IpAddr>>,
     asked: AtomicUsize,
 }
 
@@ -30,12 +30,11 @@ impl Names {
 
     /// Resolves to another list each time.
     pub fn in_turn(answers: &[&[&str]]) -> Arc<Self> {
-        let socket =
-            |text: &&str| SocketAddr::new(text.parse::<IpAddr>().expect("parse the address"), 0);
+        let address = |text: &&str| text.parse().expect("parse the address");
         Arc::new(Self {
             answers: answers
                 .iter()
-                .map(|addresses| addresses.iter().map(socket).collect())
+                .map(|addresses| addresses.iter().map(address).collect())
                 .collect(),
             asked: AtomicUsize::new(0),
         })
@@ -48,10 +47,10 @@ impl Names {
 }
 
 impl Resolve for Names {
-    fn resolve(&self, _: Name) -> Resolving {
+    fn resolve(&self, _: String) -> Resolving {
         let turn = self.asked.fetch_add(1, Ordering::SeqCst);
         let answer = self.answers[turn.min(self.answers.len() - 1)].clone();
-        Box::pin(async move { Ok(Box::new(answer.into_iter()) as Addrs) })
+        Box::pin(async move { Ok(answer) })
     }
 }
 
@@ -59,7 +58,7 @@ impl Resolve for Names {
 pub struct Silence;
 
 impl Resolve for Silence {
-    fn resolve(&self, _: Name) -> Resolving {
+    fn resolve(&self, _: String) -> Resolving {
         Box::pin(std::future::pending())
     }
 }

@@ -185,6 +185,15 @@ where
     F: Fn(TcpStream) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
+    hearing_receiver(move |stream, _| script(stream)).await
+}
+
+/// The same, with the first bytes of the request.
+pub async fn hearing_receiver<F, Fut>(script: F) -> String
+where
+    F: Fn(TcpStream, Vec<u8>) -> Fut + Send + 'static,
+    Fut: Future<Output = ()> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
     let url = format!(
         "http://{}/hook",
@@ -193,8 +202,9 @@ where
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let mut request = vec![0; 64 * 1024];
-            let _ = stream.read(&mut request).await;
-            tokio::spawn(script(stream));
+            let length = stream.read(&mut request).await.unwrap_or_default();
+            request.truncate(length);
+            tokio::spawn(script(stream, request));
         }
     });
     url

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::serve::Listener;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -20,8 +21,7 @@ pub struct Authority {
 impl Authority {
     pub fn new() -> Self {
         let key = KeyPair::generate().expect("generate a key pair");
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let params = authority_params();
         let root = params.self_signed(&key).expect("sign the root certificate");
         Self {
             root: root.der().clone(),
@@ -47,6 +47,25 @@ impl Authority {
         self.certify_params(&params)
     }
 
+    /// A certificate for `name` that is valid in a distant future.
+    pub fn certify_for_later(&self, name: &str) -> Identity {
+        let mut params = params(name);
+        params.not_before = date_time_ymd(4001, 1, 1);
+        params.not_after = date_time_ymd(4002, 1, 1);
+        self.certify_params(&params)
+    }
+
+    /// An authority that this one vouches for, and that nobody knows.
+    pub fn intermediate(&self) -> Self {
+        let key = KeyPair::generate().expect("generate a key pair");
+        let params = authority_params();
+        let certificate = params.signed_by(&key, &self.issuer);
+        Self {
+            root: certificate.expect("sign the certificate").der().clone(),
+            issuer: Issuer::new(params, key),
+        }
+    }
+
     fn certify_params(&self, params: &CertificateParams) -> Identity {
         let key = KeyPair::generate().expect("generate a key pair");
         let certificate = params
@@ -68,15 +87,37 @@ pub struct Identity {
 impl Identity {
     /// A self-signed certificate for `name`.
     pub fn self_signed(name: &str) -> Self {
+        Self::self_signed_by(&params(name))
+    }
+
+    /// The same, as `openssl req -x509` makes it: one of an authority.
+    pub fn self_signed_authority(name: &str) -> Self {
+        let mut params = params(name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self::self_signed_by(&params)
+    }
+
+    fn self_signed_by(params: &CertificateParams) -> Self {
         let key = KeyPair::generate().expect("generate a key pair");
-        let certificate = params(name)
-            .self_signed(&key)
-            .expect("sign the certificate");
+        let certificate = params.self_signed(&key).expect("sign the certificate");
         Self {
             certificate: certificate.der().clone(),
             key,
         }
     }
+}
+
+/// An authority's certificate. Each has a name of its own, by which its issuer is
+/// found.
+fn authority_params() -> CertificateParams {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, format!("authority {number}"));
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params
 }
 
 fn params(name: &str) -> CertificateParams {
@@ -99,7 +140,8 @@ impl TlsListener {
         Self::bind_with(identity, &[b"h2"]).await
     }
 
-    async fn bind_with(identity: Identity, alpn: &[&[u8]]) -> Self {
+    /// The same, for a receiver that speaks these protocols.
+    pub async fn bind_with(identity: Identity, alpn: &[&[u8]]) -> Self {
         let key =
             PrivateKeyDer::try_from(identity.key.serialize_der()).expect("encode the private key");
         let mut config = ServerConfig::builder()

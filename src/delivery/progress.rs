@@ -1,0 +1,281 @@
+//! How far an attempt has come, so that its failure can say so.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use hyper::Request;
+use hyper::body::{Body, Bytes, Frame, SizeHint};
+use hyper_util::client::legacy::connect::{CaptureConnection, Connected, capture_connection};
+
+/// How far an attempt has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Reached {
+    /// The host name is being resolved.
+    Resolving,
+    /// The TCP connection is being opened, or a connection of another attempt waited
+    /// for.
+    Connecting,
+    /// The TLS handshake is under way.
+    Handshaking,
+    /// There is a connection. The request is not completely sent.
+    Connected,
+    /// The request is sent.
+    Sent,
+    /// The response has begun.
+    Answering,
+}
+
+/// The progress of an attempt. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// One of the stages before there is a connection.
+    connecting: AtomicU8,
+    /// Whether the connection has taken all of the request's body.
+    body_taken: Arc<AtomicBool>,
+    /// The connection that the request was assigned to.
+    connection: Mutex<Option<CaptureConnection>>,
+}
+
+tokio::task_local! {
+    /// The attempt that a connection is opened for. The client calls the connector in
+    /// the attempt's task, but passes it nothing that would identify the attempt.
+    static PROGRESS: Progress;
+}
+
+const STAGES: [Reached; 3] = [
+    Reached::Connecting,
+    Reached::Resolving,
+    Reached::Handshaking,
+];
+
+impl Progress {
+    /// Runs an exchange whose progress this is.
+    pub(super) async fn of<T>(&self, exchange: impl Future<Output = T>) -> T {
+        PROGRESS.scope(self.clone(), exchange).await
+    }
+
+    /// The attempt that is being made in this task.
+    pub(super) fn current() -> Option<Self> {
+        PROGRESS.try_with(Self::clone).ok()
+    }
+
+    /// Notes how far the connection has come.
+    pub(super) fn note(&self, stage: Reached) {
+        let position = STAGES.iter().position(|known| *known == stage);
+        let position = position.and_then(|at| u8::try_from(at).ok());
+        self.0
+            .connecting
+            .store(position.unwrap_or_default(), Ordering::Relaxed);
+    }
+
+    /// Starts over, with this request.
+    pub(super) fn start<B>(&self, request: &mut Request<B>) {
+        self.note(Reached::Connecting);
+        self.0.body_taken.store(false, Ordering::Relaxed);
+        let connection = capture_connection(request);
+        *self.connection() = Some(connection);
+    }
+
+    /// A body of the request that notes when the connection has taken it.
+    pub(super) fn watch(&self, payload: Bytes) -> WatchedBody {
+        WatchedBody {
+            payload,
+            taken: Arc::clone(&self.0.body_taken),
+        }
+    }
+
+    /// How far the attempt has come.
+    pub(super) fn reached(&self) -> Reached {
+        let stage = usize::from(self.0.connecting.load(Ordering::Relaxed));
+        let taken = self.0.body_taken.load(Ordering::Relaxed);
+        self.with_connection(|connected, wire| match wire {
+            _ if !taken => Reached::Connected,
+            // Bytes of HTTP/2 may belong to other requests.
+            _ if connected.is_negotiated_h2() => Reached::Sent,
+            wire if !wire.answer.is_empty() => Reached::Answering,
+            wire if wire.flushed => Reached::Sent,
+            _ => Reached::Connected,
+        })
+        .unwrap_or_else(|| STAGES.get(stage).copied().unwrap_or(Reached::Connecting))
+    }
+
+    /// The status in the first bytes of the response, however odd the rest of it is.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.with_connection(|connected, wire| {
+            (!connected.is_negotiated_h2()).then(|| status_of(&wire.answer))
+        })??
+    }
+
+    fn with_connection<T>(&self, look: impl FnOnce(&Connected, &Wire) -> T) -> Option<T> {
+        let connection = self.connection();
+        let metadata = connection.as_ref()?.connection_metadata();
+        let connected = metadata.as_ref()?;
+        let mut extensions = hyper::http::Extensions::new();
+        connected.get_extras(&mut extensions);
+        let wire = extensions.get::<WireTap>()?;
+        Some(look(connected, &wire.lock()))
+    }
+
+    fn connection(&self) -> std::sync::MutexGuard<'_, Option<CaptureConnection>> {
+        self.0
+            .connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How much of a body the connection is given at a time. It takes the next piece only
+/// when there is room for it, so that it has taken about as much as it has sent.
+const PIECE_BYTES: usize = 16 * 1024;
+
+/// A request body.
+pub(super) struct WatchedBody {
+    payload: Bytes,
+    taken: Arc<AtomicBool>,
+}
+
+impl Body for WatchedBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.payload.is_empty() {
+            return Poll::Ready(None);
+        }
+        let length = self.payload.len().min(PIECE_BYTES);
+        let piece = self.payload.split_to(length);
+        self.taken.store(self.payload.is_empty(), Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.payload.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::try_from(self.payload.len()).unwrap_or(u64::MAX))
+    }
+}
+
+/// How much of a response we look at. A status line is at its beginning, unless there
+/// are interim responses.
+const SEEN_BYTES: usize = 1024;
+
+/// What has passed through a connection since its last request began. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WireTap(Arc<Mutex<Wire>>);
+
+#[derive(Debug, Default)]
+struct Wire {
+    /// Whether all that was written is on its way.
+    flushed: bool,
+    /// The first [`SEEN_BYTES`] of the response.
+    answer: Vec<u8>,
+}
+
+impl WireTap {
+    /// Bytes are being written. They begin a request if all before them are on their
+    /// way; otherwise the response is an early one, to the request that they belong to.
+    pub(super) fn writing(&self) {
+        let mut wire = self.lock();
+        if wire.flushed {
+            wire.answer.clear();
+        }
+        wire.flushed = false;
+    }
+
+    /// All bytes are on their way.
+    pub(super) fn flushed(&self) {
+        self.lock().flushed = true;
+    }
+
+    /// Bytes were read.
+    pub(super) fn read(&self, bytes: &[u8]) {
+        let mut wire = self.lock();
+        let room = SEEN_BYTES - wire.answer.len();
+        wire.answer
+            .extend_from_slice(&bytes[..room.min(bytes.len())]);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Wire> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The status of an HTTP/1 response whose head the client can't parse. Interim
+/// responses (1xx) are skipped.
+fn status_of(mut answer: &[u8]) -> Option<u16> {
+    loop {
+        let after_name = answer.strip_prefix(b"HTTP/")?;
+        let space = after_name.iter().position(|byte| *byte == b' ')?;
+        let (version, rest) = after_name.split_at(space);
+        if version.is_empty()
+            || !version
+                .iter()
+                .all(|byte| matches!(byte, b'0'..=b'9' | b'.'))
+        {
+            return None;
+        }
+        let rest = rest.trim_ascii_start();
+        let (digits, after) = rest.split_at_checked(3)?;
+        // A status that is cut off may have been a longer number.
+        if !matches!(after.first()?, b' ' | b'\r' | b'\n') {
+            return None;
+        }
+        let status = std::str::from_utf8(digits).ok()?.parse().ok()?;
+        match status {
+            100..200 => {
+                let end = after.windows(4).position(|end| end == b"\r\n\r\n")?;
+                answer = &after[end + 4..];
+            }
+            200..600 => return Some(status),
+            _ => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn status_lines_tell_a_status_whatever_follows_them() {
+        for (answer, status) in [
+            ("HTTP/1.1 200 OK\r\n", Some(200)),
+            ("HTTP/1.1 404\r\n", Some(404)),
+            ("HTTP/1.0 503 \n", Some(503)),
+            ("HTTP/1.1  202 Accepted\r\n", Some(202)),
+            ("HTTP/2 204 \r\n", Some(204)),
+            ("HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n", Some(200)),
+            (
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 410 Gone\r\n",
+                Some(410),
+            ),
+            ("", None),
+            ("HTTP/1.1 20", None),
+            ("HTTP/1.1 200", None),
+            ("HTTP/1.1 2000 OK\r\n", None),
+            ("HTTP/1.1 +20 OK\r\n", None),
+            ("HTTP/1.1 600 Odd\r\n", None),
+            ("HTTP/1.1 099 Odd\r\n", None),
+            ("HTTP/1.1 OK 200\r\n", None),
+            ("HTTP/ 200 OK\r\n", None),
+            ("HTTP/x 200 OK\r\n", None),
+            ("HTTP/1.1 100 Continue\r\n\r\n", None),
+            ("HTTP/1.1 100 Continue\r\nHTTP/1.1 200 OK\r\n", None),
+            ("ICY 200 OK\r\n", None),
+            ("220 mail.example.com ESMTP\r\n", None),
+        ] {
+            assert_eq!(status_of(answer.as_bytes()), status, "{answer:?}");
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Why attempts get no usable response.
+
+/// Why an attempt got no usable response. API clients see these messages, so they
+/// reveal nothing about addresses, our network or our code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The host name has no address.
+    #[error("the host name could not be resolved")]
+    Dns,
+    /// No DNS server answered in time.
+    #[error("the host name could not be resolved within the time limit")]
+    DnsTimeout,
+    /// The host is, or resolves to, an address that the policy refuses.
+    #[error("the host has, or resolves to, a private or reserved address")]
+    RefusedAddress,
+    /// Nothing listens at the port.
+    #[error("the receiver refused the connection")]
+    ConnectionRefused,
+    /// The TCP connection was not established in time.
+    #[error("could not connect to the receiver within the time limit")]
+    ConnectTimeout,
+    /// The TCP connection failed for another reason.
+    #[error("could not connect to the receiver")]
+    Connect,
+    /// The certificate has expired.
+    #[error("the receiver's certificate has expired")]
+    CertificateExpired,
+    /// The certificate's validity has not begun.
+    #[error("the receiver's certificate is not valid yet")]
+    CertificateNotYetValid,
+    /// No trusted authority vouches for the certificate.
+    #[error(
+        "the issuer of the receiver's certificate is not known; most often, the receiver does \
+         not send the intermediate certificate, or the certificate is self-signed"
+    )]
+    CertificateUnknownIssuer,
+    /// The certificate is for other names.
+    #[error("the receiver's certificate is for another host name")]
+    CertificateWrongName,
+    /// The certificate is unacceptable for another reason.
+    #[error("the receiver's certificate is not valid for a server, or is self-signed")]
+    CertificateInvalid,
+    /// There is no version or cipher that both sides support.
+    #[error("the receiver supports no TLS version or cipher suite that we support")]
+    TlsIncompatible,
+    /// The response to the TLS handshake is something else.
+    #[error("the receiver does not use TLS at this port")]
+    NotTls,
+    /// The TLS handshake was not complete in time.
+    #[error("connected, but the TLS handshake was not complete within the time limit")]
+    TlsTimeout,
+    /// The TLS handshake failed for another reason.
+    #[error("the TLS handshake failed")]
+    Tls,
+    /// The receiver did not take all of the request in time.
+    #[error("connected, but the receiver did not take the request within the time limit")]
+    SendTimeout,
+    /// Nothing came back in time.
+    #[error("the request was sent, but no response came within the time limit")]
+    ResponseTimeout,
+    /// The head of the response was not complete in time.
+    #[error("the response began, but its headers were not complete within the time limit")]
+    HeadTimeout,
+    /// The deadline passed. Recorded by versions that could not tell how far it came.
+    #[error("the receiver did not complete its response within the time limit")]
+    Timeout,
+    /// The connection closed before the response began.
+    #[error("the receiver closed the connection without a response")]
+    Closed,
+    /// The connection closed in the head of the response.
+    #[error("the receiver closed the connection before the response headers were complete")]
+    ClosedInHead,
+    /// No status can be told from the response.
+    #[error("the response is not HTTP")]
+    NotHttp,
+    /// The head of the response has too many headers, or too long ones.
+    #[error("the response headers are too large")]
+    HeadTooLarge,
+    /// The exchange broke off, in a way that no other failure describes.
+    #[error("the connection broke before the response was complete")]
+    BrokenAnswer,
+}
+
+impl Failure {
+    /// All failures.
+    pub const ALL: [Self; 24] = [
+        Self::Dns,
+        Self::DnsTimeout,
+        Self::RefusedAddress,
+        Self::ConnectionRefused,
+        Self::ConnectTimeout,
+        Self::Connect,
+        Self::CertificateExpired,
+        Self::CertificateNotYetValid,
+        Self::CertificateUnknownIssuer,
+        Self::CertificateWrongName,
+        Self::CertificateInvalid,
+        Self::TlsIncompatible,
+        Self::NotTls,
+        Self::TlsTimeout,
+        Self::Tls,
+        Self::SendTimeout,
+        Self::ResponseTimeout,
+        Self::HeadTimeout,
+        Self::Timeout,
+        Self::Closed,
+        Self::ClosedInHead,
+        Self::NotHttp,
+        Self::HeadTooLarge,
+        Self::BrokenAnswer,
+    ];
+
+    /// The name used in the API, the table and logs.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Dns => "dns",
+            Self::DnsTimeout => "dns_timeout",
+            Self::RefusedAddress => "refused_address",
+            Self::ConnectionRefused => "connection_refused",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::Connect => "connect",
+            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateNotYetValid => "certificate_not_yet_valid",
+            Self::CertificateUnknownIssuer => "certificate_unknown_issuer",
+            Self::CertificateWrongName => "certificate_wrong_name",
+            Self::CertificateInvalid => "certificate_invalid",
+            Self::TlsIncompatible => "tls_incompatible",
+            Self::NotTls => "not_tls",
+            Self::TlsTimeout => "tls_timeout",
+            Self::Tls => "tls",
+            Self::SendTimeout => "send_timeout",
+            Self::ResponseTimeout => "response_timeout",
+            Self::HeadTimeout => "head_timeout",
+            Self::Timeout => "timeout",
+            Self::Closed => "closed",
+            Self::ClosedInHead => "closed_in_head",
+            Self::NotHttp => "not_http",
+            Self::HeadTooLarge => "head_too_large",
+            Self::BrokenAnswer => "broken_answer",
+        }
+    }
+
+    /// Parses the output of [`Self::code`].
+    #[must_use]
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|failure| failure.code() == code)
+    }
+
+    /// The group that metrics count the failure in. There are few, because CloudWatch
+    /// charges for each.
+    #[must_use]
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Dns | Self::DnsTimeout => "dns",
+            Self::RefusedAddress => "refused_address",
+            Self::ConnectionRefused | Self::ConnectTimeout | Self::Connect => "connect",
+            Self::CertificateExpired
+            | Self::CertificateNotYetValid
+            | Self::CertificateUnknownIssuer
+            | Self::CertificateWrongName
+            | Self::CertificateInvalid
+            | Self::TlsIncompatible
+            | Self::NotTls
+            | Self::TlsTimeout
+            | Self::Tls => "tls",
+            Self::SendTimeout | Self::ResponseTimeout | Self::HeadTimeout | Self::Timeout => {
+                "timeout"
+            }
+            Self::Closed
+            | Self::ClosedInHead
+            | Self::NotHttp
+            | Self::HeadTooLarge
+            | Self::BrokenAnswer => "broken_answer",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn failure_codes_round_trip() {
+        for failure in Failure::ALL {
+            assert_eq!(Failure::from_code(failure.code()), Some(failure));
+        }
+        assert_eq!(Failure::from_code("other"), None);
+    }
+
+    #[test]
+    fn failures_have_a_message_of_their_own() {
+        let messages: BTreeSet<_> = Failure::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(messages.len(), Failure::ALL.len());
+    }
+
+    #[test]
+    fn codes_of_earlier_versions_are_still_read() {
+        for code in [
+            "dns",
+            "refused_address",
+            "connect",
+            "tls",
+            "timeout",
+            "broken_answer",
+        ] {
+            let failure = Failure::from_code(code);
+            assert_eq!(failure.map(Failure::group), Some(code));
+        }
+    }
+}

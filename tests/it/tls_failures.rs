@@ -1,0 +1,129 @@
+//! TLS handshakes that fail, and what a customer can do about them.
+
+use axum::serve::Listener;
+use webhook_endpoints::domain::failure::Failure;
+
+use crate::support::asserts::{assert_failed, ping_url};
+use crate::support::names::{LOOPBACK, Names};
+use crate::support::receiver::{Receiver, blunt_receiver, silent_receiver};
+use crate::support::tls::{Authority, Identity, TlsListener};
+use crate::support::{Options, TestApp};
+
+const NAME: &str = "receiver.example.com";
+
+/// A service to which every name is a local receiver, and an authority that it trusts.
+async fn start() -> (TestApp, Authority) {
+    let authority = Authority::new();
+    let mut options = Options::resolving(Names::always(&[LOOPBACK]));
+    options.sender.extra_roots = vec![authority.root()];
+    (TestApp::start_with(options).await, authority)
+}
+
+#[tokio::test]
+async fn certificates_are_refused_with_the_reason() {
+    let (app, authority) = start().await;
+    for (identity, failure) in [
+        (authority.certify_expired(NAME), Failure::CertificateExpired),
+        (
+            authority.certify_for_later(NAME),
+            Failure::CertificateNotYetValid,
+        ),
+        (
+            authority.certify("other.example.com"),
+            Failure::CertificateWrongName,
+        ),
+        (
+            Identity::self_signed(NAME),
+            Failure::CertificateUnknownIssuer,
+        ),
+        (
+            Authority::new().certify(NAME),
+            Failure::CertificateUnknownIssuer,
+        ),
+        // The receiver does not send the intermediate certificate.
+        (
+            authority.intermediate().certify(NAME),
+            Failure::CertificateUnknownIssuer,
+        ),
+        (
+            Identity::self_signed_authority(NAME),
+            Failure::CertificateInvalid,
+        ),
+    ] {
+        let receiver = Receiver::over_tls(identity).await;
+        let ping = ping_url(&app, &receiver.url_as(NAME)).await;
+        assert_failed(&ping, failure);
+        assert_eq!(receiver.received().len(), 0);
+    }
+}
+
+/// A receiver that answers a TLS handshake with these bytes.
+async fn shaking_hands_with(answer: &'static [u8]) -> String {
+    let (url, _) = blunt_receiver(answer).await;
+    url.replace("http://", "https://")
+}
+
+/// RFC 8446, 6: a fatal alert of TLS.
+macro_rules! alert {
+    ($description:expr) => {
+        &[0x15, 3, 3, 0, 2, 2, $description]
+    };
+}
+
+/// RFC 2246, 7.4.1.3: a server that chooses TLS 1.0.
+const OLD_SERVER_HELLO: &[u8] = &{
+    let mut record = [0; 47];
+    let head = [0x16, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1];
+    let mut at = 0;
+    while at < head.len() {
+        record[at] = head[at];
+        at += 1;
+    }
+    // After 32 random bytes and no session: TLS_RSA_WITH_AES_128_CBC_SHA.
+    record[45] = 0x2f;
+    record
+};
+
+#[tokio::test]
+async fn handshakes_fail_with_the_reason() {
+    let app = TestApp::start().await;
+    for (answer, failure) in [
+        (alert!(40).as_slice(), Failure::TlsIncompatible),
+        (alert!(70), Failure::TlsIncompatible),
+        (alert!(71), Failure::TlsIncompatible),
+        (OLD_SERVER_HELLO, Failure::TlsIncompatible),
+        (alert!(80), Failure::Tls),
+        (b"", Failure::Tls),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Failure::NotTls),
+        (b"220 mail.example.com ESMTP\r\n", Failure::NotTls),
+    ] {
+        let url = shaking_hands_with(answer).await;
+        assert_failed(&ping_url(&app, &url).await, failure);
+    }
+}
+
+#[tokio::test]
+async fn receivers_without_a_common_protocol_are_incompatible() {
+    let (app, authority) = start().await;
+    let mut listener = TlsListener::bind_with(authority.certify(NAME), &[b"spdy"]).await;
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move { listener.accept().await });
+    let ping = ping_url(&app, &format!("https://{NAME}:{port}/")).await;
+    assert_failed(&ping, Failure::TlsIncompatible);
+}
+
+#[tokio::test]
+async fn receivers_without_tls_are_told_so() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let url = receiver.url.replace("http://", "https://");
+    assert_failed(&ping_url(&app, &url).await, Failure::NotTls);
+    assert_eq!(receiver.received().len(), 0);
+}
+
+#[tokio::test]
+async fn unanswered_tls_handshakes_are_timeouts() {
+    let app = TestApp::start_with(Options::impatient()).await;
+    let url = silent_receiver().await.replace("http://", "https://");
+    assert_failed(&ping_url(&app, &url).await, Failure::TlsTimeout);
+}
