@@ -40,6 +40,13 @@ const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 /// whose packets get lost would fail one attempt after another, each at its deadline.
 const HTTP2_PING: Duration = Duration::from_secs(5);
 
+/// How many headers a response may have. The client reserves memory for all of them.
+const MAX_HEADERS: usize = 1_000;
+
+/// The same for HTTP/2, which counts 32 bytes for each header besides its name and
+/// value. It is close to the limit that the client has for HTTP/1.
+const HTTP2_MAX_HEADER_BYTES: u32 = 400 * 1024;
+
 /// Whether an attempt may use a connection that an earlier one left open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reuse {
@@ -116,6 +123,14 @@ fn client(connector: &Connector, http2_ping: Duration, idle_connections: usize) 
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_CONNECTION)
         .pool_max_idle_per_host(idle_connections)
+        // For receivers that compare names as text.
+        .http1_title_case_headers(true)
+        // Whatever tells a status is a response.
+        .http1_max_headers(MAX_HEADERS)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .http2_max_header_list_size(HTTP2_MAX_HEADER_BYTES)
         .http2_keep_alive_interval(http2_ping)
         .http2_keep_alive_timeout(http2_ping)
         // A ping that is under way when the function is frozen would time out as soon

@@ -13,6 +13,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::{Instant, timeout};
+use url::Url;
 
 use super::answer;
 use super::classify::{is_unprocessed, timeout_after, verdict_of};
@@ -121,7 +122,7 @@ impl Sender {
         if target.check(self.policy).is_err() {
             return Ok(Verdict::Failed(Failure::RefusedAddress));
         }
-        let Ok(uri) = target.url().as_str().parse() else {
+        let Some(uri) = request_uri(target.url()) else {
             // The host is none that DNS can have.
             return Ok(Verdict::Failed(Failure::Dns));
         };
@@ -190,6 +191,19 @@ impl Post {
         progress.start(&mut request);
         request
     }
+}
+
+/// The URL as the client wants it. The root dot of a host is only for DNS, which does
+/// not need it: TLS has no place for it (RFC 6066, 3), and many servers know no host
+/// with one. `None` if the URL is none to the client.
+fn request_uri(url: &Url) -> Option<Uri> {
+    let absolute = url.domain().and_then(|name| name.strip_suffix('.'));
+    let Some(name) = absolute else {
+        return url.as_str().parse().ok();
+    };
+    let mut relative = url.clone();
+    relative.set_host(Some(name)).ok()?;
+    relative.as_str().parse().ok()
 }
 
 /// TLS with Mozilla's root certificates, as of the build. They are compiled in;

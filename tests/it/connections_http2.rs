@@ -116,6 +116,15 @@ async fn streams_that_are_reset_after_the_head_change_no_outcome() {
     assert_eq!(attempt["error"], Value::Null);
 }
 
+#[tokio::test]
+async fn many_headers_are_taken() {
+    let attempt = attempt_at(Behaviour::Headers(1_000), 10).await;
+    assert_eq!(attempt["responseStatus"], 200, "{attempt}");
+    // More than the client takes.
+    let attempt = attempt_at(Behaviour::Headers(10_000), 10).await;
+    assert_eq!(attempt["responseStatus"], Value::Null, "{attempt}");
+}
+
 /// Without pings, the second connection would not be opened: a deadline ends an
 /// attempt, but not its connection.
 #[tokio::test]

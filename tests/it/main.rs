@@ -55,6 +55,7 @@ mod isolation;
 mod lanes;
 mod layers;
 mod limits;
+mod odd_heads;
 mod openapi;
 mod outage;
 mod outcomes;

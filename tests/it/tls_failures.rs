@@ -3,9 +3,9 @@
 use axum::serve::Listener;
 use webhook_endpoints::domain::failure::Failure;
 
-use crate::support::asserts::{assert_failed, ping_url};
+use crate::support::asserts::{assert_answered, assert_failed, ping_url};
 use crate::support::names::{LOOPBACK, Names};
-use crate::support::receiver::{Receiver, blunt_receiver, silent_receiver};
+use crate::support::receiver::{Receiver, blunt_receiver, recording_receiver, silent_receiver};
 use crate::support::tls::{Authority, Identity, TlsListener};
 use crate::support::{Options, TestApp};
 
@@ -126,4 +126,30 @@ async fn unanswered_tls_handshakes_are_timeouts() {
     let app = TestApp::start_with(Options::impatient()).await;
     let url = silent_receiver().await.replace("http://", "https://");
     assert_failed(&ping_url(&app, &url).await, Failure::TlsTimeout);
+}
+
+#[tokio::test]
+async fn hosts_with_a_root_dot_get_deliveries_without_it() {
+    let (app, authority) = start().await;
+    let receiver = Receiver::over_tls(authority.certify(NAME)).await;
+    let ping = ping_url(&app, &receiver.url_as(&format!("{NAME}."))).await;
+    assert_answered(&ping, 200, "");
+    let request = receiver.must_receive_one();
+    assert!(!request.header("host").contains(".com."), "{request:?}");
+}
+
+/// RFC 6066, 3: the server name has no trailing dot.
+#[tokio::test]
+async fn server_names_have_no_root_dot() {
+    let (app, _) = start().await;
+    let (url, heard) = recording_receiver(alert!(80)).await;
+    let url = url.replace("http://127.0.0.1", &format!("https://{NAME}."));
+    ping_url(&app, &url).await;
+    let hello = heard.lock().unwrap().remove(0);
+    let holds = |text: &str| {
+        hello
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
+    };
+    assert!(holds(NAME) && !holds(&format!("{NAME}.")), "{hello:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::Response;
+use axum::http::{HeaderName, HeaderValue, Response};
 use axum::serve::Listener;
 use h2::server::Builder;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -34,6 +34,8 @@ pub enum Behaviour {
     ResetsBody,
     /// Resets the stream, because of an error of its own.
     Fails,
+    /// Answers with so many headers.
+    Headers(usize),
 }
 
 /// Starts a receiver. Returns its URL.
@@ -58,6 +60,9 @@ async fn serve(stream: TlsStream<TcpStream>, open: Open, behaviour: Behaviour) {
         }
         Behaviour::AnswersNothing => {
             let _ = answering_nothing(stream).await;
+        }
+        Behaviour::Headers(count) => {
+            let _ = with_headers(stream, count).await;
         }
         _ => {
             let _ = Frames(stream).run(behaviour).await;
@@ -92,6 +97,23 @@ async fn answering_nothing(stream: TlsStream<TcpStream>) -> Result<(), h2::Error
                 let _ = window.release_capacity(chunk.len());
             }
         });
+    }
+    Ok(())
+}
+
+async fn with_headers(stream: TlsStream<TcpStream>, count: usize) -> Result<(), h2::Error> {
+    let mut connection = h2::server::handshake(stream).await?;
+    while let Some(accepted) = connection.accept().await {
+        let (_, mut respond) = accepted?;
+        let mut response = Response::new(());
+        for number in 0..count {
+            let name = format!("x-header-{number}").parse::<HeaderName>();
+            let value = HeaderValue::from_static("a value of some length");
+            response
+                .headers_mut()
+                .insert(name.expect("name a header"), value);
+        }
+        respond.send_response(response, true)?;
     }
     Ok(())
 }

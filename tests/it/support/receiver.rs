@@ -249,6 +249,21 @@ pub async fn blunt_receiver(answer: &'static [u8]) -> (String, Arc<AtomicUsize>)
     (url, connections)
 }
 
+/// Sends these bytes and closes the connection. Returns the first bytes of each
+/// request.
+pub async fn recording_receiver(answer: &'static [u8]) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let heard: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
+    let requests = Arc::clone(&heard);
+    let url = hearing_receiver(move |mut stream, request| {
+        requests.lock().unwrap().push(request);
+        async move {
+            let _ = stream.write_all(answer).await;
+        }
+    })
+    .await;
+    (url, heard)
+}
+
 /// Answers 200 with an endless body. Signals when the connection is closed.
 pub async fn endless_receiver() -> (String, oneshot::Receiver<()>) {
     let (closed, closing) = oneshot::channel();
