@@ -52,6 +52,7 @@ pub async fn seed(
     let new = NewEndpoint {
         url: TargetUrl::parse(target, AddressPolicy::PublicAndLoopback)?,
         events: Subscriptions::parse("events", ["*"]).map_err(|_| "not a subscription")?,
+        active: true,
         rate_limit: None,
     };
     let endpoint = new.registered(key, secret_version, now);

@@ -68,6 +68,13 @@ impl Body {
         }
     }
 
+    /// Ignores these fields, whatever they contain.
+    pub(super) fn pass_over(&mut self, fields: &[&str]) {
+        for field in fields {
+            self.fields.remove(*field);
+        }
+    }
+
     /// Takes a field as it was written.
     pub(super) fn raw(&mut self, field: &str) -> Option<Box<RawValue>> {
         self.fields.remove(field)

@@ -1,7 +1,6 @@
 //! The delivery history: list, get and resend.
 
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -78,11 +77,9 @@ impl<'a> Listed<'a> {
 pub(super) async fn list(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
-    query: Result<Query<Vec<(String, String)>>, QueryRejection>,
+    query: QueryParameters,
 ) -> Result<Response, ApiError> {
-    let Query(query) =
-        query.map_err(|_| ApiError::invalid("query", "must be percent-encoded UTF-8"))?;
-    let page = PageRequest::parse(&query, key.endpoint_id)?;
+    let page = PageRequest::parse(query, key.endpoint_id)?;
     let wanted = page.history_query(Instant::now() + api.budgets.search_time);
     let table = &api.stores.table;
     let (endpoint, found) = tokio::try_join!(
@@ -108,8 +105,7 @@ struct PageRequest {
 }
 
 impl PageRequest {
-    fn parse(query: &[(String, String)], endpoint_id: EndpointId) -> Result<Self, ApiError> {
-        let mut query = QueryParameters::new(query);
+    fn parse(mut query: QueryParameters, endpoint_id: EndpointId) -> Result<Self, ApiError> {
         let limit = query.read("limit", |text| {
             // The parser would also accept a leading plus sign.
             let digits = text.bytes().all(|byte| byte.is_ascii_digit());

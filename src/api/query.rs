@@ -1,23 +1,36 @@
 //! Query parameters, read one by one, so that everything that is wrong with a
 //! request is reported at once.
 
+use axum::extract::{FromRequestParts, Query};
+use axum::http::request::Parts;
+
+use super::Api;
 use super::error::ApiError;
 use crate::domain::validation::FieldError;
 
-/// The parameters of a query, each of which may be given once.
-pub(super) struct QueryParameters<'a> {
-    pairs: &'a [(String, String)],
+/// The parameters of a query, each of which may be given once. Those without a value
+/// count as absent, and unknown ones are ignored.
+pub(super) struct QueryParameters {
+    pairs: Vec<(String, String)>,
     faults: Vec<FieldError>,
 }
 
-impl<'a> QueryParameters<'a> {
-    pub(super) fn new(pairs: &'a [(String, String)]) -> Self {
-        Self {
+impl FromRequestParts<Api> for QueryParameters {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let query = Query::<Vec<(String, String)>>::from_request_parts(parts, api).await;
+        let Query(mut pairs) =
+            query.map_err(|_| ApiError::invalid("query", "must be percent-encoded UTF-8"))?;
+        pairs.retain(|(_, value)| !value.is_empty());
+        Ok(Self {
             pairs,
             faults: Vec::new(),
-        }
+        })
     }
+}
 
+impl QueryParameters {
     /// The parameter of this name, unless it is missing or wrong.
     pub(super) fn read<T>(
         &mut self,

@@ -12,6 +12,7 @@ use super::body::Body;
 use super::budgets::{too_many_rotations, unexplained};
 use super::error::ApiError;
 use super::extract::{AppScope, EndpointScope, NO_ENDPOINT};
+use super::query::QueryParameters;
 use super::{Api, success};
 use crate::aws::table::{CreateOutcome, Marked, Reserved, RotateOutcome};
 use crate::domain::address::AddressPolicy;
@@ -41,7 +42,8 @@ struct Created<'a> {
     secret: &'a str,
 }
 
-/// An endpoint as get shows it.
+/// An endpoint as get shows it. A field that an update cannot set belongs into
+/// [`READ_ONLY`].
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
@@ -58,6 +60,19 @@ struct Shown<'a> {
     #[serde(with = "serde_millis::option")]
     next_probe_at: Option<Timestamp>,
 }
+
+/// Fields that an update passes over, so that what get showed can be changed and sent
+/// back.
+const READ_ONLY: [&str; 8] = [
+    "id",
+    "createdAt",
+    "updatedAt",
+    "disabledReason",
+    "disabledAt",
+    "failingSince",
+    "pausedAt",
+    "nextProbeAt",
+];
 
 /// An endpoint as list shows it.
 #[derive(Serialize)]
@@ -99,6 +114,20 @@ impl<'a> From<&'a Endpoint> for Listed<'a> {
             active: endpoint.active,
             created_at: endpoint.created_at,
             updated_at: endpoint.updated_at,
+        }
+    }
+}
+
+impl<'a> From<&'a Endpoint> for Shown<'a> {
+    fn from(endpoint: &'a Endpoint) -> Self {
+        Self {
+            endpoint: Listed::from(endpoint),
+            rate_limit: endpoint.rate_limit.map(RateLimit::per_second),
+            disabled_reason: endpoint.disabled.map(|disabled| disabled.reason.as_str()),
+            disabled_at: endpoint.disabled.map(|disabled| disabled.at),
+            failing_since: endpoint.health.failing.map(|failing| failing.since),
+            paused_at: endpoint.health.pause.map(|pause| pause.since),
+            next_probe_at: endpoint.health.pause.and_then(|pause| pause.probe_at),
         }
     }
 }
@@ -147,15 +176,29 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, success(data)).into_response())
 }
 
+/// How much of each endpoint a list shows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum View {
+    Basic,
+    Full,
+}
+
 /// `GET /apps/{appId}/webhooks`. One `Query`.
 pub(super) async fn list(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
+    mut query: QueryParameters,
 ) -> Result<Response, ApiError> {
+    let view = query.read("view", |text| match text {
+        "full" => Ok(View::Full),
+        _ => Err("must be full"),
+    });
+    query.finish()?;
     let endpoints = api.stores.table.endpoints(app_id).await?;
-    Ok(success(
-        endpoints.iter().map(Listed::from).collect::<Vec<_>>(),
-    ))
+    Ok(match view.unwrap_or(View::Basic) {
+        View::Basic => success(endpoints.iter().map(Listed::from).collect::<Vec<_>>()),
+        View::Full => success(endpoints.iter().map(Shown::from).collect::<Vec<_>>()),
+    })
 }
 
 /// `GET /apps/{appId}/webhooks/{webhookId}`. One `GetItem`.
@@ -164,15 +207,7 @@ pub(super) async fn get(
     EndpointScope(key): EndpointScope,
 ) -> Result<Response, ApiError> {
     let endpoint = api.stores.table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
-    Ok(success(Shown {
-        endpoint: Listed::from(&endpoint),
-        rate_limit: endpoint.rate_limit.map(RateLimit::per_second),
-        disabled_reason: endpoint.disabled.map(|disabled| disabled.reason.as_str()),
-        disabled_at: endpoint.disabled.map(|disabled| disabled.at),
-        failing_since: endpoint.health.failing.map(|failing| failing.since),
-        paused_at: endpoint.health.pause.map(|pause| pause.since),
-        next_probe_at: endpoint.health.pause.and_then(|pause| pause.probe_at),
-    }))
+    Ok(success(Shown::from(&endpoint)))
 }
 
 /// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`; if deliveries wait for
@@ -276,16 +311,19 @@ fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<NewEndpoint, ApiEr
     body.require(&["url", "events"]);
     let url = body.string("url", |text| TargetUrl::parse(text, policy));
     let events = body.strings("events", |texts| Subscriptions::parse("events", texts));
+    let active = body.boolean("active");
     let rate_limit = body.number_or_null("rateLimit", RateLimit::new);
     let new = url.zip(events);
     body.finish(new.map(|(url, events)| NewEndpoint {
         url,
         events,
+        active: active.unwrap_or(true),
         rate_limit: rate_limit.flatten(),
     }))
 }
 
 fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<EndpointPatch, ApiError> {
+    body.pass_over(&READ_ONLY);
     let patch = EndpointPatch {
         url: body.string("url", |text| TargetUrl::parse(text, policy)),
         events: body.strings("events", |texts| Subscriptions::parse("events", texts)),

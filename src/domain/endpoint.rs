@@ -34,13 +34,14 @@ pub struct NewEndpoint {
     pub url: TargetUrl,
     /// Which events to deliver.
     pub events: Subscriptions,
+    /// Whether to deliver events from the start.
+    pub active: bool,
     /// How many deliveries a second it takes, if it has a limit.
     pub rate_limit: Option<RateLimit>,
 }
 
 impl NewEndpoint {
-    /// The new endpoint as stored. It is active. `secret_version` is the first
-    /// version of its secret.
+    /// The new endpoint as stored. `secret_version` is the first version of its secret.
     #[must_use]
     pub fn registered(
         self,
@@ -52,7 +53,7 @@ impl NewEndpoint {
             key,
             url: self.url,
             events: self.events,
-            active: true,
+            active: self.active,
             secret_version,
             created_at: now,
             updated_at: now,

@@ -179,6 +179,8 @@ async fn values_of_the_wrong_type_are_rejected() {
         registered.must_refuse_update(&update, &["events"]).await;
     }
     for active in [&others[..], &[json!("true")]].concat() {
+        let create = json!({"url": URL, "events": ["*"], "active": active});
+        registered.must_refuse_create(&create, &["active"]).await;
         let update = json!({"active": active});
         registered.must_refuse_update(&update, &["active"]).await;
     }
@@ -188,15 +190,17 @@ async fn values_of_the_wrong_type_are_rejected() {
 #[tokio::test]
 async fn unknown_fields_are_rejected_by_name() {
     let registered = Registered::start().await;
-    for unknown in ["secret", "id", "createdAt", "URL", ""] {
+    for unknown in ["secret", "ID", "secretVersion", "URL", ""] {
         let create = json!({"url": URL, "events": ["*"], unknown: "x"});
         registered.must_refuse_create(&create, &[unknown]).await;
         let update = json!({"active": true, unknown: "x"});
         registered.must_refuse_update(&update, &[unknown]).await;
     }
-    // A new endpoint is always active.
-    let create = json!({"url": URL, "events": ["*"], "active": false});
-    registered.must_refuse_create(&create, &["active"]).await;
+    // What an update passes over is unknown to a creation.
+    for read_only in ["id", "createdAt", "disabledReason"] {
+        let create = json!({"url": URL, "events": ["*"], read_only: null});
+        registered.must_refuse_create(&create, &[read_only]).await;
+    }
     registered.must_be_unchanged().await;
 }
 
@@ -214,6 +218,15 @@ async fn missing_fields_are_named() {
         .await;
     // An update needs at least one field.
     registered.must_refuse_update(&json!({}), &["body"]).await;
+    // Those that it passes over don't count.
+    let shown = registered.app.api.get(&registered.path).await;
+    let mut read_only = shown.data().clone();
+    for settable in ["url", "events", "active", "rateLimit"] {
+        read_only.as_object_mut().unwrap().remove(settable);
+    }
+    assert!(read_only["createdAt"].is_string());
+    registered.app.aws.wire.take();
+    registered.must_refuse_update(&read_only, &["body"]).await;
     registered.must_be_unchanged().await;
 }
 

@@ -158,10 +158,8 @@ async fn cursors_are_bound_to_event_and_time_filters() {
 async fn invalid_filters_are_rejected() {
     let (app, id, _) = start().await;
     for (query, invalid) in [
-        ("event=", &["event"][..]),
-        ("event=invoice.*", &["event"]),
+        ("event=invoice.*", &["event"][..]),
         ("event=a%20b", &["event"]),
-        ("since=", &["since"]),
         ("since=yesterday", &["since"]),
         ("since=2026-01-31", &["since"]),
         ("until=2026-01-31T09:30:00", &["until"]),

@@ -54,6 +54,7 @@ mod interrupted_deletion;
 mod isolation;
 mod lanes;
 mod layers;
+mod lenient;
 mod limits;
 mod odd_heads;
 mod openapi;

@@ -211,7 +211,6 @@ async fn cursors_work_only_unchanged_and_for_their_own_list() {
     };
     let middle = of_all.len() / 2;
     for (query, why) in [
-        ("cursor=".to_owned(), "empty"),
         (format!("cursor={of_other}"), "of another endpoint"),
         (format!("cursor={of_pending}"), "of a filtered list"),
         (

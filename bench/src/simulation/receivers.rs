@@ -85,6 +85,7 @@ impl Receiver {
         let new = NewEndpoint {
             url: TargetUrl::parse("https://example.com", AddressPolicy::PublicOnly)?,
             events: events.map_err(|_| "no subscriptions")?,
+            active: true,
             rate_limit: None,
         };
         let begin = Timestamp::UNIX_EPOCH;

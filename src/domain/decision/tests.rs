@@ -29,6 +29,7 @@ fn endpoint() -> Endpoint {
         endpoint_id: EndpointId::new(),
     };
     let new = NewEndpoint {
+        active: true,
         rate_limit: None,
         url: TargetUrl::parse("https://example.com/", AddressPolicy::PublicOnly).unwrap(),
         events: Subscriptions::parse("events", ["*"]).unwrap(),
