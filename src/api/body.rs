@@ -18,6 +18,9 @@ use super::single_header::single_header;
 use crate::domain::json::Fields;
 use crate::domain::validation::FieldError;
 
+/// Characters of an unknown field's name that an answer repeats.
+const MAX_NAME_CHARS: usize = 100;
+
 /// A JSON object. Fields are taken out one by one; [`Body::finish`] reports the
 /// faults of all, and the fields that are left as unknown.
 pub(super) struct Body {
@@ -54,7 +57,7 @@ impl Body {
         Self {
             fields: fields.values,
             faults: repeated
-                .map(|name| FieldError::new(name, "must not be repeated"))
+                .map(|name| FieldError::new(shortened(name), "must not be repeated"))
                 .collect(),
         }
     }
@@ -159,7 +162,7 @@ impl Body {
         }
     }
 
-    pub(super) fn fault(&mut self, field: &str, message: &str) {
+    pub(super) fn fault(&mut self, field: &str, message: &'static str) {
         self.faults.push(FieldError::new(field, message));
     }
 
@@ -171,8 +174,8 @@ impl Body {
     /// What was parsed, if nothing is wrong with the request. What is `None` has a
     /// fault that was reported.
     pub(super) fn finish<T>(mut self, parsed: Option<T>) -> Result<T, ApiError> {
-        for unknown in self.fields.into_keys() {
-            let fault = FieldError::new(unknown, "is not a known field");
+        for name in self.fields.into_keys() {
+            let fault = FieldError::new(shortened(name), "is not a known field");
             self.faults.push(fault);
         }
         match parsed {
@@ -187,6 +190,16 @@ impl Body {
         let raw = self.fields.remove(field)?;
         Some(serde_json::from_str(raw.get()).unwrap_or_default())
     }
+}
+
+/// The beginning of a name that the caller chose. A body can be one long name, and the
+/// answer has it twice.
+fn shortened(mut name: String) -> String {
+    if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
+        name.truncate(end);
+        name.push('…');
+    }
+    name
 }
 
 /// `application/json`, whatever its parameters: JSON is UTF-8 (RFC 8259, 8.1).

@@ -45,7 +45,7 @@ pub(super) enum ApiError {
 
 impl ApiError {
     /// A single thing that is wrong with the request.
-    pub(super) fn invalid(field: &str, message: impl Into<String>) -> Self {
+    pub(super) fn invalid(field: &str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::Validation(vec![FieldError::new(field, message)])
     }
 

@@ -1,5 +1,6 @@
 //! Event types, and the patterns that endpoints subscribe with.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -137,14 +138,12 @@ impl Subscriptions {
         texts: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, Vec<FieldError>> {
         let mut patterns = Vec::new();
+        let mut seen = HashSet::new();
         let mut errors = Vec::new();
         for (index, text) in texts.into_iter().enumerate() {
             match EventPattern::parse(text) {
-                // The list is already too long and will be rejected. Skip the
-                // duplicate check, which takes quadratic time.
-                Ok(_) if patterns.len() > MAX_SUBSCRIPTIONS => {}
-                Ok(pattern) if patterns.contains(&pattern) => {}
-                Ok(pattern) => patterns.push(pattern),
+                Ok(pattern) if seen.insert(text) => patterns.push(pattern),
+                Ok(_) => {}
                 Err(message) => {
                     errors.push(FieldError::new(format!("{field}[{index}]"), message));
                 }

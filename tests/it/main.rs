@@ -14,6 +14,7 @@
 mod support;
 
 mod address_registries;
+mod amplification;
 mod auth;
 mod aws_calls;
 mod bad_bodies;

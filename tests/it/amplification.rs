@@ -1,0 +1,90 @@
+//! Small requests do not get large answers.
+
+use reqwest::{Method, StatusCode};
+
+use crate::support::TestApp;
+
+/// Room for 100 faults in an answer.
+const LARGEST: usize = 16 * 1024;
+
+/// A body of nearly 64 KiB that consists of `item`, repeated.
+fn filled(head: &str, item: &str, tail: &str) -> String {
+    let room = 64 * 1024 - head.len() - tail.len();
+    let items = vec![item; room / (item.len() + 1)].join(",");
+    format!("{head}{items}{tail}")
+}
+
+fn unknown_fields(count: usize, name: impl Fn(usize) -> String) -> String {
+    let fields: Vec<_> = (0..count).map(|n| format!("\"{}\":0", name(n))).collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+#[tokio::test]
+async fn answers_to_invalid_bodies_are_small() {
+    let app = TestApp::start().await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    let update = format!("/{id}");
+    let bodies = [
+        filled(r#"{"events": ["#, "0", "]}"),
+        filled(r#"{"events": ["#, r#""""#, "]}"),
+        filled(r#"{"events": ["#, r#""a b""#, "]}"),
+        filled(r#"{"url": ["#, r#""""#, "]}"),
+        unknown_fields(6_000, |n| format!("x{n}")),
+        unknown_fields(1, |_| "x".repeat(60_000)),
+        unknown_fields(1, |_| "é".repeat(30_000)),
+        unknown_fields(1, |_| "\\u0001".repeat(10_000)),
+        unknown_fields(2, |_| "x".repeat(30_000)),
+        unknown_fields(10_000, |_| "x".to_owned()),
+        unknown_fields(100, |n| format!("{n}{}", "x".repeat(600))),
+        format!("[{}", "[".repeat(60_000)),
+        format!(r#"{{"url": "{}"}}"#, "x".repeat(60_000)),
+        "x".repeat(60_000),
+    ];
+    for body in bodies {
+        assert!(body.len() <= 64 * 1024);
+        for (method, path) in [(Method::POST, ""), (Method::PUT, &*update)] {
+            let request = app.api.request(method, path);
+            let request = request.header("content-type", "application/json");
+            let answer = request.body(body.clone()).send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body:.40}");
+            let text = answer.text().await.unwrap();
+            assert!(text.len() <= LARGEST, "{body:.40}: {} bytes", text.len());
+        }
+        let request = app.api.publishing().body(body.clone());
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body:.40}");
+        let text = answer.text().await.unwrap();
+        assert!(text.len() <= LARGEST, "{body:.40}: {} bytes", text.len());
+    }
+}
+
+#[tokio::test]
+async fn long_names_of_unknown_fields_are_cut() {
+    let app = TestApp::start().await;
+    for (name, shown) in [
+        ("é".repeat(100), "é".repeat(100)),
+        ("é".repeat(101), format!("{}…", "é".repeat(100))),
+    ] {
+        let body = serde_json::json!({ "url": "https://example.com", "events": ["*"], name: 1 });
+        let refused = app.api.post_json("", &body).await;
+        refused.must_be_invalid(&[&shown]);
+    }
+}
+
+#[tokio::test]
+async fn answers_to_odd_requests_are_small() {
+    let app = TestApp::start().await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    let long = "x".repeat(8_000);
+    for path in [
+        format!("/{long}"),
+        format!("?view={long}"),
+        format!("/{id}/deliveries?cursor={long}"),
+        format!("/{id}/deliveries?{}", "limit=0&".repeat(1_000)),
+        format!("/{id}/deliveries/{long}"),
+    ] {
+        let answer = app.api.get(&path).await;
+        assert!(answer.status.is_client_error(), "{path:.40}");
+        assert!(answer.body.to_string().len() <= 1_000, "{path:.40}");
+    }
+}
