@@ -78,6 +78,7 @@ fn failure_of(cause: &(dyn StdError + 'static)) -> Result<Option<Failure>, SendE
         return match egress {
             EgressError::NotResolved => Ok(Some(Failure::Dns)),
             EgressError::Refused => Ok(Some(Failure::RefusedAddress)),
+            EgressError::Ipv6Only => Ok(Some(Failure::Ipv6Only)),
             EgressError::OutOfDescriptors => Err(SendError::OutOfDescriptors),
         };
     }

@@ -22,6 +22,10 @@ pub enum EgressError {
     /// would let an attacker influence which of the addresses we use.
     #[error("the name has a refused address")]
     Refused,
+    /// The name has no IPv4 address. Lambda functions reach the internet over IPv4 only,
+    /// unless they are in a dual-stack VPC.
+    #[error("the name has only IPv6 addresses")]
+    Ipv6Only,
     /// We had no file descriptor left to ask with.
     #[error("out of file descriptors")]
     OutOfDescriptors,
@@ -44,7 +48,8 @@ pub trait Resolve: Send + Sync {
     fn resolve(&self, host: String) -> Resolving;
 }
 
-/// A resolver that fails if the policy refuses any address of a name.
+/// A resolver that fails if the policy refuses any address of a name. Of public
+/// addresses, it returns those that can be reached, which are IPv4 ones.
 pub struct GuardedResolver {
     inner: Arc<dyn Resolve>,
     policy: AddressPolicy,
@@ -70,7 +75,16 @@ impl Resolve for GuardedResolver {
             if !addresses.iter().all(|address| policy.permits(*address)) {
                 return Err(EgressError::Refused);
             }
-            Ok(addresses)
+            // Local development can reach both.
+            if policy == AddressPolicy::PublicAndLoopback {
+                return Ok(addresses);
+            }
+            let reachable = addresses.iter().map(IpAddr::to_canonical);
+            let reachable: Vec<_> = reachable.filter(IpAddr::is_ipv4).collect();
+            if reachable.is_empty() {
+                return Err(EgressError::Ipv6Only);
+            }
+            Ok(reachable)
         })
     }
 }
@@ -113,21 +127,34 @@ mod tests {
         }
     }
 
-    async fn resolve(addresses: &[&str]) -> Result<usize, EgressError> {
+    async fn resolve(addresses: &[&str]) -> Result<Vec<String>, EgressError> {
         let addresses = addresses.iter().map(|text| text.parse().unwrap()).collect();
         let guard = GuardedResolver::new(Arc::new(Fixed(addresses)), AddressPolicy::PublicOnly);
         let resolved = guard.resolve("example.com".to_owned()).await?;
-        Ok(resolved.len())
+        Ok(resolved.iter().map(IpAddr::to_string).collect())
     }
 
     #[tokio::test]
     async fn names_resolve_only_if_all_addresses_are_public() {
-        assert_eq!(resolve(&["1.1.1.1", "2606:4700::1"]).await, Ok(2));
+        let both = resolve(&["1.1.1.1", "1.0.0.1"]).await.unwrap();
+        assert_eq!(both, ["1.1.1.1", "1.0.0.1"]);
         assert_eq!(resolve(&["10.0.0.1"]).await, Err(EgressError::Refused));
         assert_eq!(
             resolve(&["1.1.1.1", "169.254.169.254"]).await,
             Err(EgressError::Refused)
         );
         assert_eq!(resolve(&[]).await, Err(EgressError::NotResolved));
+    }
+    #[tokio::test]
+    async fn public_names_resolve_to_their_ipv4_addresses() {
+        let found = resolve(&["2606:4700::1", "1.1.1.1"]).await.unwrap();
+        assert_eq!(found, ["1.1.1.1"]);
+        let mapped = resolve(&["::ffff:1.1.1.1"]).await.unwrap();
+        assert_eq!(mapped, ["1.1.1.1"]);
+        assert_eq!(resolve(&["2606:4700::1"]).await, Err(EgressError::Ipv6Only));
+        assert_eq!(
+            resolve(&["2606:4700::1", "::1"]).await,
+            Err(EgressError::Refused)
+        );
     }
 }

@@ -13,6 +13,9 @@ pub enum Failure {
     /// The host is, or resolves to, an address that the policy refuses.
     #[error("the host has, or resolves to, a private or reserved address")]
     RefusedAddress,
+    /// The host name has no IPv4 address.
+    #[error("the host has only IPv6 addresses, and deliveries go out over IPv4")]
+    Ipv6Only,
     /// Nothing listens at the port.
     #[error("the receiver refused the connection")]
     ConnectionRefused,
@@ -83,10 +86,11 @@ pub enum Failure {
 
 impl Failure {
     /// All failures.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Dns,
         Self::DnsTimeout,
         Self::RefusedAddress,
+        Self::Ipv6Only,
         Self::ConnectionRefused,
         Self::ConnectTimeout,
         Self::Connect,
@@ -117,6 +121,7 @@ impl Failure {
             Self::Dns => "dns",
             Self::DnsTimeout => "dns_timeout",
             Self::RefusedAddress => "refused_address",
+            Self::Ipv6Only => "ipv6_only",
             Self::ConnectionRefused => "connection_refused",
             Self::ConnectTimeout => "connect_timeout",
             Self::Connect => "connect",
@@ -152,7 +157,7 @@ impl Failure {
     #[must_use]
     pub fn group(self) -> &'static str {
         match self {
-            Self::Dns | Self::DnsTimeout => "dns",
+            Self::Dns | Self::DnsTimeout | Self::Ipv6Only => "dns",
             Self::RefusedAddress => "refused_address",
             Self::ConnectionRefused | Self::ConnectTimeout | Self::Connect => "connect",
             Self::CertificateExpired

@@ -2,20 +2,27 @@
 
 use std::fmt;
 
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use super::address::AddressPolicy;
 
 /// Maximum length of a URL, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// An absolute `https` URL with a host and without credentials or a fragment.
+/// Maximum length of a host name, in bytes (RFC 1035, 3.1, as text).
+const MAX_HOST_BYTES: usize = 253;
+
+/// Maximum length of each part of a host name, in bytes.
+const MAX_LABEL_BYTES: usize = 63;
+
+/// An absolute `https` URL with a host and without credentials or a fragment, that a
+/// client can use.
 ///
 /// Parsing checks literal addresses against the policy. The resolver checks host
 /// names, for every new connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUrl {
-    given: String,
+    shown: String,
     parsed: Url,
 }
 
@@ -33,27 +40,48 @@ impl TargetUrl {
         if given.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
             return Err("must not contain whitespace, control characters or backslashes");
         }
-        let parsed = Url::parse(given).map_err(|_| ABSOLUTE)?;
+        let url = Self::registered(given)?;
+        if url.shown.len() > MAX_URL_BYTES {
+            return Err("must be at most 2,048 bytes once it is percent-encoded");
+        }
         // The parser also repairs `https:host` and `https:///host`.
-        let after_scheme = given.get(parsed.scheme().len()..).unwrap_or_default();
+        let after_scheme = given.get(url.parsed.scheme().len()..).unwrap_or_default();
         if !after_scheme.starts_with("://") || after_scheme.starts_with(":///") {
             return Err(ABSOLUTE);
         }
-        if !parsed.username().is_empty() || parsed.password().is_some() {
+        if !url.parsed.username().is_empty() || url.parsed.password().is_some() {
             return Err("must not contain credentials");
         }
-        if parsed.fragment().is_some() {
+        if url.parsed.fragment().is_some() {
             return Err("must not contain a fragment");
         }
-        if parsed.port() == Some(0) {
-            return Err("must not use port 0");
+        if url.parsed.port() == Some(0) {
+            return Err(PORT);
         }
-        let url = Self {
-            given: given.to_owned(),
-            parsed,
-        };
         url.check(policy)?;
         Ok(url)
+    }
+
+    /// Reads a URL that was registered, perhaps by other rules than today's. So it need
+    /// not pass [`TargetUrl::check`].
+    ///
+    /// # Errors
+    /// Returns a message for the caller.
+    pub fn registered(text: &str) -> Result<Self, &'static str> {
+        let parsed = Url::parse(text).map_err(|error| match error {
+            ParseError::InvalidPort => PORT,
+            ParseError::IdnaError | ParseError::InvalidDomainCharacter => CHARACTERS,
+            ParseError::InvalidIpv4Address | ParseError::InvalidIpv6Address => ADDRESS,
+            _ => ABSOLUTE,
+        })?;
+        // Letters that look like others, and characters that turn the direction of the
+        // text, could make one URL look like another.
+        let shown = if text.is_ascii() {
+            text.to_owned()
+        } else {
+            parsed.to_string()
+        };
+        Ok(Self { shown, parsed })
     }
 
     /// Checks the scheme and host against the policy, without resolving host names.
@@ -72,8 +100,14 @@ impl TargetUrl {
         let permitted = match self.parsed.host() {
             None => return Err(ABSOLUTE),
             Some(Host::Ipv4(address)) => policy.permits(address.into()),
+            Some(Host::Ipv6(address)) if policy.permits(address.into()) && !local => {
+                return Err("must not have an IPv6 address: deliveries go out over IPv4");
+            }
             Some(Host::Ipv6(address)) => policy.permits(address.into()),
-            Some(Host::Domain(name)) => local || !is_localhost(name),
+            Some(Host::Domain(name)) => {
+                check_host_name(name)?;
+                local || !is_localhost(name)
+            }
         };
         if permitted {
             Ok(())
@@ -82,10 +116,11 @@ impl TargetUrl {
         }
     }
 
-    /// The URL exactly as registered.
+    /// The URL as it is shown: exactly as registered, but if that was not ASCII, in the
+    /// form that is used for requests.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.given
+        &self.shown
     }
 
     /// The parsed and normalized URL, as used for requests.
@@ -97,11 +132,35 @@ impl TargetUrl {
 
 impl fmt::Display for TargetUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.given)
+        f.write_str(&self.shown)
     }
 }
 
 const ABSOLUTE: &str = "must be an absolute https URL with a host";
+const ADDRESS: &str = "must have a valid IP address or host name";
+const CHARACTERS: &str = "must have a host of letters, digits, hyphens and underscores, in \
+                          parts that neither begin nor end with a hyphen";
+const LABEL: &str = "must have a host whose parts are 1 to 63 characters long";
+const LENGTH: &str = "must have a host of at most 253 characters";
+const PORT: &str = "must have a port from 1 to 65535";
+
+/// Whether DNS and TLS can have this name. URLs can have others, which fail when the
+/// client builds its request or asks for a certificate of that name.
+fn check_host_name(name: &str) -> Result<(), &'static str> {
+    if name.len() > MAX_HOST_BYTES {
+        return Err(LENGTH);
+    }
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    for label in name.strip_suffix('.').unwrap_or(name).split('.') {
+        if !label.chars().all(is_part) || label.starts_with('-') || label.ends_with('-') {
+            return Err(CHARACTERS);
+        }
+        if !(1..=MAX_LABEL_BYTES).contains(&label.len()) {
+            return Err(LABEL);
+        }
+    }
+    Ok(())
+}
 
 /// `localhost` and its subdomains are loopback by definition (RFC 6761, 6.3).
 fn is_localhost(name: &str) -> bool {
@@ -185,11 +244,103 @@ mod tests {
     }
 
     #[test]
+    fn hosts_that_dns_and_tls_cannot_have_are_refused_with_the_reason() {
+        let label = "a".repeat(63);
+        let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
+        assert_eq!(longest.len(), MAX_HOST_BYTES);
+        for (host, reason) in [
+            ("a{b}.example.com", CHARACTERS),
+            ("a!b.example.com", CHARACTERS),
+            ("*.example.com", CHARACTERS),
+            ("a~b.example.com", CHARACTERS),
+            ("a'b;c=d,e.example.com", CHARACTERS),
+            ("-a.example.com", CHARACTERS),
+            ("a-.example.com", CHARACTERS),
+            ("xn--a.example.com", CHARACTERS), // no valid Punycode
+            ("%00.example.com", CHARACTERS),
+            (&format!("{label}a.example.com"), LABEL),
+            ("a..example.com", LABEL),
+            (".example.com", LABEL),
+            ("example.com..", LABEL),
+            (&format!("{longest}a"), LENGTH),
+            ("1.2.3.4.5", ADDRESS),
+            ("example.0x1f", ADDRESS),
+            ("256.1.1.1", ADDRESS),
+            ("[1::2::3]", ADDRESS),
+            (
+                "[2606:4700:4700::1111]",
+                "must not have an IPv6 address: deliveries go out over IPv4",
+            ),
+            ("example.com:65536", PORT),
+            ("example.com:0", PORT),
+        ] {
+            let refused = TargetUrl::parse(&format!("https://{host}/"), PUBLIC);
+            assert_eq!(refused, Err(reason), "{host}");
+        }
+        for host in [
+            &longest,
+            "example.com.",
+            "_dmarc.a_b.example.com",
+            "a--b.example.com",
+            "1.example.com",
+            "localhost.example.com",
+            "intranet",
+            "xn--mnchen-3ya.de",
+        ] {
+            let url = format!("https://{host}/");
+            assert!(TargetUrl::parse(&url, PUBLIC).is_ok(), "{host}");
+        }
+    }
+
+    #[test]
+    fn urls_that_are_not_ascii_are_shown_as_they_are_used() {
+        for (given, shown) in [
+            (
+                "https://münchen.example/grüße?q=ß",
+                "https://xn--mnchen-3ya.example/gr%C3%BC%C3%9Fe?q=%C3%9F",
+            ),
+            // A Cyrillic letter that looks like a Latin one.
+            ("https://ex\u{430}mple.com/", "https://xn--exmple-4nf.com/"),
+            // What follows U+202E is shown from right to left.
+            (
+                "https://example.com/\u{202e}moc.live",
+                "https://example.com/%E2%80%AEmoc.live",
+            ),
+            (
+                "https://example.com/?\u{2066}\u{200b}",
+                "https://example.com/?%E2%81%A6%E2%80%8B",
+            ),
+            ("HTTPS://EXAMPLE.com:443/é", "https://example.com/%C3%A9"),
+        ] {
+            let url = TargetUrl::parse(given, PUBLIC).unwrap();
+            assert_eq!(url.as_str(), shown, "{given}");
+            assert_eq!(TargetUrl::parse(shown, PUBLIC).as_ref(), Ok(&url));
+        }
+        let longest = format!("https://example.com/{}", "é".repeat(338));
+        assert!(TargetUrl::parse(&longest, PUBLIC).is_ok());
+        assert!(TargetUrl::parse(&format!("{longest}é"), PUBLIC).is_err());
+    }
+
+    #[test]
+    fn urls_registered_by_other_rules_can_be_read_but_not_used() {
+        for old in [
+            "https://a{b}.example.com/",
+            "https://[2606:4700:4700::1111]/",
+            "http://a.b/",
+        ] {
+            let url = TargetUrl::registered(old).unwrap();
+            assert_eq!(url.as_str(), old);
+            assert!(url.check(PUBLIC).is_err(), "{old}");
+        }
+    }
+
+    #[test]
     fn development_policy_accepts_http_and_loopback() {
         let local = AddressPolicy::PublicAndLoopback;
         for taken in [
             "http://127.0.0.1:3001/",
             "http://localhost:3001/x",
+            "http://[::1]:3001/",
             "https://example.com",
         ] {
             assert!(TargetUrl::parse(taken, local).is_ok(), "{taken}");

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use axum::response::IntoResponse;
+use webhook_endpoints::delivery::egress::{EgressError, Resolve, SystemResolver};
 use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::failure::Failure;
 
@@ -93,11 +94,21 @@ async fn names_without_an_address_are_dns_failures() {
 
 #[tokio::test]
 async fn names_the_system_cannot_resolve_are_dns_failures() {
-    let app = TestApp::start().await;
     // A label has at most 63 letters (RFC 1035, 2.3.4), so this name is never
     // queried and nothing leaves the machine.
-    let url = format!("http://{}.invalid/", "x".repeat(64));
-    assert_failed(&ping_url(&app, &url).await, Failure::Dns);
+    let name = format!("{}.invalid", "x".repeat(64));
+    let found = SystemResolver.resolve(name).await;
+    assert_eq!(found, Err(EgressError::NotResolved));
+}
+
+#[tokio::test]
+async fn names_with_only_ipv6_addresses_are_said_to_have_no_others() {
+    let names = Names::always(&["2606:4700:4700::1111", "2606:4700:4700::1001"]);
+    let mut options = Options::resolving(names);
+    options.sender.policy = AddressPolicy::PublicOnly;
+    let app = TestApp::start_with(options).await;
+    let ping = ping_url(&app, "https://receiver.example.com/").await;
+    assert_failed(&ping, Failure::Ipv6Only);
 }
 
 #[tokio::test]

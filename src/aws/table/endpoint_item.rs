@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::keys;
 use super::{Item, decode};
 use crate::aws::error::Malformed;
-use crate::domain::address::AddressPolicy;
 use crate::domain::budget::{PingSlot, RecoverySlot, Rotations, Usage};
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, SecretVersion};
 use crate::domain::event_type::Subscriptions;
@@ -222,9 +221,8 @@ impl EndpointItem {
         };
         Ok(Endpoint {
             key: key.ok_or("not the keys of an endpoint")?,
-            // Accept URLs that were registered under a more permissive policy. The
-            // sender checks the current policy before each attempt.
-            url: TargetUrl::parse(&self.url, AddressPolicy::PublicAndLoopback)?,
+            // The sender checks it before each attempt.
+            url: TargetUrl::registered(&self.url)?,
             events: Subscriptions::parse("events", events)
                 .map_err(|_| "not the events of an endpoint")?,
             active: self.active,
