@@ -143,9 +143,13 @@ fn broken_off(error: &legacy::Error, reached: Reached) -> Failure {
             }
         }
         if let Some(error) = cause.downcast_ref::<h2::Error>() {
-            return match error.is_remote() || error.is_io() {
-                true => Failure::Closed,
-                false => Failure::NotHttp,
+            return if error.is_remote() || error.is_io() {
+                Failure::Closed
+            } else if error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) {
+                // What the library says to heads far beyond its limits.
+                Failure::HeadTooLarge
+            } else {
+                Failure::NotHttp
             };
         }
         if cause.is::<io::Error>() {
