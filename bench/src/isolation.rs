@@ -322,7 +322,7 @@ async fn serve(
     })];
     for lane in [Lane::Fast, Lane::Slow] {
         let poller = Poller::new(lane, clients, resources, Arc::clone(&deliverer));
-        tasks.push(tokio::spawn(poller.run()));
+        tasks.push(tokio::spawn(poller.without_window().run()));
     }
     Ok((base, tasks))
 }

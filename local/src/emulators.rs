@@ -18,6 +18,7 @@ use winterbaume_sqs::SqsService;
 
 use crate::mapping::{Mapping, mapping};
 use crate::template::{self, TemplateError};
+use crate::waking::{Wakes, WakingSqs};
 
 /// The region of all resources.
 pub const REGION: &str = "us-east-1";
@@ -46,6 +47,8 @@ pub struct Clients {
     pub secrets: aws_sdk_secretsmanager::Client,
     /// SQS.
     pub sqs: aws_sdk_sqs::Client,
+    /// What wakes pollers. A server that replaces the SQS emulator does not.
+    pub(crate) wakes: Option<Wakes>,
 }
 
 /// Running servers to use instead of the embedded emulators.
@@ -66,7 +69,7 @@ pub struct Emulators {
     /// URL of the server that replaces the embedded services below, if any.
     pub(crate) others_url: Option<String>,
     pub(crate) secrets: Arc<SecretsManagerService>,
-    pub(crate) sqs: Arc<SqsService>,
+    pub(crate) sqs: Arc<WakingSqs>,
     data_dir: Option<PathBuf>,
 }
 
@@ -136,10 +139,13 @@ impl Emulators {
             None => start_dynamodb(data_dir).await?,
         };
         let secrets = Arc::new(SecretsManagerService::new());
-        let sqs = Arc::new(SqsService::new());
+        let sqs = Arc::new(WakingSqs {
+            inner: Arc::new(SqsService::new()),
+            wakes: Wakes::default(),
+        });
         if let Some(dir) = data_dir {
             restore(&*secrets, &dir.join(SECRETS_FILE)).await?;
-            restore(&*sqs, &dir.join(SQS_FILE)).await?;
+            restore(&*sqs.inner, &dir.join(SQS_FILE)).await?;
         }
         let plain_http = || aws_smithy_http_client::Builder::new().build_http();
         let at = |url: &str| {
@@ -177,6 +183,7 @@ impl Emulators {
                 dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb),
                 secrets: aws_sdk_secretsmanager::Client::from_conf(secrets_manager),
                 sqs: aws_sdk_sqs::Client::from_conf(queue),
+                wakes: servers.others.is_none().then(|| sqs.wakes.clone()),
             },
             dynamodb_url,
             others_url: servers.others,
@@ -196,7 +203,7 @@ impl Emulators {
             return Ok(());
         };
         save(&*self.secrets, &dir.join(SECRETS_FILE)).await?;
-        save(&*self.sqs, &dir.join(SQS_FILE)).await
+        save(&*self.sqs.inner, &dir.join(SQS_FILE)).await
     }
 }
 
@@ -247,6 +254,15 @@ impl Clients {
 
     async fn create_table(&self, name: &str) -> Result<(), EmulatorError> {
         let failed = |error: String| EmulatorError::Emulator("DynamoDB", error);
+        // Asked first, because the SDK logs a warning about each call that fails.
+        let tables = self.dynamodb.list_tables().into_paginator().items().send();
+        let tables: Vec<_> = tables
+            .collect::<Result<_, _>>()
+            .await
+            .map_err(|error| failed(error.into_service_error().to_string()))?;
+        if tables.iter().any(|table| table == name) {
+            return Ok(());
+        }
         let template = template::table()?;
         let created = self
             .dynamodb

@@ -10,3 +10,4 @@ pub mod receiver;
 pub mod samples;
 pub mod service;
 pub mod template;
+mod waking;

@@ -251,7 +251,12 @@ export ID=$(echo "$CREATED" | sed -E 's/.*"id":"([^"]+)".*/\1/')
 curl -sS -X POST $API/$ID/test-ping -H "x-api-key: $KEY"; echo
 curl -sS $APP/events -H "x-api-key: $KEY" -H 'content-type: application/json' \
   -d '{{"type": "invoice.paid", "data": {{"invoice": "inv_1", "amount": 1200}}}}'; echo
-curl -sS $API/$ID/deliveries -H "x-api-key: $KEY"; echo
+for _ in 1 2 3 4 5 6 7 8 9; do  # the event takes a moment to arrive
+  HISTORY=$(curl -sS $API/$ID/deliveries -H "x-api-key: $KEY")
+  case $HISTORY in *'"event":"invoice.paid","status":"DELIVERED"'*) break;; esac
+  sleep 0.2
+done
+echo "$HISTORY"
 curl -sS -X POST $API/$ID/rotate-secret -H "x-api-key: $KEY"; echo
 curl -sS -X PUT $API/$ID -H "x-api-key: $KEY" -H 'content-type: application/json' \
   -d '{{"active": false}}'; echo

@@ -8,6 +8,7 @@ use aws_lambda_events::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 use tracing::error;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::batch::handle_batch;
@@ -15,18 +16,21 @@ use webhook_endpoints::domain::message::Lane;
 
 use crate::emulators::{Clients, REGION, Resources};
 use crate::mapping::Mapping;
+use crate::waking::Wake;
 
-/// Polls the queue of one lane as Lambda would, except that it waits for no window. Cheap to clone.
+/// Polls the queue of one lane, as Lambda would. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Poller {
     sqs: Client,
     queue_url: String,
     mapping: Mapping,
+    wake: Option<Arc<Wake>>,
     deliverer: Arc<Deliverer>,
 }
 
 impl Poller {
-    /// Creates a poller that passes messages to `deliverer`.
+    /// Creates a poller that passes messages to `deliverer`, in batches like those of
+    /// the lane's event source mapping.
     #[must_use]
     pub fn new(
         lane: Lane,
@@ -34,12 +38,22 @@ impl Poller {
         resources: &Resources,
         deliverer: Arc<Deliverer>,
     ) -> Self {
+        let queue_url = resources.queue_url_of(lane);
+        let wakes = clients.wakes.as_ref();
         Self {
             sqs: clients.sqs.clone(),
-            queue_url: resources.queue_url_of(lane).to_owned(),
+            queue_url: queue_url.to_owned(),
             mapping: resources.mapping_of(lane),
+            wake: wakes.map(|wakes| wakes.of(queue_url)),
             deliverer,
         }
+    }
+
+    /// The same, but batches do not wait for more messages.
+    #[must_use]
+    pub fn without_window(mut self) -> Self {
+        self.mapping.window = Duration::ZERO;
+        self
     }
 
     /// Polls until the task is aborted.
@@ -49,7 +63,7 @@ impl Poller {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
                 return;
             };
-            let messages = match self.receive_batch(Duration::from_secs(1)).await {
+            let messages = match self.next_batch().await {
                 Ok(messages) => messages,
                 Err(error) => {
                     error!(%error, "failed to poll the queue");
@@ -57,9 +71,6 @@ impl Poller {
                     continue;
                 }
             };
-            if messages.is_empty() {
-                continue;
-            }
             let poller = self.clone();
             tokio::spawn(async move {
                 // Failed messages stay in the queue, hidden for as long as the handler
@@ -70,25 +81,70 @@ impl Poller {
         }
     }
 
+    /// Waits for messages. From the first one on, collects more for as long as the
+    /// window is, or until the batch is full.
+    async fn next_batch(&self) -> Result<Vec<Message>, aws_sdk_sqs::Error> {
+        let mut batch = Vec::new();
+        loop {
+            self.receive_into(&mut batch, Duration::ZERO).await?;
+            if !batch.is_empty() {
+                break;
+            }
+            self.wait(&mut batch).await?;
+        }
+        let end = Instant::now() + self.mapping.window;
+        while batch.len() < self.mapping.batch_size
+            && let Ok(waited) = timeout_at(end, self.wait(&mut batch)).await
+        {
+            let received = match waited {
+                Ok(()) => self.receive_into(&mut batch, Duration::ZERO).await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = received {
+                // What was received so far must not wait to be received again.
+                error!(%error, "failed to poll the queue");
+                break;
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Waits until the queue may have something.
+    async fn wait(&self, batch: &mut Vec<Message>) -> Result<(), aws_sdk_sqs::Error> {
+        match &self.wake {
+            Some(wake) => wake.wait().await,
+            None => self.receive_into(batch, Duration::from_secs(1)).await?,
+        }
+        Ok(())
+    }
+
     /// Receives a batch. Long polls for its first messages for at most `wait`, in
     /// whole seconds, and takes what else is there.
     ///
     /// # Errors
     /// If a call fails.
-    pub async fn receive_batch(
-        &self,
-        mut wait: Duration,
-    ) -> Result<Vec<Message>, aws_sdk_sqs::Error> {
+    pub async fn receive_batch(&self, wait: Duration) -> Result<Vec<Message>, aws_sdk_sqs::Error> {
         let mut batch = Vec::new();
+        self.receive_into(&mut batch, wait).await?;
+        Ok(batch)
+    }
+
+    async fn receive_into(
+        &self,
+        batch: &mut Vec<Message>,
+        mut wait: Duration,
+    ) -> Result<(), aws_sdk_sqs::Error> {
         while batch.len() < self.mapping.batch_size {
-            let received = receive(&self.sqs, &self.queue_url, wait).await?;
-            if received.is_empty() {
+            let missing = self.mapping.batch_size - batch.len();
+            let received = receive(&self.sqs, &self.queue_url, missing, wait).await?;
+            let is_last = received.len() < missing.min(RECEIVED);
+            batch.extend(received);
+            if is_last {
                 break;
             }
-            batch.extend(received);
             wait = Duration::ZERO;
         }
-        Ok(batch)
+        Ok(())
     }
 
     /// Handles a batch and deletes the messages that succeeded. Returns the messages
@@ -115,7 +171,7 @@ impl Poller {
     }
 
     async fn delete(&self, handled: Vec<Message>) {
-        for handled in handled.chunks(usize::try_from(RECEIVED).unwrap_or(1)) {
+        for handled in handled.chunks(RECEIVED) {
             let mut entries = Vec::new();
             for (index, message) in handled.iter().enumerate() {
                 let entry = DeleteMessageBatchRequestEntry::builder()
@@ -134,21 +190,23 @@ impl Poller {
 }
 
 /// Messages that one call receives or deletes (SQS quota).
-const RECEIVED: i32 = 10;
+const RECEIVED: usize = 10;
 
-/// Receives up to ten messages. Long polls for at most `wait`, in whole seconds.
+/// Receives up to `most` messages, and no more than ten. Long polls for at most `wait`,
+/// in whole seconds.
 ///
 /// # Errors
 /// If the call fails.
 pub async fn receive(
     sqs: &Client,
     queue_url: &str,
+    most: usize,
     wait: Duration,
 ) -> Result<Vec<Message>, aws_sdk_sqs::Error> {
     let received = sqs
         .receive_message()
         .queue_url(queue_url)
-        .max_number_of_messages(RECEIVED)
+        .max_number_of_messages(i32::try_from(most.min(RECEIVED)).unwrap_or(1))
         .wait_time_seconds(i32::try_from(wait.as_secs()).unwrap_or(i32::MAX))
         .message_system_attribute_names(MessageSystemAttributeName::All)
         .message_attribute_names("All")

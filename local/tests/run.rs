@@ -28,18 +28,21 @@ fn command() -> Command {
     command
 }
 
-/// A running service, and the variables from its guide.
+/// A running service, its guide, and the variables from it.
 struct Run {
     child: Child,
+    guide: Vec<String>,
     api: String,
     key: String,
 }
 
 impl Run {
     async fn start(command: &mut Command) -> Self {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (mut api, mut key) = (None, None);
+        let mut guide = Vec::new();
         while let Some(line) = lines.next_line().await.unwrap() {
             if let Some(value) = line.strip_prefix("export API=") {
                 api = Some(value.to_owned());
@@ -48,11 +51,13 @@ impl Run {
             } else if line.starts_with("Ctrl-C stops it.") {
                 break;
             }
+            guide.push(line);
         }
         // Keep reading, so that the child never blocks on a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Self {
             child,
+            guide,
             api: api.unwrap(),
             key: key.unwrap(),
         }
@@ -70,12 +75,17 @@ impl Run {
         answer["data"].clone()
     }
 
-    /// Sends a signal, and waits up to 10 s for the process to exit.
+    /// Sends a signal, and waits up to 10 s for the process to exit. Asserts that it
+    /// logged nothing.
     async fn stop(mut self, signal: &str) -> ExitStatus {
         let pid = self.child.id().unwrap().to_string();
         let kill = Command::new("kill").args([signal, &pid]).status();
         assert!(kill.await.unwrap().success());
         let ended = timeout(Duration::from_secs(10), self.child.wait()).await;
+        let mut logged = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut logged).await.unwrap();
+        assert_eq!(logged, "");
         ended.unwrap().unwrap()
     }
 }
@@ -124,6 +134,55 @@ async fn key_endpoint_and_secret_survive_a_restart() {
     let webhook = Webhook::new(created["secret"].as_str().unwrap()).unwrap();
     webhook.verify(&body, &headers).unwrap();
     assert!(run.stop("-INT").await.success());
+}
+
+#[tokio::test]
+async fn guide_works_as_printed() {
+    let run = Run::start(&mut command()).await;
+    let commands = run.guide.iter().skip_while(|line| line.is_empty()).skip(1);
+    let script: Vec<_> = commands
+        .take_while(|line| !line.starts_with("For the admin command"))
+        .map(String::as_str)
+        .collect();
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", &script.join("\n")]);
+    let output = shell.output().await.unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let answers: Vec<Value> = shown
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let [
+        created,
+        ping,
+        published,
+        history,
+        rotated,
+        updated,
+        listed,
+        deleted,
+    ] = &answers[..]
+    else {
+        panic!("{shown}");
+    };
+    for answer in [created, ping, published, history, rotated, updated, listed] {
+        assert_eq!(answer["success"], true, "{answer}");
+    }
+    assert_eq!(ping["data"]["status"], "DELIVERED");
+    let items = history["data"]["items"].as_array().unwrap();
+    let delivered: Vec<_> = items
+        .iter()
+        .map(|item| json!([item["event"], item["status"]]))
+        .collect();
+    let expected = [
+        json!(["invoice.paid", "DELIVERED"]),
+        json!(["test.ping", "DELIVERED"]),
+    ];
+    assert_eq!(delivered, expected);
+    assert_eq!(*deleted, json!(204));
+    assert!(run.stop("-TERM").await.success());
 }
 
 #[tokio::test]

@@ -166,8 +166,11 @@ impl TestApp {
             sqs: clients.sqs.clone(),
             resources: resources.clone(),
             deliverer: Arc::clone(&deliverer),
-            pollers: [Lane::Fast, Lane::Slow]
-                .map(|lane| Poller::new(lane, &clients, &resources, Arc::clone(&deliverer))),
+            pollers: [Lane::Fast, Lane::Slow].map(|lane| {
+                let poller = Poller::new(lane, &clients, &resources, Arc::clone(&deliverer));
+                // No test waits for a batch to fill.
+                poller.without_window()
+            }),
             api: api.clone(),
             deadline: None,
         };

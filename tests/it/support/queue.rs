@@ -110,7 +110,7 @@ impl Queue {
     /// Receives up to ten dead letters, with their attributes, and deletes them.
     pub async fn take_dead_letters(&self) -> Vec<DeadLetter> {
         let url = &self.resources.dead_letter_queue_url;
-        let received = poller::receive(&self.sqs, url, Duration::ZERO).await;
+        let received = poller::receive(&self.sqs, url, 10, Duration::ZERO).await;
         let mut letters = Vec::new();
         for letter in received.expect("receive from the dead-letter queue") {
             let handle = letter.receipt_handle.clone();
@@ -133,7 +133,7 @@ impl Queue {
     }
 
     async fn received_from(&self, queue_url: &str) -> Vec<SqsMessage> {
-        let received = poller::receive(&self.sqs, queue_url, Duration::ZERO).await;
+        let received = poller::receive(&self.sqs, queue_url, 10, Duration::ZERO).await;
         let mut records =
             poller::event(&received.expect("receive from the queue"), queue_url).records;
         for record in &mut records {
