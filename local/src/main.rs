@@ -117,20 +117,16 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         let poller = Poller::new(lane, clients, &resources, Arc::clone(&deliverer));
         tokio::spawn(poller.run())
     });
+    // Before the guide says how to stop it: an earlier signal would kill the process.
+    let mut stop_requested = pin!(stop_requested()?);
     print_guide(&urls, data_dir, &seed, &resources);
 
-    // Create the future once. A new one per iteration would miss a signal that arrives
-    // between two iterations.
-    let mut stop_requested = pin!(stop_requested());
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     // Replaces the schedule rule in the template.
     let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         tokio::select! {
-            requested = &mut stop_requested => {
-                requested?;
-                break;
-            }
+            () = &mut stop_requested => break,
             _ = tick.tick() => emulators.save().await?,
             _ = sweep.tick() => stores.queues.send(Lane::Fast, &Message::Sweep).await?,
         }
@@ -168,19 +164,27 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How long to wait for requests in progress at shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Waits for Ctrl-C, or for SIGTERM from a process manager.
-async fn stop_requested() -> std::io::Result<()> {
+/// Ctrl-C, or SIGTERM from a process manager, from now on.
+fn stop_requested() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
-        }
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
     }
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    Ok(async {
+        // Without a handler, Ctrl-C ends the process by itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
 }
 
 async fn bind(port: u16, option: &str) -> Result<TcpListener, BoxError> {
