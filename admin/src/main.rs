@@ -1,23 +1,26 @@
 //! The admin command for operators. It accesses the table and the secrets directly,
 //! with the operator's own AWS credentials.
 
+mod complaint;
+mod secrets;
+
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 use clap::{Args, Parser, Subcommand};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
-use webhook_endpoints::aws::secrets::{RECOVERY_DAYS, Secrets};
 use webhook_endpoints::aws::{table::Table, timeouts};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::api_key::ApiKeyRecord;
-use webhook_endpoints::domain::id::{AppId, EndpointId, KeyId};
+use webhook_endpoints::domain::id::{AppId, KeyId};
 use webhook_endpoints::domain::time::{iso_millis, serde_millis};
 use webhook_endpoints::operator::keys::{self, Revocation};
-use webhook_endpoints::operator::sweep::{self, Cause};
+
+use complaint::{has_api_key, without_api_keys};
+use secrets::SecretsCommand;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -62,7 +65,7 @@ enum KeysCommand {
         #[command(flatten)]
         table: TableName,
         /// Id of the app.
-        #[arg(long, value_parser = AppId::parse)]
+        #[arg(long, value_parser = app_id)]
         app: AppId,
     },
     /// Revoke a key.
@@ -70,31 +73,11 @@ enum KeysCommand {
         #[command(flatten)]
         table: TableName,
         /// Id of the app.
-        #[arg(long, value_parser = AppId::parse)]
+        #[arg(long, value_parser = app_id)]
         app: AppId,
         /// The key's id, as shown by `keys list`.
-        #[arg(long, value_parser = KeyId::parse)]
+        #[arg(long, value_parser = key_id)]
         key: KeyId,
-    },
-}
-
-#[derive(Subcommand)]
-enum SecretsCommand {
-    /// Remove secrets that were left behind when the creation or deletion of an
-    /// endpoint was interrupted. TABLE_NAME and SECRET_PREFIX must belong to the
-    /// same stack, and no other stack may share the prefix: try --dry-run first.
-    Sweep {
-        #[command(flatten)]
-        table: TableName,
-        /// Prefix of the secrets' names.
-        #[arg(long, env = "SECRET_PREFIX", value_parser = not_empty)]
-        secret_prefix: String,
-        /// Minimum age of the secrets to remove, at least 5m.
-        #[arg(long, default_value = "1h", value_parser = age)]
-        older_than: Duration,
-        /// Show what would be removed without removing anything.
-        #[arg(long)]
-        dry_run: bool,
     },
 }
 
@@ -110,7 +93,7 @@ struct TableName {
 struct Owner {
     /// Id of the app that the key belongs to: 1 to 64 letters, digits, hyphens and
     /// underscores.
-    #[arg(long, value_parser = AppId::parse)]
+    #[arg(long, value_parser = app_id)]
     app: Option<AppId>,
     /// Generate an id for a new app.
     #[arg(long)]
@@ -119,11 +102,17 @@ struct Owner {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return complaint::about_arguments(&error),
+    };
+    let table_name = arguments.command.table_name().to_owned();
+    match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let error = complaint::in_words(error.as_ref(), &table_name);
             // If standard error is closed, there is nothing left to do.
-            let _ = writeln!(io::stderr(), "error: {error}");
+            let _ = writeln!(io::stderr(), "error: {}", without_api_keys(&error));
             ExitCode::FAILURE
         }
     }
@@ -134,9 +123,27 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         .timeout_config(timeouts())
         .load()
         .await;
+    if sdk.region().is_none_or(|region| region.as_ref().is_empty()) {
+        return Err(
+            "no AWS Region is set: set AWS_REGION, or AWS_PROFILE to a profile with one".into(),
+        );
+    }
     match arguments.command {
         Command::Keys(command) => run_keys(command, &sdk, arguments.json).await,
-        Command::Secrets(command) => run_secrets(command, &sdk, arguments.json).await,
+        Command::Secrets(command) => secrets::run(command, &sdk, arguments.json).await,
+    }
+}
+
+impl Command {
+    fn table_name(&self) -> &str {
+        match self {
+            Self::Keys(
+                KeysCommand::Create { table, .. }
+                | KeysCommand::List { table, .. }
+                | KeysCommand::Revoke { table, .. },
+            )
+            | Self::Secrets(SecretsCommand::Sweep { table, .. }) => &table.table_name,
+        }
     }
 }
 
@@ -195,67 +202,6 @@ async fn run_keys(command: KeysCommand, sdk: &SdkConfig, json: bool) -> Result<(
     }
 }
 
-async fn run_secrets(command: SecretsCommand, sdk: &SdkConfig, json: bool) -> Result<(), BoxError> {
-    let SecretsCommand::Sweep {
-        table: name,
-        secret_prefix,
-        older_than,
-        dry_run,
-    } = command;
-    let table = table(sdk, name);
-    let client = aws_sdk_secretsmanager::Client::new(sdk);
-    let secrets = Secrets::new(client, secret_prefix);
-    let now = Clock::system().now();
-    let swept = sweep_all(&table, &secrets, older_than, now, dry_run).await?;
-    if json {
-        print_json(&swept)?;
-    } else {
-        let rows = swept.iter().map(SweptSecret::row).collect::<Vec<_>>();
-        print_table(["APP", "ENDPOINT", "CREATED", "CAUSE", "OUTCOME"], &rows)?;
-    }
-    let failed = swept
-        .iter()
-        .filter(|swept| swept.outcome == Outcome::Failed);
-    match failed.count() {
-        0 => Ok(()),
-        count => Err(format!("failed to remove {count}; run the sweep again").into()),
-    }
-}
-
-/// Finds and removes leftover secrets. Returns one outcome per secret. If removing a
-/// secret fails, or an item can't be read, the sweep continues with the next one.
-async fn sweep_all(
-    table: &Table,
-    secrets: &Secrets,
-    older_than: Duration,
-    now: Timestamp,
-    dry_run: bool,
-) -> Result<Vec<SweptSecret>, BoxError> {
-    let mut swept = Vec::new();
-    let leftovers = sweep::find(table, secrets, older_than, now).await?;
-    for item in &leftovers.unreadable {
-        writeln!(io::stderr(), "skipped an unreadable item: {item}")?;
-    }
-    for found in leftovers.found {
-        let outcome = if dry_run {
-            Outcome::Found
-        } else if let Err(error) = sweep::remove(table, secrets, &found).await {
-            writeln!(io::stderr(), "{}: {error}", found.endpoint.endpoint_id)?;
-            Outcome::Failed
-        } else {
-            Outcome::Removed
-        };
-        swept.push(SweptSecret {
-            app_id: found.endpoint.app_id,
-            endpoint_id: found.endpoint.endpoint_id,
-            created_at: found.created_at,
-            cause: found.cause,
-            outcome,
-        });
-    }
-    Ok(swept)
-}
-
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct CreatedKey<'a> {
@@ -286,26 +232,6 @@ struct RevokedKey {
     revoked_at: Timestamp,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct SweptSecret {
-    app_id: AppId,
-    endpoint_id: EndpointId,
-    #[serde(with = "serde_millis")]
-    created_at: Timestamp,
-    cause: Cause,
-    outcome: Outcome,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Outcome {
-    /// Not removed, because this is a dry run.
-    Found,
-    Removed,
-    Failed,
-}
-
 impl<'a> From<&'a ApiKeyRecord> for ListedKey<'a> {
     fn from(record: &'a ApiKeyRecord) -> Self {
         Self {
@@ -328,26 +254,6 @@ impl ListedKey<'_> {
             iso_millis(self.created_at),
             revoked.unwrap_or_else(|| "-".to_owned()),
             self.label.to_owned(),
-        ]
-    }
-}
-
-impl SweptSecret {
-    fn row(&self) -> [String; 5] {
-        let outcome = match (self.outcome, self.cause) {
-            (Outcome::Found, _) => "found".to_owned(),
-            (Outcome::Failed, _) => "failed".to_owned(),
-            (Outcome::Removed, Cause::DeletionInterrupted) => "removed".to_owned(),
-            (Outcome::Removed, Cause::NoEndpoint) => {
-                format!("removed; can be restored for {RECOVERY_DAYS} days")
-            }
-        };
-        [
-            self.app_id.to_string(),
-            self.endpoint_id.to_string(),
-            iso_millis(self.created_at),
-            self.cause.to_string(),
-            outcome,
         ]
     }
 }
@@ -381,19 +287,24 @@ fn not_empty(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// An API key has the form of an app id, and would be printed as one.
+fn app_id(text: &str) -> Result<AppId, String> {
+    if has_api_key(text) {
+        return Err("is an API key, not the id of an app".to_owned());
+    }
+    AppId::parse(text).map_err(|error| error.to_string())
+}
+
+fn key_id(text: &str) -> Result<KeyId, &'static str> {
+    KeyId::parse(text).map_err(|_| "must be the key's id, as keys list shows it, not the key")
+}
+
 fn label(text: &str) -> Result<String, &'static str> {
+    if has_api_key(text) {
+        return Err("must not contain an API key, because labels are shown");
+    }
     if text.chars().count() > 128 || text.chars().any(char::is_control) {
         return Err("must be at most 128 characters and contain no control characters");
     }
     Ok(text.to_owned())
-}
-
-fn age(text: &str) -> Result<Duration, String> {
-    let age: SignedDuration = text
-        .parse()
-        .map_err(|_| "must be a duration, such as 90m, 1h or 36h".to_owned())?;
-    match Duration::try_from(age) {
-        Ok(age) if age >= sweep::MIN_AGE => Ok(age),
-        _ => Err("must be at least 5m, because a creation in progress looks the same".to_owned()),
-    }
 }

@@ -215,8 +215,16 @@ async fn keys_create_prints_only_the_key_to_standard_output() {
 #[tokio::test]
 async fn failures_set_the_exit_code() {
     let service = Service::start().await;
+    // Looked up in the table only if there is a secret.
+    let secret = SigningSecret::generate(&mut rand::rng());
+    let stores = service::stores(&service.clients, &service.resources);
+    let orphan = EndpointKey {
+        app_id: AppId::new(),
+        endpoint_id: EndpointId::new(),
+    };
+    stores.secrets.create(orphan, &secret).await.unwrap();
     let (app_id, key_id) = ("acme".to_owned(), KeyId::new().to_string());
-    let failing: [(i32, &[&str], &str); 7] = [
+    let failing: [(i32, &[&str], &str); 10] = [
         (
             1,
             &["keys", "revoke", "--app", &app_id, "--key", &key_id],
@@ -230,8 +238,19 @@ async fn failures_set_the_exit_code() {
         (
             1,
             &["keys", "list", "--app", &app_id, "--table-name", "none"],
-            "ResourceNotFound",
+            "no table \"none\" in this account and Region",
         ),
+        (
+            1,
+            &["keys", "create", "--new-app", "--table-name", "none"],
+            "no table \"none\" in this account and Region",
+        ),
+        (
+            1,
+            &["secrets", "sweep", "--table-name", "none"],
+            "no table \"none\" in this account and Region",
+        ),
+        (2, &["keys", "list", "--app", "-x"], "--app=-x"),
         (2, &["keys", "create"], "--new-app"),
         (
             2,
@@ -254,6 +273,63 @@ async fn failures_set_the_exit_code() {
     }
 }
 
+#[tokio::test]
+async fn apps_whose_ids_begin_with_a_hyphen_can_have_keys() {
+    let service = Service::start().await;
+    let created = service.admin_json(&["keys", "create", "--app=-x"]).await;
+    let key = created["key"].as_str().unwrap();
+    assert_eq!(service.list("-x", key).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn missing_regions_are_named() {
+    for region in ["", "AWS_REGION"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_webhook-endpoints-admin"));
+        command.args(["keys", "list", "--app", "acme"]).env_clear();
+        command.env("TABLE_NAME", "table").env("HOME", "/nowhere");
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        if region.is_empty() {
+            command.env("AWS_REGION", region);
+        }
+        let output = command.output().await.unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let says =
+            "error: no AWS Region is set: set AWS_REGION, or AWS_PROFILE to a profile with one\n";
+        assert_eq!(stderr, says);
+    }
+}
+
+#[tokio::test]
+async fn api_keys_among_the_arguments_are_never_printed() {
+    let service = Service::start().await;
+    let created = service
+        .admin_json(&["keys", "create", "--app", "acme"])
+        .await;
+    let key = created["key"].as_str().unwrap();
+    let with_equals = format!("--key={key}");
+    let in_label = format!("the key is {key}");
+    for arguments in [
+        &["keys", "revoke", "--app", "acme", "--key", key][..],
+        &["keys", "revoke", "--app", "acme", &with_equals],
+        &["keys", "revoke", "--app", "acme", key],
+        &["keys", "revoke", "--app", key, "--key", "x"],
+        &["keys", "list", "--app", key],
+        &["keys", "create", "--app", key],
+        &["keys", "create", "--app", "acme", "--prefix", key],
+        &["keys", "create", "--app", "acme", "--label", &in_label],
+        &["keys", "list", "--app", "acme", "--table-name", key],
+        &["secrets", "sweep", "--older-than", key],
+        &[key],
+    ] {
+        let output = service.admin(arguments).await;
+        assert!(!output.status.success(), "{arguments:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!stderr.is_empty() && !stderr.contains(key), "{stderr}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+}
+
 /// An app with what the sweep has to tell apart.
 struct Leftovers {
     app: String,
@@ -263,6 +339,8 @@ struct Leftovers {
     marked: EndpointKey,
     /// Its deletion was interrupted after the secret was removed.
     half: EndpointKey,
+    /// Its deletion has just begun.
+    young: EndpointKey,
     /// A secret whose endpoint was never created.
     orphan: EndpointKey,
     foreign: [String; 2],
@@ -283,6 +361,7 @@ impl Leftovers {
             live: key_of(service.create_endpoint(app, key).await),
             marked: key_of(service.create_endpoint(app, key).await),
             half: key_of(service.create_endpoint(app, key).await),
+            young: key_of(service.create_endpoint(app, key).await),
             orphan: key_of(EndpointId::new()),
             foreign: [
                 "webhook-endpoints-of-another-stack".to_owned(),
@@ -292,7 +371,11 @@ impl Leftovers {
         let (table, secrets) = (&left.stores.table, &left.stores.secrets);
         let now = Clock::system().now();
         let two_hours_ago = now - Duration::from_secs(2 * 60 * 60);
-        for (endpoint, at) in [(left.marked, now), (left.half, two_hours_ago)] {
+        for (endpoint, at) in [
+            (left.marked, two_hours_ago),
+            (left.half, two_hours_ago),
+            (left.young, now),
+        ] {
             let marked = table.mark_endpoint_deleted(endpoint, at).await;
             assert_ne!(marked.unwrap(), Marked::Missing);
         }
@@ -346,9 +429,15 @@ async fn sweep_removes_orphaned_secrets_and_finishes_deletions() {
     let [of_another_stack, foreign] = left.foreign;
     assert_eq!(
         service.secret_names().await,
-        [of_another_stack, secret_name(left.live), foreign]
+        [
+            of_another_stack,
+            secret_name(left.live),
+            secret_name(left.young),
+            foreign
+        ]
     );
     for (endpoint, expected) in [
+        (left.young, Presence::Marked),
         (left.marked, Presence::Missing),
         (left.half, Presence::Missing),
         (left.live, Presence::Live),
@@ -385,4 +474,47 @@ async fn sweep_reports_unreadable_items_and_removes_the_rest() {
     assert_eq!(errors, skipped);
     let swept: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(swept.as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn sweep_is_refused_if_most_secrets_look_orphaned() {
+    let service = Service::start().await;
+    let left = Leftovers::leave(&service).await;
+    let other = service.clients.create_resources("other", None).await;
+    let other = other.unwrap().table_name;
+    let before = service.secret_names().await;
+    let wrong_table = ["secrets", "sweep", "--table-name", &other];
+    let refused = service.admin(&wrong_table).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        stderr.contains("4 of 4 secrets have no endpoint"),
+        "{stderr}"
+    );
+    assert!(stderr.contains("--force"), "{stderr}");
+    assert_eq!(service.secret_names().await, before);
+    let dry = service
+        .admin(&[&wrong_table[..], &["--dry-run"]].concat())
+        .await;
+    assert!(dry.status.success());
+    let warning = String::from_utf8(dry.stderr).unwrap();
+    assert!(warning.starts_with("warning: 4 of 4"), "{warning}");
+    let forced = service
+        .admin(&[&wrong_table[..], &["--force"]].concat())
+        .await;
+    assert!(forced.status.success(), "{forced:?}");
+    assert!(service.restores(&secret_name(left.live)).await);
+}
+
+#[tokio::test]
+async fn sweep_with_a_wrong_prefix_removes_no_endpoint() {
+    let service = Service::start().await;
+    let left = Leftovers::leave(&service).await;
+    let wrong_prefix = ["secrets", "sweep", "--secret-prefix", "webhooks"];
+    let refused = service.admin(&wrong_prefix).await;
+    assert_eq!(refused.status.code(), Some(1));
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert!(stderr.contains("no secret with this prefix"), "{stderr}");
+    let presence = left.stores.table.endpoint_presence(left.marked).await;
+    assert_eq!(presence.unwrap(), Presence::Marked);
 }

@@ -301,6 +301,8 @@ pub struct Grant {
     /// Patterns from the `dynamodb:LeadingKeys` condition. Every partition key must
     /// match at least one of them. Empty if there is no such condition.
     pub leading_keys: Vec<String>,
+    /// The fewest days for which a deleted secret has to be restorable, if any.
+    pub recovery_days: Option<u64>,
 }
 
 /// All actions that a role allows, including those behind an `!If`.
@@ -349,12 +351,16 @@ pub fn grants(role: &'static str) -> Result<BTreeSet<Grant>, TemplateError> {
         let condition = statement.condition.get("ForAllValues:StringLike");
         let leading_keys = condition.and_then(|keys| keys.get("dynamodb:LeadingKeys"));
         let leading_keys = leading_keys.map(texts).unwrap_or_default();
+        let condition = statement.condition.get("NumericGreaterThanEquals");
+        let days = condition.and_then(|least| least.get("secretsmanager:RecoveryWindowInDays"));
+        let recovery_days = days.and_then(Value::as_u64);
         for resource in texts(&statement.resource) {
             for action in texts(&statement.action) {
                 grants.insert(Grant {
                     action: action.to_owned(),
                     resource: resource.to_owned(),
                     leading_keys: leading_keys.iter().map(|&key| key.to_owned()).collect(),
+                    recovery_days,
                 });
             }
         }

@@ -35,6 +35,7 @@ pub struct AwsError {
     operation: &'static str,
     fault: Fault,
     blames_request: bool,
+    code: Option<String>,
     source: SharedError,
 }
 
@@ -107,6 +108,7 @@ impl AwsError {
             operation,
             fault: fault_of(code),
             blames_request: blames_request(code),
+            code: Some(code.to_owned()),
             source: BoxError::from(code).into(),
         }
     }
@@ -117,6 +119,7 @@ impl AwsError {
             operation,
             fault: Fault::Unavailable,
             blames_request: false,
+            code: None,
             source: source.into().into(),
         }
     }
@@ -125,6 +128,12 @@ impl AwsError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         self.fault
+    }
+
+    /// AWS's code of the error, if it answered.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
     }
 
     /// Whether AWS blames what the request says, so that no later try can succeed.
@@ -195,6 +204,7 @@ where
                 operation,
                 fault,
                 blames_request: code.is_some_and(blames_request),
+                code: code.map(str::to_owned),
                 source: BoxError::from(error).into(),
             })
         })

@@ -1,5 +1,6 @@
 //! The sweep: every few minutes, moves the attempts that are due soon from the table
-//! to the queue, and has overdue endpoints seen to that deliveries wait for.
+//! to the queue, has overdue endpoints seen to that deliveries wait for, and finishes
+//! interrupted deletions.
 //!
 //! An attempt is moved in three steps:
 //!
@@ -24,7 +25,7 @@ use tracing::{error, info};
 
 use super::Deliverer;
 use crate::aws::StoreError;
-use crate::aws::table::{Due, DueAttempt, Table};
+use crate::aws::table::{Due, DueAttempt, Table, UnreadableItem};
 use crate::domain::message::{Lane, Message, Tend};
 
 /// How far ahead a sweep looks: further than to the next but one, so that a sweep can
@@ -79,7 +80,8 @@ struct Shard {
 
 impl Deliverer {
     /// Calls: a `Query` of each shard; for each attempt that is due two `UpdateItem`,
-    /// and for every ten a `SendMessageBatch`; a `SendMessage` if there is more to do.
+    /// and for every ten a `SendMessageBatch`; a `SendMessage` if there is more to do;
+    /// those of [`Self::finish_deletions`].
     pub(super) async fn enqueue_due(&self) -> Result<(), StoreError> {
         let mut swept = Swept::default();
         for shard in 0..Table::SCHEDULE_SHARDS {
@@ -96,6 +98,7 @@ impl Deliverer {
         if more {
             self.stores.queues.send(Lane::Fast, &Message::Sweep).await?;
         }
+        self.finish_deletions().await?;
         // Last, so that the alarm tells if sweeps fail as well as if there are none.
         self.metrics.sweep(overdue);
         Ok(())
@@ -133,7 +136,7 @@ impl Deliverer {
             .table
             .due(shard, now + AHEAD, limit.into())
             .await?;
-        let (count, mut unreadable) = (due.len(), 0);
+        let (count, mut unreadable) = (due.len(), Vec::new());
         let mut found = Shard::default();
         for due in due {
             match due {
@@ -146,22 +149,26 @@ impl Deliverer {
                     });
                 }
                 Due::Endpoint(_) => {}
-                Due::Unreadable(item) => {
-                    unreadable += 1;
-                    error!(
-                        pk = item.pk,
-                        sk = item.sk,
-                        operational_event = "item.unreadable",
-                        "skipped an unreadable item in the schedule"
-                    );
-                }
+                Due::Unreadable(item) => unreadable.push(item),
             }
         }
-        if unreadable > 0 {
-            self.metrics.unreadable_items(unreadable);
-        }
-        found.is_full = count - unreadable >= usize::from(limit);
+        self.report_unreadable(&unreadable);
+        found.is_full = count - unreadable.len() >= usize::from(limit);
         Ok(found)
+    }
+
+    pub(super) fn report_unreadable(&self, items: &[UnreadableItem]) {
+        for item in items {
+            error!(
+                pk = item.pk,
+                sk = item.sk,
+                operational_event = "item.unreadable",
+                "skipped an unreadable item in the schedule"
+            );
+        }
+        if !items.is_empty() {
+            self.metrics.unreadable_items(items.len());
+        }
     }
 
     /// Claims attempts, enqueues them, and takes them off the schedule. Returns how

@@ -26,6 +26,7 @@ mod deadline;
 pub mod egress;
 pub mod enqueue_due;
 mod fan_out;
+mod finish_deletions;
 mod give_back;
 mod health;
 pub mod metrics;

@@ -2,11 +2,15 @@
 //! effect, once or until the request ends. Whatever fails, the caller gets a
 //! clear answer and can continue from it, and leftovers are cleaned up.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::support::matrix::Matrix;
+use crate::support::queue::message;
 use crate::support::stage::{Stage, succeeded};
+use crate::support::wire::Fault;
 use crate::support::{Answer, TestApp};
 
 fn field(answer: &Answer, name: &str) -> String {
@@ -163,6 +167,27 @@ async fn deletion_succeeds_or_can_be_retried() {
             assert!(stage.app.aws.secret_names().await.is_empty());
             // Consistent even without the cleanup.
             stage.must_be_consistent().await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn sweeps_finish_abandoned_deletions_whatever_fails() {
+    let matrix = Matrix::of("finish a deletion").with_pairs();
+    matrix
+        .run(async |stage| {
+            stage
+                .app
+                .aws
+                .wire
+                .break_calls(&["DeleteSecret"], Fault::Before);
+            let deleted = stage.app.api.delete(&stage.path("")).await;
+            assert!(!succeeded(&deleted));
+            stage.app.aws.wire.mend();
+            stage.clock.advance(Duration::from_secs(60 * 60));
+            let sweep = message(Some("sweep"), r#"{"kind":"sweep"}"#);
+            let swept = stage.disturbed(stage.app.queue.handle([sweep])).await;
+            assert!(swept.is_ok());
         })
         .await;
 }

@@ -46,8 +46,9 @@ const TABLE: &str = "Table.Arn";
 const QUEUES: [&str; 2] = ["DeliveryQueue.Arn", "SlowQueue.Arn"];
 const SECRETS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretPrefix}/*";
 
-/// Actions, the resources that they are allowed on, and the partition keys that
-/// they are limited to, as a pattern. Empty if there is no such limit.
+/// Actions, the resources that they are allowed on, and what they are limited to:
+/// partition keys, as a pattern, or deletions that can be undone. Empty if there is no
+/// such limit.
 type Grants = BTreeSet<(String, String, String)>;
 
 #[tokio::test]
@@ -73,6 +74,7 @@ fn assert_grants(role: &'static str, used: &Grants) {
         .into_iter()
         .flat_map(|grant| {
             let mut patterns = grant.leading_keys;
+            patterns.extend(grant.recovery_days.map(restorable));
             if patterns.is_empty() {
                 patterns.push(String::new());
             }
@@ -154,6 +156,14 @@ impl Used {
             remaining: 10,
         };
         let tend = Tend::now(recovery.endpoint);
+        // A deletion that broke off long ago.
+        let (marked, _) = app.api.create_webhook(&receiver.url).await;
+        used.by_api(&app);
+        let marked = app.aws.endpoint_key(EndpointId::parse(&marked).unwrap());
+        let long_ago = now - std::time::Duration::from_secs(60 * 60);
+        let table = app.aws.table();
+        table.mark_endpoint_deleted(marked, long_ago).await.unwrap();
+        app.aws.wire.take_requests();
         for message in [
             Message::Recover(recovery),
             Message::Tend(tend),
@@ -215,6 +225,11 @@ fn unlimited(action: &str, resource: &str) -> (String, String, String) {
     (action.to_owned(), resource.to_owned(), String::new())
 }
 
+/// The limit of a deletion that can be undone for so many days.
+fn restorable(days: u64) -> String {
+    format!("restorable for {days} days")
+}
+
 /// What IAM checks for a request.
 fn needed(request: &Request) -> Vec<(String, String, String)> {
     let body = request.body();
@@ -247,7 +262,10 @@ fn needed(request: &Request) -> Vec<(String, String, String)> {
             let name = body["Name"].as_str().or(body["SecretId"].as_str()).unwrap();
             assert!(name.starts_with("webhook-endpoints/"), "{name}");
             let action = format!("secretsmanager:{operation}");
-            let mut needed = vec![unlimited(&action, SECRETS)];
+            let mut needed = vec![match body["RecoveryWindowInDays"].as_u64() {
+                Some(days) => (action, SECRETS.to_owned(), restorable(days)),
+                None => unlimited(&action, SECRETS),
+            }];
             if body["Tags"] != Value::Null {
                 needed.push(unlimited("secretsmanager:TagResource", SECRETS));
             }

@@ -1,11 +1,16 @@
 //! Interrupted deletions: from the first step on the endpoint looks deleted,
 //! and repeating the deletion finishes it.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 
-use crate::support::TestApp;
 use crate::support::calls::{Ids, every_call_on};
+use crate::support::hand_clock::HandClock;
 use crate::support::wire::Fault;
+use crate::support::{Options, TestApp};
+
+const SWEEP: &str = r#"{"kind":"sweep"}"#;
 
 /// An app at its limit, so that a test can tell whether a place became free.
 struct Full {
@@ -138,4 +143,51 @@ async fn deletion_survives_one_lost_answer_in_each_step() {
     });
     assert_eq!(full.repeat().await, StatusCode::NO_CONTENT);
     full.must_be_finished().await;
+}
+
+#[tokio::test]
+async fn sweeps_finish_deletions_that_nobody_repeats() {
+    for (operation, fault) in [
+        ("UpdateItem", Fault::After),
+        ("DeleteSecret", Fault::Before),
+        ("DeleteSecret", Fault::After),
+        ("TransactWriteItems", Fault::Before),
+    ] {
+        let clock = HandClock::at_now();
+        let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+        let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+        let (other, _) = app.api.create_webhook("https://example.com/hook").await;
+        app.aws.wire.break_from(operation, 1, fault);
+        let interrupted = app.api.delete(&format!("/{id}")).await;
+        interrupted.must_fail_with(503, "UNAVAILABLE");
+        app.aws.wire.mend();
+
+        // Too young: it might still be under way.
+        app.queue.must_handle(SWEEP).await;
+        let count = app.aws.table().endpoint_count(app.app_id).await;
+        assert_eq!(count.unwrap(), 2, "{operation}");
+        clock.advance(Duration::from_secs(5 * 60));
+        app.queue.must_handle(SWEEP).await;
+        let count = app.aws.table().endpoint_count(app.app_id).await;
+        assert_eq!(count.unwrap(), 1, "{operation}");
+        let names = app.aws.secret_names().await;
+        assert_eq!(names, app.aws.secret_names_of(&[&other]), "{operation}");
+        let items = app.aws.table_text().await;
+        assert!(!items.contains(&id), "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn failed_deletions_do_not_stop_sweeps() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
+    app.api.delete(&format!("/{id}")).await;
+    clock.advance(Duration::from_secs(5 * 60));
+    app.queue.must_handle(SWEEP).await;
+    assert_eq!(app.aws.secret_names().await.len(), 1);
+    app.aws.wire.mend();
+    app.queue.must_handle(SWEEP).await;
+    assert!(app.aws.secret_names().await.is_empty());
 }

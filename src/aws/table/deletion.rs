@@ -1,7 +1,7 @@
 //! Deletion of endpoints, in two steps: an endpoint is marked first (from then on
 //! it is missing to everyone), and removed once its secret is gone. An interrupted
-//! deletion leaves a marked item, which a repeated call or the operator's cleanup
-//! finishes. The cleanup finds marked items by a shard of the schedule.
+//! deletion leaves a marked item, which a repeated call or the next sweep finishes. The
+//! sweep finds marked items by a shard of the schedule.
 
 use aws_sdk_dynamodb::types::{Delete, ReturnValue, TransactWriteItem};
 use jiff::Timestamp;
