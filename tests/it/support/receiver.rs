@@ -148,6 +148,11 @@ impl Receiver {
         self.received.lock().unwrap().clone()
     }
 
+    /// The requests after the first `known` ones.
+    pub fn received_after(&self, known: usize) -> Vec<Received> {
+        self.received.lock().unwrap()[known..].to_vec()
+    }
+
     /// Asserts that one request arrived, and returns it.
     #[track_caller]
     pub fn must_receive_one(&self) -> Received {
