@@ -14,8 +14,11 @@ use super::Deliverer;
 use crate::aws::StoreError;
 use crate::domain::delivery::Attempt;
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, EndpointKey};
-use crate::domain::health::{Change, Health};
+use crate::domain::health::{Change, Health, Pause};
 use crate::domain::message::{Lane, Message, Tend};
+
+/// Tries to write a success while others write failures.
+const TRIES: usize = 3;
 
 impl Deliverer {
     /// Notes that an attempt at this endpoint takes too long.
@@ -51,7 +54,7 @@ impl Deliverer {
         let now = attempt.ended_at();
         let changed = match change {
             Change::Unchanged => Ok(()),
-            Change::Health(new) => self.set_health(endpoint, &new, now).await,
+            Change::Health(new) => self.set_health(endpoint, new, now).await,
             Change::Disable(reason) => self.disable(endpoint, reason, now).await,
         };
         if let Err(error) = changed {
@@ -62,15 +65,42 @@ impl Deliverer {
     async fn set_health(
         &self,
         endpoint: &Endpoint,
-        new: &Health,
+        new: Health,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (key, old) = (endpoint.key, &endpoint.health);
-        if !self.stores.table.set_health(endpoint, new, now).await? {
-            // Somebody else changed it, who saw to what follows.
-            return Ok(());
+        let table = &self.stores.table;
+        let (mut endpoint, mut new) = (endpoint.clone(), new);
+        for _ in 0..TRIES {
+            if table.set_health(&endpoint, &new, now).await? {
+                let old = endpoint.health.pause;
+                return self.see_to_pause(endpoint.key, old, new.pause, now).await;
+            }
+            // Somebody else changed it, who saw to what follows. But a success counts,
+            // whatever failed at the same time.
+            if new.failing.is_some() || endpoint.health.failing.is_none() {
+                return Ok(());
+            }
+            let found = table.endpoint(endpoint.key).await?;
+            let Some(found) = found.filter(|found| found.url == endpoint.url) else {
+                return Ok(());
+            };
+            let Some(again) = found.health.after_success_on(&endpoint.health, &new) else {
+                return Ok(());
+            };
+            (endpoint, new) = (found, again);
         }
-        match (old.pause, new.pause) {
+        Ok(())
+    }
+
+    /// Does what follows from the beginning or the end of a pause, or from a later probe.
+    async fn see_to_pause(
+        &self,
+        key: EndpointKey,
+        old: Option<Pause>,
+        new: Option<Pause>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        match (old, new) {
             (was, is) if was == is => {}
             (None, None) => {}
             (was, Some(pause)) => {

@@ -255,6 +255,26 @@ impl Health {
         }
     }
 
+    /// This health after a success that was to change `old` into `new`, and could not
+    /// because a failure changed `old` into this. `None` if the failures that the success
+    /// ends have ended otherwise.
+    #[must_use]
+    pub fn after_success_on(&self, old: &Self, new: &Self) -> Option<Self> {
+        let begin = |health: &Self| health.failing.map(|failing| failing.since);
+        if begin(self).is_none() || begin(self) != begin(old) {
+            return None;
+        }
+        let slow_since = match old.slow_since == new.slow_since {
+            true => self.slow_since,
+            false => new.slow_since,
+        };
+        Some(Self {
+            slow_since,
+            failing: None,
+            pause: None,
+        })
+    }
+
     /// This health with a probe that is due now, or as soon as the last failure is
     /// long enough ago: a delivery waits that can be it. `None` if there is nothing
     /// to change.

@@ -28,12 +28,10 @@ const ROUNDS: usize = 24;
 /// Deliveries that wait in each round: more than two steps of the drain take.
 const WAITING: u32 = 7;
 
-/// Receivers take up to this long, so that much is under way when something happens.
+/// Receivers take up to this long: much is under way when something happens.
 const LAG: Duration = Duration::from_millis(300);
 
 const SOON: Duration = Duration::from_millis(200);
-
-const NEVER: Duration = Duration::from_secs(60 * 60);
 
 async fn start() -> TestApp {
     let mut options = Options::default();
@@ -146,8 +144,13 @@ impl<'a> Round<'a> {
         self.status.store(status, Ordering::SeqCst);
     }
 
-    /// Waits until nothing waits any more and nothing is left to be seen to, and returns
-    /// the deliveries that waited.
+    async fn is_pinged(&self) {
+        some_time().await;
+        let ping = self.app.api.ping_preferring(&self.id, "respond-async");
+        ping.await;
+    }
+
+    /// Waits until nothing is left to be seen to. Returns the deliveries that waited.
     async fn ended(&self) -> Vec<FullDelivery> {
         let table = self.app.aws.table();
         eventually("the end of a pause", async || {
@@ -252,13 +255,23 @@ async fn rounds(probe_after: Duration, play: impl AsyncFn(&Round<'_>)) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn probes_race_other_successes() {
     rounds(SOON, async |round| {
-        let other = async {
-            some_time().await;
-            let ping = round.app.api.ping_preferring(&round.id, "respond-async");
-            ping.await;
-        };
-        tokio::join!(round.answers(200), other);
+        tokio::join!(round.answers(200), round.is_pinged());
         round.must_be_delivered(0..=1).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn test_pings_that_succeed_end_a_pause_whatever_probes_do() {
+    rounds(SOON, async |round| {
+        some_time().await;
+        // Probes fail all the time.
+        let ping = round.app.api.ping_preferring(&round.id, "wait=20");
+        assert_eq!(ping.await.data()["success"], true);
+        eventually("the end of the pause", async || {
+            (round.endpoint().await["pausedAt"] == Value::Null).then_some(())
+        })
+        .await;
     })
     .await;
 }
@@ -266,12 +279,7 @@ async fn probes_race_other_successes() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn probes_race_a_disabling() {
     rounds(SOON, async |round| {
-        let other = async {
-            some_time().await;
-            let ping = round.app.api.ping_preferring(&round.id, "respond-async");
-            ping.await;
-        };
-        tokio::join!(round.answers(410), other);
+        tokio::join!(round.answers(410), round.is_pinged());
         for found in round.ended().await {
             let delivery = &found.delivery;
             assert_eq!(delivery.status, DeliveryStatus::Failed);
@@ -374,7 +382,7 @@ async fn probes_race_a_change_of_the_url() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn drains_of_one_endpoint_at_once_send_nothing_twice() {
     // No probe, so that nothing else ends the pause.
-    rounds(NEVER, async |round| {
+    rounds(18_000 * SOON, async |round| {
         round.status.store(200, Ordering::SeqCst);
         let changing = join_all((0..4).map(|_| async {
             some_time().await;

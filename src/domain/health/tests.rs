@@ -166,6 +166,28 @@ fn any_success_ends_a_pause() {
 }
 
 #[test]
+fn successes_count_whatever_fails_at_the_same_time() {
+    let read = paused(0);
+    let well = changed(&read, Kind::Ping, &answer(200, start(), 10));
+    // A probe failed meanwhile.
+    let by_now = paused(1);
+    assert_eq!(by_now.after_success_on(&read, &well), Some(well));
+    // It is slow as well.
+    let slow_since = Some(start());
+    let slow = Health {
+        slow_since,
+        ..by_now
+    };
+    let still_slow = Health { slow_since, ..well };
+    assert_eq!(slow.after_success_on(&read, &well), Some(still_slow));
+    // What failed then is over, or other failures have begun.
+    let later = failing(start() + DAY, start() + DAY, 1);
+    for by_now in [well, later] {
+        assert_eq!(by_now.after_success_on(&read, &well), None);
+    }
+}
+
+#[test]
 fn endpoints_that_keep_failing_are_disabled() {
     let since = start() - 5 * DAY;
     let disabled = Change::Disable(DisabledReason::Failing);
