@@ -103,7 +103,9 @@ impl Counting {
             _ if self.revived.load(Ordering::SeqCst) => {}
             Manner::Healthy | Manner::Dead => {}
             Manner::Slow(time) => tokio::time::sleep(time).await,
-            Manner::Flapping if earlier % 2 == 0 => return StatusCode::SERVICE_UNAVAILABLE,
+            Manner::Flapping if earlier.is_multiple_of(2) => {
+                return StatusCode::SERVICE_UNAVAILABLE;
+            }
             Manner::Flapping => {}
             Manner::Hanging => std::future::pending().await,
         }
