@@ -170,6 +170,13 @@ async function walk(): Promise<void> {
   check("a delivery has its payload", details.data?.data.payload?.type === "invoice.paid");
   check("a delivery has its attempts", details.data?.data.attemptLog[0]?.responseStatus === 200);
 
+  const eventId = given(first.data?.data.id, "event's id");
+  const event = await client.GET("/apps/{appId}/events/{eventId}", {
+    params: { path: { appId, eventId } },
+  });
+  check("an event has its payload", event.data?.data.payload?.type === "invoice.paid");
+  check("an event has its delivery", event.data?.data.deliveries[0]?.id === deliveryId);
+
   const resent = await client.POST(
     "/apps/{appId}/webhooks/{webhookId}/deliveries/{deliveryId}/resend",
     { params: ofDelivery },

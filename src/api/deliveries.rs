@@ -14,7 +14,7 @@ use super::extract::{DeliveryScope, EndpointScope, NO_DELIVERY, NO_ENDPOINT};
 use super::query::QueryParameters;
 use super::{Api, success};
 use crate::aws::table::{FullDelivery, HistoryQuery};
-use crate::domain::delivery::{Attempt, BodyNote, Delivery, DeliveryStatus, Verdict};
+use crate::domain::delivery::{Abandoned, Attempt, BodyNote, Delivery, DeliveryStatus, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{DeliveryId, EndpointId, EventId};
@@ -33,7 +33,7 @@ struct History<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Listed<'a> {
+pub(super) struct Listed<'a> {
     id: DeliveryId,
     event: &'a str,
     status: &'static str,
@@ -49,7 +49,7 @@ struct Listed<'a> {
 
 impl<'a> Listed<'a> {
     /// A delivery to this endpoint.
-    fn of(delivery: &'a Delivery, endpoint: &Endpoint) -> Self {
+    pub(super) fn of(delivery: &'a Delivery, endpoint: &Endpoint) -> Self {
         let probe_at = endpoint.health.pause.and_then(|pause| pause.probe_at);
         Self {
             id: delivery.id,
@@ -165,6 +165,7 @@ struct Shown<'a> {
     delivery: Listed<'a>,
     event_id: EventId,
     payload: Option<&'a RawValue>,
+    reason: Option<&'static str>,
     error: Option<String>,
     attempt_log: Vec<ShownAttempt<'a>>,
 }
@@ -231,10 +232,9 @@ pub(super) async fn get(
         Some(payload) => Some(payload),
         None => {
             let app_id = scope.endpoint.app_id;
-            api.stores
-                .table
-                .event_payload(app_id, delivery.event_id, api.clock.now())
-                .await?
+            let table = &api.stores.table;
+            let event = table.event(app_id, delivery.event_id, api.clock.now());
+            event.await?.map(|event| event.payload)
         }
     };
     let payload = payload
@@ -246,6 +246,7 @@ pub(super) async fn get(
         delivery: Listed::of(delivery, &endpoint),
         event_id: delivery.event_id,
         payload,
+        reason: delivery.abandoned.map(Abandoned::code),
         error: delivery.abandoned.map(|reason| reason.to_string()),
         attempt_log: found.attempts.iter().map(ShownAttempt::from).collect(),
     }))

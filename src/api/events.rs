@@ -8,13 +8,15 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::body::Body;
+use super::deliveries::Listed;
 use super::error::ApiError;
-use super::extract::AppScope;
+use super::extract::{AppScope, EventScope, NO_EVENT};
 use super::single_header::single_header;
 use super::{Api, success};
+use crate::domain::delivery::Abandoned;
 use crate::domain::event::{MAX_NESTING, MAX_PAYLOAD_BYTES, PAYLOAD_FRAME, PublishedEvent};
 use crate::domain::event_type::EventType;
-use crate::domain::id::EventId;
+use crate::domain::id::{AppId, EndpointId, EventId, Issued};
 use crate::domain::json::nesting;
 use crate::domain::message::{Lane, Message};
 use crate::domain::time::{self, serde_millis};
@@ -65,6 +67,79 @@ pub(super) async fn publish(
     let message = Message::Event(event);
     api.stores.queues.send(Lane::Fast, &message).await?;
     Ok((StatusCode::ACCEPTED, answer).into_response())
+}
+
+/// An event with all that is known of it.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    id: Option<EventId>,
+    r#type: Option<&'a str>,
+    #[serde(with = "serde_millis::option")]
+    created_at: Option<Timestamp>,
+    payload: Option<&'a RawValue>,
+    deliveries: Vec<ShownDelivery<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ShownDelivery<'a> {
+    webhook_id: EndpointId,
+    #[serde(flatten)]
+    delivery: Listed<'a>,
+    reason: Option<&'static str>,
+}
+
+/// `GET /apps/{appId}/events/{eventId}`. `GetItem` of the event and `Query` of the app's
+/// endpoints at the same time, then `BatchGetItem` of its deliveries, whose ids follow
+/// from its own and the endpoints'.
+pub(super) async fn get(
+    State(api): State<Api>,
+    EventScope { app_id, event_id }: EventScope,
+) -> Result<Response, ApiError> {
+    let (table, now) = (&api.stores.table, api.clock.now());
+    let (event, endpoints) =
+        tokio::try_join!(table.event(app_id, event_id, now), table.endpoints(app_id))?;
+    let Some(event) = event else {
+        let nothing = nothing_of(app_id, event_id, now - api.retention);
+        return nothing.map(success).ok_or(NO_EVENT);
+    };
+    let found = table.deliveries_of_event(event_id, &event, &endpoints);
+    let found = found.await?;
+    let deliveries = endpoints
+        .iter()
+        .zip(&found)
+        .filter_map(|(endpoint, found)| {
+            let delivery = found.as_ref()?;
+            Some(ShownDelivery {
+                webhook_id: endpoint.key.endpoint_id,
+                delivery: Listed::of(delivery, endpoint),
+                reason: delivery.abandoned.map(Abandoned::code),
+            })
+        });
+    Ok(success(Shown {
+        id: Some(event_id),
+        r#type: Some(event.r#type.as_str()),
+        created_at: Some(event.accepted_at),
+        payload: Some(serde_json::from_str(&event.payload).map_err(ApiError::internal)?),
+        deliveries: deliveries.collect(),
+    }))
+}
+
+/// What is known of an event of which nothing is stored: that the service issued its id
+/// to this app, after `expired`, if it did. No endpoint gets the event then, or it is
+/// still on the queue; storing those that nobody gets would cost as much as any other.
+fn nothing_of(app_id: AppId, id: EventId, expired: Timestamp) -> Option<Shown<'static>> {
+    let created_at = match id.issued(app_id)? {
+        Issued::Once(at) if at <= expired => return None,
+        Issued::Once(at) => Some(at),
+        Issued::ForKey => None,
+    };
+    Some(Shown {
+        id: Some(id),
+        created_at,
+        ..Shown::default()
+    })
 }
 
 /// An event as a request publishes it.

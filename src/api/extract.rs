@@ -14,9 +14,10 @@ use tracing::field::display;
 use super::Api;
 use super::error::ApiError;
 use crate::domain::endpoint::EndpointKey;
-use crate::domain::id::{AppId, DeliveryId, EndpointId};
+use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
 
 pub(super) const NO_ENDPOINT: ApiError = ApiError::NotFound("webhook endpoint");
+pub(super) const NO_EVENT: ApiError = ApiError::NotFound("event");
 pub(super) const NO_DELIVERY: ApiError = ApiError::NotFound("delivery");
 const NO_APP: ApiError = ApiError::NotFound("app");
 
@@ -26,6 +27,12 @@ pub(super) struct AppScope(pub(super) AppId);
 
 /// An endpoint of the caller's app. It may not exist.
 pub(super) struct EndpointScope(pub(super) EndpointKey);
+
+/// An event of the caller's app. It may not exist.
+pub(super) struct EventScope {
+    pub(super) app_id: AppId,
+    pub(super) event_id: EventId,
+}
 
 /// A delivery of an endpoint of the caller's app. Neither may exist.
 pub(super) struct DeliveryScope {
@@ -48,6 +55,18 @@ impl FromRequestParts<Api> for EndpointScope {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let path = OwnPath::authenticate(parts, api).await?;
         Ok(Self(path.endpoint()))
+    }
+}
+
+impl FromRequestParts<Api> for EventScope {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let path = OwnPath::authenticate(parts, api).await?;
+        Ok(Self {
+            app_id: path.app_id,
+            event_id: EventId::parse_or_unknown(path.text("eventId")),
+        })
     }
 }
 

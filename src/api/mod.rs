@@ -125,6 +125,7 @@ pub fn router(options: ApiOptions) -> Router {
             "/apps/{appId}/events",
             post(events::publish).layer(DefaultBodyLimit::max(events::MAX_BODY_BYTES)),
         )
+        .route("/apps/{appId}/events/{eventId}", get(events::get))
         .route("/openapi.json", get(openapi::document))
         .fallback(|| async { ApiError::NotFound("route") })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })

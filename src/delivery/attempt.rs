@@ -235,7 +235,7 @@ impl Deliverer {
             reason = reason.code(),
             "delivery abandoned"
         );
-        self.metrics.abandoned();
+        self.metrics.abandoned(1);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 //!
 //! Calls: a `Query` of the app's endpoints; if any subscribes, a `PutItem` of the
 //! event; for every ten of them a `SendMessageBatch`, or, if they are paused, an
-//! `UpdateItem` each. If the event may be published again under its id, another
+//! `UpdateItem` each, and, if they are inactive, a `BatchWriteItem` for every 25 (an
+//! `UpdateItem` each, if they may have been written before). If the event may be published again under its id, another
 //! `PutItem` records that it is fanned out.
 //!
 //! Whatever is published again under an id does nothing, once the first event is
@@ -20,8 +21,10 @@ use tracing::{info, warn};
 use super::received::MessageMeta;
 use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
+use crate::domain::delivery::Abandoned;
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::event::{FanOut, PublishedEvent, StoredEvent};
+use crate::domain::event_type::EventType;
 use crate::domain::health::{self, State};
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
@@ -47,8 +50,11 @@ impl Deliverer {
             self.metrics.unreadable_items(found.unreadable.len());
         }
         let mut endpoints = found.endpoints;
-        if !endpoints.iter().any(|found| found.takes(&event.r#type)) {
-            report(&event, id, 0);
+        let is_owed = |found: &Endpoint, event_type: &EventType| {
+            found.is_owed(event_type, self.retention, now)
+        };
+        if !endpoints.iter().any(|found| is_owed(found, &event.r#type)) {
+            report(&event, id, 0, 0);
             return Ok(());
         }
         // The time of acceptance, not of handling, because it is part of the
@@ -64,8 +70,9 @@ impl Deliverer {
                 since: now,
             },
         };
+        let mut is_new = true;
         if let Some(first) = table.store_event(event.app_id, id, &stored, now).await? {
-            if first.payload != stored.payload {
+            if first.r#type != stored.r#type || first.data() != stored.data() {
                 warn!(
                     app_id = %event.app_id,
                     event_id = %id,
@@ -78,16 +85,20 @@ impl Deliverer {
             // The first one counts, and goes to the endpoints that existed then.
             endpoints.retain(|endpoint| endpoint.created_at <= first.accepted_at + CLOCK_SKEW);
             stored = first;
+            is_new = false;
         }
         let active = endpoints.iter().filter(|endpoint| endpoint.active);
         let is_app_slow = health::is_app_slow(active.map(|endpoint| &endpoint.health));
-        endpoints.retain(|endpoint| endpoint.takes(&stored.r#type));
-        let deliveries = endpoints.len();
-        self.deliver_to(endpoints, is_app_slow, id, &stored).await?;
+        endpoints.retain(|endpoint| is_owed(endpoint, &stored.r#type));
+        let (active, inactive): (Vec<_>, Vec<_>) =
+            endpoints.into_iter().partition(|endpoint| endpoint.active);
+        let (deliveries, missed) = (active.len(), inactive.len());
+        self.deliver_to(active, is_app_slow, id, &stored).await?;
+        self.record_missed(&inactive, is_new, id, &stored).await?;
         if event.is_repeatable() {
             table.end_fan_out(event.app_id, id, &stored).await?;
         }
-        report(&event, id, deliveries);
+        report(&event, id, deliveries, missed);
         Ok(())
     }
 
@@ -138,6 +149,38 @@ impl Deliverer {
         let again = (Message::Event(again), wait);
         self.stores.queues.send_all(Lane::Fast, [again]).await?;
         Ok(false)
+    }
+
+    /// Records that these endpoints missed the event because they are inactive, so that
+    /// the history shows it and a recovery sends it.
+    async fn record_missed(
+        &self,
+        endpoints: &[Endpoint],
+        is_new: bool,
+        id: EventId,
+        stored: &StoredEvent,
+    ) -> Result<(), StoreError> {
+        let (table, reason) = (&self.stores.table, Abandoned::EndpointInactive);
+        let tasks = endpoints
+            .iter()
+            .map(|endpoint| first_attempt(id, stored, endpoint.key));
+        let tasks: Vec<_> = tasks.collect();
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        let missed = tasks.len();
+        if is_new {
+            table.record_missed(&tasks, reason).await?;
+        } else {
+            // The endpoint may have been active before, and the event delivered.
+            stream::iter(tasks)
+                .map(|task| async move { table.record_abandoned(&task, reason).await })
+                .buffer_unordered(WRITES_AT_ONCE)
+                .try_collect::<Vec<_>>()
+                .await?;
+        }
+        self.metrics.abandoned(missed);
+        Ok(())
     }
 
     /// Has every one of these endpoints get the event.
@@ -191,12 +234,13 @@ fn first_attempt(id: EventId, stored: &StoredEvent, endpoint: EndpointKey) -> De
     }
 }
 
-fn report(event: &PublishedEvent, id: EventId, deliveries: usize) {
+fn report(event: &PublishedEvent, id: EventId, deliveries: usize, missed: usize) {
     info!(
         app_id = %event.app_id,
         event_id = %id,
         event = %event.r#type,
         deliveries,
+        missed,
         "event fanned out"
     );
 }

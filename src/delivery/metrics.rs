@@ -73,9 +73,9 @@ impl Metrics {
         );
     }
 
-    /// Counts a delivery that ended without another attempt.
-    pub(super) fn abandoned(&self) {
-        self.count("DeliveriesAbandoned", 1);
+    /// Counts deliveries that ended without another attempt.
+    pub(super) fn abandoned(&self, count: usize) {
+        self.count("DeliveriesAbandoned", count);
     }
 
     /// Counts an endpoint that the service disabled.

@@ -282,7 +282,7 @@ pub enum Abandoned {
     #[error("the endpoint was deleted before the attempt")]
     EndpointDeleted,
     /// The endpoint was inactive.
-    #[error("the endpoint was inactive when the attempt was due")]
+    #[error("the endpoint was inactive")]
     EndpointInactive,
     /// The event's payload had expired.
     #[error("the payload expired before the attempt")]
@@ -290,13 +290,13 @@ pub enum Abandoned {
 }
 
 impl Abandoned {
-    /// The name used in the table and logs.
+    /// The name used in the API, the table and logs.
     #[must_use]
     pub fn code(self) -> &'static str {
         match self {
-            Self::EndpointDeleted => "endpoint_deleted",
-            Self::EndpointInactive => "endpoint_inactive",
-            Self::PayloadExpired => "payload_expired",
+            Self::EndpointDeleted => "ENDPOINT_DELETED",
+            Self::EndpointInactive => "ENDPOINT_INACTIVE",
+            Self::PayloadExpired => "PAYLOAD_EXPIRED",
         }
     }
 

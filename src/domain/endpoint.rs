@@ -1,6 +1,7 @@
 //! A webhook endpoint: the URL that receives an app's events.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,7 @@ impl NewEndpoint {
             url: self.url,
             events: self.events,
             active: self.active,
+            inactive_since: (!self.active).then_some(now),
             secret_version,
             created_at: now,
             updated_at: now,
@@ -78,6 +80,8 @@ pub struct Endpoint {
     pub events: Subscriptions,
     /// Whether to deliver events. Test pings are always sent.
     pub active: bool,
+    /// Since when it has been inactive, if it is.
+    pub inactive_since: Option<Timestamp>,
     /// The version of the signing secret in use.
     pub secret_version: SecretVersion,
     /// When the endpoint was registered.
@@ -103,6 +107,14 @@ impl Endpoint {
     #[must_use]
     pub fn takes(&self, event_type: &EventType) -> bool {
         self.active && self.events.matches(event_type)
+    }
+
+    /// Whether a delivery is recorded for it if there is an event of this type: as long
+    /// as it is active, or has not been inactive for as long as deliveries are kept.
+    #[must_use]
+    pub fn is_owed(&self, event_type: &EventType, kept_for: Duration, now: Timestamp) -> bool {
+        let long_inactive = |since: Timestamp| since + kept_for <= now;
+        self.events.matches(event_type) && !self.inactive_since.is_some_and(long_inactive)
     }
 
     /// The lane for what nobody has tried yet.

@@ -92,6 +92,17 @@ pub struct StoredEvent {
     pub fan_out: FanOut,
 }
 
+impl StoredEvent {
+    /// The payload from its data on. What is before may differ in the timestamp, which
+    /// each request that repeats an event has of its own.
+    #[must_use]
+    pub fn data(&self) -> &str {
+        // No type and no timestamp has a quote.
+        let found = self.payload.split_once(r#"","data":"#);
+        found.map_or(&self.payload, |(_, data)| data)
+    }
+}
+
 /// How long a message has to fan an event out before another one may do it: longer
 /// than a function can run (60 s), by any clock.
 pub const FAN_OUT_LEASE: Duration = Duration::from_secs(90);

@@ -6,13 +6,13 @@ use local::service;
 use serde_json::Value;
 use webhook_endpoints::domain::id::AppId;
 
-use crate::support::calls::{Call, Ids, call_named, every_call, every_call_on};
+use crate::support::calls::{Call, Ids, call_named, every_call, every_call_below};
 use crate::support::wire::Request;
 use crate::support::{Options, TestApp};
 
 /// The AWS calls of each API call whose caller's key is cached, by
 /// `operationId`.
-const COSTS: [(&str, &[&str]); 12] = [
+const COSTS: [(&str, &[&str]); 13] = [
     (
         "createWebhook",
         &["CreateSecret", "GetItem", "TransactWriteItems"],
@@ -46,6 +46,8 @@ const COSTS: [(&str, &[&str]); 12] = [
     // Nothing failed, so no recovery begins and no message is sent.
     ("recoverDeliveries", &["GetItem", "Query"]),
     ("publishEvent", &["SendMessage"]),
+    // The last read is of the event's deliveries.
+    ("getEvent", &["BatchGetItem", "GetItem", "Query"]),
 ];
 
 fn cost_of(call: &Call) -> &'static [&'static str] {
@@ -126,15 +128,15 @@ async fn rejecting_a_caller_costs_at_most_one_read() {
 }
 
 #[tokio::test]
-async fn calls_on_a_missing_endpoint_cost_only_the_lookup() {
+async fn calls_on_what_is_missing_cost_only_the_lookup() {
     let app = quiet_app(Duration::from_secs(300)).await;
     app.api.get("").await;
     app.aws.wire.take();
-    for call in every_call_on(&Ids::unknown()) {
+    for call in every_call_below(&Ids::unknown()) {
         let cost: &[&str] = match call.name {
             "updateWebhook" | "deleteWebhook" | "rotateSecret" | "testPing" => &["UpdateItem"],
             "getDelivery" | "resendDelivery" => &["BatchGetItem"],
-            "listDeliveries" => &["GetItem", "Query"],
+            "listDeliveries" | "getEvent" => &["GetItem", "Query"],
             _ => &["GetItem"],
         };
         app.api.call(&call).await.must_fail_with(404, "NOT_FOUND");
@@ -204,7 +206,7 @@ async fn calls_with_foreign_ids_touch_only_the_callers_own_partitions() {
     let list = call_named("listWebhooks", &victim);
     app.api.call_as(caller, key, &list).await;
     app.aws.wire.take();
-    for call in every_call_on(&victim) {
+    for call in every_call_below(&victim) {
         // Below the victim's app, nothing is looked up at all.
         let refused = app.api.call_as(app.app_id, key, &call).await;
         refused.must_fail_with(404, "NOT_FOUND");

@@ -12,7 +12,7 @@ use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, fields};
 
 /// The fields of the answer, sorted.
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 13] = [
     "attemptLog",
     "attempts",
     "createdAt",
@@ -23,6 +23,7 @@ const FIELDS: [&str; 12] = [
     "id",
     "nextRetryAt",
     "payload",
+    "reason",
     "responseStatus",
     "status",
 ];
@@ -72,6 +73,7 @@ async fn deliveries_show_their_payload_and_every_attempt() {
             "timestamp": "2026-01-31T09:30:00.250Z",
             "data": {"n": 1},
         },
+        "reason": null,
         "error": null,
         "attemptLog": [
             {

@@ -32,7 +32,7 @@ const SQS_EVENTS: [&str; 3] = ["sqs-event.json", "sqs-sweep.json", "sqs-test-pin
 
 /// The API's events, each with the expected status. They run in this order, so
 /// that each finds what it needs.
-const HTTP_EVENTS: [(&str, u16); 13] = [
+const HTTP_EVENTS: [(&str, u16); 14] = [
     ("create-webhook.json", 201),
     ("create-webhook-rest.json", 201),
     ("list-webhooks.json", 200),
@@ -42,6 +42,7 @@ const HTTP_EVENTS: [(&str, u16); 13] = [
     ("get-delivery.json", 200),
     ("resend-delivery.json", 202),
     ("publish-event.json", 202),
+    ("get-event.json", 200),
     ("recover.json", 202),
     ("rotate-secret.json", 200),
     ("update-webhook.json", 200),
@@ -229,7 +230,9 @@ fn assert_answers(answers: &BTreeMap<&str, Value>) {
     let resent = &answers["resend-delivery.json"];
     assert_eq!(resent["status"], "PENDING");
     assert_ne!(resent["id"], samples::DELIVERY_ID);
-    assert_eq!(answers["publish-event.json"]["type"], "order.shipped");
+    let published = &answers["publish-event.json"];
+    assert_eq!(published["type"], "order.shipped");
+    assert_eq!(answers["get-event.json"]["id"], published["id"]);
     assert_eq!(
         answers["recover.json"],
         json!({"deliveries": 0, "atLeast": false})
@@ -267,11 +270,11 @@ async fn every_sample_event_is_handled_by_its_function() {
     }
     // The event's time is that of its message, which is long ago.
     let accepted = "2026-01-01T00:00:00Z".parse().unwrap();
-    let payload = table
-        .event_payload(key.app_id, EventId::parse(EVENT).unwrap(), accepted)
+    let stored = table
+        .event(key.app_id, EventId::parse(EVENT).unwrap(), accepted)
         .await;
     assert_eq!(
-        payload.unwrap().as_deref(),
+        stored.unwrap().map(|event| event.payload).as_deref(),
         Some(
             r#"{"type":"invoice.paid","timestamp":"2026-01-01T00:00:00.000Z","data":{"invoice":"inv_1","amount":1200}}"#
         )

@@ -1,17 +1,15 @@
-//! Every AWS call on an event's path fails: before or after it takes effect,
-//! once or until the request or batch ends. Whatever fails, accepted events
-//! arrive, and no delivery stays pending.
+//! Every AWS call on a delivery's path fails: before or after it takes effect,
+//! once or until the request or batch ends. Whatever fails, no delivery is lost
+//! or stays pending.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::support::answer;
 use crate::support::matrix::Matrix;
 use crate::support::stage::{Stage, accepted, succeeded};
-use crate::support::wire::Fault;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -103,154 +101,6 @@ async fn accepted_pings_are_delivered_despite_any_fault() {
 }
 
 #[tokio::test]
-async fn publish_is_accepted_or_can_be_retried() {
-    for key in [None, Some("key-1")] {
-        let name = if key.is_some() {
-            "publish under a key"
-        } else {
-            "publish"
-        };
-        Matrix::of(name)
-            .run(async |stage| {
-                let publish = || {
-                    let mut request = stage.app.api.publishing();
-                    if let Some(key) = key {
-                        request = request.header("idempotency-key", key);
-                    }
-                    let body = json!({"type": "invoice.paid", "data": null});
-                    answer(request.body(body.to_string()))
-                };
-                let first = stage.disturbed(publish()).await;
-                let data = accepted(first, publish()).await;
-                stage.expect_arrival(&data["id"]);
-                stage.drain().await;
-                let history = stage.app.api.deliveries(&stage.id).await;
-                assert!(history.iter().all(|item| item["status"] == "DELIVERED"));
-                if key.is_some() {
-                    assert_eq!(history.len(), 1);
-                }
-            })
-            .await;
-    }
-}
-
-#[tokio::test]
-async fn accepted_events_reach_every_endpoint_despite_any_fault() {
-    let matrix = Matrix::of("fan-out");
-    matrix
-        .run(async |stage| {
-            // More than fit into one `SendMessageBatch`.
-            let mut ids = vec![stage.id.clone()];
-            for _ in 0..10 {
-                ids.push(stage.app.api.create_webhook(&stage.receiver.url).await.0);
-            }
-            let event = stage.publish().await;
-            for _ in 1..ids.len() {
-                stage.expect_arrival(&json!(event));
-            }
-            stage.handle_disturbed().await;
-            stage.drain().await;
-            for id in &ids {
-                let delivery = stage.app.api.must_have_one_delivery(id).await;
-                assert_eq!(delivery["status"], "DELIVERED");
-            }
-        })
-        .await;
-}
-
-impl Stage {
-    async fn publish_under_a_key(&self) -> Value {
-        let request = self.app.api.publishing().header("idempotency-key", "k");
-        let body = json!({"type": "invoice.paid", "data": null});
-        let published = answer(request.body(body.to_string())).await;
-        published.data()["id"].clone()
-    }
-}
-
-#[tokio::test]
-async fn repeated_events_are_delivered_once_despite_any_fault() {
-    for repeat_is_disturbed in [false, true] {
-        let matrix = Matrix::of(match repeat_is_disturbed {
-            false => "fan-out under a key",
-            true => "repeat under a key",
-        });
-        matrix
-            .run(async |stage| {
-                let id = stage.publish_under_a_key().await;
-                stage.expect_arrival(&id);
-                match repeat_is_disturbed {
-                    false => {
-                        stage.handle_disturbed().await;
-                        stage.publish_under_a_key().await;
-                    }
-                    true => {
-                        stage.drain().await;
-                        stage.publish_under_a_key().await;
-                        stage.handle_disturbed().await;
-                    }
-                }
-                stage.drain().await;
-                let delivery = stage.must_have_one_delivery().await;
-                assert_eq!(delivery["status"], "DELIVERED");
-                assert_eq!(delivery["attempts"], 1);
-                assert_eq!(stage.receiver.received().len(), 1);
-            })
-            .await;
-    }
-}
-
-#[tokio::test]
-async fn events_without_an_id_are_delivered_once_despite_any_fault() {
-    for comes_back in [false, true] {
-        let matrix = Matrix::of(match comes_back {
-            false => "event without an id",
-            true => "event without an id, received again",
-        });
-        matrix
-            .run(async |stage| {
-                let (queue, wire) = (&stage.app.queue, &stage.app.aws.wire);
-                let event = json!({
-                    "kind": "event", "appId": stage.app.app_id, "type": "a.b", "data": 1,
-                });
-                queue.enqueue(&event.to_string()).await;
-                if comes_back {
-                    wire.break_calls(&["Query"], Fault::Before);
-                    stage.handle_queued().await;
-                    wire.mend();
-                }
-                stage.handle_disturbed().await;
-                stage.drain().await;
-                let delivery = stage.must_have_one_delivery().await;
-                assert_eq!(delivery["status"], "DELIVERED");
-                assert_eq!(stage.receiver.received().len(), 1);
-            })
-            .await;
-    }
-}
-
-#[tokio::test]
-async fn fan_outs_that_nobody_completes_are_taken_over_despite_any_fault() {
-    let matrix = Matrix::of("taking a fan-out over");
-    matrix
-        .run(async |stage| {
-            let id = stage.publish_under_a_key().await;
-            stage.expect_arrival(&id);
-            // The function that stores it is killed, and its message never comes back.
-            let killed = stage.app.queue.all_queued().await;
-            let wire = &stage.app.aws.wire;
-            wire.break_calls(&["SendMessageBatch"], Fault::Before);
-            assert_eq!(stage.app.queue.handle(killed).await.unwrap().len(), 1);
-            wire.mend();
-            stage.clock.advance(Duration::from_secs(2));
-            stage.publish_under_a_key().await;
-            stage.handle_disturbed().await;
-            stage.drain().await;
-            assert_eq!(stage.must_have_one_delivery().await["status"], "DELIVERED");
-        })
-        .await;
-}
-
-#[tokio::test]
 async fn deliveries_are_made_despite_any_fault() {
     let matrix = Matrix::of("delivery").with_pairs();
     matrix
@@ -283,7 +133,7 @@ async fn deliveries_to_deleted_endpoints_end_despite_any_fault() {
                     .aws
                     .table_text()
                     .await
-                    .contains("endpoint_deleted")
+                    .contains("ENDPOINT_DELETED")
             );
         })
         .await;

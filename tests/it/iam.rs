@@ -128,7 +128,10 @@ impl Used {
         .await;
         let receiver = Receiver::answering(500, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
-        app.api.published("invoice.paid").await;
+        let (inactive, _) = app.api.create_webhook(&receiver.url).await;
+        let patch = json!({"active": false});
+        app.api.put_json(&format!("/{inactive}"), &patch).await;
+        let event = app.api.published("invoice.paid").await;
         used.by_api(&app);
 
         handle_queue(&app).await;
@@ -138,6 +141,7 @@ impl Used {
         let ids = Ids {
             endpoint: id.clone(),
             delivery: delivery.as_str().unwrap().to_owned(),
+            event,
         };
         // This filter uses its own index.
         let failed = app
@@ -242,6 +246,13 @@ fn needed(request: &Request) -> Vec<(String, String, String)> {
             let tables = body["RequestItems"].as_object().unwrap().values();
             let keys = tables.flat_map(|table| table["Keys"].as_array().unwrap());
             keys.map(|key| on_table(operation, &json!({ "Key": key })))
+                .collect()
+        }
+        "BatchWriteItem" => {
+            let tables = body["RequestItems"].as_object().unwrap().values();
+            let writes = tables.flat_map(|writes| writes.as_array().unwrap());
+            writes
+                .map(|write| on_table(operation, &json!({"Key": write["PutRequest"]["Item"]})))
                 .collect()
         }
         // IAM checks a transaction as its individual writes.

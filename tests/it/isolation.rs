@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use webhook_endpoints::domain::id::AppId;
 
-use crate::support::calls::{Call, Ids, call_named, every_call, every_call_on};
+use crate::support::calls::{Call, Ids, call_named, every_call, every_call_below, every_call_on};
 use crate::support::receiver::Receiver;
 use crate::support::{Answer, TestApp};
 
@@ -86,11 +86,11 @@ async fn foreign_apps_look_like_missing_ones() {
 }
 
 #[tokio::test]
-async fn foreign_endpoints_look_like_missing_ones() {
+async fn foreign_endpoints_and_events_look_like_missing_ones() {
     let owner = Owner::start().await;
     let (app_id, key) = owner.app.other_app().await;
-    let calls = every_call_on(&owner.ids);
-    for (call, of_missing) in calls.iter().zip(every_call_on(&Ids::unknown())) {
+    let calls = every_call_below(&owner.ids);
+    for (call, of_missing) in calls.iter().zip(every_call_below(&Ids::unknown())) {
         let make = |call| owner.app.api.call_as(app_id, Some(key.expose()), call);
         let others = make(call).await;
         assert_alike(call.name, &others, &make(&of_missing).await);
@@ -111,6 +111,7 @@ async fn foreign_deliveries_look_like_missing_ones() {
         let mut calls = every_call_on(&Ids {
             endpoint: created.data()["id"].as_str().unwrap().to_owned(),
             delivery: delivery.to_owned(),
+            event: owner.ids.event.clone(),
         });
         calls.retain(|call| call.on_delivery);
         calls

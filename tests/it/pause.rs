@@ -227,8 +227,8 @@ async fn what_waits_ends_with_its_endpoint() {
         paused.drain().await;
         let items = paused.app.aws.items().await;
         let reason = match how {
-            "deleted" => "endpoint_deleted",
-            _ => "endpoint_inactive",
+            "deleted" => "ENDPOINT_DELETED",
+            _ => "ENDPOINT_INACTIVE",
         };
         let ended = items.iter().filter(|item| {
             let text = |name| item.get(name).and_then(|value| value.as_s().ok());

@@ -15,8 +15,10 @@ use super::{Item, Table};
 use crate::aws::error::{AwsError, During, Malformed, StoreError};
 use crate::aws::retry::Retries;
 use crate::domain::decision::AttemptContext;
+use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointKey};
-use crate::domain::id::DeliveryId;
+use crate::domain::event::StoredEvent;
+use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Source};
 
 /// Keys of a `BatchGetItem` (DynamoDB quota).
@@ -78,6 +80,34 @@ impl Table {
             found.endpoint(OPERATION, &endpoint)?,
             delivery.during(OPERATION)?,
         ))
+    }
+
+    /// What is recorded of the deliveries of an event to these endpoints, in their
+    /// order: of those that it made itself, not of those that repeat them. One strongly
+    /// consistent `BatchGetItem` for every 100 endpoints.
+    ///
+    /// # Errors
+    /// If the read fails, or an item cannot be read.
+    pub async fn deliveries_of_event(
+        &self,
+        id: EventId,
+        event: &StoredEvent,
+        endpoints: &[Endpoint],
+    ) -> Result<Vec<Option<Delivery>>, StoreError> {
+        const OPERATION: &str = "BatchGetItem of an event's deliveries";
+        let key_of = |endpoint: &Endpoint| {
+            let endpoint = endpoint.key;
+            let id = DeliveryId::of_event(event.accepted_at, id, endpoint.endpoint_id);
+            keys::delivery(endpoint, id)
+        };
+        let keys: Vec<_> = endpoints.iter().map(key_of).collect();
+        let found = self.batch_get(OPERATION, keys.iter().cloned()).await?;
+        keys.iter()
+            .map(|key| {
+                let item = found.item(OPERATION, key)?;
+                item.map(delivery).transpose().during(OPERATION)
+            })
+            .collect()
     }
 
     /// The items of these keys, some of which may be the same. One `BatchGetItem`

@@ -95,7 +95,7 @@ impl From<&Delivery> for DeliveryItem {
             next_retry_at: delivery.next_retry_at,
             waiting_since: delivery.waiting_since,
             expires_at: delivery.expires_at.as_second(),
-            abandoned: None,
+            abandoned: delivery.abandoned.map(|reason| reason.code().to_owned()),
             payload: None,
             attempt_log: Vec::new(),
         }

@@ -23,6 +23,12 @@ pub(super) struct EndpointItem {
     url: String,
     events: Vec<String>,
     active: bool,
+    #[serde(
+        with = "serde_millis::option",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    inactive_since: Option<Timestamp>,
     secret_version: String,
     #[serde(with = "serde_millis")]
     created_at: Timestamp,
@@ -138,6 +144,7 @@ impl From<&Endpoint> for EndpointItem {
             url: endpoint.url.to_string(),
             events: endpoint.events.iter().map(str::to_owned).collect(),
             active: endpoint.active,
+            inactive_since: endpoint.inactive_since,
             secret_version: endpoint.secret_version.to_string(),
             created_at: endpoint.created_at,
             updated_at: endpoint.updated_at,
@@ -226,6 +233,7 @@ impl EndpointItem {
             events: Subscriptions::parse("events", events)
                 .map_err(|_| "not the events of an endpoint")?,
             active: self.active,
+            inactive_since: self.inactive_since,
             secret_version: SecretVersion::new(self.secret_version),
             created_at: self.created_at,
             updated_at: self.updated_at,

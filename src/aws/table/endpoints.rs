@@ -12,7 +12,8 @@ use super::endpoint_item::{EndpointItem, live_endpoint};
 use super::health::HEALTH;
 use super::keys::attribute::{
     ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE,
-    NEXT_TURN, PK, RATE_LIMIT, ROTATIONS, ROTATIONS_SINCE, SECRET_VERSION, SK, UPDATED_AT, URL,
+    INACTIVE_SINCE, NEXT_TURN, PK, RATE_LIMIT, ROTATIONS, ROTATIONS_SINCE, SECRET_VERSION, SK,
+    UPDATED_AT, URL,
 };
 use super::keys::{self, ENDPOINT};
 use super::transaction::Transacted;
@@ -205,8 +206,15 @@ impl Table {
             // The turns of another limit have other numbers.
             update = update.set_or_remove(RATE_LIMIT, limit).remove(NEXT_TURN);
         }
-        if patch.active == Some(true) {
-            update = update.remove(DISABLED_REASON).remove(DISABLED_AT);
+        match patch.active {
+            Some(true) => {
+                update = update
+                    .remove(INACTIVE_SINCE)
+                    .remove(DISABLED_REASON)
+                    .remove(DISABLED_AT);
+            }
+            Some(false) => update = update.set_once(INACTIVE_SINCE, text(iso_millis(now))),
+            None => {}
         }
         if patch.active == Some(true) || patch.url.is_some() {
             // What failed was the old URL, or is said to work again. The place in the
@@ -288,6 +296,7 @@ impl Table {
             .set(ACTIVE, AttributeValue::Bool(false))
             .set(DISABLED_REASON, text(disabled.reason.as_str()))
             .set(DISABLED_AT, at.clone())
+            .set(INACTIVE_SINCE, at.clone())
             .set(UPDATED_AT, at)
             .only_if(ACTIVE, AttributeValue::Bool(true))
             // An attempt that began before a change of the URL says nothing about the

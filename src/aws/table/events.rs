@@ -166,16 +166,16 @@ impl Table {
             .is_some_and(|item| item.get(EXPIRES_AT) == Some(&expires_at)))
     }
 
-    /// The payload of an event, unless it has expired. One `GetItem`.
+    /// An event, unless it has expired. One `GetItem`.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
-    pub async fn event_payload(
+    pub async fn event(
         &self,
         app_id: AppId,
         id: EventId,
         now: Timestamp,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<StoredEvent>, StoreError> {
         const OPERATION: &str = "GetItem of an event";
         let found = self
             .client
@@ -187,8 +187,7 @@ impl Table {
             .during(OPERATION)?;
         let event = found.item.map(stored_event).transpose();
         let event = event.during(OPERATION)?;
-        let current = event.filter(|event| event.expires_at > now);
-        Ok(current.map(|event| event.payload))
+        Ok(event.filter(|event| event.expires_at > now))
     }
 }
 

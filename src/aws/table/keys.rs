@@ -58,6 +58,7 @@ pub(super) mod attribute {
     pub(crate) const FAILURES: &str = "failures";
     pub(crate) const FAN_OUT_BY: &str = "fanOutBy";
     pub(crate) const FAN_OUT_SINCE: &str = "fanOutSince";
+    pub(crate) const INACTIVE_SINCE: &str = "inactiveSince";
     pub(crate) const LAST_FAILURE_AT: &str = "lastFailureAt";
     pub(crate) const NEXT_RETRY_AT: &str = "nextRetryAt";
     pub(crate) const NEXT_TURN: &str = "nextTurn";

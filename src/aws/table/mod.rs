@@ -12,6 +12,7 @@ mod events;
 mod health;
 mod history;
 mod keys;
+mod missed;
 mod schedule;
 mod transaction;
 mod turns;

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use webhook_endpoints::domain::id::{DeliveryId, EndpointId};
+use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
 
 use super::TestApp;
 use super::openapi::DOCUMENT;
@@ -19,6 +19,7 @@ const OF_AN_APP: &str = "/apps/{appId}";
 pub struct Ids {
     pub endpoint: String,
     pub delivery: String,
+    pub event: String,
 }
 
 impl Ids {
@@ -27,6 +28,7 @@ impl Ids {
         Self {
             endpoint: EndpointId::new().to_string(),
             delivery: DeliveryId::new().to_string(),
+            event: EventId::new().to_string(),
         }
     }
 
@@ -37,9 +39,11 @@ impl Ids {
         let seeded = app
             .aws
             .seed_event(endpoint_id(endpoint), "invoice.paid", now, 200);
+        let seeded = seeded.await;
         Self {
             endpoint: endpoint.to_owned(),
-            delivery: seeded.await.delivery_id.to_string(),
+            delivery: seeded.delivery_id.to_string(),
+            event: seeded.source.event_id().to_string(),
         }
     }
 
@@ -48,6 +52,7 @@ impl Ids {
         let segments = template.split('/').map(|segment| match segment {
             "{webhookId}" => &self.endpoint,
             "{deliveryId}" => &self.delivery,
+            "{eventId}" => &self.event,
             unknown if unknown.starts_with('{') => panic!("there is no id for {unknown}"),
             literal => literal,
         });
@@ -67,6 +72,19 @@ pub struct Call {
     pub on_endpoint: bool,
     /// Whether the path has the id of a delivery.
     pub on_delivery: bool,
+    /// Whether the path has the id of an event.
+    pub on_event: bool,
+}
+
+impl Call {
+    /// Gets this event.
+    pub fn get_event(id: &str) -> Self {
+        let ids = Ids {
+            event: id.to_owned(),
+            ..Ids::unknown()
+        };
+        call_named("getEvent", &ids)
+    }
 }
 
 /// Calls that make others fail are made after them.
@@ -111,6 +129,7 @@ fn calls_of(template: &str, item: &'static Value, ids: &Ids) -> Vec<(Turn, Call)
                 body,
                 on_endpoint: below.contains("{webhookId}"),
                 on_delivery: below.contains("{deliveryId}"),
+                on_event: below.contains("{eventId}"),
             };
             (turn, call)
         })
@@ -135,7 +154,7 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             (Turn::First, Some(body))
         }
         "listWebhooks" | "getWebhook" | "rotateSecret" | "testPing" | "listDeliveries"
-        | "getDelivery" | "resendDelivery" => (Turn::First, None),
+        | "getDelivery" | "resendDelivery" | "getEvent" => (Turn::First, None),
         "updateWebhook" => {
             let body = json!({"url": "https://example.com/moved", "active": false});
             (Turn::Deactivation, Some(body))
@@ -149,6 +168,13 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
 pub fn every_call_on(ids: &Ids) -> Vec<Call> {
     let mut calls = every_call(ids);
     calls.retain(|call| call.on_endpoint);
+    calls
+}
+
+/// The calls on an endpoint or an event, without those on a whole app.
+pub fn every_call_below(ids: &Ids) -> Vec<Call> {
+    let mut calls = every_call(ids);
+    calls.retain(|call| call.on_endpoint || call.on_event);
     calls
 }
 

@@ -1,0 +1,77 @@
+//! Deliveries that end as soon as their event is accepted: their endpoint is inactive.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::delivery_item::DeliveryItem;
+use super::{Table, encode};
+use crate::aws::error::{AwsError, During, Malformed, StoreError};
+use crate::aws::retry::Retries;
+use crate::domain::delivery::{Abandoned, Delivery, DeliveryStatus};
+use crate::domain::message::DeliveryTask;
+
+const OPERATION: &str = "BatchWriteItem of missed deliveries";
+
+/// Writes of a `BatchWriteItem` (DynamoDB quota).
+const BATCH_WRITES: usize = 25;
+
+const BATCHES_AT_ONCE: usize = 4;
+
+/// Pauses before what DynamoDB left out is written again.
+const UNPROCESSED_PAUSES: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+];
+
+impl Table {
+    /// Records deliveries that end without an attempt, in place of whatever is recorded
+    /// of them. So this is for those of an event that was stored just now, of which
+    /// nothing can be recorded yet; for others there is [`Table::record_abandoned`]. One
+    /// `BatchWriteItem` for every 25.
+    ///
+    /// # Errors
+    /// If a call fails, or DynamoDB keeps leaving some out.
+    pub async fn record_missed(
+        &self,
+        tasks: &[DeliveryTask],
+        reason: Abandoned,
+    ) -> Result<(), StoreError> {
+        let writes: Result<Vec<_>, _> = tasks.iter().map(|task| write(task, reason)).collect();
+        let writes = writes.during(OPERATION)?;
+        let batches = writes.chunks(BATCH_WRITES).map(<[_]>::to_vec);
+        stream::iter(batches)
+            .map(|batch| self.write_batch(batch))
+            .buffer_unordered(BATCHES_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn write_batch(&self, mut writes: Vec<WriteRequest>) -> Result<(), StoreError> {
+        let mut retries = Retries::after(UNPROCESSED_PAUSES);
+        while retries.next().await {
+            let call = self.client.batch_write_item();
+            let call = call.set_request_items(Some(HashMap::from([(self.name.clone(), writes)])));
+            let left = call.send().await.during(OPERATION)?.unprocessed_items;
+            writes = left.unwrap_or_default().into_values().flatten().collect();
+            if writes.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(AwsError::from_code(OPERATION, "ThrottlingException").into())
+    }
+}
+
+fn write(task: &DeliveryTask, reason: Abandoned) -> Result<WriteRequest, Malformed> {
+    let missed = Delivery {
+        status: DeliveryStatus::Failed,
+        abandoned: Some(reason),
+        ..task.delivery()
+    };
+    let put = PutRequest::builder().set_item(Some(encode(&DeliveryItem::from(&missed))?));
+    Ok(WriteRequest::builder().put_request(put.build()?).build())
+}

@@ -1,0 +1,189 @@
+//! Every AWS call between an event and its deliveries fails: before or after it takes
+//! effect, once or until the request or batch ends. Whatever fails, an accepted event
+//! reaches every endpoint, once.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::answer;
+use crate::support::calls::Call;
+use crate::support::matrix::Matrix;
+use crate::support::stage::{Stage, accepted, succeeded};
+use crate::support::wire::Fault;
+
+impl Stage {
+    async fn publish_under_a_key(&self) -> Value {
+        let request = self.app.api.publishing().header("idempotency-key", "k");
+        let body = json!({"type": "invoice.paid", "data": null});
+        let published = answer(request.body(body.to_string())).await;
+        published.data()["id"].clone()
+    }
+}
+
+#[tokio::test]
+async fn publish_is_accepted_or_can_be_retried() {
+    for key in [None, Some("key-1")] {
+        let name = if key.is_some() {
+            "publish under a key"
+        } else {
+            "publish"
+        };
+        Matrix::of(name)
+            .run(async |stage| {
+                let publish = || {
+                    let mut request = stage.app.api.publishing();
+                    if let Some(key) = key {
+                        request = request.header("idempotency-key", key);
+                    }
+                    let body = json!({"type": "invoice.paid", "data": null});
+                    answer(request.body(body.to_string()))
+                };
+                let first = stage.disturbed(publish()).await;
+                let data = accepted(first, publish()).await;
+                stage.expect_arrival(&data["id"]);
+                stage.drain().await;
+                let history = stage.app.api.deliveries(&stage.id).await;
+                assert!(history.iter().all(|item| item["status"] == "DELIVERED"));
+                if key.is_some() {
+                    assert_eq!(history.len(), 1);
+                }
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn accepted_events_reach_every_endpoint_despite_any_fault() {
+    let matrix = Matrix::of("fan-out");
+    matrix
+        .run(async |stage| {
+            // More than fit into one `SendMessageBatch`.
+            let mut ids = vec![stage.id.clone()];
+            for _ in 0..10 {
+                ids.push(stage.app.api.create_webhook(&stage.receiver.url).await.0);
+            }
+            let (inactive, _) = stage.app.api.create_webhook(&stage.receiver.url).await;
+            let patch = json!({"active": false});
+            let path = format!("/{inactive}");
+            stage.app.api.put_json(&path, &patch).await;
+            let event = stage.publish().await;
+            for _ in 1..ids.len() {
+                stage.expect_arrival(&json!(event));
+            }
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            for id in &ids {
+                let delivery = stage.app.api.must_have_one_delivery(id).await;
+                assert_eq!(delivery["status"], "DELIVERED");
+            }
+            let missed = stage.app.api.must_have_one_delivery(&inactive).await;
+            assert_eq!(missed["status"], "FAILED");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn repeated_events_are_delivered_once_despite_any_fault() {
+    for repeat_is_disturbed in [false, true] {
+        let matrix = Matrix::of(match repeat_is_disturbed {
+            false => "fan-out under a key",
+            true => "repeat under a key",
+        });
+        matrix
+            .run(async |stage| {
+                let id = stage.publish_under_a_key().await;
+                stage.expect_arrival(&id);
+                match repeat_is_disturbed {
+                    false => {
+                        stage.handle_disturbed().await;
+                        stage.publish_under_a_key().await;
+                    }
+                    true => {
+                        stage.drain().await;
+                        stage.publish_under_a_key().await;
+                        stage.handle_disturbed().await;
+                    }
+                }
+                stage.drain().await;
+                let delivery = stage.app.api.must_have_one_delivery(&stage.id).await;
+                assert_eq!(delivery["status"], "DELIVERED");
+                assert_eq!(delivery["attempts"], 1);
+                assert_eq!(stage.receiver.received().len(), 1);
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn events_without_an_id_are_delivered_once_despite_any_fault() {
+    for comes_back in [false, true] {
+        let matrix = Matrix::of(match comes_back {
+            false => "event without an id",
+            true => "event without an id, received again",
+        });
+        matrix
+            .run(async |stage| {
+                let (queue, wire) = (&stage.app.queue, &stage.app.aws.wire);
+                let event = json!({
+                    "kind": "event", "appId": stage.app.app_id, "type": "a.b", "data": 1,
+                });
+                queue.enqueue(&event.to_string()).await;
+                if comes_back {
+                    wire.break_calls(&["Query"], Fault::Before);
+                    stage.handle_queued().await;
+                    wire.mend();
+                }
+                stage.handle_disturbed().await;
+                stage.drain().await;
+                let delivery = stage.app.api.must_have_one_delivery(&stage.id).await;
+                assert_eq!(delivery["status"], "DELIVERED");
+                assert_eq!(stage.receiver.received().len(), 1);
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn fan_outs_that_nobody_completes_are_taken_over_despite_any_fault() {
+    let matrix = Matrix::of("taking a fan-out over");
+    matrix
+        .run(async |stage| {
+            let id = stage.publish_under_a_key().await;
+            stage.expect_arrival(&id);
+            // The function that stores it is killed, and its message never comes back.
+            let killed = stage.app.queue.all_queued().await;
+            let wire = &stage.app.aws.wire;
+            wire.break_calls(&["SendMessageBatch"], Fault::Before);
+            assert_eq!(stage.app.queue.handle(killed).await.unwrap().len(), 1);
+            wire.mend();
+            stage.clock.advance(Duration::from_secs(2));
+            stage.publish_under_a_key().await;
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            assert_eq!(
+                stage.app.api.must_have_one_delivery(&stage.id).await["status"],
+                "DELIVERED"
+            );
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn reading_events_can_be_retried() {
+    let matrix = Matrix::of("event in full");
+    matrix
+        .run(async |stage| {
+            let call = Call::get_event(&stage.publish().await);
+            stage.drain().await;
+            let undisturbed = stage.app.api.call(&call).await;
+            assert_eq!(undisturbed.data()["deliveries"][0]["status"], "DELIVERED");
+            let disturbed = stage.disturbed(stage.app.api.call(&call)).await;
+            if succeeded(&disturbed) {
+                assert_eq!(disturbed.body, undisturbed.body);
+            }
+            let again = stage.app.api.call(&call).await;
+            assert_eq!(again.body, undisturbed.body);
+        })
+        .await;
+}

@@ -1,0 +1,204 @@
+//! Events for endpoints that are inactive: recorded as missed, and sent by a recovery.
+
+use std::collections::BTreeSet;
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::hand_clock::HandClock;
+use crate::support::receiver::Receiver;
+use crate::support::wire::Fault;
+use crate::support::{Options, TestApp};
+
+const NOTHING: Vec<String> = Vec::new();
+
+async fn set_active(app: &TestApp, id: &str, active: bool) {
+    let patch = json!({"active": active});
+    let updated = app.api.put_json(&format!("/{id}"), &patch).await;
+    assert_eq!(updated.status, StatusCode::OK, "{updated:?}");
+}
+
+async fn recover(app: &TestApp, id: &str) -> Value {
+    let body = json!({"since": "2020-01-01T00:00:00Z", "status": "FAILED"});
+    let accepted = app.api.post_json(&format!("/{id}/recover"), &body).await;
+    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+    accepted.data()["deliveries"].clone()
+}
+
+#[tokio::test]
+async fn events_for_inactive_endpoints_are_recorded_and_recovered() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.api.subscribe(&receiver.url, &["invoice.*"]).await;
+    set_active(&app, &id, false).await;
+    let event_id = app.api.published("invoice.paid").await;
+    app.api.published("customer.created").await;
+    app.queue.settle().await;
+    assert_eq!(receiver.received().len(), 0);
+
+    let missed = app.api.must_have_one_delivery(&id).await;
+    assert_eq!(missed["status"], "FAILED");
+    assert_eq!(missed["attempts"], 0);
+    let failed = app.api.page(&id, "status=failed").await.0;
+    assert_eq!(failed, std::slice::from_ref(&missed));
+    let shown = app.api.delivery(&id, missed["id"].as_str().unwrap()).await;
+    assert_eq!(shown["reason"], "ENDPOINT_INACTIVE");
+    assert_eq!(shown["error"], "the endpoint was inactive");
+    assert_eq!(shown["eventId"], event_id);
+    assert_eq!(shown["payload"]["data"], json!({"n": 1}));
+    assert_eq!(shown["attemptLog"], json!([]));
+
+    let refused = json!({"since": "2020-01-01T00:00:00Z", "status": "FAILED"});
+    let refused = app.api.post_json(&format!("/{id}/recover"), &refused).await;
+    refused.must_fail_with(409, "CONFLICT");
+    set_active(&app, &id, true).await;
+    assert_eq!(recover(&app, &id).await, 1);
+    app.queue.settle().await;
+    assert_eq!(receiver.must_receive_one().header("webhook-id"), event_id);
+    let history = app.api.deliveries(&id).await;
+    let statuses: Vec<_> = history.iter().map(|item| &item["status"]).collect();
+    assert_eq!(statuses, ["DELIVERED", "FAILED"]);
+}
+
+#[tokio::test]
+async fn endpoints_that_were_never_active_miss_events_as_well() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let body = json!({"url": "https://example.com/", "events": ["*"], "active": false});
+    let created = app.api.post_json("", &body).await;
+    let id = created.data()["id"].as_str().unwrap();
+    let retention = i64::try_from(app.deliverer.retention.as_millis()).unwrap();
+    for millis in [retention - 1000, 1000] {
+        clock.advance_millis(millis);
+        app.api.published("invoice.paid").await;
+        app.queue.settle().await;
+    }
+    let missed = app.api.must_have_one_delivery(id).await;
+    assert_eq!(missed["status"], "FAILED");
+}
+
+#[tokio::test]
+async fn events_for_disabled_endpoints_are_recorded() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(410, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    for _ in 0..2 {
+        app.api.published("invoice.paid").await;
+        app.queue.settle().await;
+    }
+    receiver.must_receive_one();
+    let history = app.api.deliveries(&id).await;
+    let attempts: Vec<_> = history.iter().map(|item| &item["attempts"]).collect();
+    assert_eq!(attempts, [0, 1]);
+    assert!(history.iter().all(|item| item["status"] == "FAILED"));
+    set_active(&app, &id, true).await;
+    assert_eq!(recover(&app, &id).await, 2);
+}
+
+#[tokio::test]
+async fn endpoints_inactive_for_longer_than_the_history_are_left_alone() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    set_active(&app, &id, false).await;
+    let retention = i64::try_from(app.deliverer.retention.as_millis()).unwrap();
+    clock.advance_millis(retention - 1000);
+    // Neither says that it is inactive only since now.
+    set_active(&app, &id, false).await;
+    let patch = json!({"events": ["*", "a"]});
+    app.api.put_json(&format!("/{id}"), &patch).await;
+    app.api.published("invoice.paid").await;
+    app.queue.settle().await;
+    assert_eq!(app.api.deliveries(&id).await.len(), 1);
+
+    clock.advance_millis(1000);
+    app.api.published("invoice.paid").await;
+    app.aws.wire.take();
+    app.queue.settle().await;
+    assert_eq!(app.aws.wire.take(), ["Query"]);
+    // It was active in between.
+    set_active(&app, &id, true).await;
+    set_active(&app, &id, false).await;
+    app.api.published("invoice.paid").await;
+    app.queue.settle().await;
+    let history = app.api.deliveries(&id).await;
+    assert_eq!(history.len(), 2);
+    assert_eq!(
+        history[0]["createdAt"]
+            .as_str()
+            .map(|at| at > history[1]["createdAt"].as_str().unwrap()),
+        Some(true)
+    );
+}
+
+#[tokio::test]
+async fn a_hundred_inactive_endpoints_cost_four_calls() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let mut missed: BTreeSet<_> = app.api.create_webhooks(99).await.into_iter().collect();
+    for id in &missed {
+        set_active(&app, id, false).await;
+    }
+    let (active, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.published("invoice.paid").await;
+    let event = app.queue.all_queued().await;
+    app.aws.wire.take();
+    assert_eq!(app.queue.handle(event).await, Ok(NOTHING));
+    let mut expected = vec!["BatchWriteItem"; 4];
+    expected.extend(["PutItem", "Query", "SendMessageBatch"]);
+    assert_eq!(app.aws.wire.take(), expected);
+    app.queue.settle().await;
+    receiver.must_receive_one();
+    for item in app.aws.items().await {
+        let pk = item["pk"].as_s().unwrap();
+        if let Some((_, id)) = pk.split_once("#ENDPOINT#") {
+            assert!(missed.remove(id) || id == active);
+        }
+    }
+    assert!(missed.is_empty());
+}
+
+#[tokio::test]
+async fn missed_events_never_replace_a_delivery() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    app.api.published("invoice.paid").await;
+    let event = app.queue.all_queued().await;
+    assert_eq!(app.queue.handle(event.clone()).await, Ok(NOTHING));
+    app.queue.settle().await;
+    set_active(&app, &id, false).await;
+    assert_eq!(app.queue.handle(event).await, Ok(NOTHING));
+    app.queue.settle().await;
+    let delivery = app.api.must_have_one_delivery(&id).await;
+    assert_eq!(delivery["status"], "DELIVERED");
+}
+
+#[tokio::test]
+async fn missed_events_left_out_by_the_table_are_written_again() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    set_active(&app, &id, false).await;
+    app.api.published("invoice.paid").await;
+    let event = app.queue.all_queued().await;
+    let table = app.aws.resources.table_name.clone();
+    let left_out = json!({"UnprocessedItems": {table: [
+        {"PutRequest": {"Item": {
+            "pk": {"S": "another"}, "sk": {"S": "item"},
+        }}},
+    ]}});
+    let left_out = Fault::Answered(Box::leak(left_out.to_string().into_boxed_str()));
+    app.aws.wire.break_calls(&["BatchWriteItem"], left_out);
+    app.aws.wire.take();
+    assert_eq!(app.queue.handle(event.clone()).await.unwrap().len(), 1);
+    let calls = app.aws.wire.take();
+    let writes = calls.iter().filter(|call| *call == "BatchWriteItem");
+    assert_eq!(writes.count(), 5);
+    app.aws.wire.mend();
+    assert_eq!(app.queue.handle(event).await, Ok(NOTHING));
+    assert_eq!(
+        app.api.must_have_one_delivery(&id).await["status"],
+        "FAILED"
+    );
+}
