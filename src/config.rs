@@ -1,6 +1,8 @@
 //! Environment variables of the two functions. No other module reads the
 //! environment.
 
+mod egress;
+
 use std::time::Duration;
 
 use crate::domain::address::AddressPolicy;
@@ -43,8 +45,14 @@ pub struct CommonConfig {
     /// `RETENTION_DAYS`: how long deliveries and their payloads are kept, 1 to 365
     /// days.
     pub retention: Duration,
-    /// `ALLOW_LOOPBACK_TARGETS`: `true` allows `http` URLs and loopback addresses
-    /// for endpoints. For development only; the template never sets it.
+    /// Which addresses and ports endpoints may have:
+    ///
+    /// - `ALLOWED_PORTS`: ports and ranges of them; 443 and 1024 to 65535 by default.
+    /// - `BLOCKED_CIDRS`: blocks that are refused although they are public.
+    /// - `ALLOWED_PRIVATE_CIDRS`: private blocks that are not refused.
+    /// - `ALLOW_LOOPBACK_TARGETS`: `true` allows `http` URLs, loopback addresses and all
+    ///   ports, whatever the others say. For development only; the template never sets
+    ///   it.
     pub address_policy: AddressPolicy,
 }
 
@@ -150,7 +158,7 @@ impl CommonConfig {
             queue_url: required(lookup, "QUEUE_URL")?,
             slow_queue_url: required(lookup, "SLOW_QUEUE_URL")?,
             retention: days(lookup, "RETENTION_DAYS", 30, 1, 365)?,
-            address_policy: address_policy(lookup)?,
+            address_policy: egress::address_policy(lookup)?,
         })
     }
 }
@@ -262,18 +270,6 @@ fn schedule(lookup: &dyn Fn(&str) -> Option<String>) -> Result<RetrySchedule, Co
         })
 }
 
-fn address_policy(lookup: &dyn Fn(&str) -> Option<String>) -> Result<AddressPolicy, ConfigError> {
-    match lookup("ALLOW_LOOPBACK_TARGETS").as_deref() {
-        None | Some("false") => Ok(AddressPolicy::PublicOnly),
-        Some("true") => Ok(AddressPolicy::PublicAndLoopback),
-        Some(value) => Err(ConfigError::Invalid {
-            name: "ALLOW_LOOPBACK_TARGETS",
-            value: value.to_owned(),
-            takes: "true or false".to_owned(),
-        }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -286,12 +282,14 @@ mod tests {
         ("SLOW_QUEUE_URL", "https://sqs.example/1/slow-queue"),
     ];
 
+    fn lookup(variables: &[(&str, &str)], name: &str) -> Option<String> {
+        let mut all = variables.iter().chain(&REQUIRED);
+        let (_, value) = all.find(|(key, _)| *key == name)?;
+        Some((*value).to_owned())
+    }
+
     fn read_with(more: &[(&str, &str)]) -> Result<ApiConfig, ConfigError> {
-        let all: Vec<_> = more.iter().chain(&REQUIRED).copied().collect();
-        ApiConfig::read(&|name| {
-            let (_, value) = all.iter().find(|(key, _)| *key == name)?;
-            Some((*value).to_owned())
-        })
+        ApiConfig::read(&|name| lookup(more, name))
     }
 
     #[test]
@@ -315,6 +313,9 @@ mod tests {
             ("RETENTION_DAYS", "a month"),
             ("API_KEY_CACHE_SECONDS", "301"),
             ("ALLOW_LOOPBACK_TARGETS", "yes"),
+            ("ALLOWED_PORTS", "443,https"),
+            ("BLOCKED_CIDRS", "198.51.100.7"),
+            ("ALLOWED_PRIVATE_CIDRS", "169.254.0.0/16"),
         ] {
             let error = read_with(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(value), "{error}");

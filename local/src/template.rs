@@ -1,7 +1,7 @@
 //! Reads resources from `template.yaml`, so that the emulators match a deployment and
 //! nothing is declared twice.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, Projection,
@@ -291,85 +291,23 @@ pub fn alarms() -> Result<BTreeMap<String, Alarm>, TemplateError> {
         .collect()
 }
 
-/// An action that a role allows on a resource.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Grant {
-    /// The action, such as `dynamodb:GetItem`.
-    pub action: String,
-    /// The resource as written in the template, such as `Table.Arn`.
-    pub resource: String,
-    /// Patterns from the `dynamodb:LeadingKeys` condition. Every partition key must
-    /// match at least one of them. Empty if there is no such condition.
-    pub leading_keys: Vec<String>,
-    /// The fewest days for which a deleted secret has to be restorable, if any.
-    pub recovery_days: Option<u64>,
-}
-
-/// All actions that a role allows, including those behind an `!If`.
+/// The format of a line of the API's access log.
 ///
 /// # Errors
-/// If the role is missing or has an unexpected form.
-pub fn grants(role: &'static str) -> Result<BTreeSet<Grant>, TemplateError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Role {
-        policies: Vec<Policy>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Policy {
-        policy_document: Document,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Document {
-        statement: Vec<Value>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Statement {
-        effect: String,
-        action: Value,
-        resource: Value,
-        #[serde(default)]
-        condition: Value,
-    }
-    let role: Role = properties(role)?;
-    let documents = role.policies.into_iter();
-    let statements = documents.flat_map(|policy| policy.policy_document.statement);
-    let mut grants = BTreeSet::new();
-    for statement in statements {
-        // `!If [condition, statement, nothing]`
-        let statement = match &statement {
-            Value::Tagged(tagged) => tagged.value.get(1).unwrap_or(&statement),
-            _ => &statement,
-        };
-        let statement: Statement = serde_norway::from_value(statement.clone())?;
-        if statement.effect != "Allow" {
-            continue;
-        }
-        let condition = statement.condition.get("ForAllValues:StringLike");
-        let leading_keys = condition.and_then(|keys| keys.get("dynamodb:LeadingKeys"));
-        let leading_keys = leading_keys.map(texts).unwrap_or_default();
-        let condition = statement.condition.get("NumericGreaterThanEquals");
-        let days = condition.and_then(|least| least.get("secretsmanager:RecoveryWindowInDays"));
-        let recovery_days = days.and_then(Value::as_u64);
-        for resource in texts(&statement.resource) {
-            for action in texts(&statement.action) {
-                grants.insert(Grant {
-                    action: action.to_owned(),
-                    resource: resource.to_owned(),
-                    leading_keys: leading_keys.iter().map(|&key| key.to_owned()).collect(),
-                    recovery_days,
-                });
-            }
-        }
-    }
-    Ok(grants)
+/// If the API has none.
+pub fn access_log_format() -> Result<String, TemplateError> {
+    let api: Value = properties("HttpApi")?;
+    let format = api
+        .get("AccessLogSettings")
+        .and_then(|log| log.get("Format"));
+    let format = format.and_then(Value::as_str);
+    Ok(format
+        .ok_or(TemplateError::Missing("access log format"))?
+        .to_owned())
 }
 
 /// All strings in a value. Intrinsic functions are replaced by their arguments.
-fn texts(value: &Value) -> Vec<&str> {
+pub(crate) fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
         Value::Sequence(values) => values.iter().flat_map(texts).collect(),

@@ -10,13 +10,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
+use super::egress_rules::EgressRules;
+
 /// Which addresses deliveries may connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressPolicy {
     /// Public unicast addresses only.
     PublicOnly,
-    /// Public unicast and loopback addresses, for local development.
+    /// Public unicast and loopback addresses, and every port, for local development.
     PublicAndLoopback,
+    /// What the operator makes of it. The rules hold for as long as the process runs.
+    Operated(&'static EgressRules),
 }
 
 impl AddressPolicy {
@@ -24,7 +28,29 @@ impl AddressPolicy {
     #[must_use]
     pub fn permits(self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        is_public(address) || (self == Self::PublicAndLoopback && address.is_loopback())
+        match self {
+            Self::PublicOnly => is_public(address),
+            Self::PublicAndLoopback => is_public(address) || address.is_loopback(),
+            Self::Operated(rules) => {
+                // A gateway would send on to the embedded address, so it is blocked, too.
+                // But it does not open anything.
+                let blocked = rules.block(address) || rules.block(embedded(address));
+                !blocked && (is_public(address) || rules.open(address))
+            }
+        }
+    }
+
+    /// Whether URLs may have this port.
+    ///
+    /// # Errors
+    /// A message for the caller.
+    pub fn check_port(self, port: u16) -> Result<(), &'static str> {
+        match self {
+            Self::PublicAndLoopback => Ok(()),
+            Self::PublicOnly if port == 443 || port >= 1024 => Ok(()),
+            Self::PublicOnly => Err("must use port 443 or one from 1024 to 65535"),
+            Self::Operated(rules) => rules.check_port(port),
+        }
     }
 }
 
@@ -77,15 +103,22 @@ const fn v6(s: [u16; 8], prefix: u8) -> Ipv6Net {
     )
 }
 
+/// The IPv4 address in an IPv4-mapped or NAT64 address, or the address itself.
+fn embedded(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if NAT64.contains(&address) => {
+            let [.., a, b, c, d] = address.octets();
+            Ipv4Addr::new(a, b, c, d).into()
+        }
+        address => address,
+    }
+}
+
 /// Whether `address` is public unicast. For IPv4-mapped and NAT64 addresses, the
 /// embedded IPv4 address decides.
 fn is_public(address: IpAddr) -> bool {
-    match address.to_canonical() {
+    match embedded(address) {
         IpAddr::V4(address) => !REFUSED_V4.iter().any(|net| net.contains(&address)),
-        IpAddr::V6(address) if NAT64.contains(&address) => {
-            let [.., a, b, c, d] = address.octets();
-            is_public(Ipv4Addr::new(a, b, c, d).into())
-        }
         IpAddr::V6(address) => {
             GLOBAL_UNICAST_V6.contains(&address)
                 && !REFUSED_V6.iter().any(|net| net.contains(&address))
@@ -164,6 +197,50 @@ mod tests {
             "4000::1",       // not assigned
         ] {
             assert!(!permits(AddressPolicy::PublicOnly, refused), "{refused}");
+        }
+    }
+
+    #[test]
+    fn operators_block_and_open_exactly_their_blocks() {
+        let rules = EgressRules::new(
+            "443".parse().unwrap(),
+            "203.0.112.0/24, 2600::/12, 10.1.9.0/24".parse().unwrap(),
+            "10.1.0.0/16".parse().unwrap(),
+        );
+        let policy = AddressPolicy::Operated(Box::leak(Box::new(rules)));
+        for permitted in ["1.1.1.1", "203.0.111.255", "10.1.0.0", "10.1.255.255"] {
+            assert!(permits(policy, permitted), "{permitted}");
+        }
+        assert!(permits(policy, "::ffff:10.1.0.1"));
+        for refused in [
+            "203.0.112.0",
+            "203.0.112.255",
+            "::ffff:203.0.112.1",
+            "64:ff9b::203.0.112.1",
+            "2600::1",
+            "10.1.9.1",
+            "10.0.255.255",
+            "10.2.0.0",
+            "64:ff9b::10.1.0.1",
+            "fd12::1",
+            "127.0.0.1",
+            "0.0.0.0",
+            "169.254.169.254",
+            "fd00:ec2::254",
+            "192.168.0.1",
+        ] {
+            assert!(!permits(policy, refused), "{refused}");
+        }
+    }
+
+    #[test]
+    fn ports_below_1024_are_refused_except_443() {
+        for port in [443, 1024, 8443, 65535] {
+            assert_eq!(AddressPolicy::PublicOnly.check_port(port), Ok(()));
+        }
+        for port in [1, 22, 25, 80, 442, 444, 1023] {
+            assert!(AddressPolicy::PublicOnly.check_port(port).is_err());
+            assert!(AddressPolicy::PublicAndLoopback.check_port(port).is_ok());
         }
     }
 

@@ -6,6 +6,7 @@ pub mod api_key;
 pub mod budget;
 pub mod decision;
 pub mod delivery;
+pub mod egress_rules;
 pub mod endpoint;
 pub mod event;
 pub mod event_type;

@@ -84,7 +84,7 @@ impl TargetUrl {
         Ok(Self { shown, parsed })
     }
 
-    /// Checks the scheme and host against the policy, without resolving host names.
+    /// Checks the scheme, port and host against the policy, without resolving host names.
     /// Runs again before every attempt, because the policy may have changed since
     /// registration.
     ///
@@ -97,6 +97,8 @@ impl TargetUrl {
             "http" if local => {}
             _ => return Err(ABSOLUTE),
         }
+        // Both schemes have a default.
+        policy.check_port(self.parsed.port_or_known_default().unwrap_or_default())?;
         let permitted = match self.parsed.host() {
             None => return Err(ABSOLUTE),
             Some(Host::Ipv4(address)) => policy.permits(address.into()),

@@ -150,6 +150,8 @@ async fn urls_that_can_never_work_are_rejected_with_the_reason() {
         (&format!("https://{}com/", "abcdefg.".repeat(32)), "253"),
         ("https://[2606:4700:4700::1111]/", "IPv4"),
         ("https://example.com:99999/", "port"),
+        ("https://example.com:25/", "port 443 or one from 1024"),
+        ("https://example.com:80/", "port 443 or one from 1024"),
     ] {
         let body = json!({"url": url, "events": ["*"]});
         registered.must_refuse_create(&body, &["url"]).await;

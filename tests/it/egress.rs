@@ -5,8 +5,11 @@ use std::process::Command;
 use std::sync::Arc;
 
 use axum::response::IntoResponse;
+use reqwest::StatusCode;
+use serde_json::json;
 use webhook_endpoints::delivery::egress::{EgressError, Resolve, SystemResolver};
 use webhook_endpoints::domain::address::AddressPolicy;
+use webhook_endpoints::domain::egress_rules::EgressRules;
 use webhook_endpoints::domain::failure::Failure;
 
 use crate::support::asserts::{assert_answered, assert_failed, ping_and_history, ping_url};
@@ -148,4 +151,53 @@ fn proxies_in_the_environment_are_ignored() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("1 passed"), "{said}");
+}
+
+/// A service whose operator allows port 443 only, blocks a public block, and opens a
+/// private one.
+async fn operated(names: Arc<Names>) -> TestApp {
+    let rules = EgressRules::new(
+        "443".parse().unwrap(),
+        "1.1.1.0/24".parse().unwrap(),
+        "10.1.0.0/16".parse().unwrap(),
+    );
+    let policy = AddressPolicy::Operated(Box::leak(Box::new(rules)));
+    let mut options = Options::resolving(names);
+    options.settings.address_policy = policy;
+    options.sender.policy = policy;
+    TestApp::start_with(options).await
+}
+
+#[tokio::test]
+async fn operators_decide_about_registered_ports_and_addresses() {
+    let app = operated(Names::always(&[])).await;
+    for (url, refused) in [
+        ("https://1.1.2.1/", None),
+        ("https://10.1.0.1/hook", None),
+        ("https://1.1.1.1/", Some("private, local or reserved")),
+        ("https://10.2.0.1/", Some("private, local or reserved")),
+        (
+            "https://169.254.169.254/",
+            Some("private, local or reserved"),
+        ),
+        ("https://example.com:8443/", Some("one of the ports 443")),
+    ] {
+        let body = json!({"url": url, "events": ["*"]});
+        let answer = app.api.post_json("", &body).await;
+        match refused {
+            None => assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}"),
+            Some(reason) => {
+                answer.must_fail_with(400, "VALIDATION_ERROR");
+                let message = answer.body["error"]["message"].as_str().unwrap();
+                assert!(message.contains(reason), "{message}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_with_an_address_the_operator_blocks_are_refused() {
+    let app = operated(Names::always(&["1.1.1.1"])).await;
+    let ping = ping_url(&app, "https://receiver.example.com/").await;
+    assert_failed(&ping, Failure::RefusedAddress);
 }

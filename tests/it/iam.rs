@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use local::template;
+use local::roles;
 use serde_json::{Value, json};
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
 use webhook_endpoints::domain::message::{Lane, Message, Recovery, Tend};
@@ -32,6 +32,16 @@ const RUNTIME: [(&str, &str); 4] = [
     ("logs:PutLogEvents", ""),
     ("xray:PutTelemetryRecords", "*"),
     ("xray:PutTraceSegments", "*"),
+];
+
+/// What Lambda does with the delivery function's role to connect it to a VPC.
+const NETWORK: [&str; 6] = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
 ];
 
 /// What Lambda's poller does with the delivery function's role.
@@ -64,12 +74,13 @@ async fn roles_grant_exactly_what_their_functions_call() {
     for queue in QUEUES {
         deliver.extend(POLLER.map(|action| unlimited(action, queue)));
     }
+    deliver.extend(NETWORK.map(|action| unlimited(action, "*")));
     assert_grants("DeliverRole", &deliver);
 }
 
 #[track_caller]
 fn assert_grants(role: &'static str, used: &Grants) {
-    let granted: Grants = template::grants(role)
+    let granted: Grants = roles::grants(role)
         .unwrap()
         .into_iter()
         .flat_map(|grant| {

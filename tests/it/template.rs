@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use local::template::{alarms, sweep_timing, variables};
+use local::template::{access_log_format, alarms, sweep_timing, variables};
 use serde_json::Value;
 use webhook_endpoints::config::{ApiConfig, ConfigError, DeliverConfig, read_log_level};
 use webhook_endpoints::delivery::enqueue_due::{AHEAD, LEASE};
@@ -15,6 +15,16 @@ use webhook_endpoints::domain::message::MAX_DELAY;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, metrics};
 
+/// The variables that have no default.
+const REQUIRED: [&str; 6] = [
+    "AWS_REGION",
+    "TABLE_NAME",
+    "SECRET_PREFIX",
+    "QUEUE_URL",
+    "SLOW_QUEUE_URL",
+    "DEAD_LETTER_QUEUE_URL",
+];
+
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The variables that `read` looks up.
@@ -22,15 +32,7 @@ fn asked<T>(read: fn(Lookup) -> Result<T, ConfigError>) -> BTreeSet<String> {
     let asked = RefCell::new(BTreeSet::new());
     let lookup = |name: &str| {
         asked.borrow_mut().insert(name.to_owned());
-        let required = [
-            "AWS_REGION",
-            "TABLE_NAME",
-            "SECRET_PREFIX",
-            "QUEUE_URL",
-            "SLOW_QUEUE_URL",
-            "DEAD_LETTER_QUEUE_URL",
-        ];
-        required.contains(&name).then(|| "x".to_owned())
+        REQUIRED.contains(&name).then(|| "x".to_owned())
     };
     let read = read(&lookup);
     assert!(read.is_ok(), "{:?}", read.err());
@@ -141,4 +143,32 @@ async fn alarms_watch_metrics_that_are_emitted() {
         count += 1;
     }
     assert_eq!(count, 3);
+}
+
+#[test]
+fn access_log_holds_nothing_that_callers_could_break_it_with() {
+    /// API Gateway makes these itself, or they are tokens, which have no quotes.
+    const SAFE: [&str; 13] = [
+        "error.responseType",
+        "httpMethod",
+        "identity.sourceIp",
+        "integration.requestId",
+        "integration.status",
+        "integrationLatency",
+        "protocol",
+        "requestId",
+        "requestTimeEpoch",
+        "responseLatency",
+        "responseLength",
+        "routeKey",
+        "status",
+    ];
+    let format = access_log_format().unwrap();
+    let line: BTreeMap<String, String> = serde_json::from_str(&format).unwrap();
+    let mut logged: Vec<_> = line
+        .values()
+        .map(|value| value.strip_prefix("$context.").unwrap())
+        .collect();
+    logged.sort_unstable();
+    assert_eq!(logged, SAFE);
 }

@@ -1,0 +1,84 @@
+//! Where deliveries may go.
+
+use std::str::FromStr;
+
+use super::ConfigError;
+use crate::domain::address::AddressPolicy;
+use crate::domain::egress_rules::EgressRules;
+
+pub(super) fn address_policy(
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Result<AddressPolicy, ConfigError> {
+    let rules = EgressRules::new(
+        list(lookup, "ALLOWED_PORTS")?,
+        list(lookup, "BLOCKED_CIDRS")?,
+        list(lookup, "ALLOWED_PRIVATE_CIDRS")?,
+    );
+    match lookup("ALLOW_LOOPBACK_TARGETS").as_deref() {
+        None | Some("false") if rules.are_default() => Ok(AddressPolicy::PublicOnly),
+        // Read once, when the process starts, and needed until it ends.
+        None | Some("false") => Ok(AddressPolicy::Operated(Box::leak(Box::new(rules)))),
+        Some("true") => Ok(AddressPolicy::PublicAndLoopback),
+        Some(value) => Err(ConfigError::Invalid {
+            name: "ALLOW_LOOPBACK_TARGETS",
+            value: value.to_owned(),
+            takes: "true or false".to_owned(),
+        }),
+    }
+}
+
+/// A list that has a default.
+fn list<T: FromStr<Err: ToString> + Default>(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    name: &'static str,
+) -> Result<T, ConfigError> {
+    let Some(value) = lookup(name).filter(|value| !value.is_empty()) else {
+        return Ok(T::default());
+    };
+    value.parse().map_err(|error: T::Err| ConfigError::Invalid {
+        name,
+        value,
+        takes: error.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(variables: &[(&str, &str)]) -> AddressPolicy {
+        let lookup = |name: &str| {
+            let (_, value) = variables.iter().find(|(key, _)| *key == name)?;
+            Some((*value).to_owned())
+        };
+        address_policy(&lookup).unwrap()
+    }
+
+    #[test]
+    fn the_templates_defaults_are_the_defaults() {
+        let defaults = [
+            ("ALLOWED_PORTS", "443,1024-65535"),
+            ("BLOCKED_CIDRS", ""),
+            ("ALLOWED_PRIVATE_CIDRS", ""),
+        ];
+        assert_eq!(policy(&defaults), AddressPolicy::PublicOnly);
+        assert_eq!(policy(&[]), AddressPolicy::PublicOnly);
+    }
+
+    #[test]
+    fn each_variable_changes_its_own_part() {
+        let permits = |policy: AddressPolicy, text: &str| policy.permits(text.parse().unwrap());
+        let ports = policy(&[("ALLOWED_PORTS", "443")]);
+        assert!(ports.check_port(8443).is_err() && permits(ports, "1.1.1.1"));
+        let blocked = policy(&[("BLOCKED_CIDRS", "1.1.1.0/24")]);
+        assert!(!permits(blocked, "1.1.1.1") && blocked.check_port(8443).is_ok());
+        let opened = policy(&[("ALLOWED_PRIVATE_CIDRS", "10.0.0.0/16")]);
+        assert!(permits(opened, "10.0.0.1") && !permits(opened, "10.1.0.0"));
+    }
+
+    #[test]
+    fn development_comes_before_all_others() {
+        let both = [("ALLOW_LOOPBACK_TARGETS", "true"), ("ALLOWED_PORTS", "443")];
+        assert_eq!(policy(&both), AddressPolicy::PublicAndLoopback);
+    }
+}
