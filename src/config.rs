@@ -134,7 +134,7 @@ impl DeliverConfig {
     /// # Errors
     /// Returns the first variable that is missing or invalid.
     pub fn read(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        Ok(Self {
+        let config = Self {
             common: CommonConfig::read(lookup)?,
             dead_letter_queue_url: required(lookup, "DEAD_LETTER_QUEUE_URL")?,
             delivery_timeout: seconds(lookup, "DELIVERY_TIMEOUT_SECONDS", 15, 1, 30)?,
@@ -144,6 +144,29 @@ impl DeliverConfig {
             pause_after: seconds(lookup, "PAUSE_AFTER_SECONDS", 60, 1, 86_400)?,
             drain_per_second: drain_per_second(lookup)?,
             metrics_namespace: lookup("METRICS_NAMESPACE").filter(|name| !name.is_empty()),
+        };
+        config.must_outlast_what_is_pending()?;
+        Ok(config)
+    }
+
+    /// Whatever is pending must be kept: an expired delivery would disappear without a
+    /// trace. It can wait for all retries, and for an endpoint that is paused until it
+    /// is disabled.
+    fn must_outlast_what_is_pending(&self) -> Result<(), ConfigError> {
+        const DAY: u64 = 24 * 60 * 60;
+        let pending = self.schedule.longest() + self.disable_after;
+        let retention = self.common.retention;
+        if retention >= pending {
+            return Ok(());
+        }
+        let least = pending.as_secs().div_ceil(DAY);
+        Err(ConfigError::Invalid {
+            name: "RETENTION_DAYS",
+            value: (retention.as_secs() / DAY).to_string(),
+            takes: format!(
+                "at least {least}, because a delivery can be pending for so long \
+                 (RETRY_SCHEDULE_SECONDS, DISABLE_AFTER_DAYS)"
+            ),
         })
     }
 }
@@ -290,6 +313,40 @@ mod tests {
 
     fn read_with(more: &[(&str, &str)]) -> Result<ApiConfig, ConfigError> {
         ApiConfig::read(&|name| lookup(more, name))
+    }
+
+    #[test]
+    fn retention_is_refused_if_pending_deliveries_outlive_it() {
+        const HALF_DAYS: &str = "43200,43200";
+        for (schedule, disable_after, least) in [
+            (None, None, 15),
+            (None, Some("90"), 100),
+            (Some("1"), Some("1"), 2),
+            (Some(HALF_DAYS), Some("5"), 7),
+            // Jitter makes more than a day of it.
+            (Some("86400"), Some("5"), 7),
+        ] {
+            for (days, fits) in [(least - 1, false), (least, true)] {
+                let days = days.to_string();
+                let variables = [
+                    ("DEAD_LETTER_QUEUE_URL", Some("https://sqs.example/1/dead")),
+                    ("RETENTION_DAYS", Some(days.as_str())),
+                    ("RETRY_SCHEDULE_SECONDS", schedule),
+                    ("DISABLE_AFTER_DAYS", disable_after),
+                ];
+                let set = variables
+                    .iter()
+                    .filter_map(|(name, value)| Some((*name, (*value)?)));
+                let set: Vec<_> = set.collect();
+                let read = DeliverConfig::read(&|name| lookup(&set, name));
+                assert_eq!(read.is_ok(), fits, "{set:?}");
+                if let Err(error) = read {
+                    let says =
+                        format!("RETENTION_DAYS is \"{days}\", but must be at least {least},");
+                    assert!(error.to_string().contains(&says), "{error}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -306,6 +306,26 @@ pub fn access_log_format() -> Result<String, TemplateError> {
         .to_owned())
 }
 
+/// The values of a parameter that a rule refuses, if the parameters that it depends on
+/// have their defaults.
+///
+/// # Errors
+/// If there is no such rule.
+pub fn refused_values(rule: &'static str) -> Result<Vec<String>, TemplateError> {
+    let template: Value = serde_norway::from_str(TEMPLATE)?;
+    let rule = template.get("Rules").and_then(|rules| rules.get(rule));
+    let values = rule
+        .and_then(|rule| {
+            rule.get("Assertions")?
+                .get(0)?
+                .get("Assert")?
+                .get("Fn::Not")
+        })
+        .and_then(|not| not.get(0)?.get("Fn::Contains")?.get(0));
+    let values = values.ok_or(TemplateError::Missing("such rule"))?;
+    Ok(texts(values).into_iter().map(str::to_owned).collect())
+}
+
 /// All strings in a value. Intrinsic functions are replaced by their arguments.
 pub(crate) fn texts(value: &Value) -> Vec<&str> {
     match value {

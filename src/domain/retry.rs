@@ -66,6 +66,14 @@ impl FromStr for RetrySchedule {
 }
 
 impl RetrySchedule {
+    /// How long its waits can take together, if the receiver lengthens each of them with
+    /// `Retry-After` as far as it may.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        let longest = |wait: &Duration| wait.mul_f64(1.0 + JITTER).max(MAX_WAIT);
+        self.0.iter().map(longest).sum()
+    }
+
     /// How long to wait after failed attempt `number`, counted from 1, with jitter.
     /// `None` after the last attempt.
     #[must_use]
@@ -99,6 +107,19 @@ mod tests {
         }
         assert_eq!(wait(10), None);
         assert_eq!(wait(0), None);
+    }
+
+    #[test]
+    fn longest_wait_is_a_day_or_the_schedules_own_with_jitter() {
+        const HOUR: u64 = 60 * 60;
+        for (schedule, hours) in [("5", 24.0), ("5,300", 48.0), ("86400", 28.8)] {
+            let schedule: RetrySchedule = schedule.parse().unwrap();
+            let longest = Duration::from_secs(HOUR).mul_f64(hours);
+            assert_eq!(schedule.longest(), longest);
+        }
+        // The wait of 20 hours has 24 with jitter, so all but the last have a day.
+        let most = Duration::from_secs(8 * 24 * HOUR) + Duration::from_secs(HOUR).mul_f64(28.8);
+        assert_eq!(RetrySchedule::default().longest(), most);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use local::template::{access_log_format, alarms, sweep_timing, variables};
+use local::template::{access_log_format, alarms, refused_values, sweep_timing, variables};
 use serde_json::Value;
 use webhook_endpoints::config::{ApiConfig, ConfigError, DeliverConfig, read_log_level};
 use webhook_endpoints::delivery::enqueue_due::{AHEAD, LEASE};
@@ -171,4 +171,18 @@ fn access_log_holds_nothing_that_callers_could_break_it_with() {
         .collect();
     logged.sort_unstable();
     assert_eq!(logged, SAFE);
+}
+
+#[test]
+fn template_refuses_the_retention_that_the_function_refuses() {
+    let fits = |days: u16| {
+        let lookup = |name: &str| match name {
+            "RETENTION_DAYS" => Some(days.to_string()),
+            _ => REQUIRED.contains(&name).then(|| "x".to_owned()),
+        };
+        DeliverConfig::read(&lookup).is_ok()
+    };
+    let refused = refused_values("RetentionCoversDefaultSchedule").unwrap();
+    let refuses = |days: &u16| refused.contains(&days.to_string());
+    assert!((1..=365).all(|days| fits(days) != refuses(&days)));
 }
