@@ -15,7 +15,7 @@ use webhook_endpoints::domain::message::Lane;
 
 use crate::support::counting::{Counting, Manner};
 use crate::support::queue::endpoint_id;
-use crate::support::{Options, TestApp};
+use crate::support::{Options, TestApp, answer};
 
 /// How many events are published if `SOAK_EVENTS` is not set.
 const EVENTS: usize = 1_000;
@@ -144,6 +144,23 @@ impl Subscriber {
     }
 }
 
+/// Publishes an event, and returns its id. Tries again if the answer says so: the
+/// emulators may be slower than the SDK waits.
+async fn publish_one(app: &TestApp, n: usize) -> String {
+    let body = json!({"type": "soak.event", "data": {"n": n}}).to_string();
+    loop {
+        let request = app.api.publishing().body(body.clone());
+        let accepted = answer(request.header("idempotency-key", format!("soak-{n}"))).await;
+        if accepted.status == StatusCode::SERVICE_UNAVAILABLE {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        }
+        assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+        let id = accepted.data()["id"].as_str();
+        return id.expect("read the event id").to_owned();
+    }
+}
+
 /// Publishes this many events, and returns their ids. Waits while there are too many
 /// messages on the queues.
 async fn publish(app: &TestApp, events: usize) -> Vec<String> {
@@ -152,7 +169,7 @@ async fn publish(app: &TestApp, events: usize) -> Vec<String> {
         while !is_done.load(Ordering::Relaxed) {
             let messages: u32 = app.queue.counts().await.iter().sum();
             is_full.store(messages > MOST_MESSAGES, Ordering::Relaxed);
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
     let published = AtomicUsize::new(0);
@@ -165,11 +182,7 @@ async fn publish(app: &TestApp, events: usize) -> Vec<String> {
                         tokio::time::sleep(Duration::from_millis(10)).await;
                     }
                     published.fetch_add(1, Ordering::Relaxed);
-                    let body = json!({"type": "soak.event", "data": {"n": n}});
-                    let accepted = app.api.publish(&body).await;
-                    assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
-                    let id = accepted.data()["id"].as_str();
-                    id.expect("read the event id").to_owned()
+                    publish_one(app, n).await
                 }
             })
             .buffer_unordered(20)

@@ -178,14 +178,16 @@ impl Queue {
 
     /// How many messages of a lane are visible, in flight, and delayed.
     pub async fn counts_in(&self, lane: Lane) -> [u32; 3] {
-        let found = self
+        let read = self
             .sqs
             .get_queue_attributes()
             .queue_url(self.resources.queue_url_of(lane))
-            .attribute_names(QueueAttributeName::All)
-            .send()
-            .await
-            .expect("read the queue's attributes");
+            .attribute_names(QueueAttributeName::All);
+        // Under load, the emulated queue may take longer than the SDK waits.
+        let found = eventually("the queue's attributes", async || {
+            read.clone().send().await.ok()
+        })
+        .await;
         let attributes = found.attributes.expect("read the queue's attributes");
         [
             QueueAttributeName::ApproximateNumberOfMessages,
