@@ -271,8 +271,12 @@ async fn no_event_is_lost_or_wrongly_signed_under_load() {
         let path = format!("/{}", one.id);
         app.api.put_json(&path, &json!({"active": true})).await;
     }
-    let waiting = rest(&app, &subscribers).await;
-    assert_eq!(waiting.values().sum::<usize>(), 0);
+    // In the middle of a drain, all that is pending may wait as well.
+    while rest(&app, &subscribers)
+        .await
+        .values()
+        .any(|count| *count > 0)
+    {}
     println!(
         "all {} deliveries ended after {:.1?}",
         events * subscribers.len(),
