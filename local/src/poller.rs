@@ -59,11 +59,12 @@ impl Poller {
     /// Polls until the task is aborted.
     pub async fn run(self) {
         let slots = Arc::new(Semaphore::new(self.mapping.concurrency));
+        let mut is_drained = false;
         loop {
             let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
                 return;
             };
-            let messages = match self.next_batch().await {
+            let messages = match self.next_batch(&mut is_drained).await {
                 Ok(messages) => messages,
                 Err(error) => {
                     error!(%error, "failed to poll the queue");
@@ -82,29 +83,28 @@ impl Poller {
     }
 
     /// Waits for messages. From the first one on, collects more for as long as the
-    /// window is, or until the batch is full.
-    async fn next_batch(&self) -> Result<Vec<Message>, aws_sdk_sqs::Error> {
+    /// window is, or until the batch is full. `is_drained` says, from one batch to the
+    /// next, whether the queue gave all it had: then it takes a wake to look again.
+    async fn next_batch(&self, is_drained: &mut bool) -> Result<Vec<Message>, aws_sdk_sqs::Error> {
         let mut batch = Vec::new();
-        loop {
-            self.receive_into(&mut batch, Duration::ZERO).await?;
-            if !batch.is_empty() {
-                break;
+        while batch.is_empty() {
+            if std::mem::take(is_drained) {
+                self.wait(&mut batch).await?;
             }
-            self.wait(&mut batch).await?;
+            let received = self.receive_into(&mut batch, Duration::ZERO).await;
+            if batch.is_empty() {
+                received?;
+            }
+            *is_drained = batch.len() < self.mapping.batch_size;
         }
         let end = Instant::now() + self.mapping.window;
-        while batch.len() < self.mapping.batch_size
-            && let Ok(waited) = timeout_at(end, self.wait(&mut batch)).await
-        {
-            let received = match waited {
-                Ok(()) => self.receive_into(&mut batch, Duration::ZERO).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = received {
+        while *is_drained && Instant::now() < end {
+            if let Err(error) = self.collect(&mut batch, end).await {
                 // What was received so far must not wait to be received again.
                 error!(%error, "failed to poll the queue");
                 break;
             }
+            *is_drained = batch.len() < self.mapping.batch_size;
         }
         Ok(batch)
     }
@@ -116,6 +116,21 @@ impl Poller {
             None => self.receive_into(batch, Duration::from_secs(1)).await?,
         }
         Ok(())
+    }
+
+    /// Adds what comes next to a batch, if it comes before `end`.
+    async fn collect(
+        &self,
+        batch: &mut Vec<Message>,
+        end: Instant,
+    ) -> Result<(), aws_sdk_sqs::Error> {
+        match &self.wake {
+            Some(wake) if timeout_at(end, wake.wait()).await.is_err() => return Ok(()),
+            Some(_) => {}
+            // Not cut off: what it has received would be lost until it reappears.
+            None => return self.wait(batch).await,
+        }
+        self.receive_into(batch, Duration::ZERO).await
     }
 
     /// Receives a batch. Long polls for its first messages for at most `wait`, in
