@@ -1,6 +1,7 @@
 //! Time as the service shows and stores it: ISO 8601, UTC, whole milliseconds.
 
 use jiff::Timestamp;
+use jiff::fmt::temporal::Pieces;
 
 /// Formats `at` as the API and the table show it: `2026-01-31T09:30:00.000Z`.
 #[must_use]
@@ -19,13 +20,20 @@ pub fn whole_millis(at: Timestamp) -> Timestamp {
 ///
 /// # Errors
 /// A sentence that says what is wrong. Years before 0 are refused: they would be
-/// formatted with a sign, which RFC 3339 does not allow.
+/// formatted with a sign, which RFC 3339 does not allow. The last day of 9999 is, too: in
+/// some time zone it is a year later.
 pub fn parse(text: &str) -> Result<Timestamp, &'static str> {
-    text.parse()
-        .ok()
-        .map(whole_millis)
-        .filter(|time| time.as_millisecond() >= YEAR_0_MILLIS)
-        .ok_or("must be an ISO 8601 time with an offset, such as 2026-01-31T09:30:00.000Z")
+    if let Ok(at) = text.parse::<Timestamp>()
+        && at.as_millisecond() >= YEAR_0_MILLIS
+    {
+        return Ok(whole_millis(at));
+    }
+    let is_time =
+        |pieces: Pieces<'_>| pieces.time().is_some() && pieces.to_numeric_offset().is_some();
+    Err(match Pieces::parse(text).map(is_time) {
+        Ok(true) => "must be from 0000-01-01T00:00:00Z to 9999-12-30T22:00:00Z",
+        _ => "must be an ISO 8601 time with an offset, such as 2026-01-31T09:30:00.000Z",
+    })
 }
 
 /// 0000-01-01T00:00:00Z.
@@ -98,5 +106,31 @@ mod tests {
             whole_millis(at),
             "2026-01-31T09:30:00.123Z".parse().unwrap()
         );
+    }
+
+    #[test]
+    fn refused_times_are_told_what_is_wrong_with_them() {
+        for text in ["0000-01-01T00:00:00Z", "9999-12-30T22:00:00Z"] {
+            assert!(parse(text).is_ok(), "{text}");
+        }
+        for text in [
+            "9999-12-31T23:59:59Z",
+            "9999-12-30T22:00:01Z",
+            "9999-12-30T23:00:00-01:00",
+            "0000-01-01T00:00:00+01:00",
+            "-000001-12-31T23:59:59Z",
+        ] {
+            let wrong = parse(text).unwrap_err();
+            assert!(wrong.starts_with("must be from 0000-"), "{text}: {wrong}");
+        }
+        for text in [
+            "",
+            "9999-12-31",
+            "9999-12-31T23:59:59",
+            "9999-12-32T00:00:00Z",
+        ] {
+            let wrong = parse(text).unwrap_err();
+            assert!(wrong.starts_with("must be an ISO 8601"), "{text}: {wrong}");
+        }
     }
 }

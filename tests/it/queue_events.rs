@@ -145,19 +145,19 @@ async fn wrong_events_become_dead_letters_with_the_reason() {
         let expected = format!("the message cannot be read: {reason}");
         assert_eq!(letter.attribute("Reason"), expected);
     }
-    for timestamp in [
-        "-000001-01-01T00:00:00Z",
-        "0000-01-01T00:00:00+01:00",
-        "2026-01-31",
-        "",
+    let no_time = "timestamp must be an ISO 8601 time";
+    let out_of_range = "timestamp must be from 0000-01-01T00:00:00Z to 9999-12-30T22:00:00Z";
+    for (timestamp, expected) in [
+        ("-000001-01-01T00:00:00Z", out_of_range),
+        ("0000-01-01T00:00:00+01:00", out_of_range),
+        ("9999-12-31T23:59:59Z", out_of_range),
+        ("2026-01-31", no_time),
+        ("", no_time),
     ] {
         let body = changed("timestamp", json!(timestamp));
         let letter = app.queue.must_become_dead_letter(&body).await;
         let reason = letter.attribute("Reason");
-        assert!(
-            reason.contains("timestamp must be an ISO 8601 time"),
-            "{reason}"
-        );
+        assert!(reason.contains(expected), "{reason}");
     }
     assert_eq!(app.queue.tasks().await, []);
 }
