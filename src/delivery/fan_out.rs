@@ -9,8 +9,9 @@
 //!
 //! Whatever is published again under an id does nothing, once the first event is
 //! fanned out. If that cannot be told, the repeat looks again once the message that
-//! began can no longer be at it, and goes on in its place. A message that began and
-//! comes back goes on at once. For both there is a `GetItem` of that record, and an
+//! began can no longer be at it, and goes on in its place; if the end would not be
+//! recorded, it does so only if it says the same. A message that began and comes back
+//! goes on at once. For both there is a `GetItem` of that record, and an
 //! `UpdateItem` of the event, so that only one of them goes on.
 
 use std::time::Duration;
@@ -132,10 +133,20 @@ impl Deliverer {
             return Ok(false);
         }
         let (lease, now) = (self.fan_out_lease, own.fan_out.since);
-        // An event that was named has the id of the message that had it before.
-        let mut messages = meta.ids.clone();
-        messages.push(id.to_string());
-        let mut wait = first.fan_out.wait(&messages, lease, now);
+        let FanOut { by, .. } = &first.fan_out;
+        // Where no end is recorded, this message may be the first one's dead letter, which
+        // SQS gives another id: then it says the same. Whatever does not is somebody
+        // else's, and the first one needs no help, for it comes back until it is done.
+        let is_recorded = event.is_repeatable() && *by != id.to_string();
+        if !is_recorded && !meta.ids.contains(by) && own.payload != first.payload {
+            info!(app_id = %app_id, event_id = %id, "ignored a repeat of an event");
+            return Ok(false);
+        }
+        // An event that was named has the id of the message that had it before, and that
+        // came back.
+        let mut back = meta.back.clone();
+        back.push(id.to_string());
+        let mut wait = first.fan_out.wait(&back, lease, now);
         if wait.is_zero() {
             let (old, new) = (&first.fan_out, &own.fan_out);
             if table.take_fan_out_over(app_id, id, old, new).await? {

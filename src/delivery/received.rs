@@ -36,6 +36,10 @@ pub(super) struct MessageMeta {
     /// The ids of the message and of its copies. Each stays the same however often the
     /// message is received.
     pub(super) ids: Vec<String>,
+    /// Those of them that came back, so that nobody is at them any more: they were
+    /// received before, or put into the dead-letter queue. SQS may also hand out a
+    /// message twice at the same time, which is not that.
+    pub(super) back: Vec<String>,
     /// When it was sent.
     pub(super) sent_at: Option<Timestamp>,
     /// How often it was received, this time included.
@@ -80,8 +84,11 @@ impl MessageMeta {
         let Origin { id, sent_at } = &message.origin;
         let own = message.id.clone().filter(|own| Some(own) != id.as_ref());
         let sent_at = sent_at.as_deref();
+        let is_back = message.receive_count > 1 || own.is_some();
+        let ids: Vec<_> = id.clone().into_iter().chain(own).collect();
         Self {
-            ids: id.clone().into_iter().chain(own).collect(),
+            back: if is_back { ids.clone() } else { Vec::new() },
+            ids,
             sent_at: sent_at
                 .and_then(|millis| Timestamp::from_millisecond(millis.parse().ok()?).ok()),
             receive_count: message.receive_count,
@@ -90,6 +97,7 @@ impl MessageMeta {
 
     fn merge(&mut self, copy: Self) {
         self.ids.extend(copy.ids);
+        self.back.extend(copy.back);
         self.receive_count = self.receive_count.max(copy.receive_count);
     }
 

@@ -119,11 +119,11 @@ pub struct FanOut {
 
 impl FanOut {
     /// How long a message has to wait before it may take this fan-out over: not at
-    /// all if it is (one of `messages`) the one that began it and has come back, since
-    /// then nobody else works on it.
+    /// all if the one that began it is among those that came `back`, since then nobody
+    /// else works on it.
     #[must_use]
-    pub fn wait(&self, messages: &[String], lease: Duration, now: Timestamp) -> Duration {
-        if messages.contains(&self.by) {
+    pub fn wait(&self, back: &[String], lease: Duration, now: Timestamp) -> Duration {
+        if back.contains(&self.by) {
             return Duration::ZERO;
         }
         let until = self.since + lease;
@@ -176,7 +176,7 @@ mod tests {
             by: by.to_owned(),
             since: at(1000),
         };
-        for (by, messages, now, seconds) in [
+        for (by, back, now, seconds) in [
             ("a", &["a"][..], 1000, 0),
             ("a", &["b", "a"], 1001, 0),
             ("a", &["b"], 1000, 90),
@@ -187,9 +187,9 @@ mod tests {
             ("a", &["b"], 990, 100),
             ("", &[], 1000, 90),
         ] {
-            let messages: Vec<_> = messages.iter().map(|&id| id.to_owned()).collect();
-            let wait = begun(by).wait(&messages, lease, at(now));
-            assert_eq!(wait.as_secs(), seconds, "{by:?} {messages:?} {now}");
+            let back: Vec<_> = back.iter().map(|&id| id.to_owned()).collect();
+            let wait = begun(by).wait(&back, lease, at(now));
+            assert_eq!(wait.as_secs(), seconds, "{by:?} {back:?} {now}");
         }
     }
 

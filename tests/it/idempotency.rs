@@ -12,7 +12,7 @@ use webhook_endpoints::domain::event::FAN_OUT_LEASE;
 use webhook_endpoints::domain::id::EventId;
 
 use crate::support::hand_clock::HandClock;
-use crate::support::queue::message;
+use crate::support::queue::{message, received_again};
 use crate::support::receiver::{Receiver, gated_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, answer, eventually};
@@ -106,7 +106,8 @@ async fn first_event_of_a_key_counts_with_its_type() {
         assert_eq!(publish(&app, "customer.created").await, id);
         app.queue.settle().await;
         // The first message comes back.
-        assert_eq!(app.queue.handle([event]).await, Ok(NOTHING));
+        let back = received_again(&event, 2);
+        assert_eq!(app.queue.handle([back]).await, Ok(NOTHING));
         app.queue.settle().await;
 
         let request = paid.must_receive_one();
@@ -197,12 +198,14 @@ async fn messages_that_come_back_go_on_with_their_fan_out_at_once() {
     publish(&app, "invoice.paid").await;
     let event = queued_event(&app).await;
     // A copy that is in the same batch comes back with it.
-    let copy = message(Some("copy"), event.body.clone().unwrap());
+    let mut copy = message(Some("copy"), event.body.clone().unwrap());
+    let mut event = event;
     for calls in [&["SendMessageBatch"][..], &["UpdateItem"], &["GetItem"]] {
         let faulty: &'static [&'static str] = Box::leak(calls.to_vec().into_boxed_slice());
         app.aws.wire.break_calls(faulty, Fault::Before);
         let back = app.queue.handle([copy.clone(), event.clone()]).await;
         assert_eq!(back.unwrap().len(), 2, "{calls:?}");
+        [copy, event] = [copy, event].map(|message| received_again(&message, 2));
         app.aws.wire.mend();
     }
     app.aws.wire.take();
@@ -281,7 +284,107 @@ async fn expired_events_free_their_key() {
         .break_calls(&["SendMessageBatch"], Fault::Before);
     assert_eq!(app.queue.handle([event.clone()]).await.unwrap().len(), 1);
     app.aws.wire.mend();
-    assert_eq!(app.queue.handle([event]).await, Ok(NOTHING));
+    let back = received_again(&event, 2);
+    assert_eq!(app.queue.handle([back]).await, Ok(NOTHING));
     app.queue.settle().await;
     assert_eq!(receiver.received().len(), 2);
+}
+
+/// Stores an event by a message whose fan-out has or has not broken off, and then has
+/// another endpoint come to subscribe. Returns what the first message says, id included.
+async fn begin_of_one_message(
+    app: &TestApp,
+    url: &str,
+    is_of_api: bool,
+    is_broken: bool,
+) -> (SqsMessage, Value) {
+    app.api.subscribe(url, &["invoice.paid"]).await;
+    let (late, _) = app.api.subscribe(url, &["other"]).await;
+    let timestamp = "2026-01-31T09:30:00.000Z";
+    let event = if is_of_api {
+        let event = json!({"type": "invoice.paid", "data": 1, "timestamp": timestamp});
+        let accepted = app.api.publish(&event).await;
+        assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
+        queued_event(app).await
+    } else {
+        let event = json!({
+            "kind": "event", "appId": app.app_id, "type": "invoice.paid", "data": 1,
+            "timestamp": timestamp,
+        });
+        message(Some(&EventId::new().to_string()), event.to_string())
+    };
+    if is_broken {
+        app.aws
+            .wire
+            .break_calls(&["SendMessageBatch"], Fault::Before);
+    }
+    let back = app.queue.handle([event.clone()]).await.unwrap();
+    assert_eq!(back.len(), usize::from(is_broken));
+    app.aws.wire.mend();
+    app.queue.settle().await;
+    let patch = json!({"events": ["*"]});
+    let updated = app.api.put_json(&format!("/{late}"), &patch).await;
+    assert_eq!(updated.status, StatusCode::OK, "{updated:?}");
+    let mut said: Value = serde_json::from_str(event.body.as_deref().unwrap()).unwrap();
+    if !is_of_api {
+        said["id"] = json!(event.message_id);
+    }
+    (event, said)
+}
+
+#[tokio::test]
+async fn others_with_the_id_of_one_message_are_ignored() {
+    for is_of_api in [true, false] {
+        let clock = HandClock::at_now();
+        let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+        let receiver = Receiver::answering(200, "").await;
+        let (_, said) = begin_of_one_message(&app, &receiver.url, is_of_api, false).await;
+        receiver.must_receive_one();
+        for millis in [0, LEASE_MILLIS + 5000] {
+            clock.advance_millis(millis);
+            for (field, value) in [
+                ("data", json!(2)),
+                ("type", json!("invoice.sent")),
+                ("timestamp", json!("2026-01-31T09:30:00.001Z")),
+                ("timestamp", Value::Null),
+            ] {
+                let mut other = said.clone();
+                other[field] = value;
+                app.aws.wire.take();
+                let other = message(Some("other"), other.to_string());
+                assert_eq!(app.queue.handle([other]).await, Ok(NOTHING));
+                let mut calls = app.aws.wire.take();
+                // Those with an id of the queue might have been recorded.
+                calls.retain(|call| call != "GetItem");
+                assert_eq!(calls, ["PutItem", "Query"], "{field}");
+            }
+        }
+        assert_eq!(app.queue.counts().await[2], 0, "nothing waits");
+        receiver.must_receive_one();
+    }
+}
+
+#[tokio::test]
+async fn redriven_messages_complete_the_fan_out_of_their_id() {
+    for is_of_api in [true, false] {
+        let clock = HandClock::at_now();
+        let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+        let receiver = Receiver::answering(200, "").await;
+        let (_, said) = begin_of_one_message(&app, &receiver.url, is_of_api, true).await;
+        assert_eq!(receiver.received().len(), 0);
+        clock.advance_millis(LEASE_MILLIS + 1000);
+        let mut other = said.clone();
+        other["data"] = json!(2);
+        // SQS moved it, so no attribute names the first message.
+        for (name, said) in [("other", other), ("redriven", said)] {
+            let message = message(Some(name), said.to_string());
+            assert_eq!(app.queue.handle([message]).await, Ok(NOTHING));
+            app.queue.settle().await;
+        }
+        let received = receiver.received();
+        assert!(!received.is_empty(), "it is complete");
+        for request in received {
+            assert!(request.body.ends_with(br#""data":1}"#));
+        }
+    }
 }
