@@ -50,6 +50,8 @@ struct Shown<'a> {
     #[serde(flatten)]
     endpoint: Listed<'a>,
     rate_limit: Option<u16>,
+    #[serde(with = "serde_millis::option")]
+    inactive_since: Option<Timestamp>,
     disabled_reason: Option<&'static str>,
     #[serde(with = "serde_millis::option")]
     disabled_at: Option<Timestamp>,
@@ -63,10 +65,11 @@ struct Shown<'a> {
 
 /// Fields that an update passes over, so that what get showed can be changed and sent
 /// back.
-const READ_ONLY: [&str; 8] = [
+const READ_ONLY: [&str; 9] = [
     "id",
     "createdAt",
     "updatedAt",
+    "inactiveSince",
     "disabledReason",
     "disabledAt",
     "failingSince",
@@ -123,6 +126,7 @@ impl<'a> From<&'a Endpoint> for Shown<'a> {
         Self {
             endpoint: Listed::from(endpoint),
             rate_limit: endpoint.rate_limit.map(RateLimit::per_second),
+            inactive_since: endpoint.inactive_since,
             disabled_reason: endpoint.disabled.map(|disabled| disabled.reason.as_str()),
             disabled_at: endpoint.disabled.map(|disabled| disabled.at),
             failing_since: endpoint.health.failing.map(|failing| failing.since),

@@ -6,6 +6,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::hand_clock::HandClock;
+use crate::support::queue::received_again;
 use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
@@ -169,10 +170,65 @@ async fn missed_events_never_replace_a_delivery() {
     assert_eq!(app.queue.handle(event.clone()).await, Ok(NOTHING));
     app.queue.settle().await;
     set_active(&app, &id, false).await;
-    assert_eq!(app.queue.handle(event).await, Ok(NOTHING));
+    app.aws.wire.take();
+    let back = event.iter().map(|message| received_again(message, 2));
+    assert_eq!(app.queue.handle(back).await, Ok(NOTHING));
+    assert_eq!(
+        app.aws.wire.take(),
+        ["PutItem", "Query", "UpdateItem", "UpdateItem"],
+        "it goes on"
+    );
     app.queue.settle().await;
     let delivery = app.api.must_have_one_delivery(&id).await;
     assert_eq!(delivery["status"], "DELIVERED");
+}
+
+#[tokio::test]
+async fn duplicates_at_the_same_time_leave_missed_events_alone() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    set_active(&app, &id, false).await;
+    app.api.published("invoice.paid").await;
+    let event = app.queue.all_queued().await;
+    // It is stored, and what is missed is yet to be written.
+    app.aws.wire.break_calls(&["BatchWriteItem"], Fault::Before);
+    assert_eq!(app.queue.handle(event.clone()).await.unwrap().len(), 1);
+    app.aws.wire.mend();
+    set_active(&app, &id, true).await;
+    // Both are the first receive of the message.
+    assert_eq!(app.queue.handle(event.clone()).await, Ok(NOTHING));
+    assert_eq!(app.queue.tasks().await, []);
+    assert_eq!(app.queue.delayed().await, 1, "it waits for the lease");
+    let back = event.iter().map(|message| received_again(message, 2));
+    assert_eq!(app.queue.handle(back).await, Ok(NOTHING));
+    app.queue.settle().await;
+    receiver.must_receive_one();
+}
+
+#[tokio::test]
+async fn endpoints_show_since_when_they_are_inactive() {
+    let clock = HandClock::at("2026-01-31T09:30:00Z");
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    let shown = async |expected: Value| {
+        let one = app.api.get(&format!("/{id}")).await;
+        assert_eq!(one.data()["inactiveSince"], expected);
+        let all = app.api.get("?view=full").await;
+        assert_eq!(&all.data()[0], one.data());
+        one.data().clone()
+    };
+    shown(Value::Null).await;
+    let since = json!("2026-01-31T09:30:00.005Z");
+    clock.advance_millis(5);
+    set_active(&app, &id, false).await;
+    clock.advance_millis(5);
+    let sent_back = shown(since.clone()).await;
+    let updated = app.api.put_json(&format!("/{id}"), &sent_back).await;
+    assert_eq!(updated.status, StatusCode::OK, "{updated:?}");
+    shown(since).await;
+    set_active(&app, &id, true).await;
+    shown(Value::Null).await;
 }
 
 #[tokio::test]
@@ -196,7 +252,8 @@ async fn missed_events_left_out_by_the_table_are_written_again() {
     let writes = calls.iter().filter(|call| *call == "BatchWriteItem");
     assert_eq!(writes.count(), 5);
     app.aws.wire.mend();
-    assert_eq!(app.queue.handle(event).await, Ok(NOTHING));
+    let back = event.iter().map(|message| received_again(message, 2));
+    assert_eq!(app.queue.handle(back).await, Ok(NOTHING));
     assert_eq!(
         app.api.must_have_one_delivery(&id).await["status"],
         "FAILED"

@@ -150,6 +150,7 @@ async fn get_shows_more_fields_than_list() {
         "disabledAt",
         "disabledReason",
         "failingSince",
+        "inactiveSince",
         "nextProbeAt",
         "pausedAt",
         "rateLimit",
@@ -193,6 +194,11 @@ async fn updates_change_only_the_given_fields() {
             expected[field] = value.clone();
         }
         expected["updatedAt"] = json!(format!("2026-01-31T09:30:00.00{}Z", turn + 1));
+        if expected["active"] == true {
+            expected["inactiveSince"] = Value::Null;
+        } else if expected["inactiveSince"].is_null() {
+            expected["inactiveSince"] = expected["updatedAt"].clone();
+        }
         for field in fields(data) {
             assert_eq!(data[field], expected[field], "{patch}");
         }
