@@ -253,7 +253,7 @@ async fn see_to_waiting(api: &Api, endpoint: EndpointKey) {
 /// `DELETE /apps/{appId}/webhooks/{webhookId}`. Three calls: `UpdateItem`,
 /// `DeleteSecret`, `TransactWriteItems`. The first one makes the endpoint missing
 /// to everyone. If deliveries wait for it, a `SendMessage` has them ended. A repeated
-/// call finishes what an interrupted one left.
+/// call finishes what an interrupted one left, and always sends that message.
 pub(super) async fn delete(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,

@@ -28,6 +28,9 @@ const RESPONSE_ROOM: Duration = Duration::from_millis(500);
 /// record, with 8 seconds for each call (see [`crate::aws::timeouts`]).
 const RECORD_ROOM: Duration = Duration::from_secs(16);
 
+/// Left when optional work ends: its message must be done with before all work ends.
+const OPTIONAL_ROOM: Duration = Duration::from_secs(1);
+
 tokio::task_local! {
     /// The deadline of the message that this task handles. Not a parameter, because
     /// attempts are made from more than one place, and only one function asks.
@@ -68,6 +71,11 @@ impl Deadline {
         self.before(RETURN_ROOM + RECORD_ROOM + self.attempt)
     }
 
+    /// When work has to end that a message can leave undone.
+    fn of_optional_work(self) -> Instant {
+        self.before(RETURN_ROOM + OPTIONAL_ROOM)
+    }
+
     fn before(self, room: Duration) -> Instant {
         self.at.checked_sub(room).unwrap_or(self.at)
     }
@@ -101,6 +109,14 @@ pub(super) fn must_leave_room_for_an_attempt() -> Result<(), HandleError> {
         Ok(latest) if Instant::now() > latest => Err(HandleError::OutOfTime),
         _ => Ok(()),
     }
+}
+
+/// When work has to end that takes `most` at most, and that the message of this task
+/// can leave undone.
+pub(super) fn end_of_optional_work(most: Duration) -> Instant {
+    let end = Instant::now() + most;
+    let latest = DEADLINE.try_with(|deadline| deadline.of_optional_work());
+    latest.map_or(end, |latest| latest.min(end))
 }
 
 #[cfg(test)]

@@ -98,9 +98,10 @@ impl Deliverer {
         if more {
             self.stores.queues.send(Lane::Fast, &Message::Sweep).await?;
         }
-        self.finish_deletions().await?;
-        // Last, so that the alarm tells if sweeps fail as well as if there are none.
+        // After the attempts, so that the alarm tells if sweeps fail as well as if there
+        // are none. Before the deletions, which must not keep it from being told.
         self.metrics.sweep(overdue);
+        self.finish_deletions().await;
         Ok(())
     }
 

@@ -116,7 +116,7 @@ impl Metrics {
         self.count("DeliveriesWaiting", count);
     }
 
-    /// A sweep was completed, and found this many attempts more than a minute late.
+    /// A sweep enqueued what was due, and found this many attempts more than a minute late.
     /// An alarm depends on it, so it counts also if there was nothing to do.
     pub(super) fn sweep(&self, overdue: usize) {
         self.emit(
@@ -124,6 +124,11 @@ impl Metrics {
             &[("Sweeps", "Count"), ("OverdueAttempts", "Count")],
             json!({"Sweeps": 1, "OverdueAttempts": overdue}),
         );
+    }
+
+    /// Interrupted deletions that a sweep found and did not finish.
+    pub(super) fn deletions_unfinished(&self, count: usize) {
+        self.count("DeletionsUnfinished", count);
     }
 
     /// Counts a message that cannot be read.

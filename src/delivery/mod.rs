@@ -94,6 +94,8 @@ pub struct ChunkSizes {
     pub due: u16,
     /// Waiting deliveries that are sent, or ended.
     pub waiting: u16,
+    /// Interrupted deletions of endpoints that are finished.
+    pub deletions: u16,
 }
 
 impl Default for ChunkSizes {
@@ -102,6 +104,7 @@ impl Default for ChunkSizes {
             recovery: 500,
             due: 500,
             waiting: 300,
+            deletions: 100,
         }
     }
 }

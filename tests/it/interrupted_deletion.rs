@@ -1,14 +1,20 @@
 //! Interrupted deletions: from the first step on the endpoint looks deleted,
 //! and repeating the deletion finishes it.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use serde_json::Value;
+use tokio::time::Instant;
+use webhook_endpoints::delivery::Deadline;
 
 use crate::support::calls::{Ids, every_call_on};
 use crate::support::hand_clock::HandClock;
+use crate::support::paused::Paused;
+use crate::support::queue::message;
 use crate::support::wire::Fault;
-use crate::support::{Options, TestApp};
+use crate::support::{Options, TestApp, metrics};
 
 const SWEEP: &str = r#"{"kind":"sweep"}"#;
 
@@ -190,4 +196,102 @@ async fn failed_deletions_do_not_stop_sweeps() {
     app.aws.wire.mend();
     app.queue.must_handle(SWEEP).await;
     assert!(app.aws.secret_names().await.is_empty());
+}
+
+#[tokio::test]
+async fn sweeps_are_done_although_deletions_take_too_long() {
+    static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
+    app.api.delete(&format!("/{id}")).await;
+    clock.advance(Duration::from_secs(5 * 60));
+    app.aws.wire.break_calls(&["DeleteSecret"], Fault::Late);
+    let queue = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let end = Instant::now() + Duration::from_secs(8);
+    let queue = queue.with_deadline(Deadline::new(end, Duration::from_secs(1)));
+    let back = queue.handle([message(Some("m"), SWEEP)]).await;
+    assert_eq!(back, Ok(Vec::new()));
+    let emitted = EMITTED.lock().unwrap().clone();
+    emitted.iter().for_each(metrics::must_be_embedded);
+    assert_eq!(emitted.len(), 2);
+    assert_eq!(emitted[0]["Sweeps"], 1);
+    assert_eq!(emitted[1]["DeletionsUnfinished"], 1);
+}
+
+#[tokio::test]
+async fn deletions_that_always_fail_do_not_keep_out_others() {
+    let clock = HandClock::at_now();
+    let mut options = Options::stepwise_by(&clock);
+    options.settings.chunks.deletions = 1;
+    let app = TestApp::start_with(options).await;
+    let (stuck, _) = app.api.create_webhook("https://example.com/hook").await;
+    let (other, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
+    for id in [&stuck, &other] {
+        app.api.delete(&format!("/{id}")).await;
+        clock.advance(Duration::from_secs(5 * 60));
+    }
+    let refused = Fault::Refused(r#"{"__type":"AccessDeniedException"}"#);
+    let name = stuck.clone();
+    app.aws.wire.disturb_requests(move |operation, body| {
+        let is_stuck = String::from_utf8_lossy(body).contains(&name);
+        (operation == "DeleteSecret" && is_stuck).then_some(refused)
+    });
+    // Each sweep takes one of the two at random.
+    for _ in 0..64 {
+        app.queue.must_handle(SWEEP).await;
+        if app.aws.secret_names().await.len() == 1 {
+            break;
+        }
+    }
+    let names = app.aws.secret_names().await;
+    assert_eq!(names, app.aws.secret_names_of(&[&stuck]));
+}
+
+#[tokio::test]
+async fn repeated_deletions_do_not_postpone_the_sweeps() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
+    for _ in 0..3 {
+        let failed = app.api.delete(&format!("/{id}")).await;
+        failed.must_fail_with(503, "UNAVAILABLE");
+        clock.advance(Duration::from_secs(40));
+    }
+    app.aws.wire.mend();
+    app.queue.must_handle(SWEEP).await;
+    assert!(app.aws.secret_names().await.is_empty());
+}
+
+#[tokio::test]
+async fn repeated_deletions_end_what_waits() {
+    // The first call ends before the message; or the SDK repeats the mark itself.
+    for is_broken_off in [true, false] {
+        let paused = Paused::start().await;
+        let waiting = paused.publish_waiting(3).await.len();
+        // The probe's own message, which would end them as well.
+        paused.app.queue.tasks_and_tends().await;
+        let path = format!("/{}", paused.id);
+        let wire = &paused.app.aws.wire;
+        if is_broken_off {
+            wire.break_calls(&["UpdateItem"], Fault::After);
+            let failed = paused.app.api.delete(&path).await;
+            failed.must_fail_with(503, "UNAVAILABLE");
+            wire.mend();
+        } else {
+            wire.break_once("UpdateItem", Fault::After);
+        }
+        let deleted = paused.app.api.delete(&path).await;
+        assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+        paused.drain().await;
+        let items = paused.app.aws.items().await;
+        let ended = items.iter().filter(|item| {
+            let reason = item.get("abandoned").and_then(|value| value.as_s().ok());
+            reason.is_some_and(|reason| reason == "ENDPOINT_DELETED")
+        });
+        assert_eq!(ended.count(), waiting, "{is_broken_off}");
+    }
 }

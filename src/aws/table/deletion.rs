@@ -32,7 +32,8 @@ pub enum Presence {
 pub enum Marked {
     /// It is marked, by this call or an earlier one.
     Done {
-        /// Whether deliveries may have waited for it until this call.
+        /// Whether deliveries may have waited for it until this call, or until an
+        /// earlier one, which may have broken off before it had them seen to.
         had_waiting: bool,
     },
     /// There is no such endpoint.
@@ -93,12 +94,14 @@ impl Table {
         now: Timestamp,
     ) -> Result<Marked, StoreError> {
         const OPERATION: &str = "UpdateItem of a deleted endpoint";
-        let sort = keys::schedule_sort(now, endpoint.endpoint_id);
+        let now = text(iso_millis(now));
         let update = Update::existing()
-            .set_once(DELETED_AT, text(iso_millis(now)))
+            .set_once(DELETED_AT, now.clone())
             // In place of the entry that a paused endpoint has.
             .set(SCHEDULE.pk, text(DELETIONS))
-            .set(SCHEDULE.sk, text(sort));
+            // The time of the first mark, or a client that keeps repeating the call
+            // would keep the sweep from finishing it.
+            .set_to_first(SCHEDULE.sk, DELETED_AT, now);
         let updated = self
             .update_item(keys::endpoint(endpoint), update)
             .return_values(ReturnValue::UpdatedOld)
@@ -107,8 +110,7 @@ impl Table {
         match updated {
             Ok(updated) => {
                 let old = updated.attributes.unwrap_or_default();
-                let place = old.get(SCHEDULE.pk);
-                let had_waiting = place.is_some_and(|shard| *shard != text(DELETIONS));
+                let had_waiting = old.contains_key(SCHEDULE.pk);
                 Ok(Marked::Done { had_waiting })
             }
             Err(error) if has_code(&error, "ConditionalCheckFailedException") => {

@@ -47,6 +47,21 @@ impl Update {
         self
     }
 
+    /// Sets an attribute to what another one was before, or to this value if that one
+    /// was not there.
+    pub(super) fn set_to_first(
+        mut self,
+        attribute: &str,
+        other: &str,
+        value: AttributeValue,
+    ) -> Self {
+        let (name, value) = (self.name(attribute), self.value(attribute, value));
+        let other = self.name(other);
+        self.set
+            .push(format!("{name} = if_not_exists({other}, {value})"));
+        self
+    }
+
     pub(super) fn set_or_remove(self, attribute: &str, value: Option<AttributeValue>) -> Self {
         match value {
             Some(value) => self.set(attribute, value),
