@@ -286,7 +286,7 @@ async fn probes_race_a_disabling() {
             let code = delivery.abandoned.map(|reason| reason.code());
             let last = found.attempts.last();
             let is_gone = last.and_then(|last| last.verdict.response_status()) == Some(410);
-            assert!(is_gone != (code == Some("endpoint_inactive")), "{found:?}");
+            assert!(is_gone != (code == Some("ENDPOINT_INACTIVE")), "{found:?}");
         }
         let endpoint = round.endpoint().await;
         assert_eq!(endpoint["active"], false);
@@ -306,7 +306,7 @@ async fn probes_race_a_deletion() {
         };
         let ((), deleted_at) = tokio::join!(round.answers(200), other);
         let ended = round.ended().await;
-        round.must_have_ended(&ended, "endpoint_deleted");
+        round.must_have_ended(&ended, "ENDPOINT_DELETED");
         round.must_not_be_sent_after(deleted_at, &ended);
     })
     .await;
@@ -322,7 +322,7 @@ async fn probes_race_a_deactivation() {
         };
         let ((), inactive_at) = tokio::join!(round.answers(200), other);
         let ended = round.ended().await;
-        round.must_have_ended(&ended, "endpoint_inactive");
+        round.must_have_ended(&ended, "ENDPOINT_INACTIVE");
         round.must_not_be_sent_after(inactive_at, &ended);
         assert_eq!(round.endpoint().await["active"], false);
     })
