@@ -12,6 +12,9 @@ use jiff::Timestamp;
 
 use super::message::MAX_DELAY;
 
+/// How far the clocks of two functions may be apart.
+const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
 /// How many deliveries a second an endpoint takes: 1 to 1,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit(NonZeroU16);
@@ -51,6 +54,14 @@ impl RateLimit {
     #[must_use]
     pub fn full(self, now: Timestamp) -> u64 {
         self.first_turn(now + MAX_DELAY)
+    }
+
+    /// Whether an endpoint's next turn is one of this limit, in this second or later. If
+    /// not, turns are free from `now` on: none were taken lately, or they were those of
+    /// another limit. Its numbers are years away, because they count from 1970.
+    #[must_use]
+    pub fn is_current(self, turn: u64, now: Timestamp) -> bool {
+        (self.first_turn(now)..=self.full(now + CLOCK_SKEW)).contains(&turn)
     }
 
     /// How long it is from `now` until a turn.
@@ -107,6 +118,27 @@ mod tests {
         let limit = RateLimit::new(1_000).unwrap();
         let full = limit.full(at("10"));
         assert_eq!(limit.wait_for(full, at("10")), MAX_DELAY);
+    }
+
+    #[test]
+    fn turns_of_other_limits_and_of_the_past_are_not_current() {
+        let now = at("10");
+        let limits: Vec<_> = [1, 2, 3, 999, 1_000]
+            .map(|n| RateLimit::new(n).unwrap())
+            .into();
+        for limit in &limits {
+            assert!(limit.is_current(limit.first_turn(now), now));
+            assert!(limit.is_current(limit.full(now), now));
+            assert!(
+                limit.is_current(limit.full(at("40")), now),
+                "by a clock that is ahead"
+            );
+            assert!(!limit.is_current(limit.first_turn(now) - 1, now));
+            for other in limits.iter().filter(|other| *other != limit) {
+                assert!(!limit.is_current(other.first_turn(now), now));
+                assert!(!limit.is_current(other.full(now), now));
+            }
+        }
     }
 
     #[test]

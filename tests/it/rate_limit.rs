@@ -167,6 +167,29 @@ async fn batches_share_the_limit_and_idle_seconds_earn_nothing() {
 }
 
 #[tokio::test]
+async fn turns_outlast_an_update_with_the_same_limit_and_no_other() {
+    let limited = Limited::start(2).await;
+    let path = format!("/{}", limited.id);
+    let update = async |limit: Value| {
+        let body = json!({"rateLimit": limit, "events": ["*"]});
+        limited.app.api.put_json(&path, &body).await.data();
+    };
+    let tasks = limited.tasks(8).await;
+    let put_back = limited.attempt(Lane::Fast, &tasks[..3]).await;
+    assert_eq!((limited.received(), delays(&put_back)), (2, vec![1]));
+    update(json!(2)).await;
+    let put_back = limited.attempt(Lane::Fast, &tasks[3..5]).await;
+    assert_eq!((limited.received(), delays(&put_back)), (2, vec![1, 2]));
+    // Turns of a lower limit, and of a higher one, begin with this second.
+    update(json!(1)).await;
+    let put_back = limited.attempt(Lane::Fast, &tasks[5..7]).await;
+    assert_eq!((limited.received(), delays(&put_back)), (3, vec![1]));
+    update(json!(3)).await;
+    let put_back = limited.attempt(Lane::Fast, &tasks[7..]).await;
+    assert_eq!((limited.received(), delays(&put_back)), (4, vec![]));
+}
+
+#[tokio::test]
 async fn turns_cost_one_write_for_an_endpoint_and_batch_and_only_with_a_limit() {
     let limited = Limited::start(2).await;
     let tasks = limited.tasks(4).await;

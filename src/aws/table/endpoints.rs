@@ -12,8 +12,8 @@ use super::endpoint_item::{EndpointItem, live_endpoint};
 use super::health::HEALTH;
 use super::keys::attribute::{
     ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE,
-    INACTIVE_SINCE, NEXT_TURN, PK, RATE_LIMIT, ROTATIONS, ROTATIONS_SINCE, SECRET_VERSION, SK,
-    UPDATED_AT, URL,
+    INACTIVE_SINCE, PK, RATE_LIMIT, ROTATIONS, ROTATIONS_SINCE, SECRET_VERSION, SK, UPDATED_AT,
+    URL,
 };
 use super::keys::{self, ENDPOINT};
 use super::transaction::Transacted;
@@ -203,8 +203,8 @@ impl Table {
         }
         if let Some(limit) = patch.rate_limit {
             let limit = limit.map(|limit| number(limit.per_second()));
-            // The turns of another limit have other numbers.
-            update = update.set_or_remove(RATE_LIMIT, limit).remove(NEXT_TURN);
+            // The next turn stays: the limit may be the same as before.
+            update = update.set_or_remove(RATE_LIMIT, limit);
         }
         match patch.active {
             Some(true) => {

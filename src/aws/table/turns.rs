@@ -50,8 +50,8 @@ impl Table {
         let mut next = endpoint.next_turn;
         for _ in 0..TRIES {
             let from = match next {
-                Some(next) => next.max(first),
-                None => first,
+                Some(next) if limit.is_current(next, now) => next,
+                _ => first,
             };
             // None that is too far away to be used: it would be lost.
             let count = count.min(full.saturating_sub(from));
@@ -61,10 +61,10 @@ impl Table {
             let update = Update::live().only_if(RATE_LIMIT, number(limit.per_second()));
             let update = match next {
                 // Others may have taken some more since: these are behind theirs.
-                Some(next) if next >= first => update
+                Some(next) if limit.is_current(next, now) => update
                     .only_between(NEXT_TURN, number(first), number(full - count))
                     .add(NEXT_TURN, count),
-                // None is left over from the past.
+                // One of the past, or of another limit.
                 Some(next) => update
                     .only_if(NEXT_TURN, number(next))
                     .set(NEXT_TURN, number(from + count)),
@@ -83,6 +83,7 @@ impl Table {
             let error = match updated {
                 Ok(updated) => {
                     let old = updated.attributes.as_ref().and_then(next_turn);
+                    let old = old.filter(|old| limit.is_current(*old, now));
                     let first = old.unwrap_or(from).max(from);
                     return Ok(Turns::Some { first, count });
                 }
