@@ -134,6 +134,25 @@ async fn endpoints_inactive_for_longer_than_the_history_are_left_alone() {
 }
 
 #[tokio::test]
+async fn endpoints_without_the_time_of_their_deactivation_are_left_alone_too() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    set_active(&app, &id, false).await;
+    app.aws.edit_endpoint(&id, "REMOVE inactiveSince").await;
+    app.api.published("invoice.paid").await;
+    app.queue.settle().await;
+    assert_eq!(app.api.deliveries(&id).await.len(), 1);
+    let retention = i64::try_from(app.deliverer.retention.as_millis()).unwrap();
+    clock.advance_millis(retention);
+    app.api.published("invoice.paid").await;
+    app.aws.wire.take();
+    app.queue.settle().await;
+    assert_eq!(app.aws.wire.take(), ["Query"]);
+}
+
+#[tokio::test]
 async fn a_hundred_inactive_endpoints_cost_four_calls() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;

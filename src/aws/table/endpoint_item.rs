@@ -217,6 +217,9 @@ impl EndpointItem {
         let place = self.gsi2sk.as_deref().and_then(keys::place_of_sort);
         let health = self.health();
         let usage = self.usage();
+        // Endpoints that became inactive before this was recorded changed then, or later.
+        let inactive_since = self.inactive_since.or(self.disabled_at);
+        let inactive_since = (!self.active).then(|| inactive_since.unwrap_or(self.updated_at));
         let events = self.events.iter().map(String::as_str);
         let disabled = match (self.disabled_reason, self.disabled_at) {
             (Some(reason), Some(at)) => Some(Disabled {
@@ -233,7 +236,7 @@ impl EndpointItem {
             events: Subscriptions::parse("events", events)
                 .map_err(|_| "not the events of an endpoint")?,
             active: self.active,
-            inactive_since: self.inactive_since,
+            inactive_since,
             secret_version: SecretVersion::new(self.secret_version),
             created_at: self.created_at,
             updated_at: self.updated_at,

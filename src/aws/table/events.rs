@@ -21,15 +21,18 @@ use crate::domain::time::{iso_millis, serde_millis};
 struct EventItem {
     pk: String,
     sk: String,
-    event: EventType,
+    /// Absent from events that were stored before it was an attribute.
+    #[serde(default)]
+    event: Option<EventType>,
     #[serde(with = "serde_millis")]
     accepted_at: Timestamp,
     /// Unix seconds, after which DynamoDB removes the item.
     expires_at: i64,
     payload: String,
+    #[serde(default)]
     fan_out_by: String,
-    #[serde(with = "serde_millis")]
-    fan_out_since: Timestamp,
+    #[serde(with = "serde_millis::option", default)]
+    fan_out_since: Option<Timestamp>,
 }
 
 impl Table {
@@ -49,12 +52,12 @@ impl Table {
         let item = EventItem {
             pk: event_partition(app_id, id),
             sk: EVENT_SORT.to_owned(),
-            event: event.r#type.clone(),
+            event: Some(event.r#type.clone()),
             accepted_at: event.accepted_at,
             expires_at: event.expires_at.as_second(),
             payload: event.payload.clone(),
             fan_out_by: event.fan_out.by.clone(),
-            fan_out_since: event.fan_out.since,
+            fan_out_since: Some(event.fan_out.since),
         };
         let put = self
             .client
@@ -193,15 +196,51 @@ impl Table {
 
 /// The event of an item.
 pub(super) fn stored_event(item: Item) -> Result<StoredEvent, Malformed> {
+    /// The head of a payload.
+    #[derive(Deserialize)]
+    struct Head {
+        r#type: EventType,
+    }
     let item: EventItem = decode(item)?;
+    let r#type = match item.event {
+        Some(r#type) => r#type,
+        None => serde_json::from_str::<Head>(&item.payload)?.r#type,
+    };
     Ok(StoredEvent {
-        r#type: item.event,
+        r#type,
         accepted_at: item.accepted_at,
         expires_at: Timestamp::from_second(item.expires_at)?,
         payload: item.payload,
         fan_out: FanOut {
             by: item.fan_out_by,
-            since: item.fan_out_since,
+            since: item.fan_out_since.unwrap_or(item.accepted_at),
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::table::text;
+
+    #[test]
+    fn events_of_earlier_versions_are_read() {
+        let at = "2026-01-31T09:30:00.000Z";
+        let payload = format!(r#"{{"type":"invoice.paid","timestamp":"{at}","data":1}}"#);
+        let item = Item::from([
+            ("pk".to_owned(), text("APP#acme#EVENT#x")),
+            ("sk".to_owned(), text("EVENT")),
+            ("acceptedAt".to_owned(), text(at)),
+            ("expiresAt".to_owned(), number(1_800_000_000)),
+            ("payload".to_owned(), text(&payload)),
+        ]);
+        let event = stored_event(item).unwrap();
+        assert_eq!(event.r#type.as_str(), "invoice.paid");
+        assert_eq!(event.payload, payload);
+        let fan_out = FanOut {
+            by: String::new(),
+            since: event.accepted_at,
+        };
+        assert_eq!(event.fan_out, fan_out);
+    }
 }
