@@ -1,5 +1,8 @@
 //! Publishing events.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -27,6 +30,9 @@ pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
 
 // Data is stored as it was sent, so what is accepted can be stored.
 const _: () = assert!(MAX_BODY_BYTES + PAYLOAD_FRAME <= MAX_PAYLOAD_BYTES);
+
+/// How far the clocks of two functions may be apart.
+const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
@@ -101,7 +107,8 @@ pub(super) async fn get(
     let (event, endpoints) =
         tokio::try_join!(table.event(app_id, event_id, now), table.endpoints(app_id))?;
     let Some(event) = event else {
-        let nothing = nothing_of(app_id, event_id, now - api.retention);
+        let kept = now - api.retention..=now + CLOCK_SKEW;
+        let nothing = nothing_of(app_id, event_id, &kept);
         return nothing.map(success).ok_or(NO_EVENT);
     };
     let found = table.deliveries_of_event(event_id, &event, &endpoints);
@@ -127,12 +134,16 @@ pub(super) async fn get(
 }
 
 /// What is known of an event of which nothing is stored: that the service issued its id
-/// to this app, after `expired`, if it did. No endpoint gets the event then, or it is
+/// to this app, at a time whose events are `kept`, if it did. No endpoint gets the event then, or it is
 /// still on the queue; storing those that nobody gets would cost as much as any other.
-fn nothing_of(app_id: AppId, id: EventId, expired: Timestamp) -> Option<Shown<'static>> {
+fn nothing_of(
+    app_id: AppId,
+    id: EventId,
+    kept: &RangeInclusive<Timestamp>,
+) -> Option<Shown<'static>> {
     let created_at = match id.issued(app_id)? {
-        Issued::Once(at) if at <= expired => return None,
-        Issued::Once(at) => Some(at),
+        Issued::Once(at) if kept.contains(&at) => Some(at),
+        Issued::Once(_) => return None,
         Issued::ForKey => None,
     };
     Some(Shown {

@@ -34,12 +34,16 @@ macro_rules! id {
             /// Reads the hyphenated form, in any letter case.
             ///
             /// # Errors
-            /// [`InvalidId`] for every other form, the braced and the bare one included.
+            /// [`InvalidId`] for every other form, the braced and the bare one included,
+            /// and for the nil UUID, which stands for an id that nothing has.
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
                 if text.len() != uuid::fmt::Hyphenated::LENGTH {
                     return Err(InvalidId);
                 }
-                Uuid::try_parse(text).map(Self).map_err(|_| InvalidId)
+                match Uuid::try_parse(text) {
+                    Ok(id) if !id.is_nil() => Ok(Self(id)),
+                    _ => Err(InvalidId),
+                }
             }
 
             /// Reads an id that a caller sent. A malformed one becomes an id that

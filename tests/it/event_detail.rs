@@ -186,6 +186,14 @@ async fn ids_that_were_not_issued_to_the_app_are_missing() {
 }
 
 #[tokio::test]
+async fn ids_from_the_future_are_missing() {
+    let clock = HandClock::at("2026-01-01T00:00:00Z");
+    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let id = EventId::issue(app.app_id).to_string();
+    get(&app, &id).await.must_fail_with(404, "NOT_FOUND");
+}
+
+#[tokio::test]
 async fn unread_deliveries_fail_the_request() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;

@@ -105,6 +105,10 @@ async fn wrong_events_become_dead_letters_with_the_reason() {
             "id must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057",
         ),
         (
+            changed("id", json!(uuid::Uuid::nil().to_string())),
+            "id must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057",
+        ),
+        (
             changed("dataText", json!("7")),
             "data and dataText exclude each other",
         ),
