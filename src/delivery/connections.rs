@@ -6,7 +6,8 @@
 //! hosts together, so each recent host gets a client of its own and the least
 //! recently used client goes, with its connection. Attempts under way need no limit:
 //! the largest batch has 100 messages, and an attempt holds two sockets at most (IPv4
-//! and IPv6, while it connects).
+//! and IPv6, while it connects). What is not sent when an attempt ends is not sent any
+//! more, so no connection outlives its attempt by more than it takes to close it.
 
 use std::fmt;
 use std::num::NonZeroUsize;

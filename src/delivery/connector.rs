@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 use tower_service::Service;
 
 use super::egress::{EgressError, GuardedResolver, Resolve};
@@ -47,6 +47,9 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
+        // Keepalive asks only while there is nothing to send.
+        #[cfg(target_os = "linux")]
+        tcp.set_tcp_user_timeout(Some(time_limit));
         // Shared out among the addresses of a host, so that one that does not answer
         // leaves time for the others.
         tcp.set_connect_timeout(Some(time_limit));
@@ -77,6 +80,7 @@ impl Service<Uri> for Connector {
             Ok(TokioIo::new(Watched {
                 stream: TokioIo::new(stream),
                 tap: WireTap::default(),
+                shutdown: None,
             }))
         })
     }
@@ -140,10 +144,26 @@ impl Service<Name> for Resolver {
     }
 }
 
-/// A connection that notes what passes through it. Above TLS, so it sees HTTP.
+/// How long a connection may take to say goodbye: TLS wants to send a last message, for
+/// which there may be no room if the receiver does not read.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// A connection that notes what passes through it, and fails once it is closed. Above
+/// TLS, so it sees HTTP.
 pub(super) struct Watched {
     stream: TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>,
     tap: WireTap,
+    /// Set once the connection is being shut down.
+    shutdown: Option<Pin<Box<Sleep>>>,
+}
+
+impl Watched {
+    fn check(&self, cx: &Context<'_>) -> io::Result<()> {
+        if self.tap.is_closed(cx) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(())
+    }
 }
 
 impl Connection for Watched {
@@ -158,6 +178,7 @@ impl AsyncRead for Watched {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         self.tap.read(&buffer.filled()[before..]);
@@ -171,6 +192,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
         self.tap.writing();
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
@@ -180,6 +202,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bytes: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check(cx)?;
         self.tap.writing();
         Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
     }
@@ -189,12 +212,24 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check(cx)?;
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
         self.tap.flushed();
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.check(cx)?;
+        let done = Pin::new(&mut self.stream).poll_shutdown(cx);
+        if done.is_ready() {
+            return done;
+        }
+        let limit = self
+            .shutdown
+            .get_or_insert_with(|| Box::pin(sleep(SHUTDOWN)));
+        limit
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }

@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll};
 
+use futures_util::task::AtomicWaker;
 use hyper::Request;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper_util::client::legacy::connect::{CaptureConnection, Connected, capture_connection};
@@ -38,6 +39,8 @@ struct Shared {
     connecting: AtomicU8,
     /// Whether the connection has taken all of the request's body.
     body_taken: Arc<AtomicBool>,
+    /// Dead once the client has done with the request's body.
+    body: Mutex<Weak<()>>,
     /// The connection that the request was assigned to.
     connection: Mutex<Option<CaptureConnection>>,
 }
@@ -84,17 +87,34 @@ impl Progress {
 
     /// A body of the request that notes when the connection has taken it.
     pub(super) fn watch(&self, payload: Bytes) -> WatchedBody {
+        let alive = Arc::new(());
+        *self.body() = Arc::downgrade(&alive);
         WatchedBody {
             payload,
             taken: Arc::clone(&self.0.body_taken),
+            _alive: alive,
         }
+    }
+
+    /// The attempt is over, and `answered` if the response was read. What is not sent by
+    /// now is not to be sent any more: a receiver that answers without reading would
+    /// otherwise keep the connection, and the payload, for as long as it likes.
+    pub(super) fn end(&self, answered: bool) {
+        let body = self.body().clone();
+        self.with_connection(|connected, tap| {
+            if connected.is_negotiated_h2() {
+                tap.leave_unsent(body);
+            } else if !answered || body.strong_count() > 0 || !tap.lock().flushed {
+                tap.close();
+            }
+        });
     }
 
     /// How far the attempt has come.
     pub(super) fn reached(&self) -> Reached {
         let stage = usize::from(self.0.connecting.load(Ordering::Relaxed));
         let taken = self.0.body_taken.load(Ordering::Relaxed);
-        self.with_connection(|connected, wire| match wire {
+        self.with_wire(|connected, wire| match wire {
             _ if !taken => Reached::Connected,
             // Bytes of HTTP/2 may belong to other requests.
             _ if connected.is_negotiated_h2() => Reached::Sent,
@@ -107,19 +127,26 @@ impl Progress {
 
     /// The status in the first bytes of the response, however odd the rest of it is.
     pub(super) fn status(&self) -> Option<u16> {
-        self.with_connection(|connected, wire| {
+        self.with_wire(|connected, wire| {
             (!connected.is_negotiated_h2()).then(|| status_of(&wire.answer))
         })??
     }
 
-    fn with_connection<T>(&self, look: impl FnOnce(&Connected, &Wire) -> T) -> Option<T> {
+    fn with_wire<T>(&self, look: impl FnOnce(&Connected, &Wire) -> T) -> Option<T> {
+        self.with_connection(|connected, tap| look(connected, &tap.lock()))
+    }
+
+    fn with_connection<T>(&self, look: impl FnOnce(&Connected, &WireTap) -> T) -> Option<T> {
         let connection = self.connection();
         let metadata = connection.as_ref()?.connection_metadata();
         let connected = metadata.as_ref()?;
         let mut extensions = hyper::http::Extensions::new();
         connected.get_extras(&mut extensions);
-        let wire = extensions.get::<WireTap>()?;
-        Some(look(connected, &wire.lock()))
+        Some(look(connected, extensions.get::<WireTap>()?))
+    }
+
+    fn body(&self) -> std::sync::MutexGuard<'_, Weak<()>> {
+        self.0.body.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn connection(&self) -> std::sync::MutexGuard<'_, Option<CaptureConnection>> {
@@ -138,6 +165,7 @@ const PIECE_BYTES: usize = 16 * 1024;
 pub(super) struct WatchedBody {
     payload: Bytes,
     taken: Arc<AtomicBool>,
+    _alive: Arc<()>,
 }
 
 impl Body for WatchedBody {
@@ -170,10 +198,26 @@ impl Body for WatchedBody {
 /// are interim responses.
 const SEEN_BYTES: usize = 1024;
 
-/// What has passed through a connection since its last request began. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub(super) struct WireTap(Arc<Mutex<Wire>>);
+/// Requests of one HTTP/2 connection whose attempts are over while their bodies are not
+/// sent. The connection is closed with that many: HTTP/2 lets a receiver hold a stream
+/// open for ever, with its payload, but other attempts use the same connection.
+const MAX_UNSENT: usize = 8;
 
+/// What passes through a connection. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct WireTap(Arc<Tapped>);
+
+#[derive(Debug, Default)]
+struct Tapped {
+    wire: Mutex<Wire>,
+    /// Bodies that are not sent although their attempts are over.
+    unsent: Mutex<Vec<Weak<()>>>,
+    closed: AtomicBool,
+    /// The task of the connection.
+    waker: AtomicWaker,
+}
+
+/// What has passed through a connection since its last request began.
 #[derive(Debug, Default)]
 struct Wire {
     /// Whether all that was written is on its way.
@@ -183,6 +227,27 @@ struct Wire {
 }
 
 impl WireTap {
+    /// Whether the connection was closed from our side. Wakes the task when it is.
+    pub(super) fn is_closed(&self, cx: &Context<'_>) -> bool {
+        self.0.waker.register(cx.waker());
+        self.0.closed.load(Ordering::Acquire)
+    }
+
+    fn close(&self) {
+        self.0.closed.store(true, Ordering::Release);
+        self.0.waker.wake();
+    }
+
+    /// Counts a body of an attempt that is over, unless it is sent.
+    fn leave_unsent(&self, body: Weak<()>) {
+        let mut unsent = self.0.unsent.lock().unwrap_or_else(PoisonError::into_inner);
+        unsent.push(body);
+        unsent.retain(|body| body.strong_count() > 0);
+        if unsent.len() >= MAX_UNSENT {
+            self.close();
+        }
+    }
+
     /// Bytes are being written. They begin a request if all before them are on their
     /// way; otherwise the response is an early one, to the request that they belong to.
     pub(super) fn writing(&self) {
@@ -207,7 +272,8 @@ impl WireTap {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Wire> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let wire = self.0.wire.lock();
+        wire.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

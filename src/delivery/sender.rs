@@ -144,11 +144,16 @@ impl Sender {
         };
         let begun = Instant::now();
         let progress = Progress::default();
+        let mut ending = Ending {
+            progress: &progress,
+            answered: false,
+        };
         let exchange = progress.of(self.response(client, &post, &progress));
         match timeout(self.deadline, exchange).await {
             Ok(Ok(response)) => {
                 let time_left = self.deadline.saturating_sub(begun.elapsed());
                 let answer = answer::read(response, target.url(), at, time_left).await;
+                ending.answered = true;
                 Ok(Verdict::Answered(answer))
             }
             Ok(Err(error)) => verdict_of(&error, &progress),
@@ -172,6 +177,18 @@ impl Sender {
             }
             result => result,
         }
+    }
+}
+
+/// Ends an attempt when it goes out of scope, also if the function's time runs out.
+struct Ending<'a> {
+    progress: &'a Progress,
+    answered: bool,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.progress.end(self.answered);
     }
 }
 

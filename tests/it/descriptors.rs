@@ -2,10 +2,14 @@
 //! binary in its own process, because the limit is per process.
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::process::Command;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use webhook_endpoints::delivery::egress::SystemResolver;
 
 use crate::support::gauge::{Gauge, counted_receiver};
@@ -104,4 +108,59 @@ async fn lack_of_descriptors_limited() {
         let deleted = app.api.delete(&format!("/{id}")).await;
         assert!(deleted.status.is_success(), "{deleted:?}");
     }
+}
+
+/// Each delivery that a receiver has taken without reading it would keep its connection,
+/// and its payload, for as long as the receiver likes.
+#[test]
+fn receivers_that_answer_without_reading_hold_no_connection() {
+    run_limited(190, "receivers_that_do_not_read_limited");
+}
+
+#[tokio::test]
+#[ignore = "runs with few file descriptors"]
+async fn receivers_that_do_not_read_limited() {
+    const EVENTS: usize = 100;
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let url = unreading_receiver().await;
+    let (id, _) = app.api.create_webhook(&url).await;
+    for _ in 0..EVENTS {
+        let event = json!({"type": "invoice.paid", "data": "x".repeat(240_000)});
+        assert_eq!(app.api.publish(&event).await.status, 202);
+        let tasks = app.queue.fan_out().await;
+        app.queue.must_attempt(&tasks[0]).await;
+        let delivery = app.api.delivery(&id, tasks[0].delivery_id).await;
+        assert_eq!(
+            delivery["status"], "DELIVERED",
+            "{}",
+            delivery["attemptLog"]
+        );
+    }
+}
+
+/// A receiver that answers each request after its first bytes, and then neither reads
+/// nor closes anything. Buffers and packets are small, as on the way through the
+/// internet; otherwise the kernel would take all of a payload.
+async fn unreading_receiver() -> String {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(2048).unwrap();
+    socket.set_tcp_mss(1400).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+    socket.bind(&any_port.into()).unwrap();
+    socket.listen(128).unwrap();
+    let listener = TcpListener::from_std(socket.into()).unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut first = [0; 512];
+            let _ = stream.read(&mut first).await;
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                .await;
+            held.push(stream);
+        }
+    });
+    url
 }
