@@ -61,11 +61,11 @@ pub(super) fn verdict_of(error: &legacy::Error, progress: &Progress) -> Result<V
     });
     if let Some(parsing) = parsing {
         return Ok(match progress.status() {
-            _ if parsing.is_parse_too_large() => Verdict::Failed(Failure::HeadTooLarge),
             Some(status) => Verdict::Answered(Answer {
                 note: Some(BodyNote::InvalidHeaders),
                 ..Answer::bare(status)
             }),
+            None if parsing.is_parse_too_large() => Verdict::Failed(Failure::HeadTooLarge),
             None => Verdict::Failed(Failure::NotHttp),
         });
     }

@@ -37,6 +37,7 @@ mod retry_after;
 mod running;
 pub mod sender;
 pub mod slow;
+mod status_line;
 mod tend;
 mod turns;
 

@@ -11,6 +11,8 @@ use hyper::Request;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper_util::client::legacy::connect::{CaptureConnection, Connected, capture_connection};
 
+use super::status_line::StatusLine;
+
 /// How far an attempt has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reached {
@@ -118,17 +120,17 @@ impl Progress {
             _ if !taken => Reached::Connected,
             // Bytes of HTTP/2 may belong to other requests.
             _ if connected.is_negotiated_h2() => Reached::Sent,
-            wire if !wire.answer.is_empty() => Reached::Answering,
+            wire if wire.answer.begun => Reached::Answering,
             wire if wire.flushed => Reached::Sent,
             _ => Reached::Connected,
         })
         .unwrap_or_else(|| STAGES.get(stage).copied().unwrap_or(Reached::Connecting))
     }
 
-    /// The status in the first bytes of the response, however odd the rest of it is.
+    /// The status in the status line of the response, however odd its head is.
     pub(super) fn status(&self) -> Option<u16> {
         self.with_wire(|connected, wire| {
-            (!connected.is_negotiated_h2()).then(|| status_of(&wire.answer))
+            (!connected.is_negotiated_h2()).then(|| wire.answer.status())
         })??
     }
 
@@ -194,10 +196,6 @@ impl Body for WatchedBody {
     }
 }
 
-/// How much of a response we look at. A status line is at its beginning, unless there
-/// are interim responses.
-const SEEN_BYTES: usize = 1024;
-
 /// Requests of one HTTP/2 connection whose attempts are over while their bodies are not
 /// sent. The connection is closed with that many: HTTP/2 lets a receiver hold a stream
 /// open for ever, with its payload, but other attempts use the same connection.
@@ -222,8 +220,8 @@ struct Tapped {
 struct Wire {
     /// Whether all that was written is on its way.
     flushed: bool,
-    /// The first [`SEEN_BYTES`] of the response.
-    answer: Vec<u8>,
+    /// The response.
+    answer: StatusLine,
 }
 
 impl WireTap {
@@ -253,7 +251,7 @@ impl WireTap {
     pub(super) fn writing(&self) {
         let mut wire = self.lock();
         if wire.flushed {
-            wire.answer.clear();
+            wire.answer = StatusLine::default();
         }
         wire.flushed = false;
     }
@@ -265,83 +263,11 @@ impl WireTap {
 
     /// Bytes were read.
     pub(super) fn read(&self, bytes: &[u8]) {
-        let mut wire = self.lock();
-        let room = SEEN_BYTES - wire.answer.len();
-        wire.answer
-            .extend_from_slice(&bytes[..room.min(bytes.len())]);
+        self.lock().answer.read(bytes);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Wire> {
         let wire = self.0.wire.lock();
         wire.unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The status of an HTTP/1 response whose head the client can't parse. Interim
-/// responses (1xx) are skipped.
-fn status_of(mut answer: &[u8]) -> Option<u16> {
-    loop {
-        let after_name = answer.strip_prefix(b"HTTP/")?;
-        let space = after_name.iter().position(|byte| *byte == b' ')?;
-        let (version, rest) = after_name.split_at(space);
-        if version.is_empty()
-            || !version
-                .iter()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'.'))
-        {
-            return None;
-        }
-        let rest = rest.trim_ascii_start();
-        let (digits, after) = rest.split_at_checked(3)?;
-        // A status that is cut off may have been a longer number.
-        if !matches!(after.first()?, b' ' | b'\r' | b'\n') {
-            return None;
-        }
-        let status = std::str::from_utf8(digits).ok()?.parse().ok()?;
-        match status {
-            100..200 => {
-                let end = after.windows(4).position(|end| end == b"\r\n\r\n")?;
-                answer = &after[end + 4..];
-            }
-            200..600 => return Some(status),
-            _ => return None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn status_lines_tell_a_status_whatever_follows_them() {
-        for (answer, status) in [
-            ("HTTP/1.1 200 OK\r\n", Some(200)),
-            ("HTTP/1.1 404\r\n", Some(404)),
-            ("HTTP/1.0 503 \n", Some(503)),
-            ("HTTP/1.1  202 Accepted\r\n", Some(202)),
-            ("HTTP/2 204 \r\n", Some(204)),
-            ("HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n", Some(200)),
-            (
-                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 410 Gone\r\n",
-                Some(410),
-            ),
-            ("", None),
-            ("HTTP/1.1 20", None),
-            ("HTTP/1.1 200", None),
-            ("HTTP/1.1 2000 OK\r\n", None),
-            ("HTTP/1.1 +20 OK\r\n", None),
-            ("HTTP/1.1 600 Odd\r\n", None),
-            ("HTTP/1.1 099 Odd\r\n", None),
-            ("HTTP/1.1 OK 200\r\n", None),
-            ("HTTP/ 200 OK\r\n", None),
-            ("HTTP/x 200 OK\r\n", None),
-            ("HTTP/1.1 100 Continue\r\n\r\n", None),
-            ("HTTP/1.1 100 Continue\r\nHTTP/1.1 200 OK\r\n", None),
-            ("ICY 200 OK\r\n", None),
-            ("220 mail.example.com ESMTP\r\n", None),
-        ] {
-            assert_eq!(status_of(answer.as_bytes()), status, "{answer:?}");
-        }
     }
 }

@@ -213,8 +213,9 @@ pub enum BodyNote {
     /// It took longer than a body may.
     #[error("the response body took too long, so the rest of it was not read")]
     TookTooLong,
-    /// The headers are invalid, so where the body begins and ends is not known.
-    #[error("the response headers are invalid, so the response body was not read")]
+    /// The headers are invalid or too large, so where the body begins and ends is not
+    /// known.
+    #[error("the response headers are invalid or too large, so the response body was not read")]
     InvalidHeaders,
 }
 

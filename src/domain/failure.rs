@@ -76,7 +76,8 @@ pub enum Failure {
     /// No status can be told from the response.
     #[error("the response is not HTTP")]
     NotHttp,
-    /// The head of the response has too many headers, or too long ones.
+    /// The head of the response has too many headers, or too long ones, and no status
+    /// was told before it went over the limit.
     #[error("the response headers are too large")]
     HeadTooLarge,
     /// The exchange broke off, in a way that no other failure describes.

@@ -63,49 +63,80 @@ async fn odd_status_lines_are_responses() {
     }
 }
 
+/// The status of this response, whose head the client does not read to its end.
+async fn assert_status_is_the_verdict(app: &TestApp, answer: &[u8], status: u16) {
+    let (url, _) = blunt_receiver(Vec::leak(answer.to_vec())).await;
+    let (id, _) = app.api.create_webhook(&url).await;
+    let ping = ping_and_history(app, &id).await;
+    assert_answered(&ping, status, "");
+    let delivery = ping["deliveryId"].as_str().unwrap();
+    let shown = app.api.delivery(&id, delivery).await;
+    let attempt = &shown["attemptLog"][0];
+    assert_eq!(attempt["bodyNote"]["code"], BodyNote::InvalidHeaders.code());
+    assert_eq!(attempt["error"], Value::Null);
+}
+
 /// The client can't parse these heads. Their status lines are clear.
 #[tokio::test]
 async fn status_lines_before_invalid_headers_are_the_verdict() {
     let app = TestApp::start().await;
     for (answer, status) in [
+        ("HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\nok", 200),
         (
-            b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\nok".as_slice(),
+            "HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nok",
             200,
         ),
-        (
-            b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nok",
-            200,
-        ),
-        (b"HTTP/1.1 503 Busy\r\ncontent-length: -1\r\n\r\nok", 503),
-        (b"HTTP/2 200 OK\r\ncontent-length: 2\r\n\r\nok", 200),
-        (
-            b"HTTP/1.1  202 Accepted\r\ncontent-length: 2\r\n\r\nok",
-            202,
-        ),
-        (
-            b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n",
-            200,
-        ),
+        ("HTTP/1.1 503 Busy\r\ncontent-length: -1\r\n\r\nok", 503),
+        ("HTTP/2 200 OK\r\ncontent-length: 2\r\n\r\nok", 200),
+        ("HTTP/1.1  202 Accepted\r\ncontent-length: 2\r\n\r\nok", 202),
+        ("\r\nHTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n", 200),
     ] {
-        let (url, _) = blunt_receiver(answer).await;
-        let (id, _) = app.api.create_webhook(&url).await;
-        let ping = ping_and_history(&app, &id).await;
-        assert_answered(&ping, status, "");
-        let delivery = ping["deliveryId"].as_str().unwrap();
-        let shown = app.api.delivery(&id, delivery).await;
-        let attempt = &shown["attemptLog"][0];
-        assert_eq!(attempt["bodyNote"]["code"], BodyNote::InvalidHeaders.code());
-        assert_eq!(attempt["error"], Value::Null);
+        assert_status_is_the_verdict(&app, answer.as_bytes(), status).await;
     }
 }
 
 #[tokio::test]
-async fn heads_beyond_every_limit_are_too_large() {
+async fn interim_responses_before_invalid_headers_are_skipped() {
     let app = TestApp::start().await;
-    let many = "x: y\r\n".repeat(2_000);
-    let long = format!("x: {}\r\n", "y".repeat(2_000_000));
-    for lines in [&many, &long] {
-        let (url, _) = blunt_receiver(head(lines)).await;
+    let long = format!(
+        "HTTP/1.1 103 Early Hints\r\nlink: {}\r\n\r\n",
+        "x".repeat(2_000)
+    );
+    for interim in [
+        "HTTP/1.1 103 Early Hints\r\n\r\n",
+        "HTTP/1.1 100 Continue\n\n",
+        "HTTP/1.1 100 Continue\nx: y\n\n",
+        &long,
+        &long.repeat(3),
+    ] {
+        let answer = format!("{interim}HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n");
+        assert_status_is_the_verdict(&app, answer.as_bytes(), 200).await;
+    }
+}
+
+#[tokio::test]
+async fn status_lines_before_large_heads_are_the_verdict() {
+    let app = TestApp::start().await;
+    for lines in [
+        "x: y\r\n".repeat(1_500),
+        format!("x: {}\r\n", "y".repeat(2_000_000)),
+    ] {
+        for status in [200, 503] {
+            let answer = format!("HTTP/1.1 {status} Status\r\n{lines}\r\n");
+            assert_status_is_the_verdict(&app, answer.as_bytes(), status).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn large_heads_without_a_status_are_too_large() {
+    let app = TestApp::start().await;
+    for lines in [
+        "x: y\r\n".repeat(2_000),
+        format!("x: {}\r\n", "y".repeat(2_000_000)),
+    ] {
+        let answer = format!("HTTP/1.1 103 Early Hints\r\n{lines}\r\nHTTP/1.1 200 OK\r\n\r\n");
+        let (url, _) = blunt_receiver(Vec::leak(answer.into_bytes())).await;
         assert_failed(&ping_url(&app, &url).await, Failure::HeadTooLarge);
     }
 }
