@@ -52,6 +52,7 @@ async fn what_get_shows_can_be_changed_and_sent_back() {
             let expected = match field {
                 "url" | "events" | "active" | "rateLimit" => &sent[field],
                 "updatedAt" => &json!("2026-01-31T09:30:00.005Z"),
+                "inactiveSince" if sent["active"] == false => &after["updatedAt"],
                 _ => &before[field],
             };
             assert_eq!(&after[field], expected, "{field} after {changes:?}");
