@@ -23,7 +23,7 @@ use crate::support::queue::endpoint_id;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{Options, TestApp, eventually};
 
-const ROUNDS: usize = 24;
+const ROUNDS: usize = 8;
 
 /// Deliveries that wait in each round: more than two steps of the drain take.
 const WAITING: u32 = 7;
