@@ -3,6 +3,14 @@
 
 use std::time::Duration;
 
+/// Pauses before the rest of a batch that DynamoDB handled in part.
+pub(crate) const UNPROCESSED_PAUSES: [Duration; 4] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+];
+
 /// The retries that are left, each after its pause. Used in a loop that returns
 /// once it is done:
 ///

@@ -79,8 +79,8 @@ impl Secrets {
     }
 
     /// Stores a next version of an endpoint's secret. It signs nothing until the
-    /// endpoint points at it. If somebody removed the secret, brings it back or makes
-    /// it anew. One `PutSecretValue`; for a removed secret, a `CreateSecret` more, or
+    /// endpoint points at it. If somebody removed the secret, restores it or creates
+    /// a new one. One `PutSecretValue`; for a removed secret, a `CreateSecret` more, or
     /// a `RestoreSecret` and a `PutSecretValue`.
     ///
     /// # Errors

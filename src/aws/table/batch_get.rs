@@ -1,7 +1,6 @@
 //! Items that are needed together, in one read.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use jiff::Timestamp;
@@ -13,7 +12,7 @@ use super::events::stored_event;
 use super::keys::{self, attribute};
 use super::{Item, Table};
 use crate::aws::error::{AwsError, During, Malformed, StoreError};
-use crate::aws::retry::Retries;
+use crate::aws::retry::{Retries, UNPROCESSED_PAUSES};
 use crate::domain::decision::AttemptContext;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointKey};
@@ -23,14 +22,6 @@ use crate::domain::message::{DeliveryTask, Source};
 
 /// Keys of a `BatchGetItem` (DynamoDB quota).
 const BATCH_KEYS: usize = 100;
-
-/// Pauses before DynamoDB is asked again for what it left out.
-const UNPROCESSED_PAUSES: [Duration; 4] = [
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(200),
-    Duration::from_millis(400),
-];
 
 impl Table {
     /// The items that these attempts need: endpoints, deliveries and events. One

@@ -1,7 +1,6 @@
 //! Deliveries that end as soon as their event is accepted: their endpoint is inactive.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -9,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::delivery_item::DeliveryItem;
 use super::{Table, encode};
 use crate::aws::error::{AwsError, During, Malformed, StoreError};
-use crate::aws::retry::Retries;
+use crate::aws::retry::{Retries, UNPROCESSED_PAUSES};
 use crate::domain::delivery::{Abandoned, Delivery, DeliveryStatus};
 use crate::domain::message::DeliveryTask;
 
@@ -19,14 +18,6 @@ const OPERATION: &str = "BatchWriteItem of missed deliveries";
 const BATCH_WRITES: usize = 25;
 
 const BATCHES_AT_ONCE: usize = 4;
-
-/// Pauses before what DynamoDB left out is written again.
-const UNPROCESSED_PAUSES: [Duration; 4] = [
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(200),
-    Duration::from_millis(400),
-];
 
 impl Table {
     /// Records deliveries that end without an attempt, in place of whatever is recorded
