@@ -208,8 +208,6 @@ impl Deliverer {
         let slow_after = self.policy.health.slow_after;
         let verdict = match tokio::time::timeout(slow_after, &mut posting).await {
             Ok(verdict) => verdict,
-            // A test ping says nothing about the endpoint's health.
-            Err(_) if matches!(task.source, Source::Ping { .. }) => posting.await,
             Err(_) => tokio::join!(posting, self.note_slow(endpoint)).0,
         };
         Ok(Attempt {

@@ -134,8 +134,8 @@ pub enum Kind {
     Delivery,
     /// The probe of a paused endpoint.
     Probe,
-    /// A test ping. It can end a pause, and says nothing else about the endpoint's
-    /// health.
+    /// A test ping. It shows whether the endpoint is slow and can end a pause. Its
+    /// failures don't count: customers ping endpoints that are still being built.
     Ping,
 }
 
@@ -176,17 +176,17 @@ impl Health {
         attempt: &Attempt,
         rng: &mut impl Rng,
     ) -> Change {
-        let ends_pause = attempt.verdict.is_success() && self.pause.is_some();
-        if kind == Kind::Ping && !ends_pause {
-            return Change::Unchanged;
-        }
-        if attempt.verdict.response_status() == Some(410) {
-            return Change::Disable(DisabledReason::Gone);
-        }
         let mut health = *self;
         let took = Duration::from_millis(attempt.duration_ms.into());
         if attempt.verdict.response_status().is_some() && took < policy.slow_after / 2 {
             health.slow_since = None;
+        }
+        let ends_pause = attempt.verdict.is_success() && self.pause.is_some();
+        if kind == Kind::Ping && !ends_pause {
+            return self.changed_to(health);
+        }
+        if attempt.verdict.response_status() == Some(410) {
+            return Change::Disable(DisabledReason::Gone);
         }
         if attempt.verdict.is_success() {
             health.failing = None;
@@ -207,10 +207,14 @@ impl Health {
                 health.failing = Some(failing);
             }
         }
-        if health == *self {
+        self.changed_to(health)
+    }
+
+    fn changed_to(&self, new: Self) -> Change {
+        if new == *self {
             Change::Unchanged
         } else {
-            Change::Health(health)
+            Change::Health(new)
         }
     }
 

@@ -249,3 +249,23 @@ async fn noting_slow_endpoints_never_costs_a_record() {
     let delivery = app.api.must_have_one_delivery(&id).await;
     assert_eq!(delivery["status"], "DELIVERED");
 }
+
+#[tokio::test]
+async fn pings_that_follow_a_slow_one_take_the_slow_lane() {
+    let mut options = Options::stepwise();
+    options.settings.policy.health.slow_after = Duration::from_millis(100);
+    let app = TestApp::start_with(options).await;
+    let url = raw_receiver(move |mut stream| async move {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .await;
+    });
+    let (id, _) = app.api.create_webhook(&url.await).await;
+    app.api.ping_preferring(&id, "respond-async").await;
+    assert_eq!(queued(&app).await, [1, 0]);
+    let first = app.queue.queued_in(Lane::Fast).await;
+    assert_eq!(app.queue.handle(first).await, Ok(Vec::new()));
+    app.api.ping_preferring(&id, "respond-async").await;
+    assert_eq!(queued(&app).await, [0, 1]);
+}

@@ -101,6 +101,36 @@ fn slow_endpoints_are_well_again_when_they_answer_in_half_the_time() {
 }
 
 #[test]
+fn pings_show_whether_an_endpoint_is_slow_and_no_failures() {
+    let well = failing(start(), start(), 3);
+    let slow = Health {
+        slow_since: Some(start()),
+        ..well
+    };
+    // (health, status, time it took, health after)
+    let table = [
+        (slow, 200, 100, Change::Health(well)),
+        (slow, 500, 100, Change::Health(well)),
+        (slow, 410, 100, Change::Health(well)),
+        (slow, 200, 2_000, Change::Unchanged),
+        (well, 200, 100, Change::Unchanged),
+        (Health::default(), 500, 100, Change::Unchanged),
+    ];
+    for (health, status, millis, expected) in table {
+        let answered = answer(status, start(), millis);
+        assert_eq!(
+            after(&health, Kind::Ping, &answered),
+            expected,
+            "{status} {millis}"
+        );
+    }
+    assert_eq!(
+        after(&slow, Kind::Ping, &timeout(start())),
+        Change::Unchanged
+    );
+}
+
+#[test]
 fn first_failure_is_noted_and_those_within_a_minute_are_not() {
     let first = changed(&Health::default(), Kind::Delivery, &answer(500, start(), 0));
     assert_eq!(first, failing(start(), start(), 1));
