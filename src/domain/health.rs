@@ -199,7 +199,9 @@ impl Health {
                 return Change::Disable(DisabledReason::Failing);
             }
             let pauses = self.pause.is_none() && lasted >= policy.pause_after;
-            if pauses || kind == Kind::Probe {
+            // A probe that began as its pause ended begins no other one.
+            let goes_on = self.pause.is_some() && kind == Kind::Probe;
+            if pauses || goes_on {
                 health.pause = Some(self.pause_after(policy, attempt, rng));
             }
             let is_first = self.failing.map(|known| known.since) != Some(failing.since);

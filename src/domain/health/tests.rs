@@ -196,6 +196,13 @@ fn any_success_ends_a_pause() {
 }
 
 #[test]
+fn a_probe_that_fails_after_its_pause_ended_begins_no_other() {
+    let failed = answer(500, start(), 10);
+    let health = changed(&Health::default(), Kind::Probe, &failed);
+    assert_eq!(health.state(), State::Failing);
+}
+
+#[test]
 fn successes_count_whatever_fails_at_the_same_time() {
     let read = paused(0);
     let well = changed(&read, Kind::Ping, &answer(200, start(), 10));
