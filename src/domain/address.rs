@@ -40,6 +40,16 @@ impl AddressPolicy {
         }
     }
 
+    /// Whether some private networks are open.
+    #[must_use]
+    pub fn opens_private_networks(self) -> bool {
+        match self {
+            Self::PublicOnly => false,
+            Self::PublicAndLoopback => true,
+            Self::Operated(rules) => rules.open_any(),
+        }
+    }
+
     /// Whether URLs may have this port.
     ///
     /// # Errors

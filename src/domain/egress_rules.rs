@@ -94,6 +94,12 @@ impl EgressRules {
         self.blocked.0.iter().any(|net| net.contains(&address))
     }
 
+    /// Whether the operator opens any private addresses.
+    #[must_use]
+    pub fn open_any(&self) -> bool {
+        !self.opened.0.is_empty()
+    }
+
     /// Whether the operator opens this private address. A blocked one stays blocked.
     #[must_use]
     pub fn open(&self, address: IpAddr) -> bool {

@@ -12,6 +12,7 @@ pub mod event;
 pub mod event_type;
 pub mod failure;
 pub mod health;
+mod host_name;
 pub mod id;
 pub mod json;
 pub mod message;

@@ -150,6 +150,11 @@ async fn urls_that_can_never_work_are_rejected_with_the_reason() {
         (&format!("https://{}com/", "abcdefg.".repeat(32)), "253"),
         ("https://[2606:4700:4700::1111]/", "IPv4"),
         ("https://example.com:99999/", "port"),
+        ("https://example.com:/", "port from 1"),
+        ("https://@example.com/", "credentials"),
+        ("https://ex%61mple.com/", "percent-encoded"),
+        ("https://receiver.onion/", ".onion"),
+        ("https://receiver.local/", ".local"),
         ("https://example.com:25/", "port 443 or one from 1024"),
         ("https://example.com:80/", "port 443 or one from 1024"),
     ] {

@@ -91,7 +91,7 @@ async fn refused_addresses_are_rechecked_at_delivery() {
 #[tokio::test]
 async fn names_without_an_address_are_dns_failures() {
     let app = TestApp::start_with(Options::resolving(Names::always(&[]))).await;
-    let ping = ping_url(&app, "https://nothing.invalid/").await;
+    let ping = ping_url(&app, "https://nothing.example/").await;
     assert_failed(&ping, Failure::Dns);
 }
 
