@@ -129,12 +129,29 @@ async function walk(): Promise<void> {
     first.data?.data.id === second.data?.data.id,
   );
 
-  const delivered = await eventually("three deliveries", async () => {
+  const many = await client.POST("/apps/{appId}/events/batch", {
+    params: ofApp,
+    body: {
+      events: [
+        { type: "invoice.sent", data: { invoice: "inv_2" }, idempotencyKey: "walk-2" },
+        { type: "test.ping", data: null },
+      ],
+    },
+  });
+  check("a batch gets a 202", many.response.status === 202);
+  const [taken, refused] = many.data?.data.events ?? [];
+  check("the valid event of a batch is accepted", taken !== undefined && "id" in taken);
+  check(
+    "the reserved type is refused by its row",
+    refused !== undefined && "error" in refused && refused.error.code === "VALIDATION_ERROR",
+  );
+
+  const delivered = await eventually("four deliveries", async () => {
     const page = await client.GET("/apps/{appId}/webhooks/{webhookId}/deliveries", {
       params: { ...ofWebhook, query: { status: "DELIVERED" } },
     });
     const items = given(page.data, "page").data.items;
-    return items.length === 3 ? items : undefined;
+    return items.length === 4 ? items : undefined;
   });
 
   const seen: Delivery[] = [];

@@ -52,6 +52,14 @@ impl FromRequest<Api> for Body {
 }
 
 impl Body {
+    /// An event of a batch, read like the body of its own request.
+    pub(super) fn of_event(event: &RawValue) -> Result<Self, ApiError> {
+        match serde_json::from_str::<Fields>(event.get()) {
+            Ok(fields) => Ok(Self::of(fields)),
+            Err(_) => Err(ApiError::invalid("event", "must be a JSON object")),
+        }
+    }
+
     fn of(fields: Fields) -> Self {
         let repeated = fields.repeated.into_iter();
         Self {

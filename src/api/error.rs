@@ -53,6 +53,16 @@ impl ApiError {
         Self::Conflict(Cow::Borrowed(message))
     }
 
+    /// What it says of one event of a batch, with at most this many details. Nothing is
+    /// logged.
+    pub(super) fn into_body(self, max_details: usize) -> ErrorBody {
+        let mut body = Answer::of(self).into_body();
+        if let Some(details) = &mut body.details {
+            details.truncate(max_details);
+        }
+        body
+    }
+
     /// A defect of ours.
     pub(super) fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
@@ -68,11 +78,12 @@ impl From<StoreError> for ApiError {
 #[derive(Serialize)]
 struct Envelope {
     success: bool,
-    error: Body,
+    error: ErrorBody,
 }
 
+/// What an error's answer says, or what it says of one event of a batch.
 #[derive(Serialize)]
-struct Body {
+pub(super) struct ErrorBody {
     code: &'static str,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +91,7 @@ struct Body {
 }
 
 /// Faults that an answer lists: more would make a large answer of a small request.
-const MAX_DETAILS: usize = 100;
+pub(super) const MAX_DETAILS: usize = 100;
 
 /// After how long it is worth trying again if AWS throttled or did not answer.
 const RETRY_SOON: Duration = Duration::from_secs(1);
@@ -157,7 +168,8 @@ impl Answer {
             ApiError::PayloadTooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "PAYLOAD_TOO_LARGE",
-                "The request body is too large: the limit is 64 KiB, or 256 KiB for an event.",
+                "Too large: the limit is 256 KiB for an event, 5 MB for a batch of events, \
+                 and 64 KiB for any other request body.",
             ),
             ApiError::UnsupportedMediaType => Self::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -192,6 +204,14 @@ impl Answer {
             )
             .retry_after(RETRY_SOON),
             Fault::Rejected => Self::internal(),
+        }
+    }
+
+    fn into_body(self) -> ErrorBody {
+        ErrorBody {
+            code: self.code,
+            message: self.message,
+            details: self.details,
         }
     }
 
@@ -236,16 +256,12 @@ impl IntoResponse for ApiError {
             _ => {}
         }
         let answer = Answer::of(self);
+        let (status, headers) = (answer.status, answer.header.clone().map(|header| [header]));
         let body = Envelope {
             success: false,
-            error: Body {
-                code: answer.code,
-                message: answer.message,
-                details: answer.details,
-            },
+            error: answer.into_body(),
         };
-        let headers = answer.header.map(|header| [header]);
-        (answer.status, headers, Json(body)).into_response()
+        (status, headers, Json(body)).into_response()
     }
 }
 

@@ -36,10 +36,11 @@ const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
+/// The answer to an event that is on the queue.
 #[derive(Serialize)]
-struct Accepted<'a> {
-    id: EventId,
-    r#type: &'a str,
+pub(super) struct Accepted {
+    pub(super) id: EventId,
+    r#type: EventType,
     #[serde(with = "serde_millis")]
     timestamp: Timestamp,
 }
@@ -50,29 +51,14 @@ pub(super) async fn publish(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
     headers: HeaderMap,
-    body: Body,
+    mut body: Body,
 ) -> Result<Response, ApiError> {
-    let new = parse(body, &headers)?;
-    let id = match new.idempotency_key {
-        Some(key) => EventId::of_idempotency_key(app_id, key),
-        None => EventId::issue(app_id),
-    };
-    let timestamp = new.timestamp.unwrap_or_else(|| api.clock.now());
-    let answer = success(Accepted {
-        id,
-        r#type: new.r#type.as_str(),
-        timestamp,
-    });
-    let event = PublishedEvent {
-        app_id,
-        id: Some(id),
-        r#type: new.r#type,
-        timestamp: Some(timestamp),
-        data: new.data,
-    };
-    let message = Message::Event(event);
+    let key = body.keep(idempotency_key(&headers)).flatten();
+    let id = key.map(|key| EventId::of_idempotency_key(app_id, key));
+    let new = NewEvent::read(body, app_id, id, api.clock.now())?;
+    let (accepted, message) = new.into_message(app_id);
     api.stores.queues.send(Lane::Fast, &message).await?;
-    Ok((StatusCode::ACCEPTED, answer).into_response())
+    Ok((StatusCode::ACCEPTED, success(accepted)).into_response())
 }
 
 /// An event with all that is known of it.
@@ -154,29 +140,48 @@ fn nothing_of(
 }
 
 /// An event as a request publishes it.
-struct NewEvent<'a> {
-    idempotency_key: Option<&'a str>,
-    r#type: EventType,
-    timestamp: Option<Timestamp>,
+pub(super) struct NewEvent {
+    accepted: Accepted,
     data: Box<RawValue>,
 }
 
-fn parse(mut body: Body, headers: &HeaderMap) -> Result<NewEvent<'_>, ApiError> {
-    let idempotency_key = body.keep(idempotency_key(headers)).flatten();
-    body.require(&["type", "data"]);
-    let event_type = body.string("type", EventType::parse_published);
-    let timestamp = body.string("timestamp", time::parse);
-    let data = body
-        .raw("data")
-        .map(|data| is_shallow(&data).map(|()| data));
-    let data = data.and_then(|data| body.keep(data));
-    let new = event_type.zip(data).map(|(r#type, data)| NewEvent {
-        idempotency_key,
-        r#type,
-        timestamp,
-        data,
-    });
-    body.finish(new)
+impl NewEvent {
+    /// Reads an event. Its id is the one of its idempotency key, if it has one.
+    pub(super) fn read(
+        mut body: Body,
+        app_id: AppId,
+        id: Option<EventId>,
+        now: Timestamp,
+    ) -> Result<Self, ApiError> {
+        body.require(&["type", "data"]);
+        let event_type = body.string("type", EventType::parse_published);
+        let timestamp = body.string("timestamp", time::parse);
+        let data = body
+            .raw("data")
+            .map(|data| is_shallow(&data).map(|()| data));
+        let data = data.and_then(|data| body.keep(data));
+        let new = event_type.zip(data).map(|(r#type, data)| Self {
+            accepted: Accepted {
+                id: id.unwrap_or_else(|| EventId::issue(app_id)),
+                r#type,
+                timestamp: timestamp.unwrap_or(now),
+            },
+            data,
+        });
+        body.finish(new)
+    }
+
+    /// Its answer, once its message is on the queue.
+    pub(super) fn into_message(self, app_id: AppId) -> (Accepted, Message) {
+        let event = PublishedEvent {
+            app_id,
+            id: Some(self.accepted.id),
+            r#type: self.accepted.r#type.clone(),
+            timestamp: Some(self.accepted.timestamp),
+            data: self.data,
+        };
+        (self.accepted, Message::Event(event))
+    }
 }
 
 fn is_shallow(data: &RawValue) -> Result<(), FieldError> {
@@ -187,20 +192,20 @@ fn is_shallow(data: &RawValue) -> Result<(), FieldError> {
     Ok(())
 }
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The `Idempotency-Key` header: 1 to 255 visible ASCII characters other than commas,
-/// which would be two keys.
+/// Whether it is 1 to 255 visible ASCII characters other than commas, which would be two
+/// keys in a header.
+pub(super) fn is_idempotency_key(key: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+    (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && key.bytes().all(is_allowed)
+}
+
+/// The `Idempotency-Key` header.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, FieldError> {
-    let is_sound = |key: &str| {
-        (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len())
-            && key
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && byte != b',')
-    };
     match single_header(headers, IDEMPOTENCY_KEY) {
         Ok(None) => Ok(None),
-        Ok(Some(key)) if is_sound(key) => Ok(Some(key)),
+        Ok(Some(key)) if is_idempotency_key(key) => Ok(Some(key)),
         _ => Err(FieldError::new(
             "Idempotency-Key",
             "must be 1 to 255 visible ASCII characters other than commas, and appear only once",

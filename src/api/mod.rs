@@ -8,6 +8,7 @@ mod budgets;
 mod cursor;
 mod deliveries;
 mod error;
+mod event_batch;
 mod events;
 mod extract;
 pub mod lambda;
@@ -124,6 +125,10 @@ pub fn router(options: ApiOptions) -> Router {
         .route(
             "/apps/{appId}/events",
             post(events::publish).layer(DefaultBodyLimit::max(events::MAX_BODY_BYTES)),
+        )
+        .route(
+            "/apps/{appId}/events/batch",
+            post(event_batch::publish).layer(DefaultBodyLimit::max(event_batch::MAX_BODY_BYTES)),
         )
         .route("/apps/{appId}/events/{eventId}", get(events::get))
         .route("/openapi.json", get(openapi::document))

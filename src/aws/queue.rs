@@ -1,5 +1,7 @@
 //! The delivery queues (SQS).
 
+mod batches;
+
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
@@ -7,7 +9,9 @@ use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
 };
+use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::Instant;
 
 use super::LazyClient;
 use super::error::{AwsError, During, Malformed, StoreError};
@@ -57,13 +61,17 @@ pub const SENT_AT: &str = "SentTimestamp";
 
 const BATCH: &str = "SendMessageBatch";
 
-/// Messages of a batch (SQS quota).
+/// Entries of a batch (SQS quota).
 const BATCH_ENTRIES: usize = 10;
 
 const BATCHES_AT_ONCE: usize = 10;
 
 /// Pauses before the entries are sent again that the queue did not take.
 const REFUSED_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
+
+/// After this time they are not sent again: a call takes up to 8 s, and the API has to
+/// answer within 29 s.
+const REFUSED_SPAN: Duration = Duration::from_secs(6);
 
 impl Queues {
     /// The queues at these URLs.
@@ -112,8 +120,8 @@ impl Queues {
     }
 
     /// Puts many messages on a queue, each with its delay (at most
-    /// [`MAX_DELAY`]). One `SendMessageBatch` for every ten. Entries that the
-    /// queue does not take are sent again.
+    /// [`MAX_DELAY`]). One `SendMessageBatch` for every ten, or fewer if they are large.
+    /// Entries that the queue does not take are sent again.
     ///
     /// # Errors
     /// If a call fails. Some of the messages may be on the queue then.
@@ -127,34 +135,90 @@ impl Queues {
             .enumerate()
             .map(|(index, (message, delay))| entry(index, &message, delay))
             .collect();
-        let entries = entries.during(BATCH)?;
-        let batches = entries.chunks(BATCH_ENTRIES).map(<[_]>::to_vec);
+        let batches = batches::group(entries.during(BATCH)?);
         stream::iter(batches)
-            .map(|batch| self.send_batch(lane, batch))
+            .map(async |batch| {
+                let unsent = self.send_batch(lane, batch).await;
+                unsent
+                    .into_iter()
+                    .next()
+                    .map_or(Ok(()), |(_, error)| Err(error))
+            })
             .buffer_unordered(BATCHES_AT_ONCE)
             .try_collect()
             .await
     }
 
+    /// Puts messages on a queue and says of each whether it is there. The calls are those
+    /// of [`send_all`](Self::send_all), all of them at the same time, and whatever becomes
+    /// of one has no effect on the others. Of a message with an error, it is not known
+    /// whether it is on the queue.
+    pub async fn send_each(
+        &self,
+        lane: Lane,
+        messages: Vec<Message>,
+    ) -> Vec<Result<(), StoreError>> {
+        let mut outcomes = vec![Ok(()); messages.len()];
+        let mut entries = Vec::with_capacity(messages.len());
+        for (index, message) in messages.into_iter().enumerate() {
+            match entry(index, &message, Duration::ZERO).during(BATCH) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => outcomes[index] = Err(error),
+            }
+        }
+        let sending = batches::group(entries)
+            .into_iter()
+            .map(|batch| self.send_batch(lane, batch));
+        let unsent = join_all(sending).await;
+        for (id, error) in unsent.into_iter().flatten() {
+            let outcome = id.parse().ok().and_then(|id: usize| outcomes.get_mut(id));
+            if let Some(outcome) = outcome {
+                *outcome = Err(error);
+            }
+        }
+        outcomes
+    }
+
+    /// Sends a batch, and sends again what the queue did not take. Returns the entries that
+    /// were not sent by their ids.
     async fn send_batch(
         &self,
         lane: Lane,
         mut entries: Vec<SendMessageBatchRequestEntry>,
-    ) -> Result<(), StoreError> {
+    ) -> Vec<(String, StoreError)> {
+        let mut unsent = Vec::new();
+        let began = Instant::now();
         let mut retries = Retries::after(REFUSED_PAUSES);
         while retries.next().await {
             let call = self.client.send_message_batch().queue_url(self.url(lane));
             let sent = call.set_entries(Some(entries.clone())).send().await;
-            let refused = sent.during(BATCH)?.failed;
-            if let Some(failed) = refused.iter().find(|failed| failed.sender_fault) {
-                return Err(AwsError::from_code(BATCH, &failed.code).into());
-            }
-            entries.retain(|entry| refused.iter().any(|failed| failed.id == entry.id));
-            if entries.is_empty() {
-                return Ok(());
+            let refused = match sent.during(BATCH) {
+                Ok(answer) => answer.failed,
+                Err(error) => {
+                    let all = entries.into_iter().map(|entry| (entry.id, error.clone()));
+                    unsent.extend(all);
+                    return unsent;
+                }
+            };
+            entries.retain(|entry| {
+                let refusal = refused.iter().find(|failed| failed.id == entry.id);
+                // Sent again, it would be refused again.
+                let lasting = refusal.filter(|failed| failed.sender_fault);
+                unsent.extend(lasting.map(|failed| {
+                    let error = AwsError::from_code(BATCH, &failed.code);
+                    (entry.id.clone(), error.into())
+                }));
+                refusal.is_some() && lasting.is_none()
+            });
+            if entries.is_empty() || began.elapsed() > REFUSED_SPAN {
+                break;
             }
         }
-        Err(AwsError::from_code(BATCH, "ServiceUnavailable").into())
+        unsent.extend(entries.into_iter().map(|entry| {
+            let error = AwsError::from_code(BATCH, "ServiceUnavailable");
+            (entry.id, error.into())
+        }));
+        unsent
     }
 
     /// Hides received messages for a time each, after which they are received again:

@@ -4,7 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The fields of an object, each value as it was written.
@@ -48,6 +48,39 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
+/// The elements of a list, each as it was written. `None` if it is not a list, or has more
+/// than `most` elements; no more of them are kept than that.
+#[must_use]
+pub fn elements(json: &str, most: usize) -> Option<Vec<&RawValue>> {
+    struct List {
+        most: usize,
+    }
+
+    impl<'de> Visitor<'de> for List {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut elements = Vec::new();
+            while let Some(element) = list.next_element()? {
+                if elements.len() == self.most {
+                    return Err(A::Error::custom("too many elements"));
+                }
+                elements.push(element);
+            }
+            Ok(elements)
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let elements = reader.deserialize_seq(List { most }).ok()?;
+    reader.end().ok()?;
+    Some(elements)
+}
+
 /// How deep lists and objects are nested in this JSON: 0 if it is neither. Takes linear
 /// time and no stack, whatever the depth.
 #[must_use]
@@ -88,6 +121,22 @@ mod tests {
         assert_eq!(fields.repeated, BTreeSet::from(["a".to_owned()]));
         for wrong in ["[]", "null", r#""a""#, "{", r#"{"a":1"#] {
             assert!(serde_json::from_str::<Fields>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn elements_are_kept_as_written_up_to_a_limit() {
+        let found = |json, most| {
+            let elements = elements(json, most)?;
+            Some(elements.iter().map(|raw| raw.get()).collect::<Vec<_>>())
+        };
+        assert_eq!(found(" [ ] ", 0), Some(Vec::new()));
+        let list = r#"[1e2 , {"a" :[ 1 ]},"x"]"#;
+        let expected = vec!["1e2", r#"{"a" :[ 1 ]}"#, r#""x""#];
+        assert_eq!(found(list, 3), Some(expected));
+        assert_eq!(found(list, 2), None);
+        for wrong in ["", "{}", "null", "[", "[1]2", "[1,]"] {
+            assert_eq!(found(wrong, 9), None, "{wrong}");
         }
     }
 

@@ -59,6 +59,39 @@ async fn answers_to_invalid_bodies_are_small() {
 }
 
 #[tokio::test]
+async fn answers_to_invalid_batches_are_small() {
+    let app = TestApp::start().await;
+    let name = "\\u0001".repeat(100);
+    for event in [
+        "0".to_owned(),
+        "{}".to_owned(),
+        format!(r#"{{"{name}":0}}"#),
+        format!(r#"{{"{name}{name}":0,"{name}":0}}"#),
+        unknown_fields(60, |n| format!("x{n}")),
+        format!(r#"{{"type":"{}"}}"#, "x".repeat(600)),
+    ] {
+        let body = format!(r#"{{"events":[{}]}}"#, vec![event; 100].join(","));
+        let request = app.api.publishing_batch().body(body.clone());
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::ACCEPTED, "{body:.60}");
+        let text = answer.text().await.unwrap();
+        let most = LARGEST + 3 * body.len();
+        assert!(text.len() <= most, "{body:.60}: {} bytes", text.len());
+    }
+    // What is no batch is refused as a whole, whatever its size.
+    for body in [
+        format!(r#"{{"events":[{}0]}}"#, "0,".repeat(2_400_000)),
+        unknown_fields(300_000, |n| format!("{n}")),
+    ] {
+        let request = app.api.publishing_batch().body(body.clone());
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{body:.60}");
+        let text = answer.text().await.unwrap();
+        assert!(text.len() <= LARGEST, "{body:.60}: {} bytes", text.len());
+    }
+}
+
+#[tokio::test]
 async fn long_names_of_unknown_fields_are_cut() {
     let app = TestApp::start().await;
     for (name, shown) in [

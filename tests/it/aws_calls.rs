@@ -12,7 +12,7 @@ use crate::support::{Options, TestApp};
 
 /// The AWS calls of each API call whose caller's key is cached, by
 /// `operationId`.
-const COSTS: [(&str, &[&str]); 13] = [
+const COSTS: [(&str, &[&str]); 14] = [
     (
         "createWebhook",
         &["CreateSecret", "GetItem", "TransactWriteItems"],
@@ -46,6 +46,7 @@ const COSTS: [(&str, &[&str]); 13] = [
     // Nothing failed, so no recovery begins and no message is sent.
     ("recoverDeliveries", &["GetItem", "Query"]),
     ("publishEvent", &["SendMessage"]),
+    ("publishEvents", &["SendMessageBatch"]),
     // The last read is of the event's deliveries.
     ("getEvent", &["BatchGetItem", "GetItem", "Query"]),
 ];

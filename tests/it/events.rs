@@ -32,7 +32,7 @@ const SQS_EVENTS: [&str; 3] = ["sqs-event.json", "sqs-sweep.json", "sqs-test-pin
 
 /// The API's events, each with the expected status. They run in this order, so
 /// that each finds what it needs.
-const HTTP_EVENTS: [(&str, u16); 14] = [
+const HTTP_EVENTS: [(&str, u16); 15] = [
     ("create-webhook.json", 201),
     ("create-webhook-rest.json", 201),
     ("list-webhooks.json", 200),
@@ -42,6 +42,7 @@ const HTTP_EVENTS: [(&str, u16); 14] = [
     ("get-delivery.json", 200),
     ("resend-delivery.json", 202),
     ("publish-event.json", 202),
+    ("publish-events.json", 202),
     ("get-event.json", 200),
     ("recover.json", 202),
     ("rotate-secret.json", 200),

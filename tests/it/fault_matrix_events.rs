@@ -54,6 +54,42 @@ async fn publish_is_accepted_or_can_be_retried() {
 }
 
 #[tokio::test]
+async fn batches_lose_no_accepted_event_and_can_be_retried_in_part() {
+    let matrix = Matrix::of("publish a batch");
+    matrix
+        .run(async |stage| {
+            // More than fit into one `SendMessageBatch`.
+            let event = |n| json!({"type": "a", "data": n, "idempotencyKey": format!("k{n}")});
+            let mut left: Vec<_> = (0..12).map(event).collect();
+            let first = stage.disturbed(stage.app.api.publish_batch(&left)).await;
+            if succeeded(&first) {
+                let rows = first.data()["events"].as_array().unwrap();
+                let mut rows = rows.iter();
+                left.retain(|_| {
+                    let row = rows.next().unwrap();
+                    match row["error"]["code"].as_str() {
+                        Some(code) => assert!(["UNAVAILABLE", "RATE_LIMIT"].contains(&code)),
+                        None => stage.expect_arrival(&row["id"]),
+                    }
+                    row["id"].is_null()
+                });
+            }
+            if !left.is_empty() {
+                let again = stage.app.api.publish_batch(&left).await;
+                assert_eq!(again.data()["accepted"], left.len());
+                for row in again.data()["events"].as_array().unwrap() {
+                    stage.expect_arrival(&row["id"]);
+                }
+            }
+            stage.drain().await;
+            let history = stage.app.api.deliveries(&stage.id).await;
+            assert_eq!(history.len(), 12);
+            assert!(history.iter().all(|item| item["status"] == "DELIVERED"));
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn accepted_events_reach_every_endpoint_despite_any_fault() {
     let matrix = Matrix::of("fan-out");
     matrix

@@ -98,6 +98,19 @@ async fn publish(gateway: &Gateway, kind: Kind, name: &str, values: &[&str]) -> 
 }
 
 #[tokio::test]
+async fn batches_pass_both_kinds_of_apis() {
+    let gateway = Gateway::start().await;
+    for kind in KINDS {
+        let mut event = gateway.event(kind, "POST", "/events/batch");
+        event["body"] = json!(format!(r#"{{"events": [{EVENT}, 1, {EVENT}]}}"#));
+        let answer = gateway.invoke(&event).await;
+        assert_eq!(answer.status, 202, "{answer:?}");
+        assert_eq!(answer.body["data"]["accepted"], 2, "{answer:?}");
+        assert_eq!(answer.body["data"]["rejected"], 1, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn repeated_idempotency_keys_are_rejected_by_name() {
     let gateway = Gateway::start().await;
     for kind in KINDS {

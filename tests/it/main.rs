@@ -70,6 +70,7 @@ mod ping;
 mod probes;
 mod properties;
 mod publish;
+mod publish_batch;
 mod queue;
 mod queue_events;
 mod queue_messages;

@@ -179,6 +179,19 @@ impl Api {
         answer(self.publishing().body(body.to_string())).await
     }
 
+    /// A request to publish a batch, still without a body.
+    pub fn publishing_batch(&self) -> RequestBuilder {
+        let path = format!("/apps/{}/events/batch", self.app_id);
+        self.bare(Method::POST, &path)
+            .header("x-api-key", self.key.expose())
+            .header("content-type", "application/json")
+    }
+
+    pub async fn publish_batch(&self, events: &[Value]) -> Answer {
+        let body = json!({"events": events}).to_string();
+        answer(self.publishing_batch().body(body)).await
+    }
+
     /// Publishes an event of this type and returns its id.
     pub async fn published(&self, event_type: &str) -> String {
         let body = json!({"type": event_type, "data": {"n": 1}});

@@ -149,6 +149,10 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             let body = json!({"type": "invoice.paid", "data": {"n": 1}});
             (Turn::First, Some(body))
         }
+        "publishEvents" => {
+            let event = json!({"type": "invoice.paid", "data": {"n": 1}});
+            (Turn::First, Some(json!({"events": [event, event]})))
+        }
         "recoverDeliveries" => {
             let body = json!({"since": "2026-01-01T00:00:00Z", "status": "FAILED"});
             (Turn::First, Some(body))

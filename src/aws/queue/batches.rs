@@ -1,0 +1,81 @@
+//! Which messages go into one `SendMessageBatch`.
+
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+
+use super::BATCH_ENTRIES;
+
+/// Largest sum of the messages of a batch, in bytes, and largest message (SQS quotas, since
+/// August 2025).
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// Puts entries into as few batches as their order allows. What is too large by itself
+/// is a batch of its own, so that the queue refuses nothing but that.
+pub(super) fn group(
+    entries: Vec<SendMessageBatchRequestEntry>,
+) -> Vec<Vec<SendMessageBatchRequestEntry>> {
+    let mut batches: Vec<Vec<_>> = Vec::new();
+    let mut bytes = 0;
+    for entry in entries {
+        let own = size(&entry);
+        match batches.last_mut() {
+            Some(batch) if batch.len() < BATCH_ENTRIES && bytes + own <= BATCH_BYTES => {
+                bytes += own;
+                batch.push(entry);
+            }
+            _ => {
+                bytes = own;
+                batches.push(vec![entry]);
+            }
+        }
+    }
+    batches
+}
+
+/// What counts towards the quota, and the group's id, of which SQS does not say that it
+/// doesn't count. Our entries have no attributes, which would.
+fn size(entry: &SendMessageBatchRequestEntry) -> usize {
+    let group = entry.message_group_id.as_deref().unwrap_or_default();
+    entry.message_body.len() + group.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many messages of these sizes each batch has.
+    fn counts(sizes: &[usize]) -> Vec<usize> {
+        let entries = sizes.iter().enumerate().map(|(index, size)| {
+            SendMessageBatchRequestEntry::builder()
+                .id(index.to_string())
+                .message_body("x".repeat(*size - 4))
+                .message_group_id("acme")
+                .build()
+                .unwrap()
+        });
+        let batches = group(entries.collect());
+        let ids: Vec<_> = batches.iter().flatten().map(|entry| &entry.id).collect();
+        let expected: Vec<_> = (0..sizes.len()).map(|index| index.to_string()).collect();
+        assert_eq!(ids, expected.iter().collect::<Vec<_>>());
+        batches.iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn batches_have_at_most_ten_messages_and_one_mebibyte() {
+        const KIB: usize = 1024;
+        for (sizes, expected) in [
+            (vec![], &[][..]),
+            (vec![10; 1], &[1]),
+            (vec![10; 10], &[10]),
+            (vec![10; 11], &[10, 1]),
+            (vec![10; 25], &[10, 10, 5]),
+            (vec![256 * KIB; 9], &[4, 4, 1]),
+            (vec![256 * KIB + 1; 7], &[3, 3, 1]),
+            (vec![1024 * KIB, 10], &[1, 1]),
+            (vec![1024 * KIB - 10, 10, 10], &[2, 1]),
+            (vec![1024 * KIB - 9, 10, 10], &[1, 2]),
+            (vec![10, 2048 * KIB, 10], &[1, 1, 1]),
+        ] {
+            assert_eq!(counts(&sizes), expected, "{sizes:?}");
+        }
+    }
+}
