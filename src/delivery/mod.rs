@@ -23,6 +23,7 @@ mod classify;
 mod connections;
 mod connector;
 mod deadline;
+mod drain;
 pub mod egress;
 pub mod enqueue_due;
 mod fan_out;

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use tracing::info;
 
 use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
@@ -24,7 +23,6 @@ use crate::domain::endpoint::{Claim, Endpoint, EndpointKey, Place};
 use crate::domain::health::Pause;
 use crate::domain::id::DeliveryId;
 use crate::domain::message::{DeliveryTask, Lane, Message, Source, Tend};
-use crate::domain::rate_limit::RateLimit;
 
 const UPDATES_AT_ONCE: usize = 25;
 
@@ -61,7 +59,7 @@ impl Deliverer {
     }
 
     /// Deliveries that wait for an endpoint. Counts those that cannot be read.
-    async fn waiting(
+    pub(super) async fn waiting(
         &self,
         endpoint: EndpointKey,
         after: Option<DeliveryId>,
@@ -168,34 +166,6 @@ impl Deliverer {
         self.stores.queues.send_all(Lane::Slow, messages).await
     }
 
-    /// Puts waiting deliveries on the queue, oldest first, so many a second.
-    async fn drain(&self, tend: &Tend, endpoint: &Endpoint) -> Result<(), StoreError> {
-        let (table, queues) = (&self.stores.table, &self.stores.queues);
-        let (key, limit) = (endpoint.key, usize::from(self.chunks.waiting));
-        let waiting = self.waiting(key, tend.after, limit).await?;
-        let limit = endpoint.rate_limit.map(RateLimit::per_second);
-        let rate = u32::from(limit.unwrap_or(self.drain_per_second).max(1));
-        let count = u32::try_from(waiting.deliveries.len()).unwrap_or(u32::MAX);
-        let takes = Duration::from_secs(count.div_ceil(rate).into());
-        let claim = Some(Claim::Drain);
-        let Some(next) = self.claim(endpoint, tend, claim, takes, &waiting).await? else {
-            return Ok(());
-        };
-        let messages = (0..).zip(&waiting.deliveries).map(|(index, delivery)| {
-            let delay = Duration::from_secs((index / rate).into());
-            (Message::Delivery(attempt_of(delivery)), delay)
-        });
-        queues.send_all(Lane::Slow, messages).await?;
-        stream::iter(waiting.deliveries)
-            .map(|delivery| async move { table.end_waiting(&delivery).await })
-            .buffer_unordered(UPDATES_AT_ONCE)
-            .try_collect::<()>()
-            .await?;
-        queues.send_all(Lane::Slow, [next]).await?;
-        report(key, "waiting deliveries sent", count);
-        Ok(())
-    }
-
     /// Ends the deliveries that wait for an inactive endpoint.
     async fn end(&self, tend: &Tend, endpoint: &Endpoint) -> Result<(), StoreError> {
         let (key, limit) = (endpoint.key, usize::from(self.chunks.waiting));
@@ -235,7 +205,7 @@ impl Deliverer {
     /// is certainly over; takes it off if this is the last look and nothing was found.
     /// Returns the message for the next step, and how long it waits. `None` if somebody
     /// else sees to the endpoint, or nothing is left to be done.
-    async fn claim(
+    pub(super) async fn claim(
         &self,
         endpoint: &Endpoint,
         tend: &Tend,
@@ -317,7 +287,7 @@ fn next_step(endpoint: EndpointKey, at: Timestamp, after: Option<DeliveryId>) ->
 }
 
 /// The next attempt at a waiting delivery.
-fn attempt_of(delivery: &Delivery) -> DeliveryTask {
+pub(super) fn attempt_of(delivery: &Delivery) -> DeliveryTask {
     DeliveryTask {
         endpoint: delivery.endpoint,
         delivery_id: delivery.id,
@@ -329,13 +299,4 @@ fn attempt_of(delivery: &Delivery) -> DeliveryTask {
         resend: false,
         has_turn: false,
     }
-}
-
-fn report(endpoint: EndpointKey, what: &'static str, deliveries: u32) {
-    info!(
-        app_id = %endpoint.app_id,
-        endpoint_id = %endpoint.endpoint_id,
-        deliveries,
-        "{what}"
-    );
 }
