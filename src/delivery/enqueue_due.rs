@@ -66,7 +66,7 @@ const UPDATES_AT_ONCE: usize = 25;
 struct Swept {
     enqueued: usize,
     overdue: usize,
-    /// Whether a shard holds more than one sweep takes.
+    /// Whether a shard holds more attempts than one sweep takes.
     more: bool,
 }
 
@@ -79,7 +79,7 @@ struct Shard {
 }
 
 impl Deliverer {
-    /// Calls: a `Query` of each shard; for each attempt that is due two `UpdateItem`,
+    /// Calls: a `Query` of each shard, more if many endpoints are paused; for each attempt that is due two `UpdateItem`,
     /// and for every ten a `SendMessageBatch`; a `SendMessage` if there is more to do;
     /// those of [`Self::finish_deletions`].
     pub(super) async fn enqueue_due(&self) -> Result<(), StoreError> {
@@ -137,11 +137,14 @@ impl Deliverer {
             .table
             .due(shard, now + AHEAD, limit.into())
             .await?;
-        let (count, mut unreadable) = (due.len(), Vec::new());
+        let mut unreadable = Vec::new();
         let mut found = Shard::default();
+        let limit = usize::from(limit);
         for due in due {
             match due {
                 Due::Attempt(attempt) => found.attempts.push(attempt),
+                // The others are still overdue when the next sweep comes.
+                Due::Endpoint(_) if found.endpoints.len() >= limit => {}
                 Due::Endpoint(endpoint) if endpoint.due_at + OVERDUE <= now => {
                     // For its place, in case its own message is only late.
                     found.endpoints.push(Tend {
@@ -154,7 +157,7 @@ impl Deliverer {
             }
         }
         self.report_unreadable(&unreadable);
-        found.is_full = count - unreadable.len() >= usize::from(limit);
+        found.is_full = found.attempts.len() >= limit;
         Ok(found)
     }
 

@@ -159,6 +159,40 @@ async fn sweeps_over_their_limit_continue_at_once() {
     assert_eq!(sweeps, 1);
 }
 
+#[tokio::test]
+async fn paused_endpoints_keep_no_attempt_behind_them_from_being_found() {
+    let (app, clock, id) = start().await;
+    // Their probes are due before the attempt, and not overdue.
+    for number in 0..3 * CHUNK {
+        let endpoint = format!("01890000-0000-7000-8000-{number:012}");
+        app.aws
+            .put(&[
+                ("pk", "APP#other"),
+                ("sk", &format!("ENDPOINT#{endpoint}")),
+                ("gsi2pk", "DUE#3"),
+                ("gsi2sk", &format!("2025-12-31T23:59:30.000Z#{endpoint}")),
+            ])
+            .await;
+    }
+    let due = loop {
+        let new = DeliveryId::new();
+        if new.as_bytes()[15] % 8 == 3 {
+            break new;
+        }
+    };
+    schedule(&app, &id, clock.now(), due).await;
+    app.aws.wire.take();
+    app.queue.must_handle(SWEEP).await;
+    let calls = app.aws.wire.take();
+    let (taken, sweeps) = taken(&app).await;
+    assert_eq!(taken, [due]);
+    // Endpoints that stay where they are bring no further sweep about.
+    assert_eq!(sweeps, 0);
+    let reads = calls.iter().filter(|call| *call == "Query").count();
+    // Three more for that shard.
+    assert_eq!(reads, 9 + 3);
+}
+
 /// Makes the queued attempts, and advances the clock and sweeps until nothing is
 /// scheduled any more. Returns how many messages each delivery had.
 async fn come_to_rest(app: &TestApp, clock: &HandClock) -> BTreeMap<DeliveryId, usize> {

@@ -70,14 +70,19 @@ struct DueEndpointItem {
     gsi2sk: String,
 }
 
+/// Pages that are read for one call, so that a sweep ends in time: of 500 entries each,
+/// they hold 80,000 paused endpoints in all shards. What comes after is found once those
+/// before it have moved on.
+const MOST_PAGES: usize = 20;
+
 impl Table {
     /// Shards of the schedule, numbered from 0.
     pub const SCHEDULE_SHARDS: u8 = SCHEDULE_SHARDS;
 
-    /// Up to `limit` entries of a shard that are due before `until`, the longest
-    /// overdue first. Unreadable items come in addition: they stay in the schedule,
-    /// and must not keep what comes after them from being found. One `Query`, more
-    /// only if items are unreadable.
+    /// Up to `limit` attempts of a shard that are due before `until`, the longest
+    /// overdue first. Endpoints and unreadable items come in addition: they stay in the
+    /// schedule, and must not keep the attempts after them from being found. One `Query`,
+    /// more only if there are many of those.
     ///
     /// # Errors
     /// If a call fails.
@@ -97,20 +102,25 @@ impl Table {
             .expression_attribute_names("#sk", SCHEDULE.sk)
             .expression_attribute_values(":shard", text(keys::schedule_partition(shard)))
             .expression_attribute_values(":until", text(iso_millis(until)));
-        let (mut found, mut missing, mut start) = (Vec::new(), limit, None);
-        loop {
-            let page = query.clone().limit(missing).set_exclusive_start_key(start);
+        let (mut found, mut attempts, mut start) = (Vec::new(), 0, None);
+        for _ in 0..MOST_PAGES {
+            // Whole pages, however few attempts are missing: what is in between may be much.
+            let page = query.clone().limit(limit).set_exclusive_start_key(start);
             let page = page.send().await.during("Query of what is due")?;
             for item in page.items.unwrap_or_default() {
                 let entry = due(item);
-                missing -= i32::from(!matches!(entry, Due::Unreadable(_)));
-                found.push(entry);
+                let is_attempt = matches!(entry, Due::Attempt(_));
+                if !is_attempt || attempts < limit {
+                    attempts += i32::from(is_attempt);
+                    found.push(entry);
+                }
             }
             start = page.last_evaluated_key;
-            if start.is_none() || missing <= 0 {
-                return Ok(found);
+            if start.is_none() || attempts >= limit {
+                break;
             }
         }
+        Ok(found)
     }
 
     /// Claims an attempt, by moving it in the schedule to `until`. `None` if it is no
