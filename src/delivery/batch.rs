@@ -15,6 +15,7 @@ use super::received::{MessageMeta, Received, Work};
 use super::running::Running;
 use super::turns::Turn;
 use crate::domain::decision::{BeforeAttempt, Occasion, before_attempt};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::message::{DeliveryTask, Lane, Message};
 
 /// Endpoints that turns are taken of at once.
@@ -111,6 +112,14 @@ type Decided = (Vec<Received>, DeliveryTask, BeforeAttempt);
 /// waits there.
 type Later = (Vec<Received>, DeliveryTask, Lane, Duration);
 
+/// Deliveries that wait for turns at one endpoint.
+#[derive(Default)]
+struct Waits {
+    copies: Vec<Received>,
+    tasks: Vec<DeliveryTask>,
+    endpoint: Option<Endpoint>,
+}
+
 async fn spawn_attempts(
     deliverer: &Arc<Deliverer>,
     running: &mut Running,
@@ -177,7 +186,8 @@ async fn spawn_attempts(
     put_back(deliverer, running, later).await;
 }
 
-/// Makes attempts in their turns, and returns those whose turn is not in this batch.
+/// Makes attempts at an endpoint in their turns, has those wait that have none, and returns
+/// those whose turn is not in this batch.
 fn spawn_in_turn(
     deliverer: &Arc<Deliverer>,
     running: &mut Running,
@@ -185,7 +195,7 @@ fn spawn_in_turn(
     started_at: Timestamp,
     in_turn: impl Iterator<Item = (Decided, Turn)>,
 ) -> Vec<Later> {
-    let mut later = Vec::new();
+    let (mut later, mut waits) = (Vec::new(), Waits::default());
     let occasion = Occasion::Lane(lane);
     for ((copies, task, decision), turn) in in_turn {
         let deliverer = Arc::clone(deliverer);
@@ -198,12 +208,24 @@ fn spawn_in_turn(
             Turn::After(wait) => running.spawn(copies, async move {
                 deliverer.attempt_after(wait, task, occasion).await
             }),
-            Turn::Queue { delay, has_turn } => {
-                // What has no turn for a long time is not the fast lane's to carry.
-                let lane = if has_turn { lane } else { Lane::Slow };
+            Turn::Queue(delay) => {
+                let has_turn = true;
                 later.push((copies, DeliveryTask { has_turn, ..task }, lane, delay));
             }
+            Turn::Wait => {
+                if let BeforeAttempt::Send(ready) = decision {
+                    waits.copies.extend(copies);
+                    waits.tasks.push(task);
+                    waits.endpoint = Some(ready.endpoint);
+                }
+            }
         }
+    }
+    if let Some(endpoint) = waits.endpoint {
+        let deliverer = Arc::clone(deliverer);
+        running.spawn(waits.copies, async move {
+            deliverer.wait_for_turns(waits.tasks, endpoint).await
+        });
     }
     later
 }

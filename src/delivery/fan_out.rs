@@ -2,7 +2,7 @@
 //! one message for each endpoint, so that none waits for another.
 //!
 //! Calls: a `Query` of the app's endpoints; if any subscribes, a `PutItem` of the
-//! event; for every ten of them a `SendMessageBatch`, or, if they are paused, an
+//! event; for every ten of them a `SendMessageBatch`, or, if deliveries wait for them, an
 //! `UpdateItem` each, and, if they are inactive, a `BatchWriteItem` for every 25 (an
 //! `UpdateItem` each, if they may have been written before). If the event may be published again under its id, another
 //! `PutItem` records that it is fanned out.
@@ -202,13 +202,15 @@ impl Deliverer {
         id: EventId,
         stored: &StoredEvent,
     ) -> Result<(), StoreError> {
-        let (paused, others): (Vec<_>, Vec<_>) = endpoints
+        let (held, others): (Vec<_>, Vec<_>) = endpoints
             .into_iter()
             .map(|endpoint| (first_attempt(id, stored, endpoint.key), endpoint))
-            .partition(|(_, endpoint)| endpoint.health.state() == State::Paused);
-        // Those that are paused need no message: the delivery waits at once.
-        let waiting = paused.len();
-        stream::iter(paused)
+            .partition(|(_, endpoint)| {
+                endpoint.health.state() == State::Paused || endpoint.has_backlog()
+            });
+        // Those that others wait for need no message: the delivery waits at once.
+        let waiting = held.len();
+        stream::iter(held)
             .map(|(task, endpoint)| async move { self.begin_waiting(&task, &endpoint).await })
             .buffer_unordered(WRITES_AT_ONCE)
             .try_collect::<()>()

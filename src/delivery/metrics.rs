@@ -111,7 +111,7 @@ impl Metrics {
         self.count("EndpointsResumed", 1);
     }
 
-    /// Deliveries began to wait for paused endpoints.
+    /// Deliveries began to wait for paused endpoints or for their turns.
     pub(super) fn deliveries_wait(&self, count: usize) {
         self.count("DeliveriesWaiting", count);
     }

@@ -12,8 +12,9 @@
 //! | delivery | the same one in the slow lane | The slow lane moves none. |
 //! | delivery | its next attempt | The schedule has at most 21 attempts. |
 //! | delivery | tend, when a pause begins or ends | See tend. |
+//! | delivery | tend, when it begins to wait for its turn | See tend. |
 //! | recover | deliveries, and the rest of the recovery | Each goes back further in a history that ends, and `remaining` decreases. |
-//! | tend | deliveries, and itself | It drains what waits, which only an attempt adds to, and takes a last look. Probes wait longer each time, until the endpoint is disabled. |
+//! | tend | deliveries, and itself | It drains what waits, which only events and attempts add to, and takes a last look. While no turn is free, it waits for ten minutes. Probes wait longer each time, until the endpoint is disabled. |
 //! | sweep | deliveries, tends, and itself if a shard held more attempts than a sweep takes | It goes on only after it took attempts out of its own sight. The attempts that follow from these are due later than it looks ahead. |
 
 mod answer;

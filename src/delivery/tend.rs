@@ -45,14 +45,18 @@ impl Deliverer {
             return Ok(());
         }
         let now = self.clock.now();
-        let is_under_way = |claim| {
+        let is_under_way = |claims: &[Claim]| {
             let place = endpoint.place.filter(|_| !is_due);
-            place.is_some_and(|place| place.is_claimed_for(claim, now))
+            let is_claimed = |place: Place| {
+                let mut claims = claims.iter();
+                claims.any(|claim| place.is_claimed_for(*claim, now))
+            };
+            place.is_some_and(is_claimed)
         };
         match endpoint.health.pause {
             _ if !endpoint.active => Ok(self.end(&tend, &endpoint).await?),
-            Some(_) if is_under_way(Claim::Probe) => Ok(()),
-            None if is_under_way(Claim::Drain) => Ok(()),
+            Some(_) if is_under_way(&[Claim::Probe]) => Ok(()),
+            None if is_under_way(&[Claim::Drain, Claim::LastOfDrain]) => Ok(()),
             Some(pause) => self.probe(&tend, &endpoint, pause).await,
             None => Ok(self.drain(&tend, &endpoint).await?),
         }
@@ -171,11 +175,12 @@ impl Deliverer {
         let (key, limit) = (endpoint.key, usize::from(self.chunks.waiting));
         let waiting = self.waiting(key, tend.after, limit).await?;
         let claimed = self.claim(endpoint, tend, None, Duration::ZERO, &waiting);
-        let Some(next) = claimed.await? else {
+        let Some((next, wait)) = claimed.await? else {
             return Ok(());
         };
         self.abandon_all(&waiting.deliveries, Abandoned::EndpointInactive)
             .await?;
+        let next = (Message::Tend(next), wait);
         self.stores.queues.send_all(Lane::Slow, [next]).await
     }
 
@@ -203,8 +208,8 @@ impl Deliverer {
 
     /// Claims this step by moving the endpoint's place in the schedule to when the step
     /// is certainly over; takes it off if this is the last look and nothing was found.
-    /// Returns the message for the next step, and how long it waits. `None` if somebody
-    /// else sees to the endpoint, or nothing is left to be done.
+    /// Returns the message for the next step, and how long it waits until this one is
+    /// over. `None` if somebody else sees to the endpoint, or nothing is left to be done.
     pub(super) async fn claim(
         &self,
         endpoint: &Endpoint,
@@ -212,7 +217,7 @@ impl Deliverer {
         claim: Option<Claim>,
         takes: Duration,
         waiting: &Waiting,
-    ) -> Result<Option<(Message, Duration)>, StoreError> {
+    ) -> Result<Option<(Tend, Duration)>, StoreError> {
         let is_done = tend.last && waiting.deliveries.is_empty() && waiting.next.is_none();
         let at = self.clock.now() + takes + self.stragglers;
         let next = (!is_done).then_some(Place { at, claim });
@@ -225,8 +230,7 @@ impl Deliverer {
             Some(_) => takes.max(Duration::from_secs(1)),
             None => takes + self.stragglers,
         };
-        let tend = next_step(endpoint.key, at, waiting.next);
-        Ok(Some((Message::Tend(tend), wait)))
+        Ok(Some((next_step(endpoint.key, at, waiting.next), wait)))
     }
 
     async fn abandon_all(

@@ -1,5 +1,6 @@
 //! When attempts at endpoints that limit their rate have their turn. One write for an
-//! endpoint and batch, whose attempts take turns together.
+//! endpoint and batch, whose attempts take turns together. What has no turn soon enough
+//! for the queue waits in the table, where the drain finds it.
 
 use std::time::Duration;
 
@@ -24,9 +25,11 @@ pub(super) enum Turn {
     Now,
     /// After this wait, in the function.
     After(Duration),
-    /// Not in this batch: its message comes again after this delay, with its turn or
-    /// to ask for one.
-    Queue { delay: Duration, has_turn: bool },
+    /// Not in this batch: its message comes again after this delay, for its turn.
+    Queue(Duration),
+    /// It has none within the time that a queue can delay a message, or others wait that
+    /// have none. The delivery waits in the table.
+    Wait,
 }
 
 impl Turn {
@@ -61,7 +64,7 @@ impl Deliverer {
                 return Some(Turn::Now);
             }
             if !task.has_turn {
-                return None;
+                return waits_behind(task, endpoint).then_some(Turn::Wait);
             }
             // Those that waited for their turns may come late, and together.
             let wait = limit.spread(returned);
@@ -97,19 +100,19 @@ fn limit_of<'a>(
     }
 }
 
+/// Whether others wait for their turns that come before this one. A retry, or what
+/// somebody asked for, does not wait behind them.
+fn waits_behind(task: &DeliveryTask, endpoint: &Endpoint) -> bool {
+    endpoint.has_backlog() && task.attempt == 1 && !task.resend
+}
+
 fn turn_of(taken: Turns, place: u64, limit: RateLimit, longest: Duration, now: Timestamp) -> Turn {
     match taken {
         // None is left within the time that a queue can delay a message.
-        Turns::Some { count, .. } if place >= count => Turn::Queue {
-            delay: MAX_DELAY,
-            has_turn: false,
-        },
+        Turns::Some { count, .. } if place >= count => Turn::Wait,
         Turns::Some { first, .. } => match limit.wait_for(first + place, now) {
             wait if wait <= longest => Turn::after(wait),
-            delay => Turn::Queue {
-                delay: delay.min(MAX_DELAY),
-                has_turn: true,
-            },
+            delay => Turn::Queue(delay.min(MAX_DELAY)),
         },
         // The next batch reads what it is by then.
         Turns::Changed => Turn::Now,

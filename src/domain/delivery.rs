@@ -37,7 +37,7 @@ pub struct Delivery {
     pub delivered_at: Option<Timestamp>,
     /// When the next attempt is due.
     pub next_retry_at: Option<Timestamp>,
-    /// Since when it waits for its paused endpoint, if it does. It then has no time of
+    /// Since when it waits for its paused endpoint or for its turn, if it does. It then has no time of
     /// its own for the next attempt.
     pub waiting_since: Option<Timestamp>,
     /// When the delivery disappears from the history.

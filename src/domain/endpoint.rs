@@ -117,6 +117,14 @@ impl Endpoint {
         self.events.matches(event_type) && !self.inactive_since.is_some_and(long_inactive)
     }
 
+    /// Whether deliveries wait for their turns, so that later ones wait behind them. The
+    /// last look that ends this comes later than any that read the endpoint before.
+    #[must_use]
+    pub fn has_backlog(&self) -> bool {
+        let claim = self.place.and_then(|place| place.claim);
+        self.rate_limit.is_some() && matches!(claim, Some(Claim::Drain | Claim::Backlog))
+    }
+
     /// The lane for what nobody has tried yet.
     #[must_use]
     pub fn lane(&self) -> Lane {
@@ -141,8 +149,16 @@ pub struct Place {
 pub enum Claim {
     /// A probe.
     Probe,
-    /// Sending them.
+    /// Sending some of them. Others wait behind.
     Drain,
+    /// Sending the last of them. Once that is over, there is another look.
+    LastOfDrain,
+    /// Nothing: they wait until turns are free at an endpoint that limits its rate.
+    Backlog,
+}
+
+impl Claim {
+    const ALL: [Self; 4] = [Self::Probe, Self::Drain, Self::LastOfDrain, Self::Backlog];
 }
 
 impl Place {
@@ -166,15 +182,15 @@ impl Claim {
         match self {
             Self::Probe => "PROBE",
             Self::Drain => "DRAIN",
+            Self::LastOfDrain => "LAST",
+            Self::Backlog => "BACKLOG",
         }
     }
 
     /// Parses the output of [`Self::as_str`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Probe, Self::Drain]
-            .into_iter()
-            .find(|claim| claim.as_str() == text)
+        Self::ALL.into_iter().find(|claim| claim.as_str() == text)
     }
 }
 

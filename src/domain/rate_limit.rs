@@ -56,6 +56,21 @@ impl RateLimit {
         self.first_turn(now + MAX_DELAY)
     }
 
+    /// The next turn that is free, if the endpoint stores this one.
+    #[must_use]
+    pub fn next_free(self, stored: Option<u64>, now: Timestamp) -> u64 {
+        match stored {
+            Some(next) if self.is_current(next, now) => next,
+            _ => self.first_turn(now),
+        }
+    }
+
+    /// How many turns are free, of those that are not too far away to be taken.
+    #[must_use]
+    pub fn free(self, stored: Option<u64>, now: Timestamp) -> u64 {
+        self.full(now).saturating_sub(self.next_free(stored, now))
+    }
+
     /// Whether an endpoint's next turn is one of this limit, in this second or later. If
     /// not, turns are free from `now` on: none were taken lately, or they were those of
     /// another limit. Its numbers are years away, because they count from 1970.
@@ -118,6 +133,26 @@ mod tests {
         let limit = RateLimit::new(1_000).unwrap();
         let full = limit.full(at("10"));
         assert_eq!(limit.wait_for(full, at("10")), MAX_DELAY);
+    }
+
+    #[test]
+    fn turns_are_free_from_the_stored_one_to_where_a_queue_can_delay_no_further() {
+        let (limit, now) = (RateLimit::new(2).unwrap(), at("10"));
+        let (first, full) = (limit.first_turn(now), limit.full(now));
+        for (stored, next, free) in [
+            (None, first, 1_800),
+            (Some(first - 1), first, 1_800),
+            (Some(first), first, 1_800),
+            (Some(first + 5), first + 5, 1_795),
+            (Some(full - 1), full - 1, 1),
+            (Some(full), full, 0),
+            // By a clock that is ahead.
+            (Some(full + 10), full + 10, 0),
+            (Some(full * 2), first, 1_800),
+        ] {
+            assert_eq!(limit.next_free(stored, now), next, "{stored:?}");
+            assert_eq!(limit.free(stored, now), free, "{stored:?}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod address_registries;
 mod amplification;
 mod auth;
 mod aws_calls;
+mod backlog;
 mod bad_bodies;
 mod bad_requests;
 mod batch;

@@ -15,15 +15,15 @@ use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, eventually};
 
 /// An app with one endpoint that takes so many deliveries a second.
-struct Limited {
-    app: TestApp,
-    clock: HandClock,
-    receiver: Receiver,
-    id: String,
+pub(crate) struct Limited {
+    pub(crate) app: TestApp,
+    pub(crate) clock: HandClock,
+    pub(crate) receiver: Receiver,
+    pub(crate) id: String,
 }
 
 impl Limited {
-    async fn start(limit: u16) -> Self {
+    pub(crate) async fn start(limit: u16) -> Self {
         let clock = HandClock::at("2026-01-01T00:00:00Z");
         let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
         let receiver = Receiver::answering(200, "").await;
@@ -39,7 +39,7 @@ impl Limited {
     }
 
     /// The first attempts of so many new deliveries.
-    async fn tasks(&self, count: usize) -> Vec<DeliveryTask> {
+    pub(crate) async fn tasks(&self, count: usize) -> Vec<DeliveryTask> {
         for _ in 0..count {
             self.app.api.published("invoice.paid").await;
         }
@@ -79,12 +79,12 @@ impl Limited {
         endpoint.data().clone()
     }
 
-    fn received(&self) -> usize {
+    pub(crate) fn received(&self) -> usize {
         self.receiver.received().len()
     }
 }
 
-fn batch(tasks: &[DeliveryTask]) -> Vec<SqsMessage> {
+pub(crate) fn batch(tasks: &[DeliveryTask]) -> Vec<SqsMessage> {
     let messages = tasks.iter().enumerate();
     messages
         .map(|(index, task)| message(Some(&index.to_string()), attempt_message(task)))
@@ -234,32 +234,6 @@ async fn on_the_slow_lane_short_waits_are_spent_in_the_function() {
     assert_eq!(limited.attempt(Lane::Slow, &late).await, []);
     assert_eq!(limited.received(), 12);
     assert!(began.elapsed() >= Duration::from_secs(1));
-}
-
-#[tokio::test]
-async fn what_has_no_turn_within_a_queues_longest_delay_asks_again() {
-    let limited = Limited::start(1).await;
-    let tasks = limited.tasks(2).await;
-    // All turns of the next 15 minutes but one are taken.
-    let table = limited.app.aws.table();
-    let endpoint = table.endpoint(tasks[0].endpoint).await.unwrap().unwrap();
-    let limit = endpoint.rate_limit.unwrap();
-    let now = limited.clock.now();
-    let taken = table.take_turns(&endpoint, limit, 15 * 60 - 1, now).await;
-    taken.unwrap();
-
-    // No turn is taken that could not be used.
-    let put_back = limited.attempt(Lane::Fast, &tasks).await;
-    assert_eq!(delays(&put_back), [15 * 60 - 1, 15 * 60]);
-    assert_eq!(
-        [put_back[0].1.has_turn, put_back[1].1.has_turn],
-        [true, false]
-    );
-    limited.clock.advance(Duration::from_secs(15 * 60));
-    let again: Vec<_> = put_back.into_iter().map(|(_, task)| task).collect();
-    let put_back = limited.attempt(Lane::Fast, &again).await;
-    assert_eq!(put_back, []);
-    assert_eq!(limited.received(), 2);
 }
 
 #[tokio::test]

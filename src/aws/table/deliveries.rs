@@ -122,7 +122,7 @@ impl Table {
             .await
     }
 
-    /// Records that a delivery waits for its paused endpoint, even if it was not
+    /// Records that a delivery waits for its endpoint, even if it was not
     /// recorded before. One `UpdateItem`.
     ///
     /// # Errors

@@ -296,7 +296,13 @@ mod tests {
         assert_eq!(endpoint_of_delivery(&delivery_partition(key)), Some(key));
         assert_eq!(delivery_of_sort(&delivery_sort(id)), Some(id));
         let at: Timestamp = "2026-01-31T09:30:00.000Z".parse().unwrap();
-        for claim in [None, Some(Claim::Probe), Some(Claim::Drain)] {
+        for claim in [
+            None,
+            Some(Claim::Probe),
+            Some(Claim::Drain),
+            Some(Claim::LastOfDrain),
+            Some(Claim::Backlog),
+        ] {
             let place = Place { at, claim };
             let sort = place_sort(place, key.endpoint_id);
             assert_eq!(place_of_sort(&sort), Some(place));

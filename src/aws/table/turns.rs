@@ -49,10 +49,7 @@ impl Table {
         let (first, full) = (limit.first_turn(now), limit.full(now));
         let mut next = endpoint.next_turn;
         for _ in 0..TRIES {
-            let from = match next {
-                Some(next) if limit.is_current(next, now) => next,
-                _ => first,
-            };
+            let from = limit.next_free(next, now);
             // None that is too far away to be used: it would be lost.
             let count = count.min(full.saturating_sub(from));
             if count == 0 {

@@ -1,4 +1,5 @@
-//! Deliveries that wait for their paused endpoint. They are those of the endpoint's
+//! Deliveries that wait for their endpoint: while it is paused, or because more are to
+//! be sent than its rate limit allows. They are those of the endpoint's
 //! pending ones that say so, so waiting costs no index of its own.
 
 use jiff::Timestamp;
@@ -26,6 +27,16 @@ pub struct Waiting {
     pub unreadable: usize,
     /// The delivery to go on after, unless there are no more.
     pub next: Option<DeliveryId>,
+}
+
+impl Waiting {
+    /// Leaves all but so many for later. At least one stays.
+    pub fn keep(&mut self, count: usize) {
+        if self.deliveries.len() > count.max(1) {
+            self.deliveries.truncate(count.max(1));
+            self.next = self.deliveries.last().map(|last| last.id);
+        }
+    }
 }
 
 /// Pending deliveries that are read at once to find those that wait. Few of an
