@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::domain::address::AddressPolicy;
 use crate::domain::retry::{InvalidSchedule, RetrySchedule};
+use crate::domain::secret::SecretStorage;
 
 /// A missing or invalid environment variable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +68,9 @@ pub struct ApiConfig {
     /// `API_KEY_CACHE_SECONDS`: how long a valid key is cached, 0 to 300. A
     /// revoked key may work for this long.
     pub api_key_cache: Duration,
+    /// `SECRET_STORAGE`: how new signing secrets are kept, `PerEndpoint` (default) or
+    /// `Sealed`.
+    pub secret_storage: SecretStorage,
 }
 
 /// Configuration of the `deliver` function.
@@ -116,6 +120,7 @@ impl ApiConfig {
             common: CommonConfig::read(lookup)?,
             ping_wait: seconds(lookup, "PING_WAIT_SECONDS", 10, 0, 20)?,
             api_key_cache: seconds(lookup, "API_KEY_CACHE_SECONDS", 10, 0, 300)?,
+            secret_storage: secret_storage(lookup)?,
         })
     }
 }
@@ -279,6 +284,18 @@ fn drain_per_second(lookup: &dyn Fn(&str) -> Option<String>) -> Result<u16, Conf
     Ok(u16::try_from(number).unwrap_or(u16::MAX))
 }
 
+fn secret_storage(lookup: &dyn Fn(&str) -> Option<String>) -> Result<SecretStorage, ConfigError> {
+    const NAME: &str = "SECRET_STORAGE";
+    let Some(value) = lookup(NAME) else {
+        return Ok(SecretStorage::PerEndpoint);
+    };
+    SecretStorage::parse(&value).ok_or_else(|| ConfigError::Invalid {
+        name: NAME,
+        value,
+        takes: "PerEndpoint or Sealed".to_owned(),
+    })
+}
+
 fn schedule(lookup: &dyn Fn(&str) -> Option<String>) -> Result<RetrySchedule, ConfigError> {
     const NAME: &str = "RETRY_SCHEDULE_SECONDS";
     let Some(value) = lookup(NAME) else {
@@ -355,6 +372,7 @@ mod tests {
         assert_eq!(config.common.endpoint_url, None);
         assert_eq!(config.ping_wait, Duration::from_secs(10));
         assert_eq!(config.api_key_cache, Duration::from_secs(10));
+        assert_eq!(config.secret_storage, SecretStorage::PerEndpoint);
         assert_eq!(config.common.retention, Duration::from_secs(30 * 86_400));
         assert_eq!(config.common.address_policy, AddressPolicy::PublicOnly);
     }
@@ -369,6 +387,8 @@ mod tests {
             ("RETENTION_DAYS", "0"),
             ("RETENTION_DAYS", "a month"),
             ("API_KEY_CACHE_SECONDS", "301"),
+            ("SECRET_STORAGE", "sealed"),
+            ("SECRET_STORAGE", ""),
             ("ALLOW_LOOPBACK_TARGETS", "yes"),
             ("ALLOWED_PORTS", "443,https"),
             ("BLOCKED_CIDRS", "198.51.100.7"),

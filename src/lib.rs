@@ -29,7 +29,8 @@
 //!   endpoint. So a rotation takes effect at once, although secrets are cached.
 //! - The service never connects to an address that
 //!   [`domain::address::AddressPolicy`] refuses.
-//! - A signing secret is in Secrets Manager and in memory, and nowhere else.
+//! - A signing secret is in Secrets Manager, or sealed in its endpoint's item to a key
+//!   whose private half is, and in memory, and nowhere else.
 
 pub mod api;
 pub mod aws;

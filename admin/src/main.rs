@@ -40,7 +40,7 @@ enum Command {
     /// Manage the API keys of apps.
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Clean up the signing secrets of endpoints.
+    /// Clean up and move the signing secrets of endpoints.
     #[command(subcommand)]
     Secrets(SecretsCommand),
 }
@@ -141,8 +141,8 @@ impl Command {
                 KeysCommand::Create { table, .. }
                 | KeysCommand::List { table, .. }
                 | KeysCommand::Revoke { table, .. },
-            )
-            | Self::Secrets(SecretsCommand::Sweep { table, .. }) => &table.table_name,
+            ) => &table.table_name,
+            Self::Secrets(command) => command.table_name(),
         }
     }
 }

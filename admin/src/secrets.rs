@@ -1,4 +1,4 @@
-//! `secrets sweep`.
+//! `secrets sweep`, `secrets migrate` and `secrets rotate-sealing-key`.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -8,11 +8,13 @@ use clap::Subcommand;
 use futures_util::{StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use webhook_endpoints::aws::secrets::{RECOVERY_DAYS, Secrets};
-use webhook_endpoints::aws::table::Table;
+use webhook_endpoints::aws::SecretStores;
+use webhook_endpoints::aws::secrets::{RECOVERY_DAYS, SecretOf, Secrets};
 use webhook_endpoints::clock::Clock;
-use webhook_endpoints::domain::id::{AppId, EndpointId};
+use webhook_endpoints::domain::id::{AppId, EndpointId, SealingKeyId};
+use webhook_endpoints::domain::secret::SecretStorage;
 use webhook_endpoints::domain::time::{iso_millis, serde_millis};
+use webhook_endpoints::operator::moves::{self, Event, KeyRotation, Summary};
 use webhook_endpoints::operator::sweep::{self, Cause, Found, Leftovers};
 
 use crate::{BoxError, TableName, not_empty, print_json, print_table, table};
@@ -42,6 +44,37 @@ pub(crate) enum SecretsCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Move all signing secrets to where new ones are kept. The secrets stay the same,
+    /// and deliveries go on. If it is interrupted, run it again.
+    Migrate {
+        #[command(flatten)]
+        table: TableName,
+        /// Prefix of the secrets' names.
+        #[arg(long, env = "SECRET_PREFIX", value_parser = not_empty)]
+        secret_prefix: String,
+        /// Where to: PerEndpoint or Sealed.
+        #[arg(long, env = "SECRET_STORAGE", value_parser = secret_storage)]
+        to: SecretStorage,
+    },
+    /// Make a new key pair, seal all sealed signing secrets to it, and remove the old
+    /// private key. Deliveries go on. If it is interrupted, run it again.
+    RotateSealingKey {
+        #[command(flatten)]
+        table: TableName,
+        /// Prefix of the secrets' names.
+        #[arg(long, env = "SECRET_PREFIX", value_parser = not_empty)]
+        secret_prefix: String,
+    },
+}
+
+impl SecretsCommand {
+    pub(crate) fn table_name(&self) -> &str {
+        match self {
+            Self::Sweep { table, .. }
+            | Self::Migrate { table, .. }
+            | Self::RotateSealingKey { table, .. } => &table.table_name,
+        }
+    }
 }
 
 pub(crate) async fn run(
@@ -49,22 +82,112 @@ pub(crate) async fn run(
     sdk: &SdkConfig,
     json: bool,
 ) -> Result<(), BoxError> {
-    let SecretsCommand::Sweep {
-        table: name,
-        secret_prefix,
-        older_than,
-        dry_run,
-        force,
-    } = command;
-    let table = table(sdk, name);
-    let client = aws_sdk_secretsmanager::Client::new(sdk);
-    let secrets = Secrets::new(client, secret_prefix);
     let now = Clock::system().now();
+    match command {
+        SecretsCommand::Sweep {
+            table,
+            secret_prefix,
+            older_than,
+            dry_run,
+            force,
+        } => {
+            let stores = stores(sdk, table, secret_prefix);
+            let leftovers = sweep::find(&stores, older_than, now).await?;
+            sweep_up(&stores, leftovers, dry_run, force, json).await
+        }
+        SecretsCommand::Migrate {
+            table,
+            secret_prefix,
+            to,
+        } => {
+            let stores = stores(sdk, table, secret_prefix);
+            let summary = moves::migrate(&stores, to, now, report).await?;
+            match json {
+                true => print_json(&summary)?,
+                false => writeln!(io::stdout(), "{}", in_words(&summary))?,
+            }
+            must_be_complete(&summary)
+        }
+        SecretsCommand::RotateSealingKey {
+            table,
+            secret_prefix,
+        } => {
+            let stores = stores(sdk, table, secret_prefix);
+            let rotation = moves::rotate_sealing_key(&stores, now, report).await?;
+            match json {
+                true => print_json(&rotation)?,
+                false => print_rotation(&rotation)?,
+            }
+            must_be_complete(&rotation.summary)
+        }
+    }
+}
+
+fn stores(sdk: &SdkConfig, name: TableName, secret_prefix: String) -> SecretStores {
+    let client = aws_sdk_secretsmanager::Client::new(sdk);
+    SecretStores::new(table(sdk, name), Secrets::new(client, secret_prefix))
+}
+
+/// Tells on standard error what a run does. If that is closed, the outcome still tells.
+fn report(event: Event) {
+    let mut stderr = io::stderr();
+    let _ = match event {
+        Event::Progress(summary) if summary.endpoints == 0 => Ok(()),
+        Event::Progress(summary) => writeln!(stderr, "so far: {}", in_words(&summary)),
+        Event::Failed(endpoint, error) => writeln!(stderr, "{}: {error}", endpoint.endpoint_id),
+        Event::Unreadable(item) => writeln!(stderr, "skipped an unreadable item: {item}"),
+    };
+}
+
+fn in_words(summary: &Summary) -> String {
+    let Summary {
+        endpoints,
+        moved,
+        failed,
+        unreadable,
+    } = summary;
+    format!("{endpoints} endpoints, {moved} moved, {failed} failed, {unreadable} unreadable")
+}
+
+fn print_rotation(rotation: &KeyRotation) -> Result<(), BoxError> {
+    let mut stdout = io::stdout();
+    let begun = if rotation.resumed {
+        "goes on with"
+    } else {
+        "is"
+    };
+    writeln!(stdout, "the sealing key {begun} {}", rotation.key)?;
+    if let Some(old) = rotation.replaced {
+        writeln!(stdout, "{}", in_words(&rotation.summary))?;
+        if rotation.retired {
+            writeln!(
+                stdout,
+                "{old} is removed; can be restored for {RECOVERY_DAYS} days"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+fn must_be_complete(summary: &Summary) -> Result<(), BoxError> {
+    match summary.failed + summary.unreadable {
+        0 => Ok(()),
+        count => Err(format!("{count} were not moved; see above, and run this again").into()),
+    }
+}
+
+async fn sweep_up(
+    stores: &SecretStores,
+    leftovers: Leftovers,
+    dry_run: bool,
+    force: bool,
+    json: bool,
+) -> Result<(), BoxError> {
     let Leftovers {
         found,
         unreadable,
         doubt,
-    } = sweep::find(&table, &secrets, older_than, now).await?;
+    } = leftovers;
     for item in &unreadable {
         writeln!(io::stderr(), "skipped an unreadable item: {item}")?;
     }
@@ -74,7 +197,7 @@ pub(crate) async fn run(
             .map(|found| swept(found, Outcome::Found))
             .collect()
     } else {
-        remove_all(&table, &secrets, &found).await
+        remove_all(stores, &found).await
     };
     if json {
         print_json(&swept)?;
@@ -102,15 +225,15 @@ pub(crate) async fn run(
 }
 
 /// Removes what was found. If that fails for one, continues with the others.
-async fn remove_all(table: &Table, secrets: &Secrets, found: &[Found]) -> Vec<SweptSecret> {
+async fn remove_all(stores: &SecretStores, found: &[Found]) -> Vec<SweptSecret> {
     let removals = stream::iter(found).map(async |found| {
-        match sweep::remove(table, secrets, found).await {
+        match sweep::remove(stores, found).await {
             Ok(()) => swept(found, Outcome::Removed),
             Err(error) => {
-                let id = found.endpoint.endpoint_id;
+                let swept = swept(found, Outcome::Failed);
                 // If standard error is closed, the outcome still tells.
-                let _ = writeln!(io::stderr(), "{id}: {error}");
-                swept(found, Outcome::Failed)
+                let _ = writeln!(io::stderr(), "{}: {error}", swept.name());
+                swept
             }
         }
     });
@@ -118,9 +241,14 @@ async fn remove_all(table: &Table, secrets: &Secrets, found: &[Found]) -> Vec<Sw
 }
 
 fn swept(found: &Found, outcome: Outcome) -> SweptSecret {
+    let (endpoint, sealing_key) = match found.of {
+        SecretOf::Endpoint(endpoint) => (Some(endpoint), None),
+        SecretOf::SealingKey(id) => (None, Some(id)),
+    };
     SweptSecret {
-        app_id: found.endpoint.app_id,
-        endpoint_id: found.endpoint.endpoint_id,
+        app_id: endpoint.map(|endpoint| endpoint.app_id),
+        endpoint_id: endpoint.map(|endpoint| endpoint.endpoint_id),
+        sealing_key,
         created_at: found.created_at,
         cause: found.cause,
         outcome,
@@ -130,8 +258,9 @@ fn swept(found: &Found, outcome: Outcome) -> SweptSecret {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct SweptSecret {
-    app_id: AppId,
-    endpoint_id: EndpointId,
+    app_id: Option<AppId>,
+    endpoint_id: Option<EndpointId>,
+    sealing_key: Option<SealingKeyId>,
     #[serde(with = "serde_millis")]
     created_at: Timestamp,
     cause: Cause,
@@ -148,23 +277,34 @@ enum Outcome {
 }
 
 impl SweptSecret {
+    /// The endpoint or the key.
+    fn name(&self) -> String {
+        let endpoint = self.endpoint_id.map(|id| id.to_string());
+        let key = self.sealing_key.map(|id| format!("sealing key {id}"));
+        endpoint.or(key).unwrap_or_default()
+    }
+
     fn row(&self) -> [String; 5] {
         let outcome = match (self.outcome, self.cause) {
             (Outcome::Found, _) => "found".to_owned(),
             (Outcome::Failed, _) => "failed".to_owned(),
             (Outcome::Removed, Cause::DeletionInterrupted) => "removed".to_owned(),
-            (Outcome::Removed, Cause::NoEndpoint) => {
+            (Outcome::Removed, Cause::NoEndpoint | Cause::Moved | Cause::UnusedKey) => {
                 format!("removed; can be restored for {RECOVERY_DAYS} days")
             }
         };
         [
-            self.app_id.to_string(),
-            self.endpoint_id.to_string(),
+            self.app_id.map_or("-".to_owned(), |id| id.to_string()),
+            self.name(),
             iso_millis(self.created_at),
             self.cause.to_string(),
             outcome,
         ]
     }
+}
+
+fn secret_storage(text: &str) -> Result<SecretStorage, &'static str> {
+    SecretStorage::parse(text).ok_or("must be PerEndpoint or Sealed")
 }
 
 fn age(text: &str) -> Result<Duration, String> {

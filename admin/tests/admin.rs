@@ -518,3 +518,46 @@ async fn sweep_with_a_wrong_prefix_removes_no_endpoint() {
     let presence = left.stores.table.endpoint_presence(left.marked).await;
     assert_eq!(presence.unwrap(), Presence::Marked);
 }
+
+#[tokio::test]
+async fn secrets_are_migrated_and_sealed_to_another_key() {
+    let service = Service::start().await;
+    let created = service
+        .admin_json(&["keys", "create", "--app", "acme"])
+        .await;
+    let key = created["key"].as_str().unwrap();
+    for _ in 0..2 {
+        service.create_endpoint("acme", key).await;
+    }
+    let beside = service.secret_names().await;
+    assert_eq!(beside.len(), 2);
+    let migrate = |to: &'static str| ["secrets", "migrate", "--to", to];
+    let moved = json!({"endpoints": 2, "moved": 2, "failed": 0, "unreadable": 0});
+    assert_eq!(service.admin_json(&migrate("Sealed")).await, moved);
+    let sealed = service.secret_names().await;
+    assert_eq!(sealed.len(), 1);
+    assert!(sealed[0].starts_with("webhook-endpoints/sealing."));
+
+    let rotated = service.admin_json(&["secrets", "rotate-sealing-key"]).await;
+    assert_eq!(rotated["retired"], true, "{rotated}");
+    assert_eq!(rotated["moved"], 2, "{rotated}");
+    let new = format!(
+        "webhook-endpoints/sealing.{}",
+        rotated["key"].as_str().unwrap()
+    );
+    assert_eq!(service.secret_names().await, [new]);
+    assert!(service.restores(&sealed[0]).await);
+
+    let output = service.admin(&migrate("PerEndpoint")).await;
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text, "2 endpoints, 2 moved, 0 failed, 0 unreadable\n");
+    let again = String::from_utf8(service.admin(&migrate("PerEndpoint")).await.stdout);
+    assert!(again.unwrap().contains(" 0 moved"));
+    let mut names = service.secret_names().await;
+    names.retain(|name| beside.contains(name));
+    assert_eq!(names, beside);
+
+    let refused = service.admin(&migrate("sealed")).await;
+    assert_eq!(refused.status.code(), Some(2));
+}

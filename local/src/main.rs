@@ -25,6 +25,7 @@ use webhook_endpoints::delivery::sender::SenderOptions;
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::message::{Lane, Message};
+use webhook_endpoints::domain::secret::SecretStorage;
 use webhook_endpoints::telemetry;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -46,6 +47,9 @@ struct Arguments {
     /// Directory in which to keep the state for the next run.
     #[arg(long)]
     data_dir: Option<PathBuf>,
+    /// How new signing secrets are kept: PerEndpoint or Sealed.
+    #[arg(long, env = "SECRET_STORAGE", default_value = "PerEndpoint", value_parser = secret_storage)]
+    secret_storage: SecretStorage,
     /// Minimum level to log: error, warn, info or debug.
     #[arg(long, default_value = "warn")]
     log_level: tracing::Level,
@@ -90,7 +94,10 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     let stores = service::stores(clients, &resources);
     let seed = seed(data_dir, &stores.table).await?;
 
-    let settings = Settings::default();
+    let settings = Settings {
+        secret_storage: arguments.secret_storage,
+        ..Settings::default()
+    };
     let sender = SenderOptions::new(settings.address_policy, Duration::from_secs(15));
     let deliverer = service::deliverer(clients, &resources, &settings, sender)?;
     let receiver = Receiver {
@@ -119,7 +126,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     });
     // Before the guide says how to stop it: an earlier signal would kill the process.
     let mut stop_requested = pin!(stop_requested()?);
-    print_guide(&urls, data_dir, &seed, &resources);
+    print_guide(&urls, data_dir, &seed, &resources, settings.secret_storage);
 
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     // Replaces the schedule rule in the template.
@@ -156,6 +163,10 @@ fn serve(
     };
     let served = axum::serve(listener, router).with_graceful_shutdown(stopped);
     tokio::spawn(served.into_future())
+}
+
+fn secret_storage(text: &str) -> Result<SecretStorage, &'static str> {
+    SecretStorage::parse(text).ok_or("must be PerEndpoint or Sealed")
 }
 
 /// How often a sweep enqueues the attempts that are due soon.
@@ -229,7 +240,13 @@ fn url(listener: &TcpListener) -> std::io::Result<String> {
     Ok(format!("http://{}", listener.local_addr()?))
 }
 
-fn print_guide(urls: &Urls, data_dir: Option<&Path>, seed: &Seed, resources: &Resources) {
+fn print_guide(
+    urls: &Urls,
+    data_dir: Option<&Path>,
+    seed: &Seed,
+    resources: &Resources,
+    secret_storage: SecretStorage,
+) {
     let Seed { app_id, api_key } = seed;
     let Urls { api, receiver, aws } = urls;
     let Resources {
@@ -271,10 +288,11 @@ For the admin command, and for functions that run as separate processes:
 
 export AWS_ENDPOINT_URL={aws} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 export TABLE_NAME={table_name} SECRET_PREFIX={SECRET_PREFIX} QUEUE_URL={queue_url} SLOW_QUEUE_URL={slow_queue_url}
-export DEAD_LETTER_QUEUE_URL={dead_letter_queue_url}
+export DEAD_LETTER_QUEUE_URL={dead_letter_queue_url} SECRET_STORAGE={storage}
 
 Ctrl-C stops it.{state}
 "#,
+        storage = secret_storage.as_str(),
         state = match data_dir {
             Some(dir) => format!(" State is saved in {}.", dir.display()),
             None => " State is kept in memory and lost on exit.".to_owned(),

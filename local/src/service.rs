@@ -21,6 +21,7 @@ use webhook_endpoints::domain::event::FAN_OUT_LEASE;
 use webhook_endpoints::domain::health::HealthPolicy;
 use webhook_endpoints::domain::id::{AppId, KeyId};
 use webhook_endpoints::domain::retry::RetrySchedule;
+use webhook_endpoints::domain::secret::SecretStorage;
 
 use crate::emulators::{Clients, REGION, Resources};
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub retention: Duration,
     /// How much the API does of what is dear.
     pub budgets: Budgets,
+    /// How new signing secrets are kept.
+    pub secret_storage: SecretStorage,
     /// The clock of both functions.
     pub clock: Clock,
     /// When to retry deliveries and when to disable endpoints.
@@ -59,6 +62,7 @@ impl Default for Settings {
             api_key_cache: Duration::from_secs(10),
             retention: Duration::from_secs(30 * 24 * 60 * 60),
             budgets: Budgets::default(),
+            secret_storage: SecretStorage::PerEndpoint,
             clock: Clock::system(),
             policy: Policy {
                 schedule: RetrySchedule::default(),
@@ -117,6 +121,7 @@ pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Rou
         api_key_cache: settings.api_key_cache,
         retention: settings.retention,
         budgets: settings.budgets,
+        secret_storage: settings.secret_storage,
     })
 }
 

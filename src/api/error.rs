@@ -63,6 +63,11 @@ impl ApiError {
         body
     }
 
+    /// Something else kept changing the same items.
+    pub(super) fn busy() -> Self {
+        Self::Store(StoreError::conflict("changing an endpoint's secret"))
+    }
+
     /// A defect of ours.
     pub(super) fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Internal(cause.into())

@@ -17,6 +17,7 @@ mod prefer;
 mod query;
 mod recover;
 mod request_id;
+mod secrets;
 mod single_header;
 mod test_ping;
 mod webhooks;
@@ -37,6 +38,7 @@ use crate::domain::address::AddressPolicy;
 use crate::domain::api_key::ApiKeyHash;
 use crate::domain::budget::Budgets;
 use crate::domain::id::AppId;
+use crate::domain::secret::SecretStorage;
 use crate::ttl_cache::TtlCache;
 use error::ApiError;
 
@@ -60,6 +62,8 @@ pub struct ApiOptions {
     pub retention: Duration,
     /// How much it does of what is dear.
     pub budgets: Budgets,
+    /// How new signing secrets are kept.
+    pub secret_storage: SecretStorage,
 }
 
 /// Shared by all handlers.
@@ -74,6 +78,7 @@ struct ApiState {
     keys: TtlCache<ApiKeyHash, AppId>,
     retention: Duration,
     budgets: Budgets,
+    secret_storage: SecretStorage,
 }
 
 /// The routes of the API.
@@ -86,6 +91,7 @@ pub fn router(options: ApiOptions) -> Router {
         keys: TtlCache::new(options.api_key_cache),
         retention: options.retention,
         budgets: options.budgets,
+        secret_storage: options.secret_storage,
     });
     Router::new()
         .route(

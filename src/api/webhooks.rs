@@ -13,21 +13,16 @@ use super::budgets::{too_many_rotations, unexplained};
 use super::error::ApiError;
 use super::extract::{AppScope, EndpointScope, NO_ENDPOINT};
 use super::query::QueryParameters;
-use super::{Api, success};
-use crate::aws::table::{CreateOutcome, Marked, Reserved, RotateOutcome};
+use super::{Api, secrets, success};
+use crate::aws::table::{Marked, Reserved};
 use crate::domain::address::AddressPolicy;
-use crate::domain::endpoint::{
-    Endpoint, EndpointKey, EndpointPatch, MAX_ENDPOINTS_PER_APP, NewEndpoint,
-};
+use crate::domain::endpoint::{Endpoint, EndpointKey, EndpointPatch, NewEndpoint};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::id::EndpointId;
 use crate::domain::message::{Lane, Message, Tend};
 use crate::domain::rate_limit::RateLimit;
-use crate::domain::signing::SigningSecret;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
-
-const APP_IS_FULL: ApiError = ApiError::conflict("The app already has 100 endpoints, the maximum.");
 
 /// An endpoint as create shows it, the only time together with its secret.
 #[derive(Serialize)]
@@ -136,10 +131,11 @@ impl<'a> From<&'a Endpoint> for Shown<'a> {
     }
 }
 
-/// `POST /apps/{appId}/webhooks`. Three calls: `GetItem` of the app's endpoint count,
-/// `CreateSecret`, `TransactWriteItems`. The first one keeps an app that is full from
-/// making secrets; the last one decides, because others may create endpoints at the
-/// same time.
+/// `POST /apps/{appId}/webhooks`. Three calls if secrets are kept per endpoint: `GetItem`
+/// of the app's endpoint count, `CreateSecret`, `TransactWriteItems`. The first one keeps
+/// an app that is full from making secrets; the last one decides, because others may
+/// create endpoints at the same time. One call if they are sealed, `TransactWriteItems`,
+/// once this process knows the key.
 pub(super) async fn create(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -150,24 +146,7 @@ pub(super) async fn create(
         app_id,
         endpoint_id: EndpointId::new(),
     };
-    if api.stores.table.endpoint_count(app_id).await? >= MAX_ENDPOINTS_PER_APP {
-        return Err(APP_IS_FULL);
-    }
-    let secret = SigningSecret::generate(&mut rand::rng());
-    // The secret first: an endpoint without a secret could not deliver, while a
-    // secret without an endpoint can be removed at any time.
-    let secret_version = api.stores.secrets.create(key, &secret).await?;
-    let endpoint = new.registered(key, secret_version, api.clock.now());
-    match api.stores.table.create_endpoint(&endpoint).await? {
-        CreateOutcome::Created => {}
-        CreateOutcome::LimitReached => {
-            if let Err(error) = api.stores.secrets.delete(key).await {
-                let endpoint_id = key.endpoint_id;
-                warn!(%error, %endpoint_id, "failed to delete the secret of a refused endpoint");
-            }
-            return Err(APP_IS_FULL);
-        }
-    }
+    let (endpoint, secret) = secrets::create(&api, key, new).await?;
     let secret = secret.to_text();
     let data = Created {
         id: key.endpoint_id,
@@ -250,39 +229,50 @@ async fn see_to_waiting(api: &Api, endpoint: EndpointKey) {
     }
 }
 
-/// `DELETE /apps/{appId}/webhooks/{webhookId}`. Three calls: `UpdateItem`,
-/// `DeleteSecret`, `TransactWriteItems`. The first one makes the endpoint missing
-/// to everyone. If deliveries wait for it, a `SendMessage` has them ended. A repeated
-/// call finishes what an interrupted one left, and always sends that message.
+/// `DELETE /apps/{appId}/webhooks/{webhookId}`. One call if the secret is sealed and
+/// nothing waits for the endpoint: `TransactWriteItems`. Otherwise `UpdateItem`, which
+/// makes the endpoint missing to everyone, `DeleteSecret` unless it is sealed, and
+/// `TransactWriteItems`. If deliveries wait for it, a `SendMessage` has them ended. A
+/// repeated call finishes what an interrupted one left, and always sends that message.
 pub(super) async fn delete(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
 ) -> Result<Response, ApiError> {
-    let table = &api.stores.table;
-    match table.mark_endpoint_deleted(key, api.clock.now()).await? {
-        Marked::Done { had_waiting: true } => see_to_waiting(&api, key).await,
-        Marked::Done { had_waiting: false } => {}
-        Marked::Missing => return Err(NO_ENDPOINT),
+    if secrets::delete_at_once(&api, key).await? {
+        return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    api.stores.secrets.delete(key).await?;
+    let table = &api.stores.table;
+    let Marked::Done {
+        had_waiting,
+        is_sealed,
+    } = table.mark_endpoint_deleted(key, api.clock.now()).await?
+    else {
+        return Err(NO_ENDPOINT);
+    };
+    if had_waiting {
+        see_to_waiting(&api, key).await;
+    }
+    if !is_sealed {
+        api.stores.secrets.delete(key).await?;
+    }
     table.remove_endpoint(key).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `POST /apps/{appId}/webhooks/{webhookId}/rotate-secret`. Three calls:
-/// `UpdateItem`, `PutSecretValue`, `UpdateItem`. The first one counts the rotation, so
-/// that one over the budget makes no version of the secret, and reads the endpoint.
-/// The last one makes the new version sign, before the response is sent. So no attempt
-/// that starts after the response is signed with the old secret. If somebody removed
-/// the secret, this brings it back, with one or two calls more.
+/// `POST /apps/{appId}/webhooks/{webhookId}/rotate-secret`. `UpdateItem`, which counts
+/// the rotation, so that one over the budget makes no secret, and reads the endpoint.
+/// Then `PutSecretValue` and `UpdateItem`, or `TransactWriteItems` if the new secret is
+/// sealed, which make it sign before the response is sent. So no attempt that starts
+/// after the response is signed with the old secret. If the endpoint's secret was kept
+/// the other way, or somebody removed it, one to three calls more.
 pub(super) async fn rotate_secret(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
 ) -> Result<Response, ApiError> {
-    let (table, secrets) = (&api.stores.table, &api.stores.secrets);
     let now = api.clock.now();
-    let endpoint = match table.reserve_rotation(key, &api.budgets, now).await? {
-        Reserved::Granted(endpoint) => endpoint,
+    let reserved = api.stores.table.reserve_rotation(key, &api.budgets, now);
+    let endpoint = match reserved.await? {
+        Reserved::Granted(endpoint) => *endpoint,
         Reserved::Refused(endpoint) => {
             let made = endpoint.usage.rotations;
             return Err(made.map_or_else(unexplained, |made| {
@@ -291,24 +281,10 @@ pub(super) async fn rotate_secret(
         }
         Reserved::Missing => return Err(NO_ENDPOINT),
     };
-    let secret = SigningSecret::generate(&mut rand::rng());
-    let next = secrets.put_next(key, &secret).await?;
-    match table.set_secret_version(&endpoint, &next, now).await? {
-        RotateOutcome::Rotated => Ok(success(Rotated {
-            secret: secret.to_text().expose_secret(),
-        })),
-        RotateOutcome::Lost => Err(ApiError::conflict(
-            "The secret was rotated concurrently. Use the secret from that response.",
-        )),
-        RotateOutcome::Missing => {
-            // The deletion may have removed the secret before it was stored above.
-            if let Err(error) = secrets.delete(key).await {
-                let endpoint_id = key.endpoint_id;
-                warn!(%error, %endpoint_id, "failed to delete the secret of a deleted endpoint");
-            }
-            Err(NO_ENDPOINT)
-        }
-    }
+    let secret = secrets::rotate(&api, endpoint, now).await?;
+    Ok(success(Rotated {
+        secret: secret.to_text().expose_secret(),
+    }))
 }
 
 fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<NewEndpoint, ApiError> {

@@ -101,6 +101,13 @@ const BLAMING: [&str; 8] = [
     "ValidationException",
 ];
 
+impl StoreError {
+    /// Something else kept changing the same items, which waiting cures.
+    pub(crate) fn conflict(operation: &'static str) -> Self {
+        AwsError::unavailable(operation, "something else kept changing it").into()
+    }
+}
+
 impl AwsError {
     /// A fault that AWS reported by an error code in a successful response.
     pub(super) fn from_code(operation: &'static str, code: &str) -> Self {

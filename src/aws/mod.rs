@@ -7,6 +7,7 @@ mod http;
 mod lazy_client;
 pub mod queue;
 pub(crate) mod retry;
+pub mod sealing_keys;
 mod secret_cache;
 pub mod secrets;
 mod stores;
@@ -22,7 +23,7 @@ use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 pub use error::{AwsError, Fault, StoreError};
 pub use lazy_client::LazyClient;
 pub use queue::QueueUrls;
-pub use stores::{StoreNames, Stores};
+pub use stores::{SecretStores, StoreNames, Stores};
 
 /// SDK configuration of a function. `endpoint_url` replaces the endpoints of
 /// `region`. Credentials come from the environment, where Lambda puts them.

@@ -1,5 +1,5 @@
-//! The secrets that one process has read, by version. A version never changes, so a
-//! cached one never expires.
+//! The secrets that one process has read: versions of signing secrets, and private keys
+//! that open sealed ones. Neither ever changes, so a cached one never expires.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,34 +13,33 @@ use sha2::{Digest, Sha256};
 
 use super::error::StoreError;
 use crate::domain::endpoint::SecretVersion;
-use crate::domain::id::EndpointId;
-use crate::domain::signing::SigningSecret;
+use crate::domain::id::{EndpointId, SealingKeyId};
 use crate::ttl_cache::lru_cache;
 
-/// Versions that one process keeps. Below that many endpoints, no attempt waits or pays
+/// Secrets that one process keeps. Below that many endpoints, no attempt waits or pays
 /// for a secret twice. An entry takes some 180 bytes, so a full cache takes 9 MB.
 const MOST: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 
-/// What a read found. `None` if the version does not exist.
-pub(super) type Found = Result<Option<Arc<SigningSecret>>, StoreError>;
+/// What a read found. `None` if there is no such secret.
+pub(super) type Found<T> = Result<Option<Arc<T>>, StoreError>;
 
 /// Cheap to clone; clones share the cache.
-#[derive(Clone)]
-pub(super) struct SecretCache(Arc<Mutex<State>>);
+pub(super) struct SecretCache<T>(Arc<Mutex<State<T>>>);
 
-struct State {
-    secrets: LruCache<Key, Arc<SigningSecret>>,
+struct State<T> {
+    secrets: LruCache<CacheKey, Arc<T>>,
     /// Reads under way. Weak, so that one which nobody waits for any more ends, and is
     /// begun again by the next who asks.
-    reads: HashMap<Key, WeakShared<BoxFuture<'static, Found>>>,
+    reads: HashMap<CacheKey, WeakShared<BoxFuture<'static, Found<T>>>>,
 }
 
-/// A digest of endpoint and version, which takes a tenth of the two.
+/// What names a secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct Key([u8; 16]);
+pub(super) struct CacheKey([u8; 16]);
 
-impl Key {
-    fn of(endpoint: EndpointId, version: &SecretVersion) -> Self {
+impl CacheKey {
+    /// A digest of the two, which takes a tenth of them.
+    pub(super) fn of_version(endpoint: EndpointId, version: &SecretVersion) -> Self {
         let hash = Sha256::new()
             .chain_update(endpoint.as_bytes())
             .chain_update(version.as_str())
@@ -49,9 +48,13 @@ impl Key {
         key.copy_from_slice(&hash[..16]);
         Self(key)
     }
+
+    pub(super) fn of_sealing_key(id: SealingKeyId) -> Self {
+        Self(*id.as_bytes())
+    }
 }
 
-impl SecretCache {
+impl<T: Send + Sync + 'static> SecretCache<T> {
     pub(super) fn new() -> Self {
         Self(Arc::new(Mutex::new(State {
             secrets: lru_cache(MOST),
@@ -59,20 +62,14 @@ impl SecretCache {
         })))
     }
 
-    /// The secret of this version, from the cache or by `read`. All who ask while a read
+    /// The secret of this name, from the cache or by `read`. All who ask while a read
     /// is under way share it and what becomes of it, an error included: otherwise each
     /// attempt of a batch would make a call of its own, or wait for all the failures of
     /// those before it.
-    pub(super) async fn get_or_read<R>(
-        &self,
-        endpoint: EndpointId,
-        version: &SecretVersion,
-        read: impl FnOnce() -> R,
-    ) -> Found
+    pub(super) async fn get_or_read<R>(&self, key: CacheKey, read: impl FnOnce() -> R) -> Found<T>
     where
-        R: Future<Output = Found> + Send + 'static,
+        R: Future<Output = Found<T>> + Send + 'static,
     {
-        let key = Key::of(endpoint, version);
         let reading = {
             let mut state = self.state();
             if let Some(secret) = state.secrets.get(&key) {
@@ -91,7 +88,7 @@ impl SecretCache {
         reading.await
     }
 
-    async fn keep(self, key: Key, read: impl Future<Output = Found>) -> Found {
+    async fn keep(self, key: CacheKey, read: impl Future<Output = Found<T>>) -> Found<T> {
         let found = read.await;
         let mut state = self.state();
         state.reads.remove(&key);
@@ -102,13 +99,20 @@ impl SecretCache {
         found
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, State<T>> {
         // A panic elsewhere can't leave the cache half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for SecretCache {
+// Derived, it would ask for secrets that can be cloned.
+impl<T> Clone for SecretCache<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> fmt::Debug for SecretCache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretCache")
     }
@@ -123,20 +127,24 @@ mod tests {
 
     use super::*;
     use crate::aws::error::AwsError;
+    use crate::domain::signing::SigningSecret;
 
-    fn version(number: u32) -> SecretVersion {
-        SecretVersion::new(format!("version-{number}"))
+    type Cache = SecretCache<SigningSecret>;
+
+    fn version(endpoint: EndpointId, number: u32) -> CacheKey {
+        let version = SecretVersion::new(format!("version-{number}"));
+        CacheKey::of_version(endpoint, &version)
     }
 
-    fn secret() -> Found {
+    fn secret() -> Found<SigningSecret> {
         Ok(Some(Arc::new(SigningSecret::generate(&mut rand::rng()))))
     }
 
     /// Asks for a version. Returns how many reads that made.
-    async fn reads(cache: &SecretCache, endpoint: EndpointId, number: u32) -> u32 {
+    async fn reads(cache: &Cache, endpoint: EndpointId, number: u32) -> u32 {
         let reads = Arc::new(AtomicU32::new(0));
-        let (counter, version) = (Arc::clone(&reads), version(number));
-        let found = cache.get_or_read(endpoint, &version, || async move {
+        let counter = Arc::clone(&reads);
+        let found = cache.get_or_read(version(endpoint, number), || async move {
             counter.fetch_add(1, Ordering::SeqCst);
             secret()
         });
@@ -146,7 +154,7 @@ mod tests {
 
     #[tokio::test]
     async fn fifty_thousand_versions_are_kept() {
-        let cache = SecretCache::new();
+        let cache = Cache::new();
         let endpoint = EndpointId::new();
         for expected in [1, 0] {
             for number in 0..50_000 {
@@ -161,7 +169,7 @@ mod tests {
 
     #[tokio::test]
     async fn versions_of_other_endpoints_are_other_secrets() {
-        let cache = SecretCache::new();
+        let cache = Cache::new();
         for endpoint in [EndpointId::new(), EndpointId::new()] {
             assert_eq!(reads(&cache, endpoint, 1).await, 1);
             assert_eq!(reads(&cache, endpoint, 2).await, 1);
@@ -170,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn failed_reads_are_shared_and_not_kept() {
-        let cache = SecretCache::new();
+        let cache = Cache::new();
         let endpoint = EndpointId::new();
         let begun = Arc::new(AtomicU32::new(0));
         let failing = join_all((0..10).map(|_| {
@@ -180,8 +188,8 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(5)).await;
                 Err(AwsError::unavailable("GetSecretValue", "no answer").into())
             };
-            let (cache, version) = (cache.clone(), version(1));
-            async move { cache.get_or_read(endpoint, &version, failing).await }
+            let cache = cache.clone();
+            async move { cache.get_or_read(version(endpoint, 1), failing).await }
         }));
         assert!(failing.await.iter().all(Result::is_err));
         assert_eq!(begun.load(Ordering::SeqCst), 1);
@@ -190,10 +198,10 @@ mod tests {
 
     #[tokio::test]
     async fn reads_that_nobody_waits_for_are_begun_again() {
-        let cache = SecretCache::new();
+        let cache = Cache::new();
         let endpoint = EndpointId::new();
-        let one = version(1);
-        let mut hanging = cache.get_or_read(endpoint, &one, pending).boxed();
+        let one = version(endpoint, 1);
+        let mut hanging = cache.get_or_read(one, pending).boxed();
         assert!((&mut hanging).now_or_never().is_none());
         drop(hanging);
         assert_eq!(reads(&cache, endpoint, 1).await, 1);

@@ -1,20 +1,25 @@
-//! Signing secrets in Secrets Manager: one secret per endpoint, named
-//! `<prefix>/<app id>/<endpoint id>`, one version per rotation.
+//! Secrets Manager. Signing secrets that are kept there have one secret per endpoint,
+//! named `<prefix>/<app id>/<endpoint id>`, with one version per rotation. Those that are
+//! sealed in their endpoint's item share the secret of their key pair, see
+//! [`sealing_keys`](super::sealing_keys).
 
 use std::sync::Arc;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::delete_secret::builders::DeleteSecretFluentBuilder;
+use aws_sdk_secretsmanager::primitives::DateTime;
 use aws_sdk_secretsmanager::types::{Filter, FilterNameStringType, SecretListEntry, Tag};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 
 use super::LazyClient;
 use super::error::{AwsError, During, Malformed, StoreError, has_code};
-use super::secret_cache::{Found, SecretCache};
+use super::secret_cache::{CacheKey, Found, SecretCache};
 use crate::domain::endpoint::{Endpoint, EndpointKey, SecretVersion};
-use crate::domain::id::{AppId, EndpointId};
+use crate::domain::id::{AppId, EndpointId, SealingKeyId};
+use crate::domain::sealing::PrivateKey;
+use crate::domain::secret::SecretPlace;
 use crate::domain::signing::SigningSecret;
 
 /// Days for which a secret that was removed with [`Secrets::retire`] can be
@@ -24,18 +29,32 @@ pub const RECOVERY_DAYS: u8 = 7;
 /// The secrets of one deployment. Cheap to clone; clones share the cache.
 #[derive(Debug, Clone)]
 pub struct Secrets {
-    client: LazyClient<Client>,
-    prefix: String,
-    cache: SecretCache,
+    pub(super) client: LazyClient<Client>,
+    pub(super) prefix: String,
+    cache: SecretCache<SigningSecret>,
+    pub(super) private_keys: SecretCache<PrivateKey>,
 }
 
 /// A secret as [`Secrets::list`] shows it, without its value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSecret {
-    /// The endpoint that it is named after, which may or may not exist.
-    pub endpoint: EndpointKey,
+    /// What it is named after, which may or may not exist.
+    pub of: SecretOf,
     /// When its first version was stored.
     pub created_at: Timestamp,
+    /// When its last version was stored, or it was changed otherwise.
+    pub changed_at: Timestamp,
+    /// The table that a private key belongs to.
+    pub table: Option<String>,
+}
+
+/// What a secret is named after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretOf {
+    /// An endpoint, whose signing secret it is.
+    Endpoint(EndpointKey),
+    /// A key pair, whose private key it is.
+    SealingKey(SealingKeyId),
 }
 
 impl Secrets {
@@ -45,6 +64,7 @@ impl Secrets {
             client: client.into(),
             prefix: prefix.into(),
             cache: SecretCache::new(),
+            private_keys: SecretCache::new(),
         }
     }
 
@@ -114,7 +134,11 @@ impl Secrets {
     }
 
     /// Brings back a secret that waits for its deletion. Does nothing if there is none.
-    async fn restore(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
+    /// One `RestoreSecret`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn restore(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
         let name = self.name(endpoint);
         match self.client.restore_secret().secret_id(name).send().await {
             Ok(_) => Ok(()),
@@ -124,23 +148,29 @@ impl Secrets {
     }
 
     /// The secret that an endpoint signs with. `None` if that version no longer
-    /// exists, because the endpoint was read before a rotation. No call for a
-    /// version that this process has seen, otherwise one `GetSecretValue` for all who
-    /// ask at the same time.
+    /// exists, or the key that it is sealed to, because the endpoint was read before a
+    /// change. No call for a version that this process has seen, nor for one that is
+    /// sealed to a key that it has. Otherwise one `GetSecretValue` for all who ask at the
+    /// same time.
     ///
     /// # Errors
-    /// If the call fails.
-    pub async fn of(&self, endpoint: &Endpoint) -> Found {
-        let (key, version) = (endpoint.key, &endpoint.secret_version);
+    /// If the call fails, or a sealed secret does not open.
+    pub async fn of(&self, endpoint: &Endpoint) -> Found<SigningSecret> {
+        let cache_key = CacheKey::of_version(endpoint.key.endpoint_id, &endpoint.secret.version);
         let read = || {
-            let (secrets, version) = (self.clone(), version.clone());
-            async move { secrets.read(key, &version).await }
+            let (secrets, key) = (self.clone(), endpoint.key);
+            let kept = endpoint.secret.clone();
+            async move {
+                match &kept.place {
+                    SecretPlace::SecretsManager { version } => secrets.read(key, version).await,
+                    SecretPlace::Sealed(sealed) => secrets.open(key, &kept.version, sealed).await,
+                }
+            }
         };
-        let cache = &self.cache;
-        cache.get_or_read(key.endpoint_id, version, read).await
+        self.cache.get_or_read(cache_key, read).await
     }
 
-    async fn read(&self, endpoint: EndpointKey, version: &SecretVersion) -> Found {
+    async fn read(&self, endpoint: EndpointKey, version: &SecretVersion) -> Found<SigningSecret> {
         const OPERATION: &str = "GetSecretValue";
         let found = self
             .client
@@ -165,7 +195,7 @@ impl Secrets {
     /// # Errors
     /// If the call fails.
     pub async fn delete(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
-        let secret = self.deletion_of(endpoint);
+        let secret = self.deletion_of(self.name(endpoint));
         send_deletion(secret.force_delete_without_recovery(true)).await
     }
 
@@ -176,7 +206,11 @@ impl Secrets {
     /// # Errors
     /// If the call fails.
     pub async fn retire(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
-        let secret = self.deletion_of(endpoint);
+        self.retire_named(self.name(endpoint)).await
+    }
+
+    pub(super) async fn retire_named(&self, name: String) -> Result<(), StoreError> {
+        let secret = self.deletion_of(name);
         send_deletion(secret.recovery_window_in_days(RECOVERY_DAYS.into())).await
     }
 
@@ -202,21 +236,22 @@ impl Secrets {
         let mut secrets = Vec::new();
         while let Some(page) = pages.next().await {
             for entry in page.during(OPERATION)?.secret_list.unwrap_or_default() {
-                let Some(endpoint) = entry.name().and_then(|name| self.endpoint_of(name)) else {
-                    continue;
-                };
-                let created_at = created_at(&entry).during(OPERATION)?;
-                secrets.push(StoredSecret {
-                    endpoint,
-                    created_at,
-                });
+                let named = entry.name().and_then(|name| self.named_after(name));
+                if let Some(of) = named {
+                    secrets.push(stored(of, &entry).during(OPERATION)?);
+                }
             }
         }
         Ok(secrets)
     }
 
-    fn deletion_of(&self, endpoint: EndpointKey) -> DeleteSecretFluentBuilder {
-        self.client.delete_secret().secret_id(self.name(endpoint))
+    fn deletion_of(&self, name: String) -> DeleteSecretFluentBuilder {
+        self.client.delete_secret().secret_id(name)
+    }
+
+    fn named_after(&self, name: &str) -> Option<SecretOf> {
+        let endpoint = self.endpoint_of(name).map(SecretOf::Endpoint);
+        endpoint.or_else(|| self.sealing_key_of(name).map(SecretOf::SealingKey))
     }
 
     /// The endpoint of a name that [`Self::name`] made.
@@ -240,13 +275,16 @@ impl Secrets {
     }
 }
 
+/// Names the table that a private key belongs to.
+pub(super) const TABLE_TAG: &str = "webhook-endpoints:table";
+
 /// Error code for a secret or version that does not exist.
 const NOT_FOUND: &str = "ResourceNotFoundException";
 
 /// Error code for a secret that is being deleted, or waits for it.
 const INVALID_REQUEST: &str = "InvalidRequestException";
 
-fn is_gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+pub(super) fn is_gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     has_code(error, NOT_FOUND) || has_code(error, INVALID_REQUEST)
 }
 
@@ -263,12 +301,23 @@ fn parse(text: Option<&str>) -> Result<SigningSecret, Malformed> {
     Ok(SigningSecret::parse(text)?)
 }
 
-fn created_at(entry: &SecretListEntry) -> Result<Timestamp, Malformed> {
-    let created_at = entry.created_date().ok_or("an entry without CreatedDate")?;
-    Ok(Timestamp::from_millisecond(created_at.to_millis()?)?)
+fn stored(of: SecretOf, entry: &SecretListEntry) -> Result<StoredSecret, Malformed> {
+    let at = |time: &DateTime| -> Result<_, Malformed> {
+        Ok(Timestamp::from_millisecond(time.to_millis()?)?)
+    };
+    let created_at = at(entry.created_date().ok_or("an entry without CreatedDate")?)?;
+    let changed_at = entry.last_changed_date().map(at).transpose()?;
+    let mut tags = entry.tags().iter();
+    let table = tags.find(|tag| tag.key() == Some(TABLE_TAG));
+    Ok(StoredSecret {
+        of,
+        created_at,
+        changed_at: changed_at.unwrap_or(created_at),
+        table: table.and_then(|tag| tag.value()).map(str::to_owned),
+    })
 }
 
-fn tag(key: &str, value: impl ToString) -> Tag {
+pub(super) fn tag(key: &str, value: impl ToString) -> Tag {
     Tag::builder().key(key).value(value.to_string()).build()
 }
 

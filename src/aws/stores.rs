@@ -3,9 +3,12 @@
 use aws_config::SdkConfig;
 
 use super::LazyClient;
+use super::error::StoreError;
 use super::queue::{QueueUrls, Queues};
+use super::sealing_keys::SealingKeys;
 use super::secrets::Secrets;
-use super::table::Table;
+use super::table::{Presence, Table};
+use crate::domain::endpoint::EndpointKey;
 
 /// The stores of one deployment. Cheap to clone; clones share the clients and the
 /// cache of secrets.
@@ -13,10 +16,23 @@ use super::table::Table;
 pub struct Stores {
     /// API keys, endpoints, events and the history.
     pub table: Table,
-    /// Signing secrets.
+    /// Secrets Manager: signing secrets, and the private keys of sealed ones.
     pub secrets: Secrets,
+    /// The key that new signing secrets are sealed to, if they are.
+    pub sealing_keys: SealingKeys,
     /// The delivery queues.
     pub queues: Queues,
+}
+
+/// The stores that signing secrets are kept in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SecretStores {
+    /// See [`Stores::table`].
+    pub table: Table,
+    /// See [`Stores::secrets`].
+    pub secrets: Secrets,
+    /// See [`Stores::sealing_keys`].
+    pub sealing_keys: SealingKeys,
 }
 
 /// Where a deployment's stores are.
@@ -49,10 +65,50 @@ impl Stores {
         sqs: impl Into<LazyClient<aws_sdk_sqs::Client>>,
         names: StoreNames,
     ) -> Self {
+        let table = Table::new(dynamodb, names.table);
+        let secrets = Secrets::new(secrets_manager, names.secret_prefix);
         Self {
-            table: Table::new(dynamodb, names.table),
-            secrets: Secrets::new(secrets_manager, names.secret_prefix),
+            sealing_keys: SealingKeys::new(table.clone(), secrets.clone()),
+            table,
+            secrets,
             queues: Queues::new(sqs, names.queues),
+        }
+    }
+
+    /// Those that signing secrets are kept in.
+    #[must_use]
+    pub fn of_secrets(&self) -> SecretStores {
+        SecretStores {
+            table: self.table.clone(),
+            secrets: self.secrets.clone(),
+            sealing_keys: self.sealing_keys.clone(),
+        }
+    }
+}
+
+impl SecretStores {
+    /// This table and these secrets.
+    #[must_use]
+    pub fn new(table: Table, secrets: Secrets) -> Self {
+        Self {
+            sealing_keys: SealingKeys::new(table.clone(), secrets.clone()),
+            table,
+            secrets,
+        }
+    }
+
+    /// Removes the secret of an endpoint from Secrets Manager, so that it can be brought
+    /// back for some days, because the endpoint's item holds one now. If that changed
+    /// meanwhile, brings it back. One `DeleteSecret`, one `GetItem`.
+    ///
+    /// # Errors
+    /// If a call fails.
+    pub async fn retire_unused_secret(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
+        self.secrets.retire(endpoint).await?;
+        // Whoever moves a secret back brings it back as well, but may have done so before.
+        match self.table.endpoint_presence(endpoint).await? {
+            Presence::Live => self.secrets.restore(endpoint).await,
+            Presence::Sealed | Presence::Marked | Presence::Missing => Ok(()),
         }
     }
 }

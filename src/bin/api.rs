@@ -30,6 +30,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         api_key_cache: config.api_key_cache,
         retention: common.retention,
         budgets: Budgets::default(),
+        secret_storage: config.secret_storage,
     });
     lambda_runtime::run(lambda::function(router)).await
 }

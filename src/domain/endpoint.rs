@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::budget::Usage;
 use super::event_type::{EventType, Subscriptions};
@@ -12,6 +13,7 @@ use super::health::{Health, State};
 use super::id::{AppId, EndpointId};
 use super::message::Lane;
 use super::rate_limit::RateLimit;
+use super::secret::KeptSecret;
 use super::target_url::TargetUrl;
 
 /// Maximum number of endpoints per app.
@@ -42,12 +44,12 @@ pub struct NewEndpoint {
 }
 
 impl NewEndpoint {
-    /// The new endpoint as stored. `secret_version` is the first version of its secret.
+    /// The new endpoint as stored, with its first secret.
     #[must_use]
     pub fn registered(
         self,
         key: EndpointKey,
-        secret_version: SecretVersion,
+        secret: impl Into<KeptSecret>,
         now: Timestamp,
     ) -> Endpoint {
         Endpoint {
@@ -56,7 +58,7 @@ impl NewEndpoint {
             events: self.events,
             active: self.active,
             inactive_since: (!self.active).then_some(now),
-            secret_version,
+            secret: secret.into(),
             created_at: now,
             updated_at: now,
             disabled: None,
@@ -82,8 +84,8 @@ pub struct Endpoint {
     pub active: bool,
     /// Since when it has been inactive, if it is.
     pub inactive_since: Option<Timestamp>,
-    /// The version of the signing secret in use.
-    pub secret_version: SecretVersion,
+    /// The signing secret in use.
+    pub secret: KeptSecret,
     /// When the endpoint was registered.
     pub created_at: Timestamp,
     /// When the endpoint last changed. Secret rotations count as changes.
@@ -253,7 +255,8 @@ impl EndpointPatch {
     }
 }
 
-/// The Secrets Manager `VersionId` of an endpoint's secret. Not confidential.
+/// A version of an endpoint's secret: the `VersionId` by which Secrets Manager stored it,
+/// or a random id. Not confidential.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SecretVersion(String);
 
@@ -261,6 +264,12 @@ impl SecretVersion {
     /// Wraps a version id.
     pub fn new(name: impl Into<String>) -> Self {
         Self(name.into())
+    }
+
+    /// A version that no secret has yet.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(Uuid::now_v7().to_string())
     }
 
     /// The version id as text.

@@ -91,6 +91,10 @@ id!(
     /// An API key's public handle, for listing and revoking it.
     KeyId
 );
+id!(
+    /// A key pair that signing secrets are sealed to.
+    SealingKeyId
+);
 
 /// Longest app id, in bytes.
 pub const MAX_APP_ID_BYTES: usize = 64;

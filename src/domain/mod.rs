@@ -20,6 +20,8 @@ mod published;
 pub mod rate_limit;
 pub mod redelivery;
 pub mod retry;
+pub mod sealing;
+pub mod secret;
 pub mod signing;
 pub mod target_url;
 pub mod time;

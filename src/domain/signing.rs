@@ -52,6 +52,17 @@ impl SigningSecret {
         Ok(Self(SecretBox::new(Box::new(bytes))))
     }
 
+    /// The secret of this key, if it has the right length.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes = <[u8; SECRET_BYTES]>::try_from(bytes).ok()?;
+        Some(Self(SecretBox::new(Box::new(bytes))))
+    }
+
+    /// The key, for sealing it.
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.expose_secret()
+    }
+
     /// `whsec_` followed by the base64 of the key. The API returns this form, and
     /// the public verification libraries accept it.
     #[must_use]

@@ -1,5 +1,6 @@
-//! What an operator does: API keys, and cleaning up what was interrupted. The
-//! `admin` command adds arguments and printing.
+//! What an operator does: API keys, moving signing secrets, and cleaning up what was
+//! interrupted. The `admin` command adds arguments and printing.
 
 pub mod keys;
+pub mod moves;
 pub mod sweep;

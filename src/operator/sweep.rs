@@ -1,6 +1,6 @@
-//! Cleans up what an interrupted creation or deletion of an endpoint left behind:
-//! a secret that would be charged for forever, or a marked endpoint that would
-//! count toward its app's limit.
+//! Cleans up what an interrupted creation, deletion or move left behind: a secret that
+//! would be charged for forever, or a marked endpoint that would count toward its app's
+//! limit.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::aws::StoreError;
-use crate::aws::secrets::Secrets;
+use crate::aws::secrets::{SecretOf, StoredSecret};
 use crate::aws::table::{Presence, Table, UnreadableItem};
-use crate::domain::endpoint::EndpointKey;
+use crate::aws::{SecretStores, StoreError};
+use crate::domain::id::SealingKeyId;
 
 /// The minimum age of what is swept. A creation stores the secret first and the
 /// endpoint within seconds after it; the rest allows for clocks that differ.
@@ -28,6 +28,11 @@ pub enum Cause {
     NoEndpoint,
     /// Its endpoint is marked as deleted: a deletion was interrupted.
     DeletionInterrupted,
+    /// Its endpoint's item holds a sealed secret: a move was interrupted.
+    Moved,
+    /// Nothing is sealed to it: two processes made the first key at the same time, or
+    /// the one that made a key was interrupted.
+    UnusedKey,
 }
 
 impl fmt::Display for Cause {
@@ -35,15 +40,17 @@ impl fmt::Display for Cause {
         f.write_str(match self {
             Self::NoEndpoint => "no endpoint",
             Self::DeletionInterrupted => "deletion interrupted",
+            Self::Moved => "moved",
+            Self::UnusedKey => "unused key",
         })
     }
 }
 
-/// An endpoint that left a secret, an item, or both behind.
+/// An endpoint that left a secret, an item, or both behind, or an unused private key.
 #[derive(Debug, Clone, Copy)]
 pub struct Found {
-    /// The endpoint.
-    pub endpoint: EndpointKey,
+    /// The endpoint or the key.
+    pub of: SecretOf,
     /// When what was found was stored.
     pub created_at: Timestamp,
     /// Why it is swept.
@@ -78,10 +85,11 @@ pub enum Doubt {
 }
 
 impl Doubt {
-    fn about(secrets: usize, orphans: usize, deletions: usize) -> Option<Self> {
+    /// `key_matches`: the current sealing key of the table is among the secrets.
+    fn about(secrets: usize, orphans: usize, deletions: usize, key_matches: bool) -> Option<Self> {
         if orphans * 2 > secrets {
             Some(Self::MostOrphaned { orphans, secrets })
-        } else if orphans == secrets && deletions > 0 {
+        } else if orphans == secrets && deletions > 0 && !key_matches {
             Some(Self::NoneMatches)
         } else {
             None
@@ -105,52 +113,104 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// Finds what to sweep: secrets stored at least `older_than` ago that have no endpoint,
-/// and endpoints whose deletion began at least that long ago.
+/// Finds what to sweep: secrets stored at least `older_than` ago that have no endpoint or
+/// whose endpoint's item holds the secret, private keys of that age that nothing is sealed
+/// to, and endpoints whose deletion began at least that long ago. Reads the whole table
+/// only if there is a private key besides the current one.
 ///
 /// # Errors
 /// If a call fails.
 pub async fn find(
-    table: &Table,
-    secrets: &Secrets,
+    stores: &SecretStores,
     older_than: Duration,
     now: Timestamp,
 ) -> Result<Leftovers, StoreError> {
+    let SecretStores { table, secrets, .. } = stores;
     let newest = now.checked_sub(older_than).unwrap_or(Timestamp::MIN);
-    let mut old = secrets.list().await?;
-    old.retain(|secret| secret.created_at <= newest);
-    let count = old.len();
+    let (mut endpoints, mut keys) = (Vec::new(), Vec::new());
+    let listed = secrets.list().await?;
+    for secret in &listed {
+        match secret.of {
+            SecretOf::Endpoint(key) if secret.created_at <= newest => endpoints.push((key, secret)),
+            SecretOf::SealingKey(id) => keys.push((id, secret)),
+            SecretOf::Endpoint(_) => {}
+        }
+    }
+    let count = endpoints.len();
     // Looked up after the list was read, so an endpoint that was created in the meantime
     // is seen.
-    let orphans = stream::iter(old).map(async |secret| {
-        let presence = table.endpoint_presence(secret.endpoint).await?;
-        // A marked endpoint is found below, once its deletion is old enough.
-        Ok::<_, StoreError>((presence == Presence::Missing).then_some(Found {
-            endpoint: secret.endpoint,
-            created_at: secret.created_at,
-            cause: Cause::NoEndpoint,
-        }))
+    let left = stream::iter(endpoints).map(async |(key, secret)| {
+        let cause = match table.endpoint_presence(key).await? {
+            Presence::Missing => Cause::NoEndpoint,
+            // A secret that is just being moved back has a new version.
+            Presence::Sealed if secret.changed_at <= newest => Cause::Moved,
+            // A marked endpoint is found below, once its deletion is old enough.
+            Presence::Sealed | Presence::Live | Presence::Marked => return Ok(None),
+        };
+        Ok::<_, StoreError>(Some(found(secret, cause)))
     });
-    let orphans: Vec<_> = orphans.buffered(READS_AT_ONCE).try_collect().await?;
-    let mut found: Vec<_> = orphans.into_iter().flatten().collect();
-    let orphans = found.len();
-    let mut unreadable = Vec::new();
+    let left: Vec<_> = left.buffered(READS_AT_ONCE).try_collect().await?;
+    let mut all: Vec<_> = left.into_iter().flatten().collect();
+    let orphans = all.iter().filter(|found| found.cause == Cause::NoEndpoint);
+    let orphans = orphans.count();
+    let current = table.sealing_key().await?;
+    let is_current = |id| current.as_ref().is_some_and(|current| current.key.id == id);
+    let key_matches = keys.iter().any(|(id, _)| is_current(*id));
+    keys.retain(|(id, secret)| {
+        let replaced = current.as_ref().and_then(|current| current.replaces);
+        let is_own = secret.table.as_deref() == Some(table.name());
+        is_own && secret.created_at <= newest && !is_current(*id) && replaced != Some(*id)
+    });
+    all.extend(unused(table, keys).await?);
+    let (mut unreadable, mut deletions) = (Vec::new(), 0);
     for marked in table.marked_endpoints(newest).await? {
         match marked {
-            Ok(marked) => found.push(Found {
-                endpoint: marked.key,
-                created_at: marked.created_at,
-                cause: Cause::DeletionInterrupted,
-            }),
+            Ok(marked) => {
+                deletions += 1;
+                all.push(Found {
+                    of: SecretOf::Endpoint(marked.key),
+                    created_at: marked.created_at,
+                    cause: Cause::DeletionInterrupted,
+                });
+            }
             Err(item) => unreadable.push(item),
         }
     }
-    let doubt = Doubt::about(count, orphans, found.len() - orphans);
     Ok(Leftovers {
-        found,
+        found: all,
         unreadable,
-        doubt,
+        doubt: Doubt::about(count, orphans, deletions, key_matches),
     })
+}
+
+/// Those of the keys that nothing is sealed to.
+async fn unused(
+    table: &Table,
+    mut keys: Vec<(SealingKeyId, &StoredSecret)>,
+) -> Result<Vec<Found>, StoreError> {
+    let mut from = None;
+    while !keys.is_empty() {
+        let page = table.scan_endpoints(from).await?;
+        for endpoint in page.endpoints {
+            keys.retain(|(id, _)| endpoint.sealing_key() != Some(*id));
+        }
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    let unused = keys.into_iter();
+    Ok(unused
+        .map(|(_, secret)| found(secret, Cause::UnusedKey))
+        .collect())
+}
+
+fn found(secret: &StoredSecret, cause: Cause) -> Found {
+    Found {
+        of: secret.of,
+        created_at: secret.created_at,
+        cause,
+    }
 }
 
 /// Removes what was found. Nobody asked to delete a secret without an endpoint,
@@ -159,13 +219,19 @@ pub async fn find(
 ///
 /// # Errors
 /// If a call fails. The next sweep finds it again.
-pub async fn remove(table: &Table, secrets: &Secrets, found: &Found) -> Result<(), StoreError> {
+pub async fn remove(stores: &SecretStores, found: &Found) -> Result<(), StoreError> {
+    let SecretStores { table, secrets, .. } = stores;
+    let endpoint = match found.of {
+        SecretOf::SealingKey(id) => return secrets.retire_private_key(id).await,
+        SecretOf::Endpoint(endpoint) => endpoint,
+    };
     match found.cause {
-        Cause::NoEndpoint => secrets.retire(found.endpoint).await,
+        Cause::Moved => stores.retire_unused_secret(endpoint).await,
         Cause::DeletionInterrupted => {
-            secrets.delete(found.endpoint).await?;
-            table.remove_endpoint(found.endpoint).await
+            secrets.delete(endpoint).await?;
+            table.remove_endpoint(endpoint).await
         }
+        Cause::NoEndpoint | Cause::UnusedKey => secrets.retire(endpoint).await,
     }
 }
 
@@ -188,8 +254,11 @@ mod tests {
             (100, 51, 0, most(51, 100)),
             (100, 100, 9, most(100, 100)),
         ] {
-            let doubt = Doubt::about(secrets, orphans, deletions);
+            let doubt = Doubt::about(secrets, orphans, deletions, false);
             assert_eq!(doubt, expected, "{secrets} {orphans} {deletions}");
         }
+        // The key alone tells that the two belong together, if nothing speaks against it.
+        assert_eq!(Doubt::about(0, 0, 1, true), None);
+        assert_eq!(Doubt::about(1, 1, 0, true), most(1, 1));
     }
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use local::service;
 use serde_json::Value;
 use webhook_endpoints::domain::id::AppId;
+use webhook_endpoints::domain::secret::SecretStorage;
 
 use crate::support::calls::{Call, Ids, call_named, every_call, every_call_below};
 use crate::support::wire::Request;
-use crate::support::{Options, TestApp};
+use crate::support::{Options, STORAGES, TestApp};
 
 /// The AWS calls of each API call whose caller's key is cached, by
 /// `operationId`.
@@ -51,7 +52,18 @@ const COSTS: [(&str, &[&str]); 14] = [
     ("getEvent", &["BatchGetItem", "GetItem", "Query"]),
 ];
 
-fn cost_of(call: &Call) -> &'static [&'static str] {
+/// Those of calls that cost something else if secrets are sealed.
+const SEALED_COSTS: [(&str, &[&str]); 3] = [
+    ("createWebhook", &["TransactWriteItems"]),
+    ("deleteWebhook", &["TransactWriteItems"]),
+    ("rotateSecret", &["TransactWriteItems", "UpdateItem"]),
+];
+
+fn cost_of(call: &Call, storage: SecretStorage) -> &'static [&'static str] {
+    let sealed = SEALED_COSTS.iter().find(|(name, _)| *name == call.name);
+    if let (Some((_, cost)), SecretStorage::Sealed) = (sealed, storage) {
+        return cost;
+    }
     let found = COSTS.iter().find(|(name, _)| *name == call.name);
     let (_, cost) = found.unwrap_or_else(|| panic!("COSTS lacks {}", call.name));
     cost
@@ -59,43 +71,51 @@ fn cost_of(call: &Call) -> &'static [&'static str] {
 
 /// A service without a poller, so that only the API makes AWS calls.
 async fn quiet_app(api_key_cache: Duration) -> TestApp {
+    quiet_app_keeping(SecretStorage::PerEndpoint, api_key_cache).await
+}
+
+async fn quiet_app_keeping(storage: SecretStorage, api_key_cache: Duration) -> TestApp {
     let mut options = Options {
         polling: false,
         ..Options::default()
     };
     options.settings.api_key_cache = api_key_cache;
-    TestApp::start_with(options).await
+    TestApp::start_with(options.keeping(storage)).await
 }
 
 /// Asserts the AWS calls of every API call, for a caller whose key is cached or
 /// not.
-async fn assert_costs(app: &TestApp, known: bool) {
+async fn assert_costs(app: &TestApp, storage: SecretStorage, known: bool) {
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let ids = Ids::with_delivery(app, &id).await;
     app.aws.wire.take();
     let calls = every_call(&ids);
     assert_eq!(calls.len(), COSTS.len(), "COSTS has an unknown operation");
     for call in calls {
-        let (name, cost) = (call.name, cost_of(&call));
+        let (name, cost) = (call.name, cost_of(&call, storage));
         let answer = app.api.call(&call).await;
         assert!(answer.status.is_success(), "{name}: {answer:?}");
         let key: &[&str] = if known { &[] } else { &["GetItem"] };
         let mut expected = [key, cost].concat();
         expected.sort_unstable();
-        assert_eq!(app.aws.wire.take(), expected, "{name}");
+        assert_eq!(app.aws.wire.take(), expected, "{name}, {storage:?}");
     }
 }
 
 #[tokio::test]
 async fn calls_with_a_known_key_make_only_their_own_aws_calls() {
-    let app = quiet_app(Duration::from_secs(300)).await;
-    assert_costs(&app, true).await;
+    for storage in STORAGES {
+        let app = quiet_app_keeping(storage, Duration::from_secs(300)).await;
+        assert_costs(&app, storage, true).await;
+    }
 }
 
 #[tokio::test]
 async fn calls_with_an_uncached_key_cost_at_most_one_more_read() {
-    let app = quiet_app(Duration::ZERO).await;
-    assert_costs(&app, false).await;
+    for storage in STORAGES {
+        let app = quiet_app_keeping(storage, Duration::ZERO).await;
+        assert_costs(&app, storage, false).await;
+    }
 }
 
 #[tokio::test]
@@ -130,18 +150,21 @@ async fn rejecting_a_caller_costs_at_most_one_read() {
 
 #[tokio::test]
 async fn calls_on_what_is_missing_cost_only_the_lookup() {
-    let app = quiet_app(Duration::from_secs(300)).await;
-    app.api.get("").await;
-    app.aws.wire.take();
-    for call in every_call_below(&Ids::unknown()) {
-        let cost: &[&str] = match call.name {
-            "updateWebhook" | "deleteWebhook" | "rotateSecret" | "testPing" => &["UpdateItem"],
-            "getDelivery" | "resendDelivery" => &["BatchGetItem"],
-            "listDeliveries" | "getEvent" => &["GetItem", "Query"],
-            _ => &["GetItem"],
-        };
-        app.api.call(&call).await.must_fail_with(404, "NOT_FOUND");
-        assert_eq!(app.aws.wire.take(), cost, "{}", call.name);
+    for storage in STORAGES {
+        let app = quiet_app_keeping(storage, Duration::from_secs(300)).await;
+        app.api.get("").await;
+        app.aws.wire.take();
+        for call in every_call_below(&Ids::unknown()) {
+            let cost: &[&str] = match call.name {
+                "deleteWebhook" if storage == SecretStorage::Sealed => &["TransactWriteItems"],
+                "updateWebhook" | "deleteWebhook" | "rotateSecret" | "testPing" => &["UpdateItem"],
+                "getDelivery" | "resendDelivery" => &["BatchGetItem"],
+                "listDeliveries" | "getEvent" => &["GetItem", "Query"],
+                _ => &["GetItem"],
+            };
+            app.api.call(&call).await.must_fail_with(404, "NOT_FOUND");
+            assert_eq!(app.aws.wire.take(), cost, "{}", call.name);
+        }
     }
 }
 

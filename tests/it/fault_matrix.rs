@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::json;
+use webhook_endpoints::domain::secret::SecretStorage;
 
 use crate::support::matrix::Matrix;
 use crate::support::queue::message;
 use crate::support::stage::{Stage, succeeded};
 use crate::support::wire::Fault;
-use crate::support::{Answer, TestApp};
+use crate::support::{Answer, STORAGES, TestApp};
 
 fn field(answer: &Answer, name: &str) -> String {
     answer.data()[name]
@@ -27,34 +28,40 @@ async fn create(stage: &Stage) -> Answer {
 
 #[tokio::test]
 async fn creation_succeeds_or_can_be_retried() {
-    let matrix = Matrix::of("create").with_pairs();
-    matrix
-        .run(async |stage| {
-            let mut created = stage.disturbed(create(stage)).await;
-            if !succeeded(&created) {
-                created = create(stage).await;
-            }
-            assert_eq!(created.status, StatusCode::CREATED);
-            let (id, secret) = (field(&created, "id"), field(&created, "secret"));
-            stage.must_sign_with(&id, &secret, &[&stage.secret]).await;
-        })
-        .await;
+    for storage in STORAGES {
+        let matrix = Matrix::of("create").with_pairs().keeping(storage);
+        matrix
+            .run(async |stage| {
+                let mut created = stage.disturbed(create(stage)).await;
+                if !succeeded(&created) {
+                    created = create(stage).await;
+                }
+                assert_eq!(created.status, StatusCode::CREATED);
+                let (id, secret) = (field(&created, "id"), field(&created, "secret"));
+                stage.must_sign_with(&id, &secret, &[&stage.secret]).await;
+            })
+            .await;
+    }
 }
 
 #[tokio::test]
 async fn creation_over_the_limit_is_rejected_and_leaves_nothing() {
-    let matrix = Matrix::of("create beyond the limit").with_pairs();
-    matrix
-        .run(async |stage| {
-            stage.fill(100).await;
-            let refused = stage.disturbed(create(stage)).await;
-            if refused.status != StatusCode::CONFLICT {
-                assert!(!succeeded(&refused), "{refused:?}");
-            }
-            create(stage).await.must_fail_with(409, "CONFLICT");
-            assert_eq!(stage.app.api.listed_ids().await.len(), 1);
-        })
-        .await;
+    for storage in STORAGES {
+        let matrix = Matrix::of("create beyond the limit")
+            .with_pairs()
+            .keeping(storage);
+        matrix
+            .run(async |stage| {
+                stage.fill(100).await;
+                let refused = stage.disturbed(create(stage)).await;
+                if refused.status != StatusCode::CONFLICT {
+                    assert!(!succeeded(&refused), "{refused:?}");
+                }
+                create(stage).await.must_fail_with(409, "CONFLICT");
+                assert_eq!(stage.app.api.listed_ids().await.len(), 1);
+            })
+            .await;
+    }
 }
 
 #[tokio::test]
@@ -94,24 +101,67 @@ async fn update_succeeds_or_can_be_retried() {
         .await;
 }
 
+/// The API has to find out that its key is gone, and makes another one.
+#[tokio::test]
+async fn creation_with_the_first_key_succeeds_or_can_be_retried() {
+    let matrix = Matrix::of("create with the first key").with_pairs();
+    matrix
+        .keeping(SecretStorage::Sealed)
+        .run(async |stage| {
+            stage.app.api.delete(&stage.path("")).await;
+            stage.app.aws.remove_sealing_key().await;
+            let mut created = stage.disturbed(create(stage)).await;
+            if !succeeded(&created) {
+                created = create(stage).await;
+            }
+            assert_eq!(created.status, StatusCode::CREATED);
+            let (id, secret) = (field(&created, "id"), field(&created, "secret"));
+            stage.must_sign_with(&id, &secret, &[&stage.secret]).await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn rotation_that_moves_a_secret_succeeds_or_can_be_retried() {
+    for (from, to) in [(0, 1), (1, 0)] {
+        let matrix = Matrix::of("rotate, moved").with_pairs();
+        matrix
+            .keeping(STORAGES[from])
+            .run(async |stage| {
+                let api = stage.app.another_api(STORAGES[to]).await;
+                let path = stage.path("/rotate-secret");
+                let mut rotated = stage.disturbed(api.post(&path)).await;
+                if !succeeded(&rotated) {
+                    rotated = api.post(&path).await;
+                }
+                let secret = field(&rotated, "secret");
+                let old = [stage.secret.as_str()];
+                stage.must_sign_with(&stage.id, &secret, &old).await;
+            })
+            .await;
+    }
+}
+
 async fn rotate(app: &TestApp, id: &str) -> Answer {
     app.api.post(&format!("/{id}/rotate-secret")).await
 }
 
 #[tokio::test]
 async fn rotation_succeeds_or_can_be_retried() {
-    let matrix = Matrix::of("rotate").with_pairs();
-    matrix
-        .run(async |stage| {
-            let mut rotated = stage.disturbed(rotate(&stage.app, &stage.id)).await;
-            if !succeeded(&rotated) {
-                rotated = rotate(&stage.app, &stage.id).await;
-            }
-            let secret = field(&rotated, "secret");
-            let old = [stage.secret.as_str()];
-            stage.must_sign_with(&stage.id, &secret, &old).await;
-        })
-        .await;
+    for storage in STORAGES {
+        let matrix = Matrix::of("rotate").with_pairs().keeping(storage);
+        matrix
+            .run(async |stage| {
+                let mut rotated = stage.disturbed(rotate(&stage.app, &stage.id)).await;
+                if !succeeded(&rotated) {
+                    rotated = rotate(&stage.app, &stage.id).await;
+                }
+                let secret = field(&rotated, "secret");
+                let old = [stage.secret.as_str()];
+                stage.must_sign_with(&stage.id, &secret, &old).await;
+            })
+            .await;
+    }
 }
 
 #[tokio::test]
@@ -135,40 +185,44 @@ async fn rotation_of_a_removed_secret_succeeds_or_can_be_retried() {
 
 #[tokio::test]
 async fn endpoints_still_sign_after_an_abandoned_rotation() {
-    let matrix = Matrix::of("rotate, given up").with_pairs();
-    matrix
-        .run(async |stage| {
-            let rotated = stage.disturbed(rotate(&stage.app, &stage.id)).await;
-            succeeded(&rotated);
-            stage.publish().await;
-        })
-        .await;
+    for storage in STORAGES {
+        let matrix = Matrix::of("rotate, given up").with_pairs().keeping(storage);
+        matrix
+            .run(async |stage| {
+                let rotated = stage.disturbed(rotate(&stage.app, &stage.id)).await;
+                succeeded(&rotated);
+                stage.publish().await;
+            })
+            .await;
+    }
 }
 
 #[tokio::test]
 async fn deletion_succeeds_or_can_be_retried() {
-    let matrix = Matrix::of("delete").with_pairs();
-    matrix
-        .run(async |stage| {
-            let path = stage.path("");
-            let deleted = stage.disturbed(stage.app.api.delete(&path)).await;
-            if !succeeded(&deleted) {
-                let again = stage.app.api.delete(&path).await;
-                if again.status != StatusCode::NO_CONTENT {
-                    again.must_fail_with(404, "NOT_FOUND");
+    for storage in STORAGES {
+        let matrix = Matrix::of("delete").with_pairs().keeping(storage);
+        matrix
+            .run(async |stage| {
+                let path = stage.path("");
+                let deleted = stage.disturbed(stage.app.api.delete(&path)).await;
+                if !succeeded(&deleted) {
+                    let again = stage.app.api.delete(&path).await;
+                    if again.status != StatusCode::NO_CONTENT {
+                        again.must_fail_with(404, "NOT_FOUND");
+                    }
                 }
-            }
-            stage
-                .app
-                .api
-                .get(&path)
-                .await
-                .must_fail_with(404, "NOT_FOUND");
-            assert!(stage.app.aws.secret_names().await.is_empty());
-            // Consistent even without the cleanup.
-            stage.must_be_consistent().await;
-        })
-        .await;
+                stage
+                    .app
+                    .api
+                    .get(&path)
+                    .await
+                    .must_fail_with(404, "NOT_FOUND");
+                assert!(stage.app.aws.secret_names().await.is_empty());
+                // Consistent even without the cleanup.
+                stage.must_be_consistent().await;
+            })
+            .await;
+    }
 }
 
 #[tokio::test]
@@ -194,11 +248,13 @@ async fn sweeps_finish_abandoned_deletions_whatever_fails() {
 
 #[tokio::test]
 async fn abandoned_deletions_are_cleaned_up() {
-    let matrix = Matrix::of("delete, given up").with_pairs();
-    matrix
-        .run(async |stage| {
-            let deleted = stage.disturbed(stage.app.api.delete(&stage.path(""))).await;
-            succeeded(&deleted);
-        })
-        .await;
+    for storage in STORAGES {
+        let matrix = Matrix::of("delete, given up").with_pairs().keeping(storage);
+        matrix
+            .run(async |stage| {
+                let deleted = stage.disturbed(stage.app.api.delete(&stage.path(""))).await;
+                succeeded(&deleted);
+            })
+            .await;
+    }
 }

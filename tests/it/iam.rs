@@ -15,16 +15,17 @@ use local::roles;
 use serde_json::{Value, json};
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
 use webhook_endpoints::domain::message::{Lane, Message, Recovery, Tend};
+use webhook_endpoints::domain::secret::SecretStorage;
 
 use crate::support::calls::{Ids, every_call};
 use crate::support::queue::{attempt_message, ping_of};
 use crate::support::receiver::Receiver;
 use crate::support::wire::{Fault, Request};
-use crate::support::{Options, TestApp};
+use crate::support::{Options, STORAGES, TestApp};
 
 /// Calls that only the admin command makes, with the permissions of the person
 /// who runs it.
-const ADMIN_ONLY: [&str; 1] = ["list_secrets"];
+const ADMIN_ONLY: [&str; 2] = ["list_secrets", "scan"];
 
 /// What Lambda itself does with a function's role.
 const RUNTIME: [(&str, &str); 4] = [
@@ -54,7 +55,8 @@ const POLLER: [&str; 3] = [
 const TABLE: &str = "Table.Arn";
 /// The queues that the delivery function reads.
 const QUEUES: [&str; 2] = ["DeliveryQueue.Arn", "SlowQueue.Arn"];
-const SECRETS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretPrefix}/*";
+const SECRETS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretPrefix}/*/*";
+const PRIVATE_KEYS: &str = "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${SecretPrefix}/sealing.*";
 
 /// Actions, the resources that they are allowed on, and what they are limited to:
 /// partition keys, as a pattern, or deletions that can be undone. Empty if there is no
@@ -95,7 +97,14 @@ fn assert_grants(role: &'static str, used: &Grants) {
                 .map(move |pattern| (action.clone(), resource.clone(), pattern))
         })
         .collect();
-    let missing: Vec<_> = used.difference(&granted).collect();
+    // What is granted without a limit may be used within one.
+    let covers = |(action, resource, _): &(String, String, String)| {
+        granted.contains(&unlimited(action, resource))
+    };
+    let missing: Vec<_> = used
+        .difference(&granted)
+        .filter(|use_| !covers(use_))
+        .collect();
     let unused: Vec<_> = granted.difference(used).collect();
     assert!(
         missing.is_empty() && unused.is_empty(),
@@ -125,18 +134,23 @@ struct Used {
 }
 
 impl Used {
-    /// Makes every API call, and handles every kind of message.
+    /// Makes every API call, and handles every kind of message, with secrets kept either
+    /// way.
     async fn by_running_everything() -> Self {
         let mut used = Self {
             api: Grants::new(),
             deliver: Grants::new(),
             operations: BTreeSet::new(),
         };
-        let app = TestApp::start_with(Options {
-            polling: false,
-            ..Options::default()
-        })
-        .await;
+        for storage in STORAGES {
+            used.run_everything(storage).await;
+        }
+        used
+    }
+
+    async fn run_everything(&mut self, storage: SecretStorage) {
+        let used = self;
+        let app = TestApp::start_with(Options::idle().keeping(storage)).await;
         let receiver = Receiver::answering(500, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
         let (inactive, _) = app.api.create_webhook(&receiver.url).await;
@@ -202,10 +216,18 @@ impl Used {
         app.aws.wire.mend();
         used.by_deliver(&app);
 
-        // Rotating a secret that was removed brings it back.
+        // A rotation moves a secret, and brings back one that was removed.
+        let beside = app.another_api(SecretStorage::PerEndpoint).await;
+        let sealed = app.another_api(SecretStorage::Sealed).await;
+        let rotation = format!("/{id}/rotate-secret");
+        for api in [&beside, &sealed, &beside] {
+            assert!(api.post(&rotation).await.status.is_success());
+            used.by_api(&app);
+        }
         app.aws.remove_secret(&id, Some(7)).await;
         app.aws.wire.take_requests();
-        app.api.post(&format!("/{id}/rotate-secret")).await;
+        assert!(beside.post(&rotation).await.status.is_success());
+        assert!(app.api.post(&rotation).await.status.is_success());
         used.by_api(&app);
 
         for call in every_call(&ids) {
@@ -215,7 +237,6 @@ impl Used {
         used.by_api(&app);
         handle_queue(&app).await;
         used.by_deliver(&app);
-        used
     }
 
     fn by_api(&mut self, app: &TestApp) {
@@ -282,14 +303,18 @@ fn needed(request: &Request) -> Vec<(String, String, String)> {
         }
         "CreateSecret" | "PutSecretValue" | "RestoreSecret" | "GetSecretValue" | "DeleteSecret" => {
             let name = body["Name"].as_str().or(body["SecretId"].as_str()).unwrap();
-            assert!(name.starts_with("webhook-endpoints/"), "{name}");
+            let rest = name.strip_prefix("webhook-endpoints/").unwrap();
+            let resource = match rest.starts_with("sealing.") && !rest.contains('/') {
+                true => PRIVATE_KEYS,
+                false => SECRETS,
+            };
             let action = format!("secretsmanager:{operation}");
             let mut needed = vec![match body["RecoveryWindowInDays"].as_u64() {
-                Some(days) => (action, SECRETS.to_owned(), restorable(days)),
-                None => unlimited(&action, SECRETS),
+                Some(days) => (action, resource.to_owned(), restorable(days)),
+                None => unlimited(&action, resource),
             }];
             if body["Tags"] != Value::Null {
-                needed.push(unlimited("secretsmanager:TagResource", SECRETS));
+                needed.push(unlimited("secretsmanager:TagResource", resource));
             }
             needed
         }

@@ -15,7 +15,7 @@ use crate::support::hand_clock::HandClock;
 use crate::support::queue::message;
 use crate::support::receiver::{Receiver, raw_receiver};
 use crate::support::wire::Fault;
-use crate::support::{Options, TestApp};
+use crate::support::{Options, STORAGES, TestApp};
 
 /// Enough for the scheduled second attempt to become due, in milliseconds.
 const TWO_HOURS: i64 = 2 * 60 * 60 * 1000;
@@ -311,25 +311,27 @@ async fn endpoints_are_not_disabled_before_the_attempt_is_recorded() {
 
 #[tokio::test]
 async fn missing_secret_versions_are_looked_for_three_times_with_pauses() {
-    let (app, _) = hourly().await;
-    let receiver = Receiver::answering(200, "").await;
-    let (id, _) = app.api.create_webhook(&receiver.url).await;
-    let task = app.queue.first_attempt().await;
-    app.aws.wire.take();
-    const GONE: Fault = Fault::Refused(r#"{"__type": "ResourceNotFoundException"}"#);
-    app.aws.wire.break_calls(&["GetSecretValue"], GONE);
-    let begun = Instant::now();
-    assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
-    // 100 and 500 ms.
-    assert!(begun.elapsed() >= Duration::from_millis(600));
-    let reads = ["BatchGetItem", "GetSecretValue"];
-    let expected: Vec<_> = reads.into_iter().flat_map(|call| [call; 3]).collect();
-    assert_eq!(app.aws.wire.take(), expected);
-    assert_eq!(receiver.received().len(), 0);
+    for storage in STORAGES {
+        let app = TestApp::start_with(Options::stepwise().keeping(storage)).await;
+        let receiver = Receiver::answering(200, "").await;
+        let (id, _) = app.api.create_webhook(&receiver.url).await;
+        let task = app.queue.first_attempt().await;
+        app.aws.wire.take();
+        const GONE: Fault = Fault::Refused(r#"{"__type": "ResourceNotFoundException"}"#);
+        app.aws.wire.break_calls(&["GetSecretValue"], GONE);
+        let begun = Instant::now();
+        assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
+        // 100 and 500 ms.
+        assert!(begun.elapsed() >= Duration::from_millis(600));
+        let reads = ["BatchGetItem", "GetSecretValue"];
+        let expected: Vec<_> = reads.into_iter().flat_map(|call| [call; 3]).collect();
+        assert_eq!(app.aws.wire.take(), expected);
+        assert_eq!(receiver.received().len(), 0);
 
-    // A version that appears meanwhile is used.
-    app.aws.wire.break_once("GetSecretValue", GONE);
-    app.queue.must_attempt(&task).await;
-    let delivery = app.api.must_have_one_delivery(&id).await;
-    assert_eq!(delivery["status"], "DELIVERED");
+        // A version that appears meanwhile is used.
+        app.aws.wire.break_once("GetSecretValue", GONE);
+        app.queue.must_attempt(&task).await;
+        let delivery = app.api.must_have_one_delivery(&id).await;
+        assert_eq!(delivery["status"], "DELIVERED");
+    }
 }

@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
 use webhook_endpoints::delivery::Deadline;
+use webhook_endpoints::domain::secret::SecretStorage;
 
 use crate::support::calls::{Ids, every_call_on};
 use crate::support::hand_clock::HandClock;
@@ -269,8 +270,16 @@ async fn repeated_deletions_do_not_postpone_the_sweeps() {
 #[tokio::test]
 async fn repeated_deletions_end_what_waits() {
     // The first call ends before the message; or the SDK repeats the mark itself.
-    for is_broken_off in [true, false] {
-        let paused = Paused::start().await;
+    for (is_broken_off, storage) in [
+        (true, SecretStorage::PerEndpoint),
+        (false, SecretStorage::PerEndpoint),
+        (true, SecretStorage::Sealed),
+        (false, SecretStorage::Sealed),
+    ] {
+        let paused = Paused::start_with(|options| {
+            options.settings.secret_storage = storage;
+        });
+        let paused = paused.await;
         let waiting = paused.publish_waiting(3).await.len();
         // The probe's own message, which would end them as well.
         paused.app.queue.tasks_and_tends().await;
@@ -292,6 +301,6 @@ async fn repeated_deletions_end_what_waits() {
             let reason = item.get("abandoned").and_then(|value| value.as_s().ok());
             reason.is_some_and(|reason| reason == "ENDPOINT_DELETED")
         });
-        assert_eq!(ended.count(), waiting, "{is_broken_off}");
+        assert_eq!(ended.count(), waiting, "{is_broken_off} {storage:?}");
     }
 }

@@ -12,7 +12,17 @@ const MUST_NOT_KNOW: [(&str, &[&str]); 6] = [
     ),
     (
         "domain",
-        &["aws_", "axum", "lambda_", "reqwest", "tower_http"],
+        // Not aws_lc_rs, which is cryptography.
+        &[
+            "aws_config",
+            "aws_lambda_",
+            "aws_sdk_",
+            "aws_smithy_",
+            "axum",
+            "lambda_",
+            "reqwest",
+            "tower_http",
+        ],
     ),
     (
         "aws",

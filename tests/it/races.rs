@@ -18,6 +18,7 @@ use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::delivery::{DeliveryStatus, Verdict};
 use webhook_endpoints::domain::id::DeliveryId;
 use webhook_endpoints::domain::message::DeliveryTask;
+use webhook_endpoints::domain::secret::SecretStorage;
 
 use crate::support::hand_clock::HandClock;
 use crate::support::matrix::Faults;
@@ -25,10 +26,14 @@ use crate::support::queue::{attempt_message, endpoint_id, message};
 use crate::support::receiver::Receiver;
 use crate::support::seeds::Seed;
 use crate::support::stage::Stage;
-use crate::support::{Answer, Options, TestApp, answer, eventually};
+use crate::support::{Answer, Options, STORAGES, TestApp, answer, eventually};
 
 async fn stage() -> Stage {
-    Stage::start(Faults::default(), false, "1200,1200").await
+    stage_keeping(SecretStorage::PerEndpoint).await
+}
+
+async fn stage_keeping(storage: SecretStorage) -> Stage {
+    Stage::keeping(storage, Faults::default(), false, "1200,1200").await
 }
 
 async fn rotate(app: &TestApp, id: &str) -> Answer {
@@ -41,53 +46,61 @@ fn secret_of(rotated: &Answer) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn attempts_after_a_rotation_never_use_an_older_secret() {
-    const EVENTS: usize = 150;
-    let app = TestApp::start().await;
-    let receiver = Receiver::answering(200, "").await;
-    let (id, first) = app.api.create_webhook(&receiver.url).await;
-    // The secrets, each with the time at which its holder got it.
-    let mut secrets: Vec<(Timestamp, String)> = vec![(Timestamp::MIN, first)];
-    let done = AtomicBool::new(false);
-    let publishing = async {
-        for _ in 0..EVENTS / 5 {
-            join_all((0..5).map(|_| app.api.published("invoice.paid"))).await;
-        }
-        let all = async || (receiver.received().len() >= EVENTS).then_some(());
-        eventually("all events", all).await;
-        done.store(true, Ordering::SeqCst);
-    };
-    let rotating = async {
-        while !done.load(Ordering::SeqCst) {
-            let secret = secret_of(&rotate(&app, &id).await);
-            secrets.push((Clock::system().now(), secret));
-        }
-    };
-    tokio::join!(publishing, rotating);
+    for storage in STORAGES {
+        const EVENTS: usize = 150;
+        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let receiver = Receiver::answering(200, "").await;
+        let (id, first) = app.api.create_webhook(&receiver.url).await;
+        // The secrets, each with the time at which its holder got it.
+        let mut secrets: Vec<(Timestamp, String)> = vec![(Timestamp::MIN, first)];
+        let done = AtomicBool::new(false);
+        let publishing = async {
+            for _ in 0..EVENTS / 5 {
+                join_all((0..5).map(|_| app.api.published("invoice.paid"))).await;
+            }
+            let all = async || (receiver.received().len() >= EVENTS).then_some(());
+            eventually("all events", all).await;
+            done.store(true, Ordering::SeqCst);
+        };
+        let rotating = async {
+            while !done.load(Ordering::SeqCst) {
+                let secret = secret_of(&rotate(&app, &id).await);
+                secrets.push((Clock::system().now(), secret));
+            }
+        };
+        tokio::join!(publishing, rotating);
 
-    let arrived = receiver.received();
-    let mut signing = BTreeSet::new();
-    for item in app.api.pages(&id, "limit=100", async || {}).await.concat() {
-        let delivery = app.api.delivery(&id, item).await;
-        let event = delivery["eventId"].as_str().unwrap();
-        let request = arrived.iter().find(|got| got.header("webhook-id") == event);
-        let request = request.unwrap();
-        let signed = secrets.iter().position(|(_, s)| request.was_signed_with(s));
-        let signed = signed.expect("sign with a secret that was returned");
-        signing.insert(signed);
-        let started_at = delivery["attemptLog"][0]["startedAt"].as_str().unwrap();
-        let started_at: Timestamp = started_at.parse().unwrap();
-        let returned = secrets.iter().rposition(|(at, _)| *at <= started_at);
-        assert!(
-            returned <= Some(signed),
-            "{returned:?} was returned, {signed} signed"
-        );
+        let arrived = receiver.received();
+        let mut signing = BTreeSet::new();
+        for item in app.api.pages(&id, "limit=100", async || {}).await.concat() {
+            let delivery = app.api.delivery(&id, item).await;
+            let event = delivery["eventId"].as_str().unwrap();
+            let request = arrived.iter().find(|got| got.header("webhook-id") == event);
+            let request = request.unwrap();
+            let signed = secrets.iter().position(|(_, s)| request.was_signed_with(s));
+            let signed = signed.expect("sign with a secret that was returned");
+            signing.insert(signed);
+            let started_at = delivery["attemptLog"][0]["startedAt"].as_str().unwrap();
+            let started_at: Timestamp = started_at.parse().unwrap();
+            let returned = secrets.iter().rposition(|(at, _)| *at <= started_at);
+            assert!(
+                returned <= Some(signed),
+                "{returned:?} was returned, {signed} signed"
+            );
+        }
+        assert!(signing.len() > 1, "no delivery was made during a rotation");
     }
-    assert!(signing.len() > 1, "no delivery was made during a rotation");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_rotations_return_the_valid_secret() {
-    let stage = stage().await;
+    for storage in STORAGES {
+        rotate_concurrently(storage).await;
+    }
+}
+
+async fn rotate_concurrently(storage: SecretStorage) {
+    let stage = stage_keeping(storage).await;
     let app = &stage.app;
     let mut old = vec![stage.secret.clone()];
     let mut conflicts = 0;
@@ -120,57 +133,61 @@ async fn concurrent_rotations_return_the_valid_secret() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn deletion_during_other_calls_leaves_nothing() {
-    let stage = Stage::start(Faults::default(), true, "1200,1200").await;
-    let app = &stage.app;
-    for _ in 0..15 {
-        let (id, _) = app.api.create_webhook(&stage.receiver.url).await;
-        app.api.published("invoice.paid").await;
-        let path = format!("/{id}");
-        let deliveries = format!("/{id}/deliveries");
-        let patch = json!({"events": ["invoice.*"]});
-        let (one, two, ping, rotated, updated, shown, history, _) = tokio::join!(
-            app.api.delete(&path),
-            app.api.delete(&path),
-            app.api.ping_preferring(&id, "wait=1"),
-            rotate(app, &id),
-            app.api.put_json(&path, &patch),
-            app.api.get(&path),
-            app.api.get(&deliveries),
-            app.api.published("invoice.paid"),
-        );
-        assert!([one.status, two.status].contains(&StatusCode::NO_CONTENT));
-        for deletion in [&one, &two] {
-            if deletion.status != StatusCode::NO_CONTENT {
-                deletion.must_fail_with(404, "NOT_FOUND");
+    for storage in STORAGES {
+        let stage = Stage::keeping(storage, Faults::default(), true, "1200,1200").await;
+        let app = &stage.app;
+        for _ in 0..10 {
+            let (id, _) = app.api.create_webhook(&stage.receiver.url).await;
+            app.api.published("invoice.paid").await;
+            let path = format!("/{id}");
+            let deliveries = format!("/{id}/deliveries");
+            let patch = json!({"events": ["invoice.*"]});
+            let (one, two, ping, rotated, updated, shown, history, _) = tokio::join!(
+                app.api.delete(&path),
+                app.api.delete(&path),
+                app.api.ping_preferring(&id, "wait=1"),
+                rotate(app, &id),
+                app.api.put_json(&path, &patch),
+                app.api.get(&path),
+                app.api.get(&deliveries),
+                app.api.published("invoice.paid"),
+            );
+            assert!([one.status, two.status].contains(&StatusCode::NO_CONTENT));
+            for deletion in [&one, &two] {
+                if deletion.status != StatusCode::NO_CONTENT {
+                    deletion.must_fail_with(404, "NOT_FOUND");
+                }
             }
-        }
-        for other in [&ping, &rotated, &updated, &shown, &history] {
-            if other.status != StatusCode::OK && other.status != StatusCode::ACCEPTED {
-                other.must_fail_with(404, "NOT_FOUND");
+            for other in [&ping, &rotated, &updated, &shown, &history] {
+                if other.status != StatusCode::OK && other.status != StatusCode::ACCEPTED {
+                    other.must_fail_with(404, "NOT_FOUND");
+                }
             }
+            app.api.get(&path).await.must_fail_with(404, "NOT_FOUND");
+            assert_eq!(app.api.listed_ids().await, [stage.id.as_str()]);
+            stage.must_be_consistent().await;
         }
-        app.api.get(&path).await.must_fail_with(404, "NOT_FOUND");
-        assert_eq!(app.api.listed_ids().await, [stage.id.as_str()]);
-        stage.must_be_consistent().await;
+        stage.must_come_to_rest().await;
     }
-    stage.must_come_to_rest().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_creations_never_exceed_the_limit() {
-    for _ in 0..8 {
-        let stage = stage().await;
-        stage.fill(97).await;
-        let creations = join_all((0..8).map(|_| stage.app.api.try_create())).await;
-        let (created, refused): (Vec<_>, Vec<_>) = creations
-            .into_iter()
-            .partition(|answer| answer.status == StatusCode::CREATED);
-        for answer in &refused {
-            answer.must_fail_with(409, "CONFLICT");
+    for storage in STORAGES {
+        for _ in 0..4 {
+            let stage = stage_keeping(storage).await;
+            stage.fill(97).await;
+            let creations = join_all((0..8).map(|_| stage.app.api.try_create())).await;
+            let (created, refused): (Vec<_>, Vec<_>) = creations
+                .into_iter()
+                .partition(|answer| answer.status == StatusCode::CREATED);
+            for answer in &refused {
+                answer.must_fail_with(409, "CONFLICT");
+            }
+            assert_eq!((created.len(), refused.len()), (3, 5));
+            assert_eq!(stage.app.api.listed_ids().await.len(), 4);
+            stage.must_be_consistent().await;
         }
-        assert_eq!((created.len(), refused.len()), (3, 5));
-        assert_eq!(stage.app.api.listed_ids().await.len(), 4);
-        stage.must_be_consistent().await;
     }
 }
 

@@ -9,7 +9,7 @@ use crate::support::hand_clock::HandClock;
 use crate::support::queue::{attempt_message, message, ping_of};
 use crate::support::receiver::{Received, Receiver};
 use crate::support::wire::Fault;
-use crate::support::{Answer, Options, TestApp};
+use crate::support::{Answer, Options, STORAGES, TestApp};
 
 fn secret_of(rotated: &Answer) -> String {
     assert_eq!(rotated.status, StatusCode::OK, "{rotated:?}");
@@ -31,19 +31,21 @@ async fn ping(app: &TestApp, id: &str, receiver: &Receiver) -> Received {
 
 #[tokio::test]
 async fn only_the_new_secret_signs_after_a_rotation() {
-    let app = TestApp::start().await;
-    let receiver = Receiver::answering(200, "").await;
-    let (id, mut secret) = app.api.create_webhook(&receiver.url).await;
-    for _ in 0..3 {
-        // From here on the delivery function has the secret cached.
-        assert!(ping(&app, &id, &receiver).await.is_signed_with(&secret));
-        let old = secret;
-        secret = secret_of(&rotate(&app, &id).await);
-        assert_ne!(secret, old);
+    for storage in STORAGES {
+        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let receiver = Receiver::answering(200, "").await;
+        let (id, mut secret) = app.api.create_webhook(&receiver.url).await;
         for _ in 0..3 {
-            let request = ping(&app, &id, &receiver).await;
-            assert!(request.is_signed_with(&secret));
-            assert!(!request.is_signed_with(&old));
+            // From here on the delivery function has the secret cached.
+            assert!(ping(&app, &id, &receiver).await.is_signed_with(&secret));
+            let old = secret;
+            secret = secret_of(&rotate(&app, &id).await);
+            assert_ne!(secret, old);
+            for _ in 0..3 {
+                let request = ping(&app, &id, &receiver).await;
+                assert!(request.is_signed_with(&secret));
+                assert!(!request.is_signed_with(&old));
+            }
         }
     }
 }
@@ -141,25 +143,29 @@ async fn only_a_winning_secret_signs_after_concurrent_rotations() {
 
 #[tokio::test]
 async fn missing_endpoints_have_no_secret_to_rotate() {
-    let app = TestApp::start().await;
-    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
-    app.api.delete(&format!("/{id}")).await;
-    for missing in [id, EndpointId::new().to_string()] {
-        rotate(&app, &missing)
-            .await
-            .must_fail_with(404, "NOT_FOUND");
+    for storage in STORAGES {
+        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+        app.api.delete(&format!("/{id}")).await;
+        for missing in [id, EndpointId::new().to_string()] {
+            rotate(&app, &missing)
+                .await
+                .must_fail_with(404, "NOT_FOUND");
+        }
+        assert!(app.aws.secret_names().await.is_empty());
     }
-    assert!(app.aws.secret_names().await.is_empty());
 }
 
 #[tokio::test]
 async fn rotation_keeps_the_secrets_of_other_endpoints() {
-    let app = TestApp::start().await;
-    let receiver = Receiver::answering(200, "").await;
-    let (rotated, _) = app.api.create_webhook(&receiver.url).await;
-    let (other, secret) = app.api.create_webhook(&receiver.url).await;
-    secret_of(&rotate(&app, &rotated).await);
-    assert!(ping(&app, &other, &receiver).await.is_signed_with(&secret));
+    for storage in STORAGES {
+        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let receiver = Receiver::answering(200, "").await;
+        let (rotated, _) = app.api.create_webhook(&receiver.url).await;
+        let (other, secret) = app.api.create_webhook(&receiver.url).await;
+        secret_of(&rotate(&app, &rotated).await);
+        assert!(ping(&app, &other, &receiver).await.is_signed_with(&secret));
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,19 @@
-//! Deletion of endpoints, in two steps: an endpoint is marked first (from then on
+//! Deletion of endpoints. One whose item holds its secret is removed in one step, unless
+//! deliveries wait for it. Otherwise there are two steps: an endpoint is marked first (from then on
 //! it is missing to everyone), and removed once its secret is gone. An interrupted
 //! deletion leaves a marked item, which a repeated call or the next sweep finishes. The
 //! sweep finds marked items by a shard of the schedule.
 
-use aws_sdk_dynamodb::types::{Delete, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    Delete, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem,
+};
 use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::batch_get::id_of;
-use super::keys::attribute::{DELETED_AT, ENDPOINT_COUNT, PK};
+use super::keys::attribute::{DELETED_AT, ENDPOINT_COUNT, PK, SEALING_KEY};
 use super::keys::{self, DELETIONS, SCHEDULE};
+use super::transaction::Transacted;
 use super::update::Update;
 use super::{Item, Table, UnreadableItem, collect, decode, text};
 use crate::aws::error::{During, Malformed, StoreError, has_code};
@@ -19,8 +23,10 @@ use crate::domain::time::{iso_millis, serde_millis};
 /// Whether an endpoint is in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It is, and in use.
+    /// It is, in use, and its secret is in Secrets Manager.
     Live,
+    /// It is, in use, and its item holds its sealed secret.
+    Sealed,
     /// It is marked as deleted, and waits for the rest of its deletion.
     Marked,
     /// It is not.
@@ -35,9 +41,23 @@ pub enum Marked {
         /// Whether deliveries may have waited for it until this call, or until an
         /// earlier one, which may have broken off before it had them seen to.
         had_waiting: bool,
+        /// Whether its item holds its secret, so that none is in Secrets Manager.
+        is_sealed: bool,
     },
     /// There is no such endpoint.
     Missing,
+}
+
+/// What became of deleting an endpoint in one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeletedSealed {
+    /// It is deleted.
+    Done,
+    /// There is no such endpoint.
+    Missing,
+    /// It takes several steps: its secret is in Secrets Manager, deliveries may wait for
+    /// it, or its deletion has begun.
+    NotInOneStep,
 }
 
 /// An endpoint whose deletion has begun.
@@ -70,8 +90,9 @@ impl Table {
             .get_item()
             .table_name(&self.name)
             .set_key(Some(keys::endpoint(endpoint)))
-            .projection_expression("#pk, #deleted")
+            .projection_expression("#pk, #deleted, #key")
             .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#key", SEALING_KEY)
             .expression_attribute_names("#deleted", DELETED_AT)
             .consistent_read(true)
             .send()
@@ -80,6 +101,7 @@ impl Table {
         Ok(match found.item {
             None => Presence::Missing,
             Some(item) if item.contains_key(DELETED_AT) => Presence::Marked,
+            Some(item) if item.contains_key(SEALING_KEY) => Presence::Sealed,
             Some(_) => Presence::Live,
         })
     }
@@ -104,14 +126,16 @@ impl Table {
             .set_to_first(SCHEDULE.sk, DELETED_AT, now);
         let updated = self
             .update_item(keys::endpoint(endpoint), update)
-            .return_values(ReturnValue::UpdatedOld)
+            .return_values(ReturnValue::AllOld)
             .send()
             .await;
         match updated {
             Ok(updated) => {
                 let old = updated.attributes.unwrap_or_default();
-                let had_waiting = old.contains_key(SCHEDULE.pk);
-                Ok(Marked::Done { had_waiting })
+                Ok(Marked::Done {
+                    had_waiting: old.contains_key(SCHEDULE.pk),
+                    is_sealed: old.contains_key(SEALING_KEY),
+                })
             }
             Err(error) if has_code(&error, "ConditionalCheckFailedException") => {
                 Ok(Marked::Missing)
@@ -135,16 +159,62 @@ impl Table {
                 .condition_expression("attribute_exists(#deleted)")
                 .expression_attribute_names("#deleted", DELETED_AT)
                 .build()?;
-            let count = Update::default().add(ENDPOINT_COUNT, -1);
-            let count = self.transact_update(keys::app(endpoint.app_id), count)?;
-            Ok(vec![
-                TransactWriteItem::builder().delete(delete).build(),
-                TransactWriteItem::builder().update(count).build(),
-            ])
+            self.removal(endpoint, delete)
         };
         let writes = writes().during(OPERATION)?;
         // If the condition failed, a concurrent deletion was faster.
         self.transact(OPERATION, writes).await.map(|_| ())
+    }
+
+    /// Removes an endpoint whose item holds its secret, and subtracts it from its app's
+    /// count, both or neither: without a mark, because nothing else has to follow. One
+    /// `TransactWriteItems`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn delete_sealed_endpoint(
+        &self,
+        endpoint: EndpointKey,
+    ) -> Result<DeletedSealed, StoreError> {
+        const OPERATION: &str = "TransactWriteItems of a deleted endpoint";
+        let writes = || -> Result<_, Malformed> {
+            let delete = Delete::builder()
+                .table_name(&self.name)
+                .set_key(Some(keys::endpoint(endpoint)))
+                // An entry in the schedule stands for waiting deliveries or for a mark.
+                .condition_expression(
+                    "attribute_exists(#key) AND attribute_not_exists(#deleted) \
+                     AND attribute_not_exists(#scheduled)",
+                )
+                .expression_attribute_names("#key", SEALING_KEY)
+                .expression_attribute_names("#deleted", DELETED_AT)
+                .expression_attribute_names("#scheduled", SCHEDULE.pk)
+                .return_values_on_condition_check_failure(OnFailure::AllOld)
+                .build()?;
+            self.removal(endpoint, delete)
+        };
+        let writes = writes().during(OPERATION)?;
+        Ok(match self.transact(OPERATION, writes).await? {
+            Transacted::Done => DeletedSealed::Done,
+            Transacted::ConditionFailed { item, .. } => match item {
+                Some(item) if !item.is_empty() => DeletedSealed::NotInOneStep,
+                _ => DeletedSealed::Missing,
+            },
+        })
+    }
+
+    /// The writes that remove an endpoint.
+    fn removal(
+        &self,
+        endpoint: EndpointKey,
+        delete: Delete,
+    ) -> Result<Vec<TransactWriteItem>, Malformed> {
+        let count = Update::default().add(ENDPOINT_COUNT, -1);
+        let count = self.transact_update(keys::app(endpoint.app_id), count)?;
+        Ok(vec![
+            TransactWriteItem::builder().delete(delete).build(),
+            TransactWriteItem::builder().update(count).build(),
+        ])
     }
 
     /// The endpoints of all apps that were marked before `until` and have not been

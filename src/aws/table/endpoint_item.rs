@@ -10,8 +10,10 @@ use crate::domain::budget::{PingSlot, RecoverySlot, Rotations, Usage};
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, SecretVersion};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::health::{Failing, Health, Pause};
-use crate::domain::id::{DeliveryId, EventId};
+use crate::domain::id::{DeliveryId, EventId, SealingKeyId};
 use crate::domain::rate_limit::RateLimit;
+use crate::domain::sealing::SealedSecret;
+use crate::domain::secret::{KeptSecret, SecretPlace};
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
 
@@ -30,6 +32,13 @@ pub(super) struct EndpointItem {
     )]
     inactive_since: Option<Timestamp>,
     secret_version: String,
+    /// The version's `VersionId` in Secrets Manager, if that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stored_version: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealed_secret: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sealing_key: Option<SealingKeyId>,
     #[serde(with = "serde_millis")]
     created_at: Timestamp,
     #[serde(with = "serde_millis")]
@@ -138,6 +147,13 @@ pub(super) fn live_endpoint(item: Item) -> Result<Option<Endpoint>, Malformed> {
 
 impl From<&Endpoint> for EndpointItem {
     fn from(endpoint: &Endpoint) -> Self {
+        let KeptSecret { version, place } = &endpoint.secret;
+        let (stored_version, sealed) = match place {
+            SecretPlace::SecretsManager { version: stored } => {
+                ((stored != version).then(|| stored.to_string()), None)
+            }
+            SecretPlace::Sealed(sealed) => (None, Some(sealed)),
+        };
         Self {
             pk: keys::app_partition(endpoint.key.app_id),
             sk: keys::endpoint_sort(endpoint.key.endpoint_id),
@@ -145,7 +161,10 @@ impl From<&Endpoint> for EndpointItem {
             events: endpoint.events.iter().map(str::to_owned).collect(),
             active: endpoint.active,
             inactive_since: endpoint.inactive_since,
-            secret_version: endpoint.secret_version.to_string(),
+            secret_version: version.to_string(),
+            stored_version,
+            sealed_secret: sealed.map(|sealed| sealed.as_str().to_owned()),
+            sealing_key: sealed.map(|sealed| sealed.key_id),
             created_at: endpoint.created_at,
             updated_at: endpoint.updated_at,
             deleted_at: None,
@@ -212,11 +231,27 @@ impl EndpointItem {
         }
     }
 
+    fn secret(&self) -> Result<KeptSecret, Malformed> {
+        let version = SecretVersion::new(&self.secret_version);
+        let place = match (&self.sealed_secret, self.sealing_key) {
+            (Some(sealed), Some(key_id)) => SecretPlace::Sealed(SealedSecret::new(key_id, sealed)),
+            (None, None) => SecretPlace::SecretsManager {
+                version: match &self.stored_version {
+                    Some(stored) => SecretVersion::new(stored),
+                    None => version.clone(),
+                },
+            },
+            _ => return Err("a sealed secret without its key, or the reverse".into()),
+        };
+        Ok(KeptSecret { version, place })
+    }
+
     fn into_endpoint(self) -> Result<Endpoint, Malformed> {
         let key = keys::endpoint_of(&self.pk, &self.sk);
         let place = self.gsi2sk.as_deref().and_then(keys::place_of_sort);
         let health = self.health();
         let usage = self.usage();
+        let secret = self.secret()?;
         // Endpoints that became inactive before this was recorded changed then, or later.
         let inactive_since = self.inactive_since.or(self.disabled_at);
         let inactive_since = (!self.active).then(|| inactive_since.unwrap_or(self.updated_at));
@@ -237,7 +272,7 @@ impl EndpointItem {
                 .map_err(|_| "not the events of an endpoint")?,
             active: self.active,
             inactive_since,
-            secret_version: SecretVersion::new(self.secret_version),
+            secret,
             created_at: self.created_at,
             updated_at: self.updated_at,
             disabled,

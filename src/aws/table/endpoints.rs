@@ -1,9 +1,6 @@
 //! Endpoints in the table, and the count of them that limits an app.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem};
 use jiff::Timestamp;
 use tracing::error;
 
@@ -11,9 +8,8 @@ use super::batch_get::id_of;
 use super::endpoint_item::{EndpointItem, live_endpoint};
 use super::health::HEALTH;
 use super::keys::attribute::{
-    ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE,
-    INACTIVE_SINCE, PK, RATE_LIMIT, ROTATIONS, ROTATIONS_SINCE, SECRET_VERSION, SK, UPDATED_AT,
-    URL,
+    ACTIVE, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE, INACTIVE_SINCE,
+    PK, RATE_LIMIT, SK, UPDATED_AT, URL,
 };
 use super::keys::{self, ENDPOINT};
 use super::transaction::Transacted;
@@ -21,9 +17,10 @@ use super::update::Update;
 use super::{Table, UnreadableItem, collect, encode, number, text};
 use crate::aws::error::{During, Malformed, StoreError, has_code, written};
 use crate::domain::endpoint::{
-    Disabled, Endpoint, EndpointKey, EndpointPatch, MAX_ENDPOINTS_PER_APP, SecretVersion,
+    Disabled, Endpoint, EndpointKey, EndpointPatch, MAX_ENDPOINTS_PER_APP,
 };
 use crate::domain::id::AppId;
+use crate::domain::secret::SecretPlace;
 use crate::domain::time::iso_millis;
 
 /// What became of a creation.
@@ -33,17 +30,8 @@ pub enum CreateOutcome {
     Created,
     /// The app already has as many endpoints as it may have.
     LimitReached,
-}
-
-/// What became of pointing an endpoint at a new version of its secret.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RotateOutcome {
-    /// The new version signs all attempts that start from now on.
-    Rotated,
-    /// A concurrent rotation came first.
-    Lost,
-    /// The endpoint was deleted meanwhile.
-    Missing,
+    /// Its secret is sealed to a key that is no longer the current one.
+    KeyReplaced,
 }
 
 /// An app's endpoints.
@@ -76,18 +64,23 @@ impl Table {
                 .only_below(ENDPOINT_COUNT, number(MAX_ENDPOINTS_PER_APP))
                 .or_absent(ENDPOINT_COUNT);
             let count = self.transact_update(keys::app(endpoint.key.app_id), count)?;
-            Ok(vec![
+            let mut writes = vec![
                 TransactWriteItem::builder().put(put).build(),
                 TransactWriteItem::builder().update(count).build(),
-            ])
+            ];
+            if let SecretPlace::Sealed(sealed) = &endpoint.secret.place {
+                writes.push(self.only_if_current(sealed.key_id)?);
+            }
+            Ok(writes)
         };
         let writes = writes().during(OPERATION)?;
         match self.transact(OPERATION, writes).await? {
             Transacted::Done => Ok(CreateOutcome::Created),
             // The id is new, so an earlier try of the SDK stored the endpoint, and
             // may have taken the last place.
-            Transacted::ConditionFailed { write: 0 } => Ok(CreateOutcome::Created),
-            Transacted::ConditionFailed { .. } => Ok(CreateOutcome::LimitReached),
+            Transacted::ConditionFailed { write: 0, .. } => Ok(CreateOutcome::Created),
+            Transacted::ConditionFailed { write: 1, .. } => Ok(CreateOutcome::LimitReached),
+            Transacted::ConditionFailed { .. } => Ok(CreateOutcome::KeyReplaced),
         }
     }
 
@@ -230,52 +223,6 @@ impl Table {
             Ok(updated) => live_endpoint(updated.attributes.unwrap_or_default()).during(OPERATION),
             Err(error) if has_code(&error, "ConditionalCheckFailedException") => Ok(None),
             Err(error) => Err(error).during(OPERATION),
-        }
-    }
-
-    /// Makes `next` the version that signs, if the endpoint still has the version that
-    /// [`Table::reserve_rotation`] found. One `UpdateItem`.
-    ///
-    /// # Errors
-    /// If the call fails.
-    pub async fn set_secret_version(
-        &self,
-        found: &Endpoint,
-        next: &SecretVersion,
-        now: Timestamp,
-    ) -> Result<RotateOutcome, StoreError> {
-        let mut update = Update::live()
-            .set(SECRET_VERSION, text(next))
-            .set(UPDATED_AT, text(iso_millis(now)))
-            .only_if(SECRET_VERSION, text(&found.secret_version));
-        let rotations = found.usage.rotations;
-        if rotations.is_some_and(|rotations| rotations.are_over(now)) {
-            update = update
-                .set(ROTATIONS, number(1))
-                .set(ROTATIONS_SINCE, text(iso_millis(now)));
-        }
-        let updated = self
-            .update_item(keys::endpoint(found.key), update)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        let error = match updated {
-            Ok(_) => return Ok(RotateOutcome::Rotated),
-            Err(error) => error,
-        };
-        match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                let found = failed.item.clone().unwrap_or_default();
-                if found.get(SECRET_VERSION) == Some(&text(next)) {
-                    // The SDK repeated a call that had taken effect.
-                    Ok(RotateOutcome::Rotated)
-                } else if found.is_empty() || found.contains_key(DELETED_AT) {
-                    Ok(RotateOutcome::Missing)
-                } else {
-                    Ok(RotateOutcome::Lost)
-                }
-            }
-            _ => Err(error).during("UpdateItem of an endpoint's secret version"),
         }
     }
 

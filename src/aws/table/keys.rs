@@ -3,6 +3,7 @@
 //! | Item | `pk` | `sk` | `gsi1pk` | `gsi1sk` |
 //! |---|---|---|---|---|
 //! | API key | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
+//! | Sealing key | `SEALING#KEY` | `SEALING#KEY` | | |
 //! | App | `APP#<app>` | `APP` | | |
 //! | Pings of a minute | `APP#<app>` | `PINGS#<minute>` | | |
 //! | Endpoint | `APP#<app>` | `ENDPOINT#<endpoint>` | | |
@@ -69,19 +70,24 @@ pub(super) mod attribute {
     pub(crate) const PING_UNTIL: &str = "pingUntil";
     pub(crate) const PROBES: &str = "probes";
     pub(crate) const PROBE_AT: &str = "probeAt";
+    pub(crate) const PUBLIC_KEY: &str = "publicKey";
     pub(crate) const RATE_LIMIT: &str = "rateLimit";
     pub(crate) const RECOVERY_ASKED_AT: &str = "recoveryAskedAt";
     pub(crate) const RECOVERY_ID: &str = "recoveryId";
     pub(crate) const RECOVERY_UNTIL: &str = "recoveryUntil";
+    pub(crate) const REPLACES: &str = "replaces";
     pub(crate) const RESPONSE_STATUS: &str = "responseStatus";
     pub(crate) const REVOKED_AT: &str = "revokedAt";
     pub(crate) const ROTATED_AT: &str = "rotatedAt";
     pub(crate) const ROTATIONS: &str = "rotations";
     pub(crate) const ROTATIONS_SINCE: &str = "rotationsSince";
     pub(crate) const ROTATION_ID: &str = "rotationId";
+    pub(crate) const SEALED_SECRET: &str = "sealedSecret";
+    pub(crate) const SEALING_KEY: &str = "sealingKey";
     pub(crate) const SECRET_VERSION: &str = "secretVersion";
     pub(crate) const SLOW_SINCE: &str = "slowSince";
     pub(crate) const STATUS: &str = "status";
+    pub(crate) const STORED_VERSION: &str = "storedVersion";
     pub(crate) const UPDATED_AT: &str = "updatedAt";
     pub(crate) const URL: &str = "url";
     pub(crate) const WAITING_SINCE: &str = "waitingSince";
@@ -154,6 +160,13 @@ pub(super) fn key_id_sort(id: KeyId) -> String {
 
 pub(super) fn key_id_of_sort(sk: &str) -> Option<KeyId> {
     KeyId::parse(sk.strip_prefix(KEY)?).ok()
+}
+
+/// Partition and sort key of the key that new signing secrets are sealed to.
+pub(super) const SEALING: &str = "SEALING#KEY";
+
+pub(super) fn sealing_key() -> Item {
+    key(SEALING.to_owned(), SEALING.to_owned())
 }
 
 pub(super) fn app_partition(app_id: AppId) -> String {

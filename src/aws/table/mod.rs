@@ -13,7 +13,10 @@ mod health;
 mod history;
 mod keys;
 mod missed;
+mod scan;
 mod schedule;
+mod sealing_key;
+mod secrets;
 mod transaction;
 mod turns;
 mod update;
@@ -29,11 +32,14 @@ use super::LazyClient;
 use super::error::{During, Malformed, StoreError};
 pub use batch_get::AttemptItems;
 pub use budgets::Reserved;
-pub use deletion::{Marked, MarkedEndpoint, Presence};
+pub use deletion::{DeletedSealed, Marked, MarkedEndpoint, Presence};
 pub use deliveries::{FullDelivery, Recorded};
-pub use endpoints::{CreateOutcome, Endpoints, RotateOutcome};
+pub use endpoints::{CreateOutcome, Endpoints};
 pub use history::{FailedCount, HistoryQuery, Page};
+pub use scan::{ScanPosition, ScannedEndpoint, ScannedPage};
 pub use schedule::{Due, DueAttempt, DueEndpoint};
+pub use sealing_key::CurrentKey;
+pub use secrets::SetSecret;
 pub use turns::Turns;
 pub use waiting::Waiting;
 
@@ -53,6 +59,12 @@ impl Table {
             client: client.into(),
             name: name.into(),
         }
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 

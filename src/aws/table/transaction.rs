@@ -7,14 +7,19 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use rand::RngExt;
 
-use super::Table;
+use super::{Item, Table};
 use crate::aws::error::{AwsError, During, StoreError};
 use crate::aws::retry::Retries;
 
 /// What became of a transaction.
 pub(super) enum Transacted {
     Done,
-    ConditionFailed { write: usize },
+    /// Of the first write whose condition failed.
+    ConditionFailed {
+        write: usize,
+        /// What is stored, if the write asked for it and something is.
+        item: Option<Item>,
+    },
 }
 
 /// Error code of a transaction that met another one on the same item.
@@ -43,11 +48,12 @@ impl Table {
             else {
                 return Err(error).during(operation);
             };
-            let reasons = cancelled.cancellation_reasons().iter();
-            let codes: Vec<_> = reasons.filter_map(|reason| reason.code()).collect();
+            let reasons = cancelled.cancellation_reasons();
+            let codes: Vec<_> = reasons.iter().filter_map(|reason| reason.code()).collect();
             let failed = |code: &&str| *code == "ConditionalCheckFailed";
             if let Some(write) = codes.iter().position(failed) {
-                return Ok(Transacted::ConditionFailed { write });
+                let item = reasons.get(write).and_then(|reason| reason.item.clone());
+                return Ok(Transacted::ConditionFailed { write, item });
             }
             match codes.into_iter().find(|code| *code != "None") {
                 Some(CONFLICT) => {}

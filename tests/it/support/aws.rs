@@ -67,6 +67,52 @@ impl Aws {
         self.edit(pk, sk, update).await;
     }
 
+    /// Sets attributes of an endpoint's item by hand.
+    pub async fn set_endpoint(&self, id: &str, attributes: &[(&str, &str)]) {
+        let text = |text: &str| AttributeValue::S(text.to_owned());
+        for (name, value) in attributes {
+            self.clients
+                .dynamodb
+                .update_item()
+                .table_name(&self.resources.table_name)
+                .key("pk", text(&format!("APP#{}", self.app_id)))
+                .key("sk", text(&format!("ENDPOINT#{id}")))
+                .update_expression("SET #name = :value")
+                .expression_attribute_names("#name", *name)
+                .expression_attribute_values(":value", text(value))
+                .send()
+                .await
+                .expect("edit the item");
+        }
+    }
+
+    /// Removes the item of the current key by hand.
+    pub async fn remove_sealing_key(&self) {
+        let key = || AttributeValue::S("SEALING#KEY".to_owned());
+        self.clients
+            .dynamodb
+            .delete_item()
+            .table_name(&self.resources.table_name)
+            .key("pk", key())
+            .key("sk", key())
+            .send()
+            .await
+            .expect("remove the key's item");
+    }
+
+    /// Removes a private key by hand, so that it can be brought back.
+    pub async fn remove_private_key(&self, name: &str) {
+        let secret = self.clients.secrets.delete_secret().secret_id(name);
+        let removal = secret.recovery_window_in_days(7).send().await;
+        removal.expect("remove the private key");
+    }
+
+    /// Brings back a secret that was removed by hand.
+    pub async fn restore_secret(&self, name: &str) {
+        let restored = self.clients.secrets.restore_secret().secret_id(name);
+        restored.send().await.expect("restore the secret");
+    }
+
     /// Changes a delivery's item by hand.
     pub async fn edit_delivery(&self, task: &DeliveryTask, update: &str) {
         let endpoint_id = task.endpoint.endpoint_id;
@@ -107,6 +153,20 @@ impl Aws {
     /// The names of the app's secrets in Secrets Manager, sorted. Other tests
     /// may have secrets on the same server.
     pub async fn secret_names(&self) -> Vec<String> {
+        let own = format!("webhook-endpoints/{}/", self.app_id);
+        let mut names = self.all_secret_names().await;
+        names.retain(|name| name.starts_with(&own));
+        names
+    }
+
+    /// The names of all private keys, sorted.
+    pub async fn private_key_names(&self) -> Vec<String> {
+        let mut names = self.all_secret_names().await;
+        names.retain(|name| name.starts_with("webhook-endpoints/sealing."));
+        names
+    }
+
+    async fn all_secret_names(&self) -> Vec<String> {
         let mut pages = self.clients.secrets.list_secrets().into_paginator().send();
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {
@@ -116,8 +176,6 @@ impl Aws {
                 .unwrap_or_default();
             names.extend(secrets.into_iter().filter_map(|secret| secret.name));
         }
-        let own = format!("webhook-endpoints/{}/", self.app_id);
-        names.retain(|name| name.starts_with(&own));
         names.sort_unstable();
         names
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
+use webhook_endpoints::domain::secret::SecretStorage;
 
 use super::stage::Stage;
 use super::wire::{Fault, Wire, is_of_a_poller};
@@ -176,6 +177,7 @@ pub struct Matrix {
     pairs: bool,
     polling: bool,
     schedule: &'static str,
+    storage: SecretStorage,
 }
 
 impl Matrix {
@@ -186,7 +188,13 @@ impl Matrix {
             pairs: false,
             polling: false,
             schedule: "1200",
+            storage: SecretStorage::PerEndpoint,
         }
+    }
+
+    /// Keeps secrets this way.
+    pub fn keeping(self, storage: SecretStorage) -> Self {
+        Self { storage, ..self }
     }
 
     /// Also tests two faults at a time, if the first one passes. After a
@@ -231,8 +239,9 @@ impl Matrix {
         #[expect(clippy::print_stdout, reason = "shows the counts of cases")]
         {
             println!(
-                "{}: {} calls, {count} cases, {} failed",
+                "{}, {}: {} calls, {count} cases, {} failed",
                 self.name,
+                self.storage.as_str(),
                 targets.len(),
                 failed.len()
             );
@@ -274,7 +283,8 @@ impl Matrix {
     async fn play(&self, scenario: &impl AsyncFn(&Stage), faults: Faults) -> Option<String> {
         let names: Vec<_> = faults.planned.iter().map(Planned::to_string).collect();
         let playing = async {
-            let stage = Stage::start(faults.clone(), self.polling, self.schedule).await;
+            let (polling, schedule) = (self.polling, self.schedule);
+            let stage = Stage::keeping(self.storage, faults.clone(), polling, schedule).await;
             scenario(&stage).await;
             stage.must_come_to_rest().await;
             // The first of two faults may prevent the second. And with a

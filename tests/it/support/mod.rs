@@ -18,6 +18,7 @@ pub mod openapi;
 pub mod paused;
 pub mod queue;
 pub mod receiver;
+pub mod sealing;
 pub mod seeds;
 pub mod stage;
 pub mod tls;
@@ -37,6 +38,7 @@ use webhook_endpoints::delivery::sender::SenderOptions;
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::message::Lane;
+use webhook_endpoints::domain::secret::SecretStorage;
 
 use api::Api;
 pub use api::{Answer, answer};
@@ -44,6 +46,9 @@ use aws::Aws;
 use hand_clock::HandClock;
 use queue::Queue;
 use wire::Wire;
+
+/// The ways to keep secrets.
+pub const STORAGES: [SecretStorage; 2] = [SecretStorage::PerEndpoint, SecretStorage::Sealed];
 
 /// What a test can configure.
 pub struct Options {
@@ -65,6 +70,12 @@ impl Options {
         let mut options = Self::default();
         options.sender.resolver = resolver;
         options
+    }
+
+    /// The same, with secrets kept this way.
+    pub fn keeping(mut self, storage: SecretStorage) -> Self {
+        self.settings.secret_storage = storage;
+        self
     }
 
     /// The defaults, with a deadline short enough for tests that wait for it.
@@ -153,13 +164,7 @@ impl TestApp {
             .expect("create the resources");
         let deliverer = service::deliverer(&clients, &resources, &options.settings, options.sender)
             .expect("create the deliverer");
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
-        let base = format!(
-            "http://{}",
-            listener.local_addr().expect("read the bound address")
-        );
-        let router = service::api(&clients, &resources, &options.settings);
-        tokio::spawn(axum::serve(listener, router).into_future());
+        let base = serve(service::api(&clients, &resources, &options.settings)).await;
         let (app_id, key) = (AppId::new(), service::new_key());
         let api = Api::new(base, app_id, key.clone());
         let queue = Queue {
@@ -198,6 +203,19 @@ impl TestApp {
         app
     }
 
+    /// The API in another process, which keeps new secrets this way.
+    pub async fn another_api(&self, storage: SecretStorage) -> Api {
+        let settings = Settings {
+            secret_storage: storage,
+            clock: self.deliverer.clock.clone(),
+            budgets: service::unlimited(),
+            ..Settings::default()
+        };
+        let router = service::api(&self.aws.clients, &self.aws.resources, &settings);
+        let base = serve(router).await;
+        Api::new(base, self.app_id, self.key.clone())
+    }
+
     pub async fn add_key(&self, app_id: AppId, key: &ApiKey) {
         service::seed_key(&self.aws.table(), app_id, key)
             .await
@@ -210,6 +228,14 @@ impl TestApp {
         self.add_key(app_id, &key).await;
         (app_id, key)
     }
+}
+
+/// Serves a router, and returns its base URL.
+async fn serve(router: axum::Router) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
+    let address = listener.local_addr().expect("read the bound address");
+    tokio::spawn(axum::serve(listener, router).into_future());
+    format!("http://{address}")
 }
 
 /// The servers that replace the embedded emulators, from the variable

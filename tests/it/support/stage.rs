@@ -1,6 +1,7 @@
 //! The stage for one case of a fault matrix: a service with one endpoint and
 //! its receiver, on which nothing happens by itself.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::domain::endpoint::EndpointKey;
+use webhook_endpoints::domain::secret::SecretStorage;
 use webhook_endpoints::operator::sweep::{self, Cause};
 
 use super::hand_clock::HandClock;
@@ -19,6 +21,8 @@ use super::matrix::Faults;
 use super::queue::{endpoint_id, message};
 use super::receiver::{Received, Receiver};
 use super::{Answer, Options, TestApp};
+
+type Item = HashMap<String, AttributeValue>;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -39,6 +43,16 @@ pub struct Stage {
 
 impl Stage {
     pub async fn start(faults: Faults, polling: bool, schedule: &str) -> Self {
+        Self::keeping(SecretStorage::PerEndpoint, faults, polling, schedule).await
+    }
+
+    /// One that keeps secrets this way.
+    pub async fn keeping(
+        storage: SecretStorage,
+        faults: Faults,
+        polling: bool,
+        schedule: &str,
+    ) -> Self {
         let clock = HandClock::at_now();
         let mut options = Options {
             polling,
@@ -46,6 +60,7 @@ impl Stage {
             ..Options::default()
         };
         options.settings.clock = clock.clock();
+        options.settings.secret_storage = storage;
         options.settings.policy.schedule = schedule.parse().expect("parse the schedule");
         // What comes back later does so soon.
         options.settings.policy.health.pause_after = Duration::from_secs(60);
@@ -222,15 +237,14 @@ impl Stage {
     /// that nothing is missing or left over.
     pub async fn must_come_to_rest(&self) {
         self.drain().await;
-        let stores = self.app.aws.stores();
-        let (table, secrets) = (stores.table, stores.secrets);
+        let stores = self.app.aws.stores().of_secrets();
         let later = Clock::system().now() + DAY;
-        let found = sweep::find(&table, &secrets, DAY / 2, later).await;
+        let found = sweep::find(&stores, DAY / 2, later).await;
         let leftovers = found.expect("find what to clean up");
         assert_eq!(leftovers.unreadable, []);
         for found in leftovers.found {
-            assert_eq!(found.cause, Cause::NoEndpoint, "{found:?}");
-            let removed = sweep::remove(&table, &secrets, &found).await;
+            assert_ne!(found.cause, Cause::DeletionInterrupted, "{found:?}");
+            let removed = sweep::remove(&stores, &found).await;
             removed.expect("clean up");
         }
         self.must_be_consistent().await;
@@ -249,16 +263,34 @@ impl Stage {
     }
 
     /// Asserts that every endpoint in the table, deleted or not, has its
-    /// secret, that every secret has its endpoint, and that the endpoint count
-    /// is right.
+    /// secret, that every secret has its endpoint, that there is no private key but the
+    /// current one, and that the endpoint count is right.
     pub async fn must_be_consistent(&self) {
         let items = self.app.aws.items().await;
-        let stored: Vec<_> = items
+        let id_of = |item: &&'_ Item| {
+            Some(
+                item["sk"]
+                    .as_s()
+                    .ok()?
+                    .strip_prefix("ENDPOINT#")?
+                    .to_owned(),
+            )
+        };
+        let stored: Vec<_> = items.iter().filter(|item| id_of(item).is_some()).collect();
+        let beside = stored
             .iter()
-            .filter_map(|item| item["sk"].as_s().ok()?.strip_prefix("ENDPOINT#"))
-            .collect();
+            .filter(|item| !item.contains_key("sealedSecret"));
+        let beside: Vec<_> = beside.filter_map(id_of).collect();
+        let beside: Vec<_> = beside.iter().map(String::as_str).collect();
         let secret_names = self.app.aws.secret_names().await;
-        assert_eq!(secret_names, self.app.aws.secret_names_of(&stored));
+        assert_eq!(secret_names, self.app.aws.secret_names_of(&beside));
+        let current = self.app.aws.table().sealing_key().await;
+        let current = current.expect("read the current key");
+        let current: Vec<_> = current
+            .map(|current| format!("webhook-endpoints/sealing.{}", current.key.id))
+            .into_iter()
+            .collect();
+        assert_eq!(self.app.aws.private_key_names().await, current);
         let endpoints = self.app.aws.table().endpoints(self.app.app_id).await;
         let endpoints = endpoints.expect("list the endpoints");
         assert_eq!(endpoints.len(), stored.len(), "a deletion is unfinished");

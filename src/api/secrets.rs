@@ -1,0 +1,181 @@
+//! New signing secrets, kept in Secrets Manager or sealed in the endpoint's item. An
+//! endpoint whose secret is kept the other way is moved by its next rotation.
+
+use jiff::Timestamp;
+use tracing::warn;
+
+use super::ApiState;
+use super::error::ApiError;
+use super::extract::NO_ENDPOINT;
+use crate::aws::table::{CreateOutcome, DeletedSealed, SetSecret};
+use crate::domain::endpoint::{
+    Endpoint, EndpointKey, MAX_ENDPOINTS_PER_APP, NewEndpoint, SecretVersion,
+};
+use crate::domain::sealing::SealingKey;
+use crate::domain::secret::{KeptSecret, SecretPlace, SecretStorage};
+use crate::domain::signing::SigningSecret;
+
+/// Tries to store a sealed secret. Each but the first follows a replacement of the key
+/// or a move, which an operator makes once in a while.
+const TRIES: usize = 4;
+
+const APP_IS_FULL: ApiError = ApiError::conflict("The app already has 100 endpoints, the maximum.");
+
+/// Stores a new endpoint, with its first secret.
+pub(super) async fn create(
+    api: &ApiState,
+    key: EndpointKey,
+    new: NewEndpoint,
+) -> Result<(Endpoint, SigningSecret), ApiError> {
+    let secret = SigningSecret::generate(&mut rand::rng());
+    let endpoint = match api.secret_storage {
+        SecretStorage::PerEndpoint => create_beside(api, key, new, &secret).await?,
+        SecretStorage::Sealed => create_sealed(api, key, new, &secret).await?,
+    };
+    Ok((endpoint, secret))
+}
+
+/// The secret first: an endpoint without a secret could not deliver, while a secret
+/// without an endpoint can be removed at any time.
+async fn create_beside(
+    api: &ApiState,
+    key: EndpointKey,
+    new: NewEndpoint,
+    secret: &SigningSecret,
+) -> Result<Endpoint, ApiError> {
+    if api.stores.table.endpoint_count(key.app_id).await? >= MAX_ENDPOINTS_PER_APP {
+        return Err(APP_IS_FULL);
+    }
+    let version = api.stores.secrets.create(key, secret).await?;
+    let endpoint = new.registered(key, version, api.clock.now());
+    match api.stores.table.create_endpoint(&endpoint).await? {
+        CreateOutcome::Created => Ok(endpoint),
+        CreateOutcome::LimitReached | CreateOutcome::KeyReplaced => {
+            remove_unused(api, key, "refused").await;
+            Err(APP_IS_FULL)
+        }
+    }
+}
+
+async fn create_sealed(
+    api: &ApiState,
+    key: EndpointKey,
+    new: NewEndpoint,
+    secret: &SigningSecret,
+) -> Result<Endpoint, ApiError> {
+    let now = api.clock.now();
+    for _ in 0..TRIES {
+        let sealing_key = api.stores.sealing_keys.current(now).await?;
+        let sealed = seal(&sealing_key, key, secret)?;
+        let endpoint = new.clone().registered(key, sealed, now);
+        match api.stores.table.create_endpoint(&endpoint).await? {
+            CreateOutcome::Created => return Ok(endpoint),
+            CreateOutcome::LimitReached => return Err(APP_IS_FULL),
+            CreateOutcome::KeyReplaced => api.stores.sealing_keys.forget(sealing_key.id).await,
+        }
+    }
+    Err(ApiError::busy())
+}
+
+/// Gives an endpoint a new secret, as it is configured now. `found` is the endpoint as it
+/// was when the rotation was reserved.
+pub(super) async fn rotate(
+    api: &ApiState,
+    mut found: Endpoint,
+    now: Timestamp,
+) -> Result<SigningSecret, ApiError> {
+    let secret = SigningSecret::generate(&mut rand::rng());
+    for _ in 0..TRIES {
+        let next = next_secret(api, found.key, &secret, now).await?;
+        let table = &api.stores.table;
+        match table.set_rotated_secret(&found, &next, now).await? {
+            SetSecret::Done => {
+                see_to_former_place(api, &found, &next).await;
+                return Ok(secret);
+            }
+            SetSecret::Lost => {
+                return Err(ApiError::conflict(
+                    "The secret was rotated concurrently. Use the secret from that response.",
+                ));
+            }
+            SetSecret::Moved(endpoint) => found = *endpoint,
+            SetSecret::KeyReplaced => {
+                if let Some(key) = next.sealing_key() {
+                    api.stores.sealing_keys.forget(key).await;
+                }
+            }
+            SetSecret::Missing => {
+                if !next.is_sealed() {
+                    // The deletion may have removed the secret before it was stored above.
+                    remove_unused(api, found.key, "deleted").await;
+                }
+                return Err(NO_ENDPOINT);
+            }
+        }
+    }
+    Err(ApiError::busy())
+}
+
+async fn next_secret(
+    api: &ApiState,
+    key: EndpointKey,
+    secret: &SigningSecret,
+    now: Timestamp,
+) -> Result<KeptSecret, ApiError> {
+    match api.secret_storage {
+        SecretStorage::PerEndpoint => Ok(api.stores.secrets.put_next(key, secret).await?.into()),
+        SecretStorage::Sealed => {
+            let sealing_key = api.stores.sealing_keys.current(now).await?;
+            seal(&sealing_key, key, secret)
+        }
+    }
+}
+
+/// Completes a move. The new secret signs already, so a failure fails nothing: the sweep
+/// finds a secret that is left over.
+async fn see_to_former_place(api: &ApiState, found: &Endpoint, next: &KeptSecret) {
+    let key = found.key;
+    let done = match (found.secret.is_sealed(), next.is_sealed()) {
+        (false, true) => api.stores.of_secrets().retire_unused_secret(key).await,
+        // Whoever moved it into the item may remove the secret only now.
+        (true, false) => api.stores.secrets.restore(key).await,
+        _ => Ok(()),
+    };
+    if let Err(error) = done {
+        let endpoint_id = key.endpoint_id;
+        warn!(%error, %endpoint_id, "failed to complete the move of a secret");
+    }
+}
+
+/// Deletes an endpoint that needs no further steps. `false` if this one does.
+pub(super) async fn delete_at_once(api: &ApiState, key: EndpointKey) -> Result<bool, ApiError> {
+    match api.secret_storage {
+        // Most endpoints have a secret in Secrets Manager.
+        SecretStorage::PerEndpoint => Ok(false),
+        SecretStorage::Sealed => match api.stores.table.delete_sealed_endpoint(key).await? {
+            DeletedSealed::Done => Ok(true),
+            DeletedSealed::NotInOneStep => Ok(false),
+            DeletedSealed::Missing => Err(NO_ENDPOINT),
+        },
+    }
+}
+
+fn seal(
+    sealing_key: &SealingKey,
+    key: EndpointKey,
+    secret: &SigningSecret,
+) -> Result<KeptSecret, ApiError> {
+    let version = SecretVersion::random();
+    let sealed = sealing_key.seal(key, &version, secret);
+    Ok(KeptSecret {
+        place: SecretPlace::Sealed(sealed.map_err(ApiError::internal)?),
+        version,
+    })
+}
+
+async fn remove_unused(api: &ApiState, key: EndpointKey, endpoint_is: &'static str) {
+    if let Err(error) = api.stores.secrets.delete(key).await {
+        let endpoint_id = key.endpoint_id;
+        warn!(%error, %endpoint_id, endpoint_is, "failed to delete an endpoint's secret");
+    }
+}

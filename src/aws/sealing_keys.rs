@@ -1,0 +1,184 @@
+//! Key pairs that signing secrets are sealed to. The private key is a secret in Secrets
+//! Manager, named `<prefix>/sealing.<key id>`: no app id contains a full stop, and an
+//! endpoint's secret is a level deeper, so that IAM can tell the two apart. The public
+//! key of the current pair is an item of the table.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use tokio::sync::Mutex;
+
+use super::error::{AwsError, During, Malformed, StoreError, has_code};
+use super::secret_cache::{CacheKey, Found};
+use super::secrets::{Secrets, TABLE_TAG, is_gone, tag};
+use super::table::Table;
+use crate::domain::endpoint::{EndpointKey, SecretVersion};
+use crate::domain::id::SealingKeyId;
+use crate::domain::sealing::{PrivateKey, SealedSecret, SealingKey};
+use crate::domain::signing::SigningSecret;
+
+/// Second part of a private key's name.
+const KIND: &str = "sealing.";
+
+/// The key that new signing secrets are sealed to. Cheap to clone; clones share what
+/// they know.
+#[derive(Debug, Clone)]
+pub struct SealingKeys {
+    table: Table,
+    secrets: Secrets,
+    /// Never out of date for long: whoever writes a sealed secret has the table check
+    /// its key. Locked while it is read or made, so that this is done once.
+    current: Arc<Mutex<Option<SealingKey>>>,
+}
+
+impl SealingKeys {
+    pub(super) fn new(table: Table, secrets: Secrets) -> Self {
+        Self {
+            table,
+            secrets,
+            current: Arc::default(),
+        }
+    }
+
+    /// The current key, which is made if there is none. No call if this process knows it;
+    /// otherwise one `GetItem`; and a `CreateSecret` and a `PutItem` to make it.
+    ///
+    /// # Errors
+    /// If a call fails.
+    pub async fn current(&self, now: Timestamp) -> Result<SealingKey, StoreError> {
+        let mut current = self.current.lock().await;
+        if let Some(key) = &*current {
+            return Ok(key.clone());
+        }
+        let key = match self.table.sealing_key().await? {
+            Some(found) => found.key,
+            None => self.make_first(now).await?,
+        };
+        Ok(current.insert(key).clone())
+    }
+
+    /// Reads the current key again before it is used next, unless it is another one by
+    /// now.
+    pub async fn forget(&self, key: SealingKeyId) {
+        let mut current = self.current.lock().await;
+        current.take_if(|known| known.id == key);
+    }
+
+    /// Stores the private half of a new key pair. One `CreateSecret`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn store_private(
+        &self,
+        id: SealingKeyId,
+        key: &PrivateKey,
+    ) -> Result<(), StoreError> {
+        let table = self.table.name();
+        self.secrets.store_private_key(id, key, table).await
+    }
+
+    /// The private key first: a public key alone would seal what nobody can open. If
+    /// another process is faster, or this one ends in between, its secret is left over
+    /// for the sweep.
+    async fn make_first(&self, now: Timestamp) -> Result<SealingKey, StoreError> {
+        const OPERATION: &str = "making the first sealing key";
+        let (key, private) = SealingKey::generate()
+            .map_err(Malformed::from)
+            .during(OPERATION)?;
+        self.store_private(key.id, &private).await?;
+        if self.table.put_first_sealing_key(&key, now).await? {
+            return Ok(key);
+        }
+        let found = self.table.sealing_key().await?;
+        let found = found.ok_or_else(|| AwsError::unavailable(OPERATION, "the key disappeared"))?;
+        Ok(found.key)
+    }
+}
+
+impl Secrets {
+    async fn store_private_key(
+        &self,
+        id: SealingKeyId,
+        key: &PrivateKey,
+        table: &str,
+    ) -> Result<(), StoreError> {
+        let created = self
+            .client
+            .create_secret()
+            .name(self.private_key_name(id))
+            .description("Private key that opens the sealed signing secrets of webhook endpoints")
+            .secret_string(key.to_text().expose_secret())
+            // So that no sweep removes the key of another stack with the same prefix.
+            .tags(tag(TABLE_TAG, table))
+            .send()
+            .await;
+        match created {
+            Ok(_) => Ok(()),
+            // The id is new, so an earlier try of the SDK stored it.
+            Err(error) if has_code(&error, "ResourceExistsException") => Ok(()),
+            Err(error) => Err(error).during("CreateSecret of a private key"),
+        }
+    }
+
+    /// Removes a private key so that it can be brought back for
+    /// [`RECOVERY_DAYS`](super::secrets::RECOVERY_DAYS). Does nothing if there is none.
+    /// One `DeleteSecret`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn retire_private_key(&self, id: SealingKeyId) -> Result<(), StoreError> {
+        self.retire_named(self.private_key_name(id)).await
+    }
+
+    /// Opens a sealed secret. `None` if its private key does not exist.
+    pub(super) async fn open(
+        &self,
+        endpoint: EndpointKey,
+        version: &SecretVersion,
+        sealed: &SealedSecret,
+    ) -> Found<SigningSecret> {
+        let id = sealed.key_id;
+        let read = || {
+            let secrets = self.clone();
+            async move { secrets.read_private_key(id).await }
+        };
+        let cache = &self.private_keys;
+        let found = cache
+            .get_or_read(CacheKey::of_sealing_key(id), read)
+            .await?;
+        let Some(private) = found else {
+            return Ok(None);
+        };
+        let opened = private.open(endpoint, version, sealed);
+        let secret = opened.map_err(Malformed::from);
+        Ok(Some(Arc::new(secret.during("opening a signing secret")?)))
+    }
+
+    async fn read_private_key(&self, id: SealingKeyId) -> Found<PrivateKey> {
+        const OPERATION: &str = "GetSecretValue of a private key";
+        let name = self.private_key_name(id);
+        let found = match self.client.get_secret_value().secret_id(name).send().await {
+            Ok(found) => found,
+            Err(error) if is_gone(&error) => return Ok(None),
+            Err(error) => return Err(error).during(OPERATION),
+        };
+        let text = found.secret_string().ok_or("the secret has no string");
+        let key = text
+            .map_err(Malformed::from)
+            .and_then(|text| PrivateKey::parse(text).map_err(Malformed::from));
+        Ok(Some(Arc::new(key.during(OPERATION)?)))
+    }
+
+    /// The key pair of a name that [`Self::private_key_name`] made.
+    pub(super) fn sealing_key_of(&self, name: &str) -> Option<SealingKeyId> {
+        let rest = name.strip_prefix(&self.prefix)?.strip_prefix('/')?;
+        let id = SealingKeyId::parse(rest.strip_prefix(KIND)?).ok()?;
+        // Names are case-sensitive, while UUIDs are parsed in any case.
+        (self.private_key_name(id) == name).then_some(id)
+    }
+
+    fn private_key_name(&self, id: SealingKeyId) -> String {
+        format!("{}/{KIND}{id}", self.prefix)
+    }
+}

@@ -1,0 +1,97 @@
+//! All endpoints of all apps, for the operator: a scan, because no index lists them.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::batch_get::id_of;
+use super::endpoint_item::live_endpoint;
+use super::keys::ENDPOINT;
+use super::keys::attribute::{DELETED_AT, SEALING_KEY, SK};
+use super::{Item, Table, UnreadableItem, text};
+use crate::aws::error::{During, StoreError};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::id::SealingKeyId;
+
+/// Where a scan goes on.
+#[derive(Debug, Clone)]
+pub struct ScanPosition(HashMap<String, AttributeValue>);
+
+/// A part of the table.
+#[derive(Debug)]
+pub struct ScannedPage {
+    /// The endpoints in it, in no particular order, without those being deleted.
+    pub endpoints: Vec<ScannedEndpoint>,
+    /// Where the rest begins, unless this was all.
+    pub next: Option<ScanPosition>,
+}
+
+/// An endpoint that a scan found.
+#[derive(Debug)]
+pub enum ScannedEndpoint {
+    /// The endpoint.
+    Read(Box<Endpoint>),
+    /// One that cannot be read.
+    Unreadable {
+        /// Which item it is.
+        item: UnreadableItem,
+        /// The key that its secret is sealed to, as far as that can be read.
+        sealing_key: Option<SealingKeyId>,
+    },
+}
+
+impl ScannedEndpoint {
+    /// The key that its secret is sealed to, if it is.
+    #[must_use]
+    pub fn sealing_key(&self) -> Option<SealingKeyId> {
+        match self {
+            Self::Read(endpoint) => endpoint.secret.sealing_key(),
+            Self::Unreadable { sealing_key, .. } => *sealing_key,
+        }
+    }
+}
+
+impl Table {
+    /// A part of all endpoints: those in the next 1 MB of the table. An endpoint that
+    /// exists during the whole scan is found. One strongly consistent `Scan`, which is
+    /// charged for everything that it passes.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn scan_endpoints(
+        &self,
+        from: Option<ScanPosition>,
+    ) -> Result<ScannedPage, StoreError> {
+        let page = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .filter_expression("begins_with(#sk, :endpoint) AND attribute_not_exists(#deleted)")
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_names("#deleted", DELETED_AT)
+            .expression_attribute_values(":endpoint", text(ENDPOINT))
+            .consistent_read(true)
+            .set_exclusive_start_key(from.map(|ScanPosition(key)| key))
+            .send()
+            .await
+            .during("Scan of endpoints")?;
+        let items = page.items.unwrap_or_default();
+        Ok(ScannedPage {
+            endpoints: items.into_iter().filter_map(scanned).collect(),
+            next: page.last_evaluated_key.map(ScanPosition),
+        })
+    }
+}
+
+fn scanned(item: Item) -> Option<ScannedEndpoint> {
+    let (pk, sk) = id_of(&item);
+    let key = item.get(SEALING_KEY).and_then(|key| key.as_s().ok());
+    let sealing_key = key.and_then(|key| SealingKeyId::parse(key).ok());
+    match live_endpoint(item) {
+        Ok(endpoint) => endpoint.map(|endpoint| ScannedEndpoint::Read(Box::new(endpoint))),
+        Err(_) => Some(ScannedEndpoint::Unreadable {
+            item: UnreadableItem { pk, sk },
+            sealing_key,
+        }),
+    }
+}

@@ -1,0 +1,156 @@
+//! The public key that new signing secrets are sealed to: one item of the whole table.
+
+use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::keys;
+use super::keys::attribute::{CREATED_AT, PK, PUBLIC_KEY, REPLACES, SEALING_KEY};
+use super::update::Update;
+use super::{Item, Table, decode, encode, text};
+use crate::aws::error::{During, Malformed, StoreError, written};
+use crate::domain::id::SealingKeyId;
+use crate::domain::sealing::SealingKey;
+use crate::domain::time::{iso_millis, serde_millis};
+
+/// The current key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CurrentKey {
+    /// Its public half.
+    pub key: SealingKey,
+    /// The key before it, while secrets may still be sealed to that one.
+    pub replaces: Option<SealingKeyId>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KeyItem {
+    pk: String,
+    sk: String,
+    sealing_key: SealingKeyId,
+    public_key: String,
+    #[serde(with = "serde_millis")]
+    created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaces: Option<SealingKeyId>,
+}
+
+impl Table {
+    /// The current key. `None` if nobody has made one yet. One strongly consistent
+    /// `GetItem`.
+    ///
+    /// # Errors
+    /// If the call fails, or the item cannot be read.
+    pub async fn sealing_key(&self) -> Result<Option<CurrentKey>, StoreError> {
+        const OPERATION: &str = "GetItem of the sealing key";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(keys::sealing_key()))
+            .consistent_read(true)
+            .send()
+            .await
+            .during(OPERATION)?;
+        found.item.map(current_key).transpose().during(OPERATION)
+    }
+
+    /// Makes this the first key. `false` if there is one already, which may be this one,
+    /// if the SDK repeated the call. One `PutItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn put_first_sealing_key(
+        &self,
+        key: &SealingKey,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        const OPERATION: &str = "PutItem of the first sealing key";
+        let item = encode_key(key, now).during(OPERATION)?;
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression("attribute_not_exists(#pk)")
+            .expression_attribute_names("#pk", PK)
+            .send()
+            .await;
+        written(put).during(OPERATION)
+    }
+
+    /// Makes this the current key in place of `old`, which it remembers until
+    /// [`Table::end_replacement`]. `false` if another key is current, which may be this
+    /// one, if the SDK repeated the call. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn replace_sealing_key(
+        &self,
+        old: SealingKeyId,
+        new: &SealingKey,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = Update::existing()
+            .set(SEALING_KEY, text(new.id))
+            .set(PUBLIC_KEY, text(new.public_text()))
+            .set(CREATED_AT, text(iso_millis(now)))
+            .set(REPLACES, text(old))
+            .only_if(SEALING_KEY, text(old))
+            // One replacement at a time, or the key before this one would be forgotten.
+            .only_if_absent(REPLACES);
+        let updated = self.update_item(keys::sealing_key(), update).send().await;
+        written(updated).during("UpdateItem of the sealing key")
+    }
+
+    /// Forgets the key that was replaced, once nothing is sealed to it. Does nothing if
+    /// somebody else did. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn end_replacement(&self, replaced: SealingKeyId) -> Result<(), StoreError> {
+        let update = Update::existing()
+            .remove(REPLACES)
+            .only_if(REPLACES, text(replaced));
+        let updated = self.update_item(keys::sealing_key(), update).send().await;
+        written(updated)
+            .map(|_| ())
+            .during("UpdateItem of a replaced sealing key")
+    }
+
+    /// The part of a transaction that fails it unless this key is the current one.
+    /// Transactions of different apps meet at this item, and are repeated like those of
+    /// one app that meet at its count of endpoints.
+    pub(super) fn only_if_current(
+        &self,
+        key: SealingKeyId,
+    ) -> Result<TransactWriteItem, Malformed> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.name)
+            .set_key(Some(keys::sealing_key()))
+            .condition_expression("#key = :key")
+            .expression_attribute_names("#key", SEALING_KEY)
+            .expression_attribute_values(":key", text(key))
+            .build()?;
+        Ok(TransactWriteItem::builder().condition_check(check).build())
+    }
+}
+
+fn encode_key(key: &SealingKey, now: Timestamp) -> Result<Item, Malformed> {
+    encode(&KeyItem {
+        pk: keys::SEALING.to_owned(),
+        sk: keys::SEALING.to_owned(),
+        sealing_key: key.id,
+        public_key: key.public_text(),
+        created_at: now,
+        replaces: None,
+    })
+}
+
+fn current_key(item: Item) -> Result<CurrentKey, Malformed> {
+    let item: KeyItem = decode(item)?;
+    Ok(CurrentKey {
+        key: SealingKey::parse(item.sealing_key, &item.public_key)?,
+        replaces: item.replaces,
+    })
+}

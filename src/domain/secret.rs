@@ -1,0 +1,85 @@
+//! Where an endpoint's signing secret is kept.
+
+use super::endpoint::SecretVersion;
+use super::id::SealingKeyId;
+use super::sealing::SealedSecret;
+
+/// How new signing secrets are kept. Each endpoint says how its own one is, so both
+/// ways work next to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretStorage {
+    /// In Secrets Manager, one secret per endpoint.
+    PerEndpoint,
+    /// In the endpoint's item, sealed to the public key of a key pair. Its private key
+    /// is the one secret in Secrets Manager.
+    Sealed,
+}
+
+impl SecretStorage {
+    /// The name used in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PerEndpoint => "PerEndpoint",
+            Self::Sealed => "Sealed",
+        }
+    }
+
+    /// Parses the output of [`Self::as_str`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::PerEndpoint, Self::Sealed]
+            .into_iter()
+            .find(|storage| storage.as_str() == text)
+    }
+}
+
+/// An endpoint's signing secret, as its item names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptSecret {
+    /// Changes if, and only if, the secret does: not when it is moved or sealed anew.
+    pub version: SecretVersion,
+    /// Where it is.
+    pub place: SecretPlace,
+}
+
+/// Where a signing secret is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretPlace {
+    /// In Secrets Manager, under the endpoint's name.
+    SecretsManager {
+        /// Its `VersionId` there.
+        version: SecretVersion,
+    },
+    /// In the endpoint's item.
+    Sealed(SealedSecret),
+}
+
+impl KeptSecret {
+    /// The key pair that it is sealed to, if it is in the endpoint's item.
+    #[must_use]
+    pub fn sealing_key(&self) -> Option<SealingKeyId> {
+        match &self.place {
+            SecretPlace::SecretsManager { .. } => None,
+            SecretPlace::Sealed(sealed) => Some(sealed.key_id),
+        }
+    }
+
+    /// Whether it is in the endpoint's item.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.sealing_key().is_some()
+    }
+}
+
+/// A secret that was stored in Secrets Manager and is known by its version there.
+impl From<SecretVersion> for KeptSecret {
+    fn from(version: SecretVersion) -> Self {
+        Self {
+            place: SecretPlace::SecretsManager {
+                version: version.clone(),
+            },
+            version,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Secrets that are sealed in their endpoints' items.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use webhook_endpoints::aws::SecretStores;
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::secret::SecretStorage;
+use webhook_endpoints::operator::moves::{self, Summary};
+
+use super::api::Api;
+use super::queue::{attempt_message, endpoint_id, message, ping_of};
+use super::receiver::Receiver;
+use super::{Answer, Options, TestApp};
+
+pub const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// A service without a poller that seals new secrets.
+pub async fn sealing() -> TestApp {
+    TestApp::start_with(Options::stepwise().keeping(SecretStorage::Sealed)).await
+}
+
+/// The stores of an operator.
+pub fn operator(app: &TestApp) -> SecretStores {
+    app.aws.stores().of_secrets()
+}
+
+pub fn now() -> Timestamp {
+    Clock::system().now()
+}
+
+pub fn secret_of(rotated: &Answer) -> String {
+    assert_eq!(rotated.status, StatusCode::OK, "{rotated:?}");
+    rotated.data()["secret"].as_str().unwrap().to_owned()
+}
+
+pub async fn rotate(api: &Api, id: &str) -> String {
+    secret_of(&api.post(&format!("/{id}/rotate-secret")).await)
+}
+
+pub async fn migrate(app: &TestApp, to: SecretStorage) -> Summary {
+    let stores = operator(app);
+    let summary = moves::migrate(&stores, to, now(), |_| {}).await.unwrap();
+    assert_eq!((summary.failed, summary.unreadable), (0, 0), "{summary:?}");
+    summary
+}
+
+/// Pings an endpoint, and asserts
+/// that the ping arrives signed with this secret.
+pub async fn must_sign_with(app: &TestApp, receiver: &Receiver, id: &str, secret: &str) {
+    let ping = message(Some("ping"), attempt_message(&ping_of(app, id)));
+    assert_eq!(app.queue.handle([ping]).await, Ok(Vec::new()));
+    let arrived = receiver.received().pop().unwrap();
+    assert!(arrived.is_signed_with(secret));
+}
+
+pub async fn is_sealed(app: &TestApp, id: &str) -> bool {
+    let key = app.aws.endpoint_key(endpoint_id(id));
+    let endpoint = app.aws.table().endpoint(key).await.unwrap().unwrap();
+    endpoint.secret.is_sealed()
+}
