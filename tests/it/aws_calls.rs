@@ -187,6 +187,38 @@ async fn rotating_a_removed_secret_costs_one_or_two_more_calls() {
 }
 
 #[tokio::test]
+async fn rotations_that_move_a_secret_see_to_its_former_place() {
+    let app = quiet_app_keeping(SecretStorage::Sealed, Duration::from_secs(300)).await;
+    let beside = app.another_api(SecretStorage::PerEndpoint).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    beside.get("").await;
+    app.aws.wire.take();
+    let sealed = [
+        "DeleteSecret",
+        "GetItem",
+        "TransactWriteItems",
+        "UpdateItem",
+    ];
+    let kept_beside = [
+        "PutSecretValue",
+        "RestoreSecret",
+        "UpdateItem",
+        "UpdateItem",
+    ];
+    for (api, more, calls) in [
+        (&beside, &["CreateSecret"][..], kept_beside),
+        (&app.api, &[], sealed),
+        (&beside, &["PutSecretValue", "RestoreSecret"], kept_beside),
+    ] {
+        let rotated = api.post(&format!("/{id}/rotate-secret")).await;
+        assert!(rotated.status.is_success(), "{rotated:?}");
+        let mut expected = [more, &calls].concat();
+        expected.sort_unstable();
+        assert_eq!(app.aws.wire.take(), expected);
+    }
+}
+
+#[tokio::test]
 async fn every_page_of_a_history_costs_two_reads() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::support::calls::{Ids, every_call_on};
 use crate::support::hand_clock::HandClock;
 use crate::support::receiver::Receiver;
-use crate::support::{Options, TestApp, fields};
+use crate::support::{Options, STORAGES, TestApp, fields};
 
 const URL: &str = "https://example.com/hook";
 
@@ -59,11 +59,13 @@ async fn creation_returns_the_endpoint_with_its_secret() {
 
 #[tokio::test]
 async fn each_endpoint_has_its_own_secret() {
-    let app = TestApp::start().await;
-    let (first_id, first_secret) = app.api.create_webhook(URL).await;
-    let (second_id, second_secret) = app.api.create_webhook(URL).await;
-    assert_ne!(first_id, second_id);
-    assert_ne!(first_secret, second_secret);
+    for storage in STORAGES {
+        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let (first_id, first_secret) = app.api.create_webhook(URL).await;
+        let (second_id, second_secret) = app.api.create_webhook(URL).await;
+        assert_ne!(first_id, second_id);
+        assert_ne!(first_secret, second_secret);
+    }
 }
 
 #[tokio::test]
@@ -224,37 +226,43 @@ async fn endpoints_keep_their_secret_when_the_url_changes() {
 
 #[tokio::test]
 async fn deletion_removes_only_the_given_endpoint() {
-    let app = TestApp::start().await;
-    let (kept, _) = app.api.create_webhook(URL).await;
-    let (deleted, _) = app.api.create_webhook(URL).await;
-    let ids = Ids::with_delivery(&app, &deleted).await;
-    let answer = app.api.delete(&format!("/{deleted}")).await;
-    assert_eq!(answer.status, StatusCode::NO_CONTENT);
-    assert_eq!(answer.body, Value::Null);
-    assert!(!answer.headers.contains_key("content-type"));
+    for storage in STORAGES {
+        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let (kept, _) = app.api.create_webhook(URL).await;
+        let (deleted, _) = app.api.create_webhook(URL).await;
+        let ids = Ids::with_delivery(&app, &deleted).await;
+        let answer = app.api.delete(&format!("/{deleted}")).await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT);
+        assert_eq!(answer.body, Value::Null);
+        assert!(!answer.headers.contains_key("content-type"));
 
-    for call in every_call_on(&ids) {
-        app.api.call(&call).await.must_fail_with(404, "NOT_FOUND");
+        for call in every_call_on(&ids) {
+            app.api.call(&call).await.must_fail_with(404, "NOT_FOUND");
+        }
+        assert_eq!(app.api.listed_ids().await, [kept]);
     }
-    assert_eq!(app.api.listed_ids().await, [kept]);
 }
 
 #[tokio::test]
 async fn rotation_returns_only_the_new_secret() {
-    let clock = HandClock::at("2026-01-31T09:30:00Z");
-    let app = app_at(&clock).await;
-    let (id, first) = app.api.create_webhook(URL).await;
-    let mut expected = app.api.get(&format!("/{id}")).await.data().clone();
-    clock.advance_millis(7);
-    let rotated = app.api.post(&format!("/{id}/rotate-secret")).await;
-    assert_eq!(rotated.status, StatusCode::OK);
-    assert_eq!(fields(&rotated.body), ["data", "success"]);
-    assert_eq!(fields(rotated.data()), ["secret"]);
-    let second = &rotated.data()["secret"];
-    assert_secret(second);
-    assert_ne!(*second, json!(first));
+    for storage in STORAGES {
+        let clock = HandClock::at("2026-01-31T09:30:00Z");
+        let mut options = Options::default().keeping(storage);
+        options.settings.clock = clock.clock();
+        let app = TestApp::start_with(options).await;
+        let (id, first) = app.api.create_webhook(URL).await;
+        let mut expected = app.api.get(&format!("/{id}")).await.data().clone();
+        clock.advance_millis(7);
+        let rotated = app.api.post(&format!("/{id}/rotate-secret")).await;
+        assert_eq!(rotated.status, StatusCode::OK);
+        assert_eq!(fields(&rotated.body), ["data", "success"]);
+        assert_eq!(fields(rotated.data()), ["secret"]);
+        let second = &rotated.data()["secret"];
+        assert_secret(second);
+        assert_ne!(*second, json!(first));
 
-    // A rotation updates the endpoint.
-    expected["updatedAt"] = json!("2026-01-31T09:30:00.007Z");
-    assert_eq!(app.api.get(&format!("/{id}")).await.data(), &expected);
+        // A rotation updates the endpoint.
+        expected["updatedAt"] = json!("2026-01-31T09:30:00.007Z");
+        assert_eq!(app.api.get(&format!("/{id}")).await.data(), &expected);
+    }
 }
