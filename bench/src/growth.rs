@@ -12,6 +12,8 @@ use local::samples;
 use serde_json::json;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::message::Lane;
+use webhook_endpoints::domain::route::MOST_AT_ONCE;
 
 use crate::error::BoxError;
 use crate::meter::measure;
@@ -179,12 +181,14 @@ async fn page(stage: &Stage, query: &str) -> Result<Duration, BoxError> {
     Ok(times.get(TIMES / 2).copied().unwrap_or_default())
 }
 
-/// Measures the fan-out of one event to 1, 10 and 100 endpoints, with AWS calls
-/// replayed.
+/// Measures what becomes of one event for 1, 10 and 100 endpoints, with AWS calls
+/// replayed: messages for all, and attempts at once if they are few enough.
 pub(crate) async fn fan_outs() -> Result<(), BoxError> {
     let receiver = Receiver::start().await?;
-    println!("| Endpoints | CPU | per endpoint | `SendMessageBatch` |");
-    println!("|---:|---:|---:|---:|");
+    println!(
+        "| Endpoints | Way | CPU | per endpoint | `SendMessageBatch` | Read units | Write units |"
+    );
+    println!("|---:|---|---:|---:|---:|---:|---:|");
     let stage = Stage::start(&receiver, "/ok", None).await?;
     let mut create = sample("create-webhook")?;
     let body = json!({"url": format!("{}/ok", receiver.url), "events": ["*"]});
@@ -196,26 +200,40 @@ pub(crate) async fn fan_outs() -> Result<(), BoxError> {
             stage.call(&create).await?;
             endpoints += 1;
         }
-        let published = stage.publish().await?;
-        let messages = stage.fan_out(&published).await?;
-        if messages.len() != size {
-            return Err(format!("{} messages for {size}", messages.len()).into());
+        // Events are attempted at once in the fast lane only.
+        for (lane, way) in [(Lane::Slow, "messages"), (Lane::Fast, "attempts at once")] {
+            if lane == Lane::Slow || size <= MOST_AT_ONCE {
+                print_way(&stage, size, lane, way).await?;
+            }
         }
-        let calls = stage.tape.take();
-        let sends = calls
-            .iter()
-            .filter(|call| !sent(&[(*call).clone()]).is_empty());
-        let sends = sends.count();
-        stage.tape.play(calls);
-        let event = batch(&published)?;
-        let cost = measure(100, async || stage.deliver(&event).await).await?;
-        stage.tape.record();
-        let each = cost.cpu / u32::try_from(size)?;
-        println!(
-            "| {size} | {} µs | {} µs | {sends} |",
-            cost.cpu.as_micros(),
-            each.as_micros()
-        );
     }
+    Ok(())
+}
+
+async fn print_way(stage: &Stage, size: usize, lane: Lane, way: &str) -> Result<(), BoxError> {
+    // Have the secrets cached.
+    let event = batch(&stage.publish().await?)?;
+    stage.deliver_in(lane, &event).await?;
+    let event = batch(&stage.publish().await?)?;
+    stage.tape.take();
+    stage.deliver_in(lane, &event).await?;
+    let calls = stage.tape.take();
+    let sends = calls
+        .iter()
+        .filter(|call| !sent(&[(*call).clone()]).is_empty());
+    let sends = sends.count();
+    let units = |writes| {
+        let of_kind = calls.iter().filter(move |call| call.writes() == writes);
+        of_kind.map(|call| call.units).sum::<f64>()
+    };
+    let (reads, writes) = (units(false), units(true));
+    stage.tape.play(calls);
+    let cost = measure(100, async || stage.deliver_in(lane, &event).await).await?;
+    stage.tape.record();
+    println!(
+        "| {size} | {way} | {} µs | {} µs | {sends} | {reads} | {writes} |",
+        cost.cpu.as_micros(),
+        (cost.cpu / u32::try_from(size)?).as_micros()
+    );
     Ok(())
 }

@@ -20,6 +20,7 @@ use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::batch::handle_batch;
 use webhook_endpoints::delivery::metrics::Metrics;
 use webhook_endpoints::delivery::sender::SenderOptions;
+use webhook_endpoints::domain::message::Lane;
 
 use crate::error::BoxError;
 use crate::receiver::Receiver;
@@ -95,11 +96,16 @@ impl Stage {
     }
 
     /// Passes an event to the `deliver` function, as one of the slow lane: there,
-    /// attempts are made at endpoints that fail, too.
+    /// attempts are made at endpoints that fail, too, and each by its own message.
     pub(crate) async fn deliver(&self, event: &str) -> Result<(), BoxError> {
+        self.deliver_in(Lane::Slow, event).await
+    }
+
+    /// The same, as one of this lane.
+    pub(crate) async fn deliver_in(&self, lane: Lane, event: &str) -> Result<(), BoxError> {
         let mut event: SqsEvent = serde_json::from_str(event)?;
         for record in &mut event.records {
-            record.event_source_arn = Some(poller::arn(&self.resources.slow_queue_url));
+            record.event_source_arn = Some(poller::arn(self.resources.queue_url_of(lane)));
         }
         let response = handle_batch(&self.deliverer, event, None).await?;
         if response.batch_item_failures.is_empty() {

@@ -62,7 +62,10 @@ pub async fn handle_batch(
                 running.spawn(copies, async move { deliverer.name(event, meta).await });
             }
             Message::Event(event) => {
-                running.spawn(copies, async move { deliverer.fan_out(event, meta).await });
+                running.spawn(
+                    copies,
+                    async move { deliverer.fan_out(event, meta, lane).await },
+                );
             }
             Message::Recover(recovery) => {
                 running.spawn(copies, async move { deliverer.recover(recovery).await });

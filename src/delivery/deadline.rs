@@ -99,15 +99,21 @@ pub(super) async fn within<T, E: Into<HandleError>>(
     }
 }
 
-/// Fails if an attempt that began now might run out of time before it is recorded: it
-/// would be made again.
+/// Whether an attempt that began now would be recorded in time. Otherwise it might be
+/// made again.
+pub(super) fn leaves_room_for_an_attempt() -> bool {
+    let latest = DEADLINE.try_with(|deadline| deadline.of_posting());
+    latest.map_or(true, |latest| Instant::now() <= latest)
+}
+
+/// Fails if there is no time for an attempt.
 ///
 /// # Errors
 /// [`HandleError::OutOfTime`].
 pub(super) fn must_leave_room_for_an_attempt() -> Result<(), HandleError> {
-    match DEADLINE.try_with(|deadline| deadline.of_posting()) {
-        Ok(latest) if Instant::now() > latest => Err(HandleError::OutOfTime),
-        _ => Ok(()),
+    match leaves_room_for_an_attempt() {
+        true => Ok(()),
+        false => Err(HandleError::OutOfTime),
     }
 }
 

@@ -1,11 +1,13 @@
 //! An event on its way to the endpoints that subscribe to it: stored once, then
-//! one message for each endpoint, so that none waits for another.
+//! [attempted at once](super::at_once) at those that are well, if they are few, while all
+//! others get a message each, so that none waits for another.
 //!
 //! Calls: a `Query` of the app's endpoints; if any subscribes, a `PutItem` of the
-//! event; for every ten of them a `SendMessageBatch`, or, if deliveries wait for them, an
-//! `UpdateItem` each, and, if they are inactive, a `BatchWriteItem` for every 25 (an
-//! `UpdateItem` each, if they may have been written before). If the event may be published again under its id, another
-//! `PutItem` records that it is fanned out.
+//! event; for every ten that get messages a `SendMessageBatch`, or, if deliveries wait for
+//! them, an `UpdateItem` each, and, if they are inactive, a `BatchWriteItem` for every 25
+//! (an `UpdateItem` each, if they may have been written before); for each attempt those
+//! that follow it. If the event may be published again under its id, another `PutItem` records
+//! that it is fanned out.
 //!
 //! Whatever is published again under an id does nothing, once the first event is
 //! fanned out. If that cannot be told, the repeat looks again once the message that
@@ -20,15 +22,16 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{info, warn};
 
 use super::received::MessageMeta;
-use super::{Deliverer, HandleError};
+use super::{Deliverer, HandleError, deadline};
 use crate::aws::StoreError;
 use crate::domain::delivery::Abandoned;
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::event::{FanOut, PublishedEvent, StoredEvent};
 use crate::domain::event_type::EventType;
-use crate::domain::health::{self, State};
+use crate::domain::health;
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
+use crate::domain::route::{Circumstances, Route, routes};
 
 /// How far the clocks of the API and of the queue may be apart: an endpoint that
 /// was created just before an event must not seem younger than the event.
@@ -41,8 +44,11 @@ impl Deliverer {
         &self,
         event: PublishedEvent,
         meta: MessageMeta,
+        lane: Lane,
     ) -> Result<(), HandleError> {
         let table = &self.stores.table;
+        // Before the read: an attempt that is dated after a rotation has read the
+        // endpoint after it, so it is signed with the new secret.
         let now = self.clock.now();
         let id = event.id.or_else(|| meta.event_id());
         let id = id.ok_or(HandleError::EventWithoutId)?;
@@ -94,8 +100,19 @@ impl Deliverer {
         let (active, inactive): (Vec<_>, Vec<_>) =
             endpoints.into_iter().partition(|endpoint| endpoint.active);
         let (deliveries, missed) = (active.len(), inactive.len());
-        self.deliver_to(active, is_app_slow, id, &stored).await?;
+        let circumstances = Circumstances {
+            lane,
+            is_new,
+            is_app_slow,
+            has_time: deadline::leaves_room_for_an_attempt(),
+            most_at_once: self.chunks.at_once,
+        };
+        let mut routed = Routed::of(active, circumstances, id, &stored);
+        let at_once = std::mem::take(&mut routed.at_once);
+        self.hand_over(routed).await?;
         self.record_missed(&inactive, is_new, id, &stored).await?;
+        // Last, because a receiver may take long.
+        self.attempt_at_once(at_once, &stored, now).await?;
         if event.is_repeatable() {
             table.end_fan_out(event.app_id, id, &stored).await?;
         }
@@ -194,23 +211,12 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Has every one of these endpoints get the event.
-    async fn deliver_to(
-        &self,
-        endpoints: Vec<Endpoint>,
-        is_app_slow: bool,
-        id: EventId,
-        stored: &StoredEvent,
-    ) -> Result<(), StoreError> {
-        let (held, others): (Vec<_>, Vec<_>) = endpoints
-            .into_iter()
-            .map(|endpoint| (first_attempt(id, stored, endpoint.key), endpoint))
-            .partition(|(_, endpoint)| {
-                endpoint.health.state() == State::Paused || endpoint.has_backlog()
-            });
+    /// Has every one of these endpoints get the event later.
+    async fn hand_over(&self, routed: Routed) -> Result<(), StoreError> {
+        let Routed { messages, wait, .. } = routed;
         // Those that others wait for need no message: the delivery waits at once.
-        let waiting = held.len();
-        stream::iter(held)
+        let waiting = wait.len();
+        stream::iter(wait)
             .map(|(task, endpoint)| async move { self.begin_waiting(&task, &endpoint).await })
             .buffer_unordered(WRITES_AT_ONCE)
             .try_collect::<()>()
@@ -219,16 +225,37 @@ impl Deliverer {
             self.metrics.deliveries_wait(waiting);
         }
         for lane in [Lane::Fast, Lane::Slow] {
-            let of_lane = others.iter().filter(|(_, endpoint)| {
-                let is_slow = is_app_slow || endpoint.lane() == Lane::Slow;
-                is_slow == (lane == Lane::Slow)
-            });
+            let of_lane = messages.iter().filter(|(of, _)| *of == lane);
             let messages: Vec<_> = of_lane
-                .map(|(task, _)| (Message::Delivery(task.clone()), Duration::ZERO))
+                .map(|(_, task)| (Message::Delivery(task.clone()), Duration::ZERO))
                 .collect();
             self.stores.queues.send_all(lane, messages).await?;
         }
         Ok(())
+    }
+}
+
+/// The first attempts at an event, by their routes.
+#[derive(Default)]
+struct Routed {
+    at_once: Vec<(DeliveryTask, Endpoint)>,
+    messages: Vec<(Lane, DeliveryTask)>,
+    wait: Vec<(DeliveryTask, Endpoint)>,
+}
+
+impl Routed {
+    fn of(endpoints: Vec<Endpoint>, it: Circumstances, id: EventId, stored: &StoredEvent) -> Self {
+        let mut routed = Self::default();
+        let routes = routes(&endpoints, it);
+        for (endpoint, route) in endpoints.into_iter().zip(routes) {
+            let task = first_attempt(id, stored, endpoint.key);
+            match route {
+                Route::AtOnce => routed.at_once.push((task, endpoint)),
+                Route::Message(lane) => routed.messages.push((lane, task)),
+                Route::Wait => routed.wait.push((task, endpoint)),
+            }
+        }
+        routed
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! | Message | May send | Why it ends |
 //! |---|---|---|
-//! | event | a delivery for each endpoint | Deliveries send no events. |
+//! | event | a delivery for each endpoint, or its next attempt | Deliveries send no events. |
 //! | event | itself with an id, if it has none and comes back | Then it has one. |
 //! | event | itself, if another message fans it out | It waits until that one has ended or its lease is over, and then does it itself. |
 //! | delivery | the same one in the slow lane | The slow lane moves none. |
@@ -18,6 +18,7 @@
 //! | sweep | deliveries, tends, and itself if a shard held more attempts than a sweep takes | It goes on only after it took attempts out of its own sight. The attempts that follow from these are due later than it looks ahead. |
 
 mod answer;
+mod at_once;
 mod attempt;
 pub mod batch;
 mod classify;
@@ -48,6 +49,7 @@ use std::time::Duration;
 use crate::aws::{StoreError, Stores};
 use crate::clock::Clock;
 use crate::domain::decision::Policy;
+use crate::domain::route::MOST_AT_ONCE;
 pub use deadline::Deadline;
 use metrics::Metrics;
 use sender::{SendError, Sender};
@@ -91,6 +93,8 @@ pub const STRAGGLERS: Duration = Duration::from_secs(90);
 /// none runs into the function's timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkSizes {
+    /// Endpoints of an event that are attempted at once.
+    pub at_once: usize,
     /// Deliveries that a recovery makes again.
     pub recovery: u16,
     /// Due attempts that are taken from a shard of the schedule.
@@ -104,6 +108,7 @@ pub struct ChunkSizes {
 impl Default for ChunkSizes {
     fn default() -> Self {
         Self {
+            at_once: MOST_AT_ONCE,
             recovery: 500,
             due: 500,
             waiting: 300,

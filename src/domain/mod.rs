@@ -20,6 +20,7 @@ mod published;
 pub mod rate_limit;
 pub mod redelivery;
 pub mod retry;
+pub mod route;
 pub mod sealing;
 pub mod secret;
 pub mod signing;

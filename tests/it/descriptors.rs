@@ -11,6 +11,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use webhook_endpoints::delivery::egress::SystemResolver;
+use webhook_endpoints::domain::message::Lane;
 
 use crate::support::gauge::{Gauge, counted_receiver};
 use crate::support::names::{LOOPBACK, Names};
@@ -68,6 +69,42 @@ async fn hundred_receivers_limited() {
     for id in ids {
         let history = app.api.deliveries(&id).await;
         assert_eq!(history.len(), 2);
+        for delivery in history {
+            assert_eq!(delivery["status"], "DELIVERED", "{delivery}");
+        }
+    }
+}
+
+/// As many attempts at once as a batch of events makes, in a function with the template's
+/// descriptors. Both ends of each connection are in this process.
+#[test]
+fn ten_events_at_ten_endpoints_each_fit_into_one_batch() {
+    run_limited(512, "ten_events_limited");
+}
+
+#[tokio::test]
+#[ignore = "runs with few file descriptors"]
+async fn ten_events_limited() {
+    let mut options = Options::stepwise();
+    options.sender.resolver = Names::always(&[LOOPBACK]);
+    let app = TestApp::start_with(options).await;
+    let gauge = Gauge::default();
+    let url = counted_receiver(&gauge).await;
+    let mut ids = Vec::new();
+    for index in 0..10 {
+        let url = url.replacen(LOOPBACK, &format!("r{index}.example.com"), 1);
+        ids.push(app.api.create_webhook(&url).await.0);
+    }
+    for _ in 0..10 {
+        app.api.published("invoice.paid").await;
+    }
+    let events = app.queue.queued().await;
+    assert_eq!(events.len(), 10);
+    assert_eq!(app.queue.handle(events).await, Ok(Vec::new()));
+    assert_eq!(app.queue.counts_in(Lane::Fast).await[0], 0, "all at once");
+    for id in ids {
+        let history = app.api.deliveries(&id).await;
+        assert_eq!(history.len(), 10);
         for delivery in history {
             assert_eq!(delivery["status"], "DELIVERED", "{delivery}");
         }

@@ -142,10 +142,11 @@ async fn repeated_event_messages_make_the_same_deliveries() {
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     app.api.published("invoice.paid").await;
     let event = app.queue.all_queued().await;
-    assert_eq!(app.queue.handle(event.clone()).await, Ok(Vec::new()));
+    let queue = app.queue.by_message();
+    assert_eq!(queue.handle(event.clone()).await, Ok(Vec::new()));
     let first = app.queue.tasks().await;
     clock.advance_millis(6 * 60 * 1000);
-    assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
+    assert_eq!(queue.handle(event).await, Ok(Vec::new()));
     let second = app.queue.tasks().await;
     assert_eq!(first[0].delivery_id, second[0].delivery_id);
     app.queue.must_attempt(&first[0]).await;
@@ -204,7 +205,8 @@ async fn batch_entries_refused_by_the_queue_are_sent_again() {
     app.api.published("invoice.paid").await;
     let event = app.queue.all_queued().await;
     app.aws.wire.break_once("SendMessageBatch", PARTLY);
-    assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
+    let queue = app.queue.by_message();
+    assert_eq!(queue.handle(event).await, Ok(Vec::new()));
     app.queue.settle().await;
     receiver.must_receive_one();
 }

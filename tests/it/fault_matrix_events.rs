@@ -94,7 +94,7 @@ async fn accepted_events_reach_every_endpoint_despite_any_fault() {
     let matrix = Matrix::of("fan-out");
     matrix
         .run(async |stage| {
-            // More than fit into one `SendMessageBatch`.
+            // More than are attempted at once, or fit into one `SendMessageBatch`.
             let mut ids = vec![stage.id.clone()];
             for _ in 0..10 {
                 ids.push(stage.app.api.create_webhook(&stage.receiver.url).await.0);
@@ -120,13 +120,41 @@ async fn accepted_events_reach_every_endpoint_despite_any_fault() {
 }
 
 #[tokio::test]
+async fn events_attempted_at_once_reach_every_endpoint_despite_any_fault() {
+    let matrix = Matrix::of("attempts at once");
+    matrix
+        .run(async |stage| {
+            let api = &stage.app.api;
+            let (well, _) = api.create_webhook(&stage.receiver.url).await;
+            let (inactive, _) = api.create_webhook(&stage.receiver.url).await;
+            let path = format!("/{inactive}");
+            api.put_json(&path, &json!({"active": false})).await;
+            let event = stage.publish().await;
+            stage.expect_arrival(&json!(event));
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            for (id, status, attempts) in [
+                (&stage.id, "DELIVERED", 1),
+                (&well, "DELIVERED", 1),
+                (&inactive, "FAILED", 0),
+            ] {
+                let delivery = stage.app.api.must_have_one_delivery(id).await;
+                assert_eq!(delivery["status"], status);
+                assert_eq!(delivery["attempts"], attempts);
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn repeated_events_are_delivered_once_despite_any_fault() {
-    for repeat_is_disturbed in [false, true] {
+    for (repeat_is_disturbed, by_message) in [(false, true), (true, true), (true, false)] {
         let matrix = Matrix::of(match repeat_is_disturbed {
             false => "fan-out under a key",
             true => "repeat under a key",
         });
         matrix
+            .by_message(by_message)
             .run(async |stage| {
                 let id = stage.publish_under_a_key().await;
                 stage.expect_arrival(&id);
@@ -152,6 +180,23 @@ async fn repeated_events_are_delivered_once_despite_any_fault() {
 }
 
 #[tokio::test]
+async fn events_attempted_at_once_are_recorded_once_despite_any_fault() {
+    let matrix = Matrix::of("attempt at once under a key");
+    matrix
+        .run(async |stage| {
+            let id = stage.publish_under_a_key().await;
+            stage.expect_arrival(&id);
+            stage.handle_disturbed().await;
+            stage.publish_under_a_key().await;
+            stage.drain().await;
+            let delivery = stage.app.api.must_have_one_delivery(&stage.id).await;
+            assert_eq!(delivery["status"], "DELIVERED");
+            assert_eq!(delivery["attempts"], 1);
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn events_without_an_id_are_delivered_once_despite_any_fault() {
     for comes_back in [false, true] {
         let matrix = Matrix::of(match comes_back {
@@ -159,6 +204,8 @@ async fn events_without_an_id_are_delivered_once_despite_any_fault() {
             true => "event without an id, received again",
         });
         matrix
+            // An attempt that is not recorded is made again: only what leads to it fails.
+            .by_message(true)
             .run(async |stage| {
                 let (queue, wire) = (&stage.app.queue, &stage.app.aws.wire);
                 let event = json!({
@@ -190,7 +237,7 @@ async fn fan_outs_that_nobody_completes_are_taken_over_despite_any_fault() {
             // The function that stores it is killed, and its message never comes back.
             let killed = stage.app.queue.all_queued().await;
             let wire = &stage.app.aws.wire;
-            wire.break_calls(&["SendMessageBatch"], Fault::Before);
+            wire.break_calls(&["GetSecretValue"], Fault::Before);
             assert_eq!(stage.app.queue.handle(killed).await.unwrap().len(), 1);
             wire.mend();
             stage.clock.advance(Duration::from_secs(2));

@@ -100,7 +100,8 @@ async fn first_event_of_a_key_counts_with_its_type() {
             app.aws
                 .wire
                 .break_calls(&["SendMessageBatch"], Fault::Before);
-            assert_eq!(app.queue.handle([event.clone()]).await.unwrap().len(), 1);
+            let queue = app.queue.by_message();
+            assert_eq!(queue.handle([event.clone()]).await.unwrap().len(), 1);
             app.aws.wire.mend();
         }
         assert_eq!(publish(&app, "customer.created").await, id);
@@ -133,7 +134,8 @@ async fn repeats_that_take_a_fan_out_over_deliver_the_first_event() {
     app.aws
         .wire
         .break_calls(&["SendMessageBatch"], Fault::Before);
-    assert_eq!(app.queue.handle([first.clone()]).await.unwrap().len(), 1);
+    let queue = app.queue.by_message();
+    assert_eq!(queue.handle([first.clone()]).await.unwrap().len(), 1);
     app.aws.wire.mend();
 
     publish(&app, "customer.created").await;
@@ -282,7 +284,8 @@ async fn expired_events_free_their_key() {
     app.aws
         .wire
         .break_calls(&["SendMessageBatch"], Fault::Before);
-    assert_eq!(app.queue.handle([event.clone()]).await.unwrap().len(), 1);
+    let queue = app.queue.by_message();
+    assert_eq!(queue.handle([event.clone()]).await.unwrap().len(), 1);
     app.aws.wire.mend();
     let back = received_again(&event, 2);
     assert_eq!(app.queue.handle([back]).await, Ok(NOTHING));
@@ -318,7 +321,8 @@ async fn begin_of_one_message(
             .wire
             .break_calls(&["SendMessageBatch"], Fault::Before);
     }
-    let back = app.queue.handle([event.clone()]).await.unwrap();
+    let queue = app.queue.by_message();
+    let back = queue.handle([event.clone()]).await.unwrap();
     assert_eq!(back.len(), usize::from(is_broken));
     app.aws.wire.mend();
     app.queue.settle().await;

@@ -15,6 +15,7 @@ mod support;
 
 mod address_registries;
 mod amplification;
+mod at_once;
 mod auth;
 mod aws_calls;
 mod backlog;

@@ -8,7 +8,7 @@ use webhook_endpoints::domain::message::Lane;
 use webhook_endpoints::domain::redelivery::{JITTER, delay_after};
 
 use crate::support::hand_clock::HandClock;
-use crate::support::queue::{attempt_message, ping_of, received_again};
+use crate::support::queue::{Queue, attempt_message, ping_of, received_again};
 use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
@@ -52,6 +52,7 @@ const DENIED: Fault = Fault::Refused(r#"{"__type": "com.amazonaws#AccessDeniedEx
 /// which succeeds.
 async fn outlast(
     app: &TestApp,
+    queue: &Queue,
     clock: &HandClock,
     message: &SqsMessage,
     broken: &'static [&'static str],
@@ -62,11 +63,11 @@ async fn outlast(
         let again = received_again(message, count);
         if clock.now() >= end {
             app.aws.wire.mend();
-            assert_eq!(app.queue.handle([again]).await, Ok(NOTHING));
+            assert_eq!(queue.handle([again]).await, Ok(NOTHING));
             return count;
         }
         app.aws.wire.take();
-        assert_eq!(app.queue.handle([again]).await.unwrap().len(), 1);
+        assert_eq!(queue.handle([again]).await.unwrap().len(), 1);
         let hidden = hidden_seconds(app);
         assert_eq!(hidden.len(), 1, "{broken:?}");
         clock.advance(Duration::from_secs(hidden[0]));
@@ -90,14 +91,15 @@ async fn a_week_of_outage_loses_nothing() {
         let receiver = Receiver::answering(200, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
         app.api.published("invoice.paid").await;
+        let queue = app.queue.by_message();
         if is_delivery {
             let events = app.queue.queued().await;
-            assert_eq!(app.queue.handle(events).await, Ok(NOTHING));
+            assert_eq!(queue.handle(events).await, Ok(NOTHING));
         }
         let queued = app.queue.queued().await;
         assert_eq!(queued.len(), 1);
 
-        let receives = outlast(&app, &clock, &queued[0], broken).await;
+        let receives = outlast(&app, &queue, &clock, &queued[0], broken).await;
         assert!(receives <= most_receives(Lane::Fast), "{receives}");
         app.queue.settle().await;
         receiver.must_receive_one();

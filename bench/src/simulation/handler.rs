@@ -4,13 +4,15 @@
 //! Left out, because nothing here needs it: the drain of an endpoint that works again,
 //! rate limits, and the disabling of endpoints that fail for days.
 
+use std::slice;
 use std::time::Duration;
 
 use webhook_endpoints::domain::decision::{
     BeforeAttempt, Next, Occasion, ReadyAttempt, after_attempt, before_attempt,
 };
-use webhook_endpoints::domain::health::{Change, Health, State, is_app_slow};
+use webhook_endpoints::domain::health::{Change, Health, is_app_slow};
 use webhook_endpoints::domain::message::Lane;
+use webhook_endpoints::domain::route::{Circumstances, MOST_AT_ONCE, Route, routes};
 
 use super::receivers::{attempt, since_start, timestamp};
 use super::world::{Happening, Work, World};
@@ -43,7 +45,7 @@ impl World<'_> {
             Work::Event {
                 endpoint,
                 published,
-            } => self.fan_out(endpoint, published, at),
+            } => self.fan_out(lane, endpoint, published, at),
             Work::Attempt {
                 endpoint,
                 published,
@@ -57,26 +59,42 @@ impl World<'_> {
         }
     }
 
-    /// `Query`, `PutItem`, and `SendMessageBatch` or `UpdateItem`.
-    fn fan_out(&mut self, endpoint: usize, published: Duration, at: Duration) -> Duration {
-        let end = at + self.model.costs.call * 3;
+    /// `Query` and `PutItem`; then the attempt, if it is made at once, or else
+    /// `SendMessageBatch` or `UpdateItem`.
+    fn fan_out(
+        &mut self,
+        lane: Lane,
+        endpoint: usize,
+        published: Duration,
+        at: Duration,
+    ) -> Duration {
+        let call = self.model.costs.call;
+        let stored = at + call * 2;
         let receiver = &self.receivers[endpoint];
-        if receiver.endpoint.health.state() == State::Paused {
-            self.wait(endpoint, end);
-            return end;
-        }
         let of_app = self.apps[receiver.app].iter();
         let of_app = of_app.map(|endpoint| &self.receivers[*endpoint].endpoint.health);
-        let lane = match is_app_slow(of_app) {
-            true => Lane::Slow,
-            false => receiver.endpoint.lane(),
+        let it = Circumstances {
+            lane,
+            is_new: true,
+            is_app_slow: is_app_slow(of_app),
+            has_time: true,
+            most_at_once: MOST_AT_ONCE,
         };
-        let work = Work::Attempt {
-            endpoint,
-            published,
-            number: 1,
-        };
-        self.send(end, lane, work);
+        let end = stored + call;
+        for route in routes(slice::from_ref(&receiver.endpoint), it) {
+            match route {
+                Route::AtOnce => return self.attempt(lane, endpoint, published, 1, stored),
+                Route::Message(lane) => {
+                    let work = Work::Attempt {
+                        endpoint,
+                        published,
+                        number: 1,
+                    };
+                    self.send(end, lane, work);
+                }
+                Route::Wait => self.wait(endpoint, end),
+            }
+        }
         end
     }
 

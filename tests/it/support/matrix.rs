@@ -9,7 +9,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::Value;
 use webhook_endpoints::domain::secret::SecretStorage;
 
-use super::stage::Stage;
+use super::stage::{Stage, Ways};
 use super::wire::{Fault, Wire, is_of_a_poller};
 
 /// How many stages run concurrently. They mostly wait for the SDK's backoff.
@@ -176,6 +176,7 @@ pub struct Matrix {
     name: &'static str,
     pairs: bool,
     polling: bool,
+    by_message: bool,
     schedule: &'static str,
     storage: SecretStorage,
 }
@@ -187,6 +188,7 @@ impl Matrix {
             name,
             pairs: false,
             polling: false,
+            by_message: false,
             schedule: "1200",
             storage: SecretStorage::PerEndpoint,
         }
@@ -214,6 +216,12 @@ impl Matrix {
         }
     }
 
+    /// Says whether attempts at events have messages of their own, as they do unless
+    /// everything is well. Otherwise they are made at once.
+    pub fn by_message(self, by_message: bool) -> Self {
+        Self { by_message, ..self }
+    }
+
     /// Retries failed attempts after these waits.
     pub fn retrying(self, schedule: &'static str) -> Self {
         Self { schedule, ..self }
@@ -239,9 +247,10 @@ impl Matrix {
         #[expect(clippy::print_stdout, reason = "shows the counts of cases")]
         {
             println!(
-                "{}, {}: {} calls, {count} cases, {} failed",
+                "{}, {}{}: {} calls, {count} cases, {} failed",
                 self.name,
                 self.storage.as_str(),
+                if self.by_message { ", by message" } else { "" },
                 targets.len(),
                 failed.len()
             );
@@ -284,7 +293,11 @@ impl Matrix {
         let names: Vec<_> = faults.planned.iter().map(Planned::to_string).collect();
         let playing = async {
             let (polling, schedule) = (self.polling, self.schedule);
-            let stage = Stage::keeping(self.storage, faults.clone(), polling, schedule).await;
+            let ways = Ways {
+                storage: self.storage,
+                by_message: self.by_message,
+            };
+            let stage = Stage::with(ways, faults.clone(), polling, schedule).await;
             scenario(&stage).await;
             stage.must_come_to_rest().await;
             // The first of two faults may prevent the second. And with a

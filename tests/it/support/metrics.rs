@@ -6,9 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::metrics::Metrics;
-use webhook_endpoints::delivery::slow::SlowNotes;
 
-use super::queue::Queue;
+use super::queue::{Queue, copied};
 use super::{TestApp, fields};
 
 /// The app's queue, handled by a deliverer that passes its metrics to `write`. That is
@@ -17,16 +16,8 @@ pub fn passing(app: &TestApp, write: fn(&Value)) -> Queue {
     let quiet = &app.deliverer;
     app.queue.with_deliverer(Arc::new(Deliverer {
         stores: app.aws.stores(),
-        sender: quiet.sender.clone(),
-        clock: quiet.clock.clone(),
-        retention: quiet.retention,
-        policy: quiet.policy.clone(),
-        chunks: quiet.chunks,
-        drain_per_second: quiet.drain_per_second,
-        stragglers: quiet.stragglers,
-        fan_out_lease: quiet.fan_out_lease,
-        slow_notes: SlowNotes::default(),
         metrics: Metrics::to(quiet.clock.clone(), write),
+        ..copied(quiet)
     }))
 }
 

@@ -9,7 +9,8 @@ use local::emulators::Resources;
 use local::poller::{self, Poller};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::batch::{NamelessMessage, handle_batch};
-use webhook_endpoints::delivery::{Deadline, Deliverer};
+use webhook_endpoints::delivery::slow::SlowNotes;
+use webhook_endpoints::delivery::{ChunkSizes, Deadline, Deliverer};
 use webhook_endpoints::domain::id::EndpointId;
 use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
 
@@ -44,6 +45,19 @@ impl Queue {
             deliverer,
             ..self.clone()
         }
+    }
+
+    /// The same queue, handled so that an event has a message for each endpoint,
+    /// whatever its health: for tests that make the attempts themselves.
+    pub fn by_message(&self) -> Self {
+        let chunks = ChunkSizes {
+            at_once: 0,
+            ..self.deliverer.chunks
+        };
+        self.with_deliverer(Arc::new(Deliverer {
+            chunks,
+            ..copied(&self.deliverer)
+        }))
     }
 
     /// The same queue, whose batches have this deadline.
@@ -306,9 +320,9 @@ impl Queue {
     }
 
     /// Handles the queued messages, and receives the attempts that follow from
-    /// them.
+    /// them, without making any.
     pub async fn fan_out(&self) -> Vec<DeliveryTask> {
-        let back = self.handle(self.all_queued().await).await;
+        let back = self.by_message().handle(self.all_queued().await).await;
         assert_eq!(back, Ok(Vec::new()));
         self.tasks().await
     }
@@ -337,6 +351,24 @@ impl Queue {
     pub async fn sweep(&self) -> Vec<DeliveryTask> {
         self.must_handle(r#"{"kind":"sweep"}"#).await;
         self.tasks().await
+    }
+}
+
+/// The same deliverer, sharing its stores and connections, but for what it knows of slow
+/// endpoints.
+pub fn copied(deliverer: &Deliverer) -> Deliverer {
+    Deliverer {
+        stores: deliverer.stores.clone(),
+        sender: deliverer.sender.clone(),
+        clock: deliverer.clock.clone(),
+        retention: deliverer.retention,
+        policy: deliverer.policy.clone(),
+        chunks: deliverer.chunks,
+        drain_per_second: deliverer.drain_per_second,
+        stragglers: deliverer.stragglers,
+        fan_out_lease: deliverer.fan_out_lease,
+        slow_notes: SlowNotes::default(),
+        metrics: deliverer.metrics.clone(),
     }
 }
 

@@ -26,6 +26,16 @@ type Item = HashMap<String, AttributeValue>;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What the service does in more than one way.
+#[derive(Debug, Clone, Copy)]
+pub struct Ways {
+    /// How it keeps secrets.
+    pub storage: SecretStorage,
+    /// Whether attempts at events have messages of their own, instead of being made at
+    /// once.
+    pub by_message: bool,
+}
+
 /// See the module's documentation.
 pub struct Stage {
     pub app: TestApp,
@@ -36,6 +46,9 @@ pub struct Stage {
     /// The endpoint's id, and its initial secret.
     pub id: String,
     pub secret: String,
+    /// Whether attempts at events have messages of their own, instead of being made at
+    /// once.
+    by_message: bool,
     faults: Faults,
     accepted: Mutex<Vec<String>>,
     phantoms: Mutex<usize>,
@@ -53,6 +66,19 @@ impl Stage {
         polling: bool,
         schedule: &str,
     ) -> Self {
+        let ways = Ways {
+            storage,
+            by_message: false,
+        };
+        Self::with(ways, faults, polling, schedule).await
+    }
+
+    /// One that does these things this way.
+    pub async fn with(ways: Ways, faults: Faults, polling: bool, schedule: &str) -> Self {
+        let Ways {
+            storage,
+            by_message,
+        } = ways;
         let clock = HandClock::at_now();
         let mut options = Options {
             polling,
@@ -67,6 +93,9 @@ impl Stage {
         options.settings.policy.health.first_probe = Duration::from_millis(500);
         options.settings.stragglers = Duration::from_secs(1);
         options.settings.fan_out_lease = Duration::from_secs(1);
+        if by_message {
+            options.settings.chunks.at_once = 0;
+        }
         // Every request looks up its key, because that call can fail as well.
         options.settings.api_key_cache = Duration::ZERO;
         // A fault that left the slot for pings taken would refuse the next one.
@@ -82,6 +111,7 @@ impl Stage {
             status,
             id,
             secret,
+            by_message,
             faults,
             accepted: Mutex::default(),
             phantoms: Mutex::default(),
@@ -186,6 +216,16 @@ impl Stage {
     /// Handles the visible messages. Returns whether there were any.
     pub async fn handle_queued(&self) -> bool {
         self.app.queue.handle_visible().await
+    }
+
+    /// Publishes an event, and handles messages until the next one makes its first
+    /// attempt.
+    pub async fn publish_until_attempt(&self) -> String {
+        let id = self.publish().await;
+        if self.by_message {
+            self.handle_queued().await;
+        }
+        id
     }
 
     /// Handles the queued messages, with the faults of the case.
