@@ -31,6 +31,7 @@ mod budgets_of_searches;
 mod changes;
 mod connections;
 mod connections_http2;
+mod costs;
 mod dead_letters;
 mod decoding;
 mod delivery_detail;

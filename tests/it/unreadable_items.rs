@@ -58,8 +58,8 @@ async fn unreadable_endpoints_do_not_block_their_apps_others() {
     assert_eq!(skipped.len(), 2);
     let line: Value = serde_json::from_str(&skipped[0]).unwrap();
     assert_eq!(line["level"], "ERROR");
-    assert_eq!(line["fields"]["pk"], format!("APP#{}", app.app_id));
-    assert_eq!(line["fields"]["sk"], format!("ENDPOINT#{bad}"));
+    assert_eq!(line["pk"], format!("APP#{}", app.app_id));
+    assert_eq!(line["sk"], format!("ENDPOINT#{bad}"));
     assert!(!skipped[0].contains("example.com"));
     // The answer's cause is logged.
     let request_id = read.headers["x-request-id"].to_str().unwrap();
@@ -98,5 +98,5 @@ async fn unreadable_deliveries_do_not_block_the_others_that_wait() {
     skipped.retain(|line| line.contains(&delivery_id));
     let line: Value = serde_json::from_str(&skipped[0]).unwrap();
     assert_eq!(line["level"], "ERROR");
-    assert_eq!(line["fields"]["sk"], format!("DELIVERY#{delivery_id}"));
+    assert_eq!(line["sk"], format!("DELIVERY#{delivery_id}"));
 }

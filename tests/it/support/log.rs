@@ -32,7 +32,14 @@ pub fn start() {
         let levels = Targets::new()
             .with_default(Level::WARN)
             .with_target("webhook_endpoints", Level::TRACE);
-        let lines = fmt::layer().json().with_writer(|| Writer);
+        // As `telemetry` does, so that lines have their size in a deployment.
+        let lines = fmt::layer()
+            .with_writer(|| Writer)
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .with_target(false);
         tracing_subscriber::registry()
             .with(levels)
             .with(lines)

@@ -2,6 +2,7 @@
 //! fail.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use serde_json::Value;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
 
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +70,15 @@ pub fn is_of_a_poller(operation: &str) -> bool {
 struct State {
     calls: Mutex<Vec<Request>>,
     plan: Mutex<Option<Plan>>,
+    is_metered: AtomicBool,
+    units: Mutex<Units>,
+}
+
+/// Capacity units that DynamoDB consumed.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Units {
+    pub read: f64,
+    pub write: f64,
 }
 
 impl Wire {
@@ -96,6 +107,25 @@ impl Wire {
         let mut calls = std::mem::take(&mut *self.0.calls.lock().unwrap());
         calls.retain(|call| !is_of_a_poller(&call.operation));
         calls
+    }
+
+    /// From now on asks DynamoDB for the units of each call.
+    pub fn meter(&self) {
+        self.0.is_metered.store(true, Ordering::SeqCst);
+    }
+
+    /// The units since the last time.
+    pub fn take_units(&self) -> Units {
+        std::mem::take(&mut *self.0.units.lock().unwrap())
+    }
+
+    fn add_units(&self, operation: &str, answer: &Value) {
+        let sum = units_of(&answer["ConsumedCapacity"]);
+        let mut units = self.0.units.lock().unwrap();
+        match operation {
+            "GetItem" | "BatchGetItem" | "Query" => units.read += sum,
+            _ => units.write += sum,
+        }
     }
 
     /// From now on asks `plan` about every call, by its operation.
@@ -166,7 +196,12 @@ impl HttpConnector for WiredConnector {
             .wire
             .call(operation, request.body().bytes().unwrap_or_default());
         let lost = || ConnectorError::io("disturbed by a test".into());
+        let is_metered = self.wire.0.is_metered.load(Ordering::SeqCst);
         match fault {
+            None if is_metered && target.starts_with("DynamoDB") => {
+                let operation = operation.to_owned();
+                metered(&self.inner, &self.wire, operation, request)
+            }
             None => self.inner.call(request),
             Some(Fault::Before) => HttpConnectorFuture::ready(Err(lost())),
             Some(Fault::Refused(body)) => answered(400, body),
@@ -194,4 +229,38 @@ impl HttpConnector for WiredConnector {
 fn answered(status: u16, body: &'static str) -> HttpConnectorFuture {
     let status = status.try_into().expect("convert the status");
     HttpConnectorFuture::ready(Ok(HttpResponse::new(status, body.into())))
+}
+
+/// A call that is asked for the units that it consumes. That makes its signature invalid,
+/// which the emulator does not check.
+fn metered(
+    inner: &SharedHttpConnector,
+    wire: &Wire,
+    operation: String,
+    mut request: HttpRequest,
+) -> HttpConnectorFuture {
+    let body = request.body().bytes().unwrap_or_default();
+    let mut asked: Value = serde_json::from_slice(body).expect("parse the request body");
+    asked["ReturnConsumedCapacity"] = json!("TOTAL");
+    let body = asked.to_string();
+    let headers = request.headers_mut();
+    headers.insert("content-length", body.len().to_string());
+    *request.body_mut() = body.into();
+    let (wire, answer) = (wire.clone(), inner.call(request));
+    HttpConnectorFuture::new(async move {
+        let answer = answer.await?;
+        let status = answer.status();
+        let body = answer.into_body().collect().await;
+        let body = body.expect("read the answer").to_bytes();
+        let parsed: Value = serde_json::from_slice(&body).expect("parse the answer");
+        wire.add_units(&operation, &parsed);
+        Ok(HttpResponse::new(status, body.into()))
+    })
+}
+
+fn units_of(capacity: &Value) -> f64 {
+    match capacity {
+        Value::Array(tables) => tables.iter().map(units_of).sum(),
+        table => table["CapacityUnits"].as_f64().unwrap_or_default(),
+    }
 }

@@ -1,0 +1,360 @@
+//! What events cost in units of AWS, counted on the wire, in the table and in the log.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Mutex;
+
+use aws_lambda_events::sqs::SqsMessage;
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+use webhook_endpoints::domain::message::Lane;
+
+use crate::support::receiver::Receiver;
+use crate::support::wire::{Request, Units};
+use crate::support::{Options, TestApp, log, metrics};
+
+/// How events come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// Published singly, so few that each is handled by itself and no API key is cached.
+    OneByOne,
+    /// Published singly, so many that Lambda hands over ten messages at a time.
+    Busy,
+    /// A hundred in a request.
+    InBatches,
+}
+
+pub const MANNERS: [Manner; 3] = [Manner::OneByOne, Manner::Busy, Manner::InBatches];
+
+/// Units of an event.
+#[derive(Debug, Default, Clone)]
+pub struct Counted {
+    /// Requests of the API, each of 512 KB.
+    pub requests: f64,
+    pub api_invocations: f64,
+    pub deliver_invocations: f64,
+    pub attempts: f64,
+    /// Requests of SQS that have messages, each of 64 KB.
+    pub queue_requests: f64,
+    pub units: Units,
+    pub log_bytes: f64,
+    /// Of the table and its indexes, with what DynamoDB adds to each item.
+    pub stored_bytes: f64,
+    /// Of the table alone.
+    pub backed_up_bytes: f64,
+    pub bytes_out: f64,
+    /// Metrics that exist once such events were delivered.
+    pub metrics: usize,
+}
+
+const CHUNK: usize = 64 * 1024;
+
+/// SQS's requests for messages of this size together.
+fn chunks(bytes: usize) -> f64 {
+    count(bytes.div_ceil(CHUNK).max(1))
+}
+
+pub fn count(number: usize) -> f64 {
+    f64::from(u32::try_from(number).expect("a small number"))
+}
+
+/// What Lambda logs of each invocation, in text.
+const PLATFORM: &str = "START RequestId: 8f5b6a0e-7d0f-4d8e-9d4e-6b1d2c3e4f50 Version: $LATEST\n\
+    END RequestId: 8f5b6a0e-7d0f-4d8e-9d4e-6b1d2c3e4f50\n\
+    REPORT RequestId: 8f5b6a0e-7d0f-4d8e-9d4e-6b1d2c3e4f50\tDuration: 123.45 ms\t\
+    Billed Duration: 124 ms\tMemory Size: 256 MB\tMax Memory Used: 32 MB\t\n";
+
+/// What API Gateway logs of each request, in the template's format.
+const ACCESS: &str = r#"{"requestId":"WebhookExamp10=", "functionRequestId":"8f5b6a0e-7d0f-4d8e-9d4e-6b1d2c3e4f50", "time":"1767225600000", "sourceIp":"203.0.113.10", "method":"POST", "routeKey":"$default", "protocol":"HTTP/1.1", "status":"202", "integrationStatus":"200", "errorType":"-", "responseLength":"120", "responseLatency":"21", "integrationLatency":"18"}"#;
+
+/// Of a delivery: the head of the request, and TLS.
+const DELIVERY_HEAD: f64 = 700.0;
+/// Of an answer of the API: its head, and TLS. Its body is counted.
+const ANSWER_HEAD: f64 = 400.0;
+
+static METRICS: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+
+/// Publishes events to so many endpoints, delivers them, and counts.
+pub async fn count_events(manner: Manner, endpoints: usize, payload: usize) -> Counted {
+    log::start();
+    let mut options = Options::stepwise();
+    if manner == Manner::OneByOne {
+        options.settings.api_key_cache = std::time::Duration::ZERO;
+    }
+    let app = TestApp::start_with(options).await;
+    let receiver = Receiver::answering(200, "").await;
+    for _ in 0..endpoints {
+        app.api.create_webhook(&receiver.url).await;
+    }
+    let (published, batch) = match manner {
+        Manner::OneByOne => (4, 1),
+        Manner::Busy => (20, 10),
+        Manner::InBatches => (100, 10),
+    };
+    // The secrets are cached from then on.
+    let deliver = Deliver::new(&app, &receiver, batch);
+    app.api.publish(&event_of(payload)).await;
+    deliver.handle(usize::MAX).await;
+    app.aws.wire.meter();
+    app.aws.wire.take_units();
+    app.aws.wire.take();
+    let before = app.aws.items().await.len();
+    METRICS.lock().unwrap().clear();
+    let logged = log_bytes(&app);
+
+    let mut counted = publish(&app, manner, published, payload).await;
+    let events = count(published);
+    counted.scale(1.0 / events);
+    counted.log_bytes += (log_bytes(&app) - logged) / events;
+
+    let handled = published.min(20);
+    let logged = log_bytes(&app);
+    let mut delivered = deliver.handle(handled).await;
+    delivered.log_bytes += log_bytes(&app) - logged;
+    assert_eq!(delivered.attempts, count(handled * endpoints));
+    delivered.bytes_out = delivered.attempts * (count(payload) + DELIVERY_HEAD);
+    stored(&app, before, &mut delivered).await;
+    {
+        let lines = METRICS.lock().unwrap();
+        let bytes: usize = lines.iter().map(|line| line.to_string().len() + 1).sum();
+        delivered.log_bytes += count(bytes);
+        counted.metrics = distinct(&lines);
+    }
+    delivered.scale(1.0 / count(handled));
+    counted.add(&delivered);
+    counted
+}
+
+impl Counted {
+    fn fields(&mut self) -> [&mut f64; 11] {
+        [
+            &mut self.requests,
+            &mut self.api_invocations,
+            &mut self.deliver_invocations,
+            &mut self.attempts,
+            &mut self.queue_requests,
+            &mut self.units.read,
+            &mut self.units.write,
+            &mut self.log_bytes,
+            &mut self.stored_bytes,
+            &mut self.backed_up_bytes,
+            &mut self.bytes_out,
+        ]
+    }
+
+    fn scale(&mut self, factor: f64) {
+        self.fields().into_iter().for_each(|field| *field *= factor);
+    }
+
+    fn add(&mut self, other: &Self) {
+        let mut other = other.clone();
+        let both = self.fields().into_iter().zip(other.fields());
+        both.for_each(|(field, other)| *field += *other);
+    }
+}
+
+/// An event whose payload has this many bytes.
+fn event_of(payload: usize) -> Value {
+    let frame = r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":""}"#;
+    json!({"type": "invoice.paid", "data": "x".repeat(payload - frame.len())})
+}
+
+async fn publish(app: &TestApp, manner: Manner, events: usize, payload: usize) -> Counted {
+    let mut counted = Counted::default();
+    let event = event_of(payload);
+    let answers = match manner {
+        Manner::InBatches => vec![app.api.publish_batch(&vec![event.clone(); events]).await],
+        _ => {
+            let mut answers = Vec::new();
+            for _ in 0..events {
+                answers.push(app.api.publish(&event).await);
+            }
+            answers
+        }
+    };
+    let body = match manner {
+        Manner::InBatches => json!({"events": vec![event; events]}),
+        _ => event,
+    };
+    for answer in answers {
+        assert!(answer.status.is_success(), "{answer:?}");
+        counted.requests += count(body.to_string().len().div_ceil(512 * 1024));
+        counted.api_invocations += 1.0;
+        counted.bytes_out += ANSWER_HEAD + count(answer.body.to_string().len());
+        counted.log_bytes += count(ACCESS.len() + 1 + PLATFORM.len());
+    }
+    counted.queue_requests = sends(&app.aws.wire.take_requests());
+    counted.units = app.aws.wire.take_units();
+    counted
+}
+
+fn sends(requests: &[Request]) -> f64 {
+    let sizes = requests.iter().filter_map(|request| {
+        let body = request.body();
+        let size = |value: &Value| value["MessageBody"].as_str().map(str::len);
+        match request.operation.as_str() {
+            "SendMessage" => size(&body),
+            "SendMessageBatch" => {
+                let entries = body["Entries"].as_array().expect("read the entries");
+                Some(entries.iter().filter_map(size).sum())
+            }
+            _ => None,
+        }
+    });
+    sizes.map(chunks).sum()
+}
+
+/// The delivery function, as Lambda calls it.
+struct Deliver<'a> {
+    app: &'a TestApp,
+    receiver: &'a Receiver,
+    queue: crate::support::queue::Queue,
+    batch: usize,
+}
+
+impl<'a> Deliver<'a> {
+    fn new(app: &'a TestApp, receiver: &'a Receiver, batch: usize) -> Self {
+        let write = |line: &Value| METRICS.lock().unwrap().push(line.clone());
+        Self {
+            app,
+            receiver,
+            queue: metrics::passing(app, write),
+            batch,
+        }
+    }
+
+    /// Handles so many of the messages that are queued, and all that follow from them.
+    async fn handle(&self, messages: usize) -> Counted {
+        let mut counted = Counted::default();
+        let earlier = self.receiver.received().len();
+        let mut queued = self.queue.all_queued().await;
+        queued.truncate(messages);
+        while !queued.is_empty() {
+            for batch in queued.chunks(self.batch) {
+                self.handle_batch(batch, &mut counted).await;
+            }
+            queued = self.queue.all_queued().await;
+        }
+        let slow = self.queue.counts_in(Lane::Slow).await;
+        assert_eq!(
+            slow, [0; 3],
+            "a healthy endpoint does not need the slow lane"
+        );
+        counted.attempts = count(self.receiver.received().len() - earlier);
+        counted.units = self.app.aws.wire.take_units();
+        counted.queue_requests += sends(&self.app.aws.wire.take_requests());
+        counted
+    }
+
+    async fn handle_batch(&self, batch: &[SqsMessage], counted: &mut Counted) {
+        let sizes = batch.iter().filter_map(|message| message.body.as_ref());
+        let bytes = sizes.map(String::len).sum();
+        // A receive and a delete.
+        counted.queue_requests += chunks(bytes) + 1.0;
+        counted.deliver_invocations += 1.0;
+        counted.log_bytes += count(PLATFORM.len());
+        let back = self.queue.handle_in(Lane::Fast, batch.to_vec()).await;
+        assert_eq!(back, Ok(Vec::new()));
+    }
+}
+
+/// Bytes that the service has logged of the app.
+fn log_bytes(app: &TestApp) -> f64 {
+    let mut lines = log::lines_with(app.app_id.as_str());
+    // A deployment logs from INFO on.
+    lines.retain(|line| {
+        !line.contains(r#""level":"DEBUG""#) && !line.contains(r#""level":"TRACE""#)
+    });
+    count(lines.iter().map(|line| line.len() + 1).sum())
+}
+
+/// How many metrics these lines make: each with its dimensions.
+fn distinct(lines: &[Value]) -> usize {
+    let mut found = BTreeSet::new();
+    for line in lines {
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        for set in directive["Dimensions"].as_array().expect("read the sets") {
+            for metric in directive["Metrics"].as_array().expect("read the metrics") {
+                let names = set.as_array().expect("read the names").iter();
+                let values: Vec<_> = names
+                    .map(|name| line[name.as_str().expect("read a name")].to_string())
+                    .collect();
+                found.insert((set.to_string(), metric["Name"].to_string(), values));
+            }
+        }
+    }
+    found.len()
+}
+
+/// Adds the size of the events and deliveries in the table.
+async fn stored(app: &TestApp, before: usize, counted: &mut Counted) {
+    let items = app.aws.items().await;
+    assert!(items.len() > before);
+    let table = app.aws.clients.dynamodb.describe_table();
+    let table = table.table_name(&app.aws.resources.table_name).send().await;
+    let table = table.expect("describe the table").table.expect("a table");
+    let indexes = table.global_secondary_indexes();
+    let mut events = 0;
+    for item in &items {
+        let is_event = item["sk"].as_s().is_ok_and(|sk| sk == "EVENT");
+        let is_delivery = item["sk"]
+            .as_s()
+            .is_ok_and(|sk| sk.starts_with("DELIVERY#"));
+        if !is_event && !is_delivery {
+            continue;
+        }
+        events += usize::from(is_event);
+        let own = size(item, |_| true);
+        counted.backed_up_bytes += own;
+        counted.stored_bytes += own;
+        for index in indexes {
+            let keys = index.key_schema().iter().map(|key| key.attribute_name());
+            let keys: Vec<_> = keys.chain(["pk", "sk"]).collect();
+            if keys.iter().all(|key| item.contains_key(*key)) {
+                let projected = index.projection().expect("a projection");
+                let others = projected.non_key_attributes();
+                let has = |name: &str| keys.contains(&name) || others.iter().any(|n| n == name);
+                counted.stored_bytes += size(item, has);
+            }
+        }
+    }
+    // The first one was published before, and scaling divides by the handled ones.
+    let share = count(events - 1) / count(events);
+    counted.stored_bytes *= share;
+    counted.backed_up_bytes *= share;
+}
+
+/// What DynamoDB adds to an item of a table or an index.
+const OVERHEAD: f64 = 100.0;
+
+fn size(item: &HashMap<String, AttributeValue>, has: impl Fn(&str) -> bool) -> f64 {
+    let kept = item.iter().filter(|(name, _)| has(name));
+    let bytes: usize = kept
+        .map(|(name, value)| name.len() + value_size(value))
+        .sum();
+    count(bytes) + OVERHEAD
+}
+
+fn value_size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2) + 1,
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::L(values) => 3 + values.iter().map(|v| 1 + value_size(v)).sum::<usize>(),
+        AttributeValue::M(fields) => {
+            let sizes = fields
+                .iter()
+                .map(|(name, v)| 1 + name.len() + value_size(v));
+            3 + sizes.sum::<usize>()
+        }
+        _ => 1,
+    }
+}
+
+/// The units of a sweep with nothing to do, and SQS's requests for its message.
+pub async fn count_sweep() -> (Units, f64) {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    app.aws.wire.meter();
+    app.aws.wire.take_units();
+    app.queue.must_handle(r#"{"kind":"sweep"}"#).await;
+    (app.aws.wire.take_units(), 3.0)
+}
