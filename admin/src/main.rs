@@ -14,9 +14,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 use webhook_endpoints::aws::{table::Table, timeouts};
 use webhook_endpoints::clock::Clock;
-use webhook_endpoints::domain::api_key::ApiKeyRecord;
+use webhook_endpoints::domain::api_key::{ApiKeyRecord, NewKey};
 use webhook_endpoints::domain::id::{AppId, KeyId};
-use webhook_endpoints::domain::time::{iso_millis, serde_millis};
+use webhook_endpoints::domain::scope::{Grant, Owner, Scope};
+use webhook_endpoints::domain::time::{self, iso_millis, serde_millis};
 use webhook_endpoints::operator::keys::{self, Revocation};
 
 use complaint::{has_api_key, without_api_keys};
@@ -37,7 +38,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Manage the API keys of apps.
+    /// Manage the API keys of apps and of the platform.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Clean up and move the signing secrets of endpoints.
@@ -52,29 +53,36 @@ enum KeysCommand {
         #[command(flatten)]
         table: TableName,
         #[command(flatten)]
-        owner: Owner,
-        /// Prefix of the key, so that people and secret scanners recognize it.
+        owner: NewOwner,
+        /// What the key allows in its app: all, manage (endpoints and history), publish
+        /// (events) or read.
+        #[arg(long, default_value = "all", value_parser = Scope::parse, conflicts_with = "platform")]
+        scope: Scope,
+        /// When the key expires, in ISO 8601, such as 2027-01-31T00:00:00Z. By default
+        /// it does not.
+        #[arg(long, value_parser = time::parse)]
+        expires_at: Option<Timestamp>,
+        /// Prefix of the key, so that people and secret scanners recognize it. Keys of
+        /// the platform get `_platform` after it.
         #[arg(long, default_value = "whk")]
         prefix: String,
         /// A note, such as who holds the key.
         #[arg(long, default_value = "", value_parser = label)]
         label: String,
     },
-    /// List an app's keys, including revoked ones.
+    /// List the keys of an app or of the platform, including revoked ones.
     List {
         #[command(flatten)]
         table: TableName,
-        /// Id of the app.
-        #[arg(long, value_parser = app_id)]
-        app: AppId,
+        #[command(flatten)]
+        owner: KnownOwner,
     },
     /// Revoke a key.
     Revoke {
         #[command(flatten)]
         table: TableName,
-        /// Id of the app.
-        #[arg(long, value_parser = app_id)]
-        app: AppId,
+        #[command(flatten)]
+        owner: KnownOwner,
         /// The key's id, as shown by `keys list`.
         #[arg(long, value_parser = key_id)]
         key: KeyId,
@@ -90,7 +98,7 @@ struct TableName {
 
 #[derive(Args)]
 #[group(required = true, multiple = false)]
-struct Owner {
+struct NewOwner {
     /// Id of the app that the key belongs to: 1 to 64 letters, digits, hyphens and
     /// underscores.
     #[arg(long, value_parser = app_id)]
@@ -98,6 +106,47 @@ struct Owner {
     /// Generate an id for a new app.
     #[arg(long)]
     new_app: bool,
+    /// A key of the platform, which makes apps, their keys and sessions, and publishes
+    /// in every app.
+    #[arg(long)]
+    platform: bool,
+}
+
+impl NewOwner {
+    fn grant(&self, scope: Scope) -> Grant {
+        match self.platform {
+            true => Grant::Platform,
+            false => Grant::App {
+                app_id: self.app.unwrap_or_else(AppId::new),
+                scope,
+            },
+        }
+    }
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct KnownOwner {
+    /// Id of the app.
+    #[arg(long, value_parser = app_id)]
+    app: Option<AppId>,
+    /// The platform's own keys.
+    #[arg(long)]
+    platform: bool,
+}
+
+impl KnownOwner {
+    fn owner(&self) -> Owner {
+        self.app.map_or(Owner::Platform, Owner::App)
+    }
+}
+
+/// Whose keys, in words.
+fn in_words(owner: Owner) -> String {
+    match owner {
+        Owner::Platform => "the platform".to_owned(),
+        Owner::App(app_id) => format!("app {app_id}"),
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -157,37 +206,47 @@ async fn run_keys(command: KeysCommand, sdk: &SdkConfig, json: bool) -> Result<(
         KeysCommand::Create {
             table: name,
             owner,
+            scope,
+            expires_at,
             prefix,
             label,
         } => {
-            let app_id = owner.app.unwrap_or_else(AppId::new);
-            let table = table(sdk, name);
-            let (key, record) = keys::create(&table, app_id, &prefix, label, now).await?;
+            let new = NewKey {
+                grant: owner.grant(scope),
+                label,
+                expires_at,
+            };
+            let owner = in_words(new.grant.owner());
+            let (key, record) = keys::create(&table(sdk, name), &prefix, new, now).await?;
             if json {
                 return print_json(&CreatedKey {
                     listed: ListedKey::from(&record),
                     key: key.expose(),
                 });
             }
-            writeln!(io::stderr(), "app {app_id}\nkey {}", record.id)?;
+            writeln!(io::stderr(), "{owner}\nkey {}", record.id)?;
             Ok(writeln!(io::stdout(), "{}", key.expose())?)
         }
-        KeysCommand::List { table: name, app } => {
-            let records = table(sdk, name).api_keys(app).await?;
+        KeysCommand::List { table: name, owner } => {
+            let records = table(sdk, name).api_keys(owner.owner()).await?;
             let keys: Vec<_> = records.iter().map(ListedKey::from).collect();
             if json {
                 return print_json(&keys);
             }
             let rows = keys.iter().map(ListedKey::row).collect::<Vec<_>>();
-            print_table(["KEY", "ENDS", "CREATED", "REVOKED", "LABEL"], &rows)
+            let head = [
+                "KEY", "ENDS", "SCOPE", "CREATED", "EXPIRES", "REVOKED", "LABEL",
+            ];
+            print_table(head, &rows)
         }
         KeysCommand::Revoke {
             table: name,
-            app,
+            owner,
             key,
-        } => match keys::revoke(&table(sdk, name), app, key, now).await? {
+        } => match keys::revoke(&table(sdk, name), owner.owner(), key, now).await? {
             Revocation::Missing => Err(format!(
-                "app {app} has no key {key} (a new key may take a second to appear)"
+                "{} has no key {key} (a new key may take a second to appear)",
+                in_words(owner.owner())
             )
             .into()),
             Revocation::RevokedAt(revoked_at) if json => print_json(&RevokedKey {
@@ -213,13 +272,17 @@ struct CreatedKey<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ListedKey<'a> {
-    app_id: AppId,
+    /// Null for keys of the platform.
+    app_id: Option<AppId>,
     id: KeyId,
+    scope: &'static str,
     /// The last four characters of the key.
     ends: &'a str,
     label: &'a str,
     #[serde(with = "serde_millis")]
     created_at: Timestamp,
+    #[serde(with = "serde_millis::option")]
+    expires_at: Option<Timestamp>,
     #[serde(with = "serde_millis::option")]
     revoked_at: Option<Timestamp>,
 }
@@ -235,24 +298,31 @@ struct RevokedKey {
 impl<'a> From<&'a ApiKeyRecord> for ListedKey<'a> {
     fn from(record: &'a ApiKeyRecord) -> Self {
         Self {
-            app_id: record.app_id,
+            app_id: match record.grant.owner() {
+                Owner::Platform => None,
+                Owner::App(app_id) => Some(app_id),
+            },
             id: record.id,
+            scope: record.grant.as_str(),
             ends: &record.hint,
             label: &record.label,
             created_at: record.created_at,
+            expires_at: record.expires_at,
             revoked_at: record.revoked_at,
         }
     }
 }
 
 impl ListedKey<'_> {
-    fn row(&self) -> [String; 5] {
-        let revoked = self.revoked_at.map(iso_millis);
+    fn row(&self) -> [String; 7] {
+        let or_dash = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), iso_millis);
         [
             self.id.to_string(),
             format!("…{}", self.ends),
+            self.scope.to_owned(),
             iso_millis(self.created_at),
-            revoked.unwrap_or_else(|| "-".to_owned()),
+            or_dash(self.expires_at),
+            or_dash(self.revoked_at),
             self.label.to_owned(),
         ]
     }

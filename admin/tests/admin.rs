@@ -193,6 +193,58 @@ async fn created_keys_work_for_their_app_until_revoked() {
 }
 
 #[tokio::test]
+async fn keys_have_the_scope_and_the_expiry_that_they_were_created_with() {
+    let service = Service::start().await;
+    let create = ["keys", "create", "--app", "acme", "--scope"];
+    let expires = ["--expires-at", "2020-01-31T09:30:00.500Z"];
+    for (scope, more, status) in [
+        ("all", &[][..], StatusCode::OK),
+        ("read", &[], StatusCode::OK),
+        ("publish", &[], StatusCode::FORBIDDEN),
+        ("read", &expires, StatusCode::UNAUTHORIZED),
+    ] {
+        let created = service
+            .admin_json(&[&create[..], &[scope], more].concat())
+            .await;
+        assert_eq!(created["scope"], scope);
+        assert_eq!(created["expiresAt"].is_null(), more.is_empty());
+        let key = created["key"].as_str().unwrap();
+        assert_eq!(service.list("acme", key).await, status, "{scope}");
+    }
+    let output = service.admin(&["keys", "list", "--app", "acme"]).await;
+    let table = String::from_utf8(output.stdout).unwrap();
+    let expired = table.lines().last().unwrap();
+    assert!(expired.contains("  read   ") && expired.contains("2020-01-31T09:30:00.000Z"));
+}
+
+#[tokio::test]
+async fn keys_of_the_platform_are_created_listed_and_revoked() {
+    let service = Service::start().await;
+    let created = service
+        .admin_json(&["keys", "create", "--platform", "--label", "backend"])
+        .await;
+    let (id, key) = (
+        created["id"].as_str().unwrap(),
+        created["key"].as_str().unwrap(),
+    );
+    assert!(key.starts_with("whk_platform_"), "{key}");
+    assert_eq!(created["scope"], "platform");
+    assert_eq!(created["appId"], Value::Null);
+    // An app's endpoints are not the platform's to read.
+    assert_eq!(service.list("acme", key).await, StatusCode::FORBIDDEN);
+
+    let list = ["keys", "list", "--platform"];
+    let listed = service.admin_json(&list).await;
+    assert_eq!(listed[0]["id"], id);
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    service
+        .admin_json(&["keys", "revoke", "--platform", "--key", id])
+        .await;
+    assert_eq!(service.list("acme", key).await, StatusCode::UNAUTHORIZED);
+    assert_ne!(service.admin_json(&list).await[0]["revokedAt"], Value::Null);
+}
+
+#[tokio::test]
 async fn keys_create_prints_only_the_key_to_standard_output() {
     let service = Service::start().await;
     let app_id = AppId::new().to_string();
@@ -224,7 +276,7 @@ async fn failures_set_the_exit_code() {
     };
     stores.secrets.create(orphan, &secret).await.unwrap();
     let (app_id, key_id) = ("acme".to_owned(), KeyId::new().to_string());
-    let failing: [(i32, &[&str], &str); 10] = [
+    let failing: [(i32, &[&str], &str); 14] = [
         (
             1,
             &["keys", "revoke", "--app", &app_id, "--key", &key_id],
@@ -252,6 +304,26 @@ async fn failures_set_the_exit_code() {
         ),
         (2, &["keys", "list", "--app", "-x"], "--app=-x"),
         (2, &["keys", "create"], "--new-app"),
+        (
+            1,
+            &["keys", "create", "--new-app", "--prefix", "acme_platform"],
+            "platform",
+        ),
+        (
+            2,
+            &["keys", "create", "--app", &app_id, "--scope", "platform"],
+            "must be all, manage, publish or read",
+        ),
+        (
+            2,
+            &["keys", "create", "--platform", "--scope", "read"],
+            "--platform",
+        ),
+        (
+            2,
+            &["keys", "create", "--app", &app_id, "--expires-at", "soon"],
+            "ISO 8601",
+        ),
         (
             2,
             &["keys", "create", "--new-app", "--app", &app_id],

@@ -22,7 +22,6 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use webhook_endpoints::delivery::sender::SenderOptions;
-use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::message::{Lane, Message};
 use webhook_endpoints::domain::secret::SecretStorage;
@@ -61,6 +60,9 @@ struct Arguments {
 struct Seed {
     app_id: AppId,
     api_key: String,
+    /// Absent in files of earlier versions.
+    #[serde(default)]
+    platform_key: Option<String>,
 }
 
 #[tokio::main]
@@ -209,21 +211,31 @@ async fn bind(port: u16, option: &str) -> Result<TcpListener, BoxError> {
         })
 }
 
-/// Loads the app of an earlier run from `data_dir`, or creates a new one.
+/// Loads the app and the keys of an earlier run from `data_dir`, and creates those that
+/// are missing.
 async fn seed(
     data_dir: Option<&Path>,
     table: &webhook_endpoints::aws::table::Table,
 ) -> Result<Seed, BoxError> {
     let file = data_dir.map(|dir| dir.join("app.json"));
-    if let Some(file) = file.as_deref().filter(|file| file.exists()) {
-        return Ok(serde_json::from_slice(&std::fs::read(file)?)?);
-    }
-    let key: ApiKey = service::new_key();
-    let seed = Seed {
-        app_id: AppId::new(),
-        api_key: key.expose().to_owned(),
+    let mut seed = match file.as_deref().filter(|file| file.exists()) {
+        Some(file) => serde_json::from_slice(&std::fs::read(file)?)?,
+        None => {
+            let (app_id, key) = (AppId::new(), service::new_key());
+            service::seed_key(table, app_id, &key).await?;
+            Seed {
+                app_id,
+                api_key: key.expose().to_owned(),
+                platform_key: None,
+            }
+        }
     };
-    service::seed_key(table, seed.app_id, &key).await?;
+    if seed.platform_key.is_some() {
+        return Ok(seed);
+    }
+    let key = service::new_platform_key();
+    service::seed_platform_key(table, &key).await?;
+    seed.platform_key = Some(key.expose().to_owned());
     if let Some(file) = file {
         std::fs::write(file, serde_json::to_vec_pretty(&seed)?)?;
     }
@@ -247,7 +259,12 @@ fn print_guide(
     resources: &Resources,
     secret_storage: SecretStorage,
 ) {
-    let Seed { app_id, api_key } = seed;
+    let Seed {
+        app_id,
+        api_key,
+        platform_key,
+    } = seed;
+    let platform_key = platform_key.as_deref().unwrap_or_default();
     let Urls { api, receiver, aws } = urls;
     let Resources {
         table_name,
@@ -263,6 +280,7 @@ webhook-endpoints is running. Paste these commands into another terminal:
 export APP={api}/apps/{app_id}
 export API={api}/apps/{app_id}/webhooks
 export KEY={api_key}
+export PLATFORM_KEY={platform_key}
 
 CREATED=$(curl -sS $API -H "x-api-key: $KEY" -H 'content-type: application/json' \
   -d '{{"url": "{receiver}/hook", "events": ["invoice.*"]}}')

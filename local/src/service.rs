@@ -14,13 +14,14 @@ use webhook_endpoints::delivery::sender::{Sender, SenderError, SenderOptions};
 use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::delivery::{ChunkSizes, Deliverer, STRAGGLERS};
 use webhook_endpoints::domain::address::AddressPolicy;
-use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord};
+use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, NewKey};
 use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::domain::decision::Policy;
 use webhook_endpoints::domain::event::FAN_OUT_LEASE;
 use webhook_endpoints::domain::health::HealthPolicy;
-use webhook_endpoints::domain::id::{AppId, KeyId};
+use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::retry::RetrySchedule;
+use webhook_endpoints::domain::scope::{Grant, Owner};
 use webhook_endpoints::domain::secret::SecretStorage;
 
 use crate::emulators::{Clients, REGION, Resources};
@@ -170,30 +171,49 @@ pub fn stores(clients: &Clients, resources: &Resources) -> Stores {
     )
 }
 
-/// Stores a new API key for an app.
+/// Stores an API key that allows everything in an app.
 ///
 /// # Errors
 /// If the emulator fails.
 pub async fn seed_key(table: &Table, app_id: AppId, key: &ApiKey) -> Result<(), StoreError> {
-    table
-        .put_api_key(&ApiKeyRecord {
-            id: KeyId::new(),
-            app_id,
-            hash: key.hash(),
-            hint: key.hint(),
-            label: "local".to_owned(),
-            created_at: Clock::system().now(),
-            revoked_at: None,
-        })
-        .await
+    store_key(table, key, NewKey::of_app(app_id, "local")).await
 }
 
-/// Generates an API key.
+/// Stores an API key of the platform.
 ///
-/// # Panics
-/// Never, because the prefix is valid.
+/// # Errors
+/// If the emulator fails.
+pub async fn seed_platform_key(table: &Table, key: &ApiKey) -> Result<(), StoreError> {
+    let new = NewKey {
+        grant: Grant::Platform,
+        label: "local".to_owned(),
+        expires_at: None,
+    };
+    store_key(table, key, new).await
+}
+
+/// Stores an API key.
+///
+/// # Errors
+/// If the emulator fails.
+pub async fn store_key(table: &Table, key: &ApiKey, new: NewKey) -> Result<(), StoreError> {
+    let record = ApiKeyRecord::new(key, new, Clock::system().now());
+    table.put_api_key(&record).await
+}
+
+/// Generates an API key of an app, whichever it will be.
 #[must_use]
 pub fn new_key() -> ApiKey {
+    generate(Owner::App(AppId::new()))
+}
+
+/// Generates an API key of the platform.
+#[must_use]
+pub fn new_platform_key() -> ApiKey {
+    generate(Owner::Platform)
+}
+
+fn generate(owner: Owner) -> ApiKey {
     #[expect(clippy::expect_used, reason = "the prefix is valid")]
-    ApiKey::generate("whk", &mut rng()).expect("the prefix is valid")
+    ApiKey::generate("whk", owner, &mut rng()).expect("the prefix is valid")
 }

@@ -34,6 +34,7 @@ struct Run {
     guide: Vec<String>,
     api: String,
     key: String,
+    platform_key: String,
 }
 
 impl Run {
@@ -41,13 +42,15 @@ impl Run {
         let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (mut api, mut key) = (None, None);
+        let (mut api, mut key, mut platform_key) = (None, None, None);
         let mut guide = Vec::new();
         while let Some(line) = lines.next_line().await.unwrap() {
             if let Some(value) = line.strip_prefix("export API=") {
                 api = Some(value.to_owned());
             } else if let Some(value) = line.strip_prefix("export KEY=") {
                 key = Some(value.to_owned());
+            } else if let Some(value) = line.strip_prefix("export PLATFORM_KEY=") {
+                platform_key = Some(value.to_owned());
             } else if line.starts_with("Ctrl-C stops it.") {
                 break;
             }
@@ -60,6 +63,7 @@ impl Run {
             guide,
             api: api.unwrap(),
             key: key.unwrap(),
+            platform_key: platform_key.unwrap(),
         }
     }
 
@@ -119,11 +123,11 @@ async fn key_endpoint_and_secret_survive_a_restart() {
     let body = json!({ "url": url, "events": ["*"] });
     let created = run.call(Method::POST, "", Some(body)).await;
     let id = created["id"].as_str().unwrap();
-    let key = run.key.clone();
+    let keys = (run.key.clone(), run.platform_key.clone());
     assert!(run.stop("-TERM").await.success());
 
     let run = Run::start(command().arg("--data-dir").arg(&dir)).await;
-    assert_eq!(run.key, key);
+    assert_eq!((run.key.clone(), run.platform_key.clone()), keys);
     let listed = run.call(Method::GET, "", None).await;
     assert_eq!(listed[0]["id"], id);
     let ping = run

@@ -1,27 +1,46 @@
-//! Who is calling: API keys, and the app that each belongs to.
+//! Who is calling: API keys, what each of them allows, and what a call needs.
 
+use axum::Extension;
+use axum::handler::{Handler, Layered};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderName};
 
-use super::ApiState;
 use super::error::ApiError;
 use super::single_header::single_header;
+use super::{Api, ApiState};
 use crate::domain::api_key::ApiKey;
-use crate::domain::id::AppId;
+use crate::domain::scope::{Grant, Need};
+
+/// A call, and what it needs of its caller's key. The router names it for each call,
+/// and the extractors that authenticate the caller hold the key against it.
+pub(super) fn needs<H, T>(need: Need, handler: H) -> Layered<Extension<Need>, H, T, Api>
+where
+    H: Handler<T, Api>,
+    T: 'static,
+{
+    handler.layer(Extension(need))
+}
 
 impl ApiState {
-    /// The app whose key the caller sent. One `GetItem`, unless the key is cached.
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<AppId, ApiError> {
+    /// What the key allows that the caller sent. One `GetItem`, unless the key is
+    /// cached. An expired key is rejected like an unknown one, also by the cache.
+    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Grant, ApiError> {
         let key = presented_key(headers).ok_or(ApiError::Authentication)?;
         let hash = key.hash();
         let now = self.clock.now();
-        if let Some(app_id) = self.keys.get(&hash, now) {
-            return Ok(app_id);
+        let access = match self.keys.get(&hash, now) {
+            Some(access) => access,
+            None => {
+                let found = self.stores.table.key_access(&hash).await?;
+                let access = found.ok_or(ApiError::Authentication)?;
+                self.keys.put(hash, access, now);
+                access
+            }
+        };
+        match access.expires_at {
+            Some(expires_at) if expires_at <= now => Err(ApiError::Authentication),
+            _ => Ok(access.grant),
         }
-        let found = self.stores.table.app_of_key(&hash).await?;
-        let app_id = found.ok_or(ApiError::Authentication)?;
-        self.keys.put(hash, app_id, now);
-        Ok(app_id)
     }
 }
 

@@ -12,6 +12,7 @@ use serde::Serialize;
 use tracing::error;
 
 use crate::aws::{Fault, StoreError};
+use crate::domain::scope::Need;
 use crate::domain::validation::FieldError;
 
 /// Every error of the API.
@@ -21,6 +22,8 @@ pub(super) enum ApiError {
     Validation(Vec<FieldError>),
     /// 401: no valid key.
     Authentication,
+    /// 403, and the scope that the key lacks.
+    Forbidden(Need),
     /// 404, and what does not exist.
     NotFound(&'static str),
     /// 405; the router adds `Allow`.
@@ -145,6 +148,23 @@ impl Answer {
         }
     }
 
+    /// The header is that of RFC 6750, section 3.1.
+    fn forbidden(need: Need) -> Self {
+        let scope = need.as_str();
+        let challenge = match need {
+            Need::Platform => r#"Bearer error="insufficient_scope", scope="platform""#,
+            Need::Manage => r#"Bearer error="insufficient_scope", scope="manage""#,
+            Need::Publish => r#"Bearer error="insufficient_scope", scope="publish""#,
+            Need::Read => r#"Bearer error="insufficient_scope", scope="read""#,
+        };
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "FORBIDDEN",
+            format!("The API key does not have the scope that this call needs: {scope}."),
+        )
+        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+    }
+
     fn of(error: ApiError) -> Self {
         match error {
             ApiError::Validation(faults) => Self::validation(faults),
@@ -154,6 +174,7 @@ impl Answer {
                 "A valid API key is required, in the x-api-key header or as a bearer token.",
             )
             .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            ApiError::Forbidden(need) => Self::forbidden(need),
             ApiError::NotFound(what) => Self::new(
                 StatusCode::NOT_FOUND,
                 "NOT_FOUND",

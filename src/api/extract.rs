@@ -1,7 +1,8 @@
 //! Who calls, and which resource of theirs the path names.
 //!
 //! Authenticates first, then parses the ids: without a key, nothing is told of a
-//! path. A malformed id is looked up like an unknown one, so that neither the answer
+//! path. An app that the key does not reach is missing, whatever the key allows; only
+//! of its own app does a caller learn that a scope is missing. A malformed id is looked up like an unknown one, so that neither the answer
 //! nor the calls that it takes tell the two apart.
 
 use std::collections::HashMap;
@@ -15,13 +16,14 @@ use super::Api;
 use super::error::ApiError;
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use crate::domain::scope::{Grant, Need};
 
 pub(super) const NO_ENDPOINT: ApiError = ApiError::NotFound("webhook endpoint");
 pub(super) const NO_EVENT: ApiError = ApiError::NotFound("event");
 pub(super) const NO_DELIVERY: ApiError = ApiError::NotFound("delivery");
 const NO_APP: ApiError = ApiError::NotFound("app");
 
-/// The app of the path, which is the caller's own. Any other app is as missing as
+/// The app of the path, which the caller's key reaches. Any other app is as missing as
 /// one that does not exist.
 pub(super) struct AppScope(pub(super) AppId);
 
@@ -85,7 +87,7 @@ impl FromRequestParts<Api> for DeliveryScope {
     }
 }
 
-/// A path below the caller's own app.
+/// A path below an app that the caller's key reaches, for a call that it allows.
 struct OwnPath {
     app_id: AppId,
     parameters: HashMap<String, String>,
@@ -94,21 +96,23 @@ struct OwnPath {
 impl OwnPath {
     async fn authenticate(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let caller = api.caller(&parts.headers).await?;
-        Span::current().record("app_id", display(caller));
+        if let Grant::App { app_id, .. } = caller {
+            Span::current().record("app_id", display(app_id));
+        }
         let parameters = match Path::from_request_parts(parts, api).await {
             Ok(Path(parameters)) => parameters,
             // An id that is not UTF-8 once it is decoded: no id at all, below an app
             // that can be read all the same.
             Err(_) => HashMap::from([("appId".to_owned(), raw_app_id(parts))]),
         };
-        let path = Self {
-            app_id: caller,
-            parameters,
-        };
-        match AppId::parse(path.text("appId")) {
-            Ok(app_id) if app_id == caller => Ok(path),
-            _ => Err(NO_APP),
+        let app_id = parameters.get("appId").map_or("", String::as_str);
+        let app_id = AppId::parse(app_id).map_err(|_| NO_APP)?;
+        if !caller.reaches(app_id) {
+            return Err(NO_APP);
         }
+        Span::current().record("app_id", display(app_id));
+        allow(caller, parts)?;
+        Ok(Self { app_id, parameters })
     }
 
     fn endpoint(&self) -> EndpointKey {
@@ -122,6 +126,16 @@ impl OwnPath {
 
     fn text(&self, parameter: &str) -> &str {
         self.parameters.get(parameter).map_or("", String::as_str)
+    }
+}
+
+/// Whether a key with this grant may make the call.
+fn allow(caller: Grant, parts: &Parts) -> Result<(), ApiError> {
+    let need = parts.extensions.get::<Need>();
+    let need = *need.ok_or_else(|| ApiError::internal("a route that names no scope"))?;
+    match caller.allows(need) {
+        true => Ok(()),
+        false => Err(ApiError::Forbidden(need)),
     }
 }
 

@@ -35,11 +35,12 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::aws::Stores;
 use crate::clock::Clock;
 use crate::domain::address::AddressPolicy;
-use crate::domain::api_key::ApiKeyHash;
+use crate::domain::api_key::{ApiKeyHash, KeyAccess};
 use crate::domain::budget::Budgets;
-use crate::domain::id::AppId;
+use crate::domain::scope::Need::{Manage, Publish, Read};
 use crate::domain::secret::SecretStorage;
 use crate::ttl_cache::TtlCache;
+use auth::needs;
 use error::ApiError;
 
 /// Largest request body, in bytes.
@@ -74,14 +75,14 @@ struct ApiState {
     clock: Clock,
     address_policy: AddressPolicy,
     ping_wait: Duration,
-    /// The app of each key.
-    keys: TtlCache<ApiKeyHash, AppId>,
+    /// What each key allows.
+    keys: TtlCache<ApiKeyHash, KeyAccess>,
     retention: Duration,
     budgets: Budgets,
     secret_storage: SecretStorage,
 }
 
-/// The routes of the API.
+/// The routes of the API, and what each call needs of its caller's key.
 pub fn router(options: ApiOptions) -> Router {
     let state: Api = Arc::new(ApiState {
         stores: options.stores,
@@ -96,47 +97,52 @@ pub fn router(options: ApiOptions) -> Router {
     Router::new()
         .route(
             "/apps/{appId}/webhooks",
-            get(webhooks::list).post(webhooks::create),
+            get(needs(Read, webhooks::list)).post(needs(Manage, webhooks::create)),
         )
         .route(
             "/apps/{appId}/webhooks/{webhookId}",
-            get(webhooks::get)
-                .put(webhooks::update)
-                .delete(webhooks::delete),
+            get(needs(Read, webhooks::get))
+                .put(needs(Manage, webhooks::update))
+                .delete(needs(Manage, webhooks::delete)),
         )
         .route(
             "/apps/{appId}/webhooks/{webhookId}/rotate-secret",
-            post(webhooks::rotate_secret),
+            post(needs(Manage, webhooks::rotate_secret)),
         )
         .route(
             "/apps/{appId}/webhooks/{webhookId}/test-ping",
-            post(test_ping::test_ping),
+            post(needs(Manage, test_ping::test_ping)),
         )
         .route(
             "/apps/{appId}/webhooks/{webhookId}/deliveries",
-            get(deliveries::list),
+            get(needs(Read, deliveries::list)),
         )
         .route(
             "/apps/{appId}/webhooks/{webhookId}/deliveries/{deliveryId}",
-            get(deliveries::get),
+            get(needs(Read, deliveries::get)),
         )
         .route(
             "/apps/{appId}/webhooks/{webhookId}/deliveries/{deliveryId}/resend",
-            post(deliveries::resend),
+            post(needs(Manage, deliveries::resend)),
         )
         .route(
             "/apps/{appId}/webhooks/{webhookId}/recover",
-            post(recover::recover),
+            post(needs(Manage, recover::recover)),
         )
         .route(
             "/apps/{appId}/events",
-            post(events::publish).layer(DefaultBodyLimit::max(events::MAX_BODY_BYTES)),
+            post(needs(Publish, events::publish))
+                .layer(DefaultBodyLimit::max(events::MAX_BODY_BYTES)),
+        )
+        .route(
+            "/apps/{appId}/events/{eventId}",
+            get(needs(Read, events::get)),
         )
         .route(
             "/apps/{appId}/events/batch",
-            post(event_batch::publish).layer(DefaultBodyLimit::max(event_batch::MAX_BODY_BYTES)),
+            post(needs(Publish, event_batch::publish))
+                .layer(DefaultBodyLimit::max(event_batch::MAX_BODY_BYTES)),
         )
-        .route("/apps/{appId}/events/{eventId}", get(events::get))
         .route("/openapi.json", get(openapi::document))
         .fallback(|| async { ApiError::NotFound("route") })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })

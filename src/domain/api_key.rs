@@ -9,10 +9,15 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::id::{AppId, KeyId};
+use super::scope::{Grant, Owner, Scope};
 
 /// 43 base62 characters hold 256 bits.
 const RANDOM_CHARS: usize = 43;
 const MAX_PREFIX_BYTES: usize = 32;
+
+/// How the prefix of the platform's keys ends. Its keys are stored apart, and this says
+/// where to look a key up.
+const PLATFORM: &str = "platform";
 
 /// An API key in plain text: `<prefix>_<43 base62 characters>`. People and secret
 /// scanners recognize it by its prefix. `Debug` redacts it.
@@ -21,16 +26,28 @@ pub struct ApiKey(SecretString);
 
 /// The prefix does not match `[A-Za-z0-9_]{1,32}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the prefix must be 1 to 32 letters, digits and underscores")]
+#[error(
+    "the prefix must be 1 to 32 letters, digits and underscores, and end with platform only \
+     in keys of the platform, to which it is added"
+)]
 pub struct InvalidPrefix;
 
 impl ApiKey {
-    /// Generates a random key.
+    /// Generates a random key. Keys of the platform get a prefix that says so.
     ///
     /// # Errors
     /// If the prefix is invalid.
-    pub fn generate(prefix: &str, rng: &mut impl CryptoRng) -> Result<Self, InvalidPrefix> {
-        if !is_prefix(prefix) {
+    pub fn generate(
+        prefix: &str,
+        owner: Owner,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, InvalidPrefix> {
+        let kind = KeyKind::of(owner);
+        let whole = match kind {
+            KeyKind::Platform => format!("{prefix}_{PLATFORM}"),
+            KeyKind::App => prefix.to_owned(),
+        };
+        if prefix.is_empty() || !is_prefix(&whole) || KeyKind::of_prefix(&whole) != kind {
             return Err(InvalidPrefix);
         }
         let random: String = rng
@@ -38,7 +55,7 @@ impl ApiKey {
             .take(RANDOM_CHARS)
             .map(char::from)
             .collect();
-        Ok(Self(format!("{prefix}_{random}").into()))
+        Ok(Self(format!("{whole}_{random}").into()))
     }
 
     /// Parses a key from a request. Returns `None` if it is malformed, which
@@ -56,7 +73,12 @@ impl ApiKey {
     /// key with 256 random bits can't be found by brute force or in a dictionary.
     #[must_use]
     pub fn hash(&self) -> ApiKeyHash {
-        ApiKeyHash(Sha256::digest(self.0.expose_secret()).into())
+        let text = self.0.expose_secret();
+        let prefix = text.rsplit_once('_').map_or("", |(prefix, _)| prefix);
+        ApiKeyHash {
+            kind: KeyKind::of_prefix(prefix),
+            sha256: Sha256::digest(text).into(),
+        }
     }
 
     /// The last four characters, so that people can tell keys apart.
@@ -73,21 +95,51 @@ impl ApiKey {
     }
 }
 
+/// Where a key is stored. The API's role can't write to where the platform's keys are,
+/// so that nothing which goes wrong in the API can make one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeyKind {
+    /// A key of an app.
+    App,
+    /// A key of the platform.
+    Platform,
+}
+
+impl KeyKind {
+    const fn of(owner: Owner) -> Self {
+        match owner {
+            Owner::Platform => Self::Platform,
+            Owner::App(_) => Self::App,
+        }
+    }
+
+    fn of_prefix(prefix: &str) -> Self {
+        match prefix.rsplit('_').next() {
+            Some(PLATFORM) => Self::Platform,
+            _ => Self::App,
+        }
+    }
+}
+
 /// The SHA-256 hash of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ApiKeyHash([u8; 32]);
+pub struct ApiKeyHash {
+    /// Where the key is stored.
+    pub kind: KeyKind,
+    sha256: [u8; 32],
+}
 
 impl ApiKeyHash {
     /// Wraps an existing hash.
     #[must_use]
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+    pub fn from_bytes(kind: KeyKind, sha256: [u8; 32]) -> Self {
+        Self { kind, sha256 }
     }
 }
 
 impl fmt::Display for ApiKeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.sha256))
     }
 }
 
@@ -96,8 +148,8 @@ impl fmt::Display for ApiKeyHash {
 pub struct ApiKeyRecord {
     /// Identifies the key in listings and revocations.
     pub id: KeyId,
-    /// The app that the key belongs to.
-    pub app_id: AppId,
+    /// What the key allows, and where.
+    pub grant: Grant,
     /// The hash that identifies the key in the table.
     pub hash: ApiKeyHash,
     /// The key's last four characters.
@@ -106,8 +158,62 @@ pub struct ApiKeyRecord {
     pub label: String,
     /// When the key was created.
     pub created_at: Timestamp,
+    /// From when on it is rejected, in whole seconds. `None` if it does not expire.
+    pub expires_at: Option<Timestamp>,
     /// When the key was revoked, if it was.
     pub revoked_at: Option<Timestamp>,
+}
+
+impl ApiKeyRecord {
+    /// The record of a new key.
+    #[must_use]
+    pub fn new(key: &ApiKey, new: NewKey, now: Timestamp) -> Self {
+        Self {
+            id: KeyId::new(),
+            grant: new.grant,
+            hash: key.hash(),
+            hint: key.hint(),
+            label: new.label,
+            created_at: now,
+            expires_at: new.expires_at,
+            revoked_at: None,
+        }
+    }
+}
+
+/// A key that is to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    /// What it allows, and where.
+    pub grant: Grant,
+    /// A note about it. May be empty.
+    pub label: String,
+    /// From when on it is rejected.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl NewKey {
+    /// A key that allows everything in one app, and does not expire.
+    #[must_use]
+    pub fn of_app(app_id: AppId, label: impl Into<String>) -> Self {
+        Self {
+            grant: Grant::App {
+                app_id,
+                scope: Scope::All,
+            },
+            label: label.into(),
+            expires_at: None,
+        }
+    }
+}
+
+/// What is known of a key that may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyAccess {
+    /// What it allows, and where.
+    pub grant: Grant,
+    /// From when on it is rejected.
+    pub expires_at: Option<Timestamp>,
 }
 
 fn is_prefix(prefix: &str) -> bool {
@@ -121,9 +227,30 @@ fn is_prefix(prefix: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn app() -> Owner {
+        Owner::App(AppId::new())
+    }
+
+    #[test]
+    fn keys_of_the_platform_are_told_by_their_prefix() {
+        let kind = |prefix: &str, owner| {
+            let key = ApiKey::generate(prefix, owner, &mut rand::rng()).ok()?;
+            let read = ApiKey::parse(key.expose()).unwrap();
+            assert_eq!(read.hash(), key.hash());
+            Some(read.hash().kind)
+        };
+        for prefix in ["whk", "whk_live", "platform_whk", "myplatform"] {
+            assert_eq!(kind(prefix, app()), Some(KeyKind::App), "{prefix}");
+            assert_eq!(kind(prefix, Owner::Platform), Some(KeyKind::Platform));
+        }
+        for reserved in ["platform", "whk_platform"] {
+            assert_eq!(kind(reserved, app()), None, "{reserved}");
+        }
+    }
+
     #[test]
     fn generated_keys_round_trip() {
-        let key = ApiKey::generate("whk_live", &mut rand::rng()).unwrap();
+        let key = ApiKey::generate("whk_live", app(), &mut rand::rng()).unwrap();
         assert!(key.expose().starts_with("whk_live_"));
         let read = ApiKey::parse(key.expose()).unwrap();
         assert_eq!(read.hash(), key.hash());
@@ -157,7 +284,7 @@ mod tests {
         }
         for prefix in ["", "a-b", "é", &"p".repeat(33)] {
             assert_eq!(
-                ApiKey::generate(prefix, &mut rand::rng()).unwrap_err(),
+                ApiKey::generate(prefix, app(), &mut rand::rng()).unwrap_err(),
                 InvalidPrefix
             );
         }
@@ -165,7 +292,7 @@ mod tests {
 
     #[test]
     fn debug_redacts_the_key() {
-        let key = ApiKey::generate("whk", &mut rand::rng()).unwrap();
+        let key = ApiKey::generate("whk", app(), &mut rand::rng()).unwrap();
         assert!(!format!("{key:?}").contains(&key.hint()));
     }
 }

@@ -21,6 +21,7 @@ pub mod rate_limit;
 pub mod redelivery;
 pub mod retry;
 pub mod route;
+pub mod scope;
 pub mod sealing;
 pub mod secret;
 pub mod signing;

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use crate::aws::StoreError;
 use crate::aws::table::Table;
-use crate::domain::api_key::{ApiKey, ApiKeyRecord, InvalidPrefix};
-use crate::domain::id::{AppId, KeyId};
+use crate::domain::api_key::{ApiKey, ApiKeyRecord, InvalidPrefix, NewKey};
+use crate::domain::id::KeyId;
+use crate::domain::scope::Owner;
 
 /// Why a key was not created.
 #[derive(Debug, thiserror::Error)]
@@ -23,31 +24,22 @@ pub enum CreateKeyError {
 pub enum Revocation {
     /// The key is revoked as of this time: now, or when it was first revoked.
     RevokedAt(Timestamp),
-    /// The app has no such key.
+    /// There is no such key.
     Missing,
 }
 
-/// Creates a key for an app and stores its record.
+/// Creates a key and stores its record.
 ///
 /// # Errors
 /// [`CreateKeyError`].
 pub async fn create(
     table: &Table,
-    app_id: AppId,
     prefix: &str,
-    label: String,
+    new: NewKey,
     now: Timestamp,
 ) -> Result<(ApiKey, ApiKeyRecord), CreateKeyError> {
-    let key = ApiKey::generate(prefix, &mut rand::rng())?;
-    let record = ApiKeyRecord {
-        id: KeyId::new(),
-        app_id,
-        hash: key.hash(),
-        hint: key.hint(),
-        label,
-        created_at: now,
-        revoked_at: None,
-    };
+    let key = ApiKey::generate(prefix, new.grant.owner(), &mut rand::rng())?;
+    let record = ApiKeyRecord::new(&key, new, now);
     table.put_api_key(&record).await?;
     Ok((key, record))
 }
@@ -59,11 +51,11 @@ pub async fn create(
 /// If a call fails.
 pub async fn revoke(
     table: &Table,
-    app_id: AppId,
+    owner: Owner,
     id: KeyId,
     now: Timestamp,
 ) -> Result<Revocation, StoreError> {
-    let keys = table.api_keys(app_id).await?;
+    let keys = table.api_keys(owner).await?;
     let Some(key) = keys.into_iter().find(|key| key.id == id) else {
         return Ok(Revocation::Missing);
     };

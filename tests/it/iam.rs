@@ -13,11 +13,11 @@ use std::path::Path;
 
 use local::roles;
 use serde_json::{Value, json};
-use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
 use webhook_endpoints::domain::message::{Lane, Message, Recovery, Tend};
 use webhook_endpoints::domain::secret::SecretStorage;
 
-use crate::support::calls::{Ids, every_call};
+use crate::support::calls::{Call, Ids, every_call};
 use crate::support::queue::{attempt_message, ping_of};
 use crate::support::receiver::Receiver;
 use crate::support::wire::{Fault, Request};
@@ -214,6 +214,15 @@ impl Used {
             assert_eq!(back.unwrap().len(), 1);
         }
         app.aws.wire.mend();
+        used.by_deliver(&app);
+
+        // The platform's keys are kept apart from those of apps.
+        let platform_key = Some(app.platform_key.expose());
+        let call = Call::publish();
+        let publish = app.api.call_as(AppId::new(), platform_key, &call);
+        assert!(publish.await.status.is_success());
+        used.by_api(&app);
+        handle_queue(&app).await;
         used.by_deliver(&app);
 
         // A rotation moves a secret, and brings back one that was removed.

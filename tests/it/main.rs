@@ -87,6 +87,7 @@ mod resend;
 mod retries;
 mod rotation;
 mod routing;
+mod scopes;
 mod sealed;
 mod sealing_key;
 mod secrecy;

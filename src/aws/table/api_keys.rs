@@ -9,8 +9,9 @@ use super::keys::{self, API_KEY_SORT, LISTS};
 use super::update::Update;
 use super::{Item, Table, collect, decode, encode, text};
 use crate::aws::error::{During, Malformed, StoreError, written};
-use crate::domain::api_key::{ApiKeyHash, ApiKeyRecord};
+use crate::domain::api_key::{ApiKeyHash, ApiKeyRecord, KeyAccess, KeyKind};
 use crate::domain::id::AppId;
+use crate::domain::scope::{Grant, Owner, Scope};
 use crate::domain::time::{iso_millis, serde_millis};
 
 #[derive(Serialize, Deserialize)]
@@ -20,11 +21,19 @@ struct ApiKeyItem {
     sk: String,
     gsi1pk: String,
     gsi1sk: String,
-    app_id: AppId,
+    /// Absent in keys of the platform.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    app_id: Option<AppId>,
+    /// Absent in keys that allow everything in their app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
     hint: String,
     label: String,
     #[serde(with = "serde_millis")]
     created_at: Timestamp,
+    /// In seconds of Unix time. DynamoDB removes the item some time after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
     #[serde(
         with = "serde_millis::option",
         default,
@@ -34,12 +43,12 @@ struct ApiKeyItem {
 }
 
 impl Table {
-    /// Looks up the app that a key belongs to. `None` if the key is unknown or
-    /// revoked. One eventually consistent `GetItem`.
+    /// Looks up what a key allows. `None` if the key is unknown or revoked; it may
+    /// have expired. One eventually consistent `GetItem`.
     ///
     /// # Errors
     /// If the call fails or the item can't be decoded.
-    pub async fn app_of_key(&self, hash: &ApiKeyHash) -> Result<Option<AppId>, StoreError> {
+    pub async fn key_access(&self, hash: &ApiKeyHash) -> Result<Option<KeyAccess>, StoreError> {
         const OPERATION: &str = "GetItem of an API key";
         let found = self
             .client
@@ -49,7 +58,7 @@ impl Table {
             .send()
             .await
             .during(OPERATION)?;
-        found.item.map_or(Ok(None), owner).during(OPERATION)
+        found.item.map_or(Ok(None), access).during(OPERATION)
     }
 
     /// Stores a new key's record. One `PutItem`.
@@ -58,17 +67,7 @@ impl Table {
     /// If the call fails.
     pub async fn put_api_key(&self, record: &ApiKeyRecord) -> Result<(), StoreError> {
         const OPERATION: &str = "PutItem of an API key";
-        let item = ApiKeyItem {
-            pk: keys::api_key_partition(&record.hash),
-            sk: API_KEY_SORT.to_owned(),
-            gsi1pk: keys::api_keys_of(record.app_id),
-            gsi1sk: keys::key_id_sort(record.id),
-            app_id: record.app_id,
-            hint: record.hint.clone(),
-            label: record.label.clone(),
-            created_at: record.created_at,
-            revoked_at: record.revoked_at,
-        };
+        let item = ApiKeyItem::from(record);
         self.client
             .put_item()
             .table_name(&self.name)
@@ -79,13 +78,14 @@ impl Table {
         Ok(())
     }
 
-    /// Lists an app's keys, oldest first, including revoked ones. One `Query` of the
+    /// Lists the keys of an app or of the platform, oldest first, including revoked
+    /// ones and expired ones that DynamoDB has not removed yet. One `Query` of the
     /// index, which is eventually consistent: a key created within the last second
     /// may be missing.
     ///
     /// # Errors
     /// If a call fails or an item can't be decoded.
-    pub async fn api_keys(&self, app_id: AppId) -> Result<Vec<ApiKeyRecord>, StoreError> {
+    pub async fn api_keys(&self, owner: Owner) -> Result<Vec<ApiKeyRecord>, StoreError> {
         const OPERATION: &str = "Query of API keys";
         let query = self
             .client
@@ -94,7 +94,7 @@ impl Table {
             .index_name(LISTS.name)
             .key_condition_expression("#pk = :keys")
             .expression_attribute_names("#pk", LISTS.pk)
-            .expression_attribute_values(":keys", text(keys::api_keys_of(app_id)));
+            .expression_attribute_values(":keys", text(keys::api_keys_of(owner)));
         let items = collect(OPERATION, query).await?.into_iter();
         let records: Result<_, _> = items.map(record).collect();
         records.during(OPERATION)
@@ -117,24 +117,128 @@ impl Table {
     }
 }
 
-/// The app that owns a key. `None` if the key is revoked.
-fn owner(item: Item) -> Result<Option<AppId>, Malformed> {
+impl From<&ApiKeyRecord> for ApiKeyItem {
+    fn from(record: &ApiKeyRecord) -> Self {
+        let (app_id, scope) = match record.grant {
+            Grant::Platform => (None, None),
+            Grant::App { app_id, scope } => (Some(app_id), Some(scope)),
+        };
+        Self {
+            pk: keys::api_key_partition(&record.hash),
+            sk: API_KEY_SORT.to_owned(),
+            gsi1pk: keys::api_keys_of(record.grant.owner()),
+            gsi1sk: keys::key_id_sort(record.id),
+            app_id,
+            scope,
+            hint: record.hint.clone(),
+            label: record.label.clone(),
+            created_at: record.created_at,
+            expires_at: record.expires_at.map(Timestamp::as_second),
+            revoked_at: record.revoked_at,
+        }
+    }
+}
+
+impl ApiKeyItem {
+    /// What the key allows. Where an item is decides whether it is the platform's key:
+    /// no attribute of an app's key can make it one.
+    fn access(&self) -> Result<(ApiKeyHash, KeyAccess), Malformed> {
+        const KEYS: &str = "not the keys of an API key";
+        let (kind, hash) = keys::api_key_hash(&self.pk).ok_or(KEYS)?;
+        let hash = URL_SAFE_NO_PAD.decode(hash)?;
+        let grant = match kind {
+            KeyKind::Platform => Grant::Platform,
+            KeyKind::App => Grant::App {
+                app_id: self.app_id.ok_or("an API key without an app")?,
+                scope: self.scope.unwrap_or(Scope::All),
+            },
+        };
+        let expires_at = self.expires_at.map(Timestamp::from_second).transpose()?;
+        let hash = ApiKeyHash::from_bytes(kind, hash.try_into().map_err(|_| KEYS)?);
+        Ok((hash, KeyAccess { grant, expires_at }))
+    }
+}
+
+/// What a key allows. `None` if the key is revoked.
+fn access(item: Item) -> Result<Option<KeyAccess>, Malformed> {
     let item: ApiKeyItem = decode(item)?;
-    Ok(item.revoked_at.is_none().then_some(item.app_id))
+    if item.revoked_at.is_some() {
+        return Ok(None);
+    }
+    item.access().map(|(_, access)| Some(access))
 }
 
 fn record(item: Item) -> Result<ApiKeyRecord, Malformed> {
-    const KEYS: &str = "not the keys of an API key";
     let item: ApiKeyItem = decode(item)?;
-    let hash = keys::api_key_hash(&item.pk).ok_or(KEYS)?;
-    let hash = URL_SAFE_NO_PAD.decode(hash)?;
+    let (hash, access) = item.access()?;
     Ok(ApiKeyRecord {
-        id: keys::key_id_of_sort(&item.gsi1sk).ok_or(KEYS)?,
-        app_id: item.app_id,
-        hash: ApiKeyHash::from_bytes(hash.try_into().map_err(|_| KEYS)?),
+        id: keys::key_id_of_sort(&item.gsi1sk).ok_or("not the keys of an API key")?,
+        grant: access.grant,
+        hash,
         hint: item.hint,
         label: item.label,
         created_at: item.created_at,
+        expires_at: access.expires_at,
         revoked_at: item.revoked_at,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::api_key::{ApiKey, NewKey};
+
+    fn item_of(key: &ApiKey, grant: Grant) -> Item {
+        let new = NewKey {
+            grant,
+            label: String::new(),
+            expires_at: Some(Timestamp::from_second(1_900_000_000).unwrap()),
+        };
+        let record = ApiKeyRecord::new(key, new, Timestamp::UNIX_EPOCH);
+        encode(&ApiKeyItem::from(&record)).unwrap()
+    }
+
+    fn of_app(scope: Scope) -> Grant {
+        let app_id = AppId::parse("acme").unwrap();
+        Grant::App { app_id, scope }
+    }
+
+    fn key_of(grant: Grant) -> ApiKey {
+        ApiKey::generate("whk", grant.owner(), &mut rand::rng()).unwrap()
+    }
+
+    #[test]
+    fn grants_survive_the_table() {
+        let mut grants = Scope::NAMES.map(|(_, scope)| of_app(scope)).to_vec();
+        grants.push(Grant::Platform);
+        for grant in grants {
+            let key = key_of(grant);
+            let read = record(item_of(&key, grant)).unwrap();
+            assert_eq!((read.grant, read.hash), (grant, key.hash()));
+            let access = access(item_of(&key, grant)).unwrap().unwrap();
+            assert_eq!(access.grant, grant);
+            assert_eq!(access.expires_at, read.expires_at);
+            assert!(access.expires_at.is_some());
+        }
+    }
+
+    #[test]
+    fn keys_without_a_scope_allow_everything_in_their_app() {
+        let mut item = item_of(&key_of(of_app(Scope::Read)), of_app(Scope::Read));
+        item.remove("scope").unwrap();
+        item.remove("expiresAt").unwrap();
+        let access = access(item).unwrap().unwrap();
+        assert_eq!(access.grant, of_app(Scope::All));
+        assert_eq!(access.expires_at, None);
+    }
+
+    #[test]
+    fn no_attribute_makes_an_apps_key_the_platforms() {
+        let key = key_of(of_app(Scope::Read));
+        let mut item = item_of(&key, Grant::Platform);
+        assert!(access(item.clone()).is_err(), "it has no app");
+        item.insert("scope".to_owned(), text("platform"));
+        item.insert("appId".to_owned(), text("acme"));
+        assert!(access(item).is_err(), "no such scope");
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! | Item | `pk` | `sk` | `gsi1pk` | `gsi1sk` |
 //! |---|---|---|---|---|
-//! | API key | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
+//! | API key of an app | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
+//! | API key of the platform | `PLATFORM#<sha-256>` | `KEY` | `PLATFORM#KEYS` | `KEY#<key id>` |
 //! | Sealing key | `SEALING#KEY` | `SEALING#KEY` | | |
 //! | App | `APP#<app>` | `APP` | | |
 //! | Pings of a minute | `APP#<app>` | `PINGS#<minute>` | | |
@@ -14,7 +15,8 @@
 //! Every partition with a tenant's data begins with the app, in the table and in
 //! the first index: whatever ids a caller sends, the service reads no partition of
 //! another app for it, and IAM can say so (`dynamodb:LeadingKeys`). No part of a
-//! key can contain `#`.
+//! key can contain `#`. Keys of the platform have a prefix of their own, so that IAM can
+//! keep the API from making one.
 //!
 //! Ids of endpoints and deliveries are UUIDs of version 7, so key order is time
 //! order. The first index lists an app's API keys, and an endpoint's deliveries of
@@ -30,10 +32,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
 use super::Item;
-use crate::domain::api_key::ApiKeyHash;
+use crate::domain::api_key::{ApiKeyHash, KeyKind};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::endpoint::{Claim, EndpointKey, Place};
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
+use crate::domain::scope::Owner;
 use crate::domain::time::iso_millis;
 
 /// Names of attributes. Items spell them in `serde`'s camel case, which a test
@@ -126,6 +129,7 @@ pub(super) const ENDPOINT: &str = "ENDPOINT#";
 
 const DELIVERY: &str = "DELIVERY#";
 const KEY: &str = "KEY#";
+const PLATFORM: &str = "PLATFORM#";
 
 fn key(pk: String, sk: String) -> Item {
     HashMap::from([
@@ -135,12 +139,18 @@ fn key(pk: String, sk: String) -> Item {
 }
 
 pub(super) fn api_key_partition(hash: &ApiKeyHash) -> String {
-    format!("{KEY}{hash}")
+    match hash.kind {
+        KeyKind::App => format!("{KEY}{hash}"),
+        KeyKind::Platform => format!("{PLATFORM}{hash}"),
+    }
 }
 
-/// The hash in an API key's partition key.
-pub(super) fn api_key_hash(pk: &str) -> Option<&str> {
-    pk.strip_prefix(KEY)
+/// The kind and the hash in an API key's partition key.
+pub(super) fn api_key_hash(pk: &str) -> Option<(KeyKind, &str)> {
+    match pk.strip_prefix(KEY) {
+        Some(hash) => Some((KeyKind::App, hash)),
+        None => Some((KeyKind::Platform, pk.strip_prefix(PLATFORM)?)),
+    }
 }
 
 pub(super) const API_KEY_SORT: &str = "KEY";
@@ -149,9 +159,12 @@ pub(super) fn api_key(hash: &ApiKeyHash) -> Item {
     key(api_key_partition(hash), API_KEY_SORT.to_owned())
 }
 
-/// Partition of the first index that lists an app's API keys.
-pub(super) fn api_keys_of(app_id: AppId) -> String {
-    format!("APP#{app_id}#KEYS")
+/// Partition of the first index that lists API keys.
+pub(super) fn api_keys_of(owner: Owner) -> String {
+    match owner {
+        Owner::Platform => format!("{PLATFORM}KEYS"),
+        Owner::App(app_id) => format!("APP#{app_id}#KEYS"),
+    }
 }
 
 pub(super) fn key_id_sort(id: KeyId) -> String {
@@ -331,7 +344,7 @@ mod tests {
         };
         for partition in [
             app_partition(app_id),
-            api_keys_of(app_id),
+            api_keys_of(Owner::App(app_id)),
             delivery_partition(endpoint),
             status_partition(endpoint, DeliveryStatus::Failed),
             event_partition(app_id, EventId::new()),

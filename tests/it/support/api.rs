@@ -15,6 +15,7 @@ pub struct Api {
     pub base: String,
     app_id: AppId,
     key: ApiKey,
+    platform_key: ApiKey,
     http: reqwest::Client,
 }
 
@@ -63,12 +64,13 @@ impl Answer {
 }
 
 impl Api {
-    pub fn new(base: String, app_id: AppId, key: ApiKey) -> Self {
+    pub fn new(base: String, app_id: AppId, key: ApiKey, platform_key: ApiKey) -> Self {
         let http = reqwest::Client::builder().no_proxy().build();
         Self {
             base,
             app_id,
             key,
+            platform_key,
             http: http.expect("build an HTTP client"),
         }
     }
@@ -106,10 +108,13 @@ impl Api {
         answer(self.request(Method::PUT, path).json(body)).await
     }
 
-    /// Makes a call with the app's key.
+    /// Makes a call with the key that allows it: the app's, or the platform's.
     pub async fn call(&self, call: &Call) -> Answer {
-        self.call_as(self.app_id, Some(self.key.expose()), call)
-            .await
+        let key = match call.needs {
+            "platform" => &self.platform_key,
+            _ => &self.key,
+        };
+        self.call_as(self.app_id, Some(key.expose()), call).await
     }
 
     /// Makes a call to any app, with any key. Pings do not wait for their

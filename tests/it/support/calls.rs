@@ -68,6 +68,8 @@ pub struct Call {
     /// Relative to the app.
     pub path: String,
     pub body: Option<Value>,
+    /// The scope that it needs.
+    pub needs: &'static str,
     /// Whether the path has the id of an endpoint.
     pub on_endpoint: bool,
     /// Whether the path has the id of a delivery.
@@ -77,6 +79,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// Publishes an event.
+    pub fn publish() -> Self {
+        call_named("publishEvent", &Ids::unknown())
+    }
+
     /// Gets this event.
     pub fn get_event(id: &str) -> Self {
         let ids = Ids {
@@ -127,6 +134,7 @@ fn calls_of(template: &str, item: &'static Value, ids: &Ids) -> Vec<(Turn, Call)
                 method: Method::from_bytes(method.as_bytes()).expect("parse the method"),
                 path: ids.fill(below),
                 body,
+                needs: needs(operation),
                 on_endpoint: below.contains("{webhookId}"),
                 on_delivery: below.contains("{deliveryId}"),
                 on_event: below.contains("{eventId}"),
@@ -134,6 +142,22 @@ fn calls_of(template: &str, item: &'static Value, ids: &Ids) -> Vec<(Turn, Call)
             (turn, call)
         })
         .collect()
+}
+
+/// The scope that an operation needs: the same in each of its security requirements.
+pub fn needs(operation: &'static Value) -> &'static str {
+    let requirements = operation["security"].as_array();
+    let requirements = requirements.unwrap_or_else(|| panic!("{operation} names no scope"));
+    let mut scopes = requirements.iter().flat_map(|requirement| {
+        let schemes = requirement.as_object().expect("read the requirement");
+        schemes.values().map(move |scopes| match scopes.as_array() {
+            Some(scopes) if scopes.len() == 1 => scopes[0].as_str().expect("read the scope"),
+            _ => panic!("{requirement} does not name one scope"),
+        })
+    });
+    let first = scopes.next().expect("read a scope");
+    assert!(scopes.all(|scope| scope == first), "{operation}");
+    first
 }
 
 /// What openapi.json does not say. Its examples can't be sent: their times

@@ -35,9 +35,10 @@ use tokio::net::TcpListener;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::egress::Resolve;
 use webhook_endpoints::delivery::sender::SenderOptions;
-use webhook_endpoints::domain::api_key::ApiKey;
+use webhook_endpoints::domain::api_key::{ApiKey, NewKey};
 use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::message::Lane;
+use webhook_endpoints::domain::scope::{Grant, Scope};
 use webhook_endpoints::domain::secret::SecretStorage;
 
 use api::Api;
@@ -131,10 +132,11 @@ impl Default for Options {
     }
 }
 
-/// The service, with one app and its key.
+/// The service, with one app and its key, and a key of the platform.
 pub struct TestApp {
     pub app_id: AppId,
     pub key: ApiKey,
+    pub platform_key: ApiKey,
     pub deliverer: Arc<Deliverer>,
     pub api: Api,
     pub queue: Queue,
@@ -166,7 +168,8 @@ impl TestApp {
             .expect("create the deliverer");
         let base = serve(service::api(&clients, &resources, &options.settings)).await;
         let (app_id, key) = (AppId::new(), service::new_key());
-        let api = Api::new(base, app_id, key.clone());
+        let platform_key = service::new_platform_key();
+        let api = Api::new(base, app_id, key.clone(), platform_key.clone());
         let queue = Queue {
             sqs: clients.sqs.clone(),
             resources: resources.clone(),
@@ -189,6 +192,7 @@ impl TestApp {
         let app = Self {
             app_id,
             key,
+            platform_key,
             deliverer,
             api,
             queue,
@@ -199,6 +203,9 @@ impl TestApp {
             app.queue.poll();
         }
         app.add_key(app.app_id, &app.key).await;
+        service::seed_platform_key(&app.aws.table(), &app.platform_key)
+            .await
+            .expect("store the platform's key");
         app.aws.wire.take();
         app
     }
@@ -220,6 +227,28 @@ impl TestApp {
         service::seed_key(&self.aws.table(), app_id, key)
             .await
             .expect("store the API key");
+    }
+
+    /// A new key of this app.
+    pub async fn key_of(&self, scope: Scope) -> ApiKey {
+        let mut new = NewKey::of_app(self.app_id, "");
+        new.grant = Grant::App {
+            app_id: self.app_id,
+            scope,
+        };
+        self.new_key(new).await
+    }
+
+    /// A new key.
+    pub async fn new_key(&self, new: NewKey) -> ApiKey {
+        let key = match new.grant {
+            Grant::Platform => service::new_platform_key(),
+            Grant::App { .. } => service::new_key(),
+        };
+        service::store_key(&self.aws.table(), &key, new)
+            .await
+            .expect("store the API key");
+        key
     }
 
     /// Another app of the same service, with its key.

@@ -1,0 +1,187 @@
+//! What API keys allow, and what calls need of them.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::AppId;
+
+/// What a key of one app allows within this app.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// Every call on the app's endpoints, events and history.
+    All,
+    /// Endpoints, history, resending and recovering: everything but publishing.
+    Manage,
+    /// Publishing events, and nothing else.
+    Publish,
+    /// Looking at endpoints, events and history.
+    Read,
+}
+
+/// Whose a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// The platform, which acts for all of its apps.
+    Platform,
+    /// One app.
+    App(AppId),
+}
+
+/// What a key allows, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Grant {
+    /// Apps, their keys, and publishing, in every app. Not an app's endpoints and
+    /// history: who needs those makes a key of the app.
+    Platform,
+    /// Calls on one app.
+    App {
+        /// The only app that the key reaches.
+        app_id: AppId,
+        /// What it allows there.
+        scope: Scope,
+    },
+}
+
+/// What a call needs of its caller's key. The names are those of the scope that
+/// grants the least beyond it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// The platform's key.
+    Platform,
+    /// To change endpoints, or to have something sent to them.
+    Manage,
+    /// To publish.
+    Publish,
+    /// To look.
+    Read,
+}
+
+impl Scope {
+    /// Every scope, with its name.
+    pub const NAMES: [(&str, Self); 4] = [
+        ("all", Self::All),
+        ("manage", Self::Manage),
+        ("publish", Self::Publish),
+        ("read", Self::Read),
+    ];
+
+    /// Reads a scope by its name.
+    ///
+    /// # Errors
+    /// A sentence that lists the names.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let found = Self::NAMES.into_iter().find(|(name, _)| *name == text);
+        found
+            .map(|(_, scope)| scope)
+            .ok_or("must be all, manage, publish or read")
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Manage => "manage",
+            Self::Publish => "publish",
+            Self::Read => "read",
+        }
+    }
+}
+
+impl Need {
+    /// The name of the scope that a key lacks if it does not allow the call.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Platform => "platform",
+            Self::Manage => "manage",
+            Self::Publish => "publish",
+            Self::Read => "read",
+        }
+    }
+}
+
+impl Grant {
+    /// Whether a call with this need may be made.
+    #[must_use]
+    pub const fn allows(self, need: Need) -> bool {
+        match self {
+            Self::Platform => matches!(need, Need::Platform | Need::Publish),
+            Self::App { scope, .. } => match scope {
+                Scope::All => !matches!(need, Need::Platform),
+                Scope::Manage => matches!(need, Need::Manage | Need::Read),
+                Scope::Publish => matches!(need, Need::Publish),
+                Scope::Read => matches!(need, Need::Read),
+            },
+        }
+    }
+
+    /// Whether the key reaches this app at all.
+    #[must_use]
+    pub fn reaches(self, app: AppId) -> bool {
+        match self {
+            Self::Platform => true,
+            Self::App { app_id, .. } => app_id == app,
+        }
+    }
+
+    /// Whose key it is.
+    #[must_use]
+    pub const fn owner(self) -> Owner {
+        match self {
+            Self::Platform => Owner::Platform,
+            Self::App { app_id, .. } => Owner::App(app_id),
+        }
+    }
+
+    /// The name of what it allows.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Platform => Need::Platform.as_str(),
+            Self::App { scope, .. } => scope.as_str(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scopes_allow_what_this_table_says() {
+        let app_id = AppId::new();
+        let of_app = |scope| Grant::App { app_id, scope };
+        let needs = [Need::Platform, Need::Manage, Need::Publish, Need::Read];
+        for (grant, allowed) in [
+            (Grant::Platform, [true, false, true, false]),
+            (of_app(Scope::All), [false, true, true, true]),
+            (of_app(Scope::Manage), [false, true, false, true]),
+            (of_app(Scope::Publish), [false, false, true, false]),
+            (of_app(Scope::Read), [false, false, false, true]),
+        ] {
+            assert_eq!(needs.map(|need| grant.allows(need)), allowed, "{grant:?}");
+        }
+    }
+
+    #[test]
+    fn keys_of_an_app_reach_no_other_app() {
+        let app_id = AppId::new();
+        let scope = Scope::All;
+        let grant = Grant::App { app_id, scope };
+        assert!(grant.reaches(app_id) && !grant.reaches(AppId::new()));
+        assert!(Grant::Platform.reaches(app_id));
+    }
+
+    #[test]
+    fn names_are_parsed_as_they_are_shown() {
+        for (name, scope) in Scope::NAMES {
+            assert_eq!(Scope::parse(name), Ok(scope));
+            assert_eq!(scope.as_str(), name);
+        }
+        // No app's key can be made with this scope.
+        for unknown in ["platform", "ALL", "", "all,read"] {
+            assert!(Scope::parse(unknown).is_err());
+        }
+    }
+}
