@@ -18,12 +18,19 @@ const client = createClient<paths>({
   headers: { "x-api-key": environment("KEY") },
 });
 
-const walked = new Set<string>();
-client.use({
-  onResponse({ request, response, schemaPath }) {
-    if (response.ok) walked.add(`${request.method.toLowerCase()} ${schemaPath}`);
-  },
+const platform = createClient<paths>({
+  baseUrl,
+  headers: { "x-api-key": environment("PLATFORM_KEY") },
 });
+
+const walked = new Set<string>();
+for (const each of [client, platform]) {
+  each.use({
+    onResponse({ request, response, schemaPath }) {
+      if (response.ok) walked.add(`${request.method.toLowerCase()} ${schemaPath}`);
+    },
+  });
+}
 
 let passed = 0;
 let failed = 0;
@@ -68,7 +75,49 @@ const receiver = createServer((request, response) => {
 await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
 const receiverUrl = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
 
+/** Makes an app and its keys, as a platform does when a customer signs up. */
+async function walkPlatform(): Promise<void> {
+  const newApp = { path: { appId: "walk" } };
+  const make = () =>
+    platform.PUT("/apps/{appId}", {
+      params: newApp,
+      body: { name: "Walk", metadata: { plan: "pro" } },
+    });
+  const [made, again] = [await make(), await make()];
+  check("an app is made", made.response.status === 201);
+  check("an app is made only once", again.response.status === 200);
+  const app = await platform.GET("/apps/{appId}", { params: newApp });
+  check("a new app has no endpoints", app.data?.data.endpoints === 0);
+  check("an app has its metadata", app.data?.data.metadata["plan"] === "pro");
+  const apps = await platform.GET("/apps", { params: { query: { prefix: "wal", limit: 1 } } });
+  check("the list has the app", apps.data?.data.items[0]?.id === "walk");
+  const key = given(
+    (
+      await platform.POST("/apps/{appId}/keys", {
+        params: newApp,
+        body: { scope: "read", label: "walk" },
+      })
+    ).data,
+    "key",
+  ).data;
+  const reader = createClient<paths>({ baseUrl, headers: { "x-api-key": key.key } });
+  const read = await reader.GET("/apps/{appId}/webhooks", { params: newApp });
+  check("a key with the scope read can list", read.response.status === 200);
+  const refused = await reader.POST("/apps/{appId}/webhooks", {
+    params: newApp,
+    body: { url: `${receiverUrl}/hook`, events: ["*"] },
+  });
+  check("it cannot create", refused.error?.error.code === "FORBIDDEN");
+  const keys = await platform.GET("/apps/{appId}/keys", { params: newApp });
+  check("the app's keys have its key", keys.data?.data[0]?.id === key.id);
+  const revoked = await platform.DELETE("/apps/{appId}/keys/{keyId}", {
+    params: { path: { appId: "walk", keyId: key.id } },
+  });
+  check("a revocation has no body", revoked.response.status === 204);
+}
+
 async function walk(): Promise<void> {
+  await walkPlatform();
   const ofApp = { path: { appId } };
 
   const created = given(

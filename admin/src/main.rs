@@ -1,6 +1,7 @@
 //! The admin command for operators. It accesses the table and the secrets directly,
 //! with the operator's own AWS credentials.
 
+mod apps;
 mod complaint;
 mod secrets;
 
@@ -14,18 +15,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 use webhook_endpoints::aws::{table::Table, timeouts};
 use webhook_endpoints::clock::Clock;
-use webhook_endpoints::domain::api_key::{ApiKeyRecord, NewKey};
+use webhook_endpoints::domain::api_key::{ApiKeyRecord, DEFAULT_PREFIX, NewKey};
 use webhook_endpoints::domain::id::{AppId, KeyId};
 use webhook_endpoints::domain::scope::{Grant, Owner, Scope};
 use webhook_endpoints::domain::time::{self, iso_millis, serde_millis};
 use webhook_endpoints::operator::keys::{self, Revocation};
 
+use apps::AppsCommand;
 use complaint::{has_api_key, without_api_keys};
 use secrets::SecretsCommand;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Manage API keys and signing secrets of a webhook-endpoints deployment.
+/// Manage apps, API keys and signing secrets of a webhook-endpoints deployment.
 #[derive(Parser)]
 #[command(name = "webhook-endpoints-admin", version)]
 struct Arguments {
@@ -38,6 +40,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Manage the apps.
+    #[command(subcommand)]
+    Apps(AppsCommand),
     /// Manage the API keys of apps and of the platform.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -64,7 +69,7 @@ enum KeysCommand {
         expires_at: Option<Timestamp>,
         /// Prefix of the key, so that people and secret scanners recognize it. Keys of
         /// the platform get `_platform` after it.
-        #[arg(long, default_value = "whk")]
+        #[arg(long, default_value = DEFAULT_PREFIX)]
         prefix: String,
         /// A note, such as who holds the key.
         #[arg(long, default_value = "", value_parser = label)]
@@ -178,6 +183,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         );
     }
     match arguments.command {
+        Command::Apps(command) => apps::run(command, &sdk, arguments.json).await,
         Command::Keys(command) => run_keys(command, &sdk, arguments.json).await,
         Command::Secrets(command) => secrets::run(command, &sdk, arguments.json).await,
     }
@@ -186,6 +192,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
 impl Command {
     fn table_name(&self) -> &str {
         match self {
+            Self::Apps(command) => command.table_name(),
             Self::Keys(
                 KeysCommand::Create { table, .. }
                 | KeysCommand::List { table, .. }

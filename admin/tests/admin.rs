@@ -218,6 +218,28 @@ async fn keys_have_the_scope_and_the_expiry_that_they_were_created_with() {
 }
 
 #[tokio::test]
+async fn apps_are_made_changed_and_listed() {
+    let service = Service::start().await;
+    let put = ["apps", "put", "--app", "acme"];
+    let metadata = ["--metadata", r#"{"plan": "pro"}"#];
+    let made = service.admin_json(&[&put[..], &metadata].concat()).await;
+    assert_eq!(made["metadata"]["plan"], "pro");
+    let changed = service
+        .admin_json(&[&put[..], &["--name", "Acme"]].concat())
+        .await;
+    assert_eq!(changed["metadata"], made["metadata"]);
+    assert_eq!(changed["createdAt"], made["createdAt"]);
+    service.admin_json(&["apps", "put", "--app", "beta"]).await;
+
+    let listed = service.admin_json(&["apps", "list"]).await;
+    assert_eq!(listed.as_array().unwrap().len(), 2);
+    assert_eq!(listed[0], changed);
+    let output = service.admin(&["apps", "list", "--prefix", "ac"]).await;
+    let table = String::from_utf8(output.stdout).unwrap();
+    assert!(table.contains("acme") && table.contains("Acme") && !table.contains("beta"));
+}
+
+#[tokio::test]
 async fn keys_of_the_platform_are_created_listed_and_revoked() {
     let service = Service::start().await;
     let created = service
@@ -387,6 +409,7 @@ async fn api_keys_among_the_arguments_are_never_printed() {
         &["keys", "revoke", "--app", "acme", key],
         &["keys", "revoke", "--app", key, "--key", "x"],
         &["keys", "list", "--app", key],
+        &["apps", "put", "--app", key],
         &["keys", "create", "--app", key],
         &["keys", "create", "--app", "acme", "--prefix", key],
         &["keys", "create", "--app", "acme", "--label", &in_label],

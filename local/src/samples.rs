@@ -7,10 +7,10 @@ use std::time::Duration;
 use rand::rng;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::address::AddressPolicy;
-use webhook_endpoints::domain::api_key::ApiKey;
+use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, NewKey};
 use webhook_endpoints::domain::endpoint::{EndpointKey, NewEndpoint};
 use webhook_endpoints::domain::event_type::Subscriptions;
-use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
 use webhook_endpoints::domain::message::{DeliveryTask, Source};
 use webhook_endpoints::domain::signing::SigningSecret;
 use webhook_endpoints::domain::target_url::TargetUrl;
@@ -22,6 +22,12 @@ use crate::service;
 pub const APP_ID: &str = "01890000-0000-7000-8000-00000000000a";
 /// The app's API key.
 pub const API_KEY: &str = "whk_ExampleExampleExampleExampleExampleExampleE";
+/// An API key of the platform.
+pub const PLATFORM_KEY: &str = "whk_platform_ExampleExampleExampleExampleExampleExampleE";
+/// An app that the platform's events make, and the id of a key of it.
+pub const MADE_APP_ID: &str = "acme";
+/// A key of that app.
+pub const KEY_ID: &str = "01890000-0000-7000-8000-0000000000c1";
 /// The app's endpoint.
 pub const ENDPOINT_ID: &str = "01890000-0000-7000-8000-0000000000e1";
 /// A test ping of the endpoint, without attempts so far.
@@ -46,6 +52,14 @@ pub async fn seed(
     };
     let api_key = ApiKey::parse(API_KEY).ok_or("the sample key is not an API key")?;
     service::seed_key(&stores.table, key.app_id, &api_key).await?;
+    let platform_key = ApiKey::parse(PLATFORM_KEY).ok_or("the sample key is not an API key")?;
+    service::seed_platform_key(&stores.table, &platform_key).await?;
+    let new = NewKey::of_app(AppId::parse(MADE_APP_ID)?, "sample");
+    let spare = ApiKeyRecord {
+        id: KeyId::parse(KEY_ID)?,
+        ..ApiKeyRecord::new(&service::new_key(), new, Clock::system().now())
+    };
+    stores.table.put_api_key(&spare).await?;
     let secret = SigningSecret::generate(&mut rng());
     let secret_version = stores.secrets.create(key, &secret).await?;
     let now = Clock::system().now();

@@ -14,7 +14,7 @@ use webhook_endpoints::delivery::sender::{Sender, SenderError, SenderOptions};
 use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::delivery::{ChunkSizes, Deliverer, STRAGGLERS};
 use webhook_endpoints::domain::address::AddressPolicy;
-use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, NewKey};
+use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, DEFAULT_PREFIX, NewKey};
 use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::domain::decision::Policy;
 use webhook_endpoints::domain::event::FAN_OUT_LEASE;
@@ -215,5 +215,5 @@ pub fn new_platform_key() -> ApiKey {
 
 fn generate(owner: Owner) -> ApiKey {
     #[expect(clippy::expect_used, reason = "the prefix is valid")]
-    ApiKey::generate("whk", owner, &mut rng()).expect("the prefix is valid")
+    ApiKey::generate(DEFAULT_PREFIX, owner, &mut rng()).expect("the prefix is valid")
 }

@@ -104,6 +104,20 @@ impl Body {
         self.keep(parsed.map_err(|message| FieldError::new(field, message)))
     }
 
+    /// Takes a string, or null.
+    pub(super) fn string_or_null<T>(
+        &mut self,
+        field: &str,
+        parse: impl FnOnce(&str) -> Result<T, &'static str>,
+    ) -> Option<Option<T>> {
+        let raw = self.fields.get(field);
+        if raw.is_some_and(|raw| raw.get() == "null") {
+            self.fields.remove(field);
+            return Some(None);
+        }
+        self.string(field, parse).map(Some)
+    }
+
     /// Takes a boolean.
     pub(super) fn boolean(&mut self, field: &str) -> Option<bool> {
         match self.value(field)? {

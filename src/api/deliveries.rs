@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::cursor::{ListKey, is_well_formed};
 use super::error::ApiError;
 use super::extract::{DeliveryScope, EndpointScope, NO_DELIVERY, NO_ENDPOINT};
-use super::query::QueryParameters;
+use super::query::{DEFAULT_LIMIT, QueryParameters, parse_limit};
 use super::{Api, success};
 use crate::aws::table::{FullDelivery, HistoryQuery};
 use crate::domain::delivery::{Abandoned, Attempt, BodyNote, Delivery, DeliveryStatus, Verdict};
@@ -20,9 +20,6 @@ use crate::domain::event_type::EventType;
 use crate::domain::id::{DeliveryId, EndpointId, EventId};
 use crate::domain::message::{DeliveryTask, Source};
 use crate::domain::time::{self, serde_millis};
-
-const DEFAULT_LIMIT: usize = 25;
-const MAX_LIMIT: usize = 100;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -106,14 +103,7 @@ struct PageRequest {
 
 impl PageRequest {
     fn parse(mut query: QueryParameters, endpoint_id: EndpointId) -> Result<Self, ApiError> {
-        let limit = query.read("limit", |text| {
-            // The parser would also accept a leading plus sign.
-            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-            match text.parse() {
-                Ok(limit) if digits && (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
-                _ => Err("must be a whole number from 1 to 100"),
-            }
-        });
+        let limit = query.read("limit", parse_limit);
         let list = ListKey {
             endpoint_id,
             status: query.read("status", |text| {

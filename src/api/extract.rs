@@ -15,17 +15,27 @@ use tracing::field::display;
 use super::Api;
 use super::error::ApiError;
 use crate::domain::endpoint::EndpointKey;
-use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
 use crate::domain::scope::{Grant, Need};
 
 pub(super) const NO_ENDPOINT: ApiError = ApiError::NotFound("webhook endpoint");
 pub(super) const NO_EVENT: ApiError = ApiError::NotFound("event");
 pub(super) const NO_DELIVERY: ApiError = ApiError::NotFound("delivery");
-const NO_APP: ApiError = ApiError::NotFound("app");
+pub(super) const NO_KEY: ApiError = ApiError::NotFound("API key");
+pub(super) const NO_APP: ApiError = ApiError::NotFound("app");
 
 /// The app of the path, which the caller's key reaches. Any other app is as missing as
 /// one that does not exist.
 pub(super) struct AppScope(pub(super) AppId);
+
+/// A caller whose call is on no app.
+pub(super) struct NoApp;
+
+/// A key of the app of the path. Neither may exist.
+pub(super) struct KeyScope {
+    pub(super) app_id: AppId,
+    pub(super) key_id: KeyId,
+}
 
 /// An endpoint of the caller's app. It may not exist.
 pub(super) struct EndpointScope(pub(super) EndpointKey);
@@ -48,6 +58,28 @@ impl FromRequestParts<Api> for AppScope {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let path = OwnPath::authenticate(parts, api).await?;
         Ok(Self(path.app_id))
+    }
+}
+
+impl FromRequestParts<Api> for NoApp {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let caller = api.caller(&parts.headers).await?;
+        allow(caller, parts)?;
+        Ok(Self)
+    }
+}
+
+impl FromRequestParts<Api> for KeyScope {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let path = OwnPath::authenticate(parts, api).await?;
+        Ok(Self {
+            app_id: path.app_id,
+            key_id: KeyId::parse_or_unknown(path.text("keyId")),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 //! tests alike.
 
 mod accept;
+mod apps;
 mod auth;
 mod body;
 mod budgets;
@@ -11,6 +12,7 @@ mod error;
 mod event_batch;
 mod events;
 mod extract;
+mod keys;
 pub mod lambda;
 mod openapi;
 mod prefer;
@@ -29,7 +31,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::aws::Stores;
@@ -37,7 +39,7 @@ use crate::clock::Clock;
 use crate::domain::address::AddressPolicy;
 use crate::domain::api_key::{ApiKeyHash, KeyAccess};
 use crate::domain::budget::Budgets;
-use crate::domain::scope::Need::{Manage, Publish, Read};
+use crate::domain::scope::Need::{Manage, Platform, Publish, Read};
 use crate::domain::secret::SecretStorage;
 use crate::ttl_cache::TtlCache;
 use auth::needs;
@@ -95,6 +97,19 @@ pub fn router(options: ApiOptions) -> Router {
         secret_storage: options.secret_storage,
     });
     Router::new()
+        .route("/apps", get(needs(Platform, apps::list)))
+        .route(
+            "/apps/{appId}",
+            get(needs(Platform, apps::get)).put(needs(Platform, apps::put)),
+        )
+        .route(
+            "/apps/{appId}/keys",
+            get(needs(Platform, keys::list)).post(needs(Platform, keys::create)),
+        )
+        .route(
+            "/apps/{appId}/keys/{keyId}",
+            delete(needs(Platform, keys::revoke)),
+        )
         .route(
             "/apps/{appId}/webhooks",
             get(needs(Read, webhooks::list)).post(needs(Manage, webhooks::create)),

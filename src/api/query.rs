@@ -8,6 +8,21 @@ use super::Api;
 use super::error::ApiError;
 use crate::domain::validation::FieldError;
 
+/// How many items a page has, unless the caller says.
+pub(super) const DEFAULT_LIMIT: usize = 25;
+
+const MAX_LIMIT: usize = 100;
+
+/// Reads how many items a page is to have.
+pub(super) fn parse_limit(text: &str) -> Result<usize, &'static str> {
+    // The parser would also accept a leading plus sign.
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(limit) if digits && (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
+        _ => Err("must be a whole number from 1 to 100"),
+    }
+}
+
 /// The parameters of a query, each of which may be given once. Those without a value
 /// count as absent, and unknown ones are ignored.
 pub(super) struct QueryParameters {

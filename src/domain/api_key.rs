@@ -15,6 +15,9 @@ use super::scope::{Grant, Owner, Scope};
 const RANDOM_CHARS: usize = 43;
 const MAX_PREFIX_BYTES: usize = 32;
 
+/// Prefix of keys, unless whoever makes one chooses another.
+pub const DEFAULT_PREFIX: &str = "whk";
+
 /// How the prefix of the platform's keys ends. Its keys are stored apart, and this says
 /// where to look a key up.
 const PLATFORM: &str = "platform";
@@ -175,9 +178,17 @@ impl ApiKeyRecord {
             hint: key.hint(),
             label: new.label,
             created_at: now,
-            expires_at: new.expires_at,
+            expires_at: new
+                .expires_at
+                .and_then(|at| Timestamp::from_second(at.as_second()).ok()),
             revoked_at: None,
         }
+    }
+
+    /// Whether it works now.
+    #[must_use]
+    pub fn is_in_use(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now < at)
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod api_key;
+pub mod app;
 pub mod budget;
 pub mod decision;
 pub mod delivery;

@@ -4,7 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::json;
 use webhook_endpoints::domain::id::{AppId, EndpointId};
 
-use crate::support::calls::{Ids, every_call, every_call_on};
+use crate::support::calls::{Ids, every_call_in_an_app, every_call_on};
 use crate::support::{TestApp, answer};
 
 const LARGEST: usize = 64 * 1024;
@@ -131,7 +131,7 @@ async fn missing_endpoints_are_not_found() {
 async fn unauthorized_callers_learn_of_no_other_error() {
     let app = TestApp::start().await;
     let (_, key) = app.other_app().await;
-    for mut call in every_call(&Ids::unknown()) {
+    for mut call in every_call_in_an_app(&Ids::unknown()) {
         call.body = call.body.map(|_| json!({"unknown": 1}));
         let keyless = app.api.call_as(app.app_id, None, &call).await;
         keyless.must_fail_with(401, "AUTHENTICATION_ERROR");

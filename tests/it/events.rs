@@ -32,7 +32,13 @@ const SQS_EVENTS: [&str; 3] = ["sqs-event.json", "sqs-sweep.json", "sqs-test-pin
 
 /// The API's events, each with the expected status. They run in this order, so
 /// that each finds what it needs.
-const HTTP_EVENTS: [(&str, u16); 15] = [
+const HTTP_EVENTS: [(&str, u16); 21] = [
+    ("put-app.json", 201),
+    ("get-app.json", 200),
+    ("list-apps.json", 200),
+    ("create-key.json", 201),
+    ("list-keys.json", 200),
+    ("revoke-key.json", 204),
     ("create-webhook.json", 201),
     ("create-webhook-rest.json", 201),
     ("list-webhooks.json", 200),
@@ -220,6 +226,12 @@ fn assert_answers(answers: &BTreeMap<&str, Value>) {
         assert!(answers[name]["secret"].is_string(), "{answers:?}");
         assert_eq!(answers[name]["url"], "https://example.com/webhooks");
     }
+    assert_eq!(answers["put-app.json"]["name"], "Acme");
+    assert_eq!(answers["get-app.json"]["keys"], 1);
+    assert_eq!(answers["list-apps.json"]["items"][0]["id"], "acme");
+    assert_eq!(answers["create-key.json"]["scope"], "publish");
+    assert_eq!(answers["list-keys.json"].as_array().unwrap().len(), 2);
+    assert_eq!(answers["revoke-key.json"], Value::Null);
     let listed = answers["list-webhooks.json"].as_array().unwrap();
     assert_eq!(listed.len(), 3);
     assert_eq!(answers["get-webhook.json"]["id"], samples::ENDPOINT_ID);

@@ -167,7 +167,9 @@ impl Used {
             endpoint: id.clone(),
             delivery: delivery.as_str().unwrap().to_owned(),
             event,
+            key: Ids::key(&app).await,
         };
+        app.aws.wire.take_requests();
         // This filter uses its own index.
         let failed = app
             .api
@@ -355,10 +357,11 @@ fn on_table(operation: &str, body: &Value) -> (String, String, String) {
     };
     let partition = partition.as_str().unwrap_or_else(|| panic!("{body}"));
     let (kind, _) = partition.split_once('#').unwrap();
-    // The first index lists an app's API keys as well, which no function may read.
-    let pattern = match resource.ends_with("gsi1") && partition.contains("#ENDPOINT#") {
-        true => format!("{kind}#*#ENDPOINT#*"),
-        false => format!("{kind}#*"),
+    // The first index lists an app's API keys as well, which one function may read.
+    let pattern = match resource.ends_with("gsi1") {
+        true if partition.contains("#ENDPOINT#") => format!("{kind}#*#ENDPOINT#*"),
+        true if partition.ends_with("#KEYS") => format!("{kind}#*#KEYS"),
+        _ => format!("{kind}#*"),
     };
     (format!("dynamodb:{operation}"), resource, pattern)
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use webhook_endpoints::domain::id::AppId;
 
-use crate::support::calls::{Call, Ids, call_named, every_call, every_call_below, every_call_on};
+use crate::support::calls::{
+    Call, Ids, call_named, every_call_below, every_call_in_an_app, every_call_on,
+};
 use crate::support::receiver::Receiver;
 use crate::support::{Answer, TestApp};
 
@@ -77,7 +79,7 @@ impl Owner {
 async fn foreign_apps_look_like_missing_ones() {
     let owner = Owner::start().await;
     let (_, key) = owner.app.other_app().await;
-    for call in every_call(&owner.ids) {
+    for call in every_call_in_an_app(&owner.ids) {
         let call_on = |app_id| owner.app.api.call_as(app_id, Some(key.expose()), &call);
         let others = call_on(owner.app.app_id).await;
         assert_alike(call.name, &others, &call_on(AppId::new()).await);
@@ -111,7 +113,7 @@ async fn foreign_deliveries_look_like_missing_ones() {
         let mut calls = every_call_on(&Ids {
             endpoint: created.data()["id"].as_str().unwrap().to_owned(),
             delivery: delivery.to_owned(),
-            event: owner.ids.event.clone(),
+            ..owner.ids.clone()
         });
         calls.retain(|call| call.on_delivery);
         calls

@@ -15,6 +15,8 @@ mod support;
 
 mod address_registries;
 mod amplification;
+mod api_keys;
+mod apps;
 mod at_once;
 mod auth;
 mod aws_calls;
@@ -44,6 +46,7 @@ mod event_detail;
 mod events;
 mod fan_out;
 mod fault_matrix;
+mod fault_matrix_apps;
 mod fault_matrix_deliveries;
 mod fault_matrix_events;
 mod fault_matrix_pauses;

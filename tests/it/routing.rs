@@ -16,8 +16,10 @@ async fn unknown_routes_are_not_found_with_or_without_a_key() {
     for path in [
         "/".to_owned(),
         "/favicon.ico".to_owned(),
-        "/apps".to_owned(),
-        format!("/apps/{app_id}"),
+        "/app".to_owned(),
+        "/apps/".to_owned(),
+        format!("/apps/{app_id}/"),
+        format!("/apps/{app_id}/keys/"),
         format!("/apps/{app_id}/webhook"),
         format!("/apps/{app_id}/webhooks/"),
         format!("/apps/{app_id}/webhooks/{id}/"),

@@ -10,7 +10,7 @@ use webhook_endpoints::domain::api_key::{ApiKey, NewKey};
 use webhook_endpoints::domain::id::{AppId, KeyId};
 use webhook_endpoints::domain::scope::{Grant, Scope};
 
-use crate::support::calls::{Call, Ids, every_call};
+use crate::support::calls::{Call, Ids, every_call, every_call_in_an_app};
 use crate::support::hand_clock::HandClock;
 use crate::support::{Answer, Options, TestApp, answer};
 
@@ -100,7 +100,7 @@ async fn other_apps_are_missing_whatever_the_scope() {
     let (app, ids) = stage().await;
     for (name, scope) in Scope::NAMES {
         let key = app.key_of(scope).await;
-        for call in every_call(&ids) {
+        for call in every_call_in_an_app(&ids) {
             let other = app.other_app().await.0;
             for app_id in [other, AppId::new()] {
                 let refused = app.api.call_as(app_id, Some(key.expose()), &call).await;

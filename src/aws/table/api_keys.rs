@@ -1,11 +1,13 @@
 //! Storage of API keys.
 
+use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::keys::attribute::REVOKED_AT;
+use super::keys::attribute::{CREATED_AT, DELETED_AT, PK, REVOKED_AT};
 use super::keys::{self, API_KEY_SORT, LISTS};
+use super::transaction::Transacted;
 use super::update::Update;
 use super::{Item, Table, collect, decode, encode, text};
 use crate::aws::error::{During, Malformed, StoreError, written};
@@ -13,6 +15,15 @@ use crate::domain::api_key::{ApiKeyHash, ApiKeyRecord, KeyAccess, KeyKind};
 use crate::domain::id::AppId;
 use crate::domain::scope::{Grant, Owner, Scope};
 use crate::domain::time::{iso_millis, serde_millis};
+
+/// What became of creating an app's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyCreated {
+    /// It is stored.
+    Done,
+    /// The app was never made, or is being deleted.
+    NoApp,
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,6 +87,46 @@ impl Table {
             .await
             .during(OPERATION)?;
         Ok(())
+    }
+
+    /// Stores the record of an app's new key, if the app is there: a key that is made
+    /// while its app is deleted would outlive it. One `TransactWriteItems`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn create_api_key(
+        &self,
+        app_id: AppId,
+        record: &ApiKeyRecord,
+    ) -> Result<KeyCreated, StoreError> {
+        const OPERATION: &str = "TransactWriteItems of an API key";
+        let writes = || -> Result<_, Malformed> {
+            let app = ConditionCheck::builder()
+                .table_name(&self.name)
+                .set_key(Some(keys::app(app_id)))
+                .condition_expression(
+                    "attribute_exists(#created) AND attribute_not_exists(#deleted)",
+                )
+                .expression_attribute_names("#created", CREATED_AT)
+                .expression_attribute_names("#deleted", DELETED_AT)
+                .build()?;
+            let put = Put::builder()
+                .table_name(&self.name)
+                .set_item(Some(encode(&ApiKeyItem::from(record))?))
+                .condition_expression("attribute_not_exists(#pk)")
+                .expression_attribute_names("#pk", PK)
+                .build()?;
+            Ok(vec![
+                TransactWriteItem::builder().condition_check(app).build(),
+                TransactWriteItem::builder().put(put).build(),
+            ])
+        };
+        let writes = writes().during(OPERATION)?;
+        Ok(match self.transact(OPERATION, writes).await? {
+            Transacted::ConditionFailed { write: 0 } => KeyCreated::NoApp,
+            // The hash is new, so an earlier try of the SDK stored it.
+            Transacted::Done | Transacted::ConditionFailed { .. } => KeyCreated::Done,
+        })
     }
 
     /// Lists the keys of an app or of the platform, oldest first, including revoked

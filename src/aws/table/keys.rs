@@ -5,7 +5,7 @@
 //! | API key of an app | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
 //! | API key of the platform | `PLATFORM#<sha-256>` | `KEY` | `PLATFORM#KEYS` | `KEY#<key id>` |
 //! | Sealing key | `SEALING#KEY` | `SEALING#KEY` | | |
-//! | App | `APP#<app>` | `APP` | | |
+//! | App | `APP#<app>` | `APP` | `APPS#ALL` if it was made | `APP#<app>` |
 //! | Pings of a minute | `APP#<app>` | `PINGS#<minute>` | | |
 //! | Endpoint | `APP#<app>` | `ENDPOINT#<endpoint>` | | |
 //! | Event | `APP#<app>#EVENT#<event>` | `EVENT` | | |
@@ -19,8 +19,8 @@
 //! keep the API from making one.
 //!
 //! Ids of endpoints and deliveries are UUIDs of version 7, so key order is time
-//! order. The first index lists an app's API keys, and an endpoint's deliveries of
-//! one status. The second one is the schedule: `gsi2pk` is `DUE#<shard>`, `gsi2sk`
+//! order. The first index lists the apps, an app's API keys, and an endpoint's
+//! deliveries of one status. The second one is the schedule: `gsi2pk` is `DUE#<shard>`, `gsi2sk`
 //! is `<time>#<id>`, with more behind it while a sweep has claimed it. It holds the deliveries whose next attempt is due later than a
 //! queue can delay a message, the endpoints that deliveries wait for, and in a shard
 //! of their own the endpoints whose deletion has begun. The time is when the entry is
@@ -64,6 +64,9 @@ pub(super) mod attribute {
     pub(crate) const FAN_OUT_SINCE: &str = "fanOutSince";
     pub(crate) const INACTIVE_SINCE: &str = "inactiveSince";
     pub(crate) const LAST_FAILURE_AT: &str = "lastFailureAt";
+    pub(crate) const MADE_BY: &str = "madeBy";
+    pub(crate) const METADATA: &str = "metadata";
+    pub(crate) const NAME: &str = "name";
     pub(crate) const NEXT_RETRY_AT: &str = "nextRetryAt";
     pub(crate) const NEXT_TURN: &str = "nextTurn";
     pub(crate) const PAUSED_AT: &str = "pausedAt";
@@ -103,7 +106,7 @@ pub(super) struct Index {
     pub(super) sk: &'static str,
 }
 
-/// Lists API keys, and deliveries by status.
+/// Lists apps, API keys, and deliveries by status.
 pub(super) const LISTS: Index = Index {
     name: "gsi1",
     pk: "gsi1pk",
@@ -186,8 +189,23 @@ pub(super) fn app_partition(app_id: AppId) -> String {
     format!("APP#{app_id}")
 }
 
+pub(super) const APP_SORT: &str = "APP";
+
 pub(super) fn app(app_id: AppId) -> Item {
-    key(app_partition(app_id), "APP".to_owned())
+    key(app_partition(app_id), APP_SORT.to_owned())
+}
+
+/// The app of an app item's partition key.
+pub(super) fn app_of(pk: &str) -> Option<AppId> {
+    AppId::parse(pk.strip_prefix("APP#")?).ok()
+}
+
+/// Partition of the first index that lists the apps.
+pub(super) const APPS: &str = "APPS#ALL";
+
+/// Where the apps begin in the list whose ids begin like this.
+pub(super) fn app_list_sort(prefix: &str) -> String {
+    format!("APP#{prefix}")
 }
 
 /// The count of an app's test pings in a minute of the clock.

@@ -1,6 +1,7 @@
 //! The DynamoDB table: one holds everything. [`keys`] has its layout.
 
 mod api_keys;
+mod apps;
 mod batch_get;
 mod budgets;
 mod deletion;
@@ -30,6 +31,8 @@ use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
 use super::LazyClient;
 use super::error::{During, Malformed, StoreError};
+pub use api_keys::KeyCreated;
+pub use apps::{AppPut, AppsPage};
 pub use batch_get::AttemptItems;
 pub use budgets::Reserved;
 pub use deletion::{DeletedSealed, Marked, MarkedEndpoint, Presence};

@@ -117,10 +117,19 @@ impl Api {
         self.call_as(self.app_id, Some(key.expose()), call).await
     }
 
+    /// A request with the platform's key. The path starts at the root.
+    pub fn by_platform(&self, method: Method, path: &str) -> RequestBuilder {
+        self.bare(method, path)
+            .header("x-api-key", self.platform_key.expose())
+    }
+
     /// Makes a call to any app, with any key. Pings do not wait for their
     /// outcome.
     pub async fn call_as(&self, app_id: AppId, key: Option<&str>, call: &Call) -> Answer {
-        let path = format!("/apps/{app_id}{}", call.path);
+        let path = match call.in_app {
+            true => format!("/apps/{app_id}{}", call.path),
+            false => call.path.clone(),
+        };
         let mut request = self
             .bare(call.method.clone(), &path)
             .header("prefer", "respond-async");

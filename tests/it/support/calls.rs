@@ -2,7 +2,9 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::api_key::NewKey;
+use webhook_endpoints::domain::app::AppChange;
+use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId, KeyId};
 
 use super::TestApp;
 use super::openapi::DOCUMENT;
@@ -11,7 +13,7 @@ use super::queue::endpoint_id;
 /// The API's description. It belongs to no app and needs no key.
 const KEYLESS: &str = "/openapi.json";
 
-/// The prefix of all other paths.
+/// The prefix of the paths of an app.
 const OF_AN_APP: &str = "/apps/{appId}";
 
 /// The ids that paths contain.
@@ -20,6 +22,7 @@ pub struct Ids {
     pub endpoint: String,
     pub delivery: String,
     pub event: String,
+    pub key: String,
 }
 
 impl Ids {
@@ -29,11 +32,12 @@ impl Ids {
             endpoint: EndpointId::new().to_string(),
             delivery: DeliveryId::new().to_string(),
             event: EventId::new().to_string(),
+            key: KeyId::new().to_string(),
         }
     }
 
-    /// Writes a delivery that succeeded into this endpoint's history, so that
-    /// every call on the endpoint succeeds.
+    /// Writes a delivery that succeeded into this endpoint's history, makes the app and
+    /// gives it another key, so that every call succeeds.
     pub async fn with_delivery(app: &TestApp, endpoint: &str) -> Self {
         let now = app.deliverer.clock.now();
         let seeded = app
@@ -44,7 +48,17 @@ impl Ids {
             endpoint: endpoint.to_owned(),
             delivery: seeded.delivery_id.to_string(),
             event: seeded.source.event_id().to_string(),
+            key: Self::key(app).await,
         }
+    }
+
+    /// Makes the app, and returns the id of a new key of it.
+    pub async fn key(app: &TestApp) -> String {
+        let (table, now) = (app.aws.table(), app.deliverer.clock.now());
+        let made = table.put_app(app.app_id, &AppChange::default(), now).await;
+        made.expect("make the app");
+        let new = NewKey::of_app(app.app_id, "spare");
+        app.store_key(new).await.id.to_string()
     }
 
     /// Fills in a path template.
@@ -53,6 +67,7 @@ impl Ids {
             "{webhookId}" => &self.endpoint,
             "{deliveryId}" => &self.delivery,
             "{eventId}" => &self.event,
+            "{keyId}" => &self.key,
             unknown if unknown.starts_with('{') => panic!("there is no id for {unknown}"),
             literal => literal,
         });
@@ -65,8 +80,10 @@ pub struct Call {
     /// Its `operationId`.
     pub name: &'static str,
     pub method: Method,
-    /// Relative to the app.
+    /// Relative to the app, if it is a call on one.
     pub path: String,
+    /// Whether it is a call on an app.
+    pub in_app: bool,
     pub body: Option<Value>,
     /// The scope that it needs.
     pub needs: &'static str,
@@ -120,7 +137,8 @@ pub fn every_call(ids: &Ids) -> Vec<Call> {
 
 fn calls_of(template: &str, item: &'static Value, ids: &Ids) -> Vec<(Turn, Call)> {
     let below = template.strip_prefix(OF_AN_APP);
-    let below = below.unwrap_or_else(|| panic!("{template} is not below {OF_AN_APP}"));
+    let in_app = below.is_some();
+    let below = below.unwrap_or(template);
     let operations = item.as_object().expect("read the path item").iter();
     operations
         .filter(|(method, _)| *method != "parameters")
@@ -133,6 +151,7 @@ fn calls_of(template: &str, item: &'static Value, ids: &Ids) -> Vec<(Turn, Call)
                 name,
                 method: Method::from_bytes(method.as_bytes()).expect("parse the method"),
                 path: ids.fill(below),
+                in_app,
                 body,
                 needs: needs(operation),
                 on_endpoint: below.contains("{webhookId}"),
@@ -181,6 +200,9 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             let body = json!({"since": "2026-01-01T00:00:00Z", "status": "FAILED"});
             (Turn::First, Some(body))
         }
+        "putApp" => (Turn::First, Some(json!({"name": "Acme"}))),
+        "createKey" => (Turn::First, Some(json!({"scope": "read"}))),
+        "listApps" | "getApp" | "listKeys" | "revokeKey" => (Turn::First, None),
         "listWebhooks" | "getWebhook" | "rotateSecret" | "testPing" | "listDeliveries"
         | "getDelivery" | "resendDelivery" | "getEvent" => (Turn::First, None),
         "updateWebhook" => {
@@ -190,6 +212,13 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
         "deleteWebhook" => (Turn::Deletion, None),
         unknown => panic!("turn_and_body does not know {unknown}"),
     }
+}
+
+/// The calls on an app, without those on the list of apps.
+pub fn every_call_in_an_app(ids: &Ids) -> Vec<Call> {
+    let mut calls = every_call(ids);
+    calls.retain(|call| call.in_app);
+    calls
 }
 
 /// The calls on an endpoint, without those on a whole app.

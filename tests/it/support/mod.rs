@@ -35,7 +35,7 @@ use tokio::net::TcpListener;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::egress::Resolve;
 use webhook_endpoints::delivery::sender::SenderOptions;
-use webhook_endpoints::domain::api_key::{ApiKey, NewKey};
+use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, NewKey};
 use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::message::Lane;
 use webhook_endpoints::domain::scope::{Grant, Scope};
@@ -249,6 +249,15 @@ impl TestApp {
             .await
             .expect("store the API key");
         key
+    }
+
+    /// Stores the record of a new key that nobody has.
+    pub async fn store_key(&self, new: NewKey) -> ApiKeyRecord {
+        let key = service::new_key();
+        let record = ApiKeyRecord::new(&key, new, self.deliverer.clock.now());
+        let stored = self.aws.table().put_api_key(&record).await;
+        stored.expect("store the API key");
+        record
     }
 
     /// Another app of the same service, with its key.

@@ -1,0 +1,141 @@
+//! `apps`.
+
+use std::io::{self, Write};
+
+use aws_config::SdkConfig;
+use clap::Subcommand;
+use jiff::Timestamp;
+use serde::Serialize;
+use webhook_endpoints::aws::table::{AppPut, Table};
+use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::app::{App, AppChange, Metadata, parse_metadata, parse_name};
+use webhook_endpoints::domain::id::AppId;
+use webhook_endpoints::domain::time::{iso_millis, serde_millis};
+
+use crate::{BoxError, TableName, app_id, print_json, print_table, table};
+
+/// Apps that are read at once.
+const PAGE: usize = 100;
+
+#[derive(Subcommand)]
+pub(crate) enum AppsCommand {
+    /// Make an app, or change it.
+    Put {
+        #[command(flatten)]
+        table: TableName,
+        /// Id of the app.
+        #[arg(long, value_parser = app_id)]
+        app: AppId,
+        /// Its name, for people.
+        #[arg(long, value_parser = parse_name)]
+        name: Option<String>,
+        /// What the platform notes about it: a JSON object of strings, in place of what
+        /// was there.
+        #[arg(long, value_parser = parse_metadata)]
+        metadata: Option<Metadata>,
+    },
+    /// List the apps that were made.
+    List {
+        #[command(flatten)]
+        table: TableName,
+        /// List only apps whose ids begin with this.
+        #[arg(long, value_parser = app_id)]
+        prefix: Option<AppId>,
+    },
+}
+
+impl AppsCommand {
+    pub(crate) fn table_name(&self) -> &str {
+        match self {
+            Self::Put { table, .. } | Self::List { table, .. } => &table.table_name,
+        }
+    }
+}
+
+pub(crate) async fn run(command: AppsCommand, sdk: &SdkConfig, json: bool) -> Result<(), BoxError> {
+    match command {
+        AppsCommand::Put {
+            table: name,
+            app: id,
+            name: app_name,
+            metadata,
+        } => {
+            let change = AppChange {
+                name: app_name.map(Some),
+                metadata,
+            };
+            let now = Clock::system().now();
+            let (app, done) = match table(sdk, name).put_app(id, &change, now).await? {
+                AppPut::Made(app) => (app, "made"),
+                AppPut::Changed(app) => (app, "changed"),
+                AppPut::Deleting => return Err(format!("app {id} is being deleted").into()),
+            };
+            match json {
+                true => print_json(&ListedApp::from(&app)),
+                false => Ok(writeln!(io::stdout(), "app {id} was {done}")?),
+            }
+        }
+        AppsCommand::List {
+            table: name,
+            prefix,
+        } => {
+            let prefix = prefix.as_ref().map_or("", AppId::as_str);
+            let apps = all(&table(sdk, name), prefix).await?;
+            let apps: Vec<_> = apps.iter().map(ListedApp::from).collect();
+            if json {
+                return print_json(&apps);
+            }
+            let rows: Vec<_> = apps.iter().map(ListedApp::row).collect();
+            print_table(["APP", "STATUS", "CREATED", "NAME"], &rows)
+        }
+    }
+}
+
+async fn all(table: &Table, prefix: &str) -> Result<Vec<App>, BoxError> {
+    let (mut apps, mut after) = (Vec::new(), None);
+    loop {
+        let page = table.apps(prefix, after, PAGE).await?;
+        apps.extend(page.apps);
+        after = page.next;
+        if after.is_none() {
+            return Ok(apps);
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedApp<'a> {
+    id: AppId,
+    name: Option<&'a str>,
+    metadata: &'a Metadata,
+    status: &'static str,
+    #[serde(with = "serde_millis")]
+    created_at: Timestamp,
+    #[serde(with = "serde_millis")]
+    updated_at: Timestamp,
+}
+
+impl<'a> From<&'a App> for ListedApp<'a> {
+    fn from(app: &'a App) -> Self {
+        Self {
+            id: app.id,
+            name: app.name.as_deref(),
+            metadata: &app.metadata,
+            status: app.status(),
+            created_at: app.created_at,
+            updated_at: app.updated_at,
+        }
+    }
+}
+
+impl ListedApp<'_> {
+    fn row(&self) -> [String; 4] {
+        [
+            self.id.to_string(),
+            self.status.to_owned(),
+            iso_millis(self.created_at),
+            self.name.unwrap_or("-").to_owned(),
+        ]
+    }
+}

@@ -1,0 +1,192 @@
+//! Apps, for the platform: make and change, list, get.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jiff::Timestamp;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::body::Body;
+use super::error::ApiError;
+use super::extract::{AppScope, NO_APP, NoApp};
+use super::keys::in_use;
+use super::query::{DEFAULT_LIMIT, QueryParameters, parse_limit};
+use super::{Api, success};
+use crate::aws::table::AppPut;
+use crate::domain::app::{App, AppChange, Metadata, parse_metadata, parse_name};
+use crate::domain::id::AppId;
+use crate::domain::scope::Owner;
+use crate::domain::time::serde_millis;
+use crate::domain::validation::FieldError;
+
+pub(super) const BEING_DELETED: ApiError = ApiError::conflict("The app is being deleted.");
+
+/// An app as all calls show it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown<'a> {
+    id: AppId,
+    name: Option<&'a str>,
+    metadata: &'a Metadata,
+    status: &'static str,
+    #[serde(with = "serde_millis")]
+    created_at: Timestamp,
+    #[serde(with = "serde_millis")]
+    updated_at: Timestamp,
+}
+
+/// An app as get shows it.
+#[derive(Serialize)]
+struct Counted<'a> {
+    #[serde(flatten)]
+    app: Shown<'a>,
+    endpoints: u32,
+    keys: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Page<'a> {
+    items: Vec<Shown<'a>>,
+    next_cursor: Option<String>,
+}
+
+impl<'a> From<&'a App> for Shown<'a> {
+    fn from(app: &'a App) -> Self {
+        Self {
+            id: app.id,
+            name: app.name.as_deref(),
+            metadata: &app.metadata,
+            status: app.status(),
+            created_at: app.created_at,
+            updated_at: app.updated_at,
+        }
+    }
+}
+
+/// `PUT /apps/{appId}`. One `UpdateItem`.
+pub(super) async fn put(
+    State(api): State<Api>,
+    AppScope(app_id): AppScope,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let change = parse_change(body)?;
+    let table = &api.stores.table;
+    let (status, app) = match table.put_app(app_id, &change, api.clock.now()).await? {
+        AppPut::Made(app) => (StatusCode::CREATED, app),
+        AppPut::Changed(app) => (StatusCode::OK, app),
+        AppPut::Deleting => return Err(BEING_DELETED),
+    };
+    Ok((status, success(Shown::from(&app))).into_response())
+}
+
+/// `GET /apps/{appId}`. Two concurrent calls: `GetItem` and a `Query` of its keys.
+pub(super) async fn get(
+    State(api): State<Api>,
+    AppScope(app_id): AppScope,
+) -> Result<Response, ApiError> {
+    let table = &api.stores.table;
+    let (app, keys) = tokio::try_join!(table.app(app_id), table.api_keys(Owner::App(app_id)))?;
+    let app = app.ok_or(NO_APP)?;
+    Ok(success(Counted {
+        app: Shown::from(&app),
+        endpoints: app.endpoint_count,
+        keys: in_use(&keys, api.clock.now()).count(),
+    }))
+}
+
+/// `GET /apps`. One `Query`.
+pub(super) async fn list(
+    State(api): State<Api>,
+    NoApp: NoApp,
+    mut query: QueryParameters,
+) -> Result<Response, ApiError> {
+    let limit = query.read("limit", parse_limit);
+    let prefix = query.read("prefix", |text| {
+        AppId::parse(text).map_err(|_| "must be 1 to 64 letters, digits, hyphens and underscores")
+    });
+    let prefix = prefix.as_ref().map_or("", AppId::as_str);
+    let prefix_is_sound = query.is_sound_except("limit");
+    let after = query.read("cursor", |text| match read_cursor(prefix, text) {
+        Some(after) => Ok(Some(after)),
+        // If the prefix is wrong, the cursor cannot be held against it.
+        None if !prefix_is_sound => Ok(None),
+        None => Err("must be the nextCursor of this list with the same prefix"),
+    });
+    let after = after.flatten();
+    query.finish()?;
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    let page = api.stores.table.apps(prefix, after, limit).await?;
+    Ok(success(Page {
+        items: page.apps.iter().map(Shown::from).collect(),
+        next_cursor: page.next.map(|last| cursor_after(prefix, last)),
+    }))
+}
+
+const TAG_BYTES: usize = 16;
+
+/// A cursor, as that of a history: the last app, and a tag that detects corruption and
+/// use with another prefix.
+fn cursor_after(prefix: &str, last: AppId) -> String {
+    let mut bytes = tag(prefix, last).to_vec();
+    bytes.extend_from_slice(last.as_str().as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn read_cursor(prefix: &str, cursor: &str) -> Option<AppId> {
+    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+    let (found, last) = bytes.split_at_checked(TAG_BYTES)?;
+    let last = AppId::parse(std::str::from_utf8(last).ok()?).ok()?;
+    (found == tag(prefix, last)).then_some(last)
+}
+
+fn tag(prefix: &str, last: AppId) -> [u8; TAG_BYTES] {
+    // Neither part can contain a line feed.
+    let hash = Sha256::digest(format!("apps/1\n{prefix}\n{last}"));
+    let mut tag = [0; TAG_BYTES];
+    tag.copy_from_slice(&hash[..TAG_BYTES]);
+    tag
+}
+
+/// Fields that a change passes over, so that what get showed can be changed and sent
+/// back.
+const READ_ONLY: [&str; 6] = [
+    "id",
+    "status",
+    "createdAt",
+    "updatedAt",
+    "endpoints",
+    "keys",
+];
+
+fn parse_change(mut body: Body) -> Result<AppChange, ApiError> {
+    body.pass_over(&READ_ONLY);
+    let change = AppChange {
+        name: body.string_or_null("name", parse_name),
+        metadata: body.raw("metadata").and_then(|json| {
+            let parsed = parse_metadata(json.get());
+            body.keep(parsed.map_err(|message| FieldError::new("metadata", message)))
+        }),
+    };
+    body.finish(Some(change))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_are_valid_only_for_their_own_prefix() {
+        let last = AppId::parse("acme-1").unwrap();
+        let cursor = cursor_after("acme", last);
+        assert_eq!(read_cursor("acme", &cursor), Some(last));
+        for prefix in ["", "acm", "other"] {
+            assert_eq!(read_cursor(prefix, &cursor), None);
+        }
+        for end in 0..cursor.len() {
+            assert_eq!(read_cursor("acme", &cursor[..end]), None);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! Apps. Their items also count their endpoints, so an item is there from the first
+//! endpoint on, whether or not the app was made.
+//!
+//! All apps are in one partition of the index, which is not sharded: it is written only
+//! when an app is made, changed or deleted, and takes 1,000 of these a second. (The
+//! count of endpoints is not in the index.) DynamoDB splits it by sort key as it grows.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::keys::attribute::{CREATED_AT, DELETED_AT, MADE_BY, METADATA, NAME, PK, SK, UPDATED_AT};
+use super::keys::{self, APPS, LISTS};
+use super::update::Update;
+use super::{Item, Table, decode, text};
+use crate::aws::error::{During, Malformed, StoreError, has_code};
+use crate::domain::app::{App, AppChange, Metadata};
+use crate::domain::id::AppId;
+use crate::domain::time::{iso_millis, serde_millis};
+
+/// What became of making or changing an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AppPut {
+    /// This call made it.
+    Made(App),
+    /// It was there already.
+    Changed(App),
+    /// It is being deleted.
+    Deleting,
+}
+
+/// A page of apps, by id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppsPage {
+    /// The apps.
+    pub apps: Vec<App>,
+    /// The last one, if others follow.
+    pub next: Option<AppId>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AppItem {
+    pk: String,
+    /// Absent if the app was never made.
+    #[serde(with = "serde_millis::option", default)]
+    created_at: Option<Timestamp>,
+    #[serde(with = "serde_millis::option", default)]
+    updated_at: Option<Timestamp>,
+    #[serde(with = "serde_millis::option", default)]
+    deleted_at: Option<Timestamp>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    #[serde(default)]
+    endpoint_count: u32,
+    #[serde(default)]
+    made_by: String,
+}
+
+impl Table {
+    /// Makes an app, or changes it. One `UpdateItem`. Of two calls at the same time,
+    /// one makes it: the item says which.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn put_app(
+        &self,
+        app_id: AppId,
+        change: &AppChange,
+        now: Timestamp,
+    ) -> Result<AppPut, StoreError> {
+        const OPERATION: &str = "UpdateItem of an app";
+        let this_call = format!("{:016x}", rand::random::<u64>());
+        let now = text(iso_millis(now));
+        let mut update = Update::default()
+            .set_once(CREATED_AT, now.clone())
+            .set_once(MADE_BY, text(&this_call))
+            .set(UPDATED_AT, now)
+            .set(LISTS.pk, text(APPS))
+            .set(LISTS.sk, text(keys::app_list_sort(app_id.as_str())))
+            .only_if_absent(DELETED_AT);
+        if let Some(name) = &change.name {
+            update = update.set_or_remove(NAME, name.as_ref().map(text));
+        }
+        if let Some(metadata) = &change.metadata {
+            update = update.set(METADATA, map(metadata));
+        }
+        let updated = self
+            .update_item(keys::app(app_id), update)
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        let item = match updated {
+            Ok(updated) => updated.attributes.unwrap_or_default(),
+            Err(error) if has_code(&error, "ConditionalCheckFailedException") => {
+                return Ok(AppPut::Deleting);
+            }
+            Err(error) => return Err(error).during(OPERATION),
+        };
+        let item: AppItem = decode(item).during(OPERATION)?;
+        let is_new = item.made_by == this_call;
+        let app = item.app().during(OPERATION)?;
+        let app = app.ok_or(Malformed::from("an app without its time"));
+        let app = app.during(OPERATION)?;
+        Ok(match is_new {
+            true => AppPut::Made(app),
+            false => AppPut::Changed(app),
+        })
+    }
+
+    /// An app, if it was made. One strongly consistent `GetItem`.
+    ///
+    /// # Errors
+    /// If the call fails, or the item cannot be read.
+    pub async fn app(&self, app_id: AppId) -> Result<Option<App>, StoreError> {
+        const OPERATION: &str = "GetItem of an app";
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(keys::app(app_id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .during(OPERATION)?;
+        found.item.map_or(Ok(None), app).during(OPERATION)
+    }
+
+    /// The apps whose ids begin with `prefix`, by id in byte order, from the one after
+    /// `after` on. One `Query` of the index for each 1 MB, which is eventually
+    /// consistent: an app that was made within the last second may be missing.
+    ///
+    /// # Errors
+    /// If a call fails, or an item cannot be read.
+    pub async fn apps(
+        &self,
+        prefix: &str,
+        after: Option<AppId>,
+        limit: usize,
+    ) -> Result<AppsPage, StoreError> {
+        const OPERATION: &str = "Query of apps";
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(LISTS.name)
+            .key_condition_expression("#pk = :apps AND begins_with(#sk, :prefix)")
+            .expression_attribute_names("#pk", LISTS.pk)
+            .expression_attribute_names("#sk", LISTS.sk)
+            .expression_attribute_values(":apps", text(APPS))
+            .expression_attribute_values(":prefix", text(keys::app_list_sort(prefix)));
+        let (mut apps, mut start) = (Vec::new(), after.map(place));
+        // One more than the page has, to tell whether it is the last one.
+        while apps.len() <= limit {
+            let missing = i32::try_from(limit + 1 - apps.len()).unwrap_or(i32::MAX);
+            let page = query.clone().limit(missing).set_exclusive_start_key(start);
+            let page = page.send().await.during(OPERATION)?;
+            for item in page.items.unwrap_or_default() {
+                apps.extend(app(item).during(OPERATION)?);
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                break;
+            }
+        }
+        let more = apps.len() > limit;
+        apps.truncate(limit);
+        let last = apps.last().map(|app| app.id);
+        Ok(AppsPage {
+            next: last.filter(|_| more),
+            apps,
+        })
+    }
+}
+
+/// An app's place in the list.
+fn place(app_id: AppId) -> Item {
+    HashMap::from([
+        (PK.to_owned(), text(keys::app_partition(app_id))),
+        (SK.to_owned(), text(keys::APP_SORT)),
+        (LISTS.pk.to_owned(), text(APPS)),
+        (
+            LISTS.sk.to_owned(),
+            text(keys::app_list_sort(app_id.as_str())),
+        ),
+    ])
+}
+
+fn map(metadata: &Metadata) -> AttributeValue {
+    let entries = metadata.iter();
+    AttributeValue::M(
+        entries
+            .map(|(name, value)| (name.clone(), text(value)))
+            .collect(),
+    )
+}
+
+/// The app of an item, if it was made.
+fn app(item: Item) -> Result<Option<App>, Malformed> {
+    decode::<AppItem>(item)?.app()
+}
+
+impl AppItem {
+    fn app(self) -> Result<Option<App>, Malformed> {
+        let Some(created_at) = self.created_at else {
+            return Ok(None);
+        };
+        Ok(Some(App {
+            id: keys::app_of(&self.pk).ok_or("not the keys of an app")?,
+            name: self.name,
+            metadata: self.metadata,
+            created_at,
+            updated_at: self.updated_at.unwrap_or(created_at),
+            deleted_at: self.deleted_at,
+            endpoint_count: self.endpoint_count,
+        }))
+    }
+}

@@ -1,0 +1,107 @@
+//! Every AWS call of the platform's calls fails, as in the other fault matrices.
+
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::support::matrix::Matrix;
+use crate::support::stage::{Stage, succeeded};
+use crate::support::{Answer, answer};
+
+async fn call(stage: &Stage, method: Method, path: &str, body: Option<Value>) -> Answer {
+    let path = format!("/apps/{}{path}", stage.app.app_id);
+    let mut request = stage.app.api.by_platform(method, &path);
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    answer(request).await
+}
+
+async fn put(stage: &Stage) -> Answer {
+    call(stage, Method::PUT, "", Some(json!({"name": "Acme"}))).await
+}
+
+async fn keys(stage: &Stage) -> Vec<Value> {
+    let list = call(stage, Method::GET, "/keys", None).await;
+    list.data().as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn making_an_app_succeeds_or_can_be_retried() {
+    let matrix = Matrix::of("make an app").with_pairs();
+    matrix
+        .run(async |stage| {
+            let mut made = stage.disturbed(put(stage)).await;
+            if succeeded(&made) {
+                // Also if the SDK had to try twice.
+                assert_eq!(made.status, StatusCode::CREATED);
+            } else {
+                made = put(stage).await;
+            }
+            assert_eq!(made.data()["name"], "Acme");
+            let shown = call(stage, Method::GET, "", None).await;
+            assert_eq!(shown.data()["createdAt"], made.data()["createdAt"]);
+            assert_eq!(shown.data()["endpoints"], 1);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn reading_apps_and_keys_can_be_retried() {
+    for (name, path) in [("get an app", ""), ("list keys", "/keys")] {
+        let matrix = Matrix::of(name);
+        matrix
+            .run(async |stage| {
+                put(stage).await;
+                let undisturbed = call(stage, Method::GET, path, None).await;
+                let disturbed = stage.disturbed(call(stage, Method::GET, path, None)).await;
+                if succeeded(&disturbed) {
+                    assert_eq!(disturbed.body, undisturbed.body);
+                }
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn creating_a_key_succeeds_or_leaves_one_that_can_be_revoked() {
+    let matrix = Matrix::of("create a key").with_pairs();
+    matrix
+        .run(async |stage| {
+            put(stage).await;
+            let body = json!({"scope": "read"});
+            let create = call(stage, Method::POST, "/keys", Some(body));
+            let created = stage.disturbed(create).await;
+            let list = keys(stage).await;
+            if succeeded(&created) {
+                assert_eq!(created.status, StatusCode::CREATED);
+                assert_eq!(list.len(), 2);
+                assert_eq!(list[1]["id"], created.data()["id"]);
+            } else {
+                // Nobody knows the key, if it is stored at all.
+                assert!(list.len() <= 2, "{list:?}");
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn revoking_a_key_succeeds_or_can_be_retried() {
+    let matrix = Matrix::of("revoke a key").with_pairs();
+    matrix
+        .run(async |stage| {
+            put(stage).await;
+            let body = json!({"scope": "read"});
+            let created = call(stage, Method::POST, "/keys", Some(body)).await;
+            let path = format!("/keys/{}", created.data()["id"].as_str().unwrap());
+            let revoke = || call(stage, Method::DELETE, &path, None);
+            let revoked = stage.disturbed(revoke()).await;
+            if !succeeded(&revoked) {
+                let again = revoke().await;
+                if again.status != StatusCode::NO_CONTENT {
+                    again.must_fail_with(404, "NOT_FOUND");
+                }
+            }
+            assert_eq!(keys(stage).await.len(), 1);
+        })
+        .await;
+}
