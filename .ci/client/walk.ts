@@ -114,6 +114,10 @@ async function walkPlatform(): Promise<void> {
     params: { path: { appId: "walk", keyId: key.id } },
   });
   check("a revocation has no body", revoked.response.status === 204);
+  const deleted = await platform.DELETE("/apps/{appId}", { params: newApp });
+  check("a deletion begins", deleted.data?.data.status === "DELETING");
+  const conflict = await make();
+  check("an app that is being deleted gets a 409", conflict.error?.error.code === "CONFLICT");
 }
 
 async function walk(): Promise<void> {

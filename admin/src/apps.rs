@@ -34,6 +34,15 @@ pub(crate) enum AppsCommand {
         #[arg(long, value_parser = parse_metadata)]
         metadata: Option<Metadata>,
     },
+    /// Delete an app: its keys stop at once, and its endpoints, secrets and history go in
+    /// the background, from the next sweep on.
+    Delete {
+        #[command(flatten)]
+        table: TableName,
+        /// Id of the app.
+        #[arg(long, value_parser = app_id)]
+        app: AppId,
+    },
     /// List the apps that were made.
     List {
         #[command(flatten)]
@@ -47,7 +56,9 @@ pub(crate) enum AppsCommand {
 impl AppsCommand {
     pub(crate) fn table_name(&self) -> &str {
         match self {
-            Self::Put { table, .. } | Self::List { table, .. } => &table.table_name,
+            Self::Put { table, .. } | Self::Delete { table, .. } | Self::List { table, .. } => {
+                &table.table_name
+            }
         }
     }
 }
@@ -73,6 +84,19 @@ pub(crate) async fn run(command: AppsCommand, sdk: &SdkConfig, json: bool) -> Re
             match json {
                 true => print_json(&ListedApp::from(&app)),
                 false => Ok(writeln!(io::stdout(), "app {id} was {done}")?),
+            }
+        }
+        AppsCommand::Delete {
+            table: name,
+            app: id,
+        } => {
+            let (table, now) = (table(sdk, name), Clock::system().now());
+            let marked = table.mark_app_deleted(id, now).await?;
+            let app = marked.ok_or_else(|| format!("app {id} was never made"))?;
+            table.revoke_keys_of(id, now).await?;
+            match json {
+                true => print_json(&ListedApp::from(&app)),
+                false => Ok(writeln!(io::stdout(), "app {id} is being deleted")?),
             }
         }
         AppsCommand::List {

@@ -237,6 +237,18 @@ async fn apps_are_made_changed_and_listed() {
     let output = service.admin(&["apps", "list", "--prefix", "ac"]).await;
     let table = String::from_utf8(output.stdout).unwrap();
     assert!(table.contains("acme") && table.contains("Acme") && !table.contains("beta"));
+
+    let key = service
+        .admin_json(&["keys", "create", "--app", "acme"])
+        .await;
+    let deleted = service
+        .admin_json(&["apps", "delete", "--app", "acme"])
+        .await;
+    assert_eq!(deleted["status"], "DELETING");
+    let key = key["key"].as_str().unwrap();
+    assert_eq!(service.list("acme", key).await, StatusCode::UNAUTHORIZED);
+    let output = service.admin(&put).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Apps, for the platform: make and change, list, get.
+//! Apps, for the platform: make and change, list, get, delete.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,6 +17,7 @@ use super::{Api, success};
 use crate::aws::table::AppPut;
 use crate::domain::app::{App, AppChange, Metadata, parse_metadata, parse_name};
 use crate::domain::id::AppId;
+use crate::domain::message::{AppDeletion, Lane, Message};
 use crate::domain::scope::Owner;
 use crate::domain::time::serde_millis;
 use crate::domain::validation::FieldError;
@@ -95,6 +96,21 @@ pub(super) async fn get(
         endpoints: app.endpoint_count,
         keys: in_use(&keys, api.clock.now()).count(),
     }))
+}
+
+/// `DELETE /apps/{appId}`. `UpdateItem`, which marks the app; a `Query` of its keys and an
+/// `UpdateItem` for each, which revoke them; and a `SendMessage`. The delivery function
+/// does the rest. If any of these calls fails, a repeated call or the next sweep goes on.
+pub(super) async fn delete(
+    State(api): State<Api>,
+    AppScope(app_id): AppScope,
+) -> Result<Response, ApiError> {
+    let (table, now) = (&api.stores.table, api.clock.now());
+    let app = table.mark_app_deleted(app_id, now).await?.ok_or(NO_APP)?;
+    table.revoke_keys_of(app_id, now).await?;
+    let message = Message::DeleteApp(AppDeletion { app_id });
+    api.stores.queues.send(Lane::Slow, &message).await?;
+    Ok((StatusCode::ACCEPTED, success(Shown::from(&app))).into_response())
 }
 
 /// `GET /apps`. One `Query`.

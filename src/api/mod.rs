@@ -100,7 +100,9 @@ pub fn router(options: ApiOptions) -> Router {
         .route("/apps", get(needs(Platform, apps::list)))
         .route(
             "/apps/{appId}",
-            get(needs(Platform, apps::get)).put(needs(Platform, apps::put)),
+            get(needs(Platform, apps::get))
+                .put(needs(Platform, apps::put))
+                .delete(needs(Platform, apps::delete)),
         )
         .route(
             "/apps/{appId}/keys",

@@ -6,11 +6,12 @@ use tracing::warn;
 
 use super::ApiState;
 use super::error::ApiError;
-use super::extract::NO_ENDPOINT;
+use super::extract::{NO_APP, NO_ENDPOINT};
 use crate::aws::table::{CreateOutcome, DeletedSealed, SetSecret};
 use crate::domain::endpoint::{
     Endpoint, EndpointKey, MAX_ENDPOINTS_PER_APP, NewEndpoint, SecretVersion,
 };
+use crate::domain::id::AppId;
 use crate::domain::sealing::SealingKey;
 use crate::domain::secret::{KeptSecret, SecretPlace, SecretStorage};
 use crate::domain::signing::SigningSecret;
@@ -43,18 +44,33 @@ async fn create_beside(
     new: NewEndpoint,
     secret: &SigningSecret,
 ) -> Result<Endpoint, ApiError> {
-    if api.stores.table.endpoint_count(key.app_id).await? >= MAX_ENDPOINTS_PER_APP {
-        return Err(APP_IS_FULL);
-    }
+    must_have_room(api, key.app_id).await?;
     let version = api.stores.secrets.create(key, secret).await?;
     let endpoint = new.registered(key, version, api.clock.now());
     match api.stores.table.create_endpoint(&endpoint).await? {
         CreateOutcome::Created => Ok(endpoint),
         CreateOutcome::LimitReached | CreateOutcome::KeyReplaced => {
             remove_unused(api, key, "refused").await;
-            Err(APP_IS_FULL)
+            Err(no_room(api, key.app_id).await)
         }
     }
+}
+
+/// Refuses an app that has as many endpoints as it may have, or that is being deleted: of
+/// that one, nothing is left for its own keys.
+async fn must_have_room(api: &ApiState, app_id: AppId) -> Result<(), ApiError> {
+    match api.stores.table.endpoint_count(app_id).await? {
+        None => Err(NO_APP),
+        Some(count) if count >= MAX_ENDPOINTS_PER_APP => Err(APP_IS_FULL),
+        Some(_) => Ok(()),
+    }
+}
+
+/// Why an app could not have another endpoint. Looks again, because it may have been
+/// deleted meanwhile.
+async fn no_room(api: &ApiState, app_id: AppId) -> ApiError {
+    let looked = must_have_room(api, app_id).await;
+    looked.err().unwrap_or(APP_IS_FULL)
 }
 
 async fn create_sealed(
@@ -70,7 +86,7 @@ async fn create_sealed(
         let endpoint = new.clone().registered(key, sealed, now);
         match api.stores.table.create_endpoint(&endpoint).await? {
             CreateOutcome::Created => return Ok(endpoint),
-            CreateOutcome::LimitReached => return Err(APP_IS_FULL),
+            CreateOutcome::LimitReached => return Err(no_room(api, key.app_id).await),
             CreateOutcome::KeyReplaced => api.stores.sealing_keys.forget(sealing_key.id).await,
         }
     }

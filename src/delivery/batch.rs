@@ -73,6 +73,9 @@ pub async fn handle_batch(
             Message::Tend(tend) => {
                 running.spawn(copies, async move { deliverer.tend(tend).await });
             }
+            Message::DeleteApp(deletion) => {
+                running.spawn(copies, async move { deliverer.delete_app(deletion).await });
+            }
             Message::Sweep => {
                 running.spawn(copies, async move { deliverer.enqueue_due().await });
             }

@@ -1,6 +1,6 @@
 //! The sweep: every few minutes, moves the attempts that are due soon from the table
 //! to the queue, has overdue endpoints seen to that deliveries wait for, and finishes
-//! interrupted deletions.
+//! interrupted deletions of endpoints and apps.
 //!
 //! An attempt is moved in three steps:
 //!
@@ -81,7 +81,7 @@ struct Shard {
 impl Deliverer {
     /// Calls: a `Query` of each shard, more if many endpoints are paused; for each attempt that is due two `UpdateItem`,
     /// and for every ten a `SendMessageBatch`; a `SendMessage` if there is more to do;
-    /// those of [`Self::finish_deletions`].
+    /// those of [`Self::resume_app_deletions`] and [`Self::finish_deletions`].
     pub(super) async fn enqueue_due(&self) -> Result<(), StoreError> {
         let mut swept = Swept::default();
         for shard in 0..Table::SCHEDULE_SHARDS {
@@ -101,6 +101,7 @@ impl Deliverer {
         // After the attempts, so that the alarm tells if sweeps fail as well as if there
         // are none. Before the deletions, which must not keep it from being told.
         self.metrics.sweep(overdue);
+        self.resume_app_deletions().await;
         self.finish_deletions().await;
         Ok(())
     }

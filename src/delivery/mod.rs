@@ -15,7 +15,8 @@
 //! | delivery | tend, when it begins to wait for its turn | See tend. |
 //! | recover | deliveries, and the rest of the recovery | Each goes back further in a history that ends, and `remaining` decreases. |
 //! | tend | deliveries, and itself | It drains what waits, which only events and attempts add to, and takes a last look. While no turn is free, it waits for ten minutes. Probes wait longer each time, until the endpoint is disabled. |
-//! | sweep | deliveries, tends, and itself if a shard held more attempts than a sweep takes | It goes on only after it took attempts out of its own sight. The attempts that follow from these are due later than it looks ahead. |
+//! | delete app | itself | Each step removes something, or is the one that waits until the mark may go. |
+//! | sweep | deliveries, tends, deletions of apps, and itself if a shard held more attempts than a sweep takes | It goes on only after it took attempts out of its own sight. The attempts that follow from these are due later than it looks ahead. |
 
 mod answer;
 mod at_once;
@@ -25,6 +26,7 @@ mod classify;
 mod connections;
 mod connector;
 mod deadline;
+pub mod delete_app;
 mod drain;
 pub mod egress;
 pub mod enqueue_due;
@@ -103,6 +105,8 @@ pub struct ChunkSizes {
     pub waiting: u16,
     /// Interrupted deletions of endpoints that are finished.
     pub deletions: u16,
+    /// Deliveries of a deleted app that are removed, about.
+    pub history: u16,
 }
 
 impl Default for ChunkSizes {
@@ -113,6 +117,7 @@ impl Default for ChunkSizes {
             due: 500,
             waiting: 300,
             deletions: 100,
+            history: 1000,
         }
     }
 }

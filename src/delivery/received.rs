@@ -137,6 +137,7 @@ impl Work {
                 let others = other.id.or_else(|| meta.event_id());
                 one.app_id == other.app_id && id.is_some() && id == others
             }
+            (Message::DeleteApp(one), Message::DeleteApp(other)) => one == other,
             (Message::Sweep, Message::Sweep) => true,
             // Tending claims its step and a recovery is rare, so copies cost little.
             _ => false,

@@ -10,7 +10,7 @@ use super::delivery::Delivery;
 use super::endpoint::EndpointKey;
 use super::event::{PublishedEvent, ping_payload};
 use super::event_type::EventType;
-use super::id::{DeliveryId, EventId};
+use super::id::{AppId, DeliveryId, EventId};
 use super::unreadable::{Flaw, Unreadable, parse};
 
 /// Longest delay of a message (SQS quota).
@@ -38,6 +38,8 @@ pub enum Message {
     Recover(Recovery),
     /// See to the deliveries that wait for a paused endpoint.
     Tend(Tend),
+    /// Go on with the deletion of an app.
+    DeleteApp(AppDeletion),
     /// Enqueue the attempts that are due soon.
     Sweep,
 }
@@ -212,6 +214,14 @@ impl Tend {
     }
 }
 
+/// An app that is marked as deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppDeletion {
+    /// The app.
+    pub app_id: AppId,
+}
+
 #[derive(Deserialize)]
 struct Kind {
     kind: Option<String>,
@@ -234,6 +244,7 @@ impl Message {
             Some("delivery") => parse(text).map(Self::Delivery),
             Some("recover") => parse(text).map(Self::Recover),
             Some("tend") => parse(text).map(Self::Tend),
+            Some("deleteApp") => parse(text).map(Self::DeleteApp),
             Some("sweep") => Ok(Self::Sweep),
             Some(_) => Err(Unreadable::new(Flaw::Kind, "unknown kind")),
             None if found.detail_type.is_some() => Err(Unreadable::new(
@@ -253,6 +264,7 @@ impl Message {
             Self::Delivery(task) => task.endpoint.endpoint_id.to_string(),
             Self::Recover(recovery) => recovery.endpoint.endpoint_id.to_string(),
             Self::Tend(tend) => tend.endpoint.endpoint_id.to_string(),
+            Self::DeleteApp(deletion) => deletion.app_id.to_string(),
             Self::Sweep => "sweep".to_owned(),
         }
     }
@@ -267,6 +279,7 @@ impl Message {
             Self::Delivery(body) => tagged("delivery", body),
             Self::Recover(body) => tagged("recover", body),
             Self::Tend(body) => tagged("tend", body),
+            Self::DeleteApp(body) => tagged("deleteApp", body),
             Self::Sweep => tagged("sweep", &serde_json::Map::new()),
         }
     }
@@ -285,7 +298,7 @@ fn tagged(kind: &'static str, body: &impl Serialize) -> Result<String, serde_jso
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::{AppId, EndpointId};
+    use crate::domain::id::EndpointId;
 
     fn at() -> Timestamp {
         "2026-01-01T00:00:00.000Z".parse().unwrap()
@@ -342,6 +355,12 @@ mod tests {
         let json = Message::Tend(tend.clone()).to_json().unwrap();
         let read = Message::from_json(&json);
         assert!(matches!(read, Ok(Message::Tend(read)) if read == tend));
+        let app_id = AppId::new();
+        let json = Message::DeleteApp(AppDeletion { app_id })
+            .to_json()
+            .unwrap();
+        let read = Message::from_json(&json);
+        assert!(matches!(read, Ok(Message::DeleteApp(read)) if read.app_id == app_id));
         let sweep = Message::Sweep.to_json().unwrap();
         assert_eq!(sweep, r#"{"kind":"sweep"}"#);
         assert!(matches!(Message::from_json(&sweep), Ok(Message::Sweep)));

@@ -97,7 +97,7 @@ async fn sweeps_of_a_batch_are_one_sweep() {
     let batch = ["one", "two"].map(|name| message(Some(name), r#"{"kind":"sweep"}"#));
     assert_eq!(app.queue.handle(batch).await, Ok(NOTHING));
     // The schedule's shards, and the deletions that have begun.
-    assert_eq!(app.aws.wire.take(), ["Query"; 9]);
+    assert_eq!(app.aws.wire.take(), ["Query"; 10]);
 }
 
 /// An item as DynamoDB writes it.

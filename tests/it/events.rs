@@ -32,13 +32,14 @@ const SQS_EVENTS: [&str; 3] = ["sqs-event.json", "sqs-sweep.json", "sqs-test-pin
 
 /// The API's events, each with the expected status. They run in this order, so
 /// that each finds what it needs.
-const HTTP_EVENTS: [(&str, u16); 21] = [
+const HTTP_EVENTS: [(&str, u16); 22] = [
     ("put-app.json", 201),
     ("get-app.json", 200),
     ("list-apps.json", 200),
     ("create-key.json", 201),
     ("list-keys.json", 200),
     ("revoke-key.json", 204),
+    ("delete-app.json", 202),
     ("create-webhook.json", 201),
     ("create-webhook-rest.json", 201),
     ("list-webhooks.json", 200),
@@ -207,6 +208,7 @@ async fn start_functions(emulators: Arc<Emulators>, resources: &Resources) -> (F
     let variables = [
         ("TABLE_NAME", resources.table_name.as_str()),
         ("QUEUE_URL", resources.queue_url.as_str()),
+        ("SLOW_QUEUE_URL", resources.slow_queue_url.as_str()),
         ("SECRET_PREFIX", SECRET_PREFIX),
         ("ALLOW_LOOPBACK_TARGETS", "true"),
         ("AWS_ENDPOINT_URL", aws.as_str()),
@@ -232,6 +234,7 @@ fn assert_answers(answers: &BTreeMap<&str, Value>) {
     assert_eq!(answers["create-key.json"]["scope"], "publish");
     assert_eq!(answers["list-keys.json"].as_array().unwrap().len(), 2);
     assert_eq!(answers["revoke-key.json"], Value::Null);
+    assert_eq!(answers["delete-app.json"]["status"], "DELETING");
     let listed = answers["list-webhooks.json"].as_array().unwrap();
     assert_eq!(listed.len(), 3);
     assert_eq!(answers["get-webhook.json"]["id"], samples::ENDPOINT_ID);

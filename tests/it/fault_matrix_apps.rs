@@ -3,6 +3,9 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use webhook_endpoints::delivery::delete_app::MARKED_FOR;
+use webhook_endpoints::domain::message::{AppDeletion, Message};
+
 use crate::support::matrix::Matrix;
 use crate::support::stage::{Stage, succeeded};
 use crate::support::{Answer, answer};
@@ -102,6 +105,60 @@ async fn revoking_a_key_succeeds_or_can_be_retried() {
                 }
             }
             assert_eq!(keys(stage).await.len(), 1);
+        })
+        .await;
+}
+
+/// Finishes a deletion, and asserts that it leaves only what expires.
+async fn must_be_deleted(stage: &Stage) {
+    stage.handle_all_visible().await;
+    stage.clock.advance(MARKED_FOR);
+    let deletion = AppDeletion {
+        app_id: stage.app.app_id,
+    };
+    let message = Message::DeleteApp(deletion).to_json().unwrap();
+    stage.app.queue.must_handle(message).await;
+    stage.handle_all_visible().await;
+    assert!(stage.app.aws.secret_names().await.is_empty());
+    let mut items = stage.app.aws.items().await;
+    items.retain(|item| {
+        let pk = item["pk"].as_s().unwrap();
+        !pk.starts_with("PLATFORM#") && !item.contains_key("expiresAt")
+    });
+    assert!(items.is_empty(), "{items:#?}");
+}
+
+#[tokio::test]
+async fn deletion_of_an_app_succeeds_or_can_be_retried() {
+    let matrix = Matrix::of("delete an app").with_pairs().leaving_nothing();
+    matrix
+        .run(async |stage| {
+            put(stage).await;
+            let delete = || call(stage, Method::DELETE, "", None);
+            let deleted = stage.disturbed(delete()).await;
+            if !succeeded(&deleted) {
+                assert_eq!(delete().await.status, StatusCode::ACCEPTED);
+            }
+            let refused = stage.app.api.get("").await;
+            refused.must_fail_with(401, "AUTHENTICATION_ERROR");
+            must_be_deleted(stage).await;
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn every_step_of_an_apps_deletion_can_be_repeated() {
+    let matrix = Matrix::of("go on with the deletion of an app").leaving_nothing();
+    matrix
+        .run(async |stage| {
+            put(stage).await;
+            stage.publish().await;
+            stage.drain().await;
+            stage.forget_arrivals();
+            let deleted = call(stage, Method::DELETE, "", None).await;
+            assert_eq!(deleted.status, StatusCode::ACCEPTED);
+            stage.handle_disturbed().await;
+            must_be_deleted(stage).await;
         })
         .await;
 }

@@ -13,11 +13,13 @@ use std::path::Path;
 
 use local::roles;
 use serde_json::{Value, json};
+use webhook_endpoints::delivery::delete_app::MARKED_FOR;
 use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
-use webhook_endpoints::domain::message::{Lane, Message, Recovery, Tend};
+use webhook_endpoints::domain::message::{AppDeletion, Lane, Message, Recovery, Tend};
 use webhook_endpoints::domain::secret::SecretStorage;
 
 use crate::support::calls::{Call, Ids, every_call};
+use crate::support::hand_clock::HandClock;
 use crate::support::queue::{attempt_message, ping_of};
 use crate::support::receiver::Receiver;
 use crate::support::wire::{Fault, Request};
@@ -150,7 +152,10 @@ impl Used {
 
     async fn run_everything(&mut self, storage: SecretStorage) {
         let used = self;
-        let app = TestApp::start_with(Options::idle().keeping(storage)).await;
+        let clock = HandClock::at_now();
+        let mut options = Options::idle().keeping(storage);
+        options.settings.clock = clock.clock();
+        let app = TestApp::start_with(options).await;
         let receiver = Receiver::answering(500, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
         let (inactive, _) = app.api.create_webhook(&receiver.url).await;
@@ -247,6 +252,11 @@ impl Used {
         }
         used.by_api(&app);
         handle_queue(&app).await;
+        // The last step of the app's deletion, which waits for caches to expire.
+        clock.advance(MARKED_FOR);
+        let app_id = app.app_id;
+        let last = Message::DeleteApp(AppDeletion { app_id });
+        app.queue.must_handle(last.to_json().unwrap()).await;
         used.by_deliver(&app);
     }
 
@@ -282,7 +292,7 @@ fn needed(request: &Request) -> Vec<(String, String, String)> {
     let body = request.body();
     let operation = request.operation.as_str();
     match operation {
-        "GetItem" | "PutItem" | "UpdateItem" | "Query" => {
+        "GetItem" | "PutItem" | "UpdateItem" | "DeleteItem" | "Query" => {
             vec![on_table(operation, &body)]
         }
         "BatchGetItem" => {
@@ -295,7 +305,11 @@ fn needed(request: &Request) -> Vec<(String, String, String)> {
             let tables = body["RequestItems"].as_object().unwrap().values();
             let writes = tables.flat_map(|writes| writes.as_array().unwrap());
             writes
-                .map(|write| on_table(operation, &json!({"Key": write["PutRequest"]["Item"]})))
+                .map(|write| match &write["DeleteRequest"]["Key"] {
+                    Value::Null => json!({"Key": write["PutRequest"]["Item"]}),
+                    key => json!({ "Key": key }),
+                })
+                .map(|body| on_table(operation, &body))
                 .collect()
         }
         // IAM checks a transaction as its individual writes.

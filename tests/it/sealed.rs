@@ -133,5 +133,5 @@ async fn endpoints_of_either_kind_work_and_are_deleted_in_either_mode() {
         assert!(app.aws.secret_names().await.is_empty());
     }
     let count = app.aws.table().endpoint_count(app.app_id).await;
-    assert_eq!(count.unwrap(), 0);
+    assert_eq!(count.unwrap(), Some(0));
 }

@@ -107,7 +107,7 @@ async fn empty_sweeps_cost_one_read_per_shard_and_of_deletions() {
     let (app, _, _) = start().await;
     app.aws.wire.take();
     app.queue.must_handle(SWEEP).await;
-    assert_eq!(app.aws.wire.take(), vec!["Query"; 9]);
+    assert_eq!(app.aws.wire.take(), vec!["Query"; 10]);
 }
 
 /// Schedules more attempts in one shard than a sweep takes.

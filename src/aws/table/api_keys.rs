@@ -123,7 +123,7 @@ impl Table {
         };
         let writes = writes().during(OPERATION)?;
         Ok(match self.transact(OPERATION, writes).await? {
-            Transacted::ConditionFailed { write: 0 } => KeyCreated::NoApp,
+            Transacted::ConditionFailed { write: 0, .. } => KeyCreated::NoApp,
             // The hash is new, so an earlier try of the SDK stored it.
             Transacted::Done | Transacted::ConditionFailed { .. } => KeyCreated::Done,
         })

@@ -42,7 +42,7 @@ pub struct AppsPage {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AppItem {
+pub(super) struct AppItem {
     pk: String,
     /// Absent if the app was never made.
     #[serde(with = "serde_millis::option", default)]
@@ -50,7 +50,7 @@ struct AppItem {
     #[serde(with = "serde_millis::option", default)]
     updated_at: Option<Timestamp>,
     #[serde(with = "serde_millis::option", default)]
-    deleted_at: Option<Timestamp>,
+    pub(super) deleted_at: Option<Timestamp>,
     #[serde(default)]
     name: Option<String>,
     #[serde(default)]
@@ -200,7 +200,7 @@ fn map(metadata: &Metadata) -> AttributeValue {
 }
 
 /// The app of an item, if it was made.
-fn app(item: Item) -> Result<Option<App>, Malformed> {
+pub(super) fn app(item: Item) -> Result<Option<App>, Malformed> {
     decode::<AppItem>(item)?.app()
 }
 

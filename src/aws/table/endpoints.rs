@@ -8,8 +8,8 @@ use super::batch_get::id_of;
 use super::endpoint_item::{EndpointItem, live_endpoint};
 use super::health::HEALTH;
 use super::keys::attribute::{
-    ACTIVE, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE, INACTIVE_SINCE,
-    PK, RATE_LIMIT, SK, UPDATED_AT, URL,
+    ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE,
+    INACTIVE_SINCE, PK, RATE_LIMIT, SK, UPDATED_AT, URL,
 };
 use super::keys::{self, ENDPOINT};
 use super::transaction::Transacted;
@@ -28,7 +28,7 @@ use crate::domain::time::iso_millis;
 pub enum CreateOutcome {
     /// The endpoint is stored.
     Created,
-    /// The app already has as many endpoints as it may have.
+    /// The app already has as many endpoints as it may have, or is being deleted.
     LimitReached,
     /// Its secret is sealed to a key that is no longer the current one.
     KeyReplaced,
@@ -62,7 +62,8 @@ impl Table {
             let count = Update::default()
                 .add(ENDPOINT_COUNT, 1)
                 .only_below(ENDPOINT_COUNT, number(MAX_ENDPOINTS_PER_APP))
-                .or_absent(ENDPOINT_COUNT);
+                .or_absent(ENDPOINT_COUNT)
+                .only_if_absent(DELETED_AT);
             let count = self.transact_update(keys::app(endpoint.key.app_id), count)?;
             let mut writes = vec![
                 TransactWriteItem::builder().put(put).build(),
@@ -84,25 +85,31 @@ impl Table {
         }
     }
 
-    /// How many endpoints an app has. One strongly consistent `GetItem`.
+    /// How many endpoints an app has. `None` if it is being deleted. One strongly
+    /// consistent `GetItem`.
     ///
     /// # Errors
     /// If the call fails.
-    pub async fn endpoint_count(&self, app_id: AppId) -> Result<u32, StoreError> {
+    pub async fn endpoint_count(&self, app_id: AppId) -> Result<Option<u32>, StoreError> {
         let found = self
             .client
             .get_item()
             .table_name(&self.name)
             .set_key(Some(keys::app(app_id)))
-            .projection_expression("#count")
+            .projection_expression("#count, #deleted")
             .expression_attribute_names("#count", ENDPOINT_COUNT)
+            .expression_attribute_names("#deleted", DELETED_AT)
             .consistent_read(true)
             .send()
             .await
             .during("GetItem of an app's endpoint count")?;
-        let count = found.item.as_ref().and_then(|app| app.get(ENDPOINT_COUNT));
+        let app = found.item.unwrap_or_default();
+        if app.contains_key(DELETED_AT) {
+            return Ok(None);
+        }
+        let count = app.get(ENDPOINT_COUNT);
         let count = count.and_then(|count| count.as_n().ok()?.parse().ok());
-        Ok(count.unwrap_or(0))
+        Ok(Some(count.unwrap_or(0)))
     }
 
     /// An endpoint. One strongly consistent `GetItem`.

@@ -22,8 +22,8 @@
 //! order. The first index lists the apps, an app's API keys, and an endpoint's
 //! deliveries of one status. The second one is the schedule: `gsi2pk` is `DUE#<shard>`, `gsi2sk`
 //! is `<time>#<id>`, with more behind it while a sweep has claimed it. It holds the deliveries whose next attempt is due later than a
-//! queue can delay a message, the endpoints that deliveries wait for, and in a shard
-//! of their own the endpoints whose deletion has begun. The time is when the entry is
+//! queue can delay a message, the endpoints that deliveries wait for, and in shards
+//! of their own the endpoints and the apps whose deletion has begun. The time is when the entry is
 //! due, or, of an attempt that a sweep has claimed, when other sweeps may take it.
 
 use std::collections::HashMap;
@@ -126,6 +126,9 @@ pub(super) const SCHEDULE_SHARDS: u8 = 8;
 
 /// The shard of the schedule that holds endpoints whose deletion has begun.
 pub(super) const DELETIONS: &str = "DUE#DELETIONS";
+
+/// The shard of the schedule that holds apps whose deletion has begun.
+pub(super) const APP_DELETIONS: &str = "DUE#APPS";
 
 /// First part of an endpoint's sort key.
 pub(super) const ENDPOINT: &str = "ENDPOINT#";

@@ -12,7 +12,7 @@ use crate::aws::retry::{Retries, UNPROCESSED_PAUSES};
 use crate::domain::delivery::{Abandoned, Delivery, DeliveryStatus};
 use crate::domain::message::DeliveryTask;
 
-const OPERATION: &str = "BatchWriteItem of missed deliveries";
+const OPERATION: &str = "BatchWriteItem";
 
 /// Writes of a `BatchWriteItem` (DynamoDB quota).
 const BATCH_WRITES: usize = 25;
@@ -33,7 +33,11 @@ impl Table {
         reason: Abandoned,
     ) -> Result<(), StoreError> {
         let writes: Result<Vec<_>, _> = tasks.iter().map(|task| write(task, reason)).collect();
-        let writes = writes.during(OPERATION)?;
+        self.write_all(writes.during(OPERATION)?).await
+    }
+
+    /// Writes items, not together. One `BatchWriteItem` for every 25.
+    pub(super) async fn write_all(&self, writes: Vec<WriteRequest>) -> Result<(), StoreError> {
         let batches = writes.chunks(BATCH_WRITES).map(<[_]>::to_vec);
         stream::iter(batches)
             .map(|batch| self.write_batch(batch))

@@ -1,6 +1,7 @@
 //! The DynamoDB table: one holds everything. [`keys`] has its layout.
 
 mod api_keys;
+mod app_deletion;
 mod apps;
 mod batch_get;
 mod budgets;

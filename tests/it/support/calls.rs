@@ -117,6 +117,7 @@ enum Turn {
     First,
     Deactivation,
     Deletion,
+    AppDeletion,
 }
 
 /// Every call that openapi.json describes, except for the document's own.
@@ -210,6 +211,7 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             (Turn::Deactivation, Some(body))
         }
         "deleteWebhook" => (Turn::Deletion, None),
+        "deleteApp" => (Turn::AppDeletion, None),
         unknown => panic!("turn_and_body does not know {unknown}"),
     }
 }

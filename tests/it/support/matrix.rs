@@ -177,6 +177,7 @@ pub struct Matrix {
     pairs: bool,
     polling: bool,
     by_message: bool,
+    leaving_nothing: bool,
     schedule: &'static str,
     storage: SecretStorage,
 }
@@ -189,6 +190,7 @@ impl Matrix {
             pairs: false,
             polling: false,
             by_message: false,
+            leaving_nothing: false,
             schedule: "1200",
             storage: SecretStorage::PerEndpoint,
         }
@@ -204,6 +206,14 @@ impl Matrix {
     pub fn with_pairs(self) -> Self {
         Self {
             pairs: true,
+            ..self
+        }
+    }
+
+    /// The scenario deletes the app, and checks what is left itself.
+    pub fn leaving_nothing(self) -> Self {
+        Self {
+            leaving_nothing: true,
             ..self
         }
     }
@@ -299,7 +309,9 @@ impl Matrix {
             };
             let stage = Stage::with(ways, faults.clone(), polling, schedule).await;
             scenario(&stage).await;
-            stage.must_come_to_rest().await;
+            if !self.leaving_nothing {
+                stage.must_come_to_rest().await;
+            }
             // The first of two faults may prevent the second. And with a
             // poller, calls may happen late.
             let struck = faults.met.lock().unwrap().struck;

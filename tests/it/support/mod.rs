@@ -220,7 +220,12 @@ impl TestApp {
         };
         let router = service::api(&self.aws.clients, &self.aws.resources, &settings);
         let base = serve(router).await;
-        Api::new(base, self.app_id, self.key.clone())
+        Api::new(
+            base,
+            self.app_id,
+            self.key.clone(),
+            self.platform_key.clone(),
+        )
     }
 
     pub async fn add_key(&self, app_id: AppId, key: &ApiKey) {

@@ -228,6 +228,11 @@ impl Stage {
         id
     }
 
+    /// Handles the visible messages and those that follow at once.
+    pub async fn handle_all_visible(&self) {
+        while self.handle_queued().await {}
+    }
+
     /// Handles the queued messages, with the faults of the case.
     pub async fn handle_disturbed(&self) {
         assert!(self.disturbed(self.handle_queued()).await, "nothing queued");

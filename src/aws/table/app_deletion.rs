@@ -1,0 +1,277 @@
+//! Deletion of apps. An app is marked first: nothing more can be made in it. Then its
+//! keys, endpoints, secrets and histories are removed in steps, and its own item last.
+//! A shard of the schedule holds the marked apps, each from when on a sweep may have its
+//! deletion taken up again.
+
+use std::collections::BTreeSet;
+use std::future::ready;
+
+use aws_sdk_dynamodb::types::{DeleteRequest, ReturnValue, WriteRequest};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+
+use super::apps::{AppItem, app};
+use super::batch_get::id_of;
+use super::keys::attribute::{CREATED_AT, DELETED_AT, EVENT, EVENT_ID, PK, SK};
+use super::keys::{self, APP_DELETIONS, ENDPOINT, SCHEDULE};
+use super::update::Update;
+use super::{Item, Table, collect, decode, text};
+use crate::aws::error::{During, Malformed, StoreError, has_code, written};
+use crate::domain::api_key::ApiKeyHash;
+use crate::domain::app::App;
+use crate::domain::endpoint::EndpointKey;
+use crate::domain::event_type::EventType;
+use crate::domain::id::{AppId, EventId};
+use crate::domain::scope::Owner;
+use crate::domain::time::iso_millis;
+
+/// Updates and deletions of single items at once.
+const AT_ONCE: usize = 10;
+
+impl Table {
+    /// First step of a deletion: marks the app. `None` if it was never made. A repeated
+    /// call keeps the first mark, and has the deletion taken up by the next sweep, in
+    /// case it broke off. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn mark_app_deleted(
+        &self,
+        app_id: AppId,
+        now: Timestamp,
+    ) -> Result<Option<App>, StoreError> {
+        const OPERATION: &str = "UpdateItem of a deleted app";
+        let update = Update::default()
+            .only_if_present(CREATED_AT)
+            .set_once(DELETED_AT, text(iso_millis(now)))
+            .set(SCHEDULE.pk, text(APP_DELETIONS))
+            .set(SCHEDULE.sk, text(keys::schedule_sort(now, app_id)));
+        let updated = self.update_item(keys::app(app_id), update);
+        match updated.return_values(ReturnValue::AllNew).send().await {
+            Ok(updated) => app(updated.attributes.unwrap_or_default()).during(OPERATION),
+            Err(error) if has_code(&error, "ConditionalCheckFailedException") => Ok(None),
+            Err(error) => Err(error).during(OPERATION),
+        }
+    }
+
+    /// Revokes all keys of an app. They are read from a list that may lack those which
+    /// were created within the last second. One `Query`, and an `UpdateItem` for each.
+    ///
+    /// # Errors
+    /// If a call fails.
+    pub async fn revoke_keys_of(&self, app_id: AppId, now: Timestamp) -> Result<(), StoreError> {
+        let keys = self.api_keys(Owner::App(app_id)).await?;
+        let in_use = keys.iter().filter(|key| key.is_in_use(now));
+        let revocations = in_use.map(|key| self.revoke_api_key(&key.hash, now));
+        stream::iter(revocations.collect::<Vec<_>>())
+            .buffer_unordered(AT_ONCE)
+            .try_for_each(|_| ready(Ok(())))
+            .await
+    }
+
+    /// Keeps sweeps from taking a deletion up until then. Returns when the app was
+    /// marked; `None` if it is not, because its deletion is over. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn claim_app_deletion(
+        &self,
+        app_id: AppId,
+        until: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        const OPERATION: &str = "UpdateItem of an app's deletion";
+        let update = Update::default()
+            .only_if_present(DELETED_AT)
+            .set(SCHEDULE.sk, text(keys::schedule_sort(until, app_id)));
+        let updated = self.update_item(keys::app(app_id), update);
+        match updated.return_values(ReturnValue::AllNew).send().await {
+            Ok(updated) => {
+                let item = updated.attributes.unwrap_or_default();
+                let item: AppItem = decode(item).during(OPERATION)?;
+                Ok(item.deleted_at)
+            }
+            Err(error) if has_code(&error, "ConditionalCheckFailedException") => Ok(None),
+            Err(error) => Err(error).during(OPERATION),
+        }
+    }
+
+    /// The apps whose deletion a sweep may take up before `until`. One `Query` of the
+    /// schedule for each 1 MB.
+    ///
+    /// # Errors
+    /// If a call fails, or an item cannot be read.
+    pub async fn app_deletions(&self, until: Timestamp) -> Result<Vec<AppId>, StoreError> {
+        const OPERATION: &str = "Query of apps that are being deleted";
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .index_name(SCHEDULE.name)
+            .key_condition_expression("#pk = :deletions AND #sk < :until")
+            .expression_attribute_names("#pk", SCHEDULE.pk)
+            .expression_attribute_names("#sk", SCHEDULE.sk)
+            .expression_attribute_values(":deletions", text(APP_DELETIONS))
+            .expression_attribute_values(":until", text(iso_millis(until)));
+        let items = collect(OPERATION, query).await?;
+        let app_ids = items.iter().map(|item| keys::app_of(&id_of(item).0));
+        let app_ids: Option<Vec<_>> = app_ids.collect();
+        app_ids
+            .ok_or(Malformed::from("not the keys of an app"))
+            .during(OPERATION)
+    }
+
+    /// Removes all keys of an app. One `Query`, and a `DeleteItem` for each.
+    ///
+    /// # Errors
+    /// If a call fails.
+    pub async fn remove_keys_of(&self, app_id: AppId) -> Result<(), StoreError> {
+        let keys = self.api_keys(Owner::App(app_id)).await?;
+        let removals = keys.iter().map(|key| self.remove_key(key.hash));
+        stream::iter(removals.collect::<Vec<_>>())
+            .buffer_unordered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
+    async fn remove_key(&self, hash: ApiKeyHash) -> Result<(), StoreError> {
+        self.client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(keys::api_key(&hash)))
+            .send()
+            .await
+            .during("DeleteItem of an API key")?;
+        Ok(())
+    }
+
+    /// An app's endpoints, those that are marked as deleted included. One strongly
+    /// consistent `Query`.
+    ///
+    /// # Errors
+    /// If the call fails, or a key cannot be read.
+    pub async fn all_endpoints_of(&self, app_id: AppId) -> Result<Vec<EndpointKey>, StoreError> {
+        const OPERATION: &str = "Query of a deleted app's endpoints";
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :app AND begins_with(#sk, :endpoint)")
+            .projection_expression("#pk, #sk")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":app", text(keys::app_partition(app_id)))
+            .expression_attribute_values(":endpoint", text(ENDPOINT));
+        let items = collect(OPERATION, query).await?;
+        let endpoints = items.iter().map(|item| {
+            let (pk, sk) = id_of(item);
+            keys::endpoint_of(&pk, &sk).ok_or(Malformed::from("not the keys of an endpoint"))
+        });
+        let endpoints: Result<_, _> = endpoints.collect();
+        endpoints.during(OPERATION)
+    }
+
+    /// Marks an endpoint as deleted, as a part of its app's deletion: that one finishes
+    /// it, and not a sweep, which would leave its history. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn mark_endpoint_of_app(
+        &self,
+        endpoint: EndpointKey,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let update = Update::existing()
+            .set_once(DELETED_AT, text(iso_millis(now)))
+            .remove(SCHEDULE.pk)
+            .remove(SCHEDULE.sk);
+        let updated = self.update_item(keys::endpoint(endpoint), update);
+        // If it is gone, a deletion of its own was faster.
+        written(updated.send().await).during("UpdateItem of a deleted app's endpoint")?;
+        Ok(())
+    }
+
+    /// Removes up to `limit` deliveries of an endpoint, with their events. Returns how
+    /// many there were. The events go first: they are found by the deliveries. One
+    /// `Query`, and a `BatchWriteItem` for every 25 items.
+    ///
+    /// # Errors
+    /// If a call fails, or a key cannot be read.
+    pub async fn remove_history(
+        &self,
+        endpoint: EndpointKey,
+        limit: u16,
+    ) -> Result<usize, StoreError> {
+        const OPERATION: &str = "Query of a deleted app's history";
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :history")
+            .projection_expression("#pk, #sk, #event, #id")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_names("#event", EVENT)
+            .expression_attribute_names("#id", EVENT_ID)
+            .expression_attribute_values(":history", text(keys::delivery_partition(endpoint)))
+            .limit(limit.into());
+        let page = query.send().await.during(OPERATION)?;
+        let deliveries = page.items.unwrap_or_default();
+        let events: BTreeSet<_> = deliveries.iter().filter_map(stored_event).collect();
+        let app_id = endpoint.app_id;
+        let events = events
+            .into_iter()
+            .flat_map(|id| [keys::event(app_id, id), keys::fanned_out(app_id, id)]);
+        self.remove_all(events).await?;
+        let count = deliveries.len();
+        self.remove_all(deliveries.into_iter().map(key_of)).await?;
+        Ok(count)
+    }
+
+    async fn remove_all(&self, keys: impl Iterator<Item = Item>) -> Result<(), StoreError> {
+        let writes: Result<Vec<_>, _> = keys.map(deletion).collect();
+        let writes = writes.during("BatchWriteItem of a deleted app's history")?;
+        self.write_all(writes).await
+    }
+
+    /// Last step of a deletion: from now on the app was never made. One `DeleteItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn remove_app(&self, app_id: AppId) -> Result<(), StoreError> {
+        let removed = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(keys::app(app_id)))
+            .condition_expression("attribute_exists(#deleted)")
+            .expression_attribute_names("#deleted", DELETED_AT)
+            .send()
+            .await;
+        // If it is not marked, another message removed it, and it may have been made anew.
+        match removed {
+            Err(error) if !has_code(&error, "ConditionalCheckFailedException") => {
+                Err(error).during("DeleteItem of an app")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The event of a delivery. A ping has none in the table.
+fn stored_event(delivery: &Item) -> Option<EventId> {
+    let text_of = |name| delivery.get(name)?.as_s().ok();
+    let is_ping = text_of(EVENT)? == EventType::test_ping().as_str();
+    EventId::parse(text_of(EVENT_ID)?).ok().filter(|_| !is_ping)
+}
+
+fn key_of(mut item: Item) -> Item {
+    item.retain(|name, _| name == PK || name == SK);
+    item
+}
+
+fn deletion(key: Item) -> Result<WriteRequest, Malformed> {
+    let request = DeleteRequest::builder().set_key(Some(key)).build()?;
+    Ok(WriteRequest::builder().delete_request(request).build())
+}
