@@ -124,7 +124,7 @@ async fn creation_with_the_first_key_succeeds_or_can_be_retried() {
 #[tokio::test]
 async fn rotation_that_moves_a_secret_succeeds_or_can_be_retried() {
     for (from, to) in [(0, 1), (1, 0)] {
-        let matrix = Matrix::of("rotate, moved").with_pairs();
+        let matrix = Matrix::of("rotate, moved");
         matrix
             .keeping(STORAGES[from])
             .run(async |stage| {
