@@ -147,7 +147,7 @@ pub fn router(options: ApiOptions) -> Router {
             post(needs(Manage, recover::recover)),
         )
         .route(
-            "/apps/{appId}/events",
+            EVENTS,
             post(needs(Publish, events::publish))
                 .layer(DefaultBodyLimit::max(events::MAX_BODY_BYTES)),
         )
@@ -156,7 +156,7 @@ pub fn router(options: ApiOptions) -> Router {
             get(needs(Read, events::get)),
         )
         .route(
-            "/apps/{appId}/events/batch",
+            EVENT_BATCHES,
             post(needs(Publish, event_batch::publish))
                 .layer(DefaultBodyLimit::max(event_batch::MAX_BODY_BYTES)),
         )
@@ -175,6 +175,12 @@ pub fn router(options: ApiOptions) -> Router {
             DefaultBodyLimit::max(MAX_BODY_BYTES),
         ))
 }
+
+/// Publishes an event.
+const EVENTS: &str = "/apps/{appId}/events";
+
+/// Publishes many events.
+const EVENT_BATCHES: &str = "/apps/{appId}/events/batch";
 
 /// The envelope of a successful response.
 #[derive(serde::Serialize)]

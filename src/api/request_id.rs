@@ -5,11 +5,16 @@ use axum::http::HeaderValue;
 use axum::middleware::Next;
 use axum::response::Response;
 use lambda_http::request::RequestContext;
-use tracing::{Instrument, error_span, field, info};
+use tracing::{Instrument, debug, error_span, field, info};
 use uuid::Uuid;
 
-/// Opens the request's span, logs its outcome in one line and sets `x-request-id`
-/// on the response. We use API Gateway's id, so that its access log has the same
+use super::{EVENT_BATCHES, EVENTS};
+
+/// The routes that publish. What becomes of an event has lines of its own.
+const PUBLISHING: [&str; 2] = [EVENTS, EVENT_BATCHES];
+
+/// Opens the request's span, logs its outcome in one line (at `debug` if it read or
+/// published something, with success) and sets `x-request-id` on the response. We use API Gateway's id, so that its access log has the same
 /// one.
 pub(super) async fn layer(request: Request, next: Next) -> Response {
     let id = gateway_id(&request).unwrap_or_else(|| Uuid::now_v7().to_string());
@@ -20,6 +25,7 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map_or("none", MatchedPath::as_str)
         .to_owned();
+    let is_frequent = request.method().is_safe() || PUBLISHING.contains(&route.as_str());
     // A span at ERROR is enabled at every log level.
     let span = error_span!(
         "request",
@@ -36,11 +42,15 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
         if let Ok(value) = HeaderValue::from_str(&id) {
             response.headers_mut().insert("x-request-id", value);
         }
-        info!(
-            status = response.status().as_u16(),
-            duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "response"
-        );
+        let status = response.status();
+        let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // API Gateway's access log has every request. Those that are many and change
+        // nothing by themselves need no second line, unless they fail.
+        if status.is_success() && is_frequent {
+            debug!(status = status.as_u16(), duration_ms, "response");
+        } else {
+            info!(status = status.as_u16(), duration_ms, "response");
+        }
         response
     }
     .instrument(span)

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use tracing::info;
 
 use super::sender::{Reuse, SendError};
@@ -245,28 +246,49 @@ impl Deliverer {
         attempt: &Attempt,
         recorded: Recorded,
     ) {
-        let failure = match &attempt.verdict {
-            Verdict::Answered(_) => None,
-            Verdict::Failed(failure) => Some(failure.code()),
+        // Not at higher levels, where the line is for the metrics alone.
+        let details = match tracing::enabled!(tracing::Level::INFO) {
+            true => details(task, occasion, attempt, recorded),
+            false => json!({}),
         };
-        info!(
-            app_id = %task.endpoint.app_id,
-            endpoint_id = %task.endpoint.endpoint_id,
-            delivery_id = %task.delivery_id,
-            event_id = %task.source.event_id(),
-            event = %task.event,
-            attempt = attempt.number,
-            status = %delivery.status,
-            response_status = attempt.verdict.response_status(),
-            failure,
-            duration_ms = attempt.duration_ms,
-            duplicate = recorded == Recorded::Stale,
-            probe = occasion == Occasion::Probe,
-            "attempt"
-        );
-        self.metrics.attempt(delivery.status, attempt);
-        if let (Occasion::Lane(lane), 1) = (occasion, attempt.number) {
-            self.metrics.first_attempt(lane, delivery, attempt);
-        }
+        let first_in = match (occasion, attempt.number) {
+            (Occasion::Lane(lane), 1) => Some(lane),
+            _ => None,
+        };
+        self.metrics.attempt(first_in, delivery, attempt, details);
     }
+}
+
+/// What the log tells of an attempt. An event that is delivered at the first attempt is
+/// the rule, and every byte of its line is paid for, so the line has nothing that goes
+/// without saying.
+fn details(
+    task: &DeliveryTask,
+    occasion: Occasion,
+    attempt: &Attempt,
+    recorded: Recorded,
+) -> Value {
+    let mut details = json!({
+        "app_id": task.endpoint.app_id.to_string(),
+        "endpoint_id": task.endpoint.endpoint_id.to_string(),
+        "delivery_id": task.delivery_id.to_string(),
+    });
+    if attempt.number > 1 {
+        details["attempt"] = attempt.number.into();
+    }
+    if !attempt.verdict.is_success() {
+        details["event_id"] = task.source.event_id().to_string().into();
+        details["event"] = task.event.as_str().into();
+        details["response_status"] = attempt.verdict.response_status().into();
+    }
+    if let Verdict::Failed(failure) = &attempt.verdict {
+        details["failure"] = failure.code().into();
+    }
+    if recorded == Recorded::Stale {
+        details["duplicate"] = true.into();
+    }
+    if occasion == Occasion::Probe {
+        details["probe"] = true.into();
+    }
+    details
 }

@@ -19,6 +19,7 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::received::MessageMeta;
@@ -95,29 +96,48 @@ impl Deliverer {
             is_new = false;
         }
         let active = endpoints.iter().filter(|endpoint| endpoint.active);
-        let is_app_slow = health::is_app_slow(active.map(|endpoint| &endpoint.health));
-        endpoints.retain(|endpoint| is_owed(endpoint, &stored.r#type));
-        let (active, inactive): (Vec<_>, Vec<_>) =
-            endpoints.into_iter().partition(|endpoint| endpoint.active);
-        let (deliveries, missed) = (active.len(), inactive.len());
         let circumstances = Circumstances {
             lane,
             is_new,
-            is_app_slow,
+            is_app_slow: health::is_app_slow(active.map(|endpoint| &endpoint.health)),
             has_time: deadline::leaves_room_for_an_attempt(),
             most_at_once: self.chunks.at_once,
         };
-        let mut routed = Routed::of(active, circumstances, id, &stored);
-        let at_once = std::mem::take(&mut routed.at_once);
-        self.hand_over(routed).await?;
-        self.record_missed(&inactive, is_new, id, &stored).await?;
-        // Last, because a receiver may take long.
-        self.attempt_at_once(at_once, &stored, now).await?;
+        endpoints.retain(|endpoint| is_owed(endpoint, &stored.r#type));
+        let (later, missed) = self
+            .reach(endpoints, circumstances, id, &stored, now)
+            .await?;
         if event.is_repeatable() {
             table.end_fan_out(event.app_id, id, &stored).await?;
         }
-        report(&event, id, deliveries, missed);
+        // Each attempt has its own line.
+        if later + missed > 0 {
+            report(&event, id, later, missed);
+        }
         Ok(())
+    }
+
+    /// Has every one of these endpoints, which were read at `read_at`, get the event now or
+    /// later, or miss it. Returns how many get it later, and how many miss it.
+    async fn reach(
+        &self,
+        endpoints: Vec<Endpoint>,
+        circumstances: Circumstances,
+        id: EventId,
+        stored: &StoredEvent,
+        read_at: Timestamp,
+    ) -> Result<(usize, usize), HandleError> {
+        let (active, inactive): (Vec<_>, Vec<_>) =
+            endpoints.into_iter().partition(|endpoint| endpoint.active);
+        let mut routed = Routed::of(active, circumstances, id, stored);
+        let at_once = std::mem::take(&mut routed.at_once);
+        let (later, missed) = (routed.len(), inactive.len());
+        self.hand_over(routed).await?;
+        self.record_missed(&inactive, circumstances.is_new, id, stored)
+            .await?;
+        // Last, because a receiver may take long.
+        self.attempt_at_once(at_once, stored, read_at).await?;
+        Ok((later, missed))
     }
 
     /// Sends an event without an id of its own once more, with the id of its message in
@@ -257,6 +277,11 @@ impl Routed {
         }
         routed
     }
+
+    /// How many are not attempted at once.
+    fn len(&self) -> usize {
+        self.messages.len() + self.wait.len()
+    }
 }
 
 /// The first attempt at the delivery of an event to an endpoint.
@@ -274,6 +299,8 @@ fn first_attempt(id: EventId, stored: &StoredEvent, endpoint: EndpointKey) -> De
     }
 }
 
+/// Logs what becomes of an event beside attempts at once: deliveries that are made by
+/// messages or wait, and endpoints that miss it.
 fn report(event: &PublishedEvent, id: EventId, deliveries: usize, missed: usize) {
     info!(
         app_id = %event.app_id,

@@ -51,26 +51,46 @@ impl Metrics {
     }
 
     /// Counts an attempt, with the delivery's new status, the attempt's duration and
-    /// the class of the response.
-    pub(super) fn attempt(&self, status: DeliveryStatus, attempt: &Attempt) {
+    /// the class of the response; if it was the first one, also how long it took to begin,
+    /// from the delivery's acceptance. The line is the attempt's log line, too: `details`
+    /// are what it tells beside the metrics.
+    pub(super) fn attempt(
+        &self,
+        first_in: Option<Lane>,
+        delivery: &Delivery,
+        attempt: &Attempt,
+        details: Value,
+    ) {
         let class = match &attempt.verdict {
             Verdict::Answered(answer) => format!("{}xx", answer.status / 100),
             Verdict::Failed(failure) => failure.group().to_owned(),
         };
-        let outcome = match status {
+        let outcome = match delivery.status {
             DeliveryStatus::Pending => "RETRY",
             other => other.as_str(),
         };
-        self.emit(
+        let mut line = details;
+        line["Outcome"] = outcome.into();
+        line["ReceiverStatus"] = class.into();
+        line["Attempts"] = 1.into();
+        line["AttemptDuration"] = attempt.duration_ms.into();
+        let mut directives = vec![self.directive(
             &[&["Outcome"], &["ReceiverStatus"]],
             &[("Attempts", "Count"), ("AttemptDuration", "Milliseconds")],
-            json!({
-                "Outcome": outcome,
-                "ReceiverStatus": class,
-                "Attempts": 1,
-                "AttemptDuration": attempt.duration_ms,
-            }),
-        );
+        )];
+        if let Some(lane) = first_in {
+            let waited = attempt.started_at.duration_since(delivery.created_at);
+            let waited = u64::try_from(waited.as_millis()).unwrap_or_default();
+            line["Lane"] = match lane {
+                Lane::Fast => "fast",
+                Lane::Slow => "slow",
+            }
+            .into();
+            line["TimeToFirstAttempt"] = waited.into();
+            let metrics = [("TimeToFirstAttempt", "Milliseconds")];
+            directives.push(self.directive(&[&["Lane"]], &metrics));
+        }
+        self.write(directives, line);
     }
 
     /// Counts deliveries that ended without another attempt.
@@ -84,20 +104,6 @@ impl Metrics {
             &[&["Reason"]],
             &[("EndpointsDisabled", "Count")],
             json!({"Reason": reason.as_str(), "EndpointsDisabled": 1}),
-        );
-    }
-
-    /// How long the first attempt at a delivery took to begin, from its acceptance.
-    pub(super) fn first_attempt(&self, lane: Lane, delivery: &Delivery, attempt: &Attempt) {
-        let waited = attempt.started_at.duration_since(delivery.created_at);
-        let lane = match lane {
-            Lane::Fast => "fast",
-            Lane::Slow => "slow",
-        };
-        self.emit(
-            &[&["Lane"]],
-            &[("TimeToFirstAttempt", "Milliseconds")],
-            json!({"Lane": lane, "TimeToFirstAttempt": waited.as_millis().max(0)}),
         );
     }
 
@@ -149,19 +155,28 @@ impl Metrics {
         self.emit(&[&[]], &[(name, "Count")], json!({ name: count }));
     }
 
-    fn emit(&self, dimensions: &[&[&str]], metrics: &[(&str, &str)], mut line: Value) {
-        let now: Timestamp = self.clock.now();
+    fn emit(&self, dimensions: &[&[&str]], metrics: &[(&str, &str)], line: Value) {
+        self.write(vec![self.directive(dimensions, metrics)], line);
+    }
+
+    /// Says which members of a line are metrics, and which their dimensions.
+    fn directive(&self, dimensions: &[&[&str]], metrics: &[(&str, &str)]) -> Value {
         let metrics: Vec<_> = metrics
             .iter()
             .map(|(name, unit)| json!({"Name": name, "Unit": unit}))
             .collect();
+        json!({
+            "Namespace": &*self.namespace,
+            "Dimensions": dimensions,
+            "Metrics": metrics,
+        })
+    }
+
+    fn write(&self, directives: Vec<Value>, mut line: Value) {
+        let now: Timestamp = self.clock.now();
         line["_aws"] = json!({
             "Timestamp": now.as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": &*self.namespace,
-                "Dimensions": dimensions,
-                "Metrics": metrics,
-            }],
+            "CloudWatchMetrics": directives,
         });
         (self.write)(&line);
     }

@@ -2,7 +2,7 @@
 //! `COSTS=write cargo test --test it -- costs` writes them anew.
 
 mod bill;
-mod counted;
+pub mod counted;
 mod peers;
 mod prices;
 mod tables;

@@ -67,6 +67,7 @@ mod lanes;
 mod layers;
 mod lenient;
 mod limits;
+mod log_bytes;
 mod moved_secrets;
 mod odd_heads;
 mod openapi;

@@ -94,11 +94,10 @@ async fn log_contains_no_secrets_or_keys() {
         let misplaced = format!("/apps/{key}/webhooks?key={key}");
         answer(app.api.bare(Method::GET, &misplaced)).await;
 
-        // The log does include requests, attempts and errors.
+        // The log does include requests and errors. (The lines of attempts are metrics.)
         let own = log::lines_with(&id);
-        for logged in ["response", "attempt"] {
-            assert!(own.iter().any(|line| line.contains(logged)), "{own:#?}");
-        }
+        let answered = own.iter().any(|line| line.contains("response"));
+        assert!(answered, "{own:#?}");
         let failed = own
             .iter()
             .any(|line| line.contains(named) && line.contains("failed"));

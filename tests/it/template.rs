@@ -147,22 +147,8 @@ async fn alarms_watch_metrics_that_are_emitted() {
 
 #[test]
 fn access_log_holds_nothing_that_callers_could_break_it_with() {
-    /// API Gateway makes these itself, or they are tokens, which have no quotes.
-    const SAFE: [&str; 13] = [
-        "error.responseType",
-        "httpMethod",
-        "identity.sourceIp",
-        "integration.requestId",
-        "integration.status",
-        "integrationLatency",
-        "protocol",
-        "requestId",
-        "requestTimeEpoch",
-        "responseLatency",
-        "responseLength",
-        "routeKey",
-        "status",
-    ];
+    /// API Gateway makes these itself.
+    const SAFE: [&str; 3] = ["identity.sourceIp", "requestId", "status"];
     let format = access_log_format().unwrap();
     let line: BTreeMap<String, String> = serde_json::from_str(&format).unwrap();
     let mut logged: Vec<_> = line

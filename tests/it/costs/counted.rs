@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use aws_lambda_events::sqs::SqsMessage;
 use aws_sdk_dynamodb::types::AttributeValue;
+use local::template::access_log_format;
 use serde_json::{Value, json};
 use webhook_endpoints::domain::message::Lane;
 
@@ -57,14 +58,21 @@ pub fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).expect("a small number"))
 }
 
-/// What Lambda logs of each invocation, in text.
-const PLATFORM: &str = "START RequestId: 8f5b6a0e-7d0f-4d8e-9d4e-6b1d2c3e4f50 Version: $LATEST\n\
-    END RequestId: 8f5b6a0e-7d0f-4d8e-9d4e-6b1d2c3e4f50\n\
-    REPORT RequestId: 8f5b6a0e-7d0f-4d8e-9d4e-6b1d2c3e4f50\tDuration: 123.45 ms\t\
-    Billed Duration: 124 ms\tMemory Size: 256 MB\tMax Memory Used: 32 MB\t\n";
-
-/// What API Gateway logs of each request, in the template's format.
-const ACCESS: &str = r#"{"requestId":"WebhookExamp10=", "functionRequestId":"8f5b6a0e-7d0f-4d8e-9d4e-6b1d2c3e4f50", "time":"1767225600000", "sourceIp":"203.0.113.10", "method":"POST", "routeKey":"$default", "protocol":"HTTP/1.1", "status":"202", "integrationStatus":"200", "errorType":"-", "responseLength":"120", "responseLatency":"21", "integrationLatency":"18"}"#;
+/// What API Gateway logs of each request, in the template's format. (Lambda itself logs
+/// nothing of an invocation that succeeds.)
+pub fn access_line() -> String {
+    let values = [
+        ("$context.identity.sourceIp", "203.0.113.101"),
+        ("$context.requestId", "JKJaXmPLvHcESHA="),
+        ("$context.status", "202"),
+    ];
+    let format = access_log_format().expect("read the template");
+    let line = values
+        .iter()
+        .fold(format, |line, (name, value)| line.replace(name, value));
+    assert!(!line.contains('$'), "{line}");
+    line
+}
 
 /// Of a delivery: the head of the request, and TLS.
 const DELIVERY_HEAD: f64 = 700.0;
@@ -180,7 +188,7 @@ async fn publish(app: &TestApp, manner: Manner, events: usize, payload: usize) -
         counted.requests += count(body.to_string().len().div_ceil(512 * 1024));
         counted.api_invocations += 1.0;
         counted.bytes_out += ANSWER_HEAD + count(answer.body.to_string().len());
-        counted.log_bytes += count(ACCESS.len() + 1 + PLATFORM.len());
+        counted.log_bytes += count(access_line().len() + 1);
     }
     counted.queue_requests = sends(&app.aws.wire.take_requests());
     counted.units = app.aws.wire.take_units();
@@ -251,7 +259,6 @@ impl<'a> Deliver<'a> {
         // A receive and a delete.
         counted.queue_requests += chunks(bytes) + 1.0;
         counted.deliver_invocations += 1.0;
-        counted.log_bytes += count(PLATFORM.len());
         let back = self.queue.handle_in(Lane::Fast, batch.to_vec()).await;
         assert_eq!(back, Ok(Vec::new()));
     }
@@ -271,18 +278,29 @@ fn log_bytes(app: &TestApp) -> f64 {
 fn distinct(lines: &[Value]) -> usize {
     let mut found = BTreeSet::new();
     for line in lines {
-        let directive = &line["_aws"]["CloudWatchMetrics"][0];
-        for set in directive["Dimensions"].as_array().expect("read the sets") {
-            for metric in directive["Metrics"].as_array().expect("read the metrics") {
-                let names = set.as_array().expect("read the names").iter();
-                let values: Vec<_> = names
-                    .map(|name| line[name.as_str().expect("read a name")].to_string())
-                    .collect();
-                found.insert((set.to_string(), metric["Name"].to_string(), values));
-            }
+        let directives = &line["_aws"]["CloudWatchMetrics"];
+        for directive in directives.as_array().expect("read the directives") {
+            found.extend(made_by(directive, line));
         }
     }
     found.len()
+}
+
+/// The metrics that a directive makes of a line: dimensions, name, and their values.
+fn made_by(directive: &Value, line: &Value) -> Vec<(String, String, Vec<String>)> {
+    let mut made = Vec::new();
+    for set in directive["Dimensions"].as_array().expect("read the sets") {
+        for metric in directive["Metrics"].as_array().expect("read the metrics") {
+            let names = set.as_array().expect("read the names").iter();
+            let values = names.map(|name| line[name.as_str().expect("read a name")].to_string());
+            made.push((
+                set.to_string(),
+                metric["Name"].to_string(),
+                values.collect(),
+            ));
+        }
+    }
+    made
 }
 
 /// Adds the size of the events and deliveries in the table.
