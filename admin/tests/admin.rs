@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use webhook_endpoints::aws::Stores;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::aws::table::{Marked, Presence};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::endpoint::EndpointKey;
@@ -564,10 +565,10 @@ async fn sweep_reports_unreadable_items_and_removes_the_rest() {
     let mut put = service.clients.dynamodb.put_item();
     for (name, value) in [
         ("pk", "APP#acme"),
-        ("sk", "ENDPOINT#broken"),
+        ("sk", "E#broken"),
         ("gsi2pk", "DUE#DELETIONS"),
         ("gsi2sk", "2025-12-31T00:00:00.000Z#broken"),
-        ("createdAt", "a customer's own value"),
+        (attribute::CREATED_AT, "a customer's own value"),
     ] {
         put = put.item(name, AttributeValue::S(value.to_owned()));
     }
@@ -577,7 +578,7 @@ async fn sweep_reports_unreadable_items_and_removes_the_rest() {
     let output = service.admin(&["secrets", "sweep", "--json"]).await;
     assert!(output.status.success(), "{output:?}");
     let errors = String::from_utf8(output.stderr).unwrap();
-    let skipped = "skipped an unreadable item: pk APP#acme, sk ENDPOINT#broken\n";
+    let skipped = "skipped an unreadable item: pk APP#acme, sk E#broken\n";
     assert_eq!(errors, skipped);
     let swept: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(swept.as_array().unwrap().len(), 3);

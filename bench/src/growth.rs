@@ -10,6 +10,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
 use local::samples;
 use serde_json::json;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
 use webhook_endpoints::domain::message::Lane;
@@ -125,10 +126,8 @@ impl History {
         let at = self.time_of(number);
         let id = DeliveryId::of_event(at, EventId::new(), self.endpoint_id);
         let mut item = self.like.clone();
-        for name in ["sk", "gsi1sk"] {
-            let sort = AttributeValue::S(format!("{}#{id}", self.kind));
-            item.insert(name.to_owned(), sort);
-        }
+        let sort = AttributeValue::S(format!("{}#{id}", self.kind));
+        item.insert(attribute::SK.to_owned(), sort);
         let put = PutRequest::builder().set_item(Some(item)).build()?;
         Ok(WriteRequest::builder().put_request(put).build())
     }

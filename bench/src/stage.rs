@@ -15,6 +15,7 @@ use local::service::{self, Settings};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use webhook_endpoints::api::lambda;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::batch::handle_batch;
@@ -129,9 +130,10 @@ impl Stage {
         self.tape.take();
         self.deliver(event).await?;
         let calls = self.tape.recorded();
+        let log = format!(":{}", attribute::ATTEMPT_LOG);
         let attempts = calls
             .iter()
-            .filter(|call| !call.request["ExpressionAttributeValues"][":attemptLog"].is_null())
+            .filter(|call| !call.request["ExpressionAttributeValues"][&log].is_null())
             .count();
         let messages = event.matches("messageId").count();
         (attempts == messages)

@@ -110,7 +110,7 @@ impl DeliveryStatus {
     /// All statuses.
     pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
 
-    /// The name used in the API and the table.
+    /// The name used in the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -75,6 +75,28 @@ pub fn is_storable(event: &PublishedEvent) -> bool {
     PAYLOAD_FRAME + own <= MAX_PAYLOAD_BYTES
 }
 
+/// The payload of this type, time and data.
+#[must_use]
+pub fn payload_of(r#type: &EventType, timestamp: Timestamp, data: &str) -> String {
+    let timestamp = super::time::iso_millis(timestamp);
+    format!(
+        r#"{{"type":"{}","timestamp":"{timestamp}","data":{data}}}"#,
+        r#type.as_str()
+    )
+}
+
+/// The time and data of a payload, if [`payload_of`] yields exactly this payload for them.
+#[must_use]
+pub fn split_payload<'a>(r#type: &EventType, payload: &'a str) -> Option<(Timestamp, &'a str)> {
+    let rest = payload.strip_prefix(r#"{"type":""#)?;
+    let rest = rest.strip_prefix(r#type.as_str())?;
+    let rest = rest.strip_prefix(r#"","timestamp":""#)?;
+    let (timestamp, data) = rest.split_once(r#"","data":"#)?;
+    let data = data.strip_suffix('}')?;
+    let at = super::time::parse(timestamp).ok()?;
+    (super::time::iso_millis(at) == timestamp).then_some((at, data))
+}
+
 /// An event as it is stored, once for all of its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {

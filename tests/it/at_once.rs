@@ -6,6 +6,7 @@ use aws_lambda_events::sqs::SqsMessage;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::time::Instant;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::Deadline;
 use webhook_endpoints::domain::event::FAN_OUT_LEASE;
@@ -290,8 +291,8 @@ async fn repeats_wait_while_an_event_is_being_attempted() {
     let attempt = app.queue.handle([first]);
     let repeating = async {
         eventually("the event", async || {
-            let stored = app.aws.table_text().await.contains("fanOutBy");
-            stored.then_some(())
+            let is_stored = app.aws.any_item_has(attribute::FAN_OUT_BY).await;
+            is_stored.then_some(())
         })
         .await;
         assert_eq!(app.queue.handle([repeat.clone()]).await, Ok(NOTHING));
@@ -317,8 +318,8 @@ async fn endpoints_are_noted_as_slow_while_an_event_is_being_attempted() {
     let event = published(&app, None).await;
     let observe = async {
         eventually("the note that the endpoint is slow", async || {
-            let table = app.aws.table_text().await;
-            table.contains("slowSince").then_some(())
+            let is_noted = app.aws.any_item_has(attribute::SLOW_SINCE).await;
+            is_noted.then_some(())
         })
         .await;
         // What comes now holds no function of the fast lane.

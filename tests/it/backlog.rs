@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
 use serde_json::json;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::domain::endpoint::{Claim, Endpoint};
 use webhook_endpoints::domain::health::{Failing, Health, Pause};
 use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
@@ -342,8 +343,10 @@ async fn a_backlog_ends_with_its_endpoint() {
         full.must_handle(queued).await;
         let items = full.limited.app.aws.items().await;
         let ended = items.iter().filter(|item| {
-            let status = item.get("status").and_then(|status| status.as_s().ok());
-            status.is_some_and(|status| status == "FAILED")
+            let status = item
+                .get(attribute::STATUS)
+                .and_then(|status| status.as_s().ok());
+            status.is_some_and(|status| status == "F")
         });
         assert_eq!(ended.count(), 3, "deleted: {deleted}");
     }

@@ -2,6 +2,8 @@
 //! the batch's read.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use webhook_endpoints::domain::id::EventId;
 
@@ -105,6 +107,7 @@ fn json_of(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => json!({"S": text}),
         AttributeValue::N(number) => json!({"N": number}),
+        AttributeValue::B(bytes) => json!({"B": STANDARD.encode(bytes)}),
         AttributeValue::Bool(value) => json!({"BOOL": value}),
         AttributeValue::L(values) => json!({"L": values.iter().map(json_of).collect::<Vec<_>>()}),
         other => panic!("{other:?}"),
@@ -121,7 +124,7 @@ async fn attempts_whose_items_are_left_out_are_returned_and_no_others() {
     let items = app.aws.items().await;
     let item = items.iter().find(|item| {
         let sort = item["sk"].as_s().unwrap();
-        *sort == format!("ENDPOINT#{found}")
+        *sort == format!("E#{found}")
     });
     let item = item.unwrap().iter();
     let item: Value = item
@@ -129,7 +132,7 @@ async fn attempts_whose_items_are_left_out_are_returned_and_no_others() {
         .collect();
     let key = json!({
         "pk": {"S": format!("APP#{}", app.app_id)},
-        "sk": {"S": format!("ENDPOINT#{missing}")},
+        "sk": {"S": format!("E#{missing}")},
     });
     let table = app.aws.resources.table_name.clone();
     let answer = |items: &[&Value]| {

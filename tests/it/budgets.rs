@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use local::service;
 use reqwest::StatusCode;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::domain::budget::Budgets;
 
 use crate::support::hand_clock::HandClock;
@@ -142,7 +143,13 @@ async fn apps_send_at_most_30_pings_a_minute() {
     let items = app.aws.items().await.into_iter();
     let counts: Vec<_> = items
         .filter(|item| item["sk"].as_s().is_ok_and(|sk| sk.starts_with("PINGS#")))
-        .map(|item| item["expiresAt"].as_n().unwrap().parse::<i64>().unwrap())
+        .map(|item| {
+            item[attribute::EXPIRES_AT]
+                .as_n()
+                .unwrap()
+                .parse::<i64>()
+                .unwrap()
+        })
         .collect();
     assert_eq!(counts.len(), 2);
     assert!(

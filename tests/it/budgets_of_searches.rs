@@ -221,8 +221,8 @@ async fn chunks_whose_progress_is_not_noted_are_not_repeated() {
 /// From now on every query is answered as if AWS's page ended after this delivery.
 fn end_pages_after(app: &TestApp, delivery: &str, count: u32) {
     let key = json!({
-        "pk": {"S": "APP#a"}, "sk": {"S": format!("DELIVERY#{delivery}")},
-        "gsi1pk": {"S": "APP#a"}, "gsi1sk": {"S": format!("DELIVERY#{delivery}")},
+        "pk": {"S": "APP#a"}, "sk": {"S": format!("D#{delivery}")},
+        "gsi1pk": {"S": "APP#a"}, "gsi1sk": {"S": format!("D#{delivery}")},
     });
     let page = json!({
         "Count": count, "ScannedCount": count, "Items": [], "LastEvaluatedKey": key,
@@ -247,6 +247,24 @@ async fn histories_are_searched_until_time_runs_out() {
         app.api.pages(&id, &rest, async || {}).await.concat(),
         all[10..]
     );
+}
+
+#[tokio::test]
+async fn what_is_delivered_is_searched_for_until_time_runs_out() {
+    let (app, clock, id) = start(Duration::ZERO).await;
+    let endpoint = endpoint_id(&id);
+    let old = clock.now() - 2 * MINUTE;
+    let old = app.aws.seed_event(endpoint, "a", old, 200).await;
+    let failed = app.api.pages(&id, "status=failed", async || {}).await;
+    app.aws.wire.take();
+    end_pages_after(&app, &failed.concat()[9], 0);
+    let (items, next) = app.api.page(&id, "status=delivered").await;
+    assert_eq!(app.aws.wire.take(), ["GetItem", "Query"]);
+    assert!(items.is_empty());
+    app.aws.wire.mend();
+    let rest = format!("status=delivered&cursor={}", next.unwrap());
+    let rest = app.api.pages(&id, &rest, async || {}).await.concat();
+    assert_eq!(rest, [old.delivery_id.to_string()]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::delivery::egress::{Resolve, Resolving};
 use webhook_endpoints::domain::message::Lane;
 use webhook_endpoints::domain::redelivery::DEFECT_RECEIVES;
@@ -104,7 +105,9 @@ async fn messages_that_fail_by_a_defect_become_dead_letters_after_eight_receives
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let ping = attempt_message(&ping_of(&app, &id));
-    app.aws.edit_endpoint(&id, "REMOVE active").await;
+    app.aws
+        .edit_endpoint(&id, &format!("REMOVE #{}", attribute::ACTIVE))
+        .await;
     for receives in 1..DEFECT_RECEIVES {
         assert!(fails(&app, &ping, receives).await);
     }
@@ -118,7 +121,7 @@ async fn messages_that_fail_by_a_defect_become_dead_letters_after_eight_receives
     let letters = app.queue.take_dead_letters().await;
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].body(), ping);
-    assert!(letters[0].attribute("Reason").contains("missing field"));
+    assert!(letters[0].attribute("Reason").contains("is missing"));
 }
 
 #[tokio::test]

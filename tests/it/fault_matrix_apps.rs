@@ -3,6 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::delivery::delete_app::MARKED_FOR;
 use webhook_endpoints::domain::message::{AppDeletion, Message};
 
@@ -123,7 +124,7 @@ async fn must_be_deleted(stage: &Stage) {
     let mut items = stage.app.aws.items().await;
     items.retain(|item| {
         let pk = item["pk"].as_s().unwrap();
-        !pk.starts_with("PLATFORM#") && !item.contains_key("expiresAt")
+        !pk.starts_with("PLATFORM#") && !item.contains_key(attribute::EXPIRES_AT)
     });
     assert!(items.is_empty(), "{items:#?}");
 }

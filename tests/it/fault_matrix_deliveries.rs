@@ -9,6 +9,8 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use webhook_endpoints::domain::secret::SecretStorage;
 
+use webhook_endpoints::aws::table::attribute;
+
 use crate::support::matrix::Matrix;
 use crate::support::stage::{Stage, accepted, succeeded};
 
@@ -215,7 +217,7 @@ async fn success_clears_failing_since() {
             // What could not be written, the next attempt makes up for.
             stage.publish().await;
             stage.drain().await;
-            assert!(!stage.app.aws.table_text().await.contains("failingSince"));
+            assert!(!stage.app.aws.any_item_has(attribute::FAILING_SINCE).await);
         })
         .await;
 }

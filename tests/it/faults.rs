@@ -6,6 +6,8 @@ use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::json;
 
+use webhook_endpoints::aws::table::attribute;
+
 use crate::support::calls::{Ids, every_call};
 use crate::support::log;
 use crate::support::queue::endpoint_id;
@@ -310,13 +312,14 @@ async fn errors_are_logged_with_their_cause_under_the_request_id() {
     let endpoint = endpoint_id(&id);
     let task = app.aws.seed_event(endpoint, "invoice.paid", now, 200).await;
     let app_id = app.app_id;
-    let event = format!("APP#{app_id}#EVENT#{}", task.source.event_id());
+    let event = format!("APP#{app_id}#V#{}", task.source.event_id());
     let update = app.aws.clients.dynamodb.update_item();
     update
         .table_name(&app.aws.resources.table_name)
         .key("pk", AttributeValue::S(event))
-        .key("sk", AttributeValue::S("EVENT".to_owned()))
-        .update_expression("SET payload = :broken")
+        .key("sk", AttributeValue::S("V".to_owned()))
+        .update_expression("SET #data = :broken")
+        .expression_attribute_names("#data", attribute::DATA)
         .expression_attribute_values(":broken", AttributeValue::S("{oops".to_owned()))
         .send()
         .await

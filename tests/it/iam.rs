@@ -373,7 +373,7 @@ fn on_table(operation: &str, body: &Value) -> (String, String, String) {
     let (kind, _) = partition.split_once('#').unwrap();
     // The first index lists an app's API keys as well, which one function may read.
     let pattern = match resource.ends_with("gsi1") {
-        true if partition.contains("#ENDPOINT#") => format!("{kind}#*#ENDPOINT#*"),
+        true if partition.contains("#E#") => format!("{kind}#*#E#*"),
         true if partition.ends_with("#KEYS") => format!("{kind}#*#KEYS"),
         _ => format!("{kind}#*"),
     };

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
+use webhook_endpoints::aws::table::attribute;
+
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::received_again;
 use crate::support::receiver::Receiver;
@@ -140,7 +142,8 @@ async fn endpoints_without_the_time_of_their_deactivation_are_left_alone_too() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     set_active(&app, &id, false).await;
-    app.aws.edit_endpoint(&id, "REMOVE inactiveSince").await;
+    let edit = format!("REMOVE #{}", attribute::INACTIVE_SINCE);
+    app.aws.edit_endpoint(&id, &edit).await;
     app.api.published("invoice.paid").await;
     app.queue.settle().await;
     assert_eq!(app.api.deliveries(&id).await.len(), 1);
@@ -173,7 +176,7 @@ async fn a_hundred_inactive_endpoints_cost_four_calls() {
     receiver.must_receive_one();
     for item in app.aws.items().await {
         let pk = item["pk"].as_s().unwrap();
-        if let Some((_, id)) = pk.split_once("#ENDPOINT#") {
+        if let Some((_, id)) = pk.split_once("#E#") {
             assert!(missed.remove(id) || id == active);
         }
     }

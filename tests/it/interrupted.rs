@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::Barrier;
 
 use webhook_endpoints::aws::table::Due;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::delivery::enqueue_due::LEASE;
 
 use crate::support::hand_clock::HandClock;
@@ -246,7 +247,7 @@ async fn failed_health_writes_never_bring_a_recorded_success_back() {
     status.store(500, Ordering::SeqCst);
     let first = app.queue.first_attempt().await;
     app.queue.must_attempt(&first).await;
-    assert!(app.aws.table_text().await.contains("failingSince"));
+    assert!(app.aws.any_item_has(attribute::FAILING_SINCE).await);
 
     status.store(200, Ordering::SeqCst);
     clock.advance_millis(TWO_HOURS);
@@ -256,7 +257,7 @@ async fn failed_health_writes_never_bring_a_recorded_success_back() {
     app.aws.wire.mend();
     let delivery = app.api.must_have_one_delivery(&id).await;
     assert_eq!(delivery["status"], "DELIVERED");
-    assert!(app.aws.table_text().await.contains("failingSince"));
+    assert!(app.aws.any_item_has(attribute::FAILING_SINCE).await);
     // A message that comes twice sends nothing.
     app.queue.must_attempt(&second[0]).await;
     assert_eq!(receiver.received().len(), 2);
@@ -264,7 +265,7 @@ async fn failed_health_writes_never_bring_a_recorded_success_back() {
     // The next attempt makes up for it.
     let next = app.queue.first_attempt().await;
     app.queue.must_attempt(&next).await;
-    assert!(!app.aws.table_text().await.contains("failingSince"));
+    assert!(!app.aws.any_item_has(attribute::FAILING_SINCE).await);
 }
 
 #[tokio::test]
@@ -279,14 +280,14 @@ async fn next_attempt_makes_up_for_a_failed_health_write() {
         app.aws.wire.mend();
         let endpoint = app.api.get(&format!("/{id}")).await;
         assert_eq!(endpoint.data()["disabledReason"], Value::Null);
-        assert!(!app.aws.table_text().await.contains("failingSince"));
+        assert!(!app.aws.any_item_has(attribute::FAILING_SINCE).await);
 
         let next = app.queue.first_attempt().await;
         app.queue.must_attempt(&next).await;
         assert_eq!(receiver.received().len(), 2);
         let endpoint = app.api.get(&format!("/{id}")).await;
         assert_eq!(endpoint.data()["disabledReason"], disabled_reason);
-        let is_failing = app.aws.table_text().await.contains("failingSince");
+        let is_failing = app.aws.any_item_has(attribute::FAILING_SINCE).await;
         assert_eq!(is_failing, answer == 500);
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde_json::Value;
 use tokio::time::Instant;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::delivery::Deadline;
 use webhook_endpoints::domain::secret::SecretStorage;
 
@@ -298,7 +299,9 @@ async fn repeated_deletions_end_what_waits() {
         paused.drain().await;
         let items = paused.app.aws.items().await;
         let ended = items.iter().filter(|item| {
-            let reason = item.get("abandoned").and_then(|value| value.as_s().ok());
+            let reason = item
+                .get(attribute::ABANDONED)
+                .and_then(|value| value.as_s().ok());
             reason.is_some_and(|reason| reason == "ENDPOINT_DELETED")
         });
         assert_eq!(ended.count(), waiting, "{is_broken_off} {storage:?}");

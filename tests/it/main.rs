@@ -101,5 +101,6 @@ mod soak;
 mod sweep;
 mod template;
 mod tls_failures;
+mod units;
 mod unreadable_items;
 mod webhooks;

@@ -77,6 +77,35 @@ async fn pages_are_full_and_skip_or_repeat_nothing() {
 }
 
 #[tokio::test]
+async fn pages_of_what_is_delivered_pass_over_long_runs_of_failures() {
+    let (app, id) = start().await;
+    let endpoint = endpoint_id(&id);
+    let mut delivered = Vec::new();
+    for (failures, successes) in [(150, 4), (1, 1), (300, 3), (200, 0)] {
+        let now = Clock::system().now();
+        app.aws.seed_failures(endpoint, failures, now).await;
+        // Their ids continue after those of the failures.
+        let after = now + Duration::from_millis(failures);
+        for number in 0..successes {
+            let at = after + Duration::from_millis(number);
+            let task = app.aws.seed_event(endpoint, "a", at, 200).await;
+            delivered.push(task.delivery_id.to_string());
+        }
+        tokio::time::sleep(Duration::from_millis(failures + successes)).await;
+    }
+    for limit in [1, 2, 4, 8, 100] {
+        let query = format!("status=delivered&limit={limit}");
+        let pages = app.api.pages(&id, &query, nothing).await;
+        assert_pages(&pages, &delivered, limit);
+    }
+    // Each query reads four times as much as the one before.
+    app.aws.wire.take();
+    app.api.page(&id, "status=delivered&limit=8").await;
+    let calls = app.aws.wire.take();
+    assert_eq!(calls, ["GetItem", "Query", "Query", "Query", "Query"]);
+}
+
+#[tokio::test]
 async fn new_deliveries_do_not_shift_pages() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook(NOWHERE).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::aws::table::{Due, Table};
 use webhook_endpoints::domain::message::{Lane, Message, Tend};
 
@@ -232,9 +233,9 @@ async fn what_waits_ends_with_its_endpoint() {
         };
         let ended = items.iter().filter(|item| {
             let text = |name| item.get(name).and_then(|value| value.as_s().ok());
-            text("abandoned").is_some_and(|found| found == reason)
-                && text("status").is_some_and(|status| status == "FAILED")
-                && !item.contains_key("waitingSince")
+            text(attribute::ABANDONED).is_some_and(|found| found == reason)
+                && text(attribute::STATUS).is_some_and(|status| status == "F")
+                && !item.contains_key(attribute::WAITING_SINCE)
         });
         assert_eq!(ended.count(), waiting, "{how}");
         assert_eq!(paused.app.queue.sweep_for_attempts().await, [], "{how}");

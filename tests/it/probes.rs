@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::domain::delivery::DeliveryStatus;
 use webhook_endpoints::domain::health::Health;
 use webhook_endpoints::domain::message::{DeliveryTask, Message, Source, Tend};
@@ -47,7 +48,7 @@ impl Paused {
     async fn is_in_the_schedule(&self) -> bool {
         let items = self.app.aws.items().await;
         items.iter().any(|item| {
-            let is_endpoint = item["sk"].as_s().unwrap().starts_with("ENDPOINT#");
+            let is_endpoint = item["sk"].as_s().unwrap().starts_with("E#");
             is_endpoint && item.contains_key("gsi2sk")
         })
     }
@@ -110,7 +111,7 @@ async fn a_pause_that_ends_on_an_older_reading_leaves_nothing_of_itself() {
     let now = paused.clock.now();
     let ended = table.set_health(&read, &Health::default(), now).await;
     assert!(ended.unwrap());
-    assert!(!paused.app.aws.table_text().await.contains("probeAt"));
+    assert!(!paused.app.aws.any_item_has(attribute::PROBE_AT).await);
     assert!(paused.is_in_the_schedule().await);
 
     // Nor can a probe be set once the pause has ended.

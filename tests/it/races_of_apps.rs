@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::delivery::delete_app::MARKED_FOR;
 use webhook_endpoints::domain::message::{AppDeletion, Message};
 
@@ -54,7 +55,7 @@ async fn must_end_with_nothing(app: &TestApp, clock: &HandClock) {
         })
         // The counts of pings expire by themselves, and so does what an attempt recorded
         // after its endpoint was gone.
-        .filter(|item| !item.contains_key("expiresAt"))
+        .filter(|item| !item.contains_key(attribute::EXPIRES_AT))
         .collect();
     assert!(left.is_empty(), "{left:#?}");
     assert_eq!(app.aws.secret_names().await, Vec::<String>::new());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsMessage;
 use reqwest::Method;
 use serde_json::{Value, json};
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message};
 
 use crate::support::api::answer;
@@ -291,7 +292,8 @@ async fn turns_that_take_long_to_get_do_not_hold_up_other_endpoints() {
         .wire
         .disturb_requests(move |operation, body| {
             let body = String::from_utf8_lossy(body);
-            let takes_turns = operation == "UpdateItem" && body.contains("nextTurn");
+            let takes_turns =
+                operation == "UpdateItem" && body.contains(&format!("#{}", attribute::NEXT_TURN));
             (takes_turns && body.contains(&stuck)).then_some(Fault::Late)
         });
     let others = eventually("the others", async || {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::StatusCode;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::domain::sealing::PrivateKey;
 use webhook_endpoints::domain::secret::{SecretPlace, SecretStorage};
 
@@ -104,8 +105,8 @@ async fn sealed_secrets_copied_to_another_item_sign_nothing() {
         .set_endpoint(
             &other,
             &[
-                ("sealedSecret", sealed),
-                ("secretVersion", version.as_str()),
+                (attribute::SEALED_SECRET, sealed),
+                (attribute::SECRET_VERSION, version.as_str()),
             ],
         )
         .await;

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use reqwest::StatusCode;
 use webhook_endpoints::aws::StoreError;
 use webhook_endpoints::aws::table::SetSecret;
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::domain::endpoint::SecretVersion;
 use webhook_endpoints::domain::id::SealingKeyId;
 use webhook_endpoints::domain::sealing::{SealedSecret, SealingKey};
@@ -237,7 +238,9 @@ async fn rotations_replace_secrets_whose_private_key_is_lost() {
 async fn keys_are_kept_while_an_unreadable_item_names_them() {
     let app = sealing().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
-    app.aws.set_endpoint(&id, &[("url", "broken")]).await;
+    app.aws
+        .set_endpoint(&id, &[(attribute::URL, "broken")])
+        .await;
     let stores = operator(&app);
     let rotated = moves::rotate_sealing_key(&stores, now(), |_| {})
         .await

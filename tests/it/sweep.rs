@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::aws::table::{Due, Recorded};
 use webhook_endpoints::delivery::enqueue_due::LEASE;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
@@ -168,7 +169,7 @@ async fn paused_endpoints_keep_no_attempt_behind_them_from_being_found() {
         app.aws
             .put(&[
                 ("pk", "APP#other"),
-                ("sk", &format!("ENDPOINT#{endpoint}")),
+                ("sk", &format!("E#{endpoint}")),
                 ("gsi2pk", "DUE#3"),
                 ("gsi2sk", &format!("2025-12-31T23:59:30.000Z#{endpoint}")),
             ])
@@ -338,15 +339,15 @@ async fn unreadable_items_are_reported_and_delay_nothing() {
     let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     // More than a sweep takes, and due before the others of their shard.
     for number in 0..CHUNK + 5 {
-        let sort = format!("DELIVERY#broken-{number}");
+        let sort = format!("D#broken-{number}");
         app.aws
             .put(&[
-                ("pk", "APP#acme#ENDPOINT#broken"),
+                ("pk", "APP#acme#E#broken"),
                 ("sk", &sort),
                 ("gsi2pk", "DUE#3"),
                 ("gsi2sk", &format!("2025-12-31T00:00:00.000Z#{number}")),
-                ("event", "a customer's own value"),
-                ("createdAt", "a customer's own value"),
+                (attribute::EVENT, "a customer's own value"),
+                (attribute::CREATED_AT, "a customer's own value"),
             ])
             .await;
     }
@@ -360,15 +361,12 @@ async fn unreadable_items_are_reported_and_delay_nothing() {
 
     let lines = log::lines_with("skipped an unreadable item");
     for number in 0..CHUNK + 5 {
-        let named = format!(r#""sk":"DELIVERY#broken-{number}""#);
+        let named = format!(r#""sk":"D#broken-{number}""#);
         assert!(lines.iter().any(|line| line.contains(&named)), "{named}");
     }
     for line in &lines {
         assert!(line.contains(r#""level":"ERROR""#), "{line}");
-        assert!(
-            line.contains(r#""pk":"APP#acme#ENDPOINT#broken""#),
-            "{line}"
-        );
+        assert!(line.contains(r#""pk":"APP#acme#E#broken""#), "{line}");
     }
     assert!(!log::text().contains("own value"));
     let emitted = EMITTED.lock().unwrap().clone();

@@ -5,6 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::Value;
+use webhook_endpoints::aws::table::attribute::{
+    ACTIVE, CREATED_AT, EVENT_ID, EVENTS, SECRET_VERSION,
+};
 use webhook_endpoints::domain::message::{Message, Tend};
 
 use crate::support::paused::Paused;
@@ -18,7 +21,9 @@ async fn unreadable_endpoints_do_not_block_the_rest_of_their_batch() {
     let receiver = Receiver::answering(200, "").await;
     let (good, _) = app.api.create_webhook(&receiver.url).await;
     let (bad, _) = app.api.create_webhook(&receiver.url).await;
-    app.aws.edit_endpoint(&bad, "REMOVE active").await;
+    app.aws
+        .edit_endpoint(&bad, &format!("REMOVE #{}", ACTIVE))
+        .await;
     let batch = [
         message(Some("good"), attempt_message(&ping_of(&app, &good))),
         message(Some("bad"), attempt_message(&ping_of(&app, &bad))),
@@ -36,8 +41,8 @@ async fn unreadable_endpoints_do_not_block_their_apps_others() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (good, _) = app.api.create_webhook("https://example.com/hook").await;
     let (bad, _) = app.api.create_webhook("https://example.com/hook").await;
-    let edit = "SET createdAt = events REMOVE secretVersion";
-    app.aws.edit_endpoint(&bad, edit).await;
+    let edit = format!("SET #{CREATED_AT} = #{EVENTS} REMOVE #{SECRET_VERSION}");
+    app.aws.edit_endpoint(&bad, &edit).await;
 
     assert_eq!(app.api.listed_ids().await, [good.as_str()]);
     let read = app.api.get(&format!("/{bad}")).await;
@@ -59,7 +64,7 @@ async fn unreadable_endpoints_do_not_block_their_apps_others() {
     let line: Value = serde_json::from_str(&skipped[0]).unwrap();
     assert_eq!(line["level"], "ERROR");
     assert_eq!(line["pk"], format!("APP#{}", app.app_id));
-    assert_eq!(line["sk"], format!("ENDPOINT#{bad}"));
+    assert_eq!(line["sk"], format!("E#{bad}"));
     assert!(!skipped[0].contains("example.com"));
     // The answer's cause is logged.
     let request_id = read.headers["x-request-id"].to_str().unwrap();
@@ -78,8 +83,8 @@ async fn unreadable_deliveries_do_not_block_the_others_that_wait() {
     let id = endpoint_id(&paused.id);
     let (now, apart) = (paused.clock.now(), Duration::from_secs(1));
     let tasks = paused.app.aws.seed_waiting(id, 3, now, apart).await;
-    let edit = "SET createdAt = eventId";
-    paused.app.aws.edit_delivery(&tasks[0], edit).await;
+    let edit = format!("SET #{CREATED_AT} = #{EVENT_ID}");
+    paused.app.aws.edit_delivery(&tasks[0], &edit).await;
     paused.status.store(200, Ordering::SeqCst);
     paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
     let queue = metrics::passing(&paused.app, |line| {
@@ -98,5 +103,5 @@ async fn unreadable_deliveries_do_not_block_the_others_that_wait() {
     skipped.retain(|line| line.contains(&delivery_id));
     let line: Value = serde_json::from_str(&skipped[0]).unwrap();
     assert_eq!(line["level"], "ERROR");
-    assert_eq!(line["sk"], format!("DELIVERY#{delivery_id}"));
+    assert_eq!(line["sk"], format!("D#{delivery_id}"));
 }

@@ -3,18 +3,19 @@
 use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::keys::attribute::{CREATED_AT, DELETED_AT, PK, REVOKED_AT};
-use super::keys::{self, API_KEY_SORT, LISTS};
+use super::fields::{Draft, Fields, number, text, time};
+use super::keys::attribute::{
+    APP_ID, CREATED_AT, DELETED_AT, EXPIRES_AT, HINT, LABEL, PK, REVOKED_AT, SCOPE,
+};
+use super::keys::{self, LISTS};
 use super::transaction::Transacted;
 use super::update::Update;
-use super::{Item, Table, collect, decode, encode, text};
+use super::{Item, Table, collect};
 use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::api_key::{ApiKeyHash, ApiKeyRecord, KeyAccess, KeyKind};
 use crate::domain::id::AppId;
 use crate::domain::scope::{Grant, Owner, Scope};
-use crate::domain::time::{iso_millis, serde_millis};
 
 /// What became of creating an app's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,34 +24,6 @@ pub enum KeyCreated {
     Done,
     /// The app was never made, or is being deleted.
     NoApp,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ApiKeyItem {
-    pk: String,
-    sk: String,
-    gsi1pk: String,
-    gsi1sk: String,
-    /// Absent in keys of the platform.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    app_id: Option<AppId>,
-    /// Absent in keys that allow everything in their app.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    scope: Option<Scope>,
-    hint: String,
-    label: String,
-    #[serde(with = "serde_millis")]
-    created_at: Timestamp,
-    /// In seconds of Unix time. DynamoDB removes the item some time after it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
-    #[serde(
-        with = "serde_millis::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    revoked_at: Option<Timestamp>,
 }
 
 impl Table {
@@ -78,11 +51,10 @@ impl Table {
     /// If the call fails.
     pub async fn put_api_key(&self, record: &ApiKeyRecord) -> Result<(), StoreError> {
         const OPERATION: &str = "PutItem of an API key";
-        let item = ApiKeyItem::from(record);
         self.client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(encode(&item).during(OPERATION)?))
+            .set_item(Some(item_of(record)))
             .send()
             .await
             .during(OPERATION)?;
@@ -112,7 +84,7 @@ impl Table {
                 .build()?;
             let put = Put::builder()
                 .table_name(&self.name)
-                .set_item(Some(encode(&ApiKeyItem::from(record))?))
+                .set_item(Some(item_of(record)))
                 .condition_expression("attribute_not_exists(#pk)")
                 .expression_attribute_names("#pk", PK)
                 .build()?;
@@ -162,75 +134,76 @@ impl Table {
         hash: &ApiKeyHash,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let update = Update::existing().set_once(REVOKED_AT, text(iso_millis(now)));
+        let update = Update::existing().set_once(REVOKED_AT, time(now));
         let updated = self.update_item(keys::api_key(hash), update).send().await;
         written(updated).during("UpdateItem of an API key")
     }
 }
 
-impl From<&ApiKeyRecord> for ApiKeyItem {
-    fn from(record: &ApiKeyRecord) -> Self {
-        let (app_id, scope) = match record.grant {
-            Grant::Platform => (None, None),
-            Grant::App { app_id, scope } => (Some(app_id), Some(scope)),
-        };
-        Self {
-            pk: keys::api_key_partition(&record.hash),
-            sk: API_KEY_SORT.to_owned(),
-            gsi1pk: keys::api_keys_of(record.grant.owner()),
-            gsi1sk: keys::key_id_sort(record.id),
-            app_id,
-            scope,
-            hint: record.hint.clone(),
-            label: record.label.clone(),
-            created_at: record.created_at,
-            expires_at: record.expires_at.map(Timestamp::as_second),
-            revoked_at: record.revoked_at,
-        }
-    }
+fn item_of(record: &ApiKeyRecord) -> Item {
+    let (app_id, scope) = match record.grant {
+        Grant::Platform => (None, None),
+        Grant::App { app_id, scope } => (Some(app_id), Some(scope)),
+    };
+    let expires_at = record.expires_at.map(Timestamp::as_second);
+    Draft::of(keys::api_key(&record.hash))
+        .set(LISTS.pk, text(keys::api_keys_of(record.grant.owner())))
+        .set(LISTS.sk, text(keys::key_id_sort(record.id)))
+        .set_some(APP_ID, app_id.map(text))
+        .set_some(SCOPE, scope.map(|scope| text(scope.as_str())))
+        .set(HINT, text(&record.hint))
+        .set(LABEL, text(&record.label))
+        .set(CREATED_AT, time(record.created_at))
+        .set_some(EXPIRES_AT, expires_at.map(number))
+        .set_some(REVOKED_AT, record.revoked_at.map(time))
+        .item()
 }
 
-impl ApiKeyItem {
-    /// What the key allows. Where an item is decides whether it is the platform's key:
-    /// no attribute of an app's key can make it one.
-    fn access(&self) -> Result<(ApiKeyHash, KeyAccess), Malformed> {
-        const KEYS: &str = "not the keys of an API key";
-        let (kind, hash) = keys::api_key_hash(&self.pk).ok_or(KEYS)?;
-        let hash = URL_SAFE_NO_PAD.decode(hash)?;
-        let grant = match kind {
-            KeyKind::Platform => Grant::Platform,
-            KeyKind::App => Grant::App {
-                app_id: self.app_id.ok_or("an API key without an app")?,
-                scope: self.scope.unwrap_or(Scope::All),
-            },
-        };
-        let expires_at = self.expires_at.map(Timestamp::from_second).transpose()?;
-        let hash = ApiKeyHash::from_bytes(kind, hash.try_into().map_err(|_| KEYS)?);
-        Ok((hash, KeyAccess { grant, expires_at }))
-    }
+/// The key's hash, and what the key allows. Where an item is decides whether it is the
+/// platform's key: no attribute of an app's key can make it one.
+fn access_in(fields: &mut Fields) -> Result<(ApiKeyHash, KeyAccess), Malformed> {
+    const KEYS: &str = "not the keys of an API key";
+    let pk: String = fields.read(PK)?;
+    let (kind, hash) = keys::api_key_hash(&pk).ok_or(KEYS)?;
+    let hash = URL_SAFE_NO_PAD.decode(hash)?;
+    let app_id: Option<String> = fields.read_some(APP_ID)?;
+    let scope: Option<String> = fields.read_some(SCOPE)?;
+    let grant = match kind {
+        KeyKind::Platform => Grant::Platform,
+        KeyKind::App => Grant::App {
+            app_id: AppId::parse(&app_id.ok_or("an API key without an app")?)?,
+            // Keys without a scope allow everything in their app.
+            scope: scope.map_or(Ok(Scope::All), |scope| Scope::parse(&scope))?,
+        },
+    };
+    let expires_at: Option<i64> = fields.read_some(EXPIRES_AT)?;
+    let expires_at = expires_at.map(Timestamp::from_second).transpose()?;
+    let hash = ApiKeyHash::from_bytes(kind, hash.try_into().map_err(|_| KEYS)?);
+    Ok((hash, KeyAccess { grant, expires_at }))
 }
 
 /// What a key allows. `None` if the key is revoked.
 fn access(item: Item) -> Result<Option<KeyAccess>, Malformed> {
-    let item: ApiKeyItem = decode(item)?;
-    if item.revoked_at.is_some() {
+    if item.contains_key(REVOKED_AT) {
         return Ok(None);
     }
-    item.access().map(|(_, access)| Some(access))
+    let (_, access) = access_in(&mut Fields::of(item))?;
+    Ok(Some(access))
 }
 
 fn record(item: Item) -> Result<ApiKeyRecord, Malformed> {
-    let item: ApiKeyItem = decode(item)?;
-    let (hash, access) = item.access()?;
+    let mut fields = Fields::of(item);
+    let (hash, access) = access_in(&mut fields)?;
+    let sort: String = fields.read(LISTS.sk)?;
     Ok(ApiKeyRecord {
-        id: keys::key_id_of_sort(&item.gsi1sk).ok_or("not the keys of an API key")?,
+        id: keys::key_id_of_sort(&sort).ok_or("not the keys of an API key")?,
         grant: access.grant,
         hash,
-        hint: item.hint,
-        label: item.label,
-        created_at: item.created_at,
+        hint: fields.read(HINT)?,
+        label: fields.read(LABEL)?,
+        created_at: fields.read(CREATED_AT)?,
         expires_at: access.expires_at,
-        revoked_at: item.revoked_at,
+        revoked_at: fields.read_some(REVOKED_AT)?,
     })
 }
 
@@ -239,14 +212,14 @@ mod tests {
     use super::*;
     use crate::domain::api_key::{ApiKey, NewKey};
 
-    fn item_of(key: &ApiKey, grant: Grant) -> Item {
+    fn item(key: &ApiKey, grant: Grant) -> Item {
         let new = NewKey {
             grant,
             label: String::new(),
             expires_at: Some(Timestamp::from_second(1_900_000_000).unwrap()),
         };
         let record = ApiKeyRecord::new(key, new, Timestamp::UNIX_EPOCH);
-        encode(&ApiKeyItem::from(&record)).unwrap()
+        item_of(&record)
     }
 
     fn of_app(scope: Scope) -> Grant {
@@ -264,9 +237,9 @@ mod tests {
         grants.push(Grant::Platform);
         for grant in grants {
             let key = key_of(grant);
-            let read = record(item_of(&key, grant)).unwrap();
+            let read = record(item(&key, grant)).unwrap();
             assert_eq!((read.grant, read.hash), (grant, key.hash()));
-            let access = access(item_of(&key, grant)).unwrap().unwrap();
+            let access = access(item(&key, grant)).unwrap().unwrap();
             assert_eq!(access.grant, grant);
             assert_eq!(access.expires_at, read.expires_at);
             assert!(access.expires_at.is_some());
@@ -275,9 +248,9 @@ mod tests {
 
     #[test]
     fn keys_without_a_scope_allow_everything_in_their_app() {
-        let mut item = item_of(&key_of(of_app(Scope::Read)), of_app(Scope::Read));
-        item.remove("scope").unwrap();
-        item.remove("expiresAt").unwrap();
+        let mut item = item(&key_of(of_app(Scope::Read)), of_app(Scope::Read));
+        item.remove(SCOPE).unwrap();
+        item.remove(EXPIRES_AT).unwrap();
         let access = access(item).unwrap().unwrap();
         assert_eq!(access.grant, of_app(Scope::All));
         assert_eq!(access.expires_at, None);
@@ -286,10 +259,10 @@ mod tests {
     #[test]
     fn no_attribute_makes_an_apps_key_the_platforms() {
         let key = key_of(of_app(Scope::Read));
-        let mut item = item_of(&key, Grant::Platform);
+        let mut item = item(&key, Grant::Platform);
         assert!(access(item.clone()).is_err(), "it has no app");
-        item.insert("scope".to_owned(), text("platform"));
-        item.insert("appId".to_owned(), text("acme"));
+        item.insert(SCOPE.to_owned(), text("platform"));
+        item.insert(APP_ID.to_owned(), text("acme"));
         assert!(access(item).is_err(), "no such scope");
     }
 }

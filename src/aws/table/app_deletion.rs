@@ -10,12 +10,13 @@ use aws_sdk_dynamodb::types::{DeleteRequest, ReturnValue, WriteRequest};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
-use super::apps::{AppItem, app};
+use super::apps::app;
 use super::batch_get::id_of;
+use super::fields::{Fields, Readable, text, time};
 use super::keys::attribute::{CREATED_AT, DELETED_AT, EVENT, EVENT_ID, PK, SK};
 use super::keys::{self, APP_DELETIONS, ENDPOINT, SCHEDULE};
 use super::update::Update;
-use super::{Item, Table, collect, decode, text};
+use super::{Item, Table, collect};
 use crate::aws::error::{During, Malformed, StoreError, has_code, written};
 use crate::domain::api_key::ApiKeyHash;
 use crate::domain::app::App;
@@ -43,7 +44,7 @@ impl Table {
         const OPERATION: &str = "UpdateItem of a deleted app";
         let update = Update::default()
             .only_if_present(CREATED_AT)
-            .set_once(DELETED_AT, text(iso_millis(now)))
+            .set_once(DELETED_AT, time(now))
             .set(SCHEDULE.pk, text(APP_DELETIONS))
             .set(SCHEDULE.sk, text(keys::schedule_sort(now, app_id)));
         let updated = self.update_item(keys::app(app_id), update);
@@ -87,8 +88,7 @@ impl Table {
         match updated.return_values(ReturnValue::AllNew).send().await {
             Ok(updated) => {
                 let item = updated.attributes.unwrap_or_default();
-                let item: AppItem = decode(item).during(OPERATION)?;
-                Ok(item.deleted_at)
+                Fields::of(item).read_some(DELETED_AT).during(OPERATION)
             }
             Err(error) if has_code(&error, "ConditionalCheckFailedException") => Ok(None),
             Err(error) => Err(error).during(OPERATION),
@@ -261,9 +261,8 @@ impl Table {
 
 /// The event of a delivery. A ping has none in the table.
 fn stored_event(delivery: &Item) -> Option<EventId> {
-    let text_of = |name| delivery.get(name)?.as_s().ok();
-    let is_ping = text_of(EVENT)? == EventType::test_ping().as_str();
-    EventId::parse(text_of(EVENT_ID)?).ok().filter(|_| !is_ping)
+    let is_ping = delivery.get(EVENT)? == &text(EventType::test_ping());
+    EventId::of(delivery.get(EVENT_ID)?.clone()).filter(|_| !is_ping)
 }
 
 fn key_of(mut item: Item) -> Item {

@@ -5,20 +5,21 @@
 //! when an app is made, changed or deleted, and takes 1,000 of these a second. (The
 //! count of endpoints is not in the index.) DynamoDB splits it by sort key as it grows.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 use jiff::Timestamp;
-use serde::Deserialize;
 
-use super::keys::attribute::{CREATED_AT, DELETED_AT, MADE_BY, METADATA, NAME, PK, SK, UPDATED_AT};
+use super::fields::{Fields, text, time};
+use super::keys::attribute::{
+    CREATED_AT, DELETED_AT, ENDPOINT_COUNT, MADE_BY, METADATA, NAME, PK, SK, UPDATED_AT,
+};
 use super::keys::{self, APPS, LISTS};
 use super::update::Update;
-use super::{Item, Table, decode, text};
+use super::{Item, Table};
 use crate::aws::error::{During, Malformed, StoreError, has_code};
 use crate::domain::app::{App, AppChange, Metadata};
 use crate::domain::id::AppId;
-use crate::domain::time::{iso_millis, serde_millis};
 
 /// What became of making or changing an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,27 +41,6 @@ pub struct AppsPage {
     pub next: Option<AppId>,
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct AppItem {
-    pk: String,
-    /// Absent if the app was never made.
-    #[serde(with = "serde_millis::option", default)]
-    created_at: Option<Timestamp>,
-    #[serde(with = "serde_millis::option", default)]
-    updated_at: Option<Timestamp>,
-    #[serde(with = "serde_millis::option", default)]
-    pub(super) deleted_at: Option<Timestamp>,
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
-    #[serde(default)]
-    endpoint_count: u32,
-    #[serde(default)]
-    made_by: String,
-}
-
 impl Table {
     /// Makes an app, or changes it. One `UpdateItem`. Of two calls at the same time,
     /// one makes it: the item says which.
@@ -75,7 +55,7 @@ impl Table {
     ) -> Result<AppPut, StoreError> {
         const OPERATION: &str = "UpdateItem of an app";
         let this_call = format!("{:016x}", rand::random::<u64>());
-        let now = text(iso_millis(now));
+        let now = time(now);
         let mut update = Update::default()
             .set_once(CREATED_AT, now.clone())
             .set_once(MADE_BY, text(&this_call))
@@ -101,9 +81,8 @@ impl Table {
             }
             Err(error) => return Err(error).during(OPERATION),
         };
-        let item: AppItem = decode(item).during(OPERATION)?;
-        let is_new = item.made_by == this_call;
-        let app = item.app().during(OPERATION)?;
+        let is_new = item.get(MADE_BY) == Some(&text(&this_call));
+        let app = app(item).during(OPERATION)?;
         let app = app.ok_or(Malformed::from("an app without its time"));
         let app = app.during(OPERATION)?;
         Ok(match is_new {
@@ -201,22 +180,18 @@ fn map(metadata: &Metadata) -> AttributeValue {
 
 /// The app of an item, if it was made.
 pub(super) fn app(item: Item) -> Result<Option<App>, Malformed> {
-    decode::<AppItem>(item)?.app()
-}
-
-impl AppItem {
-    fn app(self) -> Result<Option<App>, Malformed> {
-        let Some(created_at) = self.created_at else {
-            return Ok(None);
-        };
-        Ok(Some(App {
-            id: keys::app_of(&self.pk).ok_or("not the keys of an app")?,
-            name: self.name,
-            metadata: self.metadata,
-            created_at,
-            updated_at: self.updated_at.unwrap_or(created_at),
-            deleted_at: self.deleted_at,
-            endpoint_count: self.endpoint_count,
-        }))
-    }
+    let mut fields = Fields::of(item);
+    let Some(created_at) = fields.read_some(CREATED_AT)? else {
+        return Ok(None);
+    };
+    let pk: String = fields.read(PK)?;
+    Ok(Some(App {
+        id: keys::app_of(&pk).ok_or("not the keys of an app")?,
+        name: fields.read_some(NAME)?,
+        metadata: fields.read_some(METADATA)?.unwrap_or_default(),
+        created_at,
+        updated_at: fields.read_some(UPDATED_AT)?.unwrap_or(created_at),
+        deleted_at: fields.read_some(DELETED_AT)?,
+        endpoint_count: fields.read_some(ENDPOINT_COUNT)?.unwrap_or(0),
+    }))
 }

@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use jiff::Timestamp;
 
-use super::deliveries::FullDelivery;
-use super::delivery_item::delivery;
+use super::delivery_item::{FullDelivery, delivery};
 use super::endpoint_item::live_endpoint;
 use super::events::stored_event;
 use super::keys::{self, attribute};

@@ -14,20 +14,20 @@ use aws_sdk_dynamodb::types::{
 };
 use jiff::Timestamp;
 
+use super::Table;
 use super::endpoint_item::live_endpoint;
+use super::fields::{id as id_bytes, number, time};
 use super::keys;
 use super::keys::attribute::{
     DELETED_AT, EXPIRES_AT, PING_ID, PING_UNTIL, PINGS, PK, RECOVERY_ASKED_AT, RECOVERY_ID,
     RECOVERY_UNTIL, ROTATED_AT, ROTATION_ID, ROTATIONS, ROTATIONS_SINCE,
 };
 use super::update::Update;
-use super::{Table, number, text};
 use crate::aws::error::{During, StoreError, written};
 use crate::domain::budget::{Budgets, DAY, RECOVERY_LEASE};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::id::{AppId, DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Recovery};
-use crate::domain::time::iso_millis;
 
 const MINUTE: i64 = 60;
 
@@ -56,17 +56,17 @@ impl Table {
     ) -> Result<Reserved, StoreError> {
         let now = ping.created_at;
         let update = Update::default()
-            .set(PING_UNTIL, text(iso_millis(now + lease)))
+            .set(PING_UNTIL, time(now + lease))
             .only_if_any(|either| {
                 let either = either
                     .only_if_absent(PING_UNTIL)
-                    .only_up_to(PING_UNTIL, text(iso_millis(now)));
+                    .only_up_to(PING_UNTIL, time(now));
                 match ended {
-                    Some(ended) => either.only_if(PING_ID, text(ended)),
+                    Some(ended) => either.only_if(PING_ID, id_bytes(ended.as_bytes())),
                     None => either,
                 }
             });
-        let own = (PING_ID, text(ping.delivery_id));
+        let own = (PING_ID, id_bytes(ping.delivery_id.as_bytes()));
         self.reserve("UpdateItem of a ping slot", ping.endpoint, update, own)
             .await
     }
@@ -80,7 +80,7 @@ impl Table {
         let update = Update::live()
             .remove(PING_ID)
             .remove(PING_UNTIL)
-            .only_if(PING_ID, text(ping.delivery_id));
+            .only_if(PING_ID, id_bytes(ping.delivery_id.as_bytes()));
         self.update_if(ping.endpoint, update)
             .await
             .during("UpdateItem of a free ping slot")
@@ -117,14 +117,14 @@ impl Table {
     pub async fn begin_recovery(&self, recovery: &Recovery) -> Result<Reserved, StoreError> {
         let now = recovery.asked_at;
         let update = Update::default()
-            .set(RECOVERY_ASKED_AT, text(iso_millis(now)))
-            .set(RECOVERY_UNTIL, text(iso_millis(now + RECOVERY_LEASE)))
+            .set(RECOVERY_ASKED_AT, time(now))
+            .set(RECOVERY_UNTIL, time(now + RECOVERY_LEASE))
             .only_if_any(|either| {
                 either
                     .only_if_absent(RECOVERY_UNTIL)
-                    .only_up_to(RECOVERY_UNTIL, text(iso_millis(now)))
+                    .only_up_to(RECOVERY_UNTIL, time(now))
             });
-        let own = (RECOVERY_ID, text(recovery.id));
+        let own = (RECOVERY_ID, id_bytes(recovery.id.as_bytes()));
         self.reserve("UpdateItem of a recovery", recovery.endpoint, update, own)
             .await
     }
@@ -140,8 +140,8 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let update = Update::live()
-            .set(RECOVERY_UNTIL, text(iso_millis(now + RECOVERY_LEASE)))
-            .only_if(RECOVERY_ID, text(recovery.id));
+            .set(RECOVERY_UNTIL, time(now + RECOVERY_LEASE))
+            .only_if(RECOVERY_ID, id_bytes(recovery.id.as_bytes()));
         self.update_if(recovery.endpoint, update)
             .await
             .during("UpdateItem of a recovery that goes on")
@@ -157,7 +157,7 @@ impl Table {
             .remove(RECOVERY_ID)
             .remove(RECOVERY_ASKED_AT)
             .remove(RECOVERY_UNTIL)
-            .only_if(RECOVERY_ID, text(recovery.id));
+            .only_if(RECOVERY_ID, id_bytes(recovery.id.as_bytes()));
         self.update_if(recovery.endpoint, update)
             .await
             .during("UpdateItem of a recovery that ended")
@@ -180,23 +180,23 @@ impl Table {
     ) -> Result<Reserved, StoreError> {
         let mut update = Update::default()
             .add(ROTATIONS, 1)
-            .set(ROTATED_AT, text(iso_millis(now)))
-            .set_once(ROTATIONS_SINCE, text(iso_millis(now)))
+            .set(ROTATED_AT, time(now))
+            .set_once(ROTATIONS_SINCE, time(now))
             .only_if_any(|either| {
                 either
                     .only_if_absent(ROTATIONS)
                     .only_below(ROTATIONS, number(budgets.rotations_per_day))
-                    .only_up_to(ROTATIONS_SINCE, text(iso_millis(now - DAY)))
+                    .only_up_to(ROTATIONS_SINCE, time(now - DAY))
             });
         if !budgets.rotation_pause.is_zero() {
-            let latest = text(iso_millis(now - budgets.rotation_pause));
+            let latest = time(now - budgets.rotation_pause);
             update = update.only_if_any(|either| {
                 either
                     .only_if_absent(ROTATED_AT)
                     .only_up_to(ROTATED_AT, latest)
             });
         }
-        let own = (ROTATION_ID, text(EventId::new()));
+        let own = (ROTATION_ID, id_bytes(EventId::new().as_bytes()));
         self.reserve("UpdateItem of a rotation", endpoint, update, own)
             .await
     }

@@ -8,17 +8,17 @@ use aws_sdk_dynamodb::types::{
     Delete, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem,
 };
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::batch_get::id_of;
-use super::keys::attribute::{DELETED_AT, ENDPOINT_COUNT, PK, SEALING_KEY};
+use super::fields::{Fields, text};
+use super::keys::attribute::{CREATED_AT, DELETED_AT, ENDPOINT_COUNT, PK, SEALING_KEY, SK};
 use super::keys::{self, DELETIONS, SCHEDULE};
 use super::transaction::Transacted;
 use super::update::Update;
-use super::{Item, Table, UnreadableItem, collect, decode, text};
+use super::{Item, Table, UnreadableItem, collect};
 use crate::aws::error::{During, Malformed, StoreError, has_code};
 use crate::domain::endpoint::EndpointKey;
-use crate::domain::time::{iso_millis, serde_millis};
+use crate::domain::time::iso_millis;
 
 /// Whether an endpoint is in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +67,6 @@ pub struct MarkedEndpoint {
     pub key: EndpointKey,
     /// When it was registered.
     pub created_at: Timestamp,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MarkedItem {
-    pk: String,
-    sk: String,
-    #[serde(with = "serde_millis")]
-    created_at: Timestamp,
 }
 
 impl Table {
@@ -247,10 +238,10 @@ impl Table {
 }
 
 fn marked_endpoint(item: Item) -> Result<MarkedEndpoint, Malformed> {
-    let item: MarkedItem = decode(item)?;
-    let key = keys::endpoint_of(&item.pk, &item.sk).ok_or("not the keys of an endpoint")?;
+    let mut fields = Fields::of(item);
+    let (pk, sk): (String, String) = (fields.read(PK)?, fields.read(SK)?);
     Ok(MarkedEndpoint {
-        key,
-        created_at: item.created_at,
+        key: keys::endpoint_of(&pk, &sk).ok_or("not the keys of an endpoint")?,
+        created_at: fields.read(CREATED_AT)?,
     })
 }

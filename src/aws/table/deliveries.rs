@@ -2,21 +2,21 @@
 
 use jiff::Timestamp;
 
-use super::delivery_item::{AttemptItem, DeliveryItem};
+use super::Table;
+use super::delivery_item::{FullDelivery, entry_of, item_of, list_entry, ping_payload};
+use super::fields::{id as id_bytes, number, text, time};
 use super::keys::attribute::{
     ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT,
     NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, STATUS, WAITING_SINCE,
 };
 use super::keys::{self, LISTS, SCHEDULE};
 use super::update::Update;
-use super::{Item, Table, decode, encode, number, text};
-use crate::aws::error::{During, Malformed, StoreError, written};
+use crate::aws::error::{During, StoreError, written};
 use crate::domain::decision::{AfterAttempt, Next};
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, DeliveryStatus};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::id::DeliveryId;
-use crate::domain::message::{DeliveryTask, Source};
-use crate::domain::time::iso_millis;
+use crate::domain::message::DeliveryTask;
 
 /// What became of recording an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +28,6 @@ pub enum Recorded {
     Stale,
 }
 
-/// A delivery with all that is recorded of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FullDelivery {
-    /// The delivery.
-    pub delivery: Delivery,
-    /// Its attempts, oldest first.
-    pub attempts: Vec<Attempt>,
-    /// The payload of a test ping; an event's is stored with the event.
-    pub ping_payload: Option<String>,
-}
-
 impl Table {
     /// Records an accepted delivery, unless something is recorded already: the
     /// delivery function may have been faster. One `PutItem`.
@@ -47,15 +36,11 @@ impl Table {
     /// If the call fails.
     pub async fn record_accepted(&self, task: &DeliveryTask) -> Result<Recorded, StoreError> {
         const OPERATION: &str = "PutItem of a delivery";
-        let item = DeliveryItem {
-            payload: ping_payload(task).map(str::to_owned),
-            ..DeliveryItem::from(&task.delivery())
-        };
         let put = self
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(encode(&item).during(OPERATION)?))
+            .set_item(Some(item_of(task, &task.delivery())))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PK)
             .send()
@@ -80,17 +65,14 @@ impl Table {
             Next::Schedule(at) => Some(at),
             Next::Queue(_) | Next::Done | Next::StillWaits => None,
         };
-        let delivered_at = delivery.delivered_at.map(iso_millis);
-        let next_retry_at = delivery.next_retry_at.map(iso_millis);
         let due_shard = due_at.map(|_| keys::schedule_partition_of(delivery.id.as_bytes()));
         let due_sort = due_at.map(|at| keys::schedule_sort(at, delivery.id));
-        let entry = encode(&AttemptItem::from(attempt)).during(OPERATION)?;
         let update = outcome(task, delivery)
             .set(ATTEMPTS, number(delivery.attempts))
-            .append(ATTEMPT_LOG, entry)
+            .append(ATTEMPT_LOG, entry_of(attempt))
             .set_or_remove(RESPONSE_STATUS, delivery.response_status.map(number))
-            .set_or_remove(DELIVERED_AT, delivered_at.map(text))
-            .set_or_remove(NEXT_RETRY_AT, next_retry_at.map(text))
+            .set_or_remove(DELIVERED_AT, delivery.delivered_at.map(time))
+            .set_or_remove(NEXT_RETRY_AT, delivery.next_retry_at.map(time))
             .set_or_remove(SCHEDULE.pk, due_shard.map(text))
             .set_or_remove(SCHEDULE.sk, due_sort.map(text))
             .remove(WAITING_SINCE);
@@ -133,7 +115,7 @@ impl Table {
         now: Timestamp,
     ) -> Result<Recorded, StoreError> {
         let update = outcome(task, &task.delivery())
-            .set(WAITING_SINCE, text(iso_millis(now)))
+            .set(WAITING_SINCE, time(now))
             .set_once(ATTEMPTS, number(0))
             .remove(NEXT_RETRY_AT)
             .remove(SCHEDULE.pk)
@@ -152,7 +134,7 @@ impl Table {
     ) -> Result<Recorded, StoreError> {
         let update = update
             .only_below(ATTEMPTS, number(task.attempt))
-            .only_if(STATUS, text(DeliveryStatus::Pending))
+            .only_if(STATUS, text(keys::status_letter(DeliveryStatus::Pending)))
             .or_absent(PK);
         let key = keys::delivery(task.endpoint, task.delivery_id);
         let updated = self.update_item(key, update).send().await;
@@ -189,44 +171,20 @@ impl From<bool> for Recorded {
     }
 }
 
-impl FullDelivery {
-    /// The delivery of an item.
-    pub(super) fn of_item(item: Item) -> Result<Self, Malformed> {
-        let mut item: DeliveryItem = decode(item)?;
-        let ping_payload = item.payload.take();
-        let attempts = std::mem::take(&mut item.attempt_log)
-            .into_iter()
-            .map(AttemptItem::into_attempt)
-            .collect::<Result<_, _>>()?;
-        Ok(Self {
-            delivery: item.into_delivery()?,
-            attempts,
-            ping_payload,
-        })
-    }
-}
-
-/// What every outcome writes: status and index; and, the first time, what
-/// identifies the delivery.
+/// What every outcome writes: status and index entry, of which a delivery that succeeds
+/// has none; and, the first time, what identifies the delivery.
 fn outcome(task: &DeliveryTask, delivery: &Delivery) -> Update {
-    let list = keys::status_partition(delivery.endpoint, delivery.status);
+    let (list, sort) = list_entry(delivery).unzip();
     let update = Update::default()
-        .set(STATUS, text(delivery.status))
+        .set(STATUS, text(keys::status_letter(delivery.status)))
         .set(EVENT, text(&delivery.event))
-        .set(LISTS.pk, text(list))
-        .set(LISTS.sk, text(keys::delivery_sort(delivery.id)))
-        .set_once(EVENT_ID, text(delivery.event_id))
-        .set_once(CREATED_AT, text(iso_millis(delivery.created_at)))
+        .set_or_remove(LISTS.pk, list)
+        .set_or_remove(LISTS.sk, sort)
+        .set_once(EVENT_ID, id_bytes(delivery.event_id.as_bytes()))
+        .set_once(CREATED_AT, time(delivery.created_at))
         .set_once(EXPIRES_AT, number(delivery.expires_at.as_second()));
     match ping_payload(task) {
         Some(payload) => update.set_once(PAYLOAD, text(payload)),
         None => update,
-    }
-}
-
-fn ping_payload(task: &DeliveryTask) -> Option<&str> {
-    match &task.source {
-        Source::Ping { payload, .. } => Some(payload),
-        Source::Event(_) => None,
     }
 }

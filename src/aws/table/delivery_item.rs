@@ -1,216 +1,166 @@
 //! The DynamoDB item of a delivery.
 
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use super::keys;
-use super::{Item, decode};
+use super::fields::{Draft, Fields, id, number, text, time};
+use super::keys::attribute::{
+    ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT,
+    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, SK, STATUS, WAITING_SINCE, attempt,
+};
+use super::keys::{self, LISTS};
+use super::{AttributeValue, Item};
 use crate::aws::error::Malformed;
 use crate::domain::delivery::{Abandoned, Answer, Attempt, BodyNote, Delivery, Verdict};
 use crate::domain::event_type::EventType;
 use crate::domain::failure::Failure;
-use crate::domain::id::EventId;
-use crate::domain::time::serde_millis;
+use crate::domain::message::{DeliveryTask, Source};
+use jiff::Timestamp;
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct DeliveryItem {
-    pub(super) pk: String,
-    pub(super) sk: String,
-    pub(super) gsi1pk: String,
-    pub(super) gsi1sk: String,
-    pub(super) event_id: EventId,
-    pub(super) event: String,
-    pub(super) status: String,
-    pub(super) attempts: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) response_status: Option<u16>,
-    #[serde(with = "serde_millis")]
-    pub(super) created_at: Timestamp,
-    #[serde(
-        with = "serde_millis::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(super) delivered_at: Option<Timestamp>,
-    #[serde(
-        with = "serde_millis::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(super) next_retry_at: Option<Timestamp>,
-    /// Time to live, in Unix seconds. DynamoDB may remove the item days later.
-    pub(super) expires_at: i64,
-    #[serde(
-        with = "serde_millis::option",
-        default,
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub(super) waiting_since: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) abandoned: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) payload: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) attempt_log: Vec<AttemptItem>,
+/// A delivery with all that is recorded of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FullDelivery {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// The payload of a test ping; an event's is stored with the event.
+    pub ping_payload: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct AttemptItem {
-    number: u32,
-    #[serde(with = "serde_millis")]
-    started_at: Timestamp,
-    duration_ms: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    response_status: Option<u16>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    response_body: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body_note: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    location: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    failure: Option<String>,
+impl FullDelivery {
+    /// The delivery of an item.
+    pub(super) fn of_item(item: Item) -> Result<Self, Malformed> {
+        let mut fields = Fields::of(item);
+        let log: Vec<Item> = fields.read_some(ATTEMPT_LOG)?.unwrap_or_default();
+        Ok(Self {
+            attempts: log.into_iter().map(attempt_of).collect::<Result<_, _>>()?,
+            ping_payload: fields.read_some(PAYLOAD)?,
+            delivery: read(fields)?,
+        })
+    }
 }
 
+/// The item of a delivery without attempts.
+pub(super) fn item_of(task: &DeliveryTask, delivery: &Delivery) -> Item {
+    let (list, sort) = list_entry(delivery).unzip();
+    let abandoned = delivery.abandoned.map(|reason| text(reason.code()));
+    Draft::of(keys::delivery(delivery.endpoint, delivery.id))
+        .set_some(LISTS.pk, list)
+        .set_some(LISTS.sk, sort)
+        .set(EVENT_ID, id(delivery.event_id.as_bytes()))
+        .set(EVENT, text(&delivery.event))
+        .set(STATUS, text(keys::status_letter(delivery.status)))
+        .set(ATTEMPTS, number(delivery.attempts))
+        .set(CREATED_AT, time(delivery.created_at))
+        .set(EXPIRES_AT, number(delivery.expires_at.as_second()))
+        .set_some(ABANDONED, abandoned)
+        .set_some(PAYLOAD, ping_payload(task).map(text))
+        .item()
+}
+
+/// The keys of a delivery in the index that lists it, if one does.
+pub(super) fn list_entry(delivery: &Delivery) -> Option<(AttributeValue, AttributeValue)> {
+    let Delivery {
+        endpoint, status, ..
+    } = *delivery;
+    keys::is_listed(status).then(|| {
+        let list = keys::status_partition(endpoint, status);
+        (text(list), text(keys::delivery_sort(delivery.id)))
+    })
+}
+
+/// The payload that a ping's delivery is stored with.
+pub(super) fn ping_payload(task: &DeliveryTask) -> Option<&str> {
+    match &task.source {
+        Source::Ping { payload, .. } => Some(payload),
+        Source::Event(_) => None,
+    }
+}
+
+/// The delivery of an item, or of an index entry.
 pub(super) fn delivery(item: Item) -> Result<Delivery, Malformed> {
-    decode::<DeliveryItem>(item)?.into_delivery()
+    read(Fields::of(item))
 }
 
-impl From<&Delivery> for DeliveryItem {
-    fn from(delivery: &Delivery) -> Self {
-        Self {
-            pk: keys::delivery_partition(delivery.endpoint),
-            sk: keys::delivery_sort(delivery.id),
-            gsi1pk: keys::status_partition(delivery.endpoint, delivery.status),
-            gsi1sk: keys::delivery_sort(delivery.id),
-            event_id: delivery.event_id,
-            event: delivery.event.to_string(),
-            status: delivery.status.to_string(),
-            attempts: delivery.attempts,
-            response_status: delivery.response_status,
-            created_at: delivery.created_at,
-            delivered_at: delivery.delivered_at,
-            next_retry_at: delivery.next_retry_at,
-            waiting_since: delivery.waiting_since,
-            expires_at: delivery.expires_at.as_second(),
-            abandoned: delivery.abandoned.map(|reason| reason.code().to_owned()),
-            payload: None,
-            attempt_log: Vec::new(),
+fn read(mut fields: Fields) -> Result<Delivery, Malformed> {
+    const KEYS: &str = "not the keys of a delivery";
+    let (pk, sk): (String, String) = (fields.read(PK)?, fields.read(SK)?);
+    let status: String = fields.read(STATUS)?;
+    let event: String = fields.read(EVENT)?;
+    let abandoned: Option<String> = fields.read_some(ABANDONED)?;
+    let abandoned = abandoned.map(|code| Abandoned::from_code(&code).ok_or("not a reason"));
+    Ok(Delivery {
+        id: keys::delivery_of_sort(&sk).ok_or(KEYS)?,
+        endpoint: keys::endpoint_of_delivery(&pk).ok_or(KEYS)?,
+        event_id: fields.read(EVENT_ID)?,
+        event: EventType::parse(&event)?,
+        status: keys::status_of_letter(&status).ok_or("not a status")?,
+        response_status: fields.read_some(RESPONSE_STATUS)?,
+        attempts: fields.read(ATTEMPTS)?,
+        created_at: fields.read(CREATED_AT)?,
+        delivered_at: fields.read_some(DELIVERED_AT)?,
+        next_retry_at: fields.read_some(NEXT_RETRY_AT)?,
+        waiting_since: fields.read_some(WAITING_SINCE)?,
+        expires_at: Timestamp::from_second(fields.read(EXPIRES_AT)?)?,
+        abandoned: abandoned.transpose()?,
+    })
+}
+
+/// An attempt as an entry of the log.
+pub(super) fn entry_of(made: &Attempt) -> AttributeValue {
+    let (answer, failure) = match &made.verdict {
+        Verdict::Answered(answer) => (Some(answer), None),
+        Verdict::Failed(failure) => (None, Some(failure.code())),
+    };
+    let status = made.verdict.response_status();
+    let body = answer.map(|answer| answer.body.as_str());
+    let note = answer.and_then(|answer| answer.note);
+    let location = answer.and_then(|answer| answer.location.as_deref());
+    let entry = Draft::new()
+        .set(attempt::NUMBER, number(made.number))
+        .set(attempt::STARTED_AT, time(made.started_at))
+        .set(attempt::DURATION, number(made.duration_ms))
+        .set_some(attempt::RESPONSE_STATUS, status.map(number))
+        .set_some(
+            attempt::RESPONSE_BODY,
+            body.filter(|body| !body.is_empty()).map(text),
+        )
+        .set_some(attempt::BODY_NOTE, note.map(|note| text(note.code())))
+        .set_some(attempt::LOCATION, location.map(text))
+        .set_some(attempt::FAILURE, failure.map(text));
+    AttributeValue::M(entry.item())
+}
+
+fn attempt_of(entry: Item) -> Result<Attempt, Malformed> {
+    let mut fields = Fields::of(entry);
+    let status: Option<u16> = fields.read_some(attempt::RESPONSE_STATUS)?;
+    let note: Option<String> = fields.read_some(attempt::BODY_NOTE)?;
+    let note = note.map(|code| BodyNote::from_code(&code).ok_or("not the note of a body"));
+    let failure: Option<String> = fields.read_some(attempt::FAILURE)?;
+    let verdict = match (status, failure) {
+        (Some(status), _) => Verdict::Answered(Answer {
+            body: fields
+                .read_some(attempt::RESPONSE_BODY)?
+                .unwrap_or_default(),
+            note: note.transpose()?,
+            location: fields.read_some(attempt::LOCATION)?,
+            ..Answer::bare(status)
+        }),
+        (None, Some(code)) => {
+            Verdict::Failed(Failure::from_code(&code).ok_or("not the failure of an attempt")?)
         }
-    }
-}
-
-impl DeliveryItem {
-    pub(super) fn into_delivery(self) -> Result<Delivery, Malformed> {
-        const KEYS: &str = "not the keys of a delivery";
-        Ok(Delivery {
-            id: keys::delivery_of_sort(&self.sk).ok_or(KEYS)?,
-            endpoint: keys::endpoint_of_delivery(&self.pk).ok_or(KEYS)?,
-            event_id: self.event_id,
-            event: EventType::parse(&self.event)?,
-            status: self.status.parse()?,
-            response_status: self.response_status,
-            attempts: self.attempts,
-            created_at: self.created_at,
-            delivered_at: self.delivered_at,
-            next_retry_at: self.next_retry_at,
-            waiting_since: self.waiting_since,
-            expires_at: Timestamp::from_second(self.expires_at)?,
-            abandoned: match self.abandoned {
-                None => None,
-                Some(code) => Some(
-                    Abandoned::from_code(&code).ok_or("not the reason of an abandoned delivery")?,
-                ),
-            },
-        })
-    }
-}
-
-impl From<&Attempt> for AttemptItem {
-    fn from(attempt: &Attempt) -> Self {
-        let (answer, failure) = match &attempt.verdict {
-            Verdict::Answered(answer) => (Some(answer), None),
-            Verdict::Failed(failure) => (None, Some(failure.code().to_owned())),
-        };
-        let note = answer.and_then(|answer| answer.note);
-        Self {
-            number: attempt.number,
-            started_at: attempt.started_at,
-            duration_ms: attempt.duration_ms,
-            response_status: attempt.verdict.response_status(),
-            response_body: answer.map(|answer| answer.body.clone()),
-            body_note: note.map(|note| note.code().to_owned()),
-            location: answer.and_then(|answer| answer.location.clone()),
-            failure,
-        }
-    }
-}
-
-impl AttemptItem {
-    pub(super) fn into_attempt(self) -> Result<Attempt, Malformed> {
-        let verdict = match (self.response_status, self.failure) {
-            (Some(status), _) => Verdict::Answered(Answer {
-                body: self.response_body.unwrap_or_default(),
-                note: match self.body_note {
-                    None => None,
-                    Some(code) => Some(BodyNote::from_code(&code).ok_or("not the note of a body")?),
-                },
-                location: self.location,
-                ..Answer::bare(status)
-            }),
-            (None, Some(code)) => {
-                Verdict::Failed(Failure::from_code(&code).ok_or("not the failure of an attempt")?)
-            }
-            (None, None) => return Err("an attempt without status and failure".into()),
-        };
-        Ok(Attempt {
-            number: self.number,
-            started_at: self.started_at,
-            duration_ms: self.duration_ms,
-            verdict,
-        })
-    }
+        (None, None) => return Err("an attempt without status and failure".into()),
+    };
+    Ok(Attempt {
+        number: fields.read(attempt::NUMBER)?,
+        started_at: fields.read(attempt::STARTED_AT)?,
+        duration_ms: fields.read(attempt::DURATION)?,
+        verdict,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
-
-    fn attempt(fields: Value) -> Attempt {
-        let mut item = json!({
-            "number": 1, "startedAt": "2026-01-31T09:30:00.000Z", "durationMs": 5,
-        });
-        let item = item.as_object_mut().unwrap();
-        item.extend(fields.as_object().unwrap().clone());
-        let item: AttemptItem = serde_json::from_value(json!(item)).unwrap();
-        item.into_attempt().unwrap()
-    }
-
-    /// Recorded before responses had notes and failures had finer codes.
-    #[test]
-    fn attempts_of_earlier_versions_are_read() {
-        let answered = attempt(json!({"responseStatus": 302, "responseBody": "moved"}));
-        let expected = Answer {
-            body: "moved".to_owned(),
-            ..Answer::bare(302)
-        };
-        assert_eq!(answered.verdict, Verdict::Answered(expected));
-        for code in [
-            "dns",
-            "refused_address",
-            "connect",
-            "tls",
-            "timeout",
-            "broken_answer",
-        ] {
-            let failed = attempt(json!({ "failure": code }));
-            assert_eq!(failed.verdict.problem().unwrap().0, code);
-        }
-    }
+    use crate::aws::table::fields::Readable;
 
     #[test]
     fn attempts_round_trip() {
@@ -220,15 +170,17 @@ mod tests {
             location: Some("https://example.com/".to_owned()),
             ..Answer::bare(301)
         };
+        let answers = [answer, Answer::bare(204)].map(Verdict::Answered);
         let verdicts = Failure::ALL.map(Verdict::Failed).into_iter();
-        for verdict in verdicts.chain([Verdict::Answered(answer)]) {
+        for verdict in verdicts.chain(answers) {
             let made = Attempt {
+                number: 3,
+                started_at: "2026-01-31T09:30:00.125Z".parse().unwrap(),
+                duration_ms: 250,
                 verdict,
-                ..attempt(json!({"responseStatus": 200}))
             };
-            let item = serde_json::to_value(AttemptItem::from(&made)).unwrap();
-            let read: AttemptItem = serde_json::from_value(item).unwrap();
-            assert_eq!(read.into_attempt().unwrap(), made);
+            let entry = Item::of(entry_of(&made)).unwrap();
+            assert_eq!(attempt_of(entry).unwrap(), made);
         }
     }
 }

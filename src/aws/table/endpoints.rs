@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use tracing::error;
 
 use super::batch_get::id_of;
-use super::endpoint_item::{EndpointItem, live_endpoint};
+use super::endpoint_item::{self, live_endpoint};
+use super::fields::{number, text, time};
 use super::health::HEALTH;
 use super::keys::attribute::{
     ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE,
@@ -14,14 +15,13 @@ use super::keys::attribute::{
 use super::keys::{self, ENDPOINT};
 use super::transaction::Transacted;
 use super::update::Update;
-use super::{Table, UnreadableItem, collect, encode, number, text};
+use super::{Table, UnreadableItem, collect};
 use crate::aws::error::{During, Malformed, StoreError, has_code, written};
 use crate::domain::endpoint::{
     Disabled, Endpoint, EndpointKey, EndpointPatch, MAX_ENDPOINTS_PER_APP,
 };
 use crate::domain::id::AppId;
 use crate::domain::secret::SecretPlace;
-use crate::domain::time::iso_millis;
 
 /// What became of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl Table {
         let writes = || -> Result<_, Malformed> {
             let put = Put::builder()
                 .table_name(&self.name)
-                .set_item(Some(encode(&EndpointItem::from(endpoint))?))
+                .set_item(Some(endpoint_item::item_of(endpoint)))
                 .condition_expression("attribute_not_exists(#pk)")
                 .expression_attribute_names("#pk", PK)
                 .build()?;
@@ -190,13 +190,12 @@ impl Table {
         now: Timestamp,
     ) -> Result<Option<Endpoint>, StoreError> {
         const OPERATION: &str = "UpdateItem of an endpoint";
-        let mut update = Update::live().set(UPDATED_AT, text(iso_millis(now)));
+        let mut update = Update::live().set(UPDATED_AT, time(now));
         if let Some(url) = &patch.url {
             update = update.set(URL, text(url));
         }
         if let Some(events) = &patch.events {
-            let events = events.iter().map(text).collect();
-            update = update.set(EVENTS, AttributeValue::L(events));
+            update = update.set(EVENTS, endpoint_item::events(events));
         }
         if let Some(active) = patch.active {
             update = update.set(ACTIVE, AttributeValue::Bool(active));
@@ -213,7 +212,7 @@ impl Table {
                     .remove(DISABLED_REASON)
                     .remove(DISABLED_AT);
             }
-            Some(false) => update = update.set_once(INACTIVE_SINCE, text(iso_millis(now))),
+            Some(false) => update = update.set_once(INACTIVE_SINCE, time(now)),
             None => {}
         }
         if patch.active == Some(true) || patch.url.is_some() {
@@ -245,7 +244,7 @@ impl Table {
         disabled: Disabled,
         failing_since: Option<Timestamp>,
     ) -> Result<bool, StoreError> {
-        let at = text(iso_millis(disabled.at));
+        let at = time(disabled.at);
         let mut update = Update::live()
             .set(ACTIVE, AttributeValue::Bool(false))
             .set(DISABLED_REASON, text(disabled.reason.as_str()))
@@ -256,9 +255,9 @@ impl Table {
             // An attempt that began before a change of the URL says nothing about the
             // new one, nor does one that began before the endpoint was reactivated.
             .only_if(URL, text(&endpoint.url))
-            .only_if(UPDATED_AT, text(iso_millis(endpoint.updated_at)));
+            .only_if(UPDATED_AT, time(endpoint.updated_at));
         if let Some(since) = failing_since {
-            update = update.only_if(FAILING_SINCE, text(iso_millis(since)));
+            update = update.only_if(FAILING_SINCE, time(since));
         }
         let updated = self
             .update_item(keys::endpoint(endpoint.key), update)

@@ -4,36 +4,19 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use super::keys::attribute::{EXPIRES_AT, FAN_OUT_BY, FAN_OUT_SINCE};
-use super::keys::{self, EVENT_SORT, event_partition};
+use super::fields::{AwsId, Draft, Fields, aws_id, number, text, time};
+use super::keys;
+use super::keys::attribute::{
+    CREATED_AT, DATA, EVENT, EXPIRES_AT, FAN_OUT_BY, FAN_OUT_SINCE, PAYLOAD, PK, TIMESTAMP,
+};
+use super::packing::{Data, packed};
 use super::update::Update;
-use super::{Item, Table, decode, encode, number, text};
+use super::{Item, Table};
 use crate::aws::error::{During, Malformed, StoreError};
-use crate::domain::event::{FanOut, StoredEvent};
+use crate::domain::event::{FanOut, StoredEvent, payload_of, split_payload};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, EventId};
-use crate::domain::time::{iso_millis, serde_millis};
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EventItem {
-    pk: String,
-    sk: String,
-    /// Absent from events that were stored before it was an attribute.
-    #[serde(default)]
-    event: Option<EventType>,
-    #[serde(with = "serde_millis")]
-    accepted_at: Timestamp,
-    /// Unix seconds, after which DynamoDB removes the item.
-    expires_at: i64,
-    payload: String,
-    #[serde(default)]
-    fan_out_by: String,
-    #[serde(with = "serde_millis::option", default)]
-    fan_out_since: Option<Timestamp>,
-}
 
 impl Table {
     /// Stores an event, unless one of this id is stored already: then that one is
@@ -49,24 +32,16 @@ impl Table {
         now: Timestamp,
     ) -> Result<Option<StoredEvent>, StoreError> {
         const OPERATION: &str = "PutItem of an event";
-        let item = EventItem {
-            pk: event_partition(app_id, id),
-            sk: EVENT_SORT.to_owned(),
-            event: Some(event.r#type.clone()),
-            accepted_at: event.accepted_at,
-            expires_at: event.expires_at.as_second(),
-            payload: event.payload.clone(),
-            fan_out_by: event.fan_out.by.clone(),
-            fan_out_since: Some(event.fan_out.since),
-        };
         let put = self
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(encode(&item).during(OPERATION)?))
+            .set_item(Some(item_of(app_id, id, event)))
             // DynamoDB may take days to remove an expired event, which is as good
             // as gone.
-            .condition_expression("attribute_not_exists(pk) OR expiresAt <= :now")
+            .condition_expression("attribute_not_exists(#pk) OR #expires <= :now")
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#expires", EXPIRES_AT)
             .expression_attribute_values(":now", number(now.as_second()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -98,10 +73,10 @@ impl Table {
         new: &FanOut,
     ) -> Result<bool, StoreError> {
         let update = Update::existing()
-            .only_if(FAN_OUT_BY, text(&old.by))
-            .only_if(FAN_OUT_SINCE, text(iso_millis(old.since)))
-            .set(FAN_OUT_BY, text(&new.by))
-            .set(FAN_OUT_SINCE, text(iso_millis(new.since)));
+            .only_if(FAN_OUT_BY, aws_id(&old.by))
+            .only_if(FAN_OUT_SINCE, time(old.since))
+            .set(FAN_OUT_BY, aws_id(&new.by))
+            .set(FAN_OUT_SINCE, time(new.since));
         let updated = self
             .update_item(keys::event(app_id, id), update)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -115,8 +90,8 @@ impl Table {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                 let found = failed.item.clone().unwrap_or_default();
                 // The SDK may have repeated a call that had taken effect.
-                Ok(found.get(FAN_OUT_BY) == Some(&text(&new.by))
-                    && found.get(FAN_OUT_SINCE) == Some(&text(iso_millis(new.since))))
+                Ok(found.get(FAN_OUT_BY) == Some(&aws_id(&new.by))
+                    && found.get(FAN_OUT_SINCE) == Some(&time(new.since)))
             }
             _ => Err(error).during("UpdateItem of an event's fan-out"),
         }
@@ -194,26 +169,50 @@ impl Table {
     }
 }
 
+/// The bytes of an event's item beside its data, the app's id and the type.
+const OTHER_BYTES: usize = 103;
+
+/// The item of an event. A payload whose bytes follow from type, time and data is stored
+/// as these.
+fn item_of(app_id: AppId, id: EventId, event: &StoredEvent) -> Item {
+    let draft = Draft::of(keys::event(app_id, id))
+        .set(EVENT, text(&event.r#type))
+        .set(CREATED_AT, time(event.accepted_at))
+        .set(EXPIRES_AT, number(event.expires_at.as_second()))
+        .set(FAN_OUT_BY, aws_id(&event.fan_out.by))
+        .set(FAN_OUT_SINCE, time(event.fan_out.since));
+    let draft = match split_payload(&event.r#type, &event.payload) {
+        Some((at, data)) => {
+            let variable = app_id.as_str().len() + event.r#type.as_str().len();
+            let data = packed(data, OTHER_BYTES + variable);
+            draft.set(TIMESTAMP, time(at)).set(DATA, data)
+        }
+        None => draft.set(PAYLOAD, text(&event.payload)),
+    };
+    draft.item()
+}
+
 /// The event of an item.
 pub(super) fn stored_event(item: Item) -> Result<StoredEvent, Malformed> {
-    /// The head of a payload.
-    #[derive(Deserialize)]
-    struct Head {
-        r#type: EventType,
-    }
-    let item: EventItem = decode(item)?;
-    let r#type = match item.event {
-        Some(r#type) => r#type,
-        None => serde_json::from_str::<Head>(&item.payload)?.r#type,
+    let mut fields = Fields::of(item);
+    let event: String = fields.read(EVENT)?;
+    let r#type = EventType::parse(&event)?;
+    let payload = match fields.read_some(PAYLOAD)? {
+        Some(payload) => payload,
+        None => {
+            let Data(data) = fields.read(DATA)?;
+            payload_of(&r#type, fields.read(TIMESTAMP)?, &data)
+        }
     };
+    let AwsId(by) = fields.read(FAN_OUT_BY)?;
     Ok(StoredEvent {
         r#type,
-        accepted_at: item.accepted_at,
-        expires_at: Timestamp::from_second(item.expires_at)?,
-        payload: item.payload,
+        accepted_at: fields.read(CREATED_AT)?,
+        expires_at: Timestamp::from_second(fields.read(EXPIRES_AT)?)?,
+        payload,
         fan_out: FanOut {
-            by: item.fan_out_by,
-            since: item.fan_out_since.unwrap_or(item.accepted_at),
+            by,
+            since: fields.read(FAN_OUT_SINCE)?,
         },
     })
 }
@@ -221,26 +220,64 @@ pub(super) fn stored_event(item: Item) -> Result<StoredEvent, Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::table::text;
+
+    fn event(payload: &str) -> StoredEvent {
+        let at = "2026-01-31T09:30:00.125Z".parse().unwrap();
+        StoredEvent {
+            r#type: EventType::parse("invoice.paid").unwrap(),
+            accepted_at: at,
+            expires_at: "2026-03-02T09:30:00Z".parse().unwrap(),
+            payload: payload.to_owned(),
+            fan_out: FanOut {
+                by: "01a20e92-ebe2-7744-a48e-17f9d6663787".to_owned(),
+                since: at,
+            },
+        }
+    }
 
     #[test]
-    fn events_of_earlier_versions_are_read() {
-        let at = "2026-01-31T09:30:00.000Z";
-        let payload = format!(r#"{{"type":"invoice.paid","timestamp":"{at}","data":1}}"#);
-        let item = Item::from([
-            ("pk".to_owned(), text("APP#acme#EVENT#x")),
-            ("sk".to_owned(), text("EVENT")),
-            ("acceptedAt".to_owned(), text(at)),
-            ("expiresAt".to_owned(), number(1_800_000_000)),
-            ("payload".to_owned(), text(&payload)),
-        ]);
-        let event = stored_event(item).unwrap();
-        assert_eq!(event.r#type.as_str(), "invoice.paid");
-        assert_eq!(event.payload, payload);
-        let fan_out = FanOut {
-            by: String::new(),
-            since: event.accepted_at,
-        };
-        assert_eq!(event.fan_out, fan_out);
+    fn payloads_are_read_byte_for_byte() {
+        let app_id = AppId::parse("acme").unwrap();
+        for (payload, is_split) in [
+            (
+                r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":{"a": 1e2}}"#,
+                true,
+            ),
+            (
+                r#"{"type":"invoice.paid","timestamp":"0000-01-01T00:00:00.001Z","data":"é}"}"#,
+                true,
+            ),
+            (
+                r#"{"type":"invoice.paid","timestamp":"9999-12-30T00:00:00.999Z","data":null}"#,
+                true,
+            ),
+            // None that the service writes, so none that may be written anew.
+            (
+                r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00Z","data":1}"#,
+                false,
+            ),
+            (
+                r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.0001Z","data":1}"#,
+                false,
+            ),
+            (
+                r#"{"type":"invoice.paid","timestamp":"2026-01-31T10:30:00.000+01:00","data":1}"#,
+                false,
+            ),
+            (
+                r#"{"type":"a","timestamp":"2026-01-31T09:30:00.000Z","data":1}"#,
+                false,
+            ),
+            (
+                r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":1} "#,
+                false,
+            ),
+            ("{}", false),
+            ("", false),
+        ] {
+            let item = item_of(app_id, EventId::new(), &event(payload));
+            assert_eq!(item.contains_key(DATA), is_split, "{payload}");
+            assert_eq!(stored_event(item).unwrap(), event(payload), "{payload}");
+        }
     }
 }

@@ -3,16 +3,16 @@
 
 use jiff::Timestamp;
 
+use super::Table;
+use super::fields::{number, text, time};
 use super::keys::attribute::{
     FAILING_SINCE, FAILURES, LAST_FAILURE_AT, PAUSED_AT, PROBE_AT, PROBES, SLOW_SINCE, URL,
 };
 use super::keys::{self, SCHEDULE};
 use super::update::Update;
-use super::{Table, number, text};
 use crate::aws::error::{During, StoreError, written};
 use crate::domain::endpoint::{Endpoint, EndpointKey, Place};
 use crate::domain::health::Health;
-use crate::domain::time::iso_millis;
 
 /// The attributes that a [`Health`] is stored in.
 pub(super) const HEALTH: [&str; 7] = [
@@ -27,7 +27,6 @@ pub(super) const HEALTH: [&str; 7] = [
 
 /// The values of [`HEALTH`].
 fn values(health: &Health) -> [Option<super::AttributeValue>; 7] {
-    let time = |at: Timestamp| text(iso_millis(at));
     let (failing, pause) = (health.failing, health.pause);
     [
         health.slow_since.map(time),

@@ -6,9 +6,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::delivery_item::delivery;
-use super::keys::attribute::{EVENT, EXPIRES_AT, PK, SK, STATUS};
+use super::fields::{number, text};
+use super::keys::attribute::{
+    ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT, NEXT_RETRY_AT, PK,
+    RESPONSE_STATUS, SK, STATUS, WAITING_SINCE,
+};
 use super::keys::{self, LISTS};
-use super::{Item, Table, number, text};
+use super::{Item, Table};
 use crate::aws::error::{During, StoreError};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::endpoint::EndpointKey;
@@ -69,10 +73,11 @@ impl Table {
     /// Lists an endpoint's deliveries, newest first. Skips expired deliveries that
     /// DynamoDB has not removed yet.
     ///
-    /// One `Query`. More are needed only if it skips expired items or other event
-    /// types. After [`MOST_PAGES`] queries, or once time has run out, the page is
-    /// returned short: searching a long history for a rare event type takes bounded
-    /// time, and the caller still makes progress.
+    /// One `Query`. More are needed only if it skips expired items, other event types, or
+    /// what is not delivered, of which the table has few among the delivered. After
+    /// [`MOST_PAGES`] queries, or once time has run out, the page is returned short:
+    /// searching a long history for something rare takes bounded time, and the caller
+    /// still makes progress.
     ///
     /// # Errors
     /// If the call fails or an item can't be decoded.
@@ -92,18 +97,12 @@ impl Table {
             });
         }
         let query = self.history_query(endpoint, wanted, now);
-        // Read one item more than the page holds, to learn whether there is another
-        // page. If that does not fill the page, it hit expired items, and more may
-        // follow. From then on, let DynamoDB return as much as it can per query.
-        let mut first_limit = match wanted.event {
-            None => Some(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
-            Some(_) => None,
-        };
+        let mut reads = Reads::of(wanted, limit);
         let mut start = None;
-        for _ in 0..MOST_PAGES {
+        for count in 1..=MOST_PAGES {
             let page = query
                 .clone()
-                .set_limit(first_limit.take())
+                .set_limit(reads.next())
                 .set_exclusive_start_key(start)
                 .send()
                 .await
@@ -113,7 +112,9 @@ impl Table {
             }
             start = page.last_evaluated_key;
             let time_is_up = wanted.search_until.is_some_and(is_past);
-            if start.is_none() || deliveries.len() > limit || time_is_up {
+            // A full page need not know for long whether another one follows.
+            let is_enough = deliveries.len() >= limit && count >= PAGES_FOR_THE_NEXT;
+            if start.is_none() || deliveries.len() > limit || is_enough || time_is_up {
                 break;
             }
         }
@@ -128,7 +129,8 @@ impl Table {
         wanted: &HistoryQuery,
         now: Timestamp,
     ) -> QueryFluentBuilder {
-        let (pk, sk, partition) = match wanted.status {
+        let listed = wanted.status.filter(|status| keys::is_listed(*status));
+        let (pk, sk, partition) = match listed {
             None => (PK, SK, keys::delivery_partition(endpoint)),
             Some(status) => (LISTS.pk, LISTS.sk, keys::status_partition(endpoint, status)),
         };
@@ -136,33 +138,35 @@ impl Table {
             .client
             .query()
             .table_name(&self.name)
-            .set_index_name(wanted.status.map(|_| LISTS.name.to_owned()))
+            .set_index_name(listed.map(|_| LISTS.name.to_owned()))
             // DynamoDB can't read an index consistently. Reads of the table are
             // consistent, so the list includes every outcome that the caller has
             // already seen.
-            .consistent_read(wanted.status.is_none())
+            .consistent_read(listed.is_none())
             .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
+            .expression_attribute_names("#pk", pk)
+            .expression_attribute_names("#sk", sk)
             .expression_attribute_values(":partition", text(partition))
             .expression_attribute_values(":from", text(keys::delivery_sort(wanted.from)))
             .expression_attribute_values(":to", text(keys::delivery_sort(wanted.to)))
-            .expression_attribute_values(":now", number(now.as_second()))
-            .projection_expression(
-                "pk, sk, gsi1pk, gsi1sk, eventId, #event, #status, attempts, responseStatus, \
-                 createdAt, deliveredAt, nextRetryAt, waitingSince, #expires",
-            )
-            .expression_attribute_names("#pk", pk)
-            .expression_attribute_names("#sk", sk)
-            .expression_attribute_names("#event", EVENT)
-            .expression_attribute_names("#status", STATUS)
             .expression_attribute_names("#expires", EXPIRES_AT)
+            .expression_attribute_values(":now", number(now.as_second()))
             .scan_index_forward(false);
-        let filter = "#expires > :now";
-        match &wanted.event {
-            None => query.filter_expression(filter),
-            Some(event) => query
-                .filter_expression(format!("{filter} AND #event = :event"))
-                .expression_attribute_values(":event", text(event)),
+        let mut filter = "#expires > :now".to_owned();
+        let mut query = shown(query);
+        if let Some(event) = &wanted.event {
+            filter.push_str(" AND #event = :event");
+            query = query
+                .expression_attribute_names("#event", EVENT)
+                .expression_attribute_values(":event", text(event));
         }
+        if let (Some(status), None) = (wanted.status, listed) {
+            filter.push_str(" AND #status = :status");
+            query = query
+                .expression_attribute_names("#status", STATUS)
+                .expression_attribute_values(":status", text(keys::status_letter(status)));
+        }
+        query.filter_expression(filter)
     }
 
     /// Counts the deliveries that a recovery will resend, until time runs out. One
@@ -223,9 +227,75 @@ impl Table {
     }
 }
 
+/// How many items the queries of a page read.
+enum Reads {
+    /// So many, as far as that fits into AWS's page.
+    Items(i32),
+    /// AWS's page: 1 MB.
+    Most,
+}
+
+impl Reads {
+    /// One item more than the page holds, to learn whether there is another page. A
+    /// search for an event type reads as much as it can.
+    fn of(wanted: &HistoryQuery, limit: usize) -> Self {
+        match wanted.event {
+            None => Self::Items(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
+            Some(_) => Self::Most,
+        }
+    }
+
+    /// What the next query reads. If the one before did not fill the page, it skipped
+    /// items, and more of them may follow: few if some are not delivered, many if they
+    /// have expired.
+    fn next(&mut self) -> Option<i32> {
+        match *self {
+            Self::Most => None,
+            Self::Items(count) => {
+                *self = match count.saturating_mul(4) {
+                    5000.. => Self::Most,
+                    more => Self::Items(more),
+                };
+                Some(count)
+            }
+        }
+    }
+}
+
+/// Has a query return only what a list shows. What it reads costs the same, but less of
+/// it is sent.
+fn shown(query: QueryFluentBuilder) -> QueryFluentBuilder {
+    let names = SHOWN.iter().enumerate();
+    let names: Vec<_> = names.map(|(i, name)| (format!("#{i}"), *name)).collect();
+    let list: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();
+    let query = query.projection_expression(list.join(", "));
+    names.into_iter().fold(query, |query, (name, attribute)| {
+        query.expression_attribute_names(name, attribute)
+    })
+}
+
+/// The attributes that a [`Delivery`] is read from.
+const SHOWN: [&str; 12] = [
+    PK,
+    SK,
+    EVENT_ID,
+    EVENT,
+    STATUS,
+    ATTEMPTS,
+    RESPONSE_STATUS,
+    CREATED_AT,
+    DELIVERED_AT,
+    NEXT_RETRY_AT,
+    WAITING_SINCE,
+    EXPIRES_AT,
+];
+
 fn is_past(time: Instant) -> bool {
     time <= Instant::now()
 }
 
 /// Maximum number of queries (up to 1 MB each) for one page.
 const MOST_PAGES: usize = 40;
+
+/// How many of them a full page makes to learn whether another one follows.
+const PAGES_FOR_THE_NEXT: usize = 6;

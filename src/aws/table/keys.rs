@@ -7,24 +7,29 @@
 //! | Sealing key | `SEALING#KEY` | `SEALING#KEY` | | |
 //! | App | `APP#<app>` | `APP` | `APPS#ALL` if it was made | `APP#<app>` |
 //! | Pings of a minute | `APP#<app>` | `PINGS#<minute>` | | |
-//! | Endpoint | `APP#<app>` | `ENDPOINT#<endpoint>` | | |
-//! | Event | `APP#<app>#EVENT#<event>` | `EVENT` | | |
-//! | That an event is fanned out | `APP#<app>#EVENT#<event>` | `FANNED_OUT` | | |
-//! | Delivery | `APP#<app>#ENDPOINT#<endpoint>` | `DELIVERY#<delivery>` | `APP#<app>#ENDPOINT#<endpoint>#<status>` | `DELIVERY#<delivery>` |
+//! | Endpoint | `APP#<app>` | `E#<endpoint>` | | |
+//! | Event | `APP#<app>#V#<event>` | `V` | | |
+//! | That an event is fanned out | `APP#<app>#V#<event>` | `F` | | |
+//! | Delivery | `APP#<app>#E#<endpoint>` | `D#<delivery>` | `APP#<app>#E#<endpoint>#<status>`, unless it is delivered | `D#<delivery>` |
 //!
 //! Every partition with a tenant's data begins with the app, in the table and in
 //! the first index: whatever ids a caller sends, the service reads no partition of
 //! another app for it, and IAM can say so (`dynamodb:LeadingKeys`). No part of a
-//! key can contain `#`. Keys of the platform have a prefix of their own, so that IAM can
-//! keep the API from making one.
+//! key can contain `#`. Ids are written out, at the price of 14 bytes each, so that
+//! an operator finds an item by the id that a log line or a customer names. Keys of the
+//! platform have a prefix of their own, so that IAM can keep the API from making one.
 //!
 //! Ids of endpoints and deliveries are UUIDs of version 7, so key order is time
 //! order. The first index lists the apps, an app's API keys, and an endpoint's
-//! deliveries of one status. The second one is the schedule: `gsi2pk` is `DUE#<shard>`, `gsi2sk`
+//! deliveries that are pending or failed. The many that are delivered at once have no
+//! entry: the table answers for them, because hardly anything else is among them. The
+//! second index is the schedule: `gsi2pk` is `DUE#<shard>`, `gsi2sk`
 //! is `<time>#<id>`, with more behind it while a sweep has claimed it. It holds the deliveries whose next attempt is due later than a
 //! queue can delay a message, the endpoints that deliveries wait for, and in shards
 //! of their own the endpoints and the apps whose deletion has begun. The time is when the entry is
 //! due, or, of an attempt that a sweep has claimed, when other sweeps may take it.
+
+pub mod attribute;
 
 use std::collections::HashMap;
 
@@ -38,66 +43,6 @@ use crate::domain::endpoint::{Claim, EndpointKey, Place};
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
 use crate::domain::scope::Owner;
 use crate::domain::time::iso_millis;
-
-/// Names of attributes. Items spell them in `serde`'s camel case, which a test
-/// holds against these.
-pub(super) mod attribute {
-    pub(crate) const PK: &str = "pk";
-    pub(crate) const SK: &str = "sk";
-    pub(crate) const ACTIVE: &str = "active";
-    pub(crate) const ABANDONED: &str = "abandoned";
-    pub(crate) const ATTEMPTS: &str = "attempts";
-    pub(crate) const ATTEMPT_LOG: &str = "attemptLog";
-    pub(crate) const CREATED_AT: &str = "createdAt";
-    pub(crate) const DELETED_AT: &str = "deletedAt";
-    pub(crate) const DELIVERED_AT: &str = "deliveredAt";
-    pub(crate) const DISABLED_AT: &str = "disabledAt";
-    pub(crate) const DISABLED_REASON: &str = "disabledReason";
-    pub(crate) const ENDPOINT_COUNT: &str = "endpointCount";
-    pub(crate) const EVENT: &str = "event";
-    pub(crate) const EVENTS: &str = "events";
-    pub(crate) const EVENT_ID: &str = "eventId";
-    pub(crate) const EXPIRES_AT: &str = "expiresAt";
-    pub(crate) const FAILING_SINCE: &str = "failingSince";
-    pub(crate) const FAILURES: &str = "failures";
-    pub(crate) const FAN_OUT_BY: &str = "fanOutBy";
-    pub(crate) const FAN_OUT_SINCE: &str = "fanOutSince";
-    pub(crate) const INACTIVE_SINCE: &str = "inactiveSince";
-    pub(crate) const LAST_FAILURE_AT: &str = "lastFailureAt";
-    pub(crate) const MADE_BY: &str = "madeBy";
-    pub(crate) const METADATA: &str = "metadata";
-    pub(crate) const NAME: &str = "name";
-    pub(crate) const NEXT_RETRY_AT: &str = "nextRetryAt";
-    pub(crate) const NEXT_TURN: &str = "nextTurn";
-    pub(crate) const PAUSED_AT: &str = "pausedAt";
-    pub(crate) const PAYLOAD: &str = "payload";
-    pub(crate) const PINGS: &str = "pings";
-    pub(crate) const PING_ID: &str = "pingId";
-    pub(crate) const PING_UNTIL: &str = "pingUntil";
-    pub(crate) const PROBES: &str = "probes";
-    pub(crate) const PROBE_AT: &str = "probeAt";
-    pub(crate) const PUBLIC_KEY: &str = "publicKey";
-    pub(crate) const RATE_LIMIT: &str = "rateLimit";
-    pub(crate) const RECOVERY_ASKED_AT: &str = "recoveryAskedAt";
-    pub(crate) const RECOVERY_ID: &str = "recoveryId";
-    pub(crate) const RECOVERY_UNTIL: &str = "recoveryUntil";
-    pub(crate) const REPLACES: &str = "replaces";
-    pub(crate) const RESPONSE_STATUS: &str = "responseStatus";
-    pub(crate) const REVOKED_AT: &str = "revokedAt";
-    pub(crate) const ROTATED_AT: &str = "rotatedAt";
-    pub(crate) const ROTATIONS: &str = "rotations";
-    pub(crate) const ROTATIONS_SINCE: &str = "rotationsSince";
-    pub(crate) const ROTATION_ID: &str = "rotationId";
-    pub(crate) const SEALED_SECRET: &str = "sealedSecret";
-    pub(crate) const SEALING_KEY: &str = "sealingKey";
-    pub(crate) const SECRET_VERSION: &str = "secretVersion";
-    pub(crate) const SLOW_SINCE: &str = "slowSince";
-    pub(crate) const STATUS: &str = "status";
-    pub(crate) const STORED_VERSION: &str = "storedVersion";
-    pub(crate) const UPDATED_AT: &str = "updatedAt";
-    pub(crate) const URL: &str = "url";
-    pub(crate) const WAITING_SINCE: &str = "waitingSince";
-}
 
 /// An index with the names of its keys.
 pub(super) struct Index {
@@ -131,9 +76,9 @@ pub(super) const DELETIONS: &str = "DUE#DELETIONS";
 pub(super) const APP_DELETIONS: &str = "DUE#APPS";
 
 /// First part of an endpoint's sort key.
-pub(super) const ENDPOINT: &str = "ENDPOINT#";
+pub(super) const ENDPOINT: &str = "E#";
 
-const DELIVERY: &str = "DELIVERY#";
+const DELIVERY: &str = "D#";
 const KEY: &str = "KEY#";
 const PLATFORM: &str = "PLATFORM#";
 
@@ -242,17 +187,36 @@ pub(super) fn delivery_partition(endpoint: EndpointKey) -> String {
         app_id,
         endpoint_id,
     } = endpoint;
-    format!("APP#{app_id}#ENDPOINT#{endpoint_id}")
+    format!("APP#{app_id}#{ENDPOINT}{endpoint_id}")
+}
+
+/// Whether the first index lists deliveries of this status.
+pub(super) fn is_listed(status: DeliveryStatus) -> bool {
+    status != DeliveryStatus::Delivered
 }
 
 /// Partition of the first index that lists an endpoint's deliveries of one status.
 pub(super) fn status_partition(endpoint: EndpointKey, status: DeliveryStatus) -> String {
-    format!("{}#{status}", delivery_partition(endpoint))
+    format!("{}#{}", delivery_partition(endpoint), status_letter(status))
+}
+
+/// A status as it is stored: its first letter.
+pub(super) fn status_letter(status: DeliveryStatus) -> &'static str {
+    match status {
+        DeliveryStatus::Pending => "P",
+        DeliveryStatus::Delivered => "D",
+        DeliveryStatus::Failed => "F",
+    }
+}
+
+pub(super) fn status_of_letter(letter: &str) -> Option<DeliveryStatus> {
+    let mut all = DeliveryStatus::ALL.into_iter();
+    all.find(|status| status_letter(*status) == letter)
 }
 
 /// The endpoint of a delivery's partition.
 pub(super) fn endpoint_of_delivery(pk: &str) -> Option<EndpointKey> {
-    let (app_id, endpoint_id) = pk.strip_prefix("APP#")?.split_once("#ENDPOINT#")?;
+    let (app_id, endpoint_id) = pk.strip_prefix("APP#")?.split_once("#E#")?;
     Some(EndpointKey {
         app_id: AppId::parse(app_id).ok()?,
         endpoint_id: EndpointId::parse(endpoint_id).ok()?,
@@ -272,10 +236,10 @@ pub(super) fn delivery(endpoint: EndpointKey, id: DeliveryId) -> Item {
 }
 
 pub(super) fn event_partition(app_id: AppId, id: EventId) -> String {
-    format!("APP#{app_id}#EVENT#{id}")
+    format!("APP#{app_id}#V#{id}")
 }
 
-pub(super) const EVENT_SORT: &str = "EVENT";
+pub(super) const EVENT_SORT: &str = "V";
 
 pub(super) fn event(app_id: AppId, id: EventId) -> Item {
     key(event_partition(app_id, id), EVENT_SORT.to_owned())
@@ -283,7 +247,7 @@ pub(super) fn event(app_id: AppId, id: EventId) -> Item {
 
 /// The record that an event is fanned out.
 pub(super) fn fanned_out(app_id: AppId, id: EventId) -> Item {
-    key(event_partition(app_id, id), "FANNED_OUT".to_owned())
+    key(event_partition(app_id, id), "F".to_owned())
 }
 
 pub(super) fn schedule_partition(shard: u8) -> String {
@@ -353,6 +317,9 @@ mod tests {
             let place = Place { at, claim };
             let sort = place_sort(place, key.endpoint_id);
             assert_eq!(place_of_sort(&sort), Some(place));
+        }
+        for status in DeliveryStatus::ALL {
+            assert_eq!(status_of_letter(status_letter(status)), Some(status));
         }
     }
 

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{PutRequest, WriteRequest};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::delivery_item::DeliveryItem;
-use super::{Table, encode};
+use super::Table;
+use super::delivery_item::item_of;
 use crate::aws::error::{AwsError, During, Malformed, StoreError};
 use crate::aws::retry::{Retries, UNPROCESSED_PAUSES};
 use crate::domain::delivery::{Abandoned, Delivery, DeliveryStatus};
@@ -67,6 +67,6 @@ fn write(task: &DeliveryTask, reason: Abandoned) -> Result<WriteRequest, Malform
         abandoned: Some(reason),
         ..task.delivery()
     };
-    let put = PutRequest::builder().set_item(Some(encode(&DeliveryItem::from(&missed))?));
+    let put = PutRequest::builder().set_item(Some(item_of(task, &missed)));
     Ok(WriteRequest::builder().put_request(put.build()?).build())
 }

@@ -11,10 +11,12 @@ mod delivery_item;
 mod endpoint_item;
 mod endpoints;
 mod events;
+mod fields;
 mod health;
 mod history;
 mod keys;
 mod missed;
+mod packing;
 mod scan;
 mod schedule;
 mod sealing_key;
@@ -31,15 +33,17 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
 use super::LazyClient;
-use super::error::{During, Malformed, StoreError};
+use super::error::{During, StoreError};
 pub use api_keys::KeyCreated;
 pub use apps::{AppPut, AppsPage};
 pub use batch_get::AttemptItems;
 pub use budgets::Reserved;
 pub use deletion::{DeletedSealed, Marked, MarkedEndpoint, Presence};
-pub use deliveries::{FullDelivery, Recorded};
+pub use deliveries::Recorded;
+pub use delivery_item::FullDelivery;
 pub use endpoints::{CreateOutcome, Endpoints};
 pub use history::{FailedCount, HistoryQuery, Page};
+pub use keys::attribute;
 pub use scan::{ScanPosition, ScannedEndpoint, ScannedPage};
 pub use schedule::{Due, DueAttempt, DueEndpoint};
 pub use sealing_key::CurrentKey;
@@ -86,24 +90,6 @@ impl fmt::Display for UnreadableItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "pk {}, sk {}", self.pk, self.sk)
     }
-}
-
-fn text(value: impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-fn number(value: impl ToString) -> AttributeValue {
-    AttributeValue::N(value.to_string())
-}
-
-/// Serializes an item.
-fn encode(item: &impl serde::Serialize) -> Result<Item, Malformed> {
-    Ok(serde_dynamo::to_item(item)?)
-}
-
-/// Deserializes an item.
-fn decode<T: serde::de::DeserializeOwned>(item: Item) -> Result<T, Malformed> {
-    Ok(serde_dynamo::from_item(item)?)
 }
 
 /// All items of a query, page by page.

@@ -6,9 +6,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::batch_get::id_of;
 use super::endpoint_item::live_endpoint;
+use super::fields::text;
 use super::keys::ENDPOINT;
 use super::keys::attribute::{DELETED_AT, SEALING_KEY, SK};
-use super::{Item, Table, UnreadableItem, text};
+use super::{Item, Table, UnreadableItem};
 use crate::aws::error::{During, StoreError};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::SealingKeyId;

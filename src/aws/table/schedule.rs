@@ -3,18 +3,20 @@
 //! they are due soon enough for the queue.
 
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::batch_get::id_of;
+use super::fields::{Fields, text};
+use super::keys::attribute::{
+    ATTEMPTS, CREATED_AT, EVENT, EVENT_ID, EXPIRES_AT, NEXT_RETRY_AT, PK, SK,
+};
 use super::keys::{self, ENDPOINT, SCHEDULE, SCHEDULE_SHARDS};
 use super::update::Update;
-use super::{Item, Table, UnreadableItem, decode, text};
+use super::{Item, Table, UnreadableItem};
 use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::event_type::EventType;
-use crate::domain::id::EventId;
 use crate::domain::message::{DeliveryTask, Source};
-use crate::domain::time::{iso_millis, serde_millis};
+use crate::domain::time::iso_millis;
 
 /// An entry of the schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,29 +47,6 @@ pub struct DueEndpoint {
     pub key: EndpointKey,
     /// When its waiting deliveries are to be seen to.
     pub due_at: Timestamp,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct DueItem {
-    pk: String,
-    sk: String,
-    gsi2sk: String,
-    event_id: EventId,
-    event: EventType,
-    attempts: u32,
-    #[serde(with = "serde_millis")]
-    created_at: Timestamp,
-    #[serde(with = "serde_millis")]
-    next_retry_at: Timestamp,
-    expires_at: i64,
-}
-
-#[derive(Deserialize)]
-struct DueEndpointItem {
-    pk: String,
-    sk: String,
-    gsi2sk: String,
 }
 
 /// Pages that are read for one call, so that a sweep ends in time: of 500 entries each,
@@ -176,28 +155,33 @@ fn due(item: Item) -> Due {
 
 fn due_endpoint(item: Item) -> Result<DueEndpoint, Malformed> {
     const KEYS: &str = "not the keys of an endpoint in the schedule";
-    let item: DueEndpointItem = decode(item)?;
+    let mut fields = Fields::of(item);
+    let (pk, sk): (String, String) = (fields.read(PK)?, fields.read(SK)?);
+    let sort: String = fields.read(SCHEDULE.sk)?;
     Ok(DueEndpoint {
-        key: keys::endpoint_of(&item.pk, &item.sk).ok_or(KEYS)?,
-        due_at: keys::place_of_sort(&item.gsi2sk).ok_or(KEYS)?.at,
+        key: keys::endpoint_of(&pk, &sk).ok_or(KEYS)?,
+        due_at: keys::place_of_sort(&sort).ok_or(KEYS)?.at,
     })
 }
 
 fn due_attempt(item: Item) -> Result<DueAttempt, Malformed> {
     const KEYS: &str = "not the keys of a due attempt";
-    let item: DueItem = decode(item)?;
+    let mut fields = Fields::of(item);
+    let (pk, sk): (String, String) = (fields.read(PK)?, fields.read(SK)?);
+    let event: String = fields.read(EVENT)?;
+    let attempts: u32 = fields.read(ATTEMPTS)?;
     Ok(DueAttempt {
-        due_at: item.next_retry_at,
-        sort: item.gsi2sk,
+        due_at: fields.read(NEXT_RETRY_AT)?,
+        sort: fields.read(SCHEDULE.sk)?,
         task: DeliveryTask {
-            endpoint: keys::endpoint_of_delivery(&item.pk).ok_or(KEYS)?,
-            delivery_id: keys::delivery_of_sort(&item.sk).ok_or(KEYS)?,
+            endpoint: keys::endpoint_of_delivery(&pk).ok_or(KEYS)?,
+            delivery_id: keys::delivery_of_sort(&sk).ok_or(KEYS)?,
             // Pings are never retried, so none is on the schedule.
-            source: Source::Event(item.event_id),
-            event: item.event,
-            created_at: item.created_at,
-            expires_at: Timestamp::from_second(item.expires_at)?,
-            attempt: item.attempts + 1,
+            source: Source::Event(fields.read(EVENT_ID)?),
+            event: EventType::parse(&event)?,
+            created_at: fields.read(CREATED_AT)?,
+            expires_at: Timestamp::from_second(fields.read(EXPIRES_AT)?)?,
+            attempt: attempts + 1,
             resend: false,
             has_turn: false,
         },

@@ -2,16 +2,15 @@
 
 use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
+use super::fields::{Draft, Fields, text, time};
 use super::keys;
 use super::keys::attribute::{CREATED_AT, PK, PUBLIC_KEY, REPLACES, SEALING_KEY};
 use super::update::Update;
-use super::{Item, Table, decode, encode, text};
+use super::{Item, Table};
 use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::id::SealingKeyId;
 use crate::domain::sealing::SealingKey;
-use crate::domain::time::{iso_millis, serde_millis};
 
 /// The current key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,19 +19,6 @@ pub struct CurrentKey {
     pub key: SealingKey,
     /// The key before it, while secrets may still be sealed to that one.
     pub replaces: Option<SealingKeyId>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct KeyItem {
-    pk: String,
-    sk: String,
-    sealing_key: SealingKeyId,
-    public_key: String,
-    #[serde(with = "serde_millis")]
-    created_at: Timestamp,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    replaces: Option<SealingKeyId>,
 }
 
 impl Table {
@@ -66,12 +52,11 @@ impl Table {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         const OPERATION: &str = "PutItem of the first sealing key";
-        let item = encode_key(key, now).during(OPERATION)?;
         let put = self
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(item))
+            .set_item(Some(item_of(key, now)))
             .condition_expression("attribute_not_exists(#pk)")
             .expression_attribute_names("#pk", PK)
             .send()
@@ -94,7 +79,7 @@ impl Table {
         let update = Update::existing()
             .set(SEALING_KEY, text(new.id))
             .set(PUBLIC_KEY, text(new.public_text()))
-            .set(CREATED_AT, text(iso_millis(now)))
+            .set(CREATED_AT, time(now))
             .set(REPLACES, text(old))
             .only_if(SEALING_KEY, text(old))
             // One replacement at a time, or the key before this one would be forgotten.
@@ -136,21 +121,21 @@ impl Table {
     }
 }
 
-fn encode_key(key: &SealingKey, now: Timestamp) -> Result<Item, Malformed> {
-    encode(&KeyItem {
-        pk: keys::SEALING.to_owned(),
-        sk: keys::SEALING.to_owned(),
-        sealing_key: key.id,
-        public_key: key.public_text(),
-        created_at: now,
-        replaces: None,
-    })
+fn item_of(key: &SealingKey, now: Timestamp) -> Item {
+    Draft::of(keys::sealing_key())
+        .set(SEALING_KEY, text(key.id))
+        .set(PUBLIC_KEY, text(key.public_text()))
+        .set(CREATED_AT, time(now))
+        .item()
 }
 
 fn current_key(item: Item) -> Result<CurrentKey, Malformed> {
-    let item: KeyItem = decode(item)?;
+    let mut fields = Fields::of(item);
+    let (id, public): (String, String) = (fields.read(SEALING_KEY)?, fields.read(PUBLIC_KEY)?);
+    let replaces: Option<String> = fields.read_some(REPLACES)?;
+    let replaces = replaces.map(|id| SealingKeyId::parse(&id));
     Ok(CurrentKey {
-        key: SealingKey::parse(item.sealing_key, &item.public_key)?,
-        replaces: item.replaces,
+        key: SealingKey::parse(SealingKeyId::parse(&id)?, &public)?,
+        replaces: replaces.transpose()?,
     })
 }

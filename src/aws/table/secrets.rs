@@ -10,7 +10,8 @@ use aws_sdk_dynamodb::types::{
 };
 use jiff::Timestamp;
 
-use super::endpoint_item::live_endpoint;
+use super::endpoint_item::{live_endpoint, version_id};
+use super::fields::{number, text, time};
 use super::keys;
 use super::keys::attribute::{
     DELETED_AT, ROTATIONS, ROTATIONS_SINCE, SEALED_SECRET, SEALING_KEY, SECRET_VERSION,
@@ -18,12 +19,11 @@ use super::keys::attribute::{
 };
 use super::transaction::Transacted;
 use super::update::Update;
-use super::{Item, Table, number, text};
+use super::{Item, Table};
 use crate::aws::error::{During, Malformed, StoreError};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::sealing::SealedSecret;
 use crate::domain::secret::{KeptSecret, SecretPlace};
-use crate::domain::time::iso_millis;
 
 /// What became of giving an endpoint another secret, or its secret another place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,12 +54,12 @@ impl Table {
         next: &KeptSecret,
         now: Timestamp,
     ) -> Result<SetSecret, StoreError> {
-        let mut update = replacement(found, next).set(UPDATED_AT, text(iso_millis(now)));
+        let mut update = replacement(found, next).set(UPDATED_AT, time(now));
         let rotations = found.usage.rotations;
         if rotations.is_some_and(|rotations| rotations.are_over(now)) {
             update = update
                 .set(ROTATIONS, number(1))
-                .set(ROTATIONS_SINCE, text(iso_millis(now)));
+                .set(ROTATIONS_SINCE, time(now));
         }
         self.set_secret(found, next, update).await
     }
@@ -140,8 +140,8 @@ impl Table {
 /// Whoever writes this also has to make sure that a sealed secret's key is current.
 fn replacement(found: &Endpoint, next: &KeptSecret) -> Update {
     let update = Update::live()
-        .set(SECRET_VERSION, text(&next.version))
-        .only_if(SECRET_VERSION, text(&found.secret.version));
+        .set(SECRET_VERSION, version_id(&next.version))
+        .only_if(SECRET_VERSION, version_id(&found.secret.version));
     // Whoever takes a secret out of Secrets Manager removes it there. So one that was
     // moved meanwhile has to be seen.
     let update = match found.secret.place {
@@ -150,7 +150,7 @@ fn replacement(found: &Endpoint, next: &KeptSecret) -> Update {
     };
     match &next.place {
         SecretPlace::SecretsManager { version } => {
-            let stored = (*version != next.version).then(|| text(version));
+            let stored = (*version != next.version).then(|| version_id(version));
             update
                 .set_or_remove(STORED_VERSION, stored)
                 .remove(SEALED_SECRET)

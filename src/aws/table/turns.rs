@@ -4,10 +4,11 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 
+use super::fields::number;
 use super::keys;
 use super::keys::attribute::{NEXT_TURN, RATE_LIMIT};
 use super::update::Update;
-use super::{Item, Table, number};
+use super::{Item, Table};
 use crate::aws::error::{AwsError, During, StoreError};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::rate_limit::RateLimit;

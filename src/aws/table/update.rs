@@ -6,8 +6,9 @@ use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Update as TransactUpdate};
 
+use super::fields::number;
 use super::keys::attribute::{DELETED_AT, PK};
-use super::{Item, Table, number};
+use super::{Item, Table};
 
 /// An update of one item. All its conditions have to hold.
 ///
@@ -76,8 +77,8 @@ impl Update {
     }
 
     /// Appends to a list, which is created if need be.
-    pub(super) fn append(mut self, attribute: &str, entry: Item) -> Self {
-        let entry = AttributeValue::L(vec![AttributeValue::M(entry)]);
+    pub(super) fn append(mut self, attribute: &str, entry: AttributeValue) -> Self {
+        let entry = AttributeValue::L(vec![entry]);
         let (name, value) = (self.name(attribute), self.value(attribute, entry));
         let empty = self.value("empty", AttributeValue::L(Vec::new()));
         self.set.push(format!(
@@ -257,7 +258,7 @@ mod tests {
         assert_eq!(update.expression(), "SET #url = :url REMOVE #disabledAt");
         assert_eq!(
             update.condition().unwrap(),
-            "attribute_exists(#pk) AND attribute_not_exists(#deletedAt) \
+            "attribute_exists(#pk) AND attribute_not_exists(#del) \
              AND #secretVersion = :if_secretVersion"
         );
         let update = Update::default().remove("gsi2pk");

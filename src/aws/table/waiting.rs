@@ -5,18 +5,19 @@
 use jiff::Timestamp;
 use tracing::error;
 
+use super::Table;
 use super::batch_get::id_of;
 use super::delivery_item::delivery;
+use super::fields::{number, text, time};
 use super::history::cut;
 use super::keys::attribute::{EXPIRES_AT, WAITING_SINCE};
 use super::keys::{self, LISTS};
 use super::update::Update;
-use super::{Table, number, text};
+
 use crate::aws::error::{During, StoreError, written};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::id::DeliveryId;
-use crate::domain::time::iso_millis;
 
 /// Some of the deliveries that wait for an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,7 @@ impl Table {
     ) -> Result<Waiting, StoreError> {
         const OPERATION: &str = "Query of waiting deliveries";
         let after = after.unwrap_or(DeliveryId::MIN);
+        let pending = keys::status_partition(endpoint, DeliveryStatus::Pending);
         let query = self
             .client
             .query()
@@ -75,10 +77,7 @@ impl Table {
             .expression_attribute_names("#sk", LISTS.sk)
             .expression_attribute_names("#waiting", WAITING_SINCE)
             .expression_attribute_names("#expires", EXPIRES_AT)
-            .expression_attribute_values(
-                ":pending",
-                text(keys::status_partition(endpoint, DeliveryStatus::Pending)),
-            )
+            .expression_attribute_values(":pending", text(pending))
             .expression_attribute_values(":after", text(keys::delivery_sort(after)))
             .expression_attribute_values(":now", number(now.as_second()))
             // Of items before the filter: those that do not wait count as well.
@@ -126,7 +125,7 @@ impl Table {
             return Ok(());
         };
         let update = Update::existing()
-            .only_if(WAITING_SINCE, text(iso_millis(since)))
+            .only_if(WAITING_SINCE, time(since))
             .remove(WAITING_SINCE);
         let key = keys::delivery(delivery.endpoint, delivery.id);
         let updated = self.update_item(key, update).send().await;

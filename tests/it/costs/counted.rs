@@ -9,6 +9,7 @@ use local::template::access_log_format;
 use serde_json::{Value, json};
 use webhook_endpoints::domain::message::Lane;
 
+use crate::support::orders::order_of;
 use crate::support::receiver::Receiver;
 use crate::support::wire::{Request, Units};
 use crate::support::{Options, TestApp, log, metrics};
@@ -162,8 +163,8 @@ impl Counted {
 
 /// An event whose payload has this many bytes.
 fn event_of(payload: usize) -> Value {
-    let frame = r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":""}"#;
-    json!({"type": "invoice.paid", "data": "x".repeat(payload - frame.len())})
+    let frame = r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":}"#;
+    json!({"type": "invoice.paid", "data": order_of(payload - frame.len())})
 }
 
 async fn publish(app: &TestApp, manner: Manner, events: usize, payload: usize) -> Counted {
@@ -313,10 +314,8 @@ async fn stored(app: &TestApp, before: usize, counted: &mut Counted) {
     let indexes = table.global_secondary_indexes();
     let mut events = 0;
     for item in &items {
-        let is_event = item["sk"].as_s().is_ok_and(|sk| sk == "EVENT");
-        let is_delivery = item["sk"]
-            .as_s()
-            .is_ok_and(|sk| sk.starts_with("DELIVERY#"));
+        let is_event = item["sk"].as_s().is_ok_and(|sk| sk == "V");
+        let is_delivery = item["sk"].as_s().is_ok_and(|sk| sk.starts_with("D#"));
         if !is_event && !is_delivery {
             continue;
         }

@@ -61,9 +61,9 @@ impl Aws {
         items
     }
 
-    /// Changes an endpoint's item by hand.
+    /// Changes an endpoint's item by hand. In the update, `#` marks attributes.
     pub async fn edit_endpoint(&self, id: &str, update: &str) {
-        let (pk, sk) = (format!("APP#{}", self.app_id), format!("ENDPOINT#{id}"));
+        let (pk, sk) = (format!("APP#{}", self.app_id), format!("E#{id}"));
         self.edit(pk, sk, update).await;
     }
 
@@ -76,7 +76,7 @@ impl Aws {
                 .update_item()
                 .table_name(&self.resources.table_name)
                 .key("pk", text(&format!("APP#{}", self.app_id)))
-                .key("sk", text(&format!("ENDPOINT#{id}")))
+                .key("sk", text(&format!("E#{id}")))
                 .update_expression("SET #name = :value")
                 .expression_attribute_names("#name", *name)
                 .expression_attribute_values(":value", text(value))
@@ -113,15 +113,18 @@ impl Aws {
         restored.send().await.expect("restore the secret");
     }
 
-    /// Changes a delivery's item by hand.
+    /// Changes a delivery's item by hand. In the update, `#` marks attributes.
     pub async fn edit_delivery(&self, task: &DeliveryTask, update: &str) {
         let endpoint_id = task.endpoint.endpoint_id;
-        let pk = format!("APP#{}#ENDPOINT#{endpoint_id}", self.app_id);
-        self.edit(pk, format!("DELIVERY#{}", task.delivery_id), update)
+        let pk = format!("APP#{}#E#{endpoint_id}", self.app_id);
+        self.edit(pk, format!("D#{}", task.delivery_id), update)
             .await;
     }
 
     async fn edit(&self, pk: String, sk: String, update: &str) {
+        let marked = update.split('#').skip(1);
+        let names = marked.filter_map(|rest| rest.split(' ').next());
+        let names = names.map(|name| (format!("#{name}"), name.to_owned()));
         self.clients
             .dynamodb
             .update_item()
@@ -129,6 +132,7 @@ impl Aws {
             .key("pk", AttributeValue::S(pk))
             .key("sk", AttributeValue::S(sk))
             .update_expression(update)
+            .set_expression_attribute_names(Some(names.collect()))
             .send()
             .await
             .expect("edit the item");
@@ -142,6 +146,12 @@ impl Aws {
         }
         let put = put.table_name(&self.resources.table_name).send().await;
         put.expect("write the item");
+    }
+
+    /// Whether any item of the table has this attribute.
+    pub async fn any_item_has(&self, attribute: &str) -> bool {
+        let items = self.items().await;
+        items.iter().any(|item| item.contains_key(attribute))
     }
 
     /// All items of the table, as text.

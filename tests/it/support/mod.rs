@@ -15,6 +15,7 @@ pub mod matrix;
 pub mod metrics;
 pub mod names;
 pub mod openapi;
+pub mod orders;
 pub mod paused;
 pub mod queue;
 pub mod receiver;
@@ -22,6 +23,7 @@ pub mod sealing;
 pub mod seeds;
 pub mod stage;
 pub mod tls;
+pub mod units;
 pub mod wire;
 
 use std::sync::Arc;

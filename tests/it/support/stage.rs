@@ -10,6 +10,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::domain::endpoint::EndpointKey;
@@ -164,7 +165,8 @@ impl Stage {
             .table_name(&self.app.aws.resources.table_name)
             .key("pk", text(format!("APP#{}", self.app.app_id)))
             .key("sk", text("APP"))
-            .update_expression("SET endpointCount = :count")
+            .update_expression("SET #count = :count")
+            .expression_attribute_names("#count", attribute::ENDPOINT_COUNT)
             .expression_attribute_values(":count", AttributeValue::N(count.to_string()))
             .send()
             .await
@@ -182,10 +184,15 @@ impl Stage {
             .update_item()
             .table_name(&self.app.aws.resources.table_name)
             .key("pk", text(format!("APP#{}", self.app.app_id)))
-            .key("sk", text(format!("ENDPOINT#{}", self.id)))
-            .update_expression("SET failures = :nine, lastFailureAt = :last")
+            .key("sk", text(format!("E#{}", self.id)))
+            .update_expression("SET #failures = :nine, #last = :last")
+            .expression_attribute_names("#failures", attribute::FAILURES)
+            .expression_attribute_names("#last", attribute::LAST_FAILURE_AT)
             .expression_attribute_values(":nine", AttributeValue::N("9".to_owned()))
-            .expression_attribute_values(":last", text(format!("{last:.3}")))
+            .expression_attribute_values(
+                ":last",
+                AttributeValue::N(last.as_millisecond().to_string()),
+            )
             .send()
             .await
             .expect("write the endpoint's failures");
@@ -294,7 +301,7 @@ impl Stage {
         }
         self.must_be_consistent().await;
         for item in self.app.aws.items().await {
-            let pending = item.get("status") == Some(&text("PENDING"));
+            let pending = item.get(attribute::STATUS) == Some(&text("P"));
             assert!(!pending, "pending forever: {item:?}");
         }
         let mut arrived: Vec<_> = self.receiver.received();
@@ -312,19 +319,11 @@ impl Stage {
     /// current one, and that the endpoint count is right.
     pub async fn must_be_consistent(&self) {
         let items = self.app.aws.items().await;
-        let id_of = |item: &&'_ Item| {
-            Some(
-                item["sk"]
-                    .as_s()
-                    .ok()?
-                    .strip_prefix("ENDPOINT#")?
-                    .to_owned(),
-            )
-        };
+        let id_of = |item: &&'_ Item| Some(item["sk"].as_s().ok()?.strip_prefix("E#")?.to_owned());
         let stored: Vec<_> = items.iter().filter(|item| id_of(item).is_some()).collect();
         let beside = stored
             .iter()
-            .filter(|item| !item.contains_key("sealedSecret"));
+            .filter(|item| !item.contains_key(attribute::SEALED_SECRET));
         let beside: Vec<_> = beside.filter_map(id_of).collect();
         let beside: Vec<_> = beside.iter().map(String::as_str).collect();
         let secret_names = self.app.aws.secret_names().await;
@@ -345,7 +344,7 @@ impl Stage {
             assert!(secret.is_some(), "no secret of this version: {endpoint:?}");
         }
         let app = items.iter().find(|item| item["sk"] == text("APP"));
-        let count = app.expect("find the app's item")["endpointCount"].as_n();
+        let count = app.expect("find the app's item")[attribute::ENDPOINT_COUNT].as_n();
         let phantoms = *self.phantoms.lock().unwrap();
         assert_eq!(count, Ok(&(endpoints.len() + phantoms).to_string()));
     }

@@ -1,0 +1,233 @@
+//! The attributes of an item, as they are written and read: as small as DynamoDB counts
+//! them. A time is a number of milliseconds (8 bytes, as text 24), an id its 16 bytes (as
+//! text 36).
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::Item;
+use crate::aws::error::Malformed;
+use crate::domain::id::{DeliveryId, EventId};
+
+pub(super) fn text(value: impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+pub(super) fn number(value: impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(super) fn time(at: Timestamp) -> AttributeValue {
+    number(at.as_millisecond())
+}
+
+pub(super) fn id(bytes: &[u8; 16]) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+/// An id that AWS made. It is a UUID in practice.
+pub(super) fn aws_id(text: &str) -> AttributeValue {
+    match Uuid::try_parse(text) {
+        Ok(uuid) if uuid.to_string() == text => id(uuid.as_bytes()),
+        _ => AttributeValue::S(text.to_owned()),
+    }
+}
+
+/// An item that is being put together.
+pub(super) struct Draft(Item);
+
+impl Draft {
+    pub(super) fn of(key: Item) -> Self {
+        Self(key)
+    }
+
+    pub(super) fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    pub(super) fn set(mut self, name: &str, value: AttributeValue) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Sets an attribute that an item without this value lacks.
+    pub(super) fn set_some(self, name: &str, value: Option<AttributeValue>) -> Self {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self,
+        }
+    }
+
+    pub(super) fn item(self) -> Item {
+        self.0
+    }
+}
+
+/// The attributes of an item that is being read. Errors name the attribute and never
+/// quote the value.
+pub(super) struct Fields(Item);
+
+impl Fields {
+    pub(super) fn of(item: Item) -> Self {
+        Self(item)
+    }
+
+    /// An attribute that the item must have.
+    pub(super) fn read<T: Readable>(&mut self, name: &str) -> Result<T, Malformed> {
+        let found = self.read_some(name)?;
+        Ok(found.ok_or_else(|| format!("the attribute {name} is missing"))?)
+    }
+
+    /// An attribute that the item may lack.
+    pub(super) fn read_some<T: Readable>(&mut self, name: &str) -> Result<Option<T>, Malformed> {
+        let Some(value) = self.0.remove(name) else {
+            return Ok(None);
+        };
+        match T::of(value) {
+            Some(value) => Ok(Some(value)),
+            None => Err(format!("the attribute {name} has an unexpected value").into()),
+        }
+    }
+}
+
+/// What an attribute can be read as.
+pub(super) trait Readable: Sized {
+    fn of(value: AttributeValue) -> Option<Self>;
+}
+
+impl Readable for String {
+    fn of(value: AttributeValue) -> Option<Self> {
+        match value {
+            AttributeValue::S(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Readable for bool {
+    fn of(value: AttributeValue) -> Option<Self> {
+        value.as_bool().ok().copied()
+    }
+}
+
+macro_rules! readable_numbers {
+    ($($number:ty),*) => {
+        $(impl Readable for $number {
+            fn of(value: AttributeValue) -> Option<Self> {
+                value.as_n().ok()?.parse().ok()
+            }
+        })*
+    };
+}
+
+readable_numbers!(u16, u32, u64, i64);
+
+/// A time of [`time`].
+impl Readable for Timestamp {
+    fn of(value: AttributeValue) -> Option<Self> {
+        Self::from_millisecond(i64::of(value)?).ok()
+    }
+}
+
+/// The bytes of [`id`].
+impl Readable for [u8; 16] {
+    fn of(value: AttributeValue) -> Option<Self> {
+        value.as_b().ok()?.as_ref().try_into().ok()
+    }
+}
+
+impl Readable for EventId {
+    fn of(value: AttributeValue) -> Option<Self> {
+        Readable::of(value).map(Self::from_bytes)
+    }
+}
+
+impl Readable for DeliveryId {
+    fn of(value: AttributeValue) -> Option<Self> {
+        Readable::of(value).map(Self::from_bytes)
+    }
+}
+
+/// The text of [`aws_id`].
+pub(super) struct AwsId(pub(super) String);
+
+impl Readable for AwsId {
+    fn of(value: AttributeValue) -> Option<Self> {
+        match value {
+            AttributeValue::S(text) => Some(Self(text)),
+            bytes => Some(Self(Uuid::from_bytes(Readable::of(bytes)?).to_string())),
+        }
+    }
+}
+
+impl<T: Readable> Readable for Vec<T> {
+    fn of(value: AttributeValue) -> Option<Self> {
+        match value {
+            AttributeValue::L(values) => values.into_iter().map(T::of).collect(),
+            _ => None,
+        }
+    }
+}
+
+impl Readable for BTreeMap<String, String> {
+    fn of(value: AttributeValue) -> Option<Self> {
+        let texts = Item::of(value)?.into_iter();
+        texts
+            .map(|(name, value)| Some((name, String::of(value)?)))
+            .collect()
+    }
+}
+
+impl Readable for Item {
+    fn of(value: AttributeValue) -> Option<Self> {
+        match value {
+            AttributeValue::M(item) => Some(item),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_aws_survive_whatever_they_are() {
+        for (text, is_small) in [
+            ("01a20e92-ebe2-7744-a48e-17f9d6663787", true),
+            // In a form of their own, which must come back as it was.
+            ("01A20E92-EBE2-7744-A48E-17F9D6663787", false),
+            ("01a20e92ebe27744a48e17f9d6663787", false),
+            ("seed", false),
+            ("", false),
+        ] {
+            let stored = aws_id(text);
+            assert_eq!(stored.is_b(), is_small, "{text}");
+            assert_eq!(AwsId::of(stored).unwrap().0, text);
+        }
+    }
+
+    #[test]
+    fn errors_name_the_attribute_and_not_the_value() {
+        let item = || Draft::new().set("x", text("a secret")).item();
+        let errors = [
+            Fields::of(item()).read::<u32>("x").map(|_| ()),
+            Fields::of(item()).read::<Timestamp>("x").map(|_| ()),
+            Fields::of(item()).read_some::<bool>("x").map(|_| ()),
+            Fields::of(item()).read::<String>("y").map(|_| ()),
+        ];
+        for error in errors {
+            let error = format!("{:?}", error.unwrap_err());
+            assert!(error.contains("attribute"), "{error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        assert_eq!(
+            Fields::of(item()).read_some::<String>("y").ok().flatten(),
+            None
+        );
+    }
+}
