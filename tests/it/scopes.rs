@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use local::service;
 use reqwest::{Method, StatusCode};
+use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::domain::api_key::{ApiKey, NewKey};
 use webhook_endpoints::domain::id::{AppId, KeyId};
 use webhook_endpoints::domain::scope::{Grant, Scope};
@@ -200,10 +201,10 @@ async fn keys_stored_without_a_scope_allow_everything_in_their_app() {
         ("sk", "KEY"),
         ("gsi1pk", &format!("APP#{app_id}#KEYS")),
         ("gsi1sk", &format!("KEY#{}", KeyId::new())),
-        ("appId", app_id.as_str()),
-        ("hint", &key.hint()),
-        ("label", ""),
-        ("createdAt", "2026-01-31T09:30:00.000Z"),
+        (attribute::APP_ID, app_id.as_str()),
+        (attribute::HINT, &key.hint()),
+        (attribute::LABEL, ""),
+        (attribute::CREATED_AT, "2026-01-31T09:30:00.000Z"),
     ];
     app.aws.put(&item).await;
     for call in every_call(&ids) {
