@@ -102,17 +102,8 @@ impl Table {
     /// If a call fails, or an item cannot be read.
     pub async fn app_deletions(&self, until: Timestamp) -> Result<Vec<AppId>, StoreError> {
         const OPERATION: &str = "Query of apps that are being deleted";
-        let query = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .index_name(SCHEDULE.name)
-            .key_condition_expression("#pk = :deletions AND #sk < :until")
-            .expression_attribute_names("#pk", SCHEDULE.pk)
-            .expression_attribute_names("#sk", SCHEDULE.sk)
-            .expression_attribute_values(":deletions", text(APP_DELETIONS))
-            .expression_attribute_values(":until", text(iso_millis(until)));
-        let items = collect(OPERATION, query).await?;
+        let deletions = self.deletions_before(OPERATION, APP_DELETIONS, until);
+        let items = deletions.await?;
         let app_ids = items.iter().map(|item| keys::app_of(&id_of(item).0));
         let app_ids: Option<Vec<_>> = app_ids.collect();
         app_ids
@@ -249,7 +240,7 @@ impl Table {
             .expression_attribute_names("#deleted", DELETED_AT)
             .send()
             .await;
-        // If it is not marked, another message removed it, and it may have been made anew.
+        // If it is not marked, another message removed it, and it may have been made again.
         match removed {
             Err(error) if !has_code(&error, "ConditionalCheckFailedException") => {
                 Err(error).during("DeleteItem of an app")

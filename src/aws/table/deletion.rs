@@ -218,6 +218,22 @@ impl Table {
         &self,
         until: Timestamp,
     ) -> Result<Vec<Result<MarkedEndpoint, UnreadableItem>>, StoreError> {
+        const OPERATION: &str = "Query of marked endpoints";
+        let items = self.deletions_before(OPERATION, DELETIONS, until).await?;
+        let marked = items.into_iter().map(|item| {
+            let (pk, sk) = id_of(&item);
+            marked_endpoint(item).map_err(|_| UnreadableItem { pk, sk })
+        });
+        Ok(marked.collect())
+    }
+
+    /// What a partition of the schedule has before `until`. One `Query` for each 1 MB.
+    pub(super) async fn deletions_before(
+        &self,
+        operation: &'static str,
+        partition: &str,
+        until: Timestamp,
+    ) -> Result<Vec<Item>, StoreError> {
         let query = self
             .client
             .query()
@@ -226,14 +242,9 @@ impl Table {
             .key_condition_expression("#pk = :deletions AND #sk < :until")
             .expression_attribute_names("#pk", SCHEDULE.pk)
             .expression_attribute_names("#sk", SCHEDULE.sk)
-            .expression_attribute_values(":deletions", text(DELETIONS))
+            .expression_attribute_values(":deletions", text(partition))
             .expression_attribute_values(":until", text(iso_millis(until)));
-        let items = collect("Query of marked endpoints", query).await?;
-        let marked = items.into_iter().map(|item| {
-            let (pk, sk) = id_of(&item);
-            marked_endpoint(item).map_err(|_| UnreadableItem { pk, sk })
-        });
-        Ok(marked.collect())
+        collect(operation, query).await
     }
 }
 
