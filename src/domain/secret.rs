@@ -37,7 +37,7 @@ impl SecretStorage {
 /// An endpoint's signing secret, as its item names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptSecret {
-    /// Changes if, and only if, the secret does: not when it is moved or sealed anew.
+    /// Changes if, and only if, the secret does: not when it is moved or resealed.
     pub version: SecretVersion,
     /// Where it is.
     pub place: SecretPlace,

@@ -63,7 +63,7 @@ pub enum Event {
 pub struct Summary {
     /// Endpoints that were found.
     pub endpoints: usize,
-    /// Secrets that were moved or sealed anew.
+    /// Secrets that were moved or resealed.
     pub moved: usize,
     /// Secrets that were not, because of a failure.
     pub failed: usize,
@@ -84,7 +84,7 @@ pub struct KeyRotation {
     /// Whether the private key of the replaced one is removed, because nothing is sealed
     /// to it any more.
     pub retired: bool,
-    /// What was sealed anew.
+    /// What was resealed.
     #[serde(flatten)]
     pub summary: Summary,
 }
@@ -126,7 +126,7 @@ pub async fn migrate(
 /// far, goes on with its key instead of making another one.
 ///
 /// # Errors
-/// If a call fails. A secret that is not sealed anew is an [`Event`], and keeps the old
+/// If a call fails. A secret that is not resealed is an [`Event`], and keeps the old
 /// private key.
 pub async fn rotate_sealing_key(
     stores: &SecretStores,

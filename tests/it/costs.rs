@@ -1,5 +1,5 @@
 //! docs/cost.md: each of its figures follows from what is counted here and from the prices.
-//! `COSTS=write cargo test --test it -- costs` writes them anew.
+//! `COSTS=write cargo test --test it -- costs` rewrites them.
 
 mod bill;
 pub mod counted;

@@ -251,7 +251,7 @@ mod tests {
                 r#"{"type":"invoice.paid","timestamp":"9999-12-30T00:00:00.999Z","data":null}"#,
                 true,
             ),
-            // None that the service writes, so none that may be written anew.
+            // None that the service writes, so none that may be written again.
             (
                 r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00Z","data":1}"#,
                 false,
