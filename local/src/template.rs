@@ -229,6 +229,8 @@ pub struct Alarm {
     pub metric_name: String,
     #[serde(default)]
     dimensions: Vec<Dimension>,
+    /// The statistic that it watches, unless that is a percentile.
+    pub statistic: Option<String>,
     /// The percentile that it watches, if it is one.
     pub extended_statistic: Option<String>,
     /// The threshold of its metric.

@@ -50,8 +50,9 @@ impl Metrics {
         }
     }
 
-    /// Counts an attempt, with the delivery's new status, the attempt's duration and
-    /// the class of the response; if it was the first one, also how long it took to begin,
+    /// Measures an attempt, by the delivery's new status and the class of the response.
+    /// There is no count of attempts, which would cost as much as another metric: the
+    /// duration's `SampleCount` is that; if it was the first one, also how long it took to begin,
     /// from the delivery's acceptance. The line is the attempt's log line, too: `details`
     /// are what it tells beside the metrics.
     pub(super) fn attempt(
@@ -72,11 +73,10 @@ impl Metrics {
         let mut line = details;
         line["Outcome"] = outcome.into();
         line["ReceiverStatus"] = class.into();
-        line["Attempts"] = 1.into();
         line["AttemptDuration"] = attempt.duration_ms.into();
         let mut directives = vec![self.directive(
             &[&["Outcome"], &["ReceiverStatus"]],
-            &[("Attempts", "Count"), ("AttemptDuration", "Milliseconds")],
+            &[("AttemptDuration", "Milliseconds")],
         )];
         if let Some(lane) = first_in {
             let waited = attempt.started_at.duration_since(delivery.created_at);
@@ -123,13 +123,10 @@ impl Metrics {
     }
 
     /// A sweep enqueued what was due, and found this many attempts more than a minute late.
-    /// An alarm depends on it, so it counts also if there was nothing to do.
+    /// An alarm depends on it, by its `SampleCount`, so it is written also if there was
+    /// nothing to do.
     pub(super) fn sweep(&self, overdue: usize) {
-        self.emit(
-            &[&[]],
-            &[("Sweeps", "Count"), ("OverdueAttempts", "Count")],
-            json!({"Sweeps": 1, "OverdueAttempts": overdue}),
-        );
+        self.count("OverdueAttempts", overdue);
     }
 
     /// Interrupted deletions that a sweep found and did not finish.

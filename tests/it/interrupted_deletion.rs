@@ -218,7 +218,7 @@ async fn sweeps_are_done_although_deletions_take_too_long() {
     let emitted = EMITTED.lock().unwrap().clone();
     emitted.iter().for_each(metrics::must_be_embedded);
     assert_eq!(emitted.len(), 2);
-    assert_eq!(emitted[0]["Sweeps"], 1);
+    assert_eq!(emitted[0]["OverdueAttempts"], 0);
     assert_eq!(emitted[1]["DeletionsUnfinished"], 1);
 }
 

@@ -93,7 +93,8 @@ fn stopped_sweeps_and_late_first_attempts_raise_alarms() {
     let stopped = &alarms["SweepStoppedAlarm"];
     // No sweep means no data.
     assert_eq!(stopped.treat_missing_data, "breaching");
-    assert_eq!(stopped.metric_name, "Sweeps");
+    assert_eq!(stopped.metric_name, "OverdueAttempts");
+    assert_eq!(stopped.statistic.as_deref(), Some("SampleCount"));
     assert_eq!(stopped.period, sweep_timing().unwrap().period);
     assert_eq!(stopped.evaluation_periods, 3);
 
