@@ -3,9 +3,11 @@
 
 mod egress;
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use crate::domain::address::AddressPolicy;
+use crate::domain::portal_url::PortalUrl;
 use crate::domain::retry::{InvalidSchedule, RetrySchedule};
 use crate::domain::secret::SecretStorage;
 
@@ -71,6 +73,9 @@ pub struct ApiConfig {
     /// `SECRET_STORAGE`: how new signing secrets are kept, `PerEndpoint` (default) or
     /// `Sealed`.
     pub secret_storage: SecretStorage,
+    /// `PORTAL_URL`: what `/portal/` is below in links to the portal. By default, the
+    /// address that API Gateway was called by.
+    pub portal_url: Option<PortalUrl>,
 }
 
 /// Configuration of the `deliver` function.
@@ -121,6 +126,7 @@ impl ApiConfig {
             ping_wait: seconds(lookup, "PING_WAIT_SECONDS", 10, 0, 20)?,
             api_key_cache: seconds(lookup, "API_KEY_CACHE_SECONDS", 10, 0, 300)?,
             secret_storage: secret_storage(lookup)?,
+            portal_url: parsed(lookup, "PORTAL_URL")?,
         })
     }
 }
@@ -237,6 +243,24 @@ fn required(
     lookup(name)
         .filter(|value| !value.is_empty())
         .ok_or(ConfigError::Missing(name))
+}
+
+/// A variable that may be unset or empty.
+fn parsed<T: FromStr<Err: ToString>>(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    name: &'static str,
+) -> Result<Option<T>, ConfigError> {
+    let Some(value) = lookup(name).filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    match value.parse::<T>() {
+        Ok(parsed) => Ok(Some(parsed)),
+        Err(error) => Err(ConfigError::Invalid {
+            name,
+            value,
+            takes: error.to_string(),
+        }),
+    }
 }
 
 fn number(
@@ -373,6 +397,7 @@ mod tests {
         assert_eq!(config.ping_wait, Duration::from_secs(10));
         assert_eq!(config.api_key_cache, Duration::from_secs(10));
         assert_eq!(config.secret_storage, SecretStorage::PerEndpoint);
+        assert_eq!(config.portal_url, None);
         assert_eq!(config.common.retention, Duration::from_secs(30 * 86_400));
         assert_eq!(config.common.address_policy, AddressPolicy::PublicOnly);
     }
@@ -389,6 +414,7 @@ mod tests {
             ("API_KEY_CACHE_SECONDS", "301"),
             ("SECRET_STORAGE", "sealed"),
             ("SECRET_STORAGE", ""),
+            ("PORTAL_URL", "http://example.com"),
             ("ALLOW_LOOPBACK_TARGETS", "yes"),
             ("ALLOWED_PORTS", "443,https"),
             ("BLOCKED_CIDRS", "198.51.100.7"),

@@ -114,10 +114,43 @@ async function walkPlatform(): Promise<void> {
     params: { path: { appId: "walk", keyId: key.id } },
   });
   check("a revocation has no body", revoked.response.status === 204);
+  await walkSessions();
   const deleted = await platform.DELETE("/apps/{appId}", { params: newApp });
   check("a deletion begins", deleted.data?.data.status === "DELETING");
   const conflict = await make();
   check("an app that is being deleted gets a 409", conflict.error?.error.code === "CONFLICT");
+}
+
+/** Opens the portal for a customer, as a platform does when one asks for it. */
+async function walkSessions(): Promise<void> {
+  const ofApp = { path: { appId: "walk" } };
+  const session = given(
+    (await platform.POST("/apps/{appId}/portal-sessions", { params: ofApp })).data,
+    "session",
+  ).data;
+  check("a session is to manage by default", session.scope === "manage");
+  check("its link has the token in the fragment", new URL(session.url).hash.endsWith(session.token));
+  const customer = createClient<paths>({
+    baseUrl,
+    headers: { authorization: `Bearer ${session.token}` },
+  });
+  const own = await customer.GET("/key");
+  check("a session says what it is", own.data?.data.kind === "session");
+  check("a session says whose it is", own.data?.data.appId === "walk");
+  const listed = await customer.GET("/apps/{appId}/webhooks", { params: ofApp });
+  check("a session can list", listed.response.status === 200);
+  const minted = await customer.POST("/apps/{appId}/portal-sessions", { params: ofApp });
+  check("a session makes no session", minted.error?.error.code === "FORBIDDEN");
+  const reader = await platform.POST("/apps/{appId}/portal-sessions", {
+    params: ofApp,
+    body: { scope: "read", expiresInSeconds: 60 },
+  });
+  const revoked = await platform.DELETE("/apps/{appId}/portal-sessions/{sessionId}", {
+    params: { path: { appId: "walk", sessionId: given(reader.data, "session").data.id } },
+  });
+  check("a revocation of a session has no body", revoked.response.status === 204);
+  const platformKey = await platform.GET("/key");
+  check("the platform's key belongs to no app", platformKey.data?.data.appId === null);
 }
 
 async function walk(): Promise<void> {

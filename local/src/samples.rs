@@ -12,6 +12,7 @@ use webhook_endpoints::domain::endpoint::{EndpointKey, NewEndpoint};
 use webhook_endpoints::domain::event_type::Subscriptions;
 use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
 use webhook_endpoints::domain::message::{DeliveryTask, Source};
+use webhook_endpoints::domain::session::{DEFAULT_LIFETIME, NewSession, SessionScope};
 use webhook_endpoints::domain::signing::SigningSecret;
 use webhook_endpoints::domain::target_url::TargetUrl;
 
@@ -28,6 +29,8 @@ pub const PLATFORM_KEY: &str = "whk_platform_ExampleExampleExampleExampleExample
 pub const MADE_APP_ID: &str = "acme";
 /// A key of that app.
 pub const KEY_ID: &str = "01890000-0000-7000-8000-0000000000c1";
+/// A portal session of that app.
+pub const SESSION_ID: &str = "01890000-0000-7000-8000-0000000000c2";
 /// The app's endpoint.
 pub const ENDPOINT_ID: &str = "01890000-0000-7000-8000-0000000000e1";
 /// A test ping of the endpoint, without attempts so far.
@@ -60,6 +63,18 @@ pub async fn seed(
         ..ApiKeyRecord::new(&service::new_key(), new, Clock::system().now())
     };
     stores.table.put_api_key(&spare).await?;
+    let session = NewSession {
+        app_id: AppId::parse(MADE_APP_ID)?,
+        scope: SessionScope::Manage,
+        endpoint: None,
+        lifetime: DEFAULT_LIFETIME,
+    };
+    let (_, session) = session.issue(Clock::system().now(), &mut rng())?;
+    let session = ApiKeyRecord {
+        id: KeyId::parse(SESSION_ID)?,
+        ..session
+    };
+    stores.table.put_api_key(&session).await?;
     let secret = SigningSecret::generate(&mut rng());
     let secret_version = stores.secrets.create(key, &secret).await?;
     let now = Clock::system().now();

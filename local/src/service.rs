@@ -14,14 +14,15 @@ use webhook_endpoints::delivery::sender::{Sender, SenderError, SenderOptions};
 use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::delivery::{ChunkSizes, Deliverer, STRAGGLERS};
 use webhook_endpoints::domain::address::AddressPolicy;
-use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, DEFAULT_PREFIX, NewKey};
+use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, DEFAULT_PREFIX, KeyKind, NewKey};
 use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::domain::decision::Policy;
 use webhook_endpoints::domain::event::FAN_OUT_LEASE;
 use webhook_endpoints::domain::health::HealthPolicy;
 use webhook_endpoints::domain::id::AppId;
+use webhook_endpoints::domain::portal_url::PortalUrl;
 use webhook_endpoints::domain::retry::RetrySchedule;
-use webhook_endpoints::domain::scope::{Grant, Owner};
+use webhook_endpoints::domain::scope::Grant;
 use webhook_endpoints::domain::secret::SecretStorage;
 
 use crate::emulators::{Clients, REGION, Resources};
@@ -41,6 +42,8 @@ pub struct Settings {
     pub budgets: Budgets,
     /// How new signing secrets are kept.
     pub secret_storage: SecretStorage,
+    /// Where customers open the portal, unless it is where they call the API.
+    pub portal_url: Option<PortalUrl>,
     /// The clock of both functions.
     pub clock: Clock,
     /// When to retry deliveries and when to disable endpoints.
@@ -64,6 +67,7 @@ impl Default for Settings {
             retention: Duration::from_secs(30 * 24 * 60 * 60),
             budgets: Budgets::default(),
             secret_storage: SecretStorage::PerEndpoint,
+            portal_url: None,
             clock: Clock::system(),
             policy: Policy {
                 schedule: RetrySchedule::default(),
@@ -123,6 +127,7 @@ pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Rou
         retention: settings.retention,
         budgets: settings.budgets,
         secret_storage: settings.secret_storage,
+        portal_url: settings.portal_url.clone(),
     })
 }
 
@@ -204,16 +209,16 @@ pub async fn store_key(table: &Table, key: &ApiKey, new: NewKey) -> Result<(), S
 /// Generates an API key of an app, whichever it will be.
 #[must_use]
 pub fn new_key() -> ApiKey {
-    generate(Owner::App(AppId::new()))
+    generate(KeyKind::App)
 }
 
 /// Generates an API key of the platform.
 #[must_use]
 pub fn new_platform_key() -> ApiKey {
-    generate(Owner::Platform)
+    generate(KeyKind::Platform)
 }
 
-fn generate(owner: Owner) -> ApiKey {
+fn generate(kind: KeyKind) -> ApiKey {
     #[expect(clippy::expect_used, reason = "the prefix is valid")]
-    ApiKey::generate(DEFAULT_PREFIX, owner, &mut rng()).expect("the prefix is valid")
+    ApiKey::generate(DEFAULT_PREFIX, kind, &mut rng()).expect("the prefix is valid")
 }

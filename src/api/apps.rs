@@ -116,7 +116,7 @@ pub(super) async fn delete(
 /// `GET /apps`. One `Query`.
 pub(super) async fn list(
     State(api): State<Api>,
-    NoApp: NoApp,
+    NoApp(_): NoApp,
     mut query: QueryParameters,
 ) -> Result<Response, ApiError> {
     let limit = query.read("limit", parse_limit);

@@ -1,4 +1,5 @@
-//! Who is calling: API keys, what each of them allows, and what a call needs.
+//! Who is calling: API keys and portal sessions, what each of them allows, and what a call
+//! needs.
 
 use axum::Extension;
 use axum::handler::{Handler, Layered};
@@ -8,8 +9,8 @@ use axum::http::{HeaderMap, HeaderName};
 use super::error::ApiError;
 use super::single_header::single_header;
 use super::{Api, ApiState};
-use crate::domain::api_key::ApiKey;
-use crate::domain::scope::{Grant, Need};
+use crate::domain::api_key::{ApiKey, KeyAccess};
+use crate::domain::scope::Need;
 
 /// A call, and what it needs of its caller's key. The router names it for each call,
 /// and the extractors that authenticate the caller hold the key against it.
@@ -22,9 +23,9 @@ where
 }
 
 impl ApiState {
-    /// What the key allows that the caller sent. One `GetItem`, unless the key is
-    /// cached. An expired key is rejected like an unknown one, also by the cache.
-    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<Grant, ApiError> {
+    /// What the key or session allows that the caller sent. One `GetItem`, unless it is
+    /// cached. An expired one is rejected like an unknown one, also by the cache.
+    pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<KeyAccess, ApiError> {
         let key = presented_key(headers).ok_or(ApiError::Authentication)?;
         let hash = key.hash();
         let now = self.clock.now();
@@ -39,12 +40,12 @@ impl ApiState {
         };
         match access.expires_at {
             Some(expires_at) if expires_at <= now => Err(ApiError::Authentication),
-            _ => Ok(access.grant),
+            _ => Ok(access),
         }
     }
 }
 
-const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+pub(super) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// The key in `x-api-key`, or else in a bearer token (RFC 6750). Of two keys, none
 /// counts.

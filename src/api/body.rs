@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, OptionalFromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
@@ -23,6 +23,7 @@ const MAX_NAME_CHARS: usize = 100;
 
 /// A JSON object. Fields are taken out one by one; [`Body::finish`] reports the
 /// faults of all, and the fields that are left as unknown.
+#[derive(Default)]
 pub(super) struct Body {
     fields: BTreeMap<String, Box<RawValue>>,
     faults: Vec<FieldError>,
@@ -35,13 +36,35 @@ impl FromRequest<Api> for Body {
         if !is_json(request.headers()) {
             return Err(ApiError::UnsupportedMediaType);
         }
-        let body = Bytes::from_request(request, api)
-            .await
-            .map_err(|rejection| match rejection.into_response().status() {
-                StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
-                _ => ApiError::invalid("body", "could not be read"),
-            })?;
-        match serde_json::from_slice::<Fields>(&body) {
+        Self::parse(&bytes(request, api).await?)
+    }
+}
+
+/// A body that may be left out. If it is, its type does not matter.
+impl OptionalFromRequest<Api> for Body {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, api: &Api) -> Result<Option<Self>, ApiError> {
+        let is_json = is_json(request.headers());
+        match bytes(request, api).await? {
+            empty if empty.is_empty() => Ok(None),
+            _ if !is_json => Err(ApiError::UnsupportedMediaType),
+            body => Self::parse(&body).map(Some),
+        }
+    }
+}
+
+async fn bytes(request: Request, api: &Api) -> Result<Bytes, ApiError> {
+    let bytes = Bytes::from_request(request, api).await;
+    bytes.map_err(|rejection| match rejection.into_response().status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::PayloadTooLarge,
+        _ => ApiError::invalid("body", "could not be read"),
+    })
+}
+
+impl Body {
+    fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        match serde_json::from_slice::<Fields>(body) {
             Ok(fields) => Ok(Self::of(fields)),
             Err(error) if error.classify() == Category::Data => {
                 Err(ApiError::invalid("body", "must be a JSON object"))
@@ -49,9 +72,7 @@ impl FromRequest<Api> for Body {
             Err(error) => Err(ApiError::invalid("body", format!("must be JSON: {error}"))),
         }
     }
-}
 
-impl Body {
     /// An event of a batch, read like the body of its own request.
     pub(super) fn of_event(event: &RawValue) -> Result<Self, ApiError> {
         match serde_json::from_str::<Fields>(event.get()) {

@@ -24,6 +24,9 @@ pub(super) enum ApiError {
     Authentication,
     /// 403, and the scope that the key lacks.
     Forbidden(Need),
+    /// 403: the session is for one endpoint, and the call is not on one. The scope that a
+    /// key needs for it.
+    OneEndpointOnly(Need),
     /// 404, and what does not exist.
     NotFound(&'static str),
     /// 405; the router adds `Allow`.
@@ -149,20 +152,16 @@ impl Answer {
     }
 
     /// The header is that of RFC 6750, section 3.1.
-    fn forbidden(need: Need) -> Self {
-        let scope = need.as_str();
+    fn forbidden(need: Need, message: impl Into<String>) -> Self {
         let challenge = match need {
             Need::Platform => r#"Bearer error="insufficient_scope", scope="platform""#,
             Need::Manage => r#"Bearer error="insufficient_scope", scope="manage""#,
             Need::Publish => r#"Bearer error="insufficient_scope", scope="publish""#,
             Need::Read => r#"Bearer error="insufficient_scope", scope="read""#,
+            Need::Any => r#"Bearer error="insufficient_scope""#,
         };
-        Self::new(
-            StatusCode::FORBIDDEN,
-            "FORBIDDEN",
-            format!("The API key does not have the scope that this call needs: {scope}."),
-        )
-        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
+        Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", message)
+            .with_header(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
     fn of(error: ApiError) -> Self {
@@ -174,7 +173,15 @@ impl Answer {
                 "A valid API key is required, in the x-api-key header or as a bearer token.",
             )
             .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-            ApiError::Forbidden(need) => Self::forbidden(need),
+            ApiError::Forbidden(need) => {
+                let scope = need.as_str();
+                let what = "The API key does not have the scope that this call needs";
+                Self::forbidden(need, format!("{what}: {scope}."))
+            }
+            ApiError::OneEndpointOnly(need) => Self::forbidden(
+                need,
+                "The session is for one webhook endpoint, and this call is for the whole app.",
+            ),
             ApiError::NotFound(what) => Self::new(
                 StatusCode::NOT_FOUND,
                 "NOT_FOUND",

@@ -16,10 +16,13 @@ use super::error::ApiError;
 use super::extract::{AppScope, EventScope, NO_EVENT};
 use super::single_header::single_header;
 use super::{Api, success};
-use crate::domain::delivery::Abandoned;
-use crate::domain::event::{MAX_NESTING, MAX_PAYLOAD_BYTES, PAYLOAD_FRAME, PublishedEvent};
+use crate::domain::delivery::{Abandoned, Delivery};
+use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::event::{
+    MAX_NESTING, MAX_PAYLOAD_BYTES, PAYLOAD_FRAME, PublishedEvent, StoredEvent,
+};
 use crate::domain::event_type::EventType;
-use crate::domain::id::{AppId, EndpointId, EventId, Issued};
+use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, Issued};
 use crate::domain::json::nesting;
 use crate::domain::message::{Lane, Message};
 use crate::domain::time::{self, serde_millis};
@@ -84,11 +87,23 @@ struct ShownDelivery<'a> {
 
 /// `GET /apps/{appId}/events/{eventId}`. `GetItem` of the event and `Query` of the app's
 /// endpoints at the same time, then `BatchGetItem` of its deliveries, whose ids follow
-/// from its own and the endpoints'.
+/// from its own and the endpoints'. For a caller who reaches one endpoint only, see
+/// [`get_for`].
 pub(super) async fn get(
     State(api): State<Api>,
-    EventScope { app_id, event_id }: EventScope,
+    EventScope {
+        app_id,
+        event_id,
+        only,
+    }: EventScope,
 ) -> Result<Response, ApiError> {
+    if let Some(endpoint_id) = only {
+        let endpoint = EndpointKey {
+            app_id,
+            endpoint_id,
+        };
+        return get_for(&api, endpoint, event_id).await;
+    }
     let (table, now) = (&api.stores.table, api.clock.now());
     let (event, endpoints) =
         tokio::try_join!(table.event(app_id, event_id, now), table.endpoints(app_id))?;
@@ -99,19 +114,47 @@ pub(super) async fn get(
     };
     let found = table.deliveries_of_event(event_id, &event, &endpoints);
     let found = found.await?;
-    let deliveries = endpoints
-        .iter()
-        .zip(&found)
-        .filter_map(|(endpoint, found)| {
-            let delivery = found.as_ref()?;
-            Some(ShownDelivery {
-                webhook_id: endpoint.key.endpoint_id,
-                delivery: Listed::of(delivery, endpoint),
-                reason: delivery.abandoned.map(Abandoned::code),
-            })
-        });
+    let deliveries = endpoints.iter().zip(&found);
+    let deliveries = deliveries.filter_map(|(endpoint, found)| Some((endpoint, found.as_ref()?)));
+    shown(event_id, &event, deliveries)
+}
+
+/// The event with its delivery to this endpoint. Three calls: `GetItem` of the event and of
+/// the endpoint at the same time, then of the delivery.
+///
+/// An event that this endpoint did not get is as missing as one that nobody published. The
+/// last read is made for both, so that the calls do not tell them apart.
+async fn get_for(
+    api: &Api,
+    endpoint: EndpointKey,
+    event_id: EventId,
+) -> Result<Response, ApiError> {
+    let (table, now) = (&api.stores.table, api.clock.now());
+    let event = table.event(endpoint.app_id, event_id, now);
+    let (event, found) = tokio::try_join!(event, table.endpoint(endpoint))?;
+    let accepted_at = event.as_ref().map_or(now, |event| event.accepted_at);
+    let id = DeliveryId::of_event(accepted_at, event_id, endpoint.endpoint_id);
+    let delivery = table.delivery(endpoint, id).await?;
+    match (event, found, delivery) {
+        (Some(event), Some(endpoint), Some(found)) => {
+            shown(event_id, &event, [(&endpoint, &found.delivery)].into_iter())
+        }
+        _ => Err(NO_EVENT),
+    }
+}
+
+fn shown<'a>(
+    id: EventId,
+    event: &StoredEvent,
+    deliveries: impl Iterator<Item = (&'a Endpoint, &'a Delivery)>,
+) -> Result<Response, ApiError> {
+    let deliveries = deliveries.map(|(endpoint, delivery)| ShownDelivery {
+        webhook_id: endpoint.key.endpoint_id,
+        delivery: Listed::of(delivery, endpoint),
+        reason: delivery.abandoned.map(Abandoned::code),
+    });
     Ok(success(Shown {
-        id: Some(event_id),
+        id: Some(id),
         r#type: Some(event.r#type.as_str()),
         created_at: Some(event.accepted_at),
         payload: Some(serde_json::from_str(&event.payload).map_err(ApiError::internal)?),

@@ -2,8 +2,9 @@
 //!
 //! Authenticates first, then parses the ids: without a key, nothing is told of a
 //! path. An app that the key does not reach is missing, whatever the key allows; only
-//! of its own app does a caller learn that a scope is missing. A malformed id is looked up like an unknown one, so that neither the answer
-//! nor the calls that it takes tell the two apart.
+//! of its own app does a caller learn that a scope is missing. A malformed id is looked up
+//! like an unknown one, so that neither the answer nor the calls that it takes tell the two
+//! apart. So is an endpoint that a portal session is not for.
 
 use std::collections::HashMap;
 
@@ -14,22 +15,32 @@ use tracing::field::display;
 
 use super::Api;
 use super::error::ApiError;
+use crate::domain::api_key::{ApiKey, KeyAccess};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
-use crate::domain::scope::{Grant, Need};
+use crate::domain::scope::{Need, Owner};
 
 pub(super) const NO_ENDPOINT: ApiError = ApiError::NotFound("webhook endpoint");
 pub(super) const NO_EVENT: ApiError = ApiError::NotFound("event");
 pub(super) const NO_DELIVERY: ApiError = ApiError::NotFound("delivery");
 pub(super) const NO_KEY: ApiError = ApiError::NotFound("API key");
+pub(super) const NO_SESSION: ApiError = ApiError::NotFound("portal session");
 pub(super) const NO_APP: ApiError = ApiError::NotFound("app");
 
-/// The app of the path, which the caller's key reaches. Any other app is as missing as
-/// one that does not exist.
+/// The app of the path, all of which the caller's key reaches. Any other app is as missing
+/// as one that does not exist. A session for one endpoint is refused: whoever makes a call
+/// for such sessions as well takes [`AppPartScope`], and sees to what they must not reach.
 pub(super) struct AppScope(pub(super) AppId);
 
+/// The app of the path, of which the caller may reach one endpoint only.
+pub(super) struct AppPartScope {
+    pub(super) app_id: AppId,
+    /// The only endpoint that the answer may show, if there is such a limit.
+    pub(super) only: Option<EndpointId>,
+}
+
 /// A caller whose call is on no app.
-pub(super) struct NoApp;
+pub(super) struct NoApp(pub(super) KeyAccess);
 
 /// A key of the app of the path. Neither may exist.
 pub(super) struct KeyScope {
@@ -37,13 +48,21 @@ pub(super) struct KeyScope {
     pub(super) key_id: KeyId,
 }
 
-/// An endpoint of the caller's app. It may not exist.
+/// A portal session of the app of the path. Neither may exist.
+pub(super) struct OwnSession {
+    pub(super) app_id: AppId,
+    pub(super) session_id: KeyId,
+}
+
+/// An endpoint of the caller's app, which the caller reaches. It may not exist.
 pub(super) struct EndpointScope(pub(super) EndpointKey);
 
 /// An event of the caller's app. It may not exist.
 pub(super) struct EventScope {
     pub(super) app_id: AppId,
     pub(super) event_id: EventId,
+    /// The only endpoint whose delivery the answer may show, if there is such a limit.
+    pub(super) only: Option<EndpointId>,
 }
 
 /// A delivery of an endpoint of the caller's app. Neither may exist.
@@ -57,7 +76,22 @@ impl FromRequestParts<Api> for AppScope {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let path = OwnPath::authenticate(parts, api).await?;
-        Ok(Self(path.app_id))
+        match path.only {
+            None => Ok(Self(path.app_id)),
+            Some(_) => Err(ApiError::OneEndpointOnly(need_of(parts)?)),
+        }
+    }
+}
+
+impl FromRequestParts<Api> for AppPartScope {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let path = OwnPath::authenticate(parts, api).await?;
+        Ok(Self {
+            app_id: path.app_id,
+            only: path.only,
+        })
     }
 }
 
@@ -67,7 +101,7 @@ impl FromRequestParts<Api> for NoApp {
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let caller = api.caller(&parts.headers).await?;
         allow(caller, parts)?;
-        Ok(Self)
+        Ok(Self(caller))
     }
 }
 
@@ -79,6 +113,18 @@ impl FromRequestParts<Api> for KeyScope {
         Ok(Self {
             app_id: path.app_id,
             key_id: KeyId::parse_or_unknown(path.text("keyId")),
+        })
+    }
+}
+
+impl FromRequestParts<Api> for OwnSession {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let path = OwnPath::authenticate(parts, api).await?;
+        Ok(Self {
+            app_id: path.app_id,
+            session_id: KeyId::parse_or_unknown(path.text("sessionId")),
         })
     }
 }
@@ -100,6 +146,7 @@ impl FromRequestParts<Api> for EventScope {
         Ok(Self {
             app_id: path.app_id,
             event_id: EventId::parse_or_unknown(path.text("eventId")),
+            only: path.only,
         })
     }
 }
@@ -122,13 +169,16 @@ impl FromRequestParts<Api> for DeliveryScope {
 /// A path below an app that the caller's key reaches, for a call that it allows.
 struct OwnPath {
     app_id: AppId,
+    /// The only endpoint that the caller reaches, if there is such a limit.
+    only: Option<EndpointId>,
     parameters: HashMap<String, String>,
 }
 
 impl OwnPath {
     async fn authenticate(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let caller = api.caller(&parts.headers).await?;
-        if let Grant::App { app_id, .. } = caller {
+        let grant = caller.grant;
+        if let Owner::App(app_id) = grant.owner() {
             Span::current().record("app_id", display(app_id));
         }
         let parameters = match Path::from_request_parts(parts, api).await {
@@ -139,16 +189,27 @@ impl OwnPath {
         };
         let app_id = parameters.get("appId").map_or("", String::as_str);
         let app_id = AppId::parse(app_id).map_err(|_| NO_APP)?;
-        if !caller.reaches(app_id) {
+        if !grant.reaches(app_id) {
             return Err(NO_APP);
         }
-        Span::current().record("app_id", display(app_id));
+        // A key in the wrong place has the form of an app's id, and must not be logged.
+        if ApiKey::parse(app_id.as_str()).is_none() {
+            Span::current().record("app_id", display(app_id));
+        }
         allow(caller, parts)?;
-        Ok(Self { app_id, parameters })
+        Ok(Self {
+            app_id,
+            only: grant.only_endpoint(),
+            parameters,
+        })
     }
 
     fn endpoint(&self) -> EndpointKey {
-        let endpoint_id = EndpointId::parse_or_unknown(self.text("webhookId"));
+        let asked = EndpointId::parse_or_unknown(self.text("webhookId"));
+        let endpoint_id = match self.only {
+            Some(only) if only != asked => EndpointId::UNKNOWN,
+            _ => asked,
+        };
         Span::current().record("endpoint_id", display(endpoint_id));
         EndpointKey {
             app_id: self.app_id,
@@ -161,14 +222,19 @@ impl OwnPath {
     }
 }
 
-/// Whether a key with this grant may make the call.
-fn allow(caller: Grant, parts: &Parts) -> Result<(), ApiError> {
-    let need = parts.extensions.get::<Need>();
-    let need = *need.ok_or_else(|| ApiError::internal("a route that names no scope"))?;
-    match caller.allows(need) {
+/// Whether this caller may make the call.
+fn allow(caller: KeyAccess, parts: &Parts) -> Result<(), ApiError> {
+    let need = need_of(parts)?;
+    match caller.grant.allows(need) {
         true => Ok(()),
         false => Err(ApiError::Forbidden(need)),
     }
+}
+
+fn need_of(parts: &Parts) -> Result<Need, ApiError> {
+    let need = parts.extensions.get::<Need>();
+    need.copied()
+        .ok_or_else(|| ApiError::internal("a route that names no scope"))
 }
 
 /// The app of a path, as it was sent: `/apps/{appId}/…`.

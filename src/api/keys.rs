@@ -12,7 +12,7 @@ use super::error::ApiError;
 use super::extract::{AppScope, KeyScope, NO_APP, NO_KEY};
 use super::{Api, success};
 use crate::aws::table::KeyCreated;
-use crate::domain::api_key::{ApiKey, ApiKeyRecord, DEFAULT_PREFIX, NewKey};
+use crate::domain::api_key::{ApiKey, ApiKeyRecord, DEFAULT_PREFIX, KeyKind, NewKey};
 use crate::domain::app::{MAX_KEYS_PER_APP, parse_name};
 use crate::domain::id::{AppId, KeyId};
 use crate::domain::scope::{Grant, Owner, Scope};
@@ -79,12 +79,14 @@ pub(super) async fn create(
     if in_use(&keys, now).count() >= MAX_KEYS_PER_APP {
         return Err(APP_IS_FULL);
     }
-    let key = ApiKey::generate(DEFAULT_PREFIX, new.grant.owner(), &mut rand::rng());
+    let key = ApiKey::generate(DEFAULT_PREFIX, KeyKind::App, &mut rand::rng());
     let key = key.map_err(ApiError::internal)?;
     let record = ApiKeyRecord::new(&key, new, now);
     match table.create_api_key(app_id, &record).await? {
         KeyCreated::Done => {}
-        KeyCreated::NoApp => return Err(BEING_DELETED),
+        // It was there just now.
+        KeyCreated::NoApp | KeyCreated::AppDeleting => return Err(BEING_DELETED),
+        KeyCreated::NoEndpoint => return Err(ApiError::internal("a key of an endpoint")),
     }
     let data = Created {
         listed: Listed::from(&record),

@@ -15,12 +15,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::request::LambdaRequest;
 use lambda_http::tower::ServiceExt;
-use lambda_http::{Adapter, LambdaEvent, Service, service_fn};
+use lambda_http::{Adapter, LambdaEvent, Request, Service, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::error::ApiError;
+use super::portal_base::GatewayAddress;
 use super::request_id;
 
 /// Longest path and query, decoded. API Gateway takes at most 10,240 bytes together
@@ -38,19 +39,27 @@ pub fn function(
         .fallback(async || ApiError::invalid("request", "could not be read"))
         .layer(middleware::from_fn(request_id::layer));
     service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let (router, request) = match readable(&event.payload) {
-            Some(request) => (router.clone(), request),
-            None => (refusal.clone(), stand_in(&event.payload)),
+        let (router, (request, address)) = match readable(&event.payload) {
+            Some(readable) => (router.clone(), readable),
+            None => {
+                let nowhere = GatewayAddress::of(None, None);
+                (refusal.clone(), (stand_in(&event.payload), nowhere))
+            }
         };
+        let router = router.map_request(move |mut request: Request| {
+            request.extensions_mut().insert(address.clone());
+            request
+        });
         Adapter::from(router).oneshot(LambdaEvent::new(request, event.context))
     })
 }
 
-/// The request of an event, if lambda_http can convert it.
+/// The request of an event, if lambda_http can convert it, and the address that it came in
+/// by.
 ///
-/// The host is left out, because lambda_http parses it as part of a URL, and the stage,
-/// because it would come in front of the path. The router needs neither.
-fn readable(event: &RawValue) -> Option<LambdaRequest> {
+/// The host is left out of the request, because lambda_http parses it as part of a URL, and
+/// the stage, because it would come in front of the path.
+fn readable(event: &RawValue) -> Option<(LambdaRequest, GatewayAddress)> {
     match serde_json::from_str(event.get()).ok()? {
         LambdaRequest::ApiGatewayV2(mut event) => {
             let path = encoded_path(event.raw_path.as_deref()?);
@@ -59,10 +68,11 @@ fn readable(event: &RawValue) -> Option<LambdaRequest> {
             event.raw_path = Some(path);
             event.raw_query_string = Some(encoded_query(query));
             event.headers.remove(HOST);
-            event.request_context.domain_name = None;
-            event.request_context.stage = None;
+            let context = &mut event.request_context;
+            let (domain, stage) = (context.domain_name.take(), context.stage.take());
+            let address = GatewayAddress::of(domain.as_deref(), stage.as_deref());
             let is_sound = fits && is_decodable(event.body.as_deref(), event.is_base64_encoded);
-            is_sound.then_some(LambdaRequest::ApiGatewayV2(event))
+            is_sound.then_some((LambdaRequest::ApiGatewayV2(event), address))
         }
         LambdaRequest::ApiGatewayV1(mut event) => {
             let path = encoded_path(event.path.as_deref()?);
@@ -76,10 +86,11 @@ fn readable(event: &RawValue) -> Option<LambdaRequest> {
             event.path = Some(path);
             event.headers.remove(HOST);
             keep_repeated(&mut event.headers, &event.multi_value_headers);
-            event.request_context.domain_name = None;
-            event.request_context.stage = None;
+            let context = &mut event.request_context;
+            let (domain, stage) = (context.domain_name.take(), context.stage.take());
+            let address = GatewayAddress::of(domain.as_deref(), stage.as_deref());
             let is_sound = fits && is_decodable(event.body.as_deref(), event.is_base64_encoded);
-            is_sound.then_some(LambdaRequest::ApiGatewayV1(event))
+            is_sound.then_some((LambdaRequest::ApiGatewayV1(event), address))
         }
         _ => None,
     }

@@ -12,9 +12,12 @@ mod error;
 mod event_batch;
 mod events;
 mod extract;
+mod key;
 mod keys;
 pub mod lambda;
 mod openapi;
+mod portal_base;
+mod portal_sessions;
 mod prefer;
 mod query;
 mod recover;
@@ -39,7 +42,8 @@ use crate::clock::Clock;
 use crate::domain::address::AddressPolicy;
 use crate::domain::api_key::{ApiKeyHash, KeyAccess};
 use crate::domain::budget::Budgets;
-use crate::domain::scope::Need::{Manage, Platform, Publish, Read};
+use crate::domain::portal_url::PortalUrl;
+use crate::domain::scope::Need::{Any, Manage, Platform, Publish, Read};
 use crate::domain::secret::SecretStorage;
 use crate::ttl_cache::TtlCache;
 use auth::needs;
@@ -67,6 +71,8 @@ pub struct ApiOptions {
     pub budgets: Budgets,
     /// How new signing secrets are kept.
     pub secret_storage: SecretStorage,
+    /// Where customers open the portal. By default, where the request came in.
+    pub portal_url: Option<PortalUrl>,
 }
 
 /// Shared by all handlers.
@@ -82,6 +88,7 @@ struct ApiState {
     retention: Duration,
     budgets: Budgets,
     secret_storage: SecretStorage,
+    portal_url: Option<PortalUrl>,
 }
 
 /// The routes of the API, and what each call needs of its caller's key.
@@ -95,8 +102,10 @@ pub fn router(options: ApiOptions) -> Router {
         retention: options.retention,
         budgets: options.budgets,
         secret_storage: options.secret_storage,
+        portal_url: options.portal_url,
     });
     Router::new()
+        .route("/key", get(needs(Any, key::get)))
         .route("/apps", get(needs(Platform, apps::list)))
         .route(
             "/apps/{appId}",
@@ -111,6 +120,14 @@ pub fn router(options: ApiOptions) -> Router {
         .route(
             "/apps/{appId}/keys/{keyId}",
             delete(needs(Platform, keys::revoke)),
+        )
+        .route(
+            "/apps/{appId}/portal-sessions",
+            post(needs(Platform, portal_sessions::create)),
+        )
+        .route(
+            "/apps/{appId}/portal-sessions/{sessionId}",
+            delete(needs(Platform, portal_sessions::revoke)),
         )
         .route(
             "/apps/{appId}/webhooks",

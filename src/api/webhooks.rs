@@ -11,7 +11,7 @@ use tracing::warn;
 use super::body::Body;
 use super::budgets::{too_many_rotations, unexplained};
 use super::error::ApiError;
-use super::extract::{AppScope, EndpointScope, NO_ENDPOINT};
+use super::extract::{AppPartScope, AppScope, EndpointScope, NO_ENDPOINT};
 use super::query::QueryParameters;
 use super::{Api, secrets, success};
 use crate::aws::table::{Marked, Reserved};
@@ -166,10 +166,11 @@ enum View {
     Full,
 }
 
-/// `GET /apps/{appId}/webhooks`. One `Query`.
+/// `GET /apps/{appId}/webhooks`. One `Query`, or a `GetItem` if the caller reaches one
+/// endpoint only.
 pub(super) async fn list(
     State(api): State<Api>,
-    AppScope(app_id): AppScope,
+    AppPartScope { app_id, only }: AppPartScope,
     mut query: QueryParameters,
 ) -> Result<Response, ApiError> {
     let view = query.read("view", |text| match text {
@@ -177,7 +178,17 @@ pub(super) async fn list(
         _ => Err("must be full"),
     });
     query.finish()?;
-    let endpoints = api.stores.table.endpoints(app_id).await?;
+    let table = &api.stores.table;
+    let endpoints = match only {
+        None => table.endpoints(app_id).await?,
+        Some(endpoint_id) => {
+            let key = EndpointKey {
+                app_id,
+                endpoint_id,
+            };
+            table.endpoint(key).await?.into_iter().collect()
+        }
+    };
     Ok(match view.unwrap_or(View::Basic) {
         View::Basic => success(endpoints.iter().map(Listed::from).collect::<Vec<_>>()),
         View::Full => success(endpoints.iter().map(Shown::from).collect::<Vec<_>>()),

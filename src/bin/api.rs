@@ -31,6 +31,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         retention: common.retention,
         budgets: Budgets::default(),
         secret_storage: config.secret_storage,
+        portal_url: config.portal_url,
     });
     lambda_runtime::run(lambda::function(router)).await
 }

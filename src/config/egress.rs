@@ -1,8 +1,6 @@
 //! Where deliveries may go.
 
-use std::str::FromStr;
-
-use super::ConfigError;
+use super::{ConfigError, parsed};
 use crate::domain::address::AddressPolicy;
 use crate::domain::egress_rules::EgressRules;
 
@@ -10,9 +8,9 @@ pub(super) fn address_policy(
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<AddressPolicy, ConfigError> {
     let rules = EgressRules::new(
-        list(lookup, "ALLOWED_PORTS")?,
-        list(lookup, "BLOCKED_CIDRS")?,
-        list(lookup, "ALLOWED_PRIVATE_CIDRS")?,
+        parsed(lookup, "ALLOWED_PORTS")?.unwrap_or_default(),
+        parsed(lookup, "BLOCKED_CIDRS")?.unwrap_or_default(),
+        parsed(lookup, "ALLOWED_PRIVATE_CIDRS")?.unwrap_or_default(),
     );
     match lookup("ALLOW_LOOPBACK_TARGETS").as_deref() {
         None | Some("false") if rules.are_default() => Ok(AddressPolicy::PublicOnly),
@@ -25,21 +23,6 @@ pub(super) fn address_policy(
             takes: "true or false".to_owned(),
         }),
     }
-}
-
-/// A list that has a default.
-fn list<T: FromStr<Err: ToString> + Default>(
-    lookup: &dyn Fn(&str) -> Option<String>,
-    name: &'static str,
-) -> Result<T, ConfigError> {
-    let Some(value) = lookup(name).filter(|value| !value.is_empty()) else {
-        return Ok(T::default());
-    };
-    value.parse().map_err(|error: T::Err| ConfigError::Invalid {
-        name,
-        value,
-        takes: error.to_string(),
-    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::id::{AppId, KeyId};
-use super::scope::{Grant, Owner, Scope};
+use super::scope::{Grant, Scope};
 
 /// 43 base62 characters hold 256 bits.
 const RANDOM_CHARS: usize = 43;
@@ -22,6 +22,9 @@ pub const DEFAULT_PREFIX: &str = "whk";
 /// where to look a key up.
 const PLATFORM: &str = "platform";
 
+/// How the prefix of the tokens of portal sessions ends, for the same reason.
+const SESSION: &str = "session";
+
 /// An API key in plain text: `<prefix>_<43 base62 characters>`. People and secret
 /// scanners recognize it by its prefix. `Debug` redacts it.
 #[derive(Debug, Clone)]
@@ -30,24 +33,25 @@ pub struct ApiKey(SecretString);
 /// The prefix does not match `[A-Za-z0-9_]{1,32}`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the prefix must be 1 to 32 letters, digits and underscores, and end with platform only \
-     in keys of the platform, to which it is added"
+    "the prefix must be 1 to 32 letters, digits and underscores, and must not end with platform \
+     or session, which the service itself adds to keys of the platform and to sessions"
 )]
 pub struct InvalidPrefix;
 
 impl ApiKey {
-    /// Generates a random key. Keys of the platform get a prefix that says so.
+    /// Generates a random key. Keys of the platform and sessions get a prefix that says
+    /// so.
     ///
     /// # Errors
     /// If the prefix is invalid.
     pub fn generate(
         prefix: &str,
-        owner: Owner,
+        kind: KeyKind,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, InvalidPrefix> {
-        let kind = KeyKind::of(owner);
         let whole = match kind {
             KeyKind::Platform => format!("{prefix}_{PLATFORM}"),
+            KeyKind::Session => format!("{prefix}_{SESSION}"),
             KeyKind::App => prefix.to_owned(),
         };
         if prefix.is_empty() || !is_prefix(&whole) || KeyKind::of_prefix(&whole) != kind {
@@ -99,26 +103,33 @@ impl ApiKey {
 }
 
 /// Where a key is stored. The API's role can't write to where the platform's keys are,
-/// so that nothing which goes wrong in the API can make one.
+/// so that nothing which goes wrong in the API can make one. Sessions are apart from an
+/// app's keys, so that no attribute of theirs can make one a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyKind {
     /// A key of an app.
     App,
     /// A key of the platform.
     Platform,
+    /// A portal session.
+    Session,
 }
 
 impl KeyKind {
-    const fn of(owner: Owner) -> Self {
-        match owner {
-            Owner::Platform => Self::Platform,
-            Owner::App(_) => Self::App,
+    /// The kind of keys with this grant.
+    #[must_use]
+    pub const fn of(grant: Grant) -> Self {
+        match grant {
+            Grant::Platform => Self::Platform,
+            Grant::App { .. } => Self::App,
+            Grant::Session { .. } => Self::Session,
         }
     }
 
     fn of_prefix(prefix: &str) -> Self {
         match prefix.rsplit('_').next() {
             Some(PLATFORM) => Self::Platform,
+            Some(SESSION) => Self::Session,
             _ => Self::App,
         }
     }
@@ -238,30 +249,27 @@ fn is_prefix(prefix: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn app() -> Owner {
-        Owner::App(AppId::new())
-    }
-
     #[test]
-    fn keys_of_the_platform_are_told_by_their_prefix() {
-        let kind = |prefix: &str, owner| {
-            let key = ApiKey::generate(prefix, owner, &mut rand::rng()).ok()?;
+    fn kinds_of_keys_are_told_by_their_prefix() {
+        let found = |prefix: &str, kind| {
+            let key = ApiKey::generate(prefix, kind, &mut rand::rng()).ok()?;
             let read = ApiKey::parse(key.expose()).unwrap();
             assert_eq!(read.hash(), key.hash());
             Some(read.hash().kind)
         };
-        for prefix in ["whk", "whk_live", "platform_whk", "myplatform"] {
-            assert_eq!(kind(prefix, app()), Some(KeyKind::App), "{prefix}");
-            assert_eq!(kind(prefix, Owner::Platform), Some(KeyKind::Platform));
+        for prefix in ["whk", "whk_live", "platform_whk", "myplatform", "sessions"] {
+            for kind in [KeyKind::App, KeyKind::Platform, KeyKind::Session] {
+                assert_eq!(found(prefix, kind), Some(kind), "{prefix}");
+            }
         }
-        for reserved in ["platform", "whk_platform"] {
-            assert_eq!(kind(reserved, app()), None, "{reserved}");
+        for reserved in ["platform", "whk_platform", "session", "whk_session"] {
+            assert_eq!(found(reserved, KeyKind::App), None, "{reserved}");
         }
     }
 
     #[test]
     fn generated_keys_round_trip() {
-        let key = ApiKey::generate("whk_live", app(), &mut rand::rng()).unwrap();
+        let key = ApiKey::generate("whk_live", KeyKind::App, &mut rand::rng()).unwrap();
         assert!(key.expose().starts_with("whk_live_"));
         let read = ApiKey::parse(key.expose()).unwrap();
         assert_eq!(read.hash(), key.hash());
@@ -295,7 +303,7 @@ mod tests {
         }
         for prefix in ["", "a-b", "é", &"p".repeat(33)] {
             assert_eq!(
-                ApiKey::generate(prefix, app(), &mut rand::rng()).unwrap_err(),
+                ApiKey::generate(prefix, KeyKind::App, &mut rand::rng()).unwrap_err(),
                 InvalidPrefix
             );
         }
@@ -303,7 +311,7 @@ mod tests {
 
     #[test]
     fn debug_redacts_the_key() {
-        let key = ApiKey::generate("whk", app(), &mut rand::rng()).unwrap();
+        let key = ApiKey::generate("whk", KeyKind::App, &mut rand::rng()).unwrap();
         assert!(!format!("{key:?}").contains(&key.hint()));
     }
 }

@@ -46,11 +46,14 @@ macro_rules! id {
                 }
             }
 
+            /// An id that nothing has.
+            pub const UNKNOWN: Self = Self(Uuid::nil());
+
             /// Reads an id that a caller sent. A malformed one becomes an id that
             /// nothing has, so that it is looked up, and missed, like any other.
             #[must_use]
             pub fn parse_or_unknown(text: &str) -> Self {
-                Self::parse(text).unwrap_or(Self(Uuid::nil()))
+                Self::parse(text).unwrap_or(Self::UNKNOWN)
             }
 
             /// The 16 bytes, big-endian.
@@ -88,7 +91,7 @@ id!(
     DeliveryId
 );
 id!(
-    /// An API key's public handle, for listing and revoking it.
+    /// The public handle of an API key or a session, for listing and revoking it.
     KeyId
 );
 id!(

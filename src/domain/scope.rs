@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::AppId;
+use super::id::{AppId, EndpointId};
+use super::session::SessionScope;
 
 /// What a key of one app allows within this app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -40,6 +41,15 @@ pub enum Grant {
         /// What it allows there.
         scope: Scope,
     },
+    /// A portal session: calls on one app, or on one of its endpoints.
+    Session {
+        /// The only app that the session reaches.
+        app_id: AppId,
+        /// What it allows there.
+        scope: SessionScope,
+        /// The only endpoint that it reaches, if it is not for all of them.
+        endpoint: Option<EndpointId>,
+    },
 }
 
 /// What a call needs of its caller's key. The names are those of the scope that
@@ -54,6 +64,8 @@ pub enum Need {
     Publish,
     /// To look.
     Read,
+    /// Any valid key, whatever it allows.
+    Any,
 }
 
 impl Scope {
@@ -86,6 +98,15 @@ impl Scope {
             Self::Read => "read",
         }
     }
+
+    const fn allows(self, need: Need) -> bool {
+        match self {
+            Self::All => !matches!(need, Need::Platform),
+            Self::Manage => matches!(need, Need::Manage | Need::Read | Need::Any),
+            Self::Publish => matches!(need, Need::Publish | Need::Any),
+            Self::Read => matches!(need, Need::Read | Need::Any),
+        }
+    }
 }
 
 impl Need {
@@ -97,6 +118,7 @@ impl Need {
             Self::Manage => "manage",
             Self::Publish => "publish",
             Self::Read => "read",
+            Self::Any => "any",
         }
     }
 }
@@ -106,13 +128,9 @@ impl Grant {
     #[must_use]
     pub const fn allows(self, need: Need) -> bool {
         match self {
-            Self::Platform => matches!(need, Need::Platform | Need::Publish),
-            Self::App { scope, .. } => match scope {
-                Scope::All => !matches!(need, Need::Platform),
-                Scope::Manage => matches!(need, Need::Manage | Need::Read),
-                Scope::Publish => matches!(need, Need::Publish),
-                Scope::Read => matches!(need, Need::Read),
-            },
+            Self::Platform => matches!(need, Need::Platform | Need::Publish | Need::Any),
+            Self::App { scope, .. } => scope.allows(need),
+            Self::Session { scope, .. } => scope.as_scope().allows(need),
         }
     }
 
@@ -121,7 +139,16 @@ impl Grant {
     pub fn reaches(self, app: AppId) -> bool {
         match self {
             Self::Platform => true,
-            Self::App { app_id, .. } => app_id == app,
+            Self::App { app_id, .. } | Self::Session { app_id, .. } => app_id == app,
+        }
+    }
+
+    /// The only endpoint that the key reaches. `None` if it is not limited to one.
+    #[must_use]
+    pub const fn only_endpoint(self) -> Option<EndpointId> {
+        match self {
+            Self::Platform | Self::App { .. } => None,
+            Self::Session { endpoint, .. } => endpoint,
         }
     }
 
@@ -130,7 +157,7 @@ impl Grant {
     pub const fn owner(self) -> Owner {
         match self {
             Self::Platform => Owner::Platform,
-            Self::App { app_id, .. } => Owner::App(app_id),
+            Self::App { app_id, .. } | Self::Session { app_id, .. } => Owner::App(app_id),
         }
     }
 
@@ -140,6 +167,7 @@ impl Grant {
         match self {
             Self::Platform => Need::Platform.as_str(),
             Self::App { scope, .. } => scope.as_str(),
+            Self::Session { scope, .. } => scope.as_scope().as_str(),
         }
     }
 }
@@ -152,13 +180,32 @@ mod tests {
     fn scopes_allow_what_this_table_says() {
         let app_id = AppId::new();
         let of_app = |scope| Grant::App { app_id, scope };
-        let needs = [Need::Platform, Need::Manage, Need::Publish, Need::Read];
+        let session = |scope| Grant::Session {
+            app_id,
+            scope,
+            endpoint: None,
+        };
+        let needs = [
+            Need::Platform,
+            Need::Manage,
+            Need::Publish,
+            Need::Read,
+            Need::Any,
+        ];
         for (grant, allowed) in [
-            (Grant::Platform, [true, false, true, false]),
-            (of_app(Scope::All), [false, true, true, true]),
-            (of_app(Scope::Manage), [false, true, false, true]),
-            (of_app(Scope::Publish), [false, false, true, false]),
-            (of_app(Scope::Read), [false, false, false, true]),
+            (Grant::Platform, [true, false, true, false, true]),
+            (of_app(Scope::All), [false, true, true, true, true]),
+            (of_app(Scope::Manage), [false, true, false, true, true]),
+            (of_app(Scope::Publish), [false, false, true, false, true]),
+            (of_app(Scope::Read), [false, false, false, true, true]),
+            (
+                session(SessionScope::Manage),
+                [false, true, false, true, true],
+            ),
+            (
+                session(SessionScope::Read),
+                [false, false, false, true, true],
+            ),
         ] {
             assert_eq!(needs.map(|need| grant.allows(need)), allowed, "{grant:?}");
         }
@@ -167,9 +214,18 @@ mod tests {
     #[test]
     fn keys_of_an_app_reach_no_other_app() {
         let app_id = AppId::new();
-        let scope = Scope::All;
-        let grant = Grant::App { app_id, scope };
-        assert!(grant.reaches(app_id) && !grant.reaches(AppId::new()));
+        let key = Grant::App {
+            app_id,
+            scope: Scope::All,
+        };
+        let session = Grant::Session {
+            app_id,
+            scope: SessionScope::Manage,
+            endpoint: None,
+        };
+        for grant in [key, session] {
+            assert!(grant.reaches(app_id) && !grant.reaches(AppId::new()));
+        }
         assert!(Grant::Platform.reaches(app_id));
     }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::aws::StoreError;
 use crate::aws::table::Table;
-use crate::domain::api_key::{ApiKey, ApiKeyRecord, InvalidPrefix, NewKey};
+use crate::domain::api_key::{ApiKey, ApiKeyRecord, InvalidPrefix, KeyKind, NewKey};
 use crate::domain::id::KeyId;
 use crate::domain::scope::Owner;
 
@@ -38,7 +38,7 @@ pub async fn create(
     new: NewKey,
     now: Timestamp,
 ) -> Result<(ApiKey, ApiKeyRecord), CreateKeyError> {
-    let key = ApiKey::generate(prefix, new.grant.owner(), &mut rand::rng())?;
+    let key = ApiKey::generate(prefix, KeyKind::of(new.grant), &mut rand::rng())?;
     let record = ApiKeyRecord::new(&key, new, now);
     table.put_api_key(&record).await?;
     Ok((key, record))

@@ -5,7 +5,6 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use webhook_endpoints::domain::api_key::NewKey;
-use webhook_endpoints::domain::app::AppChange;
 use webhook_endpoints::domain::id::AppId;
 
 use crate::support::hand_clock::HandClock;
@@ -44,14 +43,8 @@ async fn start() -> (TestApp, HandClock) {
     options.settings.clock = clock.clock();
     options.settings.api_key_cache = Duration::ZERO;
     let app = TestApp::start_with(options).await;
-    make(&app).await;
+    app.make().await;
     (app, clock)
-}
-
-async fn make(app: &TestApp) {
-    let (table, now) = (app.aws.table(), app.deliverer.clock.now());
-    let made = table.put_app(app.app_id, &AppChange::default(), now).await;
-    made.unwrap();
 }
 
 #[tokio::test]

@@ -32,13 +32,16 @@ const SQS_EVENTS: [&str; 3] = ["sqs-event.json", "sqs-sweep.json", "sqs-test-pin
 
 /// The API's events, each with the expected status. They run in this order, so
 /// that each finds what it needs.
-const HTTP_EVENTS: [(&str, u16); 22] = [
+const HTTP_EVENTS: [(&str, u16); 25] = [
     ("put-app.json", 201),
     ("get-app.json", 200),
     ("list-apps.json", 200),
     ("create-key.json", 201),
     ("list-keys.json", 200),
     ("revoke-key.json", 204),
+    ("create-portal-session.json", 201),
+    ("revoke-portal-session.json", 204),
+    ("get-key.json", 200),
     ("delete-app.json", 202),
     ("create-webhook.json", 201),
     ("create-webhook-rest.json", 201),
@@ -234,6 +237,13 @@ fn assert_answers(answers: &BTreeMap<&str, Value>) {
     assert_eq!(answers["create-key.json"]["scope"], "publish");
     assert_eq!(answers["list-keys.json"].as_array().unwrap().len(), 2);
     assert_eq!(answers["revoke-key.json"], Value::Null);
+    let session = &answers["create-portal-session.json"];
+    assert_eq!(session["scope"], "read");
+    let link = session["url"].as_str().unwrap();
+    let address = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/portal/#token=";
+    assert_eq!(link.strip_prefix(address), session["token"].as_str());
+    assert_eq!(answers["revoke-portal-session.json"], Value::Null);
+    assert_eq!(answers["get-key.json"]["scope"], "all");
     assert_eq!(answers["delete-app.json"]["status"], "DELETING");
     let listed = answers["list-webhooks.json"].as_array().unwrap();
     assert_eq!(listed.len(), 3);

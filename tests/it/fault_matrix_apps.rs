@@ -1,5 +1,8 @@
 //! Every AWS call of the platform's calls fails, as in the other fault matrices.
 
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -110,6 +113,91 @@ async fn revoking_a_key_succeeds_or_can_be_retried() {
         .await;
 }
 
+async fn sessions(stage: &Stage) -> usize {
+    let items = stage.app.aws.items().await;
+    items.iter().filter(|item| is_session(item)).count()
+}
+
+fn is_session(item: &HashMap<String, AttributeValue>) -> bool {
+    item["pk"].as_s().is_ok_and(|pk| pk.starts_with("SESSION#"))
+}
+
+/// Lists the endpoints with a session.
+async fn list_with(stage: &Stage, session: &Answer) -> Answer {
+    let path = format!("/apps/{}/webhooks", stage.app.app_id);
+    let token = session.data()["token"].as_str().unwrap();
+    let request = stage.app.api.bare(Method::GET, &path);
+    answer(request.bearer_auth(token)).await
+}
+
+async fn create_session(stage: &Stage) -> Answer {
+    call(stage, Method::POST, "/portal-sessions", None).await
+}
+
+#[tokio::test]
+async fn creating_a_session_succeeds_or_leaves_one_that_expires() {
+    let matrix = Matrix::of("create a portal session").with_pairs();
+    matrix
+        .run(async |stage| {
+            put(stage).await;
+            let created = stage.disturbed(create_session(stage)).await;
+            if succeeded(&created) {
+                assert_eq!(created.status, StatusCode::CREATED);
+                assert_eq!(sessions(stage).await, 1);
+                assert_eq!(list_with(stage, &created).await.status, StatusCode::OK);
+            } else {
+                // Nobody knows its token, if it is stored at all.
+                assert!(sessions(stage).await <= 1);
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn revoking_a_session_succeeds_or_can_be_retried() {
+    let matrix = Matrix::of("revoke a portal session").with_pairs();
+    matrix
+        .run(async |stage| {
+            put(stage).await;
+            let created = create_session(stage).await;
+            let path = format!(
+                "/portal-sessions/{}",
+                created.data()["id"].as_str().unwrap()
+            );
+            let revoke = || call(stage, Method::DELETE, &path, None);
+            let revoked = stage.disturbed(revoke()).await;
+            if !succeeded(&revoked) {
+                let again = revoke().await;
+                if again.status != StatusCode::NO_CONTENT {
+                    again.must_fail_with(404, "NOT_FOUND");
+                }
+            }
+            let refused = list_with(stage, &created).await;
+            refused.must_fail_with(401, "AUTHENTICATION_ERROR");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn authenticating_a_session_can_be_retried() {
+    let matrix = Matrix::of("look at the caller's own key");
+    matrix
+        .run(async |stage| {
+            put(stage).await;
+            let created = create_session(stage).await;
+            let look = || async {
+                let token = created.data()["token"].as_str().unwrap();
+                let request = stage.app.api.bare(Method::GET, "/key");
+                answer(request.bearer_auth(token)).await
+            };
+            let looked = stage.disturbed(look()).await;
+            if !succeeded(&looked) {
+                assert_eq!(look().await.data()["kind"], "session");
+            }
+        })
+        .await;
+}
+
 /// Finishes a deletion, and asserts that it leaves only what expires.
 async fn must_be_deleted(stage: &Stage) {
     stage.handle_all_visible().await;
@@ -124,7 +212,8 @@ async fn must_be_deleted(stage: &Stage) {
     let mut items = stage.app.aws.items().await;
     items.retain(|item| {
         let pk = item["pk"].as_s().unwrap();
-        !pk.starts_with("PLATFORM#") && !item.contains_key(attribute::EXPIRES_AT)
+        let expires = item.contains_key(attribute::EXPIRES_AT) && !is_session(item);
+        !pk.starts_with("PLATFORM#") && !expires
     });
     assert!(items.is_empty(), "{items:#?}");
 }
@@ -153,11 +242,14 @@ async fn every_step_of_an_apps_deletion_can_be_repeated() {
     matrix
         .run(async |stage| {
             put(stage).await;
+            let session = create_session(stage).await;
             stage.publish().await;
             stage.drain().await;
             stage.forget_arrivals();
             let deleted = call(stage, Method::DELETE, "", None).await;
             assert_eq!(deleted.status, StatusCode::ACCEPTED);
+            let refused = list_with(stage, &session).await;
+            refused.must_fail_with(401, "AUTHENTICATION_ERROR");
             stage.handle_disturbed().await;
             must_be_deleted(stage).await;
         })

@@ -17,8 +17,9 @@ use webhook_endpoints::delivery::delete_app::MARKED_FOR;
 use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
 use webhook_endpoints::domain::message::{AppDeletion, Lane, Message, Recovery, Tend};
 use webhook_endpoints::domain::secret::SecretStorage;
+use webhook_endpoints::domain::session::SessionScope;
 
-use crate::support::calls::{Call, Ids, every_call};
+use crate::support::calls::{Call, Ids, call_named, every_call};
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::{attempt_message, ping_of};
 use crate::support::receiver::Receiver;
@@ -173,6 +174,7 @@ impl Used {
             delivery: delivery.as_str().unwrap().to_owned(),
             event,
             key: Ids::key(&app).await,
+            session: Ids::session(&app).await,
         };
         app.aws.wire.take_requests();
         // This filter uses its own index.
@@ -231,6 +233,14 @@ impl Used {
         used.by_api(&app);
         handle_queue(&app).await;
         used.by_deliver(&app);
+
+        // And so are portal sessions.
+        let (token, _) = app.session(SessionScope::Read, None).await;
+        app.aws.wire.take_requests();
+        let call = call_named("getKey", &ids);
+        let own = app.api.call_as(app.app_id, Some(token.expose()), &call);
+        assert!(own.await.status.is_success());
+        used.by_api(&app);
 
         // A rotation moves a secret, and brings back one that was removed.
         let beside = app.another_api(SecretStorage::PerEndpoint).await;

@@ -1,7 +1,9 @@
 //! Deletions of apps at the same time as other calls.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -35,6 +37,11 @@ async fn call(app: &TestApp, method: Method, path: &str) -> Answer {
     answer(request).await
 }
 
+async fn create_session(app: &TestApp) -> Answer {
+    let path = format!("/apps/{}/portal-sessions", app.app_id);
+    answer(app.api.by_platform(Method::POST, &path)).await
+}
+
 /// Finishes the deletion, and asserts that neither the table nor the secrets have
 /// anything of the app.
 async fn must_end_with_nothing(app: &TestApp, clock: &HandClock) {
@@ -54,8 +61,8 @@ async fn must_end_with_nothing(app: &TestApp, clock: &HandClock) {
             })
         })
         // The counts of pings expire by themselves, and so does what an attempt recorded
-        // after its endpoint was gone.
-        .filter(|item| !item.contains_key(attribute::EXPIRES_AT))
+        // after its endpoint was gone. Sessions must not outlive the app until then.
+        .filter(|item| is_session(item) || !item.contains_key(attribute::EXPIRES_AT))
         .collect();
     assert!(left.is_empty(), "{left:#?}");
     assert_eq!(app.aws.secret_names().await, Vec::<String>::new());
@@ -89,24 +96,32 @@ async fn deletion_beside_creations_leaves_no_endpoint_and_no_secret() {
     }
 }
 
+fn is_session(item: &HashMap<String, AttributeValue>) -> bool {
+    item["pk"].as_s().is_ok_and(|pk| pk.starts_with("SESSION#"))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn deletion_beside_new_keys_and_puts_leaves_no_key() {
+async fn deletion_beside_new_keys_sessions_and_puts_leaves_none() {
     for _ in 0..ROUNDS {
         let (app, clock) = start().await;
         call(&app, Method::PUT, "").await;
         let keys = join_all((0..4).map(|_| call(&app, Method::POST, "/keys")));
         let puts = join_all((0..2).map(|_| call(&app, Method::PUT, "")));
-        let (keys, puts, deleted) = tokio::join!(keys, puts, call(&app, Method::DELETE, ""));
+        let sessions = join_all((0..4).map(|_| create_session(&app)));
+        let deletion = call(&app, Method::DELETE, "");
+        let (keys, sessions, puts, deleted) = tokio::join!(keys, sessions, puts, deletion);
         assert_eq!(deleted.status, StatusCode::ACCEPTED);
-        for made in keys.iter().chain(&puts) {
+        for made in keys.iter().chain(&sessions).chain(&puts) {
             let is_made = [StatusCode::OK, StatusCode::CREATED].contains(&made.status);
             if !is_made {
                 made.must_fail_with(409, "CONFLICT");
             }
         }
         app.queue.settle().await;
-        for key in keys.iter().filter(|key| key.status == StatusCode::CREATED) {
-            let key = key.data()["key"].as_str().unwrap();
+        let made = keys.iter().chain(&sessions);
+        for made in made.filter(|made| made.status == StatusCode::CREATED) {
+            let data = made.data();
+            let key = data["key"].as_str().or(data["token"].as_str()).unwrap();
             let path = format!("/apps/{}/webhooks", app.app_id);
             let request = app.api.bare(Method::GET, &path);
             let refused = answer(request.header("x-api-key", key)).await;

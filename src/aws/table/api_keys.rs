@@ -1,12 +1,14 @@
-//! Storage of API keys.
+//! Storage of API keys and portal sessions.
 
-use aws_sdk_dynamodb::types::{ConditionCheck, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 
 use super::fields::{Draft, Fields, number, text, time};
 use super::keys::attribute::{
-    APP_ID, CREATED_AT, DELETED_AT, EXPIRES_AT, HINT, LABEL, PK, REVOKED_AT, SCOPE,
+    APP_ID, CREATED_AT, DELETED_AT, ENDPOINT_ID, EXPIRES_AT, HINT, LABEL, PK, REVOKED_AT, SCOPE,
 };
 use super::keys::{self, LISTS};
 use super::transaction::Transacted;
@@ -14,16 +16,22 @@ use super::update::Update;
 use super::{Item, Table, collect};
 use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::api_key::{ApiKeyHash, ApiKeyRecord, KeyAccess, KeyKind};
-use crate::domain::id::AppId;
+use crate::domain::endpoint::EndpointKey;
+use crate::domain::id::{AppId, EndpointId};
 use crate::domain::scope::{Grant, Owner, Scope};
+use crate::domain::session::SessionScope;
 
-/// What became of creating an app's key.
+/// What became of creating an app's key or session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyCreated {
     /// It is stored.
     Done,
-    /// The app was never made, or is being deleted.
+    /// The app was never made.
     NoApp,
+    /// The app is being deleted.
+    AppDeleting,
+    /// The app does not have the endpoint that a session is for.
+    NoEndpoint,
 }
 
 impl Table {
@@ -61,8 +69,9 @@ impl Table {
         Ok(())
     }
 
-    /// Stores the record of an app's new key, if the app is there: a key that is made
-    /// while its app is deleted would outlive it. One `TransactWriteItems`.
+    /// Stores the record of an app's new key or session, if the app is there, and the
+    /// endpoint that a session is for: what is made while its app is deleted would outlive
+    /// it. One `TransactWriteItems`.
     ///
     /// # Errors
     /// If the call fails.
@@ -72,36 +81,55 @@ impl Table {
         record: &ApiKeyRecord,
     ) -> Result<KeyCreated, StoreError> {
         const OPERATION: &str = "TransactWriteItems of an API key";
+        let endpoint = record.grant.only_endpoint();
         let writes = || -> Result<_, Malformed> {
-            let app = ConditionCheck::builder()
-                .table_name(&self.name)
-                .set_key(Some(keys::app(app_id)))
-                .condition_expression(
-                    "attribute_exists(#created) AND attribute_not_exists(#deleted)",
-                )
-                .expression_attribute_names("#created", CREATED_AT)
-                .expression_attribute_names("#deleted", DELETED_AT)
-                .build()?;
+            let mut checks = vec![self.check_live(keys::app(app_id), CREATED_AT)?];
+            if let Some(endpoint_id) = endpoint {
+                let key = EndpointKey {
+                    app_id,
+                    endpoint_id,
+                };
+                checks.push(self.check_live(keys::endpoint(key), PK)?);
+            }
             let put = Put::builder()
                 .table_name(&self.name)
                 .set_item(Some(item_of(record)))
                 .condition_expression("attribute_not_exists(#pk)")
                 .expression_attribute_names("#pk", PK)
                 .build()?;
-            Ok(vec![
-                TransactWriteItem::builder().condition_check(app).build(),
-                TransactWriteItem::builder().put(put).build(),
-            ])
+            let put = TransactWriteItem::builder().put(put).build();
+            let check = |check| TransactWriteItem::builder().condition_check(check).build();
+            Ok(checks.into_iter().map(check).chain([put]).collect())
         };
         let writes = writes().during(OPERATION)?;
-        Ok(match self.transact(OPERATION, writes).await? {
-            Transacted::ConditionFailed { write: 0, .. } => KeyCreated::NoApp,
+        let transacted = self.transact(OPERATION, writes).await?;
+        let Transacted::ConditionFailed { write, item } = transacted else {
+            return Ok(KeyCreated::Done);
+        };
+        let is_deleted = item.is_some_and(|item| item.contains_key(DELETED_AT));
+        Ok(match (write, endpoint) {
+            (0, _) if is_deleted => KeyCreated::AppDeleting,
+            (0, _) => KeyCreated::NoApp,
+            (1, Some(_)) => KeyCreated::NoEndpoint,
             // The hash is new, so an earlier try of the SDK stored it.
-            Transacted::Done | Transacted::ConditionFailed { .. } => KeyCreated::Done,
+            _ => KeyCreated::Done,
         })
     }
 
-    /// Lists the keys of an app or of the platform, oldest first, including revoked
+    /// Checks that an item has this attribute, and is not marked as deleted.
+    fn check_live(&self, key: Item, attribute: &str) -> Result<ConditionCheck, Malformed> {
+        let check = ConditionCheck::builder()
+            .table_name(&self.name)
+            .set_key(Some(key))
+            .condition_expression("attribute_exists(#made) AND attribute_not_exists(#deleted)")
+            .expression_attribute_names("#made", attribute)
+            .expression_attribute_names("#deleted", DELETED_AT)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        Ok(check.build()?)
+    }
+
+    /// Lists the keys of an app or of the platform, without its sessions, oldest first,
+    /// including revoked
     /// ones and expired ones that DynamoDB has not removed yet. One `Query` of the
     /// index, which is eventually consistent: a key created within the last second
     /// may be missing.
@@ -115,15 +143,17 @@ impl Table {
             .query()
             .table_name(&self.name)
             .index_name(LISTS.name)
-            .key_condition_expression("#pk = :keys")
+            .key_condition_expression("#pk = :keys AND begins_with(#sk, :key)")
             .expression_attribute_names("#pk", LISTS.pk)
-            .expression_attribute_values(":keys", text(keys::api_keys_of(owner)));
+            .expression_attribute_names("#sk", LISTS.sk)
+            .expression_attribute_values(":keys", text(keys::api_keys_of(owner)))
+            .expression_attribute_values(":key", text(keys::KEY));
         let items = collect(OPERATION, query).await?.into_iter();
         let records: Result<_, _> = items.map(record).collect();
         records.during(OPERATION)
     }
 
-    /// Revokes a key. The API rejects it as soon as its cached copy expires. Revoking
+    /// Revokes a key or a session. The API rejects it as soon as its cached copy expires. Revoking
     /// it again keeps the first time. Returns `false` if there is no such key. One
     /// `UpdateItem`.
     ///
@@ -141,16 +171,18 @@ impl Table {
 }
 
 fn item_of(record: &ApiKeyRecord) -> Item {
-    let (app_id, scope) = match record.grant {
-        Grant::Platform => (None, None),
-        Grant::App { app_id, scope } => (Some(app_id), Some(scope)),
+    let app_id = match record.grant.owner() {
+        Owner::Platform => None,
+        Owner::App(app_id) => Some(app_id),
     };
     let expires_at = record.expires_at.map(Timestamp::as_second);
+    let sort = keys::key_id_sort(record.hash.kind, record.id);
     Draft::of(keys::api_key(&record.hash))
         .set(LISTS.pk, text(keys::api_keys_of(record.grant.owner())))
-        .set(LISTS.sk, text(keys::key_id_sort(record.id)))
+        .set(LISTS.sk, text(sort))
+        .set_some(SCOPE, app_id.map(|_| text(record.grant.as_str())))
         .set_some(APP_ID, app_id.map(text))
-        .set_some(SCOPE, scope.map(|scope| text(scope.as_str())))
+        .set_some(ENDPOINT_ID, record.grant.only_endpoint().map(text))
         .set(HINT, text(&record.hint))
         .set(LABEL, text(&record.label))
         .set(CREATED_AT, time(record.created_at))
@@ -159,26 +191,42 @@ fn item_of(record: &ApiKeyRecord) -> Item {
         .item()
 }
 
-/// The key's hash, and what the key allows. Where an item is decides whether it is the
-/// platform's key: no attribute of an app's key can make it one.
-fn access_in(fields: &mut Fields) -> Result<(ApiKeyHash, KeyAccess), Malformed> {
+/// The hash in the partition key of a key or a session.
+pub(super) fn stored_hash(pk: &str) -> Result<ApiKeyHash, Malformed> {
     const KEYS: &str = "not the keys of an API key";
-    let pk: String = fields.read(PK)?;
-    let (kind, hash) = keys::api_key_hash(&pk).ok_or(KEYS)?;
+    let (kind, hash) = keys::api_key_hash(pk).ok_or(KEYS)?;
     let hash = URL_SAFE_NO_PAD.decode(hash)?;
+    let hash = hash.try_into().map_err(|_| KEYS)?;
+    Ok(ApiKeyHash::from_bytes(kind, hash))
+}
+
+/// The key's hash, and what the key allows. Where an item is decides what kind of key it
+/// is: no attribute makes an app's key the platform's, or a session a key.
+fn access_in(fields: &mut Fields) -> Result<(ApiKeyHash, KeyAccess), Malformed> {
+    let pk: String = fields.read(PK)?;
+    let hash = stored_hash(&pk)?;
+    let expires_at: Option<i64> = fields.read_some(EXPIRES_AT)?;
+    let expires_at = expires_at.map(Timestamp::from_second).transpose()?;
     let app_id: Option<String> = fields.read_some(APP_ID)?;
+    let app_id = |missing: &'static str| -> Result<AppId, Malformed> {
+        Ok(AppId::parse(&app_id.ok_or(missing)?)?)
+    };
     let scope: Option<String> = fields.read_some(SCOPE)?;
-    let grant = match kind {
+    let endpoint: Option<String> = fields.read_some(ENDPOINT_ID)?;
+    let grant = match hash.kind {
         KeyKind::Platform => Grant::Platform,
         KeyKind::App => Grant::App {
-            app_id: AppId::parse(&app_id.ok_or("an API key without an app")?)?,
+            app_id: app_id("an API key without an app")?,
             // Keys without a scope allow everything in their app.
             scope: scope.map_or(Ok(Scope::All), |scope| Scope::parse(&scope))?,
         },
+        KeyKind::Session if expires_at.is_none() => return Err("a session without end".into()),
+        KeyKind::Session => Grant::Session {
+            app_id: app_id("a session without an app")?,
+            scope: SessionScope::parse(&scope.ok_or("a session without a scope")?)?,
+            endpoint: endpoint.map(|id| EndpointId::parse(&id)).transpose()?,
+        },
     };
-    let expires_at: Option<i64> = fields.read_some(EXPIRES_AT)?;
-    let expires_at = expires_at.map(Timestamp::from_second).transpose()?;
-    let hash = ApiKeyHash::from_bytes(kind, hash.try_into().map_err(|_| KEYS)?);
     Ok((hash, KeyAccess { grant, expires_at }))
 }
 
@@ -227,23 +275,46 @@ mod tests {
         Grant::App { app_id, scope }
     }
 
+    fn session(scope: SessionScope, endpoint: Option<EndpointId>) -> Grant {
+        Grant::Session {
+            app_id: AppId::parse("acme").unwrap(),
+            scope,
+            endpoint,
+        }
+    }
+
     fn key_of(grant: Grant) -> ApiKey {
-        ApiKey::generate("whk", grant.owner(), &mut rand::rng()).unwrap()
+        ApiKey::generate("whk", KeyKind::of(grant), &mut rand::rng()).unwrap()
     }
 
     #[test]
     fn grants_survive_the_table() {
-        let mut grants = Scope::NAMES.map(|(_, scope)| of_app(scope)).to_vec();
-        grants.push(Grant::Platform);
-        for grant in grants {
+        let keys = Scope::NAMES.map(|(_, scope)| of_app(scope));
+        let sessions = [SessionScope::Manage, SessionScope::Read]
+            .into_iter()
+            .flat_map(|scope| {
+                [
+                    session(scope, None),
+                    session(scope, Some(EndpointId::new())),
+                ]
+            });
+        for grant in keys.into_iter().chain([Grant::Platform]).chain(sessions) {
             let key = key_of(grant);
-            let read = record(item(&key, grant)).unwrap();
-            assert_eq!((read.grant, read.hash), (grant, key.hash()));
             let access = access(item(&key, grant)).unwrap().unwrap();
             assert_eq!(access.grant, grant);
-            assert_eq!(access.expires_at, read.expires_at);
             assert!(access.expires_at.is_some());
+            let (hash, read) = access_in(&mut Fields::of(item(&key, grant))).unwrap();
+            assert_eq!((hash, read), (key.hash(), access));
         }
+    }
+
+    #[test]
+    fn listed_keys_are_read_whole() {
+        let grant = of_app(Scope::Read);
+        let key = key_of(grant);
+        let read = record(item(&key, grant)).unwrap();
+        assert_eq!((read.grant, read.hash), (grant, key.hash()));
+        assert!(read.expires_at.is_some());
     }
 
     #[test]
@@ -264,5 +335,27 @@ mod tests {
         item.insert(SCOPE.to_owned(), text("platform"));
         item.insert(APP_ID.to_owned(), text("acme"));
         assert!(access(item).is_err(), "no such scope");
+    }
+
+    #[test]
+    fn sessions_that_are_not_whole_allow_nothing() {
+        let grant = session(SessionScope::Read, Some(EndpointId::new()));
+        let item = item(&key_of(grant), grant);
+        for missing in [APP_ID, SCOPE, EXPIRES_AT] {
+            let mut item = item.clone();
+            item.remove(missing).unwrap();
+            assert!(access(item).is_err(), "{missing}");
+        }
+        for (attribute, wrong) in [
+            (SCOPE, "all"),
+            (SCOPE, "publish"),
+            (SCOPE, "platform"),
+            (ENDPOINT_ID, ""),
+            (ENDPOINT_ID, "*"),
+        ] {
+            let mut item = item.clone();
+            item.insert(attribute.to_owned(), text(wrong));
+            assert!(access(item).is_err(), "{attribute} {wrong}");
+        }
     }
 }

@@ -23,7 +23,6 @@ use crate::domain::app::App;
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, EventId};
-use crate::domain::scope::Owner;
 use crate::domain::time::iso_millis;
 
 /// Updates and deletions of single items at once.
@@ -55,13 +54,13 @@ impl Table {
         }
     }
 
-    /// Revokes all keys of an app. They are read from a list that may lack those which
+    /// Revokes all keys and sessions of an app. They are read from a list that may lack those which
     /// were created within the last second. One `Query`, and an `UpdateItem` for each.
     ///
     /// # Errors
     /// If a call fails.
     pub async fn revoke_keys_of(&self, app_id: AppId, now: Timestamp) -> Result<(), StoreError> {
-        let keys = self.api_keys(Owner::App(app_id)).await?;
+        let keys = self.credentials_of(app_id).await?;
         let in_use = keys.iter().filter(|key| key.is_in_use(now));
         let revocations = in_use.map(|key| self.revoke_api_key(&key.hash, now));
         stream::iter(revocations.collect::<Vec<_>>())
@@ -111,12 +110,12 @@ impl Table {
             .during(OPERATION)
     }
 
-    /// Removes all keys of an app. One `Query`, and a `DeleteItem` for each.
+    /// Removes all keys and sessions of an app. One `Query`, and a `DeleteItem` for each.
     ///
     /// # Errors
     /// If a call fails.
     pub async fn remove_keys_of(&self, app_id: AppId) -> Result<(), StoreError> {
-        let keys = self.api_keys(Owner::App(app_id)).await?;
+        let keys = self.credentials_of(app_id).await?;
         let removals = keys.iter().map(|key| self.remove_key(key.hash));
         stream::iter(removals.collect::<Vec<_>>())
             .buffer_unordered(AT_ONCE)

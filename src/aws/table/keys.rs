@@ -4,6 +4,7 @@
 //! |---|---|---|---|---|
 //! | API key of an app | `KEY#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `KEY#<key id>` |
 //! | API key of the platform | `PLATFORM#<sha-256>` | `KEY` | `PLATFORM#KEYS` | `KEY#<key id>` |
+//! | Portal session of an app | `SESSION#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `SESSION#<session id>` |
 //! | Sealing key | `SEALING#KEY` | `SEALING#KEY` | | |
 //! | App | `APP#<app>` | `APP` | `APPS#ALL` if it was made | `APP#<app>` |
 //! | Pings of a minute | `APP#<app>` | `PINGS#<minute>` | | |
@@ -79,8 +80,11 @@ pub(super) const APP_DELETIONS: &str = "DUE#APPS";
 pub(super) const ENDPOINT: &str = "E#";
 
 const DELIVERY: &str = "D#";
-const KEY: &str = "KEY#";
 const PLATFORM: &str = "PLATFORM#";
+const SESSION: &str = "SESSION#";
+
+/// First part of an API key's sort key in the first index.
+pub(super) const KEY: &str = "KEY#";
 
 fn key(pk: String, sk: String) -> Item {
     HashMap::from([
@@ -93,15 +97,21 @@ pub(super) fn api_key_partition(hash: &ApiKeyHash) -> String {
     match hash.kind {
         KeyKind::App => format!("{KEY}{hash}"),
         KeyKind::Platform => format!("{PLATFORM}{hash}"),
+        KeyKind::Session => format!("{SESSION}{hash}"),
     }
 }
 
 /// The kind and the hash in an API key's partition key.
 pub(super) fn api_key_hash(pk: &str) -> Option<(KeyKind, &str)> {
-    match pk.strip_prefix(KEY) {
-        Some(hash) => Some((KeyKind::App, hash)),
-        None => Some((KeyKind::Platform, pk.strip_prefix(PLATFORM)?)),
-    }
+    let kinds = [
+        (KEY, KeyKind::App),
+        (PLATFORM, KeyKind::Platform),
+        (SESSION, KeyKind::Session),
+    ];
+    let mut found = kinds
+        .into_iter()
+        .filter_map(|(prefix, kind)| Some((kind, pk.strip_prefix(prefix)?)));
+    found.next()
 }
 
 pub(super) const API_KEY_SORT: &str = "KEY";
@@ -110,7 +120,7 @@ pub(super) fn api_key(hash: &ApiKeyHash) -> Item {
     key(api_key_partition(hash), API_KEY_SORT.to_owned())
 }
 
-/// Partition of the first index that lists API keys.
+/// Partition of the first index that lists API keys, and an app's sessions.
 pub(super) fn api_keys_of(owner: Owner) -> String {
     match owner {
         Owner::Platform => format!("{PLATFORM}KEYS"),
@@ -118,10 +128,15 @@ pub(super) fn api_keys_of(owner: Owner) -> String {
     }
 }
 
-pub(super) fn key_id_sort(id: KeyId) -> String {
-    format!("{KEY}{id}")
+/// The place of a key or a session in such a list.
+pub(super) fn key_id_sort(kind: KeyKind, id: KeyId) -> String {
+    match kind {
+        KeyKind::App | KeyKind::Platform => format!("{KEY}{id}"),
+        KeyKind::Session => format!("{SESSION}{id}"),
+    }
 }
 
+/// The id of an API key in such a list.
 pub(super) fn key_id_of_sort(sk: &str) -> Option<KeyId> {
     KeyId::parse(sk.strip_prefix(KEY)?).ok()
 }

@@ -21,6 +21,7 @@ mod scan;
 mod schedule;
 mod sealing_key;
 mod secrets;
+mod sessions;
 mod transaction;
 mod turns;
 mod update;

@@ -3,8 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use webhook_endpoints::domain::api_key::NewKey;
-use webhook_endpoints::domain::app::AppChange;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId, KeyId};
+use webhook_endpoints::domain::session::SessionScope;
 
 use super::TestApp;
 use super::openapi::DOCUMENT;
@@ -23,6 +23,7 @@ pub struct Ids {
     pub delivery: String,
     pub event: String,
     pub key: String,
+    pub session: String,
 }
 
 impl Ids {
@@ -33,6 +34,7 @@ impl Ids {
             delivery: DeliveryId::new().to_string(),
             event: EventId::new().to_string(),
             key: KeyId::new().to_string(),
+            session: KeyId::new().to_string(),
         }
     }
 
@@ -49,16 +51,21 @@ impl Ids {
             delivery: seeded.delivery_id.to_string(),
             event: seeded.source.event_id().to_string(),
             key: Self::key(app).await,
+            session: Self::session(app).await,
         }
     }
 
     /// Makes the app, and returns the id of a new key of it.
     pub async fn key(app: &TestApp) -> String {
-        let (table, now) = (app.aws.table(), app.deliverer.clock.now());
-        let made = table.put_app(app.app_id, &AppChange::default(), now).await;
-        made.expect("make the app");
+        app.make().await;
         let new = NewKey::of_app(app.app_id, "spare");
         app.store_key(new).await.id.to_string()
+    }
+
+    /// The id of a new session of the app.
+    pub async fn session(app: &TestApp) -> String {
+        let (_, record) = app.session(SessionScope::Read, None).await;
+        record.id.to_string()
     }
 
     /// Fills in a path template.
@@ -68,6 +75,7 @@ impl Ids {
             "{deliveryId}" => &self.delivery,
             "{eventId}" => &self.event,
             "{keyId}" => &self.key,
+            "{sessionId}" => &self.session,
             unknown if unknown.starts_with('{') => panic!("there is no id for {unknown}"),
             literal => literal,
         });
@@ -203,7 +211,9 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
         }
         "putApp" => (Turn::First, Some(json!({"name": "Acme"}))),
         "createKey" => (Turn::First, Some(json!({"scope": "read"}))),
+        "createPortalSession" => (Turn::First, Some(json!({"scope": "read"}))),
         "listApps" | "getApp" | "listKeys" | "revokeKey" => (Turn::First, None),
+        "revokePortalSession" | "getKey" => (Turn::First, None),
         "listWebhooks" | "getWebhook" | "rotateSecret" | "testPing" | "listDeliveries"
         | "getDelivery" | "resendDelivery" | "getEvent" => (Turn::First, None),
         "updateWebhook" => {

@@ -38,10 +38,12 @@ use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::egress::Resolve;
 use webhook_endpoints::delivery::sender::SenderOptions;
 use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, NewKey};
+use webhook_endpoints::domain::app::AppChange;
 use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::message::Lane;
 use webhook_endpoints::domain::scope::{Grant, Scope};
 use webhook_endpoints::domain::secret::SecretStorage;
+use webhook_endpoints::domain::session::{DEFAULT_LIFETIME, NewSession, SessionScope};
 
 use api::Api;
 pub use api::{Answer, answer};
@@ -251,11 +253,39 @@ impl TestApp {
         let key = match new.grant {
             Grant::Platform => service::new_platform_key(),
             Grant::App { .. } => service::new_key(),
+            Grant::Session { .. } => panic!("sessions are made by TestApp::session"),
         };
         service::store_key(&self.aws.table(), &key, new)
             .await
             .expect("store the API key");
         key
+    }
+
+    /// Makes the app: its key works without, but the platform's calls on it do not.
+    pub async fn make(&self) {
+        let now = self.deliverer.clock.now();
+        let table = self.aws.table();
+        let made = table.put_app(self.app_id, &AppChange::default(), now).await;
+        made.expect("make the app");
+    }
+
+    /// A new session of this app, or of one of its endpoints, for an hour.
+    pub async fn session(
+        &self,
+        scope: SessionScope,
+        endpoint: Option<&str>,
+    ) -> (ApiKey, ApiKeyRecord) {
+        let new = NewSession {
+            app_id: self.app_id,
+            scope,
+            endpoint: endpoint.map(queue::endpoint_id),
+            lifetime: DEFAULT_LIFETIME,
+        };
+        let issued = new.issue(self.deliverer.clock.now(), &mut rand::rng());
+        let (token, record) = issued.expect("issue a session");
+        let stored = self.aws.table().put_api_key(&record).await;
+        stored.expect("store the session");
+        (token, record)
     }
 
     /// Stores the record of a new key that nobody has.

@@ -124,6 +124,8 @@ pub const NAME: &str = "name";
 
 /// The app of an API key.
 pub const APP_ID: &str = "app";
+/// The only endpoint that a session reaches.
+pub const ENDPOINT_ID: &str = "hook";
 /// The beginning of an API key, to tell it from others.
 pub const HINT: &str = "hint";
 /// What the operator calls an API key.

@@ -1,0 +1,104 @@
+//! Finding portal sessions other than by their tokens. They are in the list of their app's
+//! keys, so that what ends with the app is found by one query.
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use jiff::Timestamp;
+
+use super::api_keys::stored_hash;
+use super::fields::{Fields, text};
+use super::keys::attribute::{EXPIRES_AT, PK, REVOKED_AT};
+use super::keys::{self, LISTS};
+use super::{Item, Table, collect};
+use crate::aws::error::{During, Malformed, StoreError};
+use crate::domain::api_key::{ApiKeyHash, KeyKind};
+use crate::domain::id::{AppId, KeyId};
+use crate::domain::scope::Owner;
+
+/// A key or a session of an app: as much of it as ending it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Credential {
+    pub(super) hash: ApiKeyHash,
+    expires_at: Option<i64>,
+    is_revoked: bool,
+}
+
+impl Credential {
+    /// Whether it works now.
+    pub(super) fn is_in_use(&self, now: Timestamp) -> bool {
+        !self.is_revoked && self.expires_at.is_none_or(|at| now.as_second() < at)
+    }
+}
+
+impl Table {
+    /// The hash of the app's session with this id. `None` if it has no such session, or one
+    /// that is over. One `Query` of the index, which is eventually consistent: a session that
+    /// was made within the last second may be missing.
+    ///
+    /// # Errors
+    /// If the call fails or the item can't be decoded.
+    pub async fn session_hash(
+        &self,
+        app_id: AppId,
+        id: KeyId,
+        now: Timestamp,
+    ) -> Result<Option<ApiKeyHash>, StoreError> {
+        const OPERATION: &str = "Query of a session";
+        let sort = keys::key_id_sort(KeyKind::Session, id);
+        let query = self
+            .credentials(app_id, "#pk = :keys AND #sk = :session")
+            .expression_attribute_names("#sk", LISTS.sk)
+            .expression_attribute_values(":session", text(sort));
+        let found = self.all_credentials(OPERATION, query).await?.into_iter();
+        let mut in_use = found.filter(|session| session.is_in_use(now));
+        Ok(in_use.next().map(|session| session.hash))
+    }
+
+    /// All keys and sessions of an app, also those that are over. One `Query` of the index
+    /// for each 1 MB; those that were made within the last second may be missing.
+    ///
+    /// # Errors
+    /// If a call fails or an item can't be decoded.
+    pub(super) async fn credentials_of(
+        &self,
+        app_id: AppId,
+    ) -> Result<Vec<Credential>, StoreError> {
+        const OPERATION: &str = "Query of API keys and sessions";
+        let query = self.credentials(app_id, "#pk = :keys");
+        self.all_credentials(OPERATION, query).await
+    }
+
+    fn credentials(&self, app_id: AppId, condition: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .index_name(LISTS.name)
+            .key_condition_expression(condition)
+            .projection_expression("#key, #ttl, #revoked")
+            .expression_attribute_names("#pk", LISTS.pk)
+            .expression_attribute_names("#key", PK)
+            .expression_attribute_names("#ttl", EXPIRES_AT)
+            .expression_attribute_names("#revoked", REVOKED_AT)
+            .expression_attribute_values(":keys", text(keys::api_keys_of(Owner::App(app_id))))
+    }
+
+    async fn all_credentials(
+        &self,
+        operation: &'static str,
+        query: QueryFluentBuilder,
+    ) -> Result<Vec<Credential>, StoreError> {
+        let items = collect(operation, query).await?.into_iter();
+        let credentials: Result<_, _> = items.map(credential).collect();
+        credentials.during(operation)
+    }
+}
+
+fn credential(item: Item) -> Result<Credential, Malformed> {
+    let is_revoked = item.contains_key(REVOKED_AT);
+    let mut fields = Fields::of(item);
+    let pk: String = fields.read(PK)?;
+    Ok(Credential {
+        hash: stored_hash(&pk)?,
+        expires_at: fields.read_some(EXPIRES_AT)?,
+        is_revoked,
+    })
+}

@@ -1,0 +1,154 @@
+//! Portal sessions: credentials that expire soon, for a customer's browser. They are
+//! stored and checked like API keys.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rand::CryptoRng;
+
+use super::api_key::{ApiKey, ApiKeyRecord, DEFAULT_PREFIX, InvalidPrefix, KeyKind, NewKey};
+use super::id::{AppId, EndpointId};
+use super::scope::{Grant, Scope};
+
+/// How long a session lasts, unless its request says otherwise.
+pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+const SHORTEST_SECONDS: u64 = 60;
+const LONGEST_SECONDS: u64 = 7 * 24 * 60 * 60;
+
+/// What a session allows: less than a key can, because it lives in a browser. A type of
+/// its own, so that no session can publish or act for the platform.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SessionScope {
+    /// Endpoints, history, resending and recovering.
+    Manage,
+    /// Looking at endpoints, events and history.
+    Read,
+}
+
+impl SessionScope {
+    /// Reads a scope by its name.
+    ///
+    /// # Errors
+    /// A sentence that lists the names.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "manage" => Ok(Self::Manage),
+            "read" => Ok(Self::Read),
+            _ => Err("must be manage or read"),
+        }
+    }
+
+    /// The scope of a key that allows as much.
+    #[must_use]
+    pub const fn as_scope(self) -> Scope {
+        match self {
+            Self::Manage => Scope::Manage,
+            Self::Read => Scope::Read,
+        }
+    }
+}
+
+/// Reads how long a session is to last, in seconds.
+///
+/// # Errors
+/// A sentence that says what is allowed.
+pub fn parse_lifetime(seconds: u64) -> Result<Duration, &'static str> {
+    if (SHORTEST_SECONDS..=LONGEST_SECONDS).contains(&seconds) {
+        return Ok(Duration::from_secs(seconds));
+    }
+    Err("must be a whole number from 60 to 604,800")
+}
+
+/// A session that is to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NewSession {
+    /// The only app that it reaches.
+    pub app_id: AppId,
+    /// What it allows there.
+    pub scope: SessionScope,
+    /// The only endpoint that it reaches, if it is not for all of them.
+    pub endpoint: Option<EndpointId>,
+    /// From now on.
+    pub lifetime: Duration,
+}
+
+impl NewSession {
+    /// Generates the session's token, and the record to store of it.
+    ///
+    /// # Errors
+    /// Never, because the prefix is valid.
+    pub fn issue(
+        self,
+        now: Timestamp,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(ApiKey, ApiKeyRecord), InvalidPrefix> {
+        let token = ApiKey::generate(DEFAULT_PREFIX, KeyKind::Session, rng)?;
+        let new = NewKey {
+            grant: Grant::Session {
+                app_id: self.app_id,
+                scope: self.scope,
+                endpoint: self.endpoint,
+            },
+            label: String::new(),
+            expires_at: Some(now + self.lifetime),
+        };
+        let record = ApiKeyRecord::new(&token, new, now);
+        Ok((token, record))
+    }
+}
+
+/// The address that opens the portal with a session. The token is in the fragment, which
+/// browsers send to no server, so that no log on the way has it.
+#[must_use]
+pub fn portal_link(base: &str, token: &ApiKey) -> String {
+    format!("{base}/portal/#token={}", token.expose())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_have_a_narrow_scope() {
+        assert_eq!(SessionScope::parse("manage"), Ok(SessionScope::Manage));
+        assert_eq!(SessionScope::parse("read"), Ok(SessionScope::Read));
+        for wrong in ["all", "publish", "platform", "any", "", "Manage"] {
+            assert!(SessionScope::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sessions_last_from_a_minute_to_a_week() {
+        for (seconds, fits) in [
+            (0, false),
+            (59, false),
+            (60, true),
+            (604_800, true),
+            (604_801, false),
+            (u64::MAX, false),
+        ] {
+            assert_eq!(parse_lifetime(seconds).is_ok(), fits, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn sessions_expire_and_are_recognized_by_their_prefix() {
+        let now: Timestamp = "2026-01-31T09:30:00.700Z".parse().unwrap();
+        let new = NewSession {
+            app_id: AppId::new(),
+            scope: SessionScope::Read,
+            endpoint: Some(EndpointId::new()),
+            lifetime: Duration::from_secs(60),
+        };
+        let (token, record) = new.issue(now, &mut rand::rng()).unwrap();
+        assert!(token.expose().starts_with("whk_session_"));
+        assert_eq!(token.hash().kind, KeyKind::Session);
+        let expires_at = "2026-01-31T09:31:00Z".parse().unwrap();
+        assert_eq!(record.expires_at, Some(expires_at));
+        assert_eq!(record.grant.only_endpoint(), new.endpoint);
+        let link = portal_link("https://example.com/prod", &token);
+        let address = "https://example.com/prod/portal/#token=";
+        assert_eq!(link.strip_prefix(address), Some(token.expose()));
+    }
+}
