@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use webhook_endpoints::aws::StoreError;
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::operator::keys::CreateKeyError;
+use webhook_endpoints::operator::sessions::CreateSessionError;
 
 /// Says what is wrong with the arguments, or prints the help that they ask for.
 pub(crate) fn about_arguments(error: &clap::Error) -> ExitCode {
@@ -29,10 +30,15 @@ pub(crate) fn about_arguments(error: &clap::Error) -> ExitCode {
 
 /// The error in words that say what to do, where AWS's own do not.
 pub(crate) fn in_words(error: &(dyn Error + Send + Sync + 'static), table_name: &str) -> String {
-    let store = match error.downcast_ref::<CreateKeyError>() {
+    let of_key = match error.downcast_ref() {
         Some(CreateKeyError::Store(error)) => Some(error),
-        _ => error.downcast_ref::<StoreError>(),
+        _ => None,
     };
+    let of_session = match error.downcast_ref() {
+        Some(CreateSessionError::Store(error)) => Some(error),
+        _ => None,
+    };
+    let store = of_key.or(of_session).or(error.downcast_ref::<StoreError>());
     match store {
         // Everything else that is missing is an outcome, not an error.
         Some(StoreError::Aws(aws)) if aws.code() == Some("ResourceNotFoundException") => format!(

@@ -4,6 +4,7 @@
 mod apps;
 mod complaint;
 mod secrets;
+mod sessions;
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -24,10 +25,11 @@ use webhook_endpoints::operator::keys::{self, Revocation};
 use apps::AppsCommand;
 use complaint::{has_api_key, without_api_keys};
 use secrets::SecretsCommand;
+use sessions::SessionsCommand;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Manage apps, API keys and signing secrets of a webhook-endpoints deployment.
+/// Manage apps, API keys, portal sessions and signing secrets of a webhook-endpoints deployment.
 #[derive(Parser)]
 #[command(name = "webhook-endpoints-admin", version)]
 struct Arguments {
@@ -46,6 +48,9 @@ enum Command {
     /// Manage the API keys of apps and of the platform.
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Create and revoke the portal sessions of an app's users.
+    #[command(subcommand)]
+    Sessions(SessionsCommand),
     /// Clean up and move the signing secrets of endpoints.
     #[command(subcommand)]
     Secrets(SecretsCommand),
@@ -185,6 +190,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     match arguments.command {
         Command::Apps(command) => apps::run(command, &sdk, arguments.json).await,
         Command::Keys(command) => run_keys(command, &sdk, arguments.json).await,
+        Command::Sessions(command) => sessions::run(command, &sdk, arguments.json).await,
         Command::Secrets(command) => secrets::run(command, &sdk, arguments.json).await,
     }
 }
@@ -198,6 +204,7 @@ impl Command {
                 | KeysCommand::List { table, .. }
                 | KeysCommand::Revoke { table, .. },
             ) => &table.table_name,
+            Self::Sessions(command) => command.table_name(),
             Self::Secrets(command) => command.table_name(),
         }
     }

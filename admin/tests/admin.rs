@@ -280,6 +280,53 @@ async fn keys_of_the_platform_are_created_listed_and_revoked() {
 }
 
 #[tokio::test]
+async fn sessions_are_created_and_revoked() {
+    let service = Service::start().await;
+    service.admin_json(&["apps", "put", "--app", "acme"]).await;
+    let create = ["sessions", "create", "--app", "acme"];
+    let created = service.admin_json(&create).await;
+    assert_eq!(created["scope"], "manage");
+    assert_eq!(created["url"], Value::Null);
+    let token = created["token"].as_str().unwrap();
+    assert_eq!(service.list("acme", token).await, StatusCode::OK);
+
+    let endpoint = service.create_endpoint("acme", token).await.to_string();
+    let narrow = ["--scope", "read", "--webhook", &endpoint];
+    let times = ["--expires-in-seconds", "60"];
+    let narrow = service
+        .admin_json(&[&create[..], &narrow, &times].concat())
+        .await;
+    assert_eq!(narrow["scope"], "read");
+    assert_eq!(narrow["webhookId"], *endpoint);
+    let narrow = narrow["token"].as_str().unwrap();
+    assert_eq!(service.list("acme", narrow).await, StatusCode::OK);
+
+    let portal = ["--portal-url", "https://webhooks.example.com/"];
+    let output = service.admin(&[&create[..], &portal].concat()).await;
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let link = stdout.strip_suffix('\n').unwrap();
+    let address = "https://webhooks.example.com/portal/#token=";
+    let linked = link.strip_prefix(address).unwrap();
+    assert_eq!(service.list("acme", linked).await, StatusCode::OK);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("acme") && !stderr.contains(linked));
+
+    let id = created["id"].as_str().unwrap();
+    let revoke = ["sessions", "revoke", "--app", "acme", "--session", id];
+    service.admin_json(&revoke).await;
+    assert_eq!(service.list("acme", token).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(service.list("acme", linked).await, StatusCode::OK);
+    assert_eq!(service.admin(&revoke).await.status.code(), Some(1));
+    // They are no keys.
+    let keys = service.admin_json(&["keys", "list", "--app", "acme"]).await;
+    assert_eq!(keys, json!([]));
+    service
+        .admin_json(&["apps", "delete", "--app", "acme"])
+        .await;
+    assert_eq!(service.list("acme", linked).await, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn keys_create_prints_only_the_key_to_standard_output() {
     let service = Service::start().await;
     let app_id = AppId::new().to_string();
@@ -311,7 +358,46 @@ async fn failures_set_the_exit_code() {
     };
     stores.secrets.create(orphan, &secret).await.unwrap();
     let (app_id, key_id) = ("acme".to_owned(), KeyId::new().to_string());
-    let failing: [(i32, &[&str], &str); 14] = [
+    let failing: [(i32, &[&str], &str); 19] = [
+        (
+            1,
+            &["sessions", "create", "--app", &app_id],
+            "app acme was never made",
+        ),
+        (
+            1,
+            &["sessions", "create", "--app", "x", "--table-name", "none"],
+            "no table \"none\" in this account and Region",
+        ),
+        (
+            2,
+            &["sessions", "create", "--app", "x", "--scope", "all"],
+            "must be manage or read",
+        ),
+        (
+            2,
+            &[
+                "sessions",
+                "create",
+                "--app",
+                "x",
+                "--expires-in-seconds",
+                "1h",
+            ],
+            "from 60 to 604,800",
+        ),
+        (
+            2,
+            &[
+                "sessions",
+                "create",
+                "--app",
+                "x",
+                "--portal-url",
+                "http://x",
+            ],
+            "must be an https URL",
+        ),
         (
             1,
             &["keys", "revoke", "--app", &app_id, "--key", &key_id],
