@@ -21,10 +21,14 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::sender::SenderOptions;
+use webhook_endpoints::domain::app::AppChange;
 use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::message::{Lane, Message};
 use webhook_endpoints::domain::secret::SecretStorage;
+use webhook_endpoints::domain::session::{NewSession, SessionScope, portal_link};
+use webhook_endpoints::operator::sessions::{self, CreateSessionError};
 use webhook_endpoints::telemetry;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -95,6 +99,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     let resources = clients.create_resources("local", None).await?;
     let stores = service::stores(clients, &resources);
     let seed = seed(data_dir, &stores.table).await?;
+    let portal = portal(&stores.table, seed.app_id, &urls.api).await?;
 
     let settings = Settings {
         secret_storage: arguments.secret_storage,
@@ -128,7 +133,15 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     });
     // Before the guide says how to stop it: an earlier signal would kill the process.
     let mut stop_requested = pin!(stop_requested()?);
-    print_guide(&urls, data_dir, &seed, &resources, settings.secret_storage);
+    let guide = Guide {
+        urls: &urls,
+        data_dir,
+        seed: &seed,
+        resources: &resources,
+        secret_storage: settings.secret_storage,
+        portal: &portal,
+    };
+    guide.print();
 
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     // Replaces the schedule rule in the template.
@@ -242,6 +255,30 @@ async fn seed(
     Ok(seed)
 }
 
+/// A link that opens the customer portal for the initial app, for a week. Makes the app,
+/// as sessions need.
+async fn portal(
+    table: &webhook_endpoints::aws::table::Table,
+    app_id: AppId,
+    api: &str,
+) -> Result<String, BoxError> {
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    let now = Clock::system().now();
+    table.put_app(app_id, &AppChange::default(), now).await?;
+    let new = NewSession {
+        app_id,
+        scope: SessionScope::Manage,
+        endpoint: None,
+        lifetime: WEEK,
+    };
+    match sessions::create(table, new, now).await {
+        Ok((token, _)) => Ok(portal_link(api, &token)),
+        // The developer deleted it, and has another one perhaps.
+        Err(CreateSessionError::AppDeleting(_)) => Ok(format!("{api}/portal/")),
+        Err(error) => Err(error.into()),
+    }
+}
+
 struct Urls {
     api: String,
     receiver: String,
@@ -252,29 +289,33 @@ fn url(listener: &TcpListener) -> std::io::Result<String> {
     Ok(format!("http://{}", listener.local_addr()?))
 }
 
-fn print_guide(
-    urls: &Urls,
-    data_dir: Option<&Path>,
-    seed: &Seed,
-    resources: &Resources,
+/// What the guide tells.
+struct Guide<'a> {
+    urls: &'a Urls,
+    data_dir: Option<&'a Path>,
+    seed: &'a Seed,
+    resources: &'a Resources,
     secret_storage: SecretStorage,
-) {
-    let Seed {
-        app_id,
-        api_key,
-        platform_key,
-    } = seed;
-    let platform_key = platform_key.as_deref().unwrap_or_default();
-    let Urls { api, receiver, aws } = urls;
-    let Resources {
-        table_name,
-        queue_url,
-        slow_queue_url,
-        dead_letter_queue_url,
-        ..
-    } = resources;
-    println!(
-        r#"
+    portal: &'a str,
+}
+
+impl Guide<'_> {
+    fn print(&self) {
+        self.print_calls();
+        self.print_rest();
+    }
+
+    /// Commands for a shell.
+    fn print_calls(&self) {
+        let Seed {
+            app_id,
+            api_key,
+            platform_key,
+        } = self.seed;
+        let platform_key = platform_key.as_deref().unwrap_or_default();
+        let Urls { api, receiver, .. } = self.urls;
+        println!(
+            r#"
 webhook-endpoints is running. Paste these commands into another terminal:
 
 export APP={api}/apps/{app_id}
@@ -288,32 +329,55 @@ echo "$CREATED"
 export ID=$(echo "$CREATED" | sed -E 's/.*"id":"([^"]+)".*/\1/')
 
 curl -sS -X POST $API/$ID/test-ping -H "x-api-key: $KEY"; echo
-curl -sS $APP/events -H "x-api-key: $KEY" -H 'content-type: application/json' \
-  -d '{{"type": "invoice.paid", "data": {{"invoice": "inv_1", "amount": 1200}}}}'; echo
+PUBLISHED=$(curl -sS $APP/events -H "x-api-key: $KEY" -H 'content-type: application/json' \
+  -d '{{"type": "invoice.paid", "data": {{"invoice": "inv_1", "amount": 1200}}}}')
+echo "$PUBLISHED"
+export EVENT=$(echo "$PUBLISHED" | sed -E 's/.*"id":"([^"]+)".*/\1/')
 for _ in 1 2 3 4 5 6 7 8 9; do  # the event takes a moment to arrive
   HISTORY=$(curl -sS $API/$ID/deliveries -H "x-api-key: $KEY")
   case $HISTORY in *'"event":"invoice.paid","status":"DELIVERED"'*) break;; esac
   sleep 0.2
 done
 echo "$HISTORY"
+export DELIVERY=$(echo "$HISTORY" | sed -E 's/.*"items":\[\{{"id":"([^"]+)".*/\1/')
+curl -sS $APP/events/$EVENT -H "x-api-key: $KEY"; echo
+curl -sS $API/$ID/deliveries/$DELIVERY -H "x-api-key: $KEY"; echo
 curl -sS -X POST $API/$ID/rotate-secret -H "x-api-key: $KEY"; echo
 curl -sS -X PUT $API/$ID -H "x-api-key: $KEY" -H 'content-type: application/json' \
   -d '{{"active": false}}'; echo
 curl -sS $API -H "x-api-key: $KEY"; echo
 curl -sS -X DELETE $API/$ID -H "x-api-key: $KEY" -w '%{{http_code}}\n'
+"#
+        );
+    }
 
-For the admin command, and for functions that run as separate processes:
+    fn print_rest(&self) {
+        let Resources {
+            table_name,
+            queue_url,
+            slow_queue_url,
+            dead_letter_queue_url,
+            ..
+        } = self.resources;
+        let (aws, portal) = (&self.urls.aws, self.portal);
+        let storage = self.secret_storage.as_str();
+        let state = match self.data_dir {
+            Some(dir) => format!(" State is saved in {}.", dir.display()),
+            None => " State is kept in memory and lost on exit.".to_owned(),
+        };
+        println!(
+            r#"For the admin command, and for functions that run as separate processes:
 
 export AWS_ENDPOINT_URL={aws} AWS_REGION=us-east-1 AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local
 export TABLE_NAME={table_name} SECRET_PREFIX={SECRET_PREFIX} QUEUE_URL={queue_url} SLOW_QUEUE_URL={slow_queue_url}
 export DEAD_LETTER_QUEUE_URL={dead_letter_queue_url} SECRET_STORAGE={storage}
 
+This link opens the customer portal as a user of the app would see it, for a week:
+
+{portal}
+
 Ctrl-C stops it.{state}
-"#,
-        storage = secret_storage.as_str(),
-        state = match data_dir {
-            Some(dir) => format!(" State is saved in {}.", dir.display()),
-            None => " State is kept in memory and lost on exit.".to_owned(),
-        },
-    );
+"#
+        );
+    }
 }

@@ -158,22 +158,27 @@ async fn guide_works_as_printed() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
+    // The others are created, rotated, updated and listed.
     let [
-        created,
+        _,
         ping,
         published,
         history,
-        rotated,
-        updated,
-        listed,
+        event,
+        delivery,
+        _,
+        _,
+        _,
         deleted,
     ] = &answers[..]
     else {
         panic!("{shown}");
     };
-    for answer in [created, ping, published, history, rotated, updated, listed] {
+    for answer in &answers[..answers.len() - 1] {
         assert_eq!(answer["success"], true, "{answer}");
     }
+    assert_eq!(event["data"]["id"], published["data"]["id"]);
+    assert_eq!(delivery["data"]["eventId"], published["data"]["id"]);
     assert_eq!(ping["data"]["status"], "DELIVERED");
     let items = history["data"]["items"].as_array().unwrap();
     let delivered: Vec<_> = items
@@ -186,6 +191,20 @@ async fn guide_works_as_printed() {
     ];
     assert_eq!(delivered, expected);
     assert_eq!(*deleted, json!(204));
+    assert!(run.stop("-TERM").await.success());
+}
+
+#[tokio::test]
+async fn guide_links_to_the_portal_with_a_session() {
+    let run = Run::start(&mut command()).await;
+    let mut lines = run.guide.iter();
+    let token = lines.find_map(|line| line.split_once("/portal/#token="));
+    let (base, token) = token.unwrap();
+    assert!(run.api.starts_with(base), "{base}");
+    let request = Client::new().get(format!("{base}/key")).bearer_auth(token);
+    let answer: Value = request.send().await.unwrap().json().await.unwrap();
+    assert_eq!(answer["data"]["kind"], "session");
+    assert_eq!(answer["data"]["scope"], "manage");
     assert!(run.stop("-TERM").await.success());
 }
 
