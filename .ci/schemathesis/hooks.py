@@ -128,7 +128,7 @@ UNSTATED = {
     ("url", "must not have a private, local or reserved address"),
     ("cursor", "must be the nextCursor of this endpoint's list with the same filter"),
     ("until", "must be later than since"),
-    ("cursor", "must be the nextCursor of this list with the same prefix"),
+    ("cursor", "must be the nextCursor of this list with the same filter"),
     ("expiresAt", "must be in the future"),
 }
 

@@ -3,16 +3,15 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::body::Body;
 use super::error::ApiError;
 use super::extract::{AppScope, NO_APP, NoApp};
 use super::keys::in_use;
-use super::query::{DEFAULT_LIMIT, QueryParameters, parse_limit};
+use super::name_list::NameList;
+use super::query::QueryParameters;
 use super::{Api, success};
 use crate::aws::table::AppPut;
 use crate::domain::app::{App, AppChange, Metadata, parse_metadata, parse_name};
@@ -119,51 +118,21 @@ pub(super) async fn list(
     NoApp(_): NoApp,
     mut query: QueryParameters,
 ) -> Result<Response, ApiError> {
-    let limit = query.read("limit", parse_limit);
     let prefix = query.read("prefix", |text| {
         AppId::parse(text).map_err(|_| "must be 1 to 64 letters, digits, hyphens and underscores")
     });
     let prefix = prefix.as_ref().map_or("", AppId::as_str);
-    let prefix_is_sound = query.is_sound_except("limit");
-    let after = query.read("cursor", |text| match read_cursor(prefix, text) {
-        Some(after) => Ok(Some(after)),
-        // If the prefix is wrong, the cursor cannot be held against it.
-        None if !prefix_is_sound => Ok(None),
-        None => Err("must be the nextCursor of this list with the same prefix"),
-    });
-    let after = after.flatten();
-    query.finish()?;
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    let page = api.stores.table.apps(prefix, after, limit).await?;
+    let list = NameList {
+        of: "apps/1",
+        filters: &[prefix],
+    };
+    let wanted = list.page(query, |last| AppId::parse(last).ok())?;
+    let table = &api.stores.table;
+    let page = table.apps(prefix, wanted.after, wanted.limit).await?;
     Ok(success(Page {
         items: page.apps.iter().map(Shown::from).collect(),
-        next_cursor: page.next.map(|last| cursor_after(prefix, last)),
+        next_cursor: page.next.map(|last| list.cursor_after(last.as_str())),
     }))
-}
-
-const TAG_BYTES: usize = 16;
-
-/// A cursor, as that of a history: the last app, and a tag that detects corruption and
-/// use with another prefix.
-fn cursor_after(prefix: &str, last: AppId) -> String {
-    let mut bytes = tag(prefix, last).to_vec();
-    bytes.extend_from_slice(last.as_str().as_bytes());
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-fn read_cursor(prefix: &str, cursor: &str) -> Option<AppId> {
-    let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-    let (found, last) = bytes.split_at_checked(TAG_BYTES)?;
-    let last = AppId::parse(std::str::from_utf8(last).ok()?).ok()?;
-    (found == tag(prefix, last)).then_some(last)
-}
-
-fn tag(prefix: &str, last: AppId) -> [u8; TAG_BYTES] {
-    // Neither part can contain a line feed.
-    let hash = Sha256::digest(format!("apps/1\n{prefix}\n{last}"));
-    let mut tag = [0; TAG_BYTES];
-    tag.copy_from_slice(&hash[..TAG_BYTES]);
-    tag
 }
 
 /// Fields that a change passes over, so that what get showed can be changed and sent
@@ -187,22 +156,4 @@ fn parse_change(mut body: Body) -> Result<AppChange, ApiError> {
         }),
     };
     body.finish(Some(change))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cursors_are_valid_only_for_their_own_prefix() {
-        let last = AppId::parse("acme-1").unwrap();
-        let cursor = cursor_after("acme", last);
-        assert_eq!(read_cursor("acme", &cursor), Some(last));
-        for prefix in ["", "acm", "other"] {
-            assert_eq!(read_cursor(prefix, &cursor), None);
-        }
-        for end in 0..cursor.len() {
-            assert_eq!(read_cursor("acme", &cursor[..end]), None);
-        }
-    }
 }

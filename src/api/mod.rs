@@ -15,6 +15,7 @@ mod extract;
 mod key;
 mod keys;
 pub mod lambda;
+mod name_list;
 mod openapi;
 mod portal_base;
 mod portal_sessions;

@@ -63,6 +63,11 @@ impl QueryParameters {
             .ok()
     }
 
+    /// Whether nothing is wrong so far.
+    pub(super) fn is_sound(&self) -> bool {
+        self.faults.is_empty()
+    }
+
     /// Whether nothing is wrong so far, except perhaps with `name`.
     pub(super) fn is_sound_except(&self, name: &str) -> bool {
         self.faults.iter().all(|fault| fault.field == name)

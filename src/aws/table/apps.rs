@@ -15,6 +15,7 @@ use super::keys::attribute::{
     CREATED_AT, DELETED_AT, ENDPOINT_COUNT, MADE_BY, METADATA, NAME, PK, SK, UPDATED_AT,
 };
 use super::keys::{self, APPS, LISTS};
+use super::paging::list_page;
 use super::update::Update;
 use super::{Item, Table};
 use crate::aws::error::{During, Malformed, StoreError, has_code};
@@ -110,8 +111,9 @@ impl Table {
     }
 
     /// The apps whose ids begin with `prefix`, by id in byte order, from the one after
-    /// `after` on. One `Query` of the index for each 1 MB, which is eventually
-    /// consistent: an app that was made within the last second may be missing.
+    /// `after` on. One `Query` of the index, which is eventually consistent: an app that
+    /// was made within the last second may be missing. A page may be shorter than
+    /// `limit`, see [`list_page`].
     ///
     /// # Errors
     /// If a call fails, or an item cannot be read.
@@ -132,26 +134,10 @@ impl Table {
             .expression_attribute_names("#sk", LISTS.sk)
             .expression_attribute_values(":apps", text(APPS))
             .expression_attribute_values(":prefix", text(keys::app_list_sort(prefix)));
-        let (mut apps, mut start) = (Vec::new(), after.map(place));
-        // One more than the page has, to tell whether it is the last one.
-        while apps.len() <= limit {
-            let missing = i32::try_from(limit + 1 - apps.len()).unwrap_or(i32::MAX);
-            let page = query.clone().limit(missing).set_exclusive_start_key(start);
-            let page = page.send().await.during(OPERATION)?;
-            for item in page.items.unwrap_or_default() {
-                apps.extend(app(item).during(OPERATION)?);
-            }
-            start = page.last_evaluated_key;
-            if start.is_none() {
-                break;
-            }
-        }
-        let more = apps.len() > limit;
-        apps.truncate(limit);
-        let last = apps.last().map(|app| app.id);
+        let page = list_page(OPERATION, query, after.map(place), limit, app).await?;
         Ok(AppsPage {
-            next: last.filter(|_| more),
-            apps,
+            next: page.items.last().map(|app| app.id).filter(|_| page.more),
+            apps: page.items,
         })
     }
 }

@@ -17,6 +17,7 @@ mod history;
 mod keys;
 mod missed;
 mod packing;
+mod paging;
 mod scan;
 mod schedule;
 mod sealing_key;
