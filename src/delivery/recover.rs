@@ -9,7 +9,6 @@ use super::Deliverer;
 use crate::aws::StoreError;
 use crate::aws::table::HistoryQuery;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
-use crate::domain::event_type::EventType;
 use crate::domain::id::DeliveryId;
 use crate::domain::message::{DeliveryTask, Lane, Message, Recovery, Source};
 
@@ -34,7 +33,7 @@ impl Deliverer {
         let messages: Vec<_> = page
             .deliveries
             .into_iter()
-            .filter(|failed| failed.event != EventType::test_ping())
+            .filter(|failed| !failed.is_ping)
             .map(|failed| Message::Delivery(repeat(failed, &recovery)))
             .map(|message| (message, Duration::ZERO))
             .collect();

@@ -25,6 +25,8 @@ pub struct Delivery {
     pub event_id: EventId,
     /// The event's type.
     pub event: EventType,
+    /// Whether it is a test ping, of whatever type. It has no event besides itself.
+    pub is_ping: bool,
     /// Whether the delivery succeeded, failed or may be attempted again.
     pub status: DeliveryStatus,
     /// HTTP status of the last attempt. `None` if that attempt got no response.
@@ -62,6 +64,7 @@ impl Delivery {
             endpoint,
             event_id,
             event,
+            is_ping: false,
             status: DeliveryStatus::Pending,
             response_status: None,
             attempts: 0,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::event_type::EventType;
-use super::id::{AppId, EndpointId, EventId, Issued};
+use super::id::{AppId, EventId, Issued};
 
 /// An event, as the API or another AWS service puts it on the queue.
 #[derive(Debug, Clone)]
@@ -155,35 +155,11 @@ impl FanOut {
 
 /// The body that a receiver gets (Standard Webhooks, "Payload structure").
 #[derive(Serialize)]
-struct Payload<'a, T: ?Sized> {
-    r#type: &'a str,
+pub(super) struct Payload<'a, T: ?Sized> {
+    pub(super) r#type: &'a str,
     #[serde(with = "super::time::serde_millis")]
-    timestamp: Timestamp,
-    data: &'a T,
-}
-
-/// The body of a test ping.
-///
-/// # Errors
-/// Never in practice, as for [`PublishedEvent::payload`].
-pub fn ping_payload(
-    endpoint_id: EndpointId,
-    created_at: Timestamp,
-) -> Result<String, serde_json::Error> {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Data {
-        message: &'static str,
-        webhook_id: EndpointId,
-    }
-    serde_json::to_string(&Payload {
-        r#type: EventType::test_ping().as_str(),
-        timestamp: created_at,
-        data: &Data {
-            message: "This is a test ping.",
-            webhook_id: endpoint_id,
-        },
-    })
+    pub(super) timestamp: Timestamp,
+    pub(super) data: &'a T,
 }
 
 #[cfg(test)]
@@ -213,15 +189,5 @@ mod tests {
             let wait = begun(by).wait(&back, lease, at(now));
             assert_eq!(wait.as_secs(), seconds, "{by:?} {back:?} {now}");
         }
-    }
-
-    #[test]
-    fn ping_payload_has_type_timestamp_and_data() {
-        let endpoint_id = EndpointId::new();
-        let created_at = "2026-01-01T00:00:00.000Z".parse().unwrap();
-        let expected = format!(
-            r#"{{"type":"test.ping","timestamp":"2026-01-01T00:00:00.000Z","data":{{"message":"This is a test ping.","webhookId":"{endpoint_id}"}}}}"#
-        );
-        assert_eq!(ping_payload(endpoint_id, created_at).unwrap(), expected);
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::delivery::Delivery;
 use super::endpoint::EndpointKey;
-use super::event::{PublishedEvent, ping_payload};
+use super::event::PublishedEvent;
 use super::event_type::EventType;
 use super::id::{AppId, DeliveryId, EventId};
 use super::unreadable::{Flaw, Unreadable, parse};
@@ -102,44 +102,21 @@ impl Source {
 }
 
 impl DeliveryTask {
-    /// The one attempt of a new test ping. A ping is an event of its own, so event
-    /// and delivery share an id.
-    ///
-    /// # Errors
-    /// Never in practice, as for [`Message::to_json`].
-    pub fn ping(
-        endpoint: EndpointKey,
-        created_at: Timestamp,
-        retention: Duration,
-    ) -> Result<Self, serde_json::Error> {
-        let delivery_id = DeliveryId::new();
-        Ok(Self {
-            endpoint,
-            delivery_id,
-            source: Source::Ping {
-                id: EventId::from_bytes(*delivery_id.as_bytes()),
-                payload: ping_payload(endpoint.endpoint_id, created_at)?,
-            },
-            event: EventType::test_ping(),
-            created_at,
-            expires_at: created_at + retention,
-            attempt: 1,
-            resend: false,
-            has_turn: false,
-        })
-    }
-
     /// The delivery before its first attempt.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
-        Delivery::accepted(
+        let accepted = Delivery::accepted(
             self.delivery_id,
             self.endpoint,
             self.source.event_id(),
             self.event.clone(),
             self.created_at,
             self.expires_at,
-        )
+        );
+        Delivery {
+            is_ping: matches!(self.source, Source::Ping { .. }),
+            ..accepted
+        }
     }
 
     /// The attempt after this one.
@@ -325,7 +302,9 @@ mod tests {
             has_turn: false,
         };
         let ping = DeliveryTask::ping(endpoint(), at(), MAX_DELAY).unwrap();
-        for task in [event, ping] {
+        let event_type = EventType::parse("invoice.paid").unwrap();
+        let like = DeliveryTask::ping_like(event_type, "[1]", endpoint(), at(), MAX_DELAY);
+        for task in [event, ping, like] {
             let json = Message::Delivery(task.clone()).to_json().unwrap();
             let value: serde_json::Value = serde_json::from_str(&json).unwrap();
             assert_eq!(value["kind"], "delivery");

@@ -17,6 +17,7 @@ mod host_name;
 pub mod id;
 pub mod json;
 pub mod message;
+mod ping;
 pub mod portal_url;
 mod published;
 pub mod rate_limit;

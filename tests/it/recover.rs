@@ -8,13 +8,15 @@ use reqwest::StatusCode;
 use serde_json::json;
 use tokio::time::Instant;
 use webhook_endpoints::aws::table::FailedCount;
+use webhook_endpoints::domain::delivery::Attempt;
+use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
 use webhook_endpoints::domain::message::{DeliveryTask, Message, Recovery};
 
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::endpoint_id;
 use crate::support::receiver::Receiver;
-use crate::support::seeds::seeded_payload;
+use crate::support::seeds::{answered, seeded_payload};
 use crate::support::wire::Fault;
 use crate::support::{Answer, Options, TestApp};
 
@@ -143,7 +145,20 @@ async fn only_failed_deliveries_other_than_test_pings_are_resent() {
     let endpoint = endpoint_id(&id);
     let (other, _) = app.api.create_webhook("https://example.com/other").await;
     let now = clock.now();
-    app.aws.seed_event(endpoint, "test.ping", now, 500).await;
+    let key = app.aws.endpoint_key(endpoint);
+    let event_type = EventType::parse("invoice.paid").unwrap();
+    for ping in [
+        DeliveryTask::ping(key, now, app.deliverer.retention).unwrap(),
+        DeliveryTask::ping_like(event_type, "1", key, now, app.deliverer.retention),
+    ] {
+        let attempt = Attempt {
+            number: 1,
+            started_at: now,
+            duration_ms: 1,
+            verdict: answered(500),
+        };
+        app.aws.record(&ping, &attempt, None).await;
+    }
     app.aws.seed_event(endpoint, "invoice.paid", now, 200).await;
     app.aws.seed_failures(endpoint_id(&other), 2, now).await;
     let expired = now - app.deliverer.retention - HOUR;

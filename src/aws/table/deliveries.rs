@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 
 use super::Table;
-use super::delivery_item::{FullDelivery, entry_of, item_of, list_entry, ping_payload};
+use super::delivery_item::{FullDelivery, MARK, entry_of, item_of, list_entry, ping_payload};
 use super::fields::{id as id_bytes, number, text, time};
 use super::keys::attribute::{
     ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT,
-    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, STATUS, WAITING_SINCE,
+    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, STATUS, TEST_PING, WAITING_SINCE,
 };
 use super::keys::{self, LISTS, SCHEDULE};
 use super::update::Update;
@@ -184,7 +184,9 @@ fn outcome(task: &DeliveryTask, delivery: &Delivery) -> Update {
         .set_once(CREATED_AT, time(delivery.created_at))
         .set_once(EXPIRES_AT, number(delivery.expires_at.as_second()));
     match ping_payload(task) {
-        Some(payload) => update.set_once(PAYLOAD, text(payload)),
+        Some(payload) => update
+            .set_once(PAYLOAD, text(payload))
+            .set_once(TEST_PING, MARK),
         None => update,
     }
 }

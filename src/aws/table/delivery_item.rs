@@ -3,7 +3,7 @@
 use super::fields::{Draft, Fields, id, number, text, time};
 use super::keys::attribute::{
     ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT,
-    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, SK, STATUS, WAITING_SINCE, attempt,
+    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, SK, STATUS, TEST_PING, WAITING_SINCE, attempt,
 };
 use super::keys::{self, LISTS};
 use super::{AttributeValue, Item};
@@ -53,6 +53,7 @@ pub(super) fn item_of(task: &DeliveryTask, delivery: &Delivery) -> Item {
         .set(EXPIRES_AT, number(delivery.expires_at.as_second()))
         .set_some(ABANDONED, abandoned)
         .set_some(PAYLOAD, ping_payload(task).map(text))
+        .set_some(TEST_PING, ping_payload(task).map(|_| MARK))
         .item()
 }
 
@@ -66,6 +67,9 @@ pub(super) fn list_entry(delivery: &Delivery) -> Option<(AttributeValue, Attribu
         (text(list), text(keys::delivery_sort(delivery.id)))
     })
 }
+
+/// The value of [`TEST_PING`]. Lists show the mark, and not the payload.
+pub(super) const MARK: AttributeValue = AttributeValue::Bool(true);
 
 /// The payload that a ping's delivery is stored with.
 pub(super) fn ping_payload(task: &DeliveryTask) -> Option<&str> {
@@ -92,6 +96,7 @@ fn read(mut fields: Fields) -> Result<Delivery, Malformed> {
         endpoint: keys::endpoint_of_delivery(&pk).ok_or(KEYS)?,
         event_id: fields.read(EVENT_ID)?,
         event: EventType::parse(&event)?,
+        is_ping: fields.read_some(TEST_PING)?.unwrap_or(false),
         status: keys::status_of_letter(&status).ok_or("not a status")?,
         response_status: fields.read_some(RESPONSE_STATUS)?,
         attempts: fields.read(ATTEMPTS)?,

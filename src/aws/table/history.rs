@@ -9,7 +9,7 @@ use super::delivery_item::delivery;
 use super::fields::{number, text};
 use super::keys::attribute::{
     ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT, NEXT_RETRY_AT, PK,
-    RESPONSE_STATUS, SK, STATUS, WAITING_SINCE,
+    RESPONSE_STATUS, SK, STATUS, TEST_PING, WAITING_SINCE,
 };
 use super::keys::{self, LISTS};
 use super::{Item, Table};
@@ -196,16 +196,15 @@ impl Table {
             .index_name(LISTS.name)
             .select(Select::Count)
             .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
-            .filter_expression("#expires > :now AND #event <> :ping")
+            .filter_expression("#expires > :now AND attribute_not_exists(#ping)")
             .expression_attribute_names("#pk", LISTS.pk)
             .expression_attribute_names("#sk", LISTS.sk)
-            .expression_attribute_names("#event", EVENT)
+            .expression_attribute_names("#ping", TEST_PING)
             .expression_attribute_names("#expires", EXPIRES_AT)
             .expression_attribute_values(":partition", text(partition))
             .expression_attribute_values(":from", text(keys::delivery_sort(recovery.from)))
             .expression_attribute_values(":to", text(keys::delivery_sort(to)))
-            .expression_attribute_values(":now", number(now.as_second()))
-            .expression_attribute_values(":ping", text(EventType::test_ping()));
+            .expression_attribute_values(":now", number(now.as_second()));
         let (mut count, mut start) = (0, None);
         loop {
             let page = query
@@ -275,11 +274,12 @@ fn shown(query: QueryFluentBuilder) -> QueryFluentBuilder {
 }
 
 /// The attributes that a [`Delivery`] is read from.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 13] = [
     PK,
     SK,
     EVENT_ID,
     EVENT,
+    TEST_PING,
     STATUS,
     ATTEMPTS,
     RESPONSE_STATUS,

@@ -31,6 +31,8 @@ pub const PAYLOAD: &str = "p";
 pub const RESPONSE_STATUS: &str = "h";
 /// First letter of a delivery's status.
 pub const STATUS: &str = "s";
+/// Present if a delivery is a test ping, of whatever type.
+pub const TEST_PING: &str = "tp";
 /// Since when a delivery waits for its paused endpoint.
 pub const WAITING_SINCE: &str = "w";
 
