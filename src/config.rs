@@ -76,6 +76,9 @@ pub struct ApiConfig {
     /// `PORTAL_URL`: what `/portal/` is below in links to the portal. By default, the
     /// address that API Gateway was called by.
     pub portal_url: Option<PortalUrl>,
+    /// `STRICT_EVENT_TYPES`: whether events and subscriptions have to be of types that are
+    /// in the catalogue, `true` or `false` (default).
+    pub strict_event_types: bool,
 }
 
 /// Configuration of the `deliver` function.
@@ -127,6 +130,7 @@ impl ApiConfig {
             api_key_cache: seconds(lookup, "API_KEY_CACHE_SECONDS", 10, 0, 300)?,
             secret_storage: secret_storage(lookup)?,
             portal_url: parsed(lookup, "PORTAL_URL")?,
+            strict_event_types: strict_event_types(lookup)?,
         })
     }
 }
@@ -320,6 +324,19 @@ fn secret_storage(lookup: &dyn Fn(&str) -> Option<String>) -> Result<SecretStora
     })
 }
 
+fn strict_event_types(lookup: &dyn Fn(&str) -> Option<String>) -> Result<bool, ConfigError> {
+    const NAME: &str = "STRICT_EVENT_TYPES";
+    match lookup(NAME).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(value) => Err(ConfigError::Invalid {
+            name: NAME,
+            value: value.to_owned(),
+            takes: "true or false".to_owned(),
+        }),
+    }
+}
+
 fn schedule(lookup: &dyn Fn(&str) -> Option<String>) -> Result<RetrySchedule, ConfigError> {
     const NAME: &str = "RETRY_SCHEDULE_SECONDS";
     let Some(value) = lookup(NAME) else {
@@ -398,6 +415,7 @@ mod tests {
         assert_eq!(config.api_key_cache, Duration::from_secs(10));
         assert_eq!(config.secret_storage, SecretStorage::PerEndpoint);
         assert_eq!(config.portal_url, None);
+        assert!(!config.strict_event_types);
         assert_eq!(config.common.retention, Duration::from_secs(30 * 86_400));
         assert_eq!(config.common.address_policy, AddressPolicy::PublicOnly);
     }
@@ -415,6 +433,7 @@ mod tests {
             ("SECRET_STORAGE", "sealed"),
             ("SECRET_STORAGE", ""),
             ("PORTAL_URL", "http://example.com"),
+            ("STRICT_EVENT_TYPES", "yes"),
             ("ALLOW_LOOPBACK_TARGETS", "yes"),
             ("ALLOWED_PORTS", "443,https"),
             ("BLOCKED_CIDRS", "198.51.100.7"),

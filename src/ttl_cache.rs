@@ -26,7 +26,7 @@ pub(crate) struct TtlCache<K, V> {
     lifetime: Duration,
 }
 
-impl<K: Hash + Eq, V: Copy> TtlCache<K, V> {
+impl<K: Hash + Eq, V: Clone> TtlCache<K, V> {
     pub(crate) fn new(lifetime: Duration) -> Self {
         Self {
             entries: Mutex::new(lru_cache(CAPACITY)),
@@ -35,8 +35,9 @@ impl<K: Hash + Eq, V: Copy> TtlCache<K, V> {
     }
 
     pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<V> {
-        let (value, expires_at) = *self.entries().get(key)?;
-        (now < expires_at).then_some(value)
+        let mut entries = self.entries();
+        let (value, expires_at) = entries.get(key)?;
+        (now < *expires_at).then(|| value.clone())
     }
 
     pub(crate) fn put(&self, key: K, value: V, now: Timestamp) {

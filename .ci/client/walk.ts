@@ -65,8 +65,11 @@ async function eventually<T>(what: string, look: () => Promise<T | undefined>): 
   throw new Error(`timed out waiting for ${what}`);
 }
 
+const testHeaders: unknown[] = [];
+
 // Answers 410 on /gone, and 200 on other paths.
 const receiver = createServer((request, response) => {
+  testHeaders.push(request.headers["webhook-test"]);
   request.resume();
   request.on("end", () => {
     response.writeHead(request.url === "/gone" ? 410 : 200).end("thank you");
@@ -153,8 +156,43 @@ async function walkSessions(): Promise<void> {
   check("the platform's key belongs to no app", platformKey.data?.data.appId === null);
 }
 
+const walkedType = { path: { name: "walk.finished" } };
+
+/** Describes an event type, as a platform does for its customers. */
+async function walkCatalogue(): Promise<void> {
+  const put = (description: string) =>
+    platform.PUT("/event-types/{name}", {
+      params: walkedType,
+      body: {
+        description,
+        schema: { type: "object", required: ["steps"] },
+        example: { steps: 3 },
+        group: "Walks",
+      },
+    });
+  const [added, changed] = [await put("A walk"), await put("The end of a walk")];
+  check("an event type is added", added.response.status === 201);
+  check("an event type is changed", changed.response.status === 200);
+  const got = await client.GET("/event-types/{name}", { params: walkedType });
+  check("an app's key reads the catalogue", got.data?.data.description === "The end of a walk");
+  check("a new type is not deprecated", got.data?.data.deprecated === false);
+  const listed = await client.GET("/event-types", {
+    params: { query: { group: "Walks", prefix: "walk.", limit: 1 } },
+  });
+  check("the catalogue lists the type", listed.data?.data.items[0]?.name === "walk.finished");
+  check("no other type follows", listed.data?.data.nextCursor === null);
+  const wrong = await platform.PUT("/event-types/{name}", {
+    params: walkedType,
+    body: { description: "", schema: { type: "walk" } },
+  });
+  check("a schema with an unknown type gets a 400", wrong.response.status === 400);
+  const refused = await client.DELETE("/event-types/{name}", { params: walkedType });
+  check("an app's key cannot change the catalogue", refused.error?.error.code === "FORBIDDEN");
+}
+
 async function walk(): Promise<void> {
   await walkPlatform();
+  await walkCatalogue();
   const ofApp = { path: { appId } };
 
   const created = given(
@@ -197,6 +235,20 @@ async function walk(): Promise<void> {
     "the applied preference is reported",
     ping.response.headers.get("preference-applied") === "wait=20",
   );
+  const like = await client.POST("/apps/{appId}/webhooks/{webhookId}/test-ping", {
+    params: { ...ofWebhook, header: { Prefer: "wait=20" } },
+    body: { type: "walk.finished" },
+  });
+  check("a ping can look like an event", like.data?.data.status === "DELIVERED");
+  check("only that one is marked as a test", testHeaders.join() === ",true");
+  const likeId = given(like.data?.data.deliveryId, "ping");
+  const tested = await client.GET("/apps/{appId}/webhooks/{webhookId}/deliveries/{deliveryId}", {
+    params: { path: { ...ofWebhook.path, deliveryId: likeId } },
+  });
+  check("the history has its type", tested.data?.data.event === "walk.finished");
+  check("the history says that it was a test", tested.data?.data.test === true);
+  const removed = await platform.DELETE("/event-types/{name}", { params: walkedType });
+  check("a type is deleted", removed.response.status === 204);
   const later = await client.POST("/apps/{appId}/webhooks/{webhookId}/test-ping", {
     params: { ...ofWebhook, header: { Prefer: "respond-async" } },
   });
@@ -232,12 +284,12 @@ async function walk(): Promise<void> {
     refused !== undefined && "error" in refused && refused.error.code === "VALIDATION_ERROR",
   );
 
-  const delivered = await eventually("four deliveries", async () => {
+  const delivered = await eventually("five deliveries", async () => {
     const page = await client.GET("/apps/{appId}/webhooks/{webhookId}/deliveries", {
       params: { ...ofWebhook, query: { status: "DELIVERED" } },
     });
     const items = given(page.data, "page").data.items;
-    return items.length === 4 ? items : undefined;
+    return items.length === 5 ? items : undefined;
   });
 
   const seen: Delivery[] = [];

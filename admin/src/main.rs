@@ -3,6 +3,7 @@
 
 mod apps;
 mod complaint;
+mod event_types;
 mod secrets;
 mod sessions;
 
@@ -24,12 +25,14 @@ use webhook_endpoints::operator::keys::{self, Revocation};
 
 use apps::AppsCommand;
 use complaint::{has_api_key, without_api_keys};
+use event_types::EventTypesCommand;
 use secrets::SecretsCommand;
 use sessions::SessionsCommand;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Manage apps, API keys, portal sessions and signing secrets of a webhook-endpoints deployment.
+/// Manage apps, API keys, portal sessions, event types and signing secrets of a
+/// webhook-endpoints deployment.
 #[derive(Parser)]
 #[command(name = "webhook-endpoints-admin", version)]
 struct Arguments {
@@ -51,6 +54,9 @@ enum Command {
     /// Create and revoke the portal sessions of an app's users.
     #[command(subcommand)]
     Sessions(SessionsCommand),
+    /// Manage the catalogue of event types.
+    #[command(subcommand)]
+    EventTypes(EventTypesCommand),
     /// Clean up and move the signing secrets of endpoints.
     #[command(subcommand)]
     Secrets(SecretsCommand),
@@ -191,6 +197,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
         Command::Apps(command) => apps::run(command, &sdk, arguments.json).await,
         Command::Keys(command) => run_keys(command, &sdk, arguments.json).await,
         Command::Sessions(command) => sessions::run(command, &sdk, arguments.json).await,
+        Command::EventTypes(command) => event_types::run(command, &sdk, arguments.json).await,
         Command::Secrets(command) => secrets::run(command, &sdk, arguments.json).await,
     }
 }
@@ -205,6 +212,7 @@ impl Command {
                 | KeysCommand::Revoke { table, .. },
             ) => &table.table_name,
             Self::Sessions(command) => command.table_name(),
+            Self::EventTypes(command) => command.table_name(),
             Self::Secrets(command) => command.table_name(),
         }
     }

@@ -253,6 +253,94 @@ async fn apps_are_made_changed_and_listed() {
 }
 
 #[tokio::test]
+async fn event_types_are_put_listed_shown_and_deleted() {
+    let service = Service::start().await;
+    let dir = std::env::temp_dir().join(format!("admin-{}", AppId::new()));
+    std::fs::create_dir(&dir).unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let schema = file("schema.json", "{\"type\": \"object\"}\n");
+    let example = file("example.json", "{\"amount\": 1e2}\n");
+    let wrong = file("wrong.json", "{\"type\": \"int\"}");
+    let put = [
+        "event-types",
+        "put",
+        "--type",
+        "invoice.paid",
+        "--description",
+        "Paid.",
+    ];
+    let whole = [
+        "--schema",
+        &schema,
+        "--example",
+        &example,
+        "--group",
+        "Billing",
+    ];
+    let added = service.admin_json(&[&put[..], &whole].concat()).await;
+    assert_eq!(added["example"], json!({"amount": 100.0}));
+    assert_eq!(added["schema"], json!({"type": "object"}));
+    let shown = ["event-types", "get", "--type", "invoice.paid"];
+    assert_eq!(service.admin_json(&shown).await, added);
+    let list = [
+        "event-types",
+        "list",
+        "--prefix",
+        "invoice.",
+        "--group",
+        "Billing",
+    ];
+    assert_eq!(service.admin_json(&list).await, json!([added]));
+
+    let refused = service
+        .admin(&[&put[..], &["--schema", &wrong]].concat())
+        .await;
+    assert!(!refused.status.success());
+    let error = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        error.contains("the schema must be a JSON Schema"),
+        "{error}"
+    );
+    for missing in ["no-such-file", "."] {
+        let refused = service
+            .admin(&[&put[..], &["--example", missing]].concat())
+            .await;
+        assert!(!refused.status.success(), "{refused:?}");
+    }
+    let reserved = [
+        "event-types",
+        "put",
+        "--type",
+        "test.ping",
+        "--description",
+        "",
+    ];
+    assert!(!service.admin(&reserved).await.status.success());
+
+    let changed = service.admin(&[&put[..], &["--deprecated"]].concat()).await;
+    assert_eq!(changed.stdout, b"event type invoice.paid was changed\n");
+    let listed = service.admin(&["event-types", "list"]).await;
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(
+        listed.contains("yes") && listed.contains("Paid."),
+        "{listed}"
+    );
+    let delete = ["event-types", "delete", "--type", "invoice.paid"];
+    assert!(service.admin(&delete).await.status.success());
+    for gone in [&delete, &shown] {
+        let missing = service.admin(gone).await;
+        assert!(!missing.status.success());
+        let error = String::from_utf8(missing.stderr).unwrap();
+        assert!(error.contains("has no event type invoice.paid"), "{error}");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[tokio::test]
 async fn keys_of_the_platform_are_created_listed_and_revoked() {
     let service = Service::start().await;
     let created = service

@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use clap::Parser;
 use futures_util::future::try_join_all;
+use local::catalogue;
 use local::emulators::{Emulators, Resources};
 use local::gateway;
 use local::poller::Poller;
@@ -100,6 +101,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     let stores = service::stores(clients, &resources);
     let seed = seed(data_dir, &stores.table).await?;
     let portal = portal(&stores.table, seed.app_id, &urls.api).await?;
+    catalogue::seed(&stores.table).await?;
 
     let settings = Settings {
         secret_storage: arguments.secret_storage,

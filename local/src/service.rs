@@ -44,6 +44,8 @@ pub struct Settings {
     pub secret_storage: SecretStorage,
     /// Where customers open the portal, unless it is where they call the API.
     pub portal_url: Option<PortalUrl>,
+    /// Whether events and subscriptions have to be of types that are in the catalogue.
+    pub strict_event_types: bool,
     /// The clock of both functions.
     pub clock: Clock,
     /// When to retry deliveries and when to disable endpoints.
@@ -68,6 +70,7 @@ impl Default for Settings {
             budgets: Budgets::default(),
             secret_storage: SecretStorage::PerEndpoint,
             portal_url: None,
+            strict_event_types: false,
             clock: Clock::system(),
             policy: Policy {
                 schedule: RetrySchedule::default(),
@@ -128,6 +131,7 @@ pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Rou
         budgets: settings.budgets,
         secret_storage: settings.secret_storage,
         portal_url: settings.portal_url.clone(),
+        strict_event_types: settings.strict_event_types,
     })
 }
 

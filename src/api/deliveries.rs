@@ -154,6 +154,8 @@ struct Shown<'a> {
     #[serde(flatten)]
     delivery: Listed<'a>,
     event_id: EventId,
+    /// Whether it is a test ping, whatever its event type.
+    test: bool,
     payload: Option<&'a RawValue>,
     reason: Option<&'static str>,
     error: Option<String>,
@@ -235,6 +237,7 @@ pub(super) async fn get(
     Ok(success(Shown {
         delivery: Listed::of(delivery, &endpoint),
         event_id: delivery.event_id,
+        test: delivery.is_ping,
         payload,
         reason: delivery.abandoned.map(Abandoned::code),
         error: delivery.abandoned.map(|reason| reason.to_string()),

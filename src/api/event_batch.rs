@@ -14,8 +14,10 @@ use super::body::Body;
 use super::error::{ApiError, ErrorBody, MAX_DETAILS};
 use super::events::{self, Accepted, IDEMPOTENCY_KEY, NewEvent};
 use super::extract::AppScope;
+use super::strict_types::must_be_known;
 use super::{Api, success};
 use crate::aws::StoreError;
+use crate::domain::catalogue::TypeNames;
 use crate::domain::id::{AppId, EventId};
 use crate::domain::json::elements;
 use crate::domain::message::{Lane, Message};
@@ -46,7 +48,7 @@ enum Row {
 /// they are large. The answer is a 202 with a row for each event, because some may be on
 /// the queue when others are not. Only if none is, and for no fault of the caller, it is
 /// the error: then nothing is hidden by it, and whatever handles errors of single events,
-/// on either side, handles this one.
+/// on either side, handles this one. If event types are strict, one `GetItem` at most.
 pub(super) async fn publish(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -54,9 +56,13 @@ pub(super) async fn publish(
     body: Body,
 ) -> Result<Response, ApiError> {
     let events = events_of(body, &headers)?;
-    let batch = Batch::read(app_id, &events, api.clock.now())?;
+    let read = read_all(app_id, &events, api.clock.now())?;
     // Up to 5 MB, of which the messages have a copy.
     drop(events);
+    let sound = read.iter().flatten();
+    let types: Vec<_> = sound.map(NewEvent::event_type).collect();
+    let names = api.names_for(&types).await?;
+    let batch = Batch::of(app_id, read, names.as_deref());
     let outcomes = api.stores.queues.send_each(Lane::Fast, batch.messages);
     let answer = answer(batch.rows, &outcomes.await)?;
     Ok((StatusCode::ACCEPTED, success(answer)).into_response())
@@ -82,14 +88,17 @@ struct Batch {
 }
 
 impl Batch {
-    fn read(app_id: AppId, events: &RawValue, now: Timestamp) -> Result<Self, ApiError> {
-        let events = elements(events.get(), MAX_EVENTS).filter(|events| !events.is_empty());
-        let events = events
-            .ok_or_else(|| ApiError::invalid("events", "must be a list of 1 to 100 events"))?;
+    fn of(
+        app_id: AppId,
+        events: Vec<Result<NewEvent, ApiError>>,
+        names: Option<&TypeNames>,
+    ) -> Self {
         let mut messages = Vec::with_capacity(events.len());
         let mut message_of = HashMap::new();
-        let rows = events.iter().map(|event| {
-            let (accepted, message) = read(app_id, event, now)?.into_message(app_id);
+        let rows = events.into_iter().map(|event| {
+            let event = event?;
+            must_be_known(names, event.event_type())?;
+            let (accepted, message) = event.into_message(app_id);
             // Of events with one key, only the first is sent: the queue has no order by
             // which it would count.
             let index = *message_of.entry(accepted.id).or_insert_with(|| {
@@ -99,8 +108,21 @@ impl Batch {
             Ok((accepted, index))
         });
         let rows = rows.collect();
-        Ok(Self { rows, messages })
+        Self { rows, messages }
     }
+}
+
+/// The events of a request, each of them or what is wrong with it.
+fn read_all(
+    app_id: AppId,
+    events: &RawValue,
+    now: Timestamp,
+) -> Result<Vec<Result<NewEvent, ApiError>>, ApiError> {
+    let events = elements(events.get(), MAX_EVENTS).filter(|events| !events.is_empty());
+    let events =
+        events.ok_or_else(|| ApiError::invalid("events", "must be a list of 1 to 100 events"))?;
+    let read = events.into_iter().map(|event| read(app_id, event, now));
+    Ok(read.collect())
 }
 
 fn read(app_id: AppId, event: &RawValue, now: Timestamp) -> Result<NewEvent, ApiError> {

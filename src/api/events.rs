@@ -15,6 +15,7 @@ use super::deliveries::Listed;
 use super::error::ApiError;
 use super::extract::{AppScope, EventScope, NO_EVENT};
 use super::single_header::single_header;
+use super::strict_types::must_be_known;
 use super::{Api, success};
 use crate::domain::delivery::{Abandoned, Delivery};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
@@ -49,7 +50,8 @@ pub(super) struct Accepted {
 }
 
 /// `POST /apps/{appId}/events`. One call: `SendMessage`. Once it has succeeded,
-/// the event is on the queue, and every endpoint that subscribes will get it.
+/// the event is on the queue, and every endpoint that subscribes will get it. If event
+/// types are strict, a `GetItem` each minute and for each unknown type.
 pub(super) async fn publish(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -59,6 +61,8 @@ pub(super) async fn publish(
     let key = body.keep(idempotency_key(&headers)).flatten();
     let id = key.map(|key| EventId::of_idempotency_key(app_id, key));
     let new = NewEvent::read(body, app_id, id, api.clock.now())?;
+    let names = api.names_for(&[new.event_type()]).await?;
+    must_be_known(names.as_deref(), new.event_type())?;
     let (accepted, message) = new.into_message(app_id);
     api.stores.queues.send(Lane::Fast, &message).await?;
     Ok((StatusCode::ACCEPTED, success(accepted)).into_response())
@@ -212,6 +216,11 @@ impl NewEvent {
             data,
         });
         body.finish(new)
+    }
+
+    /// Its type.
+    pub(super) fn event_type(&self) -> &EventType {
+        &self.accepted.r#type
     }
 
     /// Its answer, once its message is on the queue.

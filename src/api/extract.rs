@@ -17,6 +17,7 @@ use super::Api;
 use super::error::ApiError;
 use crate::domain::api_key::{ApiKey, KeyAccess};
 use crate::domain::endpoint::EndpointKey;
+use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
 use crate::domain::scope::{Need, Owner};
 
@@ -25,6 +26,7 @@ pub(super) const NO_EVENT: ApiError = ApiError::NotFound("event");
 pub(super) const NO_DELIVERY: ApiError = ApiError::NotFound("delivery");
 pub(super) const NO_KEY: ApiError = ApiError::NotFound("API key");
 pub(super) const NO_SESSION: ApiError = ApiError::NotFound("portal session");
+pub(super) const NO_EVENT_TYPE: ApiError = ApiError::NotFound("event type");
 pub(super) const NO_APP: ApiError = ApiError::NotFound("app");
 
 /// The app of the path, all of which the caller's key reaches. Any other app is as missing
@@ -41,6 +43,9 @@ pub(super) struct AppPartScope {
 
 /// A caller whose call is on no app.
 pub(super) struct NoApp(pub(super) KeyAccess);
+
+/// The name of the path in the catalogue of event types, or what is wrong with it.
+pub(super) struct CataloguePath(pub(super) Result<EventType, &'static str>);
 
 /// A key of the app of the path. Neither may exist.
 pub(super) struct KeyScope {
@@ -102,6 +107,19 @@ impl FromRequestParts<Api> for NoApp {
         let caller = api.caller(&parts.headers).await?;
         allow(caller, parts)?;
         Ok(Self(caller))
+    }
+}
+
+impl FromRequestParts<Api> for CataloguePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
+        let caller = api.caller(&parts.headers).await?;
+        allow(caller, parts)?;
+        let found = Path::<HashMap<String, String>>::from_request_parts(parts, api).await;
+        let name = found.ok().and_then(|Path(mut found)| found.remove("name"));
+        // One that is not UTF-8 once it is decoded is no name at all.
+        Ok(Self(EventType::parse_published(&name.unwrap_or_default())))
     }
 }
 

@@ -10,6 +10,7 @@ mod cursor;
 mod deliveries;
 mod error;
 mod event_batch;
+mod event_types;
 mod events;
 mod extract;
 mod key;
@@ -25,6 +26,7 @@ mod recover;
 mod request_id;
 mod secrets;
 mod single_header;
+mod strict_types;
 mod test_ping;
 mod webhooks;
 
@@ -49,6 +51,7 @@ use crate::domain::secret::SecretStorage;
 use crate::ttl_cache::TtlCache;
 use auth::needs;
 use error::ApiError;
+use strict_types::KnownTypes;
 
 /// Largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -74,6 +77,8 @@ pub struct ApiOptions {
     pub secret_storage: SecretStorage,
     /// Where customers open the portal. By default, where the request came in.
     pub portal_url: Option<PortalUrl>,
+    /// Whether events and subscriptions have to be of types that are in the catalogue.
+    pub strict_event_types: bool,
 }
 
 /// Shared by all handlers.
@@ -90,6 +95,8 @@ struct ApiState {
     budgets: Budgets,
     secret_storage: SecretStorage,
     portal_url: Option<PortalUrl>,
+    /// What the catalogue has, if event types are strict.
+    known_types: Option<KnownTypes>,
 }
 
 /// The routes of the API, and what each call needs of its caller's key.
@@ -104,6 +111,7 @@ pub fn router(options: ApiOptions) -> Router {
         budgets: options.budgets,
         secret_storage: options.secret_storage,
         portal_url: options.portal_url,
+        known_types: options.strict_event_types.then(KnownTypes::new),
     });
     Router::new()
         .route("/key", get(needs(Any, key::get)))
@@ -177,6 +185,13 @@ pub fn router(options: ApiOptions) -> Router {
             EVENT_BATCHES,
             post(needs(Publish, event_batch::publish))
                 .layer(DefaultBodyLimit::max(event_batch::MAX_BODY_BYTES)),
+        )
+        .route("/event-types", get(needs(Any, event_types::list)))
+        .route(
+            "/event-types/{name}",
+            get(needs(Any, event_types::get))
+                .put(needs(Platform, event_types::put))
+                .delete(needs(Platform, event_types::delete)),
         )
         .route("/openapi.json", get(openapi::document))
         .fallback(|| async { ApiError::NotFound("route") })

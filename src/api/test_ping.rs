@@ -9,15 +9,18 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tracing::{Span, warn};
 
+use super::body::Body;
 use super::budgets::{ping_in_flight, too_many_pings, unexplained};
 use super::error::ApiError;
 use super::extract::{EndpointScope, NO_ENDPOINT};
 use super::prefer::Prefer;
+use super::strict_types::unknown_type;
 use super::{Api, success};
 use crate::aws::StoreError;
 use crate::aws::table::Reserved;
 use crate::domain::delivery::{Attempt, Delivery, DeliveryStatus, Verdict};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::event_type::EventType;
 use crate::domain::id::DeliveryId;
 use crate::domain::message::DeliveryTask;
 
@@ -40,17 +43,23 @@ struct Outcome {
 /// - `UpdateItem` counts the ping for the app.
 /// - `SendMessage` and `PutItem` accept it.
 ///
+/// If it is to look like an event, a `GetItem` of its type comes before.
+///
 /// If another ping took the slot within the last minute, there are two more calls:
 /// `GetItem` of that ping, and `UpdateItem` to take its slot over if it has ended.
 pub(super) async fn test_ping(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
     headers: HeaderMap,
+    body: Option<Body>,
 ) -> Result<Response, ApiError> {
     let prefer = Prefer::from_headers(&headers);
     let deadline = Instant::now() + prefer.wait(api.ping_wait);
-    let task =
-        DeliveryTask::ping(key, api.clock.now(), api.retention).map_err(ApiError::internal)?;
+    let task = match parse(body)? {
+        None => DeliveryTask::ping(key, api.clock.now(), api.retention),
+        Some(event_type) => Ok(like_an_event(&api, key, event_type).await?),
+    };
+    let task = task.map_err(ApiError::internal)?;
     Span::current().record("delivery_id", tracing::field::display(task.delivery_id));
     send(&api, &task).await?;
     let known = wait_for_outcome(&api, &task, deadline).await;
@@ -67,6 +76,32 @@ pub(super) async fn test_ping(
         response.headers_mut().insert("preference-applied", applied);
     }
     Ok(response)
+}
+
+/// The type that the ping is to have, unless it is a plain one.
+fn parse(body: Option<Body>) -> Result<Option<EventType>, ApiError> {
+    let mut body = body.unwrap_or_default();
+    let event_type = body.string("type", EventType::parse_published);
+    body.finish(Some(event_type))
+}
+
+/// A ping that looks like an event of this type: the type's example is its data.
+async fn like_an_event(
+    api: &Api,
+    key: EndpointKey,
+    event_type: EventType,
+) -> Result<DeliveryTask, ApiError> {
+    let found = api.stores.table.event_type(&event_type).await?;
+    let found = found.ok_or_else(|| unknown_type(&event_type))?;
+    let example = found.details.example.ok_or_else(|| {
+        let message = format!("must be a type with an example, and {event_type} has none");
+        ApiError::invalid("type", message)
+    })?;
+    let (now, retention) = (api.clock.now(), api.retention);
+    let data = example.get();
+    Ok(DeliveryTask::ping_like(
+        event_type, data, key, now, retention,
+    ))
 }
 
 /// Accepts a ping that is within the budgets. If that fails after it took the slot,

@@ -135,13 +135,15 @@ impl<'a> From<&'a Endpoint> for Shown<'a> {
 /// of the app's endpoint count, `CreateSecret`, `TransactWriteItems`. The first one keeps
 /// an app that is full from making secrets; the last one decides, because others may
 /// create endpoints at the same time. One call if they are sealed, `TransactWriteItems`,
-/// once this process knows the key.
+/// once this process knows the key. If event types are strict, a `GetItem` first, of which
+/// the result is kept for a minute.
 pub(super) async fn create(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let new = parse_new(body, api.address_policy)?;
+    let (new, positions) = parse_new(body, api.address_policy)?;
+    api.must_know_all_of(&new.events, &positions).await?;
     let key = EndpointKey {
         app_id,
         endpoint_id: EndpointId::new(),
@@ -205,13 +207,17 @@ pub(super) async fn get(
 }
 
 /// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`; if deliveries wait for
-/// the endpoint, a `SendMessage` to have them seen to.
+/// the endpoint, a `SendMessage` to have them seen to. If event types are strict and any
+/// are given, a `GetItem` first, as for creating.
 pub(super) async fn update(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let patch = parse_patch(body, api.address_policy)?;
+    let (patch, positions) = parse_patch(body, api.address_policy)?;
+    if let Some(events) = &patch.events {
+        api.must_know_all_of(events, &positions).await?;
+    }
     let endpoint = api
         .stores
         .table
@@ -298,26 +304,46 @@ pub(super) async fn rotate_secret(
     }))
 }
 
-fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<NewEndpoint, ApiError> {
+/// Takes the event types, and the position of each in the request, which may have
+/// duplicates.
+fn take_events(body: &mut Body) -> Option<(Subscriptions, Vec<usize>)> {
+    body.strings("events", |texts| {
+        let texts: Vec<_> = texts.collect();
+        let events = Subscriptions::parse("events", texts.iter().copied())?;
+        let first = |pattern| texts.iter().position(|text| *text == pattern);
+        let positions = events.iter().filter_map(first).collect();
+        Ok((events, positions))
+    })
+}
+
+fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<(NewEndpoint, Vec<usize>), ApiError> {
     body.require(&["url", "events"]);
     let url = body.string("url", |text| TargetUrl::parse(text, policy));
-    let events = body.strings("events", |texts| Subscriptions::parse("events", texts));
+    let events = take_events(&mut body);
     let active = body.boolean("active");
     let rate_limit = body.number_or_null("rateLimit", RateLimit::new);
     let new = url.zip(events);
-    body.finish(new.map(|(url, events)| NewEndpoint {
-        url,
-        events,
-        active: active.unwrap_or(true),
-        rate_limit: rate_limit.flatten(),
+    body.finish(new.map(|(url, (events, positions))| {
+        let new = NewEndpoint {
+            url,
+            events,
+            active: active.unwrap_or(true),
+            rate_limit: rate_limit.flatten(),
+        };
+        (new, positions)
     }))
 }
 
-fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<EndpointPatch, ApiError> {
+fn parse_patch(
+    mut body: Body,
+    policy: AddressPolicy,
+) -> Result<(EndpointPatch, Vec<usize>), ApiError> {
     body.pass_over(&READ_ONLY);
+    let url = body.string("url", |text| TargetUrl::parse(text, policy));
+    let (events, positions) = take_events(&mut body).unzip();
     let patch = EndpointPatch {
-        url: body.string("url", |text| TargetUrl::parse(text, policy)),
-        events: body.strings("events", |texts| Subscriptions::parse("events", texts)),
+        url,
+        events,
         active: body.boolean("active"),
         rate_limit: body.number_or_null("rateLimit", RateLimit::new),
     };
@@ -327,5 +353,5 @@ fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<EndpointPatch, A
             "must set at least one of url, events, active and rateLimit",
         );
     }
-    body.finish(Some(patch))
+    body.finish(Some((patch, positions.unwrap_or_default())))
 }

@@ -32,6 +32,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         budgets: Budgets::default(),
         secret_storage: config.secret_storage,
         portal_url: config.portal_url,
+        strict_event_types: config.strict_event_types,
     });
     lambda_runtime::run(lambda::function(router)).await
 }

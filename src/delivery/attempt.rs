@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tracing::info;
 
-use super::sender::{Reuse, SendError};
+use super::sender::{Outgoing, Reuse, SendError};
 use super::{Deliverer, HandleError, deadline};
 use crate::aws::StoreError;
 use crate::aws::retry::Retries;
@@ -198,14 +198,14 @@ impl Deliverer {
             Source::Event(_) => Reuse::Allowed,
             Source::Ping { .. } => Reuse::Never,
         };
-        let mut posting = pin!(self.sender.post(
-            &endpoint.url,
-            &webhook_id,
-            started_at,
-            &signature,
+        let outgoing = Outgoing {
+            webhook_id: &webhook_id,
+            at: started_at,
+            signature: &signature,
             payload,
-            reuse
-        ));
+            is_test: task.is_test_of_an_event(),
+        };
+        let mut posting = pin!(self.sender.post(&endpoint.url, outgoing, reuse));
         let slow_after = self.policy.health.slow_after;
         let verdict = match tokio::time::timeout(slow_after, &mut posting).await {
             Ok(verdict) => verdict,

@@ -88,6 +88,38 @@ pub enum SendError {
     Header(#[from] InvalidHeaderValue),
 }
 
+/// What one attempt sends.
+#[derive(Debug)]
+pub struct Outgoing<'a> {
+    /// The header `webhook-id`.
+    pub webhook_id: &'a str,
+    /// The signed timestamp.
+    pub at: Timestamp,
+    /// The header `webhook-signature`.
+    pub signature: &'a str,
+    /// The body, sent unchanged.
+    pub payload: String,
+    /// Whether it looks like an event, and is a test: it then has the header
+    /// `webhook-test`.
+    pub is_test: bool,
+}
+
+impl Outgoing<'_> {
+    fn headers(&self) -> Result<HeaderMap, InvalidHeaderValue> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(USER_AGENT, HeaderValue::from_static(OUR_NAME));
+        headers.insert("webhook-id", self.webhook_id.parse()?);
+        headers.insert("webhook-timestamp", self.at.as_second().into());
+        headers.insert("webhook-signature", self.signature.parse()?);
+        if self.is_test {
+            headers.insert("webhook-test", HeaderValue::from_static("true"));
+        }
+        Ok(headers)
+    }
+}
+
 impl Sender {
     /// Creates a sender. Connections are opened when they are needed.
     ///
@@ -103,8 +135,7 @@ impl Sender {
         })
     }
 
-    /// Makes one attempt. Posts `payload` unchanged, with the headers of Standard
-    /// Webhooks. `at` is the signed timestamp.
+    /// Makes one attempt: posts with the headers of Standard Webhooks.
     ///
     /// # Errors
     /// If the attempt could not be made because of us. The receiver has processed
@@ -112,10 +143,7 @@ impl Sender {
     pub async fn post(
         &self,
         target: &TargetUrl,
-        webhook_id: &str,
-        at: Timestamp,
-        signature: &str,
-        payload: String,
+        outgoing: Outgoing<'_>,
         reuse: Reuse,
     ) -> Result<Verdict, SendError> {
         // The client never resolves literal addresses, so check them here.
@@ -126,17 +154,11 @@ impl Sender {
             // The host is none that DNS can have.
             return Ok(Verdict::Failed(Failure::Dns));
         };
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(USER_AGENT, HeaderValue::from_static(OUR_NAME));
-        headers.insert("webhook-id", webhook_id.parse()?);
-        headers.insert("webhook-timestamp", at.as_second().into());
-        headers.insert("webhook-signature", signature.parse()?);
+        let at = outgoing.at;
         let post = Post {
             uri,
-            headers,
-            payload: payload.into(),
+            headers: outgoing.headers()?,
+            payload: outgoing.payload.into(),
         };
         let client = match reuse {
             Reuse::Allowed => self.connections.kept(target.url(), at),

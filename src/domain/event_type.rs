@@ -165,6 +165,12 @@ impl Subscriptions {
         self.0.iter().any(|pattern| pattern.matches(event_type))
     }
 
+    /// The patterns.
+    #[must_use]
+    pub fn patterns(&self) -> &[EventPattern] {
+        &self.0
+    }
+
     /// The patterns as text.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(EventPattern::as_str)

@@ -1,4 +1,5 @@
-//! JSON as it was written: the fields of an object, and how deep a value is nested.
+//! JSON as it was written: the fields of an object, how deep a value is nested, and
+//! whether an object in it repeats a name.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,9 +105,46 @@ pub fn nesting(json: &str) -> usize {
     deepest
 }
 
+/// Whether an object in this JSON has a name more than once, or one that is not Unicode
+/// (half of a surrogate pair). Recurses as deep as it is nested, so that has to be limited.
+#[must_use]
+pub fn repeats_a_name(json: &RawValue) -> bool {
+    let text = json.get();
+    match text.as_bytes().first() {
+        Some(b'{') => match serde_json::from_str::<Fields>(text) {
+            Ok(fields) => {
+                !fields.repeated.is_empty()
+                    || fields.values.values().any(|value| repeats_a_name(value))
+            }
+            Err(_) => true,
+        },
+        Some(b'[') => {
+            let elements = elements(text, usize::MAX).unwrap_or_default();
+            elements.into_iter().any(repeats_a_name)
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn repeated_names_are_found_at_any_depth() {
+        for (json, repeats) in [
+            ("1", false),
+            (r#""{\"a\":1,\"a\":1}""#, false),
+            (r#"{"a":{"b":1},"b":[{"a":1},{"a":1}]}"#, false),
+            (r#"{"a":1,"a":1}"#, true),
+            (r#"{"a":1,"\u0061":1}"#, true),
+            (r#"[1, [ {"b":{"a":1,"a":1}}]]"#, true),
+            (r#"{"\udc00":1}"#, true),
+        ] {
+            let raw = RawValue::from_string(json.to_owned()).unwrap();
+            assert_eq!(repeats_a_name(&raw), repeats, "{json}");
+        }
+    }
 
     #[test]
     fn fields_keep_their_values_as_written_and_tell_repeated_names() {

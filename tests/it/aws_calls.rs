@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use local::service;
+use reqwest::StatusCode;
 use serde_json::Value;
 use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::secret::SecretStorage;
@@ -13,7 +14,7 @@ use crate::support::{Options, STORAGES, TestApp};
 
 /// The AWS calls of each API call whose caller's key is cached, by
 /// `operationId`.
-const COSTS: [(&str, &[&str]); 24] = [
+const COSTS: [(&str, &[&str]); 28] = [
     // The first update marks the app. The others revoke the test's own key, the key that it
     // created and the session that it created; it revoked the other ones before.
     (
@@ -28,6 +29,11 @@ const COSTS: [(&str, &[&str]); 24] = [
         ],
     ),
     ("getKey", &[]),
+    ("listEventTypes", &["Query"]),
+    ("getEventType", &["GetItem"]),
+    // Of a type that is there.
+    ("putEventType", &["UpdateItem"]),
+    ("deleteEventType", &["TransactWriteItems"]),
     ("listApps", &["Query"]),
     ("putApp", &["UpdateItem"]),
     // At the same time. The query counts its keys.
@@ -256,6 +262,40 @@ async fn every_page_of_a_history_costs_two_reads() {
         app.api.page(&id, query).await;
         assert_eq!(app.aws.wire.take(), ["GetItem", "Query"]);
     }
+}
+
+#[tokio::test]
+async fn adding_an_event_type_costs_a_transaction_more_than_changing_it() {
+    let app = quiet_app(Duration::from_secs(300)).await;
+    let mut put = call_named("putEventType", &Ids::unknown());
+    app.api.call(&call_named("listApps", &Ids::unknown())).await;
+    for name in ["a", "b.c"] {
+        put.path = format!("/event-types/{name}");
+        for (status, cost) in [
+            (
+                StatusCode::CREATED,
+                &["TransactWriteItems", "UpdateItem"][..],
+            ),
+            (StatusCode::OK, &["UpdateItem"]),
+        ] {
+            app.aws.wire.take();
+            assert_eq!(app.api.call(&put).await.status, status);
+            assert_eq!(app.aws.wire.take(), cost);
+        }
+    }
+    // Names that no type can have are refused without a look.
+    put.path = "/event-types/test.ping".to_owned();
+    app.api.call(&put).await.must_be_invalid(&["name"]);
+    for name in ["getEventType", "deleteEventType"] {
+        let mut call = call_named(name, &Ids::unknown());
+        call.path = "/event-types/a.*".to_owned();
+        app.api.call(&call).await.must_fail_with(404, "NOT_FOUND");
+    }
+    assert_eq!(
+        app.aws.wire.take(),
+        ["GetItem"],
+        "the lookup of the app's key"
+    );
 }
 
 /// The partitions of table and indexes that a request reads or writes, except

@@ -32,7 +32,7 @@ const SQS_EVENTS: [&str; 3] = ["sqs-event.json", "sqs-sweep.json", "sqs-test-pin
 
 /// The API's events, each with the expected status. They run in this order, so
 /// that each finds what it needs.
-const HTTP_EVENTS: [(&str, u16); 25] = [
+const HTTP_EVENTS: [(&str, u16); 30] = [
     ("put-app.json", 201),
     ("get-app.json", 200),
     ("list-apps.json", 200),
@@ -43,11 +43,16 @@ const HTTP_EVENTS: [(&str, u16); 25] = [
     ("revoke-portal-session.json", 204),
     ("get-key.json", 200),
     ("delete-app.json", 202),
+    ("put-event-type.json", 201),
+    ("get-event-type.json", 200),
+    ("list-event-types.json", 200),
     ("create-webhook.json", 201),
     ("create-webhook-rest.json", 201),
     ("list-webhooks.json", 200),
     ("get-webhook.json", 200),
     ("test-ping.json", 200),
+    ("test-ping-like-an-event.json", 200),
+    ("delete-event-type.json", 204),
     ("list-deliveries.json", 200),
     ("get-delivery.json", 200),
     ("resend-delivery.json", 202),
@@ -249,6 +254,14 @@ fn assert_answers(answers: &BTreeMap<&str, Value>) {
     assert_eq!(listed.len(), 3);
     assert_eq!(answers["get-webhook.json"]["id"], samples::ENDPOINT_ID);
     assert_eq!(answers["test-ping.json"]["status"], "DELIVERED");
+    assert_eq!(
+        answers["test-ping-like-an-event.json"]["status"],
+        "DELIVERED"
+    );
+    let types = &answers["list-event-types.json"]["items"];
+    assert_eq!(types[0], answers["get-event-type.json"]);
+    assert_eq!(types[0]["name"], "invoice.paid");
+    assert_eq!(answers["delete-event-type.json"], Value::Null);
     assert_eq!(answers["list-deliveries.json"]["items"], json!([]));
     let shown = &answers["get-delivery.json"];
     assert_eq!(shown["id"], samples::DELIVERY_ID);

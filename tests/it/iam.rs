@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use local::roles;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use webhook_endpoints::delivery::delete_app::MARKED_FOR;
 use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
@@ -24,7 +25,7 @@ use crate::support::hand_clock::HandClock;
 use crate::support::queue::{attempt_message, ping_of};
 use crate::support::receiver::Receiver;
 use crate::support::wire::{Fault, Request};
-use crate::support::{Options, STORAGES, TestApp};
+use crate::support::{Options, STORAGES, TestApp, answer};
 
 /// Calls that only the admin command makes, with the permissions of the person
 /// who runs it.
@@ -164,6 +165,11 @@ impl Used {
         app.api.put_json(&format!("/{inactive}"), &patch).await;
         let event = app.api.published("invoice.paid").await;
         used.by_api(&app);
+        // A new type, which takes more than a change.
+        let new = app.api.by_platform(Method::PUT, "/event-types/iam.new");
+        let added = answer(new.json(&json!({"description": ""}))).await;
+        assert_eq!(added.status, StatusCode::CREATED, "{added:?}");
+        used.by_api(&app);
 
         handle_queue(&app).await;
         used.by_deliver(&app);
@@ -176,6 +182,7 @@ impl Used {
             key: Ids::key(&app).await,
             session: Ids::session(&app).await,
         };
+        Ids::add_event_type(&app).await;
         app.aws.wire.take_requests();
         // This filter uses its own index.
         let failed = app

@@ -6,6 +6,8 @@
 //! | API key of the platform | `PLATFORM#<sha-256>` | `KEY` | `PLATFORM#KEYS` | `KEY#<key id>` |
 //! | Portal session of an app | `SESSION#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `SESSION#<session id>` |
 //! | Sealing key | `SEALING#KEY` | `SEALING#KEY` | | |
+//! | Event type | `TYPES#ALL` | `T#<type>` | | |
+//! | The names of all event types | `TYPES#ALL` | `NAMES` | | |
 //! | App | `APP#<app>` | `APP` | `APPS#ALL` if it was made | `APP#<app>` |
 //! | Pings of a minute | `APP#<app>` | `PINGS#<minute>` | | |
 //! | Endpoint | `APP#<app>` | `E#<endpoint>` | | |
@@ -19,6 +21,8 @@
 //! key can contain `#`. Ids are written out, at the price of 14 bytes each, so that
 //! an operator finds an item by the id that a log line or a customer names. Keys of the
 //! platform have a prefix of their own, so that IAM can keep the API from making one.
+//! The catalogue of event types is one partition: it belongs to the platform, is small,
+//! and is hardly ever written.
 //!
 //! Ids of endpoints and deliveries are UUIDs of version 7, so key order is time
 //! order. The first index lists the apps, an app's API keys, and an endpoint's
@@ -41,6 +45,7 @@ use super::Item;
 use crate::domain::api_key::{ApiKeyHash, KeyKind};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::endpoint::{Claim, EndpointKey, Place};
+use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
 use crate::domain::scope::Owner;
 use crate::domain::time::iso_millis;
@@ -146,6 +151,30 @@ pub(super) const SEALING: &str = "SEALING#KEY";
 
 pub(super) fn sealing_key() -> Item {
     key(SEALING.to_owned(), SEALING.to_owned())
+}
+
+/// Partition of the catalogue of event types.
+pub(super) const TYPES: &str = "TYPES#ALL";
+
+const TYPE: &str = "T#";
+
+/// Where the types begin in the catalogue whose names begin like this.
+pub(super) fn type_sort(prefix: &str) -> String {
+    format!("{TYPE}{prefix}")
+}
+
+pub(super) fn event_type(name: &EventType) -> Item {
+    key(TYPES.to_owned(), type_sort(name.as_str()))
+}
+
+/// The event type of an item's sort key.
+pub(super) fn event_type_of_sort(sk: &str) -> Option<EventType> {
+    EventType::parse(sk.strip_prefix(TYPE)?).ok()
+}
+
+/// The item with the names of all types of the catalogue.
+pub(super) fn type_names() -> Item {
+    key(TYPES.to_owned(), "NAMES".to_owned())
 }
 
 pub(super) fn app_partition(app_id: AppId) -> String {

@@ -18,6 +18,8 @@ use super::{Item, Table};
 pub(super) struct Update {
     set: Vec<String>,
     remove: Vec<String>,
+    add: Vec<String>,
+    delete: Vec<String>,
     conditions: Vec<String>,
     names: HashMap<String, String>,
     values: HashMap<String, AttributeValue>,
@@ -84,6 +86,30 @@ impl Update {
         self.set.push(format!(
             "{name} = list_append(if_not_exists({name}, {empty}), {value})"
         ));
+        self
+    }
+
+    /// Adds a text to a set, which is created if need be.
+    pub(super) fn include(mut self, attribute: &str, text: &str) -> Self {
+        let one = AttributeValue::Ss(vec![text.to_owned()]);
+        let (name, value) = (self.name(attribute), self.value(attribute, one));
+        self.add.push(format!("{name} {value}"));
+        self
+    }
+
+    /// Removes a text from a set, which goes with its last text.
+    pub(super) fn exclude(mut self, attribute: &str, text: &str) -> Self {
+        let one = AttributeValue::Ss(vec![text.to_owned()]);
+        let (name, value) = (self.name(attribute), self.value(attribute, one));
+        self.delete.push(format!("{name} {value}"));
+        self
+    }
+
+    /// Only if the set has less than `most` elements.
+    pub(super) fn only_smaller(mut self, attribute: &str, most: usize) -> Self {
+        let name = self.name(attribute);
+        let most = self.value(&format!("most_of_{attribute}"), number(most));
+        self.conditions.push(format!("size({name}) < {most}"));
         self
     }
 
@@ -201,6 +227,12 @@ impl Update {
         if !self.remove.is_empty() {
             clauses.push(format!("REMOVE {}", self.remove.join(", ")));
         }
+        if !self.add.is_empty() {
+            clauses.push(format!("ADD {}", self.add.join(", ")));
+        }
+        if !self.delete.is_empty() {
+            clauses.push(format!("DELETE {}", self.delete.join(", ")));
+        }
         clauses.join(" ")
     }
 
@@ -265,6 +297,21 @@ mod tests {
         assert_eq!(update.expression(), "REMOVE #gsi2pk");
         assert_eq!(update.condition(), None);
         assert_eq!(update.values(), None);
+    }
+
+    #[test]
+    fn sets_grow_up_to_a_size() {
+        let update = Update::default()
+            .include("types", "a")
+            .only_smaller("types", 3)
+            .or_absent("types");
+        assert_eq!(update.expression(), "ADD #types :types");
+        assert_eq!(
+            update.condition().unwrap(),
+            "(attribute_not_exists(#types) OR (size(#types) < :most_of_types))"
+        );
+        let update = Update::default().exclude("types", "a");
+        assert_eq!(update.expression(), "DELETE #types :types");
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use webhook_endpoints::domain::api_key::NewKey;
+use webhook_endpoints::domain::catalogue::TypeDetails;
+use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId, KeyId};
 use webhook_endpoints::domain::session::SessionScope;
 
@@ -12,6 +14,9 @@ use super::queue::endpoint_id;
 
 /// The API's description. It belongs to no app and needs no key.
 const KEYLESS: &str = "/openapi.json";
+
+/// The event type that calls on the catalogue name.
+const EVENT_TYPE: &str = "invoice.paid";
 
 /// The prefix of the paths of an app.
 const OF_AN_APP: &str = "/apps/{appId}";
@@ -39,9 +44,10 @@ impl Ids {
     }
 
     /// Writes a delivery that succeeded into this endpoint's history, makes the app and
-    /// gives it another key, so that every call succeeds.
+    /// gives it another key, and fills the catalogue, so that every call succeeds.
     pub async fn with_delivery(app: &TestApp, endpoint: &str) -> Self {
         let now = app.deliverer.clock.now();
+        Self::add_event_type(app).await;
         let seeded = app
             .aws
             .seed_event(endpoint_id(endpoint), "invoice.paid", now, 200);
@@ -68,6 +74,15 @@ impl Ids {
         record.id.to_string()
     }
 
+    /// Adds the event type that calls on the catalogue name.
+    pub async fn add_event_type(app: &TestApp) {
+        let (table, now) = (app.aws.table(), app.deliverer.clock.now());
+        let name = EventType::parse(EVENT_TYPE).expect("parse the event type");
+        let details = TypeDetails::default();
+        let put = table.put_event_type(&name, &details, now).await;
+        put.expect("add the event type");
+    }
+
     /// Fills in a path template.
     pub fn fill(&self, template: &str) -> String {
         let segments = template.split('/').map(|segment| match segment {
@@ -76,6 +91,7 @@ impl Ids {
             "{eventId}" => &self.event,
             "{keyId}" => &self.key,
             "{sessionId}" => &self.session,
+            "{name}" => EVENT_TYPE,
             unknown if unknown.starts_with('{') => panic!("there is no id for {unknown}"),
             literal => literal,
         });
@@ -209,6 +225,9 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             let body = json!({"since": "2026-01-01T00:00:00Z", "status": "FAILED"});
             (Turn::First, Some(body))
         }
+        "putEventType" => (Turn::First, Some(json!({"description": "Paid."}))),
+        "listEventTypes" | "getEventType" => (Turn::First, None),
+        "deleteEventType" => (Turn::Deletion, None),
         "putApp" => (Turn::First, Some(json!({"name": "Acme"}))),
         "createKey" => (Turn::First, Some(json!({"scope": "read"}))),
         "createPortalSession" => (Turn::First, Some(json!({"scope": "read"}))),

@@ -4,6 +4,7 @@ pub mod api;
 pub mod asserts;
 pub mod aws;
 pub mod calls;
+pub mod catalogue;
 pub mod counting;
 pub mod cut;
 pub mod gateway;

@@ -30,6 +30,7 @@ fn size_of_value(value: &AttributeValue) -> usize {
         AttributeValue::B(bytes) => bytes.as_ref().len(),
         AttributeValue::N(number) => size_of_number(number),
         AttributeValue::Bool(_) => 1,
+        AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
         AttributeValue::L(values) => 3 + values.iter().map(|v| 1 + size_of_value(v)).sum::<usize>(),
         AttributeValue::M(item) => 3 + size_of(item) + item.len(),
         other => panic!("no item has this: {other:?}"),

@@ -83,7 +83,7 @@ pub const SEALING_KEY: &str = "key";
 pub const STORED_VERSION: &str = "sv";
 /// Since when an endpoint has been slow.
 pub const SLOW_SINCE: &str = "ss";
-/// When an endpoint or an app was changed.
+/// When an endpoint, an app or a type of the catalogue was changed.
 pub const UPDATED_AT: &str = "m";
 /// Where deliveries to an endpoint go.
 pub const URL: &str = "u";
@@ -117,12 +117,25 @@ pub const PUBLIC_KEY: &str = "public";
 /// The sealing key before the current one, while something may be sealed to it.
 pub const REPLACES: &str = "before";
 
-/// The call that made an app.
+/// The call that made an app or a type of the catalogue.
 pub const MADE_BY: &str = "by";
 /// What the platform notes of an app.
 pub const METADATA: &str = "meta";
 /// What people call an app.
 pub const NAME: &str = "name";
+
+/// Whether new subscriptions should avoid a type of the catalogue.
+pub const DEPRECATED: &str = "old";
+/// What a type of the catalogue means.
+pub const DESCRIPTION: &str = "desc";
+/// Data that an event of a type of the catalogue could have.
+pub const EXAMPLE: &str = "ex";
+/// The heading that a type of the catalogue is shown under.
+pub const GROUP: &str = "grp";
+/// JSON Schema of the data of a type of the catalogue.
+pub const SCHEMA: &str = "js";
+/// The names of all types of the catalogue.
+pub const TYPE_NAMES: &str = "types";
 
 /// The app of an API key.
 pub const APP_ID: &str = "app";

@@ -1,0 +1,113 @@
+//! Strict event types: what is published and subscribed to has to be in the catalogue.
+//!
+//! The names of the whole catalogue are one `GetItem`, kept for a minute. If they lack a
+//! type, they are read again, so that one which was just added works at once; one that was
+//! removed may work for as long as they are kept. Without strict event types, nothing is
+//! read.
+//!
+//! Only the API checks. Messages that others put on the queue are the doing of the
+//! platform's own account, which the catalogue describes and does not police; and an
+//! event that was accepted is never dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ApiState;
+use super::error::ApiError;
+use crate::aws::StoreError;
+use crate::domain::catalogue::TypeNames;
+use crate::domain::event_type::{EventPattern, EventType, Subscriptions};
+use crate::domain::validation::FieldError;
+use crate::ttl_cache::TtlCache;
+
+/// How long a removed type may still be published and subscribed to.
+const KEPT_FOR: Duration = Duration::from_secs(60);
+
+/// The names of the catalogue, as far as this process knows them.
+pub(super) struct KnownTypes(TtlCache<(), Arc<TypeNames>>);
+
+impl KnownTypes {
+    pub(super) fn new() -> Self {
+        Self(TtlCache::new(KEPT_FOR))
+    }
+}
+
+impl ApiState {
+    /// The names to hold these types against, which may be the cached ones if those have
+    /// them all. `None` if event types are not strict.
+    pub(super) async fn names_for(
+        &self,
+        types: &[&EventType],
+    ) -> Result<Option<Arc<TypeNames>>, StoreError> {
+        self.names(|names| types.iter().all(|event_type| names.has(event_type)))
+            .await
+    }
+
+    async fn names(
+        &self,
+        are_enough: impl Fn(&TypeNames) -> bool,
+    ) -> Result<Option<Arc<TypeNames>>, StoreError> {
+        let Some(known) = &self.known_types else {
+            return Ok(None);
+        };
+        // Before the read: what was removed since then is not in the names for longer
+        // than they are kept.
+        let now = self.clock.now();
+        if let Some(names) = known.0.get(&(), now).filter(|names| are_enough(names)) {
+            return Ok(Some(names));
+        }
+        let names = Arc::new(self.stores.table.event_type_names().await?);
+        known.0.put((), Arc::clone(&names), now);
+        Ok(Some(names))
+    }
+
+    /// Refuses subscriptions to what the catalogue does not have. `positions` are those of
+    /// the patterns in the request.
+    pub(super) async fn must_know_all_of(
+        &self,
+        events: &Subscriptions,
+        positions: &[usize],
+    ) -> Result<(), ApiError> {
+        let patterns = events.patterns();
+        let knows_all = |names: &TypeNames| patterns.iter().all(|one| names.has_any_of(one));
+        let Some(names) = self.names(knows_all).await? else {
+            return Ok(());
+        };
+        let unknown: Vec<_> = patterns
+            .iter()
+            .zip(positions)
+            .filter(|(pattern, _)| !names.has_any_of(pattern))
+            .map(|(pattern, position)| unknown_pattern(pattern, *position))
+            .collect();
+        match unknown.is_empty() {
+            true => Ok(()),
+            false => Err(ApiError::Validation(unknown)),
+        }
+    }
+}
+
+/// Refuses an event whose type the catalogue does not have.
+pub(super) fn must_be_known(
+    names: Option<&TypeNames>,
+    event_type: &EventType,
+) -> Result<(), ApiError> {
+    match names {
+        Some(names) if !names.has(event_type) => Err(unknown_type(event_type)),
+        _ => Ok(()),
+    }
+}
+
+/// What is told of a type that the catalogue does not have.
+pub(super) fn unknown_type(event_type: &EventType) -> ApiError {
+    let message = format!("must be in the catalogue of event types, and {event_type} is not");
+    ApiError::invalid("type", message)
+}
+
+fn unknown_pattern(pattern: &EventPattern, position: usize) -> FieldError {
+    let pattern = pattern.as_str();
+    let message = match pattern.ends_with('*') {
+        true => format!("must match a type of the catalogue, and {pattern} matches none"),
+        false => format!("must be in the catalogue of event types, and {pattern} is not"),
+    };
+    FieldError::new(format!("events[{position}]"), message)
+}
