@@ -2,11 +2,13 @@
 //! environment.
 
 mod egress;
+mod portal;
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use crate::domain::address::AddressPolicy;
+use crate::domain::branding::Branding;
 use crate::domain::portal_url::PortalUrl;
 use crate::domain::retry::{InvalidSchedule, RetrySchedule};
 use crate::domain::secret::SecretStorage;
@@ -79,6 +81,14 @@ pub struct ApiConfig {
     /// `STRICT_EVENT_TYPES`: whether events and subscriptions have to be of types that are
     /// in the catalogue, `true` or `false` (default).
     pub strict_event_types: bool,
+    /// How the portal looks, and who may embed it:
+    ///
+    /// - `PORTAL_TITLE`: 1 to 64 characters; `Webhooks` by default.
+    /// - `PORTAL_LOGO_URL`: the https URL of an image.
+    /// - `PORTAL_ACCENT_COLOR`: the colour of buttons and links, `#rrggbb`.
+    /// - `PORTAL_FRAME_ANCESTORS`: origins that may show it in a frame, separated by
+    ///   commas; none by default.
+    pub branding: Branding,
 }
 
 /// Configuration of the `deliver` function.
@@ -131,6 +141,7 @@ impl ApiConfig {
             secret_storage: secret_storage(lookup)?,
             portal_url: parsed(lookup, "PORTAL_URL")?,
             strict_event_types: strict_event_types(lookup)?,
+            branding: portal::branding(lookup)?,
         })
     }
 }
@@ -438,6 +449,10 @@ mod tests {
             ("ALLOWED_PORTS", "443,https"),
             ("BLOCKED_CIDRS", "198.51.100.7"),
             ("ALLOWED_PRIVATE_CIDRS", "169.254.0.0/16"),
+            ("PORTAL_TITLE", "   "),
+            ("PORTAL_LOGO_URL", "https://example.com;script-src"),
+            ("PORTAL_ACCENT_COLOR", "red}*{x:y"),
+            ("PORTAL_FRAME_ANCESTORS", "https://*"),
         ] {
             let error = read_with(&[(name, value)]).unwrap_err().to_string();
             assert!(error.contains(name) && error.contains(value), "{error}");

@@ -15,6 +15,7 @@ use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::delivery::{ChunkSizes, Deliverer, STRAGGLERS};
 use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, DEFAULT_PREFIX, KeyKind, NewKey};
+use webhook_endpoints::domain::branding::Branding;
 use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::domain::decision::Policy;
 use webhook_endpoints::domain::event::FAN_OUT_LEASE;
@@ -46,6 +47,8 @@ pub struct Settings {
     pub portal_url: Option<PortalUrl>,
     /// Whether events and subscriptions have to be of types that are in the catalogue.
     pub strict_event_types: bool,
+    /// How the portal looks.
+    pub branding: Branding,
     /// The clock of both functions.
     pub clock: Clock,
     /// When to retry deliveries and when to disable endpoints.
@@ -71,6 +74,7 @@ impl Default for Settings {
             secret_storage: SecretStorage::PerEndpoint,
             portal_url: None,
             strict_event_types: false,
+            branding: Branding::default(),
             clock: Clock::system(),
             policy: Policy {
                 schedule: RetrySchedule::default(),
@@ -132,6 +136,7 @@ pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Rou
         secret_storage: settings.secret_storage,
         portal_url: settings.portal_url.clone(),
         strict_event_types: settings.strict_event_types,
+        branding: settings.branding.clone(),
     })
 }
 

@@ -18,6 +18,7 @@ mod keys;
 pub mod lambda;
 mod name_list;
 mod openapi;
+mod portal;
 mod portal_base;
 mod portal_sessions;
 mod prefer;
@@ -44,6 +45,7 @@ use crate::aws::Stores;
 use crate::clock::Clock;
 use crate::domain::address::AddressPolicy;
 use crate::domain::api_key::{ApiKeyHash, KeyAccess};
+use crate::domain::branding::Branding;
 use crate::domain::budget::Budgets;
 use crate::domain::portal_url::PortalUrl;
 use crate::domain::scope::Need::{Any, Manage, Platform, Publish, Read};
@@ -79,6 +81,8 @@ pub struct ApiOptions {
     pub portal_url: Option<PortalUrl>,
     /// Whether events and subscriptions have to be of types that are in the catalogue.
     pub strict_event_types: bool,
+    /// How the portal looks.
+    pub branding: Branding,
 }
 
 /// Shared by all handlers.
@@ -194,6 +198,7 @@ pub fn router(options: ApiOptions) -> Router {
                 .delete(needs(Platform, event_types::delete)),
         )
         .route("/openapi.json", get(openapi::document))
+        .merge(portal::routes(options.branding))
         .fallback(|| async { ApiError::NotFound("route") })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .with_state(state)

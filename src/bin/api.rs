@@ -33,6 +33,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         secret_storage: config.secret_storage,
         portal_url: config.portal_url,
         strict_event_types: config.strict_event_types,
+        branding: config.branding,
     });
     lambda_runtime::run(lambda::function(router)).await
 }

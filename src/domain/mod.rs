@@ -4,6 +4,7 @@
 pub mod address;
 pub mod api_key;
 pub mod app;
+pub mod branding;
 pub mod budget;
 pub mod catalogue;
 pub mod decision;

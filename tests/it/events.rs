@@ -11,9 +11,12 @@ use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, State};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use local::emulators::{Clients, Emulators, REGION, Resources};
 use local::service::{self, SECRET_PREFIX};
 use local::{gateway, samples};
+use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
@@ -29,6 +32,9 @@ const EVENT: &str = "6a7e8feb-b491-4cf7-a9f1-bf3703467718";
 
 /// Batches of queue messages.
 const SQS_EVENTS: [&str; 3] = ["sqs-event.json", "sqs-sweep.json", "sqs-test-ping.json"];
+
+/// The browser's request for the portal, which gets a page and no envelope.
+const PAGE_EVENT: &str = "get-portal.json";
 
 /// The API's events, each with the expected status. They run in this order, so
 /// that each finds what it needs.
@@ -281,6 +287,16 @@ fn assert_answers(answers: &BTreeMap<&str, Value>) {
     assert_eq!(answers["delete-webhook.json"], Value::Null);
 }
 
+/// Asserts that the portal passes through API Gateway compressed, as browsers ask for it.
+fn assert_page(answer: &Value) {
+    assert_eq!(answer["statusCode"], 200, "{answer}");
+    assert_eq!(answer["headers"]["content-encoding"], "deflate");
+    assert_eq!(answer["isBase64Encoded"], true);
+    let body = STANDARD.decode(answer["body"].as_str().unwrap()).unwrap();
+    let page = decompress_to_vec_zlib_with_limit(&body, 100_000).unwrap();
+    assert!(page.starts_with(b"<!doctype html>"));
+}
+
 #[tokio::test]
 async fn every_sample_event_is_handled_by_its_function() {
     let emulators = Emulators::start(None, |client| client)
@@ -340,6 +356,7 @@ async fn every_sample_event_is_handled_by_its_function() {
         answers.insert(name, body["data"].clone());
     }
     assert_answers(&answers);
+    assert_page(&api.invoke(event(PAGE_EVENT)).await);
     assert_eq!(table.endpoint(key).await.unwrap(), None);
 }
 
@@ -351,7 +368,7 @@ fn every_sample_event_file_is_used() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort_unstable();
-    let mut used = vec!["env.json"];
+    let mut used = vec!["env.json", PAGE_EVENT];
     used.extend(SQS_EVENTS);
     used.extend(HTTP_EVENTS.map(|(name, _)| name));
     used.sort_unstable();

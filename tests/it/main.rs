@@ -79,6 +79,7 @@ mod outcomes;
 mod paging;
 mod pause;
 mod ping;
+mod portal;
 mod portal_sessions;
 mod portal_sessions_of_one_endpoint;
 mod probes;

@@ -40,6 +40,7 @@ fn document_has_the_package_version() {
     assert_eq!(DOCUMENT["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
 
+/// Apart from the portal (`src/api/portal.rs`), which is a page and not part of the API.
 #[test]
 fn document_has_the_routers_routes() {
     let router = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/mod.rs");

@@ -1,0 +1,203 @@
+// The public API, as the portal uses it. Every call returns `data` of the answer, or
+// throws an ApiError.
+
+/**
+ * @typedef {'platform' | 'all' | 'manage' | 'read' | 'publish'} Scope
+ * @typedef {{kind: 'key' | 'session', appId: string | null, scope: Scope, webhookId: string | null, expiresAt: string | null}} Access
+ * @typedef {{id: string, url: string, events: string[], active: boolean, createdAt: string, updatedAt: string, rateLimit: number | null, inactiveSince: string | null, disabledReason: 'GONE' | 'FAILING' | null, disabledAt: string | null, failingSince: string | null, pausedAt: string | null, nextProbeAt: string | null}} Endpoint
+ * @typedef {{url?: string, events?: string[], active?: boolean, rateLimit?: number | null}} EndpointChange
+ * @typedef {'PENDING' | 'DELIVERED' | 'FAILED'} Status
+ * @typedef {{id: string, event: string, status: Status, responseStatus: number | null, attempts: number, createdAt: string, deliveredAt: string | null, nextRetryAt: string | null}} Delivery
+ * @typedef {{number: number, startedAt: string, durationMs: number, responseStatus: number | null, responseBody: string | null, bodyNote: {code: string, message: string} | null, code: string | null, error: string | null}} Attempt
+ * @typedef {Delivery & {eventId: string, payload: unknown, reason: string | null, error: string | null, attemptLog: Attempt[]}} DeliveryDetails
+ * @typedef {{success: boolean, statusCode: number | null, responseBody: string | null, error: string | null, deliveryId: string, status: Status}} PingOutcome
+ * @typedef {{name: string, description: string, schema: unknown, example: unknown, group: string | null, deprecated: boolean}} EventType
+ * @typedef {{id: string, name: string | null, status: 'ACTIVE' | 'DELETING', createdAt: string}} App
+ * @typedef {App & {endpoints: number, keys: number}} AppDetails
+ * @typedef {{id: string, scope: Scope, label: string, ends: string, createdAt: string, expiresAt: string | null}} ApiKey
+ * @typedef {{status?: string, event?: string, since?: string, until?: string, cursor?: string | null, limit?: number}} HistoryQuery
+ */
+
+/**
+ * @template T
+ * @typedef {{items: T[], nextCursor: string | null}} Page
+ */
+
+/** Where the API is: the page is at `portal/` below it, whatever comes before that. */
+const BASE = new URL('..', new URL('.', document.baseURI));
+
+/** How long a call may take. API Gateway gives up after 30 seconds. */
+const TIMEOUT_MS = 35_000;
+
+/** What the API, or the way to it, answered instead of data. */
+export class ApiError extends Error {
+  /**
+   * @param {number} status 0 if there was no answer
+   * @param {string} code
+   * @param {string} message
+   * @param {{details?: {field: string, message: string}[], requestId?: string | null, retryAfter?: number | null}} [more]
+   */
+  constructor(status, code, message, more = {}) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+    this.code = code;
+    this.details = more.details ?? [];
+    this.requestId = more.requestId ?? null;
+    this.retryAfter = more.retryAfter ?? null;
+  }
+}
+
+/** @param {Response} response */
+async function errorOf(response) {
+  const seconds = Number.parseInt(response.headers.get('retry-after') ?? '', 10);
+  const more = {
+    requestId: response.headers.get('x-request-id'),
+    retryAfter: Number.isNaN(seconds) ? null : seconds,
+  };
+  // API Gateway answers some requests itself, in a format of its own.
+  const body = await response.json().catch(() => null);
+  const error = body?.error;
+  if (typeof error?.code !== 'string') return new ApiError(response.status, 'UNKNOWN', '', more);
+  const details = Array.isArray(error.details) ? error.details : [];
+  return new ApiError(response.status, error.code, String(error.message), { ...more, details });
+}
+
+export class Api {
+  /** @type {string} */
+  #token;
+  /** @type {() => void} */
+  #onExpired;
+
+  /**
+   * @param {string} token a session's token or an API key
+   * @param {() => void} onExpired called when the API no longer accepts the token
+   */
+  constructor(token, onExpired) {
+    this.#token = token;
+    this.#onExpired = onExpired;
+  }
+
+  /**
+   * @param {string} method
+   * @param {string} path
+   * @param {{body?: unknown, query?: Record<string, unknown>, prefer?: string, signal?: AbortSignal}} [options]
+   * @returns {Promise<any>}
+   */
+  async #call(method, path, { body, query, prefer, signal } = {}) {
+    const url = new URL(path, BASE);
+    for (const [name, value] of Object.entries(query ?? {})) {
+      if (value !== null && value !== undefined && value !== '') url.searchParams.set(name, String(value));
+    }
+    /** @type {Record<string, string>} */
+    const headers = { authorization: `Bearer ${this.#token}` };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    if (prefer) headers.prefer = prefer;
+    const timeout = AbortSignal.timeout(TIMEOUT_MS);
+    const response = await fetch(url, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      credentials: 'omit',
+      redirect: 'error',
+    }).catch((error) => {
+      if (signal?.aborted) throw error;
+      throw new ApiError(0, 'OFFLINE', '');
+    });
+    if (response.status === 204) return null;
+    if (!response.ok) {
+      if (response.status === 401) this.#onExpired();
+      throw await errorOf(response);
+    }
+    const answer = await response.json().catch(() => null);
+    if (answer?.success !== true) throw new ApiError(response.status, 'UNKNOWN', '');
+    return answer.data;
+  }
+
+  /** @returns {Promise<Access>} */
+  access() {
+    return this.#call('GET', 'key');
+  }
+
+  /**
+   * The catalogue of event types, whole. It has at most 1,000.
+   *
+   * @returns {Promise<EventType[]>}
+   */
+  async eventTypes() {
+    /** @type {EventType[]} */
+    const all = [];
+    let cursor = null;
+    do {
+      /** @type {Page<EventType>} */
+      const page = await this.#call('GET', 'event-types', { query: { limit: 100, cursor } });
+      all.push(...page.items);
+      cursor = page.nextCursor;
+    } while (cursor !== null && all.length < 1_000);
+    return all;
+  }
+
+  /**
+   * The calls about one app.
+   *
+   * @param {string} appId
+   */
+  app(appId) {
+    const app = `apps/${encodeURIComponent(appId)}`;
+    /** @param {string} id */
+    const webhook = (id) => `${app}/webhooks/${encodeURIComponent(id)}`;
+    /**
+     * @param {string} id
+     * @param {string} delivery
+     */
+    const delivery = (id, delivery) => `${webhook(id)}/deliveries/${encodeURIComponent(delivery)}`;
+    return {
+      /** @returns {Promise<Endpoint[]>} */
+      endpoints: () => this.#call('GET', `${app}/webhooks`, { query: { view: 'full' } }),
+      /** @param {string} id @returns {Promise<Endpoint>} */
+      endpoint: (id) => this.#call('GET', webhook(id)),
+      /** @param {EndpointChange} body @returns {Promise<{id: string, url: string, secret: string}>} */
+      create: (body) => this.#call('POST', `${app}/webhooks`, { body }),
+      /** @param {string} id @param {EndpointChange} body @returns {Promise<unknown>} */
+      change: (id, body) => this.#call('PUT', webhook(id), { body }),
+      /** @param {string} id @returns {Promise<null>} */
+      remove: (id) => this.#call('DELETE', webhook(id)),
+      /** @param {string} id @returns {Promise<{secret: string}>} */
+      rotate: (id) => this.#call('POST', `${webhook(id)}/rotate-secret`),
+      /** @param {string} id @param {string | null} type @returns {Promise<PingOutcome>} */
+      ping: (id, type) =>
+        this.#call('POST', `${webhook(id)}/test-ping`, {
+          body: type === null ? undefined : { type },
+          prefer: 'wait=20',
+        }),
+      /** @param {string} id @param {HistoryQuery} query @param {AbortSignal} [signal] @returns {Promise<Page<Delivery>>} */
+      history: (id, query, signal) =>
+        this.#call('GET', `${webhook(id)}/deliveries`, { query, ...(signal && { signal }) }),
+      /** @param {string} id @param {string} of @returns {Promise<DeliveryDetails>} */
+      delivery: (id, of) => this.#call('GET', delivery(id, of)),
+      /** @param {string} id @param {string} of @returns {Promise<{id: string}>} */
+      resend: (id, of) => this.#call('POST', `${delivery(id, of)}/resend`),
+      /** @param {string} id @param {{since: string, until?: string}} range @returns {Promise<{deliveries: number, atLeast: boolean}>} */
+      recover: (id, range) =>
+        this.#call('POST', `${webhook(id)}/recover`, { body: { ...range, status: 'FAILED' } }),
+      /** @returns {Promise<AppDetails>} */
+      details: () => this.#call('GET', app),
+      /** @returns {Promise<ApiKey[]>} */
+      keys: () => this.#call('GET', `${app}/keys`),
+      /** @param {{scope: string, expiresInSeconds: number}} body @returns {Promise<{url: string, expiresAt: string}>} */
+      openPortal: (body) => this.#call('POST', `${app}/portal-sessions`, { body }),
+    };
+  }
+
+  /**
+   * @param {{prefix?: string, cursor?: string | null}} query
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Page<App>>}
+   */
+  apps(query, signal) {
+    return this.#call('GET', 'apps', { query: { limit: 50, ...query }, ...(signal && { signal }) });
+  }
+}
+
+/** @typedef {ReturnType<Api['app']>} AppApi */

@@ -1,0 +1,112 @@
+// An endpoint's health, in the words that its owner reads.
+
+import { h } from './dom.js';
+import { duration, time } from './format.js';
+
+/** @import { Delivery, Endpoint } from './api.js' */
+/** @typedef {'good' | 'warn' | 'bad' | 'idle'} Tone */
+/** @typedef {{tone: Tone, label: string, why: (string | Node)[]}} Health */
+
+/** Deliveries that take longer count as slow. The service draws the line here too. */
+const SLOW_MS = 3_000;
+
+/**
+ * @param {Endpoint} endpoint
+ * @param {Delivery[] | null} recent its last deliveries, if they are known
+ * @returns {Health}
+ */
+export function healthOf(endpoint, recent) {
+  if (!endpoint.active) return inactive(endpoint);
+  if (endpoint.pausedAt) {
+    const next = endpoint.nextProbeAt ? ['We try again ', time(endpoint.nextProbeAt, true), '. '] : [];
+    return {
+      tone: 'bad',
+      label: 'On hold',
+      why: ['It kept failing, so deliveries are waiting. ', ...next, 'Once it responds with 2xx, everything that is waiting gets sent.'],
+    };
+  }
+  if (endpoint.failingSince) {
+    return {
+      tone: 'bad',
+      label: 'Failing',
+      why: ['It started failing ', time(endpoint.failingSince), '. We keep retrying.'],
+    };
+  }
+  if (recent?.length === 0) return { tone: 'idle', label: 'No deliveries yet', why: ['Send a test to see that it works.'] };
+  const typical = typicalTime(recent ?? []);
+  if (typical !== null && typical > SLOW_MS) {
+    return {
+      tone: 'warn',
+      label: 'Slow',
+      why: [`Deliveries typically take ${duration(typical)}. Respond with 2xx first, then do the work.`],
+    };
+  }
+  return { tone: 'good', label: 'Healthy', why: [] };
+}
+
+/**
+ * @param {Endpoint} endpoint
+ * @returns {Health}
+ */
+function inactive(endpoint) {
+  /** @param {string | null} at */
+  const since = (at) => (at ? [' ', time(at)] : []);
+  if (endpoint.disabledReason === 'GONE') {
+    return {
+      tone: 'bad',
+      label: 'Disabled',
+      why: ['Your server responded with 410 Gone', ...since(endpoint.disabledAt), ', so we stopped sending. Activate it to start again.'],
+    };
+  }
+  if (endpoint.disabledReason === 'FAILING') {
+    return {
+      tone: 'bad',
+      label: 'Disabled',
+      why: ['It kept failing for days, so we stopped sending', ...since(endpoint.disabledAt), '. Fix it, then activate it.'],
+    };
+  }
+  return {
+    tone: 'idle',
+    label: 'Paused',
+    why: ['Paused', ...since(endpoint.inactiveSince), '. New events aren’t sent until you activate it.'],
+  };
+}
+
+/**
+ * The median time from event to acceptance of those that were accepted at once.
+ *
+ * @param {Delivery[]} deliveries
+ */
+function typicalTime(deliveries) {
+  const times = deliveries
+    .filter((one) => one.attempts === 1 && one.deliveredAt !== null)
+    .map((one) => Date.parse(one.deliveredAt ?? '') - Date.parse(one.createdAt))
+    .sort((a, b) => a - b);
+  return times[Math.floor(times.length / 2)] ?? null;
+}
+
+/** @param {Health} health */
+export function healthBadge(health) {
+  return h('span', { class: `badge badge-${health.tone}` }, health.label);
+}
+
+/**
+ * What became of a delivery. Height is for charts, in which colour alone must not tell.
+ *
+ * @param {Pick<Delivery, 'status' | 'attempts'>} delivery
+ * @returns {{tone: Tone, label: string, height: number}}
+ */
+export function outcomeOf({ status, attempts }) {
+  if (status === 'DELIVERED') return { tone: 'good', label: 'Delivered', height: 20 };
+  // It was not attempted, because the endpoint was inactive.
+  if (status === 'FAILED' && attempts === 0) return { tone: 'idle', label: 'Not sent', height: 4 };
+  if (status === 'FAILED') return { tone: 'bad', label: 'Failed', height: 13 };
+  if (attempts > 0) return { tone: 'warn', label: 'Retrying', height: 9 };
+  return { tone: 'idle', label: 'Pending', height: 4 };
+}
+
+/** @param {Pick<Delivery, 'status' | 'attempts'>} delivery */
+export function outcomeBadge(delivery) {
+  const { tone, label } = outcomeOf(delivery);
+  return h('span', { class: `badge badge-${tone}` }, label);
+}

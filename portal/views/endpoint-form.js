@@ -1,0 +1,141 @@
+// The dialog that creates or edits an endpoint.
+
+import { ApiError } from '../api.js';
+import { openDialog, run } from '../dialog.js';
+import { h, uniqueId } from '../dom.js';
+import { announce, errorBox } from '../feedback.js';
+import { visible } from '../format.js';
+import { eventPicker } from './event-picker.js';
+import { showSecret } from './secret.js';
+
+/** @import { Context } from '../app.js' */
+/** @import { Endpoint } from '../api.js' */
+
+/**
+ * @param {Context} context
+ * @param {Endpoint | null} endpoint null for a new one
+ * @param {(id: string) => void} saved
+ */
+export async function openEndpointForm(context, endpoint, saved) {
+  const catalogue = await context.catalogue();
+  if (context.signal.aborted) return;
+  const url = field('URL', h('input', {
+    class: 'input', type: 'text', inputmode: 'url', autocomplete: 'url', spellcheck: 'false', autocapitalize: 'off',
+    placeholder: 'https://example.com/webhooks', value: endpoint?.url ?? '',
+  }), 'Where we send events, by HTTPS. Your server should respond with 2xx within a few seconds.');
+  const events = eventPicker(catalogue, endpoint?.events ?? null);
+  const rate = field('Rate limit (optional)', h('input', {
+    class: 'input input-short', type: 'text', inputmode: 'numeric', autocomplete: 'off',
+    placeholder: 'No limit', value: endpoint?.rateLimit ?? '',
+  }), 'The maximum number of deliveries per second, 1 to 1,000. Anything above it waits its turn.');
+  const active = endpoint === null ? h('input', { type: 'checkbox', id: uniqueId('active'), checked: true }) : null;
+  const errors = h('div');
+  const save = h('button', { type: 'submit', class: 'button button-primary' }, endpoint ? 'Save changes' : 'Add endpoint');
+
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    for (const one of [url, events, rate]) one.setError('');
+    const rateLimit = rate.input.value.trim() === '' ? null : Number(rate.input.value);
+    if (rateLimit !== null && (!Number.isInteger(rateLimit) || rateLimit < 1 || rateLimit > 1_000)) {
+      rate.setError('Enter a whole number from 1 to 1,000, or leave it empty.');
+      rate.input.focus();
+      return;
+    }
+    const body = { url: url.input.value.trim(), events: events.value(), rateLimit };
+    run(save, errors, () => (endpoint ? change(endpoint, body) : create(body)), (error) => showFaults(error, body.events));
+  };
+
+  /** @param {{url: string, events: string[], rateLimit: number | null}} body */
+  async function create(body) {
+    const { rateLimit, ...required } = body;
+    const made = await context.app.create({
+      ...required,
+      ...(rateLimit !== null && { rateLimit }),
+      ...(active?.checked === false && { active: false }),
+    });
+    dialog.close();
+    showSecret('Endpoint added', made.secret, made.url, () => saved(made.id));
+  }
+
+  /**
+   * @param {Endpoint} before
+   * @param {{url: string, events: string[], rateLimit: number | null}} body
+   */
+  async function change(before, body) {
+    await context.app.change(before.id, body);
+    dialog.close();
+    announce('Changes saved.');
+    saved(before.id);
+  }
+
+  /**
+   * Puts the faults that the API names beside their fields.
+   *
+   * @param {unknown} error
+   * @param {string[]} sent
+   */
+  function showFaults(error, sent) {
+    if (!(error instanceof ApiError) || error.details.length === 0) return false;
+    const rest = [];
+    for (const { field: name, message } of error.details) {
+      const index = /^events\[(\d+)\]/.exec(name)?.[1];
+      if (name === 'url') url.setError(`The URL ${visible(message)}.`);
+      else if (index !== undefined) events.setError(`${visible(sent[Number(index)] ?? name)} ${visible(message)}.`);
+      else if (name === 'events') events.setError(sent.length === 0 ? 'Choose at least one event.' : `The events ${visible(message)}.`);
+      else if (name === 'rateLimit') rate.setError(`The rate limit ${visible(message)}.`);
+      else rest.push(error);
+    }
+    if (rest.length > 0) errors.replaceChildren(errorBox(error));
+    const invalid = dialog.querySelector('[aria-invalid="true"]');
+    if (invalid instanceof HTMLElement) invalid.focus();
+    return true;
+  }
+
+  const dialog = openDialog(endpoint ? 'Edit endpoint' : 'Add endpoint', [
+    h(
+      'form',
+      { class: 'stack', onsubmit: submit, novalidate: true },
+      url.element,
+      events.element,
+      rate.element,
+      active && h('div', { class: 'check' }, active, h('label', { for: active.id }, 'Start sending right away')),
+      errors,
+      h(
+        'div',
+        { class: 'actions' },
+        h('button', { type: 'button', class: 'button', onclick: () => dialog.close() }, 'Cancel'),
+        save,
+      ),
+    ),
+  ], { wide: true });
+  url.input.focus();
+}
+
+/**
+ * An input with its label, a hint, and room for an error.
+ *
+ * @param {string} label
+ * @param {HTMLInputElement} input
+ * @param {string} hint
+ */
+function field(label, input, hint) {
+  const id = uniqueId('field');
+  input.id = id;
+  input.setAttribute('aria-describedby', `${id}-hint ${id}-error`);
+  const error = h('p', { class: 'field-error', id: `${id}-error` });
+  const element = h(
+    'div',
+    { class: 'field' },
+    h('label', { for: id }, label),
+    h('p', { class: 'fine', id: `${id}-hint` }, hint),
+    input,
+    error,
+  );
+  /** @param {string} message */
+  const setError = (message) => {
+    error.textContent = message;
+    if (message === '') input.removeAttribute('aria-invalid');
+    else input.setAttribute('aria-invalid', 'true');
+  };
+  return { element, input, setError };
+}

@@ -1,0 +1,281 @@
+//! Serves the customer portal: the files of `portal/`, and the operator's branding of
+//! it. No AWS calls, and no API key: the page is public, and what it shows comes from
+//! the API.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    IF_NONE_MATCH, LOCATION, REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use miniz_oxide::deflate::compress_to_vec_zlib;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::error::ApiError;
+use crate::domain::branding::Branding;
+
+/// What the page asks for next to itself.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BrandingJson<'a> {
+    title: &'a str,
+    logo_url: Option<&'a str>,
+}
+
+macro_rules! files {
+    ($($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../portal/", $name)))),+]
+    };
+}
+
+const INDEX: &str = "index.html";
+
+/// Every file of `portal/`.
+const FILES: &[(&str, &str)] = files![
+    "api.js",
+    "app.js",
+    "dialog.js",
+    "dom.js",
+    "favicon.svg",
+    "feedback.js",
+    "format.js",
+    "health.js",
+    "icons.js",
+    "index.html",
+    "lazy.js",
+    "poll.js",
+    "portal.css",
+    "session.js",
+    "snippets.js",
+    "sparkline.js",
+    "theme.js",
+    "views/app.js",
+    "views/apps.js",
+    "views/delivery.js",
+    "views/endpoint-form.js",
+    "views/endpoint.js",
+    "views/endpoints.js",
+    "views/event-picker.js",
+    "views/history.js",
+    "views/recover.js",
+    "views/secret.js",
+    "views/test.js",
+];
+
+/// The folder of the files that `index.html` loads. Its name stands for their content,
+/// so browsers may keep them for good, and never mix files of two deployments.
+const STATIC: &str = "static/";
+
+/// The placeholder of that name in `index.html`.
+const PLACEHOLDER: &str = "static/VERSION/";
+
+/// How long browsers may keep a file whose address names its content.
+const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+
+/// For what can change at the same address: asked for each time, and answered with 304.
+const ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// Compression level of zlib, 0 to 10.
+const LEVEL: u8 = 9;
+
+/// A file in the forms that it is sent in.
+struct File {
+    content_type: HeaderValue,
+    plain: Vec<u8>,
+    /// In the format of zlib, which `deflate` means in HTTP. Made when first needed.
+    deflated: LazyLock<Vec<u8>, Box<dyn FnOnce() -> Vec<u8> + Send>>,
+    /// A hash of the content, without quotes.
+    tag: String,
+}
+
+impl File {
+    fn new(name: &str, text: String) -> Self {
+        let content_type = match name.rsplit('.').next() {
+            Some("css") => "text/css; charset=utf-8",
+            Some("html") => "text/html; charset=utf-8",
+            Some("js") => "text/javascript; charset=utf-8",
+            Some("svg") => "image/svg+xml",
+            _ => "application/json",
+        };
+        let plain = text.into_bytes();
+        let copy = plain.clone();
+        Self {
+            content_type: HeaderValue::from_static(content_type),
+            tag: tag([plain.as_slice()]),
+            plain,
+            deflated: LazyLock::new(Box::new(move || compress_to_vec_zlib(&copy, LEVEL))),
+        }
+    }
+}
+
+/// The first half of a SHA-256, in hexadecimal digits.
+fn tag<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+    }
+    let digest = hash.finalize();
+    digest
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// The portal, prepared when it is first asked for: most invocations never are.
+struct Portal {
+    version: String,
+    files: HashMap<&'static str, File>,
+    policy: HeaderValue,
+}
+
+impl Portal {
+    /// # Errors
+    /// If the branding can't be in a header, which its types rule out.
+    fn new(branding: &Branding) -> Result<Self, ApiError> {
+        let version = tag(FILES
+            .iter()
+            .flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]));
+        let shared = FILES.iter().map(|&(name, text)| {
+            let text = text.replace(PLACEHOLDER, &format!("{STATIC}{version}/"));
+            (name, File::new(name, text))
+        });
+        let json = BrandingJson {
+            title: branding.title.as_str(),
+            logo_url: branding.logo.url(),
+        };
+        let json = serde_json::to_string(&json).map_err(ApiError::internal)?;
+        let own = [
+            ("branding.json", File::new("branding.json", json)),
+            ("branding.css", File::new("branding.css", style(branding))),
+        ];
+        let files = shared.chain(own).collect();
+        let policy = HeaderValue::from_str(&policy(branding)).map_err(ApiError::internal)?;
+        Ok(Self {
+            version,
+            files,
+            policy,
+        })
+    }
+
+    /// The file at a path below `/portal/`, and whether its address names its content.
+    fn find(&self, path: &str) -> Option<(&File, bool)> {
+        if let Some(rest) = path.strip_prefix(STATIC) {
+            let (version, name) = rest.split_once('/')?;
+            // An old version gets the new file, for pages that a deployment overtakes.
+            let is_named = FILES.iter().any(|(file, _)| *file == name) && name != INDEX;
+            let file = self.files.get(name).filter(|_| is_named)?;
+            return Some((file, version == self.version));
+        }
+        let name = if path.is_empty() { INDEX } else { path };
+        let is_beside = name == INDEX || name.starts_with("branding.");
+        let file = self.files.get(name).filter(|_| is_beside)?;
+        Some((file, false))
+    }
+
+    fn answer(&self, path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+        let (file, is_fixed) = self.find(path).ok_or(ApiError::NotFound("file"))?;
+        let deflates = accepts_deflate(headers);
+        // A strong ETag names one form of the content.
+        let etag = format!("\"{}{}\"", file.tag, if deflates { "-z" } else { "" });
+        let common = [
+            (CACHE_CONTROL, if is_fixed { FOR_GOOD } else { ASK_FIRST }),
+            (CONTENT_SECURITY_POLICY, self.policy.clone()),
+            (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+            (VARY, HeaderValue::from_static("accept-encoding")),
+            (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+            (
+                ETAG,
+                HeaderValue::from_str(&etag).map_err(ApiError::internal)?,
+            ),
+        ];
+        if is_known(headers, &etag) {
+            return Ok((StatusCode::NOT_MODIFIED, common).into_response());
+        }
+        let kind = [(CONTENT_TYPE, file.content_type.clone())];
+        if deflates {
+            let encoding = [(CONTENT_ENCODING, "deflate")];
+            return Ok((common, kind, encoding, file.deflated.clone()).into_response());
+        }
+        Ok((common, kind, file.plain.clone()).into_response())
+    }
+}
+
+/// The policy that allows the page its own scripts, styles and calls, and nothing else.
+/// Trusted Types are off altogether: no script can turn text into markup or code.
+fn policy(branding: &Branding) -> String {
+    let logo = branding.logo.origin().map(|origin| format!(" {origin}"));
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{}; \
+         connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {}; \
+         require-trusted-types-for 'script'; trusted-types 'none'",
+        logo.unwrap_or_default(),
+        branding.frame_ancestors.sources(),
+    )
+}
+
+fn style(branding: &Branding) -> String {
+    let palette = branding.accent.palette();
+    format!(
+        ":root {{ --accent: {}; --on-accent: {}; --accent-on-light: {}; --accent-on-dark: {}; }}\n",
+        palette.accent, palette.on_accent, palette.on_light, palette.on_dark,
+    )
+}
+
+/// Whether the client accepts `deflate`. Weights other than 0 make no difference here.
+fn accepts_deflate(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(ACCEPT_ENCODING).iter();
+    let codings = values.filter_map(|value| value.to_str().ok());
+    codings.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let is_refused = weight.trim().starts_with("q=0")
+            && weight.trim()[3..].bytes().all(|b| matches!(b, b'0' | b'.'));
+        name.trim().eq_ignore_ascii_case("deflate") && !is_refused
+    })
+}
+
+/// Whether `If-None-Match` names this ETag. It is compared weakly (RFC 9110, 13.1.2).
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let values = headers.get_all(IF_NONE_MATCH).iter();
+    let tags = values.filter_map(|value| value.to_str().ok());
+    tags.flat_map(|value| value.split(',')).any(|tag| {
+        let tag = tag.trim();
+        tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
+    })
+}
+
+/// The portal's paths.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(branding: Branding) -> Router<S> {
+    let portal = Arc::new(LazyLock::new(move || Portal::new(&branding)));
+    let serve = move |path: &str, headers: &HeaderMap| match &**portal {
+        Ok(portal) => portal.answer(path, headers),
+        Err(_) => Err(ApiError::internal("the portal's branding can't be served")),
+    };
+    let index = serve.clone();
+    Router::new()
+        // Relative, because a stage may come before the path. The browser keeps the
+        // fragment.
+        .route(
+            "/portal",
+            get(async || (StatusCode::PERMANENT_REDIRECT, [(LOCATION, "portal/")])),
+        )
+        .route(
+            "/portal/",
+            get(move |headers: HeaderMap| async move { index("", &headers) }),
+        )
+        .route(
+            "/portal/{*path}",
+            get(
+                move |Path(path): Path<String>, headers: HeaderMap| async move {
+                    serve(&path, &headers)
+                },
+            ),
+        )
+}

@@ -1,0 +1,417 @@
+//! How an operator can make the portal their own. Every value ends up in a page that
+//! customers trust, in its headers or in its style sheet, so each type holds only what
+//! cannot mean anything else there.
+
+use std::str::FromStr;
+
+use url::{Host, Url};
+
+/// Maximum length of a title, in characters.
+const MAX_TITLE_CHARS: usize = 64;
+
+/// Maximum length of a logo's URL, in bytes.
+const MAX_URL_BYTES: usize = 2_048;
+
+/// Maximum number of frame ancestors.
+const MAX_ANCESTORS: usize = 20;
+
+/// The contrast that text needs (WCAG 2.2, 1.4.3).
+const TEXT_CONTRAST: f64 = 4.5;
+
+/// The portal's title, logo and colour, and who may embed it.
+#[derive(Debug, Clone, Default)]
+pub struct Branding {
+    /// `PORTAL_TITLE`
+    pub title: Title,
+    /// `PORTAL_LOGO_URL`
+    pub logo: Logo,
+    /// `PORTAL_ACCENT_COLOR`
+    pub accent: Accent,
+    /// `PORTAL_FRAME_ANCESTORS`
+    pub frame_ancestors: FrameAncestors,
+}
+
+/// A branding value that is refused. Completes the sentence "must be …".
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidBranding(&'static str);
+
+/// 1 to 64 characters that are seen and keep their direction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Title(String);
+
+impl Title {
+    /// The title as given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Title {
+    fn default() -> Self {
+        Self("Webhooks".to_owned())
+    }
+}
+
+impl FromStr for Title {
+    type Err = InvalidBranding;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBranding> {
+        let fits = (1..=MAX_TITLE_CHARS).contains(&text.chars().count());
+        if fits && !text.trim().is_empty() && !text.chars().any(is_unseen) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidBranding(
+                "1 to 64 characters, without control characters and text directions",
+            ))
+        }
+    }
+}
+
+/// Control characters, and those that are not seen or turn text around.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
+        || c.is_control()
+}
+
+/// The URL of an image, or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Logo(Option<Url>);
+
+impl Logo {
+    /// The image's URL.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.0.as_ref().map(Url::as_str)
+    }
+
+    /// Where the image comes from, as a source of a Content-Security-Policy.
+    #[must_use]
+    pub fn origin(&self) -> Option<String> {
+        self.0
+            .as_ref()
+            .map(|url| url.origin().ascii_serialization())
+    }
+}
+
+impl FromStr for Logo {
+    type Err = InvalidBranding;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBranding> {
+        let is_plain = text.len() <= MAX_URL_BYTES && text.bytes().all(|b| b.is_ascii_graphic());
+        let url = Url::parse(text).ok().filter(|url| {
+            is_plain
+                && url.scheme() == "https"
+                && url.username().is_empty()
+                && url.password().is_none()
+                && url.fragment().is_none()
+                // The URL parser lets a host have characters that end a directive of
+                // the policy.
+                && url.host_str().is_some_and(is_source_host)
+        });
+        url.map(|url| Self(Some(url))).ok_or(InvalidBranding(
+            "an https URL of at most 2,048 ASCII characters, without credentials and fragment",
+        ))
+    }
+}
+
+/// Whether a policy can name this host.
+fn is_source_host(host: &str) -> bool {
+    let is_part = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.');
+    !host.is_empty() && host.bytes().all(is_part) && Host::parse(host).is_ok()
+}
+
+/// The origins whose pages may show the portal in a frame. None by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FrameAncestors(Vec<String>);
+
+impl FrameAncestors {
+    /// The sources of the directive `frame-ancestors`.
+    #[must_use]
+    pub fn sources(&self) -> String {
+        if self.0.is_empty() {
+            "'none'".to_owned()
+        } else {
+            self.0.join(" ")
+        }
+    }
+}
+
+impl FromStr for FrameAncestors {
+    type Err = InvalidBranding;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBranding> {
+        let origins: Vec<_> = text
+            .split(',')
+            .map(|origin| origin.trim().to_owned())
+            .collect();
+        if origins.len() <= MAX_ANCESTORS && origins.iter().all(|origin| is_ancestor(origin)) {
+            Ok(Self(origins))
+        } else {
+            Err(InvalidBranding(
+                "1 to 20 origins such as https://app.example.com or https://*.example.com, \
+                 separated by commas",
+            ))
+        }
+    }
+}
+
+/// An https origin. Its host may begin with a wildcard, but not be one alone: that would
+/// let every site frame the portal.
+fn is_ancestor(origin: &str) -> bool {
+    let Some(rest) = origin.strip_prefix("https://") else {
+        return false;
+    };
+    let (host, port) = rest.split_once(':').unwrap_or((rest, "443"));
+    let is_port =
+        port.parse::<u16>().is_ok_and(|port| port > 0) && port.bytes().all(|b| b.is_ascii_digit());
+    let named = host.strip_prefix("*.").unwrap_or(host);
+    let has_domain = host == named || named.contains('.');
+    is_port && has_domain && is_source_host(named)
+}
+
+/// The colour of buttons and links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accent([u8; 3]);
+
+/// A colour and what is legible on it or with it, each as `#rrggbb`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Palette {
+    /// The colour itself, behind the text of buttons.
+    pub accent: String,
+    /// Black or white, whichever is legible on it.
+    pub on_accent: &'static str,
+    /// The colour as text in the light theme, darker if need be.
+    pub on_light: String,
+    /// The colour as text in the dark theme, lighter if need be.
+    pub on_dark: String,
+}
+
+const BLACK: [u8; 3] = [0, 0, 0];
+const WHITE: [u8; 3] = [255, 255, 255];
+
+/// The darkest background of links in the light theme (`portal/portal.css`).
+const LIGHT: [u8; 3] = [0xec, 0xee, 0xf2];
+
+/// The lightest background of links in the dark theme.
+const DARK: [u8; 3] = [0x26, 0x2a, 0x32];
+
+impl Default for Accent {
+    fn default() -> Self {
+        Self([0x3f, 0x51, 0xd6])
+    }
+}
+
+impl FromStr for Accent {
+    type Err = InvalidBranding;
+
+    fn from_str(text: &str) -> Result<Self, InvalidBranding> {
+        let channel = |at: usize| {
+            let digits = text.get(at..at + 2)?;
+            let is_hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
+            is_hex.then(|| u8::from_str_radix(digits, 16).ok())?
+        };
+        let is_sound = text.len() == 7 && text.starts_with('#');
+        let color = || Some([channel(1)?, channel(3)?, channel(5)?]);
+        is_sound
+            .then(color)
+            .flatten()
+            .map(Self)
+            .ok_or(InvalidBranding("a colour such as #3f51d6"))
+    }
+}
+
+impl Accent {
+    /// The colours to use, all legible, whatever the colour is.
+    #[must_use]
+    pub fn palette(self) -> Palette {
+        let is_light = contrast(self.0, WHITE) < TEXT_CONTRAST;
+        Palette {
+            accent: hex(self.0),
+            on_accent: if is_light { "#000000" } else { "#ffffff" },
+            on_light: hex(legible(self.0, LIGHT, BLACK)),
+            on_dark: hex(legible(self.0, DARK, WHITE)),
+        }
+    }
+}
+
+fn hex([red, green, blue]: [u8; 3]) -> String {
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
+/// The colour, mixed with as little of another as makes it legible.
+fn legible(color: [u8; 3], background: [u8; 3], other: [u8; 3]) -> [u8; 3] {
+    let mixed = |percent: u16| {
+        let channel = |index: usize| {
+            let sum = u16::from(color[index]) * (100 - percent) + u16::from(other[index]) * percent;
+            u8::try_from(sum / 100).unwrap_or(u8::MAX)
+        };
+        [channel(0), channel(1), channel(2)]
+    };
+    let steps = (0..=100).step_by(5).map(mixed);
+    steps
+        .into_iter()
+        .find(|mix| contrast(*mix, background) >= TEXT_CONTRAST)
+        .unwrap_or(other)
+}
+
+/// The contrast ratio of WCAG 2.2, 1 to 21.
+fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
+    let (one, other) = (luminance(one), luminance(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+/// The relative luminance of WCAG 2.2, 0 to 1.
+fn luminance(color: [u8; 3]) -> f64 {
+    let linear = color.map(|channel| {
+        let value = f64::from(channel) / 255.0;
+        if value <= 0.04045 {
+            value / 12.92
+        } else {
+            ((value + 0.055) / 1.055).powf(2.4)
+        }
+    });
+    0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn titles_that_could_mislead_are_refused() {
+        let long = "x".repeat(65);
+        for text in [
+            "",
+            " ",
+            "a\nb",
+            "a\u{7}",
+            "pay\u{202e}lap",
+            "a\u{200b}",
+            &long,
+        ] {
+            assert!(text.parse::<Title>().is_err(), "{text:?}");
+        }
+        for text in ["Acme", "Ünïcode & <b>Söhne</b>", "ウェブフック"] {
+            assert_eq!(text.parse::<Title>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn logos_that_could_change_the_policy_or_leak_are_refused() {
+        for text in [
+            "http://example.com/logo.svg",
+            "data:image/svg+xml,<svg/>",
+            "javascript:alert(1)",
+            "//example.com/logo.svg",
+            "https://user@example.com/logo.svg",
+            "https://:secret@example.com/logo.svg",
+            "https://example.com/logo.svg#x",
+            "https://exa;mple.com/logo.svg",
+            "https://example.com;script-src *",
+            "https://a,b.example.com/",
+            "https://'self'/",
+            "https://exam ple.com/",
+            "https://example.com/\r\nx: y",
+            "https://*.example.com/logo.svg",
+            "https://[::1]/logo.svg",
+            "https://m\u{fc}ller.example/logo.svg",
+            "https:///",
+        ] {
+            assert!(text.parse::<Logo>().is_err(), "{text:?}");
+        }
+        let logo: Logo = "https://cdn.example.com:8443/a/logo.svg?v=1"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            logo.origin().as_deref(),
+            Some("https://cdn.example.com:8443")
+        );
+        assert_eq!(
+            logo.url(),
+            Some("https://cdn.example.com:8443/a/logo.svg?v=1")
+        );
+        assert_eq!(Logo::default().url(), None);
+    }
+
+    #[test]
+    fn ancestors_are_origins() {
+        for text in [
+            "*",
+            "https://*",
+            "https://*.com",
+            "https:",
+            "http://example.com",
+            "example.com",
+            "https://example.com/",
+            "https://example.com/path",
+            "https://example.com; script-src *",
+            "https://example.com https://other.example",
+            "https://example.com:0",
+            "https://example.com:99999",
+            "https://example.com:+443",
+            "https://user@example.com",
+            "https://a.*.example.com",
+            "'self'",
+            "https://example.com,",
+        ] {
+            assert!(text.parse::<FrameAncestors>().is_err(), "{text:?}");
+        }
+        let many = vec!["https://example.com"; 21].join(",");
+        assert!(many.parse::<FrameAncestors>().is_err());
+        let two: FrameAncestors = "https://app.example.com:8443, https://*.example.org"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            two.sources(),
+            "https://app.example.com:8443 https://*.example.org"
+        );
+        assert_eq!(FrameAncestors::default().sources(), "'none'");
+    }
+
+    #[test]
+    fn colours_are_six_hexadecimal_digits() {
+        for text in [
+            "", "red", "#fff", "#12345", "#1234567", "#12345g", "#+12345", "#é1234", "#000;}*{",
+        ] {
+            assert!(text.parse::<Accent>().is_err(), "{text:?}");
+        }
+        assert_eq!(
+            "#00aAfF".parse::<Accent>().unwrap(),
+            Accent([0, 0xaa, 0xff])
+        );
+    }
+
+    #[test]
+    fn palettes_are_legible_for_every_colour() {
+        let steps = || (0..=255).step_by(15);
+        for (red, green, blue) in steps()
+            .flat_map(|red| steps().map(move |green| (red, green)))
+            .flat_map(|(red, green)| steps().map(move |blue| (red, green, blue)))
+        {
+            let accent = Accent([red, green, blue]);
+            let palette = accent.palette();
+            let color = |text: &str| text.parse::<Accent>().unwrap().0;
+            assert!(
+                contrast(accent.0, color(palette.on_accent)) >= TEXT_CONTRAST,
+                "{palette:?}"
+            );
+            assert!(
+                contrast(color(&palette.on_light), LIGHT) >= TEXT_CONTRAST,
+                "{palette:?}"
+            );
+            assert!(
+                contrast(color(&palette.on_dark), DARK) >= TEXT_CONTRAST,
+                "{palette:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn contrasts_match_known_ones() {
+        assert!((contrast(BLACK, WHITE) - 21.0).abs() < 1e-9);
+        assert!((contrast([0x76, 0x76, 0x76], WHITE) - 4.54).abs() < 0.01);
+    }
+}

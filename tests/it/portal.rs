@@ -1,0 +1,365 @@
+//! The customer portal as it is served. What it does in a browser is tested by
+//! `.ci/portal`.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use webhook_endpoints::domain::branding::Branding;
+
+use crate::support::{Options, TestApp, answer};
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/portal");
+
+/// Most bytes of all files together.
+const MOST_BYTES: usize = 150_000;
+
+struct Page {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Page {
+    fn header(&self, name: &str) -> &str {
+        self.headers[name].to_str().unwrap()
+    }
+
+    fn text(&self) -> &str {
+        str::from_utf8(&self.body).unwrap()
+    }
+}
+
+async fn page(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Page {
+    page_by(app, Method::GET, path, headers).await
+}
+
+async fn page_by(app: &TestApp, method: Method, path: &str, headers: &[(&str, &str)]) -> Page {
+    let request = app.api.bare(method, path);
+    let request = headers.iter().fold(request, |request, (name, value)| {
+        request.header(*name, *value)
+    });
+    let response = request.send().await.unwrap();
+    Page {
+        status: response.status(),
+        headers: response.headers().clone(),
+        body: response.bytes().await.unwrap().to_vec(),
+    }
+}
+
+/// The names of the files in `portal/`, by path.
+fn files() -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut folders = vec![Path::new(FOLDER).to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(FOLDER).unwrap();
+                names.insert(name.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// The folder that `index.html` loads from, relative to the page.
+async fn fixed_folder(app: &TestApp) -> String {
+    let index = page(app, "/portal/", &[]).await;
+    let rest = index.text().split("\"static/").nth(1).unwrap();
+    format!("/portal/static/{}/", rest.split('/').next().unwrap())
+}
+
+#[tokio::test]
+async fn every_file_is_served_without_a_key_or_an_aws_call() {
+    let app = TestApp::start().await;
+    let folder = fixed_folder(&app).await;
+    for name in files() {
+        let path = match name.as_str() {
+            "index.html" => "/portal/".to_owned(),
+            name => format!("{folder}{name}"),
+        };
+        let page = page(&app, &path, &[]).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        let expected = match name.rsplit('.').next().unwrap() {
+            "css" => "text/css; charset=utf-8",
+            "html" => "text/html; charset=utf-8",
+            "js" => "text/javascript; charset=utf-8",
+            "svg" => "image/svg+xml",
+            other => panic!("{other}: {name}"),
+        };
+        assert_eq!(page.header("content-type"), expected, "{path}");
+        let written = fs::read_to_string(Path::new(FOLDER).join(&name)).unwrap();
+        let version = folder.split('/').nth(3).unwrap();
+        assert_eq!(page.text().replace(version, "VERSION"), written, "{path}");
+    }
+    for name in ["branding.json", "branding.css"] {
+        let page = page(&app, &format!("/portal/{name}"), &[]).await;
+        assert_eq!(page.status, StatusCode::OK, "{name}");
+    }
+    assert!(app.aws.wire.take().is_empty());
+}
+
+#[tokio::test]
+async fn every_answer_has_the_headers_that_protect_the_page() {
+    let app = TestApp::start().await;
+    let folder = fixed_folder(&app).await;
+    for path in [
+        "/portal/",
+        "/portal/branding.css",
+        &format!("{folder}app.js"),
+    ] {
+        let first = page(&app, path, &[]).await;
+        let etag = first.header("etag").to_owned();
+        let unchanged = page(&app, path, &[("if-none-match", &etag)]).await;
+        for page in [&first, &unchanged] {
+            assert_eq!(page.header("x-content-type-options"), "nosniff", "{path}");
+            assert_eq!(page.header("referrer-policy"), "no-referrer", "{path}");
+            assert_eq!(
+                page.header("content-security-policy"),
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                 connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                 require-trusted-types-for 'script'; trusted-types 'none'",
+                "{path}"
+            );
+            assert!(page.headers.contains_key("x-request-id"), "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn etags_are_strong_and_answered_with_304() {
+    let app = TestApp::start().await;
+    let folder = fixed_folder(&app).await;
+    let mut seen = BTreeSet::new();
+    for path in [
+        "/portal/",
+        "/portal/branding.json",
+        &format!("{folder}portal.css"),
+    ] {
+        for coding in ["identity", "gzip, deflate, br"] {
+            let coding = ("accept-encoding", coding);
+            let first = page(&app, path, &[coding]).await;
+            let etag = first.header("etag").to_owned();
+            assert!(etag.starts_with('"') && etag.ends_with('"'), "{etag}");
+            assert!(seen.insert(etag.clone()), "{path} shares {etag}");
+            for given in [etag.clone(), format!("\"x\", W/{etag}"), "*".to_owned()] {
+                let again = page(&app, path, &[coding, ("if-none-match", &given)]).await;
+                assert_eq!(again.status, StatusCode::NOT_MODIFIED, "{given}");
+                assert!(again.body.is_empty());
+                assert_eq!(again.header("etag"), etag);
+                assert_eq!(again.header("cache-control"), first.header("cache-control"));
+            }
+            let other = page(&app, path, &[coding, ("if-none-match", "\"other\"")]).await;
+            assert_eq!(other.status, StatusCode::OK);
+        }
+    }
+}
+
+#[tokio::test]
+async fn files_are_kept_for_good_only_under_the_address_of_their_content() {
+    let app = TestApp::start().await;
+    let folder = fixed_folder(&app).await;
+    let fixed = page(&app, &format!("{folder}app.js"), &[]).await;
+    assert_eq!(
+        fixed.header("cache-control"),
+        "public, max-age=31536000, immutable"
+    );
+    let old = page(&app, "/portal/static/0123/app.js", &[]).await;
+    assert_eq!(old.header("cache-control"), "no-cache");
+    assert_eq!(old.body, fixed.body);
+    for path in ["/portal/", "/portal/branding.json", "/portal/branding.css"] {
+        assert_eq!(
+            page(&app, path, &[]).await.header("cache-control"),
+            "no-cache"
+        );
+    }
+}
+
+#[tokio::test]
+async fn files_are_compressed_for_clients_that_accept_it() {
+    let app = TestApp::start().await;
+    for (accepted, deflates) in [
+        ("deflate", true),
+        ("gzip, deflate;q=0.5, br", true),
+        ("gzip, br", false),
+        ("deflate;q=0", false),
+        ("deflate; q=0.0", false),
+        ("identity", false),
+    ] {
+        let page = page(&app, "/portal/", &[("accept-encoding", accepted)]).await;
+        assert_eq!(page.header("vary"), "accept-encoding");
+        let coding = page.headers.get("content-encoding");
+        assert_eq!(coding.is_some(), deflates, "{accepted}");
+        let text = match coding {
+            Some(_) => decompress_to_vec_zlib_with_limit(&page.body, MOST_BYTES).unwrap(),
+            None => page.body,
+        };
+        assert!(text.starts_with(b"<!doctype html>"), "{accepted}");
+    }
+}
+
+#[tokio::test]
+async fn head_answers_like_get_without_the_body() {
+    let app = TestApp::start().await;
+    let get = page(&app, "/portal/", &[]).await;
+    let head = page_by(&app, Method::HEAD, "/portal/", &[]).await;
+    assert_eq!(head.status, StatusCode::OK);
+    assert!(head.body.is_empty());
+    assert_eq!(head.header("content-length"), get.body.len().to_string());
+    assert_eq!(head.header("etag"), get.header("etag"));
+}
+
+#[tokio::test]
+async fn the_path_without_a_slash_leads_to_the_one_with_it_below_any_stage() {
+    let app = TestApp::start().await;
+    let client = reqwest::Client::builder().no_proxy();
+    let client = client
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .unwrap();
+    let url = format!("{}/portal", app.api.base);
+    let response = client.get(url).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT);
+    assert_eq!(response.headers()["location"], "portal/");
+}
+
+#[tokio::test]
+async fn unknown_files_and_other_methods_fail_as_everywhere() {
+    let app = TestApp::start().await;
+    let folder = fixed_folder(&app).await;
+    for path in [
+        "/portal/index.html.bak",
+        "/portal/app.js",
+        "/portal/static/",
+        "/portal/static/app.js",
+        "/portal/static//index.html",
+        "/portal/static/../../Cargo.toml",
+        "/portal/%2e%2e/Cargo.toml",
+        "/portal/..%2fCargo.toml",
+        "/portal//",
+        &format!("{folder}index.html"),
+        &format!("{folder}branding.css"),
+        &format!("{folder}views/"),
+        &format!("{folder}views/missing.js"),
+    ] {
+        let request = app.api.bare(Method::GET, path);
+        answer(request).await.must_fail_with(404, "NOT_FOUND");
+    }
+    for path in ["/portal", "/portal/", "/portal/branding.json"] {
+        let page = page_by(&app, Method::POST, path, &[]).await;
+        assert_eq!(page.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert!(page.text().contains("\"METHOD_NOT_ALLOWED\""), "{path}");
+        assert_eq!(page.header("allow"), "GET,HEAD", "{path}");
+    }
+}
+
+#[tokio::test]
+async fn branding_reaches_the_page_without_inline_code() {
+    let mut options = Options::idle();
+    options.settings.branding = Branding {
+        title: "</script><script>alert(1)</script>".parse().unwrap(),
+        logo: "https://cdn.example.com/logo.svg".parse().unwrap(),
+        accent: "#ffee00".parse().unwrap(),
+        frame_ancestors: "https://app.example.com,https://*.example.org"
+            .parse()
+            .unwrap(),
+    };
+    let app = TestApp::start_with(options).await;
+    let index = page(&app, "/portal/", &[]).await;
+    assert!(!index.text().contains("alert"));
+    let policy = index.header("content-security-policy");
+    assert!(
+        policy.contains("img-src 'self' data: https://cdn.example.com; "),
+        "{policy}"
+    );
+    let ancestors = "frame-ancestors https://app.example.com https://*.example.org; ";
+    assert!(policy.contains(ancestors), "{policy}");
+    let json = page(&app, "/portal/branding.json", &[]).await;
+    assert_eq!(
+        serde_json::from_slice::<serde_json::Value>(&json.body).unwrap(),
+        json!({
+            "title": "</script><script>alert(1)</script>",
+            "logoUrl": "https://cdn.example.com/logo.svg",
+        })
+    );
+    let css = page(&app, "/portal/branding.css", &[]).await;
+    assert!(
+        css.text()
+            .contains("--accent: #ffee00; --on-accent: #000000;"),
+        "{}",
+        css.text()
+    );
+}
+
+#[test]
+fn portal_is_small() {
+    let sizes = files().into_iter().map(|name| {
+        let file = fs::metadata(Path::new(FOLDER).join(name)).unwrap();
+        usize::try_from(file.len()).unwrap()
+    });
+    let sum: usize = sizes.sum();
+    assert!(sum < MOST_BYTES, "{sum} bytes");
+}
+
+/// Ways from text to markup or code. The policy stops them in the browser; this says so
+/// earlier.
+#[test]
+fn portal_makes_no_markup_or_code_of_text() {
+    const WAYS: [&str; 12] = [
+        ".innerHTML",
+        ".outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "setHTML",
+        "DOMParser",
+        "createContextualFragment",
+        "srcdoc=",
+        "eval(",
+        "new Function",
+        "javascript:",
+        " style=",
+    ];
+    for name in files() {
+        let text = fs::read_to_string(Path::new(FOLDER).join(&name)).unwrap();
+        for way in WAYS {
+            assert!(!text.contains(way), "{name} has {way}");
+        }
+        let inline =
+            text.matches("<script").count() > text.matches("<script type=\"module\" src=").count();
+        assert!(!inline, "{name} has an inline script");
+    }
+}
+
+/// Whatever a page loads or calls is relative, so that nothing leaves the origin and a
+/// stage may come before the path.
+#[test]
+fn portal_names_no_other_origin() {
+    for name in files() {
+        let text = fs::read_to_string(Path::new(FOLDER).join(&name)).unwrap();
+        let schemes = text.match_indices("://").map(|(at, _)| &text[at..]);
+        let foreign: Vec<_> = schemes
+            .map(|rest| {
+                rest[3..]
+                    .split(['"', '\'', '/', '`', ' ', ')'])
+                    .next()
+                    .unwrap()
+            })
+            .filter(|host| {
+                !["www.w3.org", "example.com", "input", "", "0.0.0.0:3000"].contains(host)
+            })
+            .filter(|host| host.starts_with(|c: char| c.is_ascii_alphanumeric()))
+            .collect();
+        assert!(foreign.is_empty(), "{name} names {foreign:?}");
+        for way in ["import('/", "from '/", "@import \"", "src=\"/", "href=\"/"] {
+            assert!(!text.contains(way), "{name} has {way}");
+        }
+        assert!(!(name.ends_with(".css") && text.contains("url(")), "{name}");
+    }
+}
