@@ -137,6 +137,15 @@ async fn key_endpoint_and_secret_survive_a_restart() {
     let (headers, body) = arrivals.recv().await.unwrap();
     let webhook = Webhook::new(created["secret"].as_str().unwrap()).unwrap();
     webhook.verify(&body, &headers).unwrap();
+    // The catalogue has examples of a few types.
+    let like = json!({"type": "invoice.paid"});
+    let ping = run
+        .call(Method::POST, &format!("/{id}/test-ping"), Some(like))
+        .await;
+    assert_eq!(ping["status"], "DELIVERED");
+    let (headers, body) = arrivals.recv().await.unwrap();
+    webhook.verify(&body, &headers).unwrap();
+    assert_eq!(headers["webhook-test"], "true");
     assert!(run.stop("-INT").await.success());
 }
 

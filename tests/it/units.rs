@@ -210,6 +210,27 @@ async fn reading_a_hundred_endpoints_costs_the_documented_units() {
 }
 
 #[tokio::test]
+async fn names_of_event_types_cost_the_documented_units() {
+    let mut options = Options::stepwise();
+    options.settings.strict_event_types = true;
+    let app = TestApp::start_with(options).await;
+    // As long as names are: some twenty characters.
+    let names: Vec<_> = (100..200)
+        .map(|n| format!("subscription.type{n}"))
+        .collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    app.must_add_types(&names).await;
+    app.api.get("").await;
+    let event = json!({"type": names[0], "data": 1});
+    let cost = cost_of(&app, async {
+        assert!(app.api.publish(&event).await.status.is_success());
+    });
+    let units = cost.await.reads("GetItem");
+    let what = "The names of a hundred event types, with `StrictEventTypes`";
+    assert_documented(&format!("| {what} | `GetItem` | {units} |"));
+}
+
+#[tokio::test]
 async fn pages_of_what_is_delivered_read_little_else() {
     let receiver = Receiver::answering(200, "").await;
     let (app, id) = start(&receiver).await;
