@@ -64,7 +64,11 @@ document.querySelector('.skip')?.addEventListener('click', (event) => {
 start();
 
 async function start() {
+  // Nothing of an earlier session in this tab stays.
+  leave.abort();
+  closeDialogs();
   session = null;
+  if (main.querySelector('h1')) fill(main, h('p', { class: 'loading' }, 'Loading…'));
   const token = takeToken();
   // The page works without it.
   const branded = fetch('branding.json', { signal: AbortSignal.timeout(3_000) })

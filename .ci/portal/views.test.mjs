@@ -1,0 +1,148 @@
+// Every view with axe, light and dark, from 320 to 1,280 px; screenshots; and the time
+// until a customer sees their endpoints on a slow connection.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { browser, close, mustFit, mustLookRight, open } from './browser.mjs';
+import { App, PORTAL, platformKey, receiver } from './service.mjs';
+
+const app = await App.create('Acme');
+const good = await app.endpoint(`${receiver.url}/orders/webhooks`, ['order.*', 'invoice.paid']);
+const bad = await app.endpoint(`${receiver.url}/status/500`, ['invoice.paid'], { rateLimit: 20 });
+await app.endpoint('https://staging.example.com/hooks', ['*'], { active: false });
+for (let sent = 0; sent < 26; sent += 1) await app.publish(sent % 4 ? 'order.created' : 'invoice.paid', { order: `ord_${sent}`, total: { currency: 'EUR', amount: 1_990 + sent } });
+await app.settled(good.id, 26);
+await app.settled(bad.id, 7);
+
+test('every view of a customer is accessible, in both themes and on phones', async () => {
+  const page = await open(await app.link(), { expected: [/status of 400/] });
+  const dialog = page.locator('dialog');
+  const button = (name) => page.getByRole('button', { name, exact: true });
+  await page.locator('.sparkline').nth(2).waitFor();
+  await mustLookRight(page, 'endpoints');
+  await button('Add endpoint').click();
+  await dialog.getByLabel('Only the events I choose').check();
+  await dialog.getByRole('button', { name: 'Add endpoint' }).click();
+  await dialog.getByText('Choose at least one event.').waitFor();
+  await mustLookRight(page, 'add');
+  await page.keyboard.press('Escape');
+  await page.getByRole('link', { name: /\/orders\/webhooks$/ }).click();
+  await page.locator('tbody tr').first().waitFor();
+  await mustLookRight(page, 'endpoint');
+  await page.getByText('Verify signatures in your code').click();
+  await mustLookRight(page, 'verify');
+  for (const [view, name] of [['edit', 'Edit'], ['test', 'Send test'], ['pause', 'Pause'], ['recover', 'Recover'], ['rotate', 'Rotate secret'], ['delete', 'Delete']]) {
+    await button(name).click();
+    await dialog.waitFor();
+    await mustLookRight(page, view);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+  }
+  await button('Rotate secret').click();
+  await dialog.getByRole('button', { name: 'Rotate secret' }).click();
+  await dialog.locator('.secret-text').waitFor();
+  await mustLookRight(page, 'secret');
+  await button('I’ve stored it').click();
+  await page.locator('tbody a').first().click();
+  await page.getByText('Attempt 1').waitFor();
+  await mustLookRight(page, 'delivery');
+  await page.evaluate(() => { location.hash = '#/'; });
+  await page.getByRole('link', { name: /500$/ }).click();
+  await page.locator('tbody tr').first().waitFor();
+  await mustLookRight(page, 'failing');
+  await page.evaluate(() => { location.hash = '#/nothing'; });
+  await page.getByText('This no longer exists').waitFor();
+  await mustLookRight(page, 'missing');
+  await close(page);
+
+  const empty = await open(await (await App.create()).link());
+  await mustLookRight(empty, 'empty');
+  await close(empty);
+});
+
+test('every view of an operator is accessible, in both themes and on phones', async () => {
+  const page = await open(PORTAL);
+  await page.getByText('Do you run this service?').click();
+  await mustLookRight(page, 'entrance');
+  await page.getByLabel('Platform key').fill(platformKey);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('heading', { name: 'Apps' }).waitFor();
+  await mustLookRight(page, 'apps');
+  await page.getByLabel('Find an app').fill(app.id);
+  await page.locator('.row').filter({ hasText: app.id }).getByRole('link').click();
+  await page.getByRole('heading', { name: 'API keys' }).waitFor();
+  await mustLookRight(page, 'app');
+  await page.getByRole('button', { name: 'Open as this customer' }).click();
+  await mustLookRight(page, 'open');
+  await close(page);
+});
+
+test('nothing is cut off at 320 px, with a long URL and long names', async () => {
+  const long = await App.create();
+  const { id } = await long.endpoint(`${receiver.url}/${'very-long-path-without-breaks'.repeat(6)}`, [`${'segment.'.repeat(12)}end`, 'a.*']);
+  await long.publish(`${'segment.'.repeat(12)}end`);
+  await long.settled(id, 1);
+  const page = await open(await long.link(), { width: 320, height: 600 });
+  await mustFit(page, 'endpoints');
+  await page.locator('.row-link').click();
+  await page.locator('tbody tr').first().waitFor();
+  await mustFit(page, 'endpoint');
+  await page.locator('tbody a').click();
+  await page.getByText('Attempt 1').waitFor();
+  await mustFit(page, 'delivery');
+  await close(page);
+});
+
+test('the theme follows the system until it is chosen, and the choice is kept', async () => {
+  const page = await open(PORTAL, { scheme: 'dark' });
+  const isDark = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor === 'rgb(19, 21, 25)');
+  assert.ok(await isDark());
+  await page.getByRole('button', { name: 'Use the light theme' }).click();
+  assert.ok(!(await isDark()));
+  await page.reload();
+  await page.waitForSelector('h1');
+  assert.ok(!(await isDark()));
+  await close(page);
+});
+
+test('times are in the reader’s zone, exact on hover', async () => {
+  const context = await browser.newContext({ timezoneId: 'Asia/Tokyo', locale: 'en-GB' });
+  const page = await context.newPage();
+  await page.goto(await app.link());
+  await page.getByRole('link', { name: /\/orders\/webhooks$/ }).click();
+  const time = page.locator('.facts time');
+  await time.waitFor();
+  const [iso, title] = await time.evaluate((element) => [element.dateTime, element.title]);
+  const hour = new Intl.DateTimeFormat('en-GB', { timeZone: 'Asia/Tokyo', hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(new Date(iso));
+  assert.ok(title.includes(hour) && title.includes(iso), title);
+  await context.close();
+});
+
+test('the first view is measured on a slow connection', async (t) => {
+  // 1.6 Mbit/s and 150 ms, a slow 4G network, with a processor a quarter as fast.
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const client = await context.newCDPSession(page);
+  await client.send('Network.enable');
+  await client.send('Network.emulateNetworkConditions', { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 90_000 });
+  await client.send('Emulation.setCPUThrottlingRate', { rate: 4 });
+  const measure = async (url) => {
+    await page.goto('about:blank');
+    await page.goto(url);
+    await page.waitForSelector('.row-link');
+    return page.evaluate(() => {
+      const paint = performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0;
+      const resources = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
+      const bytes = resources.reduce((sum, one) => sum + one.transferSize, 0);
+      return { paint: Math.round(paint), useful: Math.round(performance.now()), requests: resources.length, kilobytes: Math.round(bytes / 1_000) };
+    });
+  };
+  for (const [name, url] of [['first visit', await app.link()], ['next visit', await app.link()]]) {
+    const { paint, useful, requests, kilobytes } = await measure(url);
+    t.diagnostic(`${name}: first paint ${paint} ms, endpoints shown ${useful} ms, ${requests} requests, ${kilobytes} kB`);
+    // Wide, because machines differ. It catches a chain of requests, or a megabyte.
+    assert.ok(useful < 15_000, name);
+  }
+  await context.close();
+});
