@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::domain::address::AddressPolicy;
 use crate::domain::branding::Branding;
+use crate::domain::cors::AllowedOrigins;
 use crate::domain::portal_url::PortalUrl;
 use crate::domain::retry::{InvalidSchedule, RetrySchedule};
 use crate::domain::secret::SecretStorage;
@@ -75,6 +76,9 @@ pub struct ApiConfig {
     /// `SECRET_STORAGE`: how new signing secrets are kept, `PerEndpoint` (default) or
     /// `Sealed`.
     pub secret_storage: SecretStorage,
+    /// `CORS_ALLOW_ORIGINS`: origins whose web pages may call the API, separated by
+    /// commas, or `*`. None by default.
+    pub cors: AllowedOrigins,
     /// `PORTAL_URL`: what `/portal/` is below in links to the portal. By default, the
     /// address that API Gateway was called by.
     pub portal_url: Option<PortalUrl>,
@@ -139,6 +143,7 @@ impl ApiConfig {
             ping_wait: seconds(lookup, "PING_WAIT_SECONDS", 10, 0, 20)?,
             api_key_cache: seconds(lookup, "API_KEY_CACHE_SECONDS", 10, 0, 300)?,
             secret_storage: secret_storage(lookup)?,
+            cors: parsed(lookup, "CORS_ALLOW_ORIGINS")?.unwrap_or_default(),
             portal_url: parsed(lookup, "PORTAL_URL")?,
             strict_event_types: strict_event_types(lookup)?,
             branding: portal::branding(lookup)?,
@@ -425,6 +430,7 @@ mod tests {
         assert_eq!(config.ping_wait, Duration::from_secs(10));
         assert_eq!(config.api_key_cache, Duration::from_secs(10));
         assert_eq!(config.secret_storage, SecretStorage::PerEndpoint);
+        assert_eq!(config.cors, AllowedOrigins::None);
         assert_eq!(config.portal_url, None);
         assert!(!config.strict_event_types);
         assert_eq!(config.common.retention, Duration::from_secs(30 * 86_400));
@@ -443,6 +449,7 @@ mod tests {
             ("API_KEY_CACHE_SECONDS", "301"),
             ("SECRET_STORAGE", "sealed"),
             ("SECRET_STORAGE", ""),
+            ("CORS_ALLOW_ORIGINS", "https://app.example.com/"),
             ("PORTAL_URL", "http://example.com"),
             ("STRICT_EVENT_TYPES", "yes"),
             ("ALLOW_LOOPBACK_TARGETS", "yes"),

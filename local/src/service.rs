@@ -17,6 +17,7 @@ use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, DEFAULT_PREFIX, KeyKind, NewKey};
 use webhook_endpoints::domain::branding::Branding;
 use webhook_endpoints::domain::budget::Budgets;
+use webhook_endpoints::domain::cors::AllowedOrigins;
 use webhook_endpoints::domain::decision::Policy;
 use webhook_endpoints::domain::event::FAN_OUT_LEASE;
 use webhook_endpoints::domain::health::HealthPolicy;
@@ -43,6 +44,8 @@ pub struct Settings {
     pub budgets: Budgets,
     /// How new signing secrets are kept.
     pub secret_storage: SecretStorage,
+    /// Which web pages may call the API.
+    pub cors: AllowedOrigins,
     /// Where customers open the portal, unless it is where they call the API.
     pub portal_url: Option<PortalUrl>,
     /// Whether events and subscriptions have to be of types that are in the catalogue.
@@ -72,6 +75,7 @@ impl Default for Settings {
             retention: Duration::from_secs(30 * 24 * 60 * 60),
             budgets: Budgets::default(),
             secret_storage: SecretStorage::PerEndpoint,
+            cors: AllowedOrigins::None,
             portal_url: None,
             strict_event_types: false,
             branding: Branding::default(),
@@ -134,6 +138,7 @@ pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Rou
         retention: settings.retention,
         budgets: settings.budgets,
         secret_storage: settings.secret_storage,
+        cors: settings.cors.clone(),
         portal_url: settings.portal_url.clone(),
         strict_event_types: settings.strict_event_types,
         branding: settings.branding.clone(),

@@ -6,6 +6,7 @@ mod apps;
 mod auth;
 mod body;
 mod budgets;
+mod cors;
 mod cursor;
 mod deliveries;
 mod error;
@@ -39,6 +40,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{delete, get, post};
+use lambda_http::tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::aws::Stores;
@@ -47,6 +49,7 @@ use crate::domain::address::AddressPolicy;
 use crate::domain::api_key::{ApiKeyHash, KeyAccess};
 use crate::domain::branding::Branding;
 use crate::domain::budget::Budgets;
+use crate::domain::cors::AllowedOrigins;
 use crate::domain::portal_url::PortalUrl;
 use crate::domain::scope::Need::{Any, Manage, Platform, Publish, Read};
 use crate::domain::secret::SecretStorage;
@@ -77,6 +80,8 @@ pub struct ApiOptions {
     pub budgets: Budgets,
     /// How new signing secrets are kept.
     pub secret_storage: SecretStorage,
+    /// Which web pages may call it.
+    pub cors: AllowedOrigins,
     /// Where customers open the portal. By default, where the request came in.
     pub portal_url: Option<PortalUrl>,
     /// Whether events and subscriptions have to be of types that are in the catalogue.
@@ -206,6 +211,7 @@ pub fn router(options: ApiOptions) -> Router {
         // each of its routes once for every layer.
         .layer((
             middleware::from_fn(request_id::layer),
+            option_layer(cors::layer(&options.cors)),
             // The panic itself may quote a payload, so it is not the cause.
             CatchPanicLayer::custom(|_| {
                 ApiError::internal("a request handler panicked").into_response()

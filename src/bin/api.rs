@@ -31,6 +31,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         retention: common.retention,
         budgets: Budgets::default(),
         secret_storage: config.secret_storage,
+        cors: config.cors,
         portal_url: config.portal_url,
         strict_event_types: config.strict_event_types,
         branding: config.branding,

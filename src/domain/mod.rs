@@ -7,6 +7,7 @@ pub mod app;
 pub mod branding;
 pub mod budget;
 pub mod catalogue;
+pub mod cors;
 pub mod decision;
 pub mod delivery;
 pub mod egress_rules;

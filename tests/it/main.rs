@@ -34,6 +34,7 @@ mod budgets_of_searches;
 mod changes;
 mod connections;
 mod connections_http2;
+mod cors;
 mod costs;
 mod dead_letters;
 mod decoding;

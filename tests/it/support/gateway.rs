@@ -41,8 +41,12 @@ pub struct GatewayAnswer {
 
 impl Gateway {
     pub async fn start() -> Self {
+        Self::start_with(&Settings::default()).await
+    }
+
+    pub async fn start_with(settings: &Settings) -> Self {
         let app = TestApp::start_with(Options::idle()).await;
-        let router = service::api(&app.aws.clients, &app.aws.resources, &Settings::default());
+        let router = service::api(&app.aws.clients, &app.aws.resources, settings);
         Self { app, router }
     }
 
