@@ -79,7 +79,7 @@ pub struct ApiConfig {
     /// `CORS_ALLOW_ORIGINS`: origins whose web pages may call the API, separated by
     /// commas, or `*`. None by default.
     pub cors: AllowedOrigins,
-    /// `PORTAL_URL`: what `/portal/` is below in links to the portal. By default, the
+    /// `PORTAL_URL`: base of links to the portal, which add `/portal/`. By default, the
     /// address that API Gateway was called by.
     pub portal_url: Option<PortalUrl>,
     /// `STRICT_EVENT_TYPES`: whether events and subscriptions have to be of types that are

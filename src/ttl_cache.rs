@@ -16,7 +16,7 @@ pub(crate) fn lru_cache<K: Hash + Eq, V>(most: NonZeroUsize) -> LruCache<K, V> {
     cache
 }
 
-/// Entries that one cache holds, at some 150 bytes each.
+/// Entries that one cache holds, at some 200 bytes each.
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
 /// A cache whose entries expire. Absence is never cached, so a new entry in the

@@ -275,7 +275,7 @@ async fn portal(
     };
     match sessions::create(table, new, now).await {
         Ok((token, _)) => Ok(portal_link(api, &token)),
-        // The developer deleted it, and has another one perhaps.
+        // The developer deleted it, and may be using another one.
         Err(CreateSessionError::AppDeleting(_)) => Ok(format!("{api}/portal/")),
         Err(error) => Err(error.into()),
     }

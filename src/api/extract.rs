@@ -30,8 +30,8 @@ pub(super) const NO_EVENT_TYPE: ApiError = ApiError::NotFound("event type");
 pub(super) const NO_APP: ApiError = ApiError::NotFound("app");
 
 /// The app of the path, all of which the caller's key reaches. Any other app is as missing
-/// as one that does not exist. A session for one endpoint is refused: whoever makes a call
-/// for such sessions as well takes [`AppPartScope`], and sees to what they must not reach.
+/// as one that does not exist. A session for one endpoint is refused: a handler that serves
+/// such sessions too takes [`AppPartScope`], and leaves out what they must not see.
 pub(super) struct AppScope(pub(super) AppId);
 
 /// The app of the path, of which the caller may reach one endpoint only.

@@ -82,7 +82,7 @@ pub struct ApiOptions {
     pub secret_storage: SecretStorage,
     /// Which web pages may call it.
     pub cors: AllowedOrigins,
-    /// Where customers open the portal. By default, where the request came in.
+    /// Base URL of the portal. By default, the address that the request came in by.
     pub portal_url: Option<PortalUrl>,
     /// Whether events and subscriptions have to be of types that are in the catalogue.
     pub strict_event_types: bool,

@@ -45,7 +45,7 @@ fn is_made_of(text: &str, others: &[u8]) -> bool {
     !text.is_empty() && text.bytes().all(is_allowed)
 }
 
-/// What `/portal/` is below: as configured, or else what the request came in by.
+/// The portal's base URL: as configured, or else the address that the request came in by.
 pub(super) struct PortalBase(pub(super) String);
 
 impl FromRequestParts<Api> for PortalBase {

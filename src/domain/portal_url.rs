@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// The address that `/portal/` is below, without a slash at the end.
+/// Base URL of the portal, without `/portal/` and without a slash at the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortalUrl(String);
 

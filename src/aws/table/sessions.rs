@@ -1,5 +1,5 @@
-//! Finding portal sessions other than by their tokens. They are in the list of their app's
-//! keys, so that what ends with the app is found by one query.
+//! Finds portal sessions without their tokens. The list of an app's keys has them too, so
+//! that one query finds everything that must end with the app.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use crate::domain::api_key::{ApiKeyHash, KeyKind};
 use crate::domain::id::{AppId, KeyId};
 use crate::domain::scope::Owner;
 
-/// A key or a session of an app: as much of it as ending it takes.
+/// A key or a session of an app, with only what revoking it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Credential {
     pub(super) hash: ApiKeyHash,
