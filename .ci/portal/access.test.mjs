@@ -129,6 +129,27 @@ test('a link that is opened in the same tab replaces the session and names its a
   await close(page);
 });
 
+test('everything works below a stage', async () => {
+  const mine = await App.create();
+  await mine.endpoint(`${receiver.url}/hook`);
+  const link = new URL(await mine.link());
+  link.pathname = `/prod${link.pathname}`;
+  const asked = [];
+  const prepare = (page) => page.route('**/*', async (route) => {
+    const url = new URL(route.request().url());
+    asked.push(url.pathname);
+    if (!url.pathname.startsWith('/prod/')) return route.abort();
+    url.pathname = url.pathname.slice('/prod'.length);
+    return route.fulfill({ response: await route.fetch({ url: url.href }) });
+  });
+  const page = await open(link.href, { prepare });
+  await page.getByRole('link', { name: /\/hook$/ }).click();
+  await page.getByRole('button', { name: 'Send test' }).waitFor();
+  assert.equal(new URL(page.url()).pathname, '/prod/portal/');
+  assert.deepEqual(asked.filter((path) => !path.startsWith('/prod/')), []);
+  await close(page);
+});
+
 test('operators find an app and open it as its customer', async () => {
   const app = await App.create('Acme <b>& Sons</b>');
   await app.endpoint(`${receiver.url}/hook`);
