@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_norway::Value;
 use webhook_endpoints::domain::message::Lane;
 
-use crate::template::{TEMPLATE, TemplateError, properties};
+use crate::template::{TemplateError, properties, template};
 
 /// How Lambda polls the queue of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub fn mapping(lane: Lane) -> Result<Mapping, TemplateError> {
 /// # Errors
 /// If there is no such parameter, or it has no such default.
 pub fn number(parameter: &str) -> Result<u64, TemplateError> {
-    let template: Value = serde_norway::from_str(TEMPLATE)?;
+    let template = template()?;
     let parameters = template.get("Parameters");
     parameters
         .and_then(|parameters| parameters.get(parameter)?.get("Default")?.as_u64())

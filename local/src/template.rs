@@ -2,6 +2,7 @@
 //! nothing is declared twice.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, GlobalSecondaryIndex, KeySchemaElement, Projection,
@@ -11,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_norway::Value;
 use webhook_endpoints::domain::message::Lane;
 
-pub(crate) const TEMPLATE: &str = include_str!("../../template.yaml");
+const TEMPLATE: &str = include_str!("../../template.yaml");
 
 /// The template lacks something that the emulators need.
 #[derive(Debug, thiserror::Error)]
@@ -284,7 +285,7 @@ pub fn alarms() -> Result<BTreeMap<String, Alarm>, TemplateError> {
         #[serde(default)]
         properties: Value,
     }
-    let template: Template = serde_norway::from_str(TEMPLATE)?;
+    let template: Template = serde_norway::from_value(template()?.clone())?;
     let resources = template.resources.into_iter();
     resources
         .filter(|(_, resource)| resource.r#type == "AWS::CloudWatch::Alarm")
@@ -314,8 +315,7 @@ pub fn access_log_format() -> Result<String, TemplateError> {
 /// # Errors
 /// If there is no such rule.
 pub fn refused_values(rule: &'static str) -> Result<Vec<String>, TemplateError> {
-    let template: Value = serde_norway::from_str(TEMPLATE)?;
-    let rule = template.get("Rules").and_then(|rules| rules.get(rule));
+    let rule = template()?.get("Rules").and_then(|rules| rules.get(rule));
     let values = rule
         .and_then(|rule| {
             rule.get("Assertions")?
@@ -349,9 +349,19 @@ fn key_schema(keys: &[Key]) -> Result<Vec<KeySchemaElement>, aws_sdk_dynamodb::e
         .collect()
 }
 
+/// The whole template. Parsed once: each set of emulators that starts looks up several
+/// resources.
+pub(crate) fn template() -> Result<&'static Value, TemplateError> {
+    static PARSED: OnceLock<Value> = OnceLock::new();
+    if let Some(parsed) = PARSED.get() {
+        return Ok(parsed);
+    }
+    let parsed = serde_norway::from_str(TEMPLATE)?;
+    Ok(PARSED.get_or_init(|| parsed))
+}
+
 pub(crate) fn properties<T: DeserializeOwned>(resource: &'static str) -> Result<T, TemplateError> {
-    let template: Value = serde_norway::from_str(TEMPLATE)?;
-    let properties = template
+    let properties = template()?
         .get("Resources")
         .and_then(|resources| resources.get(resource))
         .and_then(|resource| resource.get("Properties"))
