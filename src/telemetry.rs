@@ -19,7 +19,10 @@ pub fn init_to(level: Level, writer: impl for<'a> MakeWriter<'a> + Send + Sync +
         .with_default(Level::WARN.min(level))
         .with_target("webhook_endpoints", level)
         .with_target("api", level)
-        .with_target("deliver", level);
+        .with_target("deliver", level)
+        // The table's emulator warns about each condition that fails, which is nothing
+        // unusual.
+        .with_target("dynoxide", Level::ERROR);
     tracing_subscriber::registry()
         .with(ours)
         .with(

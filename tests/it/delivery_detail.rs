@@ -12,7 +12,7 @@ use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, fields};
 
 /// The fields of the answer, sorted.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "attemptLog",
     "attempts",
     "createdAt",
@@ -26,6 +26,7 @@ const FIELDS: [&str; 13] = [
     "reason",
     "responseStatus",
     "status",
+    "test",
 ];
 
 const ATTEMPT_FIELDS: [&str; 8] = [
@@ -75,6 +76,7 @@ async fn deliveries_show_their_payload_and_every_attempt() {
         },
         "reason": null,
         "error": null,
+        "test": false,
         "attemptLog": [
             {
                 "number": 1, "startedAt": "2026-01-31T09:30:00.250Z",
@@ -145,6 +147,7 @@ async fn pings_show_what_they_sent() {
     assert_eq!(shown["payload"], sent);
     assert_eq!(shown["eventId"], delivery_id);
     assert_eq!(shown["attemptLog"][0]["responseBody"], "pong");
+    assert_eq!(shown["test"], true);
 }
 
 #[tokio::test]
