@@ -47,6 +47,8 @@ const header = /** @type {HTMLElement} */ (document.getElementById('header'));
 let branding = { title: 'Webhooks', logoUrl: null };
 /** @type {{api: Api, access: Access, catalogue: Promise<EventType[]> | null} | null} */
 let session = null;
+/** Counts starts and ends of sessions, so that a slow answer for an earlier one is ignored. */
+let tries = 0;
 let leave = new AbortController();
 
 applyTheme();
@@ -65,6 +67,7 @@ start();
 
 async function start() {
   // Nothing of an earlier session in this tab stays.
+  tries += 1;
   leave.abort();
   closeDialogs();
   session = null;
@@ -87,15 +90,17 @@ async function start() {
  * @param {string} token
  */
 async function open(token) {
+  const own = (tries += 1);
   const api = new Api(token, () => {
-    if (session?.api === api || session === null) end();
+    if (own === tries) end();
   });
   try {
     const access = await api.access();
+    if (own !== tries) return;
     session = { api, access, catalogue: null };
     watchExpiry(api, access);
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) return;
+    if (own !== tries || (error instanceof ApiError && error.status === 401)) return;
     fill(main, errorBox(error, () => open(token)));
     return;
   }
@@ -105,6 +110,7 @@ async function open(token) {
 
 /** Nothing of the session stays: not its token, and nothing that it has shown. */
 function end() {
+  tries += 1;
   leave.abort();
   session = null;
   forgetToken();
@@ -250,12 +256,15 @@ function showEntrance(why) {
     if (pasted === '') return key.focus();
     key.value = '';
     errors.replaceChildren();
+    const own = (tries += 1);
     const api = new Api(pasted, () => session?.api === api && end());
     try {
       const access = await api.access();
+      if (own !== tries) return;
       session = { api, access, catalogue: null };
       watchExpiry(api, access);
     } catch (error) {
+      if (own !== tries) return;
       const refused = error instanceof ApiError && error.status === 401;
       const message = refused ? 'The service doesn’t know this key.' : explain(error);
       errors.replaceChildren(h('p', { class: 'field-error', role: 'alert' }, message));

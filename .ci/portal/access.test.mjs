@@ -129,6 +129,33 @@ test('a link that is opened in the same tab replaces the session and names its a
   await close(page);
 });
 
+test('a late answer for an earlier link does not end or replace the session of a later one', async () => {
+  const [earlier, later] = [await App.create(), await App.create()];
+  const page = await open(PORTAL, { expected: [/status of 401/] });
+  for (const slow of ['whs_unknown', (await earlier.session()).token]) {
+    let release = () => {};
+    const released = new Promise((resolve) => { release = resolve; });
+    await page.route('**/key', async (route) => {
+      if (route.request().headers().authorization === `Bearer ${slow}`) await released;
+      await route.continue();
+    });
+    const { url, token } = await later.session();
+    const asked = page.waitForRequest('**/key');
+    await page.evaluate((hash) => { location.hash = hash; }, `#token=${slow}`);
+    await asked;
+    await page.evaluate((hash) => { location.hash = hash; }, new URL(url).hash);
+    await page.locator('.who').getByText(later.id).waitFor();
+    const answered = page.waitForResponse('**/key');
+    release();
+    await (await answered).finished();
+    await page.evaluate(() => new Promise((done) => setTimeout(done, 100)));
+    assert.equal(await page.locator('.who').innerText(), later.id);
+    assert.equal(await page.evaluate(() => sessionStorage.getItem('portal-session')), token);
+    await page.unroute('**/key');
+  }
+  await close(page);
+});
+
 test('everything works below a stage', async () => {
   const mine = await App.create();
   await mine.endpoint(`${receiver.url}/hook`);

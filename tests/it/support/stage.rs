@@ -253,7 +253,12 @@ impl Stage {
                 if self.handle_queued().await {
                     continue;
                 }
-                if self.something_is_hidden().await {
+                // The emulated queue counts no message whose visibility timeout has run out
+                // until it is received again, here or by the poller.
+                if self.something_is_hidden().await
+                    || self.handle_queued().await
+                    || self.something_is_hidden().await
+                {
                     // The clock goes on, so that what is due then is due for it too.
                     let pause = Duration::from_millis(20);
                     tokio::time::sleep(pause).await;
