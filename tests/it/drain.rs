@@ -185,7 +185,7 @@ async fn a_thousand_that_waited_arrive_once_and_in_order() {
 }
 
 #[tokio::test]
-#[ignore = "takes more than a minute; the README has the command"]
+#[ignore = "takes more than a minute; docs/development/testing.md has the command"]
 async fn five_thousand_that_waited_arrive_once_and_in_order() {
     must_drain(5_000, 20, json!({"rateLimit": null})).await;
 }

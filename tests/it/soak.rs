@@ -1,5 +1,5 @@
-//! Publishes many events to good and bad receivers. Run separately, see the
-//! README.
+//! Publishes many events to good and bad receivers. Run separately, see
+//! docs/development/testing.md.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -233,7 +233,7 @@ async fn start() -> TestApp {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-#[ignore = "takes minutes; the README has the command"]
+#[ignore = "takes minutes; docs/development/testing.md has the command"]
 #[expect(
     clippy::print_stdout,
     clippy::disallowed_methods,

@@ -10,7 +10,7 @@ use super::scenario::{Group, Scenario, healthy};
 use super::world;
 use crate::error::BoxError;
 
-/// What a second of the function costs: 256 MB, arm64, us-east-1, as in the README.
+/// What a second of the function costs: 256 MB, arm64, us-east-1, as in docs/cost.md.
 const DOLLARS_PER_SECOND: f64 = 3.33e-6;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
