@@ -13,8 +13,8 @@ use crate::support::wire::Request;
 use crate::support::{Options, STORAGES, TestApp};
 
 /// The AWS calls of each API call whose caller's key is cached, by
-/// `operationId`.
-const COSTS: [(&str, &[&str]); 28] = [
+/// `operationId`. docs/performance.md has them, see [`crate::documented_calls`].
+pub const COSTS: [(&str, &[&str]); 28] = [
     // The first update marks the app. The others revoke the test's own key, the key that it
     // created and the session that it created; it revoked the other ones before.
     (
@@ -84,7 +84,7 @@ const COSTS: [(&str, &[&str]); 28] = [
 ];
 
 /// Those of calls that cost something else if secrets are sealed.
-const SEALED_COSTS: [(&str, &[&str]); 3] = [
+pub const SEALED_COSTS: [(&str, &[&str]); 3] = [
     ("createWebhook", &["TransactWriteItems"]),
     ("deleteWebhook", &["TransactWriteItems"]),
     ("rotateSecret", &["TransactWriteItems", "UpdateItem"]),

@@ -41,6 +41,8 @@ mod decoding;
 mod delivery_detail;
 mod descriptors;
 mod disabling;
+mod documented_calls;
+mod documented_facts;
 mod documented_tests;
 mod drain;
 mod egress;
