@@ -1,27 +1,18 @@
-// Makes every API call with a client that is generated from openapi.json. If the
-// document is wrong, this does not compile or a check fails.
+// Makes every API call with the TypeScript client, whose types are generated from
+// openapi.json. If the document is wrong, this does not compile or a check fails.
 
 import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import createClient from "openapi-fetch";
-import type { components, paths } from "./schema.js";
-
-type Delivery = components["schemas"]["Delivery"];
+import createFetchClient from "openapi-fetch";
+import { createClient, paginate, type Delivery, type paths } from "webhook-endpoints-client";
 
 const app = environment("APP");
 const appId = app.slice(app.lastIndexOf("/") + 1);
 const baseUrl = app.slice(0, app.indexOf("/apps/"));
 
-const client = createClient<paths>({
-  baseUrl,
-  headers: { "x-api-key": environment("KEY") },
-});
-
-const platform = createClient<paths>({
-  baseUrl,
-  headers: { "x-api-key": environment("PLATFORM_KEY") },
-});
+const client = createClient({ baseUrl, key: environment("KEY") });
+const platform = createClient({ baseUrl, key: environment("PLATFORM_KEY") });
 
 const walked = new Set<string>();
 for (const each of [client, platform]) {
@@ -103,7 +94,7 @@ async function walkPlatform(): Promise<void> {
     ).data,
     "key",
   ).data;
-  const reader = createClient<paths>({ baseUrl, headers: { "x-api-key": key.key } });
+  const reader = createClient({ baseUrl, key: key.key });
   const read = await reader.GET("/apps/{appId}/webhooks", { params: newApp });
   check("a key with the scope read can list", read.response.status === 200);
   const refused = await reader.POST("/apps/{appId}/webhooks", {
@@ -133,10 +124,7 @@ async function walkSessions(): Promise<void> {
   ).data;
   check("a session is to manage by default", session.scope === "manage");
   check("its link has the token in the fragment", new URL(session.url).hash.endsWith(session.token));
-  const customer = createClient<paths>({
-    baseUrl,
-    headers: { authorization: `Bearer ${session.token}` },
-  });
+  const customer = createClient({ baseUrl, key: session.token });
   const own = await customer.GET("/key");
   check("a session says what it is", own.data?.data.kind === "session");
   check("a session says whose it is", own.data?.data.appId === "walk");
@@ -293,17 +281,12 @@ async function walk(): Promise<void> {
   });
 
   const seen: Delivery[] = [];
-  let cursor: string | undefined;
-  let pages = 0;
-  do {
-    const page = await client.GET("/apps/{appId}/webhooks/{webhookId}/deliveries", {
-      params: { ...ofWebhook, query: { limit: 1, ...(cursor === undefined ? {} : { cursor }) } },
-    });
-    const { items, nextCursor } = given(page.data, "page").data;
-    seen.push(...items);
-    pages += 1;
-    cursor = nextCursor ?? undefined;
-  } while (cursor !== undefined && pages < 10);
+  const onePerPage = paginate((page) =>
+    client.GET("/apps/{appId}/webhooks/{webhookId}/deliveries", {
+      params: { ...ofWebhook, query: { limit: 1, ...page } },
+    }),
+  );
+  for await (const delivery of onePerPage) seen.push(delivery);
   check(
     "pages with one item each list the same deliveries as a single page",
     JSON.stringify(seen.map(({ id }) => id)) === JSON.stringify(delivered.map(({ id }) => id)),
@@ -393,15 +376,15 @@ async function walk(): Promise<void> {
     params: { ...ofWebhook, query: { cursor: "A".repeat(43) } },
   });
   check("an invalid cursor gets a 400", badCursor.response.status === 400);
-  const stranger = createClient<paths>({ baseUrl });
+  const stranger = createFetchClient<paths>({ baseUrl });
   const unknown = await stranger.GET("/apps/{appId}/webhooks", { params: ofApp });
   check("a request without a key gets a 401", unknown.error?.error.code === "AUTHENTICATION_ERROR");
-  const bearer = createClient<paths>({
+  const withHeader = createFetchClient<paths>({
     baseUrl,
-    headers: { authorization: `Bearer ${environment("KEY")}` },
+    headers: { "x-api-key": environment("KEY") },
   });
-  const known = await bearer.GET("/apps/{appId}/webhooks", { params: ofApp });
-  check("the key works as a bearer token", known.response.status === 200);
+  const known = await withHeader.GET("/apps/{appId}/webhooks", { params: ofApp });
+  check("the key works in x-api-key", known.response.status === 200);
 
   const deleted = await client.DELETE("/apps/{appId}/webhooks/{webhookId}", { params: ofWebhook });
   check("a deletion has no body", deleted.response.status === 204);
