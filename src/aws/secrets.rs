@@ -83,7 +83,7 @@ impl Secrets {
             .create_secret()
             .name(self.name(endpoint))
             .description("Signing secret of a webhook endpoint")
-            .secret_string(secret.to_text().expose_secret())
+            .secret_string(secret.to_stored().expose_secret())
             .tags(tag("webhook-endpoints:app", endpoint.app_id))
             .tags(tag("webhook-endpoints:endpoint", endpoint.endpoint_id))
             .send()
@@ -116,7 +116,7 @@ impl Secrets {
             self.client
                 .put_secret_value()
                 .secret_id(self.name(endpoint))
-                .secret_string(secret.to_text().expose_secret())
+                .secret_string(secret.to_stored().expose_secret())
                 .send()
         };
         let put = match put().await {
@@ -298,7 +298,7 @@ async fn send_deletion(deletion: DeleteSecretFluentBuilder) -> Result<(), StoreE
 
 fn parse(text: Option<&str>) -> Result<SigningSecret, Malformed> {
     let text = text.ok_or("the secret has no string")?;
-    Ok(SigningSecret::parse(text)?)
+    Ok(SigningSecret::parse_stored(text)?)
 }
 
 fn stored(of: SecretOf, entry: &SecretListEntry) -> Result<StoredSecret, Malformed> {

@@ -3,9 +3,9 @@
 //! AES-256-GCM).
 //!
 //! A sealed secret is the base64 of a format byte, the encapsulated key (32 bytes) and
-//! the ciphertext (32 bytes and a tag of 16). App, endpoint and secret version are its
-//! associated data: copied to another endpoint's item, or kept past a rotation, it does
-//! not open.
+//! the ciphertext (as long as the key, and a tag of 16). App, endpoint and secret version
+//! are its associated data: copied to another endpoint's item, or given another version,
+//! it does not open.
 
 use std::fmt;
 
@@ -17,15 +17,29 @@ use secrecy::zeroize::Zeroizing;
 
 use super::endpoint::{EndpointKey, SecretVersion};
 use super::id::SealingKeyId;
-use super::signing::SigningSecret;
+use super::signing::{SecretFormat, SigningSecret};
 
 static SUITE: &dyn Hpke = DH_KEM_X25519_HKDF_SHA256_AES_256;
 
-/// Separates these messages from any others that are sealed to the same key.
-const INFO: &[u8] = b"webhook-endpoints signing secret";
+/// What a sealed message is: its first byte, and the text that separates it from the
+/// others that are sealed to the same key. One that is passed off as another kind does not
+/// open.
+struct Kind {
+    format: u8,
+    info: &'static [u8],
+}
 
-/// First byte of a sealed secret.
-const FORMAT: u8 = 1;
+/// The key of a signing secret in the standard format.
+const STANDARD_SECRET: Kind = Kind {
+    format: 1,
+    info: b"webhook-endpoints signing secret",
+};
+
+/// A signing secret that is text.
+const TEXT_SECRET: Kind = Kind {
+    format: 2,
+    info: b"webhook-endpoints text secret",
+};
 
 const KEY_BYTES: usize = 32;
 
@@ -108,15 +122,23 @@ impl SealingKey {
         version: &SecretVersion,
         secret: &SigningSecret,
     ) -> Result<SealedSecret, SealError> {
-        let public = HpkePublicKey(self.public.to_vec());
+        let kind = match secret.format() {
+            SecretFormat::Standard => STANDARD_SECRET,
+            SecretFormat::Text => TEXT_SECRET,
+        };
         let bound_to = associated_data(endpoint, version);
-        let sealed = SUITE.seal(INFO, &bound_to, secret.bytes(), &public);
-        let (EncapsulatedSecret(encapsulated), ciphertext) = sealed.map_err(|_| SealError)?;
-        let bytes = [&[FORMAT][..], &encapsulated, &ciphertext].concat();
+        let bytes = self.seal_bytes(&kind, &bound_to, secret.key())?;
         Ok(SealedSecret {
             key_id: self.id,
             text: STANDARD.encode(bytes),
         })
+    }
+
+    fn seal_bytes(&self, kind: &Kind, bound_to: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
+        let public = HpkePublicKey(self.public.to_vec());
+        let sealed = SUITE.seal(kind.info, bound_to, plain, &public);
+        let (EncapsulatedSecret(encapsulated), ciphertext) = sealed.map_err(|_| SealError)?;
+        Ok([&[kind.format][..], &encapsulated, &ciphertext].concat())
     }
 }
 
@@ -153,15 +175,26 @@ impl PrivateKey {
         sealed: &SealedSecret,
     ) -> Result<SigningSecret, OpenError> {
         let bytes = STANDARD.decode(&sealed.text).map_err(|_| OpenError)?;
-        let Some((&FORMAT, rest)) = bytes.split_first() else {
-            return Err(OpenError);
+        let (kind, format) = match bytes.first() {
+            Some(&format) if format == TEXT_SECRET.format => (TEXT_SECRET, SecretFormat::Text),
+            _ => (STANDARD_SECRET, SecretFormat::Standard),
         };
+        let bound_to = associated_data(endpoint, version);
+        let opened = self.open_bytes(&kind, &bound_to, &bytes)?;
+        SigningSecret::from_key(&opened, format).ok_or(OpenError)
+    }
+
+    fn open_bytes(
+        &self,
+        kind: &Kind,
+        bound_to: &[u8],
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+        let rest = sealed.strip_prefix(&[kind.format]).ok_or(OpenError)?;
         let (encapsulated, ciphertext) = rest.split_at_checked(KEY_BYTES).ok_or(OpenError)?;
         let encapsulated = EncapsulatedSecret(encapsulated.to_vec());
-        let bound_to = associated_data(endpoint, version);
-        let opened = SUITE.open(&encapsulated, INFO, &bound_to, ciphertext, &self.0);
-        let opened = Zeroizing::new(opened.map_err(|_| OpenError)?);
-        SigningSecret::from_bytes(&opened).ok_or(OpenError)
+        let opened = SUITE.open(&encapsulated, kind.info, bound_to, ciphertext, &self.0);
+        opened.map(Zeroizing::new).map_err(|_| OpenError)
     }
 }
 
@@ -242,6 +275,29 @@ mod tests {
     }
 
     #[test]
+    fn secrets_of_any_format_and_length_open() {
+        let (key, private) = SealingKey::generate().unwrap();
+        let version = SecretVersion::new("v1");
+        let long = format!("whsec_{}", STANDARD.encode([7; 64]));
+        for (text, format) in [
+            (
+                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+                SecretFormat::Standard,
+            ),
+            (&long, SecretFormat::Standard),
+            ("sixteen-letters.", SecretFormat::Text),
+            // As long as a generated key.
+            ("thirty-two-letters-thirty-two-ls", SecretFormat::Text),
+        ] {
+            let secret = SigningSecret::parse(text, format).unwrap();
+            let sealed = key.seal(acme(), &version, &secret).unwrap();
+            let opened = private.open(acme(), &version, &sealed).unwrap();
+            assert_eq!(opened.format(), format);
+            assert_eq!(text_of(&opened), text);
+        }
+    }
+
+    #[test]
     fn secrets_sealed_twice_look_different() {
         let (key, _) = SealingKey::generate().unwrap();
         let version = SecretVersion::new("v1");
@@ -289,6 +345,10 @@ mod tests {
             changed[position] ^= 1;
             refused(STANDARD.encode(changed));
         }
+        // As if it were text.
+        let mut other = bytes.clone();
+        other[0] = TEXT_SECRET.format;
+        refused(STANDARD.encode(other));
         for length in [0, 1, 32, 33, bytes.len() - 1] {
             refused(STANDARD.encode(&bytes[..length]));
         }

@@ -7,67 +7,141 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use rand::CryptoRng;
-use secrecy::{ExposeSecret, SecretBox, SecretString};
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretSlice, SecretString};
 use sha2::Sha256;
 
 const PREFIX: &str = "whsec_";
-const SECRET_BYTES: usize = 32;
 
-/// An endpoint's signing key: 32 random bytes, zeroed on drop and redacted by
-/// `Debug`.
-pub struct SigningSecret(SecretBox<[u8; SECRET_BYTES]>);
+/// Marks a stored secret as text. No secret in the standard format begins like this.
+const STORED_TEXT: &str = "text:";
 
-/// The text is not `whsec_` followed by the base64 of 32 bytes.
+/// Bytes of a generated key.
+const GENERATED_BYTES: usize = 32;
+
+/// Bytes of a key in the standard format (Standard Webhooks, "Signature scheme").
+const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// Characters of a secret that is text.
+const TEXT_CHARS: std::ops::RangeInclusive<usize> = 16..=128;
+
+/// How a secret is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SecretFormat {
+    /// `whsec_` followed by the base64 of the key.
+    #[default]
+    Standard,
+    /// Visible ASCII characters. Their bytes are the key.
+    Text,
+}
+
+impl SecretFormat {
+    /// Parses the name that the API has for it.
+    ///
+    /// # Errors
+    /// Returns a message for the caller.
+    pub fn parse(name: &str) -> Result<Self, &'static str> {
+        match name {
+            "standard" => Ok(Self::Standard),
+            "text" => Ok(Self::Text),
+            _ => Err("must be standard or text"),
+        }
+    }
+}
+
+/// An endpoint's signing key, zeroed on drop and redacted by `Debug`.
+pub struct SigningSecret {
+    key: SecretSlice<u8>,
+    format: SecretFormat,
+}
+
+/// The text is not the output of [`SigningSecret::to_stored`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a signing secret: expected whsec_ followed by the base64 of 32 bytes")]
+#[error("not a signing secret")]
 pub struct InvalidSecret;
 
 impl SigningSecret {
-    /// Generates a random secret.
+    /// Generates a random secret in the standard format.
     #[must_use]
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        Self(SecretBox::init_with_mut(
-            |bytes: &mut [u8; SECRET_BYTES]| {
-                rng.fill_bytes(bytes);
-            },
-        ))
+        let mut key = Zeroizing::new([0; GENERATED_BYTES]);
+        rng.fill_bytes(&mut *key);
+        Self {
+            key: key.to_vec().into(),
+            format: SecretFormat::Standard,
+        }
     }
 
-    /// Parses the output of [`SigningSecret::to_text`].
+    /// Parses a secret that a caller chose.
+    ///
+    /// # Errors
+    /// Returns a message for the caller, which does not quote the secret.
+    pub fn parse(text: &str, format: SecretFormat) -> Result<Self, &'static str> {
+        match format {
+            SecretFormat::Standard => standard(text)
+                .ok_or("must be whsec_ followed by the padded base64 of 24 to 64 bytes"),
+            SecretFormat::Text => Self::from_key(text.as_bytes(), format)
+                .ok_or("must have 16 to 128 characters, all of them visible ASCII"),
+        }
+    }
+
+    /// Parses the output of [`Self::to_stored`].
     ///
     /// # Errors
     /// If the text has any other form.
-    pub fn parse(text: &str) -> Result<Self, InvalidSecret> {
-        let encoded = text.strip_prefix(PREFIX).ok_or(InvalidSecret)?;
-        // Three bytes more than the key. A text that is slightly too long decodes
-        // and fails the length check; a longer one does not fit and fails to decode.
-        let mut decoded = [0; SECRET_BYTES + 3];
-        let length = STANDARD
-            .decode_slice(encoded, &mut decoded)
-            .map_err(|_| InvalidSecret)?;
-        let bytes = decoded
-            .get(..length)
-            .and_then(|bytes| <[u8; SECRET_BYTES]>::try_from(bytes).ok())
-            .ok_or(InvalidSecret)?;
-        Ok(Self(SecretBox::new(Box::new(bytes))))
+    pub fn parse_stored(stored: &str) -> Result<Self, InvalidSecret> {
+        let (text, format) = match stored.strip_prefix(STORED_TEXT) {
+            Some(text) => (text, SecretFormat::Text),
+            None => (stored, SecretFormat::Standard),
+        };
+        Self::parse(text, format).map_err(|_| InvalidSecret)
     }
 
-    /// The secret of this key, if it has the right length.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let bytes = <[u8; SECRET_BYTES]>::try_from(bytes).ok()?;
-        Some(Self(SecretBox::new(Box::new(bytes))))
+    /// The secret with this key. `None` if no secret of this format has such a key.
+    pub(super) fn from_key(key: &[u8], format: SecretFormat) -> Option<Self> {
+        let is_valid = match format {
+            SecretFormat::Standard => KEY_BYTES.contains(&key.len()),
+            SecretFormat::Text => {
+                TEXT_CHARS.contains(&key.len()) && key.iter().all(u8::is_ascii_graphic)
+            }
+        };
+        is_valid.then(|| Self {
+            key: key.to_vec().into(),
+            format,
+        })
     }
 
-    /// The key, for sealing it.
-    pub(super) fn bytes(&self) -> &[u8] {
-        self.0.expose_secret()
+    /// The key of the HMAC.
+    #[must_use]
+    pub fn key(&self) -> &[u8] {
+        self.key.expose_secret()
     }
 
-    /// `whsec_` followed by the base64 of the key. The API returns this form, and
-    /// the public verification libraries accept it.
+    /// How the secret is written.
+    #[must_use]
+    pub fn format(&self) -> SecretFormat {
+        self.format
+    }
+
+    /// The secret as the API returns it and as its holder writes it. Some signature
+    /// schemes use the bytes of this text as their key.
     #[must_use]
     pub fn to_text(&self) -> SecretString {
-        format!("{PREFIX}{}", STANDARD.encode(self.0.expose_secret())).into()
+        match self.format {
+            SecretFormat::Standard => format!("{PREFIX}{}", STANDARD.encode(self.key())).into(),
+            // ASCII, so that nothing is replaced.
+            SecretFormat::Text => String::from_utf8_lossy(self.key()).into(),
+        }
+    }
+
+    /// The secret together with its format, as Secrets Manager has it.
+    #[must_use]
+    pub fn to_stored(&self) -> SecretString {
+        let text = self.to_text();
+        match self.format {
+            SecretFormat::Standard => text,
+            SecretFormat::Text => format!("{STORED_TEXT}{}", text.expose_secret()).into(),
+        }
     }
 
     /// Computes the `webhook-signature` header: `v1,` followed by the base64 of the
@@ -79,12 +153,22 @@ impl SigningSecret {
             clippy::expect_used,
             reason = "HMAC accepts keys of any length (RFC 2104)"
         )]
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.expose_secret())
-            .expect("HMAC accepts keys of any length");
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(self.key()).expect("HMAC accepts keys of any length");
         mac.update(format!("{webhook_id}.{}.", at.as_second()).as_bytes());
         mac.update(body);
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
     }
+}
+
+/// A secret in the standard format.
+fn standard(text: &str) -> Option<SigningSecret> {
+    let encoded = text.strip_prefix(PREFIX)?;
+    // Three bytes more than the longest key. A text that is slightly too long decodes
+    // and fails the length check; a longer one does not fit and fails to decode.
+    let mut decoded = Zeroizing::new([0; *KEY_BYTES.end() + 3]);
+    let length = STANDARD.decode_slice(encoded, &mut *decoded).ok()?;
+    SigningSecret::from_key(decoded.get(..length)?, SecretFormat::Standard)
 }
 
 impl fmt::Debug for SigningSecret {
@@ -101,11 +185,8 @@ mod tests {
     fn signature_matches_the_reference_example() {
         // Key, id, timestamp, body and signature from the tests of the reference
         // implementations.
-        let mut key = [0; SECRET_BYTES];
-        key[..24].copy_from_slice(&STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap());
-        // HMAC pads short keys with zeros to the block size, so the example's
-        // 24-byte key and its zero-padded form give the same signature.
-        let secret = SigningSecret(SecretBox::new(Box::new(key)));
+        let text = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+        let secret = SigningSecret::parse(text, SecretFormat::Standard).unwrap();
         assert_eq!(
             secret.sign(
                 "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -117,38 +198,81 @@ mod tests {
     }
 
     #[test]
-    fn secrets_round_trip_through_text() {
+    fn generated_secrets_are_written_like_those_of_the_standard() {
         let secret = SigningSecret::generate(&mut rand::rng());
-        let text = secret.to_text();
-        let again = SigningSecret::parse(text.expose_secret()).unwrap();
-        assert_eq!(secret.0.expose_secret(), again.0.expose_secret());
-        assert_eq!(text.expose_secret().len(), 6 + 44);
+        assert_eq!(secret.to_text().expose_secret().len(), 6 + 44);
+        assert_eq!(secret.key().len(), 32);
+    }
+
+    #[test]
+    fn secrets_of_either_format_round_trip() {
+        let whsec = |length| format!("whsec_{}", STANDARD.encode(vec![7; length]));
+        let text = |length: usize| "!aZ9~".chars().cycle().take(length).collect::<String>();
+        for (given, format) in [
+            (whsec(24), SecretFormat::Standard),
+            (whsec(33), SecretFormat::Standard),
+            (whsec(64), SecretFormat::Standard),
+            (text(16), SecretFormat::Text),
+            (text(128), SecretFormat::Text),
+            // Either could be mistaken for something else.
+            (whsec(32), SecretFormat::Text),
+            ("text:text:text:text".to_owned(), SecretFormat::Text),
+        ] {
+            let secret = SigningSecret::parse(&given, format).unwrap();
+            assert_eq!(secret.to_text().expose_secret(), given);
+            let again = SigningSecret::parse_stored(secret.to_stored().expose_secret()).unwrap();
+            assert_eq!(
+                (again.key(), again.format()),
+                (secret.key(), format),
+                "{given}"
+            );
+            let again = SigningSecret::from_key(secret.key(), format).unwrap();
+            assert_eq!(again.to_text().expose_secret(), given);
+        }
+        let secret = SigningSecret::parse(&text(16), SecretFormat::Text).unwrap();
+        assert_eq!(secret.key(), text(16).as_bytes());
     }
 
     #[test]
     fn generated_secrets_differ() {
         let [a, b] = [(), ()].map(|()| SigningSecret::generate(&mut rand::rng()));
-        assert_ne!(a.0.expose_secret(), b.0.expose_secret());
+        assert_ne!(a.key(), b.key());
     }
 
     #[test]
     fn malformed_secrets_are_rejected() {
         let encode = |length| format!("whsec_{}", STANDARD.encode(vec![7; length]));
-        assert!(SigningSecret::parse(&encode(32)).is_ok());
         for wrong in [
             "",
             "whsec_",
             "whsec_%%%",
-            &encode(31),
-            &encode(33),
-            &encode(48),
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwA",
+            &encode(23),
+            &encode(65),
+            &encode(66),
+            &encode(300),
             &encode(32)[6..],
+            // Without its padding, with other last bits, and with a line feed.
+            encode(32).trim_end_matches('='),
+            &encode(32).replace("c=", "d="),
+            &format!("{}\n", encode(24)),
         ] {
-            assert_eq!(
-                SigningSecret::parse(wrong).unwrap_err(),
-                InvalidSecret,
-                "{wrong}"
-            );
+            SigningSecret::parse(wrong, SecretFormat::Standard).unwrap_err();
+            let stored = SigningSecret::parse_stored(wrong);
+            assert_eq!(stored.unwrap_err(), InvalidSecret, "{wrong}");
+        }
+        for wrong in [
+            "",
+            "fifteen-letters",
+            &"a".repeat(129),
+            "sixteen letters ",
+            "sixteen\tletters.",
+            "sixteen-lettérs.",
+            "sixteen-letters\u{7f}",
+        ] {
+            SigningSecret::parse(wrong, SecretFormat::Text).unwrap_err();
+            let stored = SigningSecret::parse_stored(&format!("text:{wrong}"));
+            assert_eq!(stored.unwrap_err(), InvalidSecret, "{wrong}");
         }
     }
 

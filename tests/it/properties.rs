@@ -10,7 +10,7 @@ use webhook_endpoints::domain::event_type::{EventPattern, EventType, Subscriptio
 use webhook_endpoints::domain::id::{AppId, DeliveryId};
 use webhook_endpoints::domain::message::Message;
 use webhook_endpoints::domain::retry::RetrySchedule;
-use webhook_endpoints::domain::signing::SigningSecret;
+use webhook_endpoints::domain::signing::{SecretFormat, SigningSecret};
 use webhook_endpoints::domain::target_url::TargetUrl;
 
 /// Whether a pattern matches, computed by segments and not as the code does it.
@@ -125,7 +125,8 @@ proptest! {
     fn arbitrary_text_never_panics_the_parsers(text in "\\PC{0,200}") {
         let _ = Message::from_json(&text);
         let _ = ApiKey::parse(&text);
-        let _ = SigningSecret::parse(&text);
+        let _ = SigningSecret::parse_stored(&text);
+        let _ = SigningSecret::parse(&text, SecretFormat::Text);
         let _ = AppId::parse(&text);
         let _ = text.parse::<RetrySchedule>();
     }
