@@ -119,8 +119,8 @@ def after_call(context, case, response):
 
 
 # Validation errors that no schema can express: the list that a cursor belongs to, the
-# order of two times, which hosts are allowed, the number of different event types, and
-# which fields of a change count.
+# order of two times, which hosts are allowed, the number of different event types, which
+# fields of a change count, and the format of a secret.
 UNSTATED = {
     ("body", "must set at least one of url, events, active and rateLimit"),
     ("events", "must have 1 to 100 different event types"),
@@ -130,6 +130,8 @@ UNSTATED = {
     ("until", "must be later than since"),
     ("cursor", "must be the nextCursor of this list with the same filter"),
     ("expiresAt", "must be in the future"),
+    ("secret", "must be whsec_ followed by the padded base64 of 24 to 64 bytes"),
+    ("secretFormat", "must come with a secret"),
 }
 
 # The same for messages that quote something: what the catalogue has, and what keywords of

@@ -226,8 +226,9 @@ async fn sweep_up(
 
 /// Removes what was found. If that fails for one, continues with the others.
 async fn remove_all(stores: &SecretStores, found: &[Found]) -> Vec<SweptSecret> {
+    let now = Clock::system().now();
     let removals = stream::iter(found).map(async |found| {
-        match sweep::remove(stores, found).await {
+        match sweep::remove(stores, found, now).await {
             Ok(()) => swept(found, Outcome::Removed),
             Err(error) => {
                 let swept = swept(found, Outcome::Failed);

@@ -724,7 +724,11 @@ async fn sweep_removes_orphaned_secrets_and_finishes_deletions() {
         (left.half, Presence::Missing),
         (left.live, Presence::Live),
     ] {
-        let presence = left.stores.table.endpoint_presence(endpoint).await;
+        let presence = left
+            .stores
+            .table
+            .endpoint_presence(endpoint, Clock::system().now())
+            .await;
         assert_eq!(presence.unwrap(), expected);
     }
     // Nobody requested the removal of the orphan, so it can be restored.
@@ -797,7 +801,11 @@ async fn sweep_with_a_wrong_prefix_removes_no_endpoint() {
     assert_eq!(refused.status.code(), Some(1));
     let stderr = String::from_utf8(refused.stderr).unwrap();
     assert!(stderr.contains("no secret with this prefix"), "{stderr}");
-    let presence = left.stores.table.endpoint_presence(left.marked).await;
+    let presence = left
+        .stores
+        .table
+        .endpoint_presence(left.marked, Clock::system().now())
+        .await;
     assert_eq!(presence.unwrap(), Presence::Marked);
 }
 

@@ -107,6 +107,11 @@ impl Body {
         }
     }
 
+    /// Whether a field is there and was not taken yet.
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
+    }
+
     /// Takes a field as it was written.
     pub(super) fn raw(&mut self, field: &str) -> Option<Box<RawValue>> {
         self.fields.remove(field)

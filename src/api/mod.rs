@@ -26,6 +26,7 @@ mod prefer;
 mod query;
 mod recover;
 mod request_id;
+mod rotation;
 mod secrets;
 mod single_header;
 mod strict_types;
@@ -159,7 +160,11 @@ pub fn router(options: ApiOptions) -> Router {
         )
         .route(
             "/apps/{appId}/webhooks/{webhookId}/rotate-secret",
-            post(needs(Manage, webhooks::rotate_secret)),
+            post(needs(Manage, rotation::rotate_secret)),
+        )
+        .route(
+            "/apps/{appId}/webhooks/{webhookId}/previous-secret",
+            delete(needs(Manage, rotation::remove_previous_secret)),
         )
         .route(
             "/apps/{appId}/webhooks/{webhookId}/test-ping",

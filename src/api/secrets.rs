@@ -1,20 +1,23 @@
 //! New signing secrets, kept in Secrets Manager or sealed in the endpoint's item. An
 //! endpoint whose secret is kept the other way is moved by its next rotation.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use tracing::warn;
 
 use super::ApiState;
+use super::body::Body;
 use super::error::ApiError;
 use super::extract::{NO_APP, NO_ENDPOINT};
-use crate::aws::table::{CreateOutcome, DeletedSealed, SetSecret};
+use crate::aws::table::{CreateOutcome, DeletedSealed, NextSecrets, SetSecret};
 use crate::domain::endpoint::{
     Endpoint, EndpointKey, MAX_ENDPOINTS_PER_APP, NewEndpoint, SecretVersion,
 };
 use crate::domain::id::AppId;
 use crate::domain::sealing::SealingKey;
-use crate::domain::secret::{KeptSecret, SecretPlace, SecretStorage};
-use crate::domain::signing::SigningSecret;
+use crate::domain::secret::{KeptSecret, PreviousSecret, SecretPlace, SecretStorage};
+use crate::domain::signing::{SecretFormat, SigningSecret};
 
 /// Tries to store a sealed secret. Each but the first follows a replacement of the key
 /// or a move, which an operator makes once in a while.
@@ -22,13 +25,30 @@ const TRIES: usize = 4;
 
 const APP_IS_FULL: ApiError = ApiError::conflict("The app already has 100 endpoints, the maximum.");
 
-/// Stores a new endpoint, with its first secret.
+/// Takes a secret that the caller chose, if there is one.
+pub(super) fn take_own(body: &mut Body) -> Option<SigningSecret> {
+    let has_format = body.has("secretFormat");
+    if has_format && !body.has("secret") {
+        body.fault("secretFormat", "must come with a secret");
+    }
+    let format = body.string("secretFormat", SecretFormat::parse);
+    if has_format && format.is_none() {
+        // Nobody knows what the secret should look like.
+        body.pass_over(&["secret"]);
+        return None;
+    }
+    let parse = |text: &str| SigningSecret::parse(text, format.unwrap_or_default());
+    body.string("secret", parse)
+}
+
+/// Stores a new endpoint, with its first secret: its own, or a random one.
 pub(super) async fn create(
     api: &ApiState,
     key: EndpointKey,
     new: NewEndpoint,
+    own: Option<SigningSecret>,
 ) -> Result<(Endpoint, SigningSecret), ApiError> {
-    let secret = SigningSecret::generate(&mut rand::rng());
+    let secret = own.unwrap_or_else(|| SigningSecret::generate(&mut rand::rng()));
     let endpoint = match api.secret_storage {
         SecretStorage::PerEndpoint => create_beside(api, key, new, &secret).await?,
         SecretStorage::Sealed => create_sealed(api, key, new, &secret).await?,
@@ -93,20 +113,40 @@ async fn create_sealed(
     Err(ApiError::busy())
 }
 
-/// Gives an endpoint a new secret, as it is configured now. `found` is the endpoint as it
-/// was when the rotation was reserved.
+/// How an endpoint's secret is rotated.
+pub(super) struct Rotation {
+    /// The next secret, if the caller chose it.
+    pub(super) own: Option<SigningSecret>,
+    /// How long the former one signs as well.
+    pub(super) overlap: Duration,
+}
+
+/// Gives an endpoint a new secret, kept as new ones are. The former one stays where it is
+/// for as long as it still signs. `found` is the endpoint as it was when the rotation was
+/// reserved.
 pub(super) async fn rotate(
     api: &ApiState,
     mut found: Endpoint,
+    rotation: Rotation,
     now: Timestamp,
 ) -> Result<SigningSecret, ApiError> {
-    let secret = SigningSecret::generate(&mut rand::rng());
+    let own = rotation.own;
+    let secret = own.unwrap_or_else(|| SigningSecret::generate(&mut rand::rng()));
     for _ in 0..TRIES {
-        let next = next_secret(api, found.key, &secret, now).await?;
+        let current = next_secret(api, found.key, &secret, now).await?;
+        let previous = || PreviousSecret {
+            secret: found.secret.clone(),
+            until: now + rotation.overlap,
+        };
+        let next = NextSecrets {
+            previous: (!rotation.overlap.is_zero()).then(previous),
+            sealed_to: current.sealing_key(),
+            current,
+        };
         let table = &api.stores.table;
         match table.set_rotated_secret(&found, &next, now).await? {
             SetSecret::Done => {
-                see_to_former_place(api, &found, &next).await;
+                see_to_former_place(api, &found, &next, now).await;
                 return Ok(secret);
             }
             SetSecret::Lost => {
@@ -116,12 +156,12 @@ pub(super) async fn rotate(
             }
             SetSecret::Moved(endpoint) => found = *endpoint,
             SetSecret::KeyReplaced => {
-                if let Some(key) = next.sealing_key() {
+                if let Some(key) = next.sealed_to {
                     api.stores.sealing_keys.forget(key).await;
                 }
             }
             SetSecret::Missing => {
-                if !next.is_sealed() {
+                if !next.current.is_sealed() {
                     // The deletion may have removed the secret before it was stored above.
                     remove_unused(api, found.key, "deleted").await;
                 }
@@ -149,18 +189,28 @@ async fn next_secret(
 
 /// Completes a move. The new secret signs already, so a failure fails nothing: the sweep
 /// finds a secret that is left over.
-async fn see_to_former_place(api: &ApiState, found: &Endpoint, next: &KeptSecret) {
-    let key = found.key;
-    let done = match (found.secret.is_sealed(), next.is_sealed()) {
-        (false, true) => api.stores.of_secrets().retire_unused_secret(key).await,
-        // Whoever moved it into the item may remove the secret only now.
-        (true, false) => api.stores.secrets.restore(key).await,
-        _ => Ok(()),
-    };
-    if let Err(error) = done {
+async fn see_to_former_place(api: &ApiState, found: &Endpoint, next: &NextSecrets, now: Timestamp) {
+    let (key, stores) = (found.key, api.stores.of_secrets());
+    if let Err(error) = stores.see_to_former_place(found, next, now).await {
         let endpoint_id = key.endpoint_id;
         warn!(%error, %endpoint_id, "failed to complete the move of a secret");
     }
+}
+
+/// Ends the overlap of a rotation.
+pub(super) async fn remove_previous(api: &ApiState, key: EndpointKey) -> Result<(), ApiError> {
+    let (table, now) = (&api.stores.table, api.clock.now());
+    let found = table.remove_previous_secret(key, now).await?;
+    let found = found.ok_or(NO_ENDPOINT)?;
+    if found.previous_secret.is_some() {
+        let next = NextSecrets {
+            current: found.secret.clone(),
+            previous: None,
+            sealed_to: None,
+        };
+        see_to_former_place(api, &found, &next, now).await;
+    }
+    Ok(())
 }
 
 /// Deletes an endpoint that needs no further steps. `false` if this one does.

@@ -1,4 +1,4 @@
-//! Endpoints: create, list, get, update, delete, rotate the secret.
+//! Endpoints: create, list, get, update, delete.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,18 +9,18 @@ use serde::Serialize;
 use tracing::warn;
 
 use super::body::Body;
-use super::budgets::{too_many_rotations, unexplained};
 use super::error::ApiError;
 use super::extract::{AppPartScope, AppScope, EndpointScope, NO_ENDPOINT};
 use super::query::QueryParameters;
 use super::{Api, secrets, success};
-use crate::aws::table::{Marked, Reserved};
+use crate::aws::table::Marked;
 use crate::domain::address::AddressPolicy;
 use crate::domain::endpoint::{Endpoint, EndpointKey, EndpointPatch, NewEndpoint};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::id::EndpointId;
 use crate::domain::message::{Lane, Message, Tend};
 use crate::domain::rate_limit::RateLimit;
+use crate::domain::signing::SigningSecret;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
 
@@ -56,11 +56,13 @@ struct Shown<'a> {
     paused_at: Option<Timestamp>,
     #[serde(with = "serde_millis::option")]
     next_probe_at: Option<Timestamp>,
+    #[serde(with = "serde_millis::option")]
+    previous_secret_expires_at: Option<Timestamp>,
 }
 
 /// Fields that an update passes over, so that what get showed can be changed and sent
 /// back.
-const READ_ONLY: [&str; 9] = [
+const READ_ONLY: [&str; 10] = [
     "id",
     "createdAt",
     "updatedAt",
@@ -70,6 +72,7 @@ const READ_ONLY: [&str; 9] = [
     "failingSince",
     "pausedAt",
     "nextProbeAt",
+    "previousSecretExpiresAt",
 ];
 
 /// An endpoint as list shows it.
@@ -98,11 +101,6 @@ struct Updated<'a> {
     updated_at: Timestamp,
 }
 
-#[derive(Serialize)]
-struct Rotated<'a> {
-    secret: &'a str,
-}
-
 impl<'a> From<&'a Endpoint> for Listed<'a> {
     fn from(endpoint: &'a Endpoint) -> Self {
         Self {
@@ -116,8 +114,9 @@ impl<'a> From<&'a Endpoint> for Listed<'a> {
     }
 }
 
-impl<'a> From<&'a Endpoint> for Shown<'a> {
-    fn from(endpoint: &'a Endpoint) -> Self {
+impl<'a> Shown<'a> {
+    fn at(now: Timestamp, endpoint: &'a Endpoint) -> Self {
+        let previous_secret = endpoint.previous_secret_at(now);
         Self {
             endpoint: Listed::from(endpoint),
             rate_limit: endpoint.rate_limit.map(RateLimit::per_second),
@@ -127,6 +126,7 @@ impl<'a> From<&'a Endpoint> for Shown<'a> {
             failing_since: endpoint.health.failing.map(|failing| failing.since),
             paused_at: endpoint.health.pause.map(|pause| pause.since),
             next_probe_at: endpoint.health.pause.and_then(|pause| pause.probe_at),
+            previous_secret_expires_at: previous_secret.map(|previous| previous.until),
         }
     }
 }
@@ -142,13 +142,13 @@ pub(super) async fn create(
     AppScope(app_id): AppScope,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (new, positions) = parse_new(body, api.address_policy)?;
+    let (new, positions, own) = parse_new(body, api.address_policy)?;
     api.must_know_all_of(&new.events, &positions).await?;
     let key = EndpointKey {
         app_id,
         endpoint_id: EndpointId::new(),
     };
-    let (endpoint, secret) = secrets::create(&api, key, new).await?;
+    let (endpoint, secret) = secrets::create(&api, key, new, own).await?;
     let secret = secret.to_text();
     let data = Created {
         id: key.endpoint_id,
@@ -191,9 +191,14 @@ pub(super) async fn list(
             table.endpoint(key).await?.into_iter().collect()
         }
     };
+    let now = api.clock.now();
+    let endpoints = endpoints.iter();
     Ok(match view.unwrap_or(View::Basic) {
-        View::Basic => success(endpoints.iter().map(Listed::from).collect::<Vec<_>>()),
-        View::Full => success(endpoints.iter().map(Shown::from).collect::<Vec<_>>()),
+        View::Basic => success(endpoints.map(Listed::from).collect::<Vec<_>>()),
+        View::Full => {
+            let shown = endpoints.map(|endpoint| Shown::at(now, endpoint));
+            success(shown.collect::<Vec<_>>())
+        }
     })
 }
 
@@ -203,7 +208,7 @@ pub(super) async fn get(
     EndpointScope(key): EndpointScope,
 ) -> Result<Response, ApiError> {
     let endpoint = api.stores.table.endpoint(key).await?.ok_or(NO_ENDPOINT)?;
-    Ok(success(Shown::from(&endpoint)))
+    Ok(success(Shown::at(api.clock.now(), &endpoint)))
 }
 
 /// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`; if deliveries wait for
@@ -276,34 +281,6 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// `POST /apps/{appId}/webhooks/{webhookId}/rotate-secret`. `UpdateItem`, which counts
-/// the rotation, so that one over the budget makes no secret, and reads the endpoint.
-/// Then `PutSecretValue` and `UpdateItem`, or `TransactWriteItems` if the new secret is
-/// sealed, which make it sign before the response is sent. So no attempt that starts
-/// after the response is signed with the old secret. If the endpoint's secret was kept
-/// the other way, or somebody removed it, one to three calls more.
-pub(super) async fn rotate_secret(
-    State(api): State<Api>,
-    EndpointScope(key): EndpointScope,
-) -> Result<Response, ApiError> {
-    let now = api.clock.now();
-    let reserved = api.stores.table.reserve_rotation(key, &api.budgets, now);
-    let endpoint = match reserved.await? {
-        Reserved::Granted(endpoint) => *endpoint,
-        Reserved::Refused(endpoint) => {
-            let made = endpoint.usage.rotations;
-            return Err(made.map_or_else(unexplained, |made| {
-                too_many_rotations(&api.budgets, &made, now)
-            }));
-        }
-        Reserved::Missing => return Err(NO_ENDPOINT),
-    };
-    let secret = secrets::rotate(&api, endpoint, now).await?;
-    Ok(success(Rotated {
-        secret: secret.to_text().expose_secret(),
-    }))
-}
-
 /// Takes the event types, and the position of each in the request, which may have
 /// duplicates.
 fn take_events(body: &mut Body) -> Option<(Subscriptions, Vec<usize>)> {
@@ -316,12 +293,17 @@ fn take_events(body: &mut Body) -> Option<(Subscriptions, Vec<usize>)> {
     })
 }
 
-fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<(NewEndpoint, Vec<usize>), ApiError> {
+/// The endpoint, the position of each of its event types, and its own secret if it has
+/// one.
+type ParsedNew = (NewEndpoint, Vec<usize>, Option<SigningSecret>);
+
+fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<ParsedNew, ApiError> {
     body.require(&["url", "events"]);
     let url = body.string("url", |text| TargetUrl::parse(text, policy));
     let events = take_events(&mut body);
     let active = body.boolean("active");
     let rate_limit = body.number_or_null("rateLimit", RateLimit::new);
+    let own = secrets::take_own(&mut body);
     let new = url.zip(events);
     body.finish(new.map(|(url, (events, positions))| {
         let new = NewEndpoint {
@@ -330,7 +312,7 @@ fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<(NewEndpoint, Vec<
             active: active.unwrap_or(true),
             rate_limit: rate_limit.flatten(),
         };
-        (new, positions)
+        (new, positions, own)
     }))
 }
 

@@ -19,7 +19,7 @@ use super::secret_cache::{CacheKey, Found, SecretCache};
 use crate::domain::endpoint::{Endpoint, EndpointKey, SecretVersion};
 use crate::domain::id::{AppId, EndpointId, SealingKeyId};
 use crate::domain::sealing::PrivateKey;
-use crate::domain::secret::SecretPlace;
+use crate::domain::secret::{KeptSecret, SecretPlace};
 use crate::domain::signing::SigningSecret;
 
 /// Days for which a secret that was removed with [`Secrets::retire`] can be
@@ -147,19 +147,25 @@ impl Secrets {
         }
     }
 
-    /// The secret that an endpoint signs with. `None` if that version no longer
-    /// exists, or the key that it is sealed to, because the endpoint was read before a
-    /// change. No call for a version that this process has seen, nor for one that is
-    /// sealed to a key that it has. Otherwise one `GetSecretValue` for all who ask at the
-    /// same time.
+    /// The secret that an endpoint signs with. See [`Self::kept`].
     ///
     /// # Errors
     /// If the call fails, or a sealed secret does not open.
     pub async fn of(&self, endpoint: &Endpoint) -> Found<SigningSecret> {
-        let cache_key = CacheKey::of_version(endpoint.key.endpoint_id, &endpoint.secret.version);
+        self.kept(endpoint.key, &endpoint.secret).await
+    }
+
+    /// A secret that an endpoint names. `None` if that version no longer exists, or the
+    /// key that it is sealed to, because the endpoint was read before a change. No call for
+    /// a version that this process has seen, nor for one that is sealed to a key that it
+    /// has. Otherwise one `GetSecretValue` for all who ask at the same time.
+    ///
+    /// # Errors
+    /// If the call fails, or a sealed secret does not open.
+    pub async fn kept(&self, key: EndpointKey, kept: &KeptSecret) -> Found<SigningSecret> {
+        let cache_key = CacheKey::of_version(key.endpoint_id, &kept.version);
         let read = || {
-            let (secrets, key) = (self.clone(), endpoint.key);
-            let kept = endpoint.secret.clone();
+            let (secrets, kept) = (self.clone(), kept.clone());
             async move {
                 match &kept.place {
                     SecretPlace::SecretsManager { version } => secrets.read(key, version).await,

@@ -1,14 +1,15 @@
 //! All of a deployment's stores.
 
 use aws_config::SdkConfig;
+use jiff::Timestamp;
 
 use super::LazyClient;
 use super::error::StoreError;
 use super::queue::{QueueUrls, Queues};
 use super::sealing_keys::SealingKeys;
 use super::secrets::Secrets;
-use super::table::{Presence, Table};
-use crate::domain::endpoint::EndpointKey;
+use super::table::{NextSecrets, Presence, Table};
+use crate::domain::endpoint::{Endpoint, EndpointKey};
 
 /// The stores of one deployment. Cheap to clone; clones share the clients and the
 /// cache of secrets.
@@ -97,16 +98,48 @@ impl SecretStores {
         }
     }
 
-    /// Removes the secret of an endpoint from Secrets Manager, so that it can be brought
-    /// back for some days, because the endpoint's item holds one now. If that changed
-    /// meanwhile, brings it back. One `DeleteSecret`, one `GetItem`.
+    /// Completes a move: removes a secret from Secrets Manager that nothing needs any more,
+    /// and brings back one that is needed again. No call if neither changed.
     ///
     /// # Errors
     /// If a call fails.
-    pub async fn retire_unused_secret(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
+    pub async fn see_to_former_place(
+        &self,
+        found: &Endpoint,
+        next: &NextSecrets,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let previous = found.previous_secret.as_ref();
+        let was_stored = !found.secret.is_sealed()
+            // Also if it no longer signs: it is still there.
+            || previous.is_some_and(|previous| !previous.secret.is_sealed());
+        let next_previous = next.previous.as_ref();
+        let is_needed = !next.current.is_sealed()
+            || next_previous.is_some_and(|previous| previous.needs_stored_secret(now));
+        match (was_stored, is_needed) {
+            (true, false) => self.retire_unused_secret(found.key, now).await,
+            // Whoever moved it into the item may remove the secret only now.
+            (_, true) if found.secret.is_sealed() && !next.current.is_sealed() => {
+                self.secrets.restore(found.key).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes the secret of an endpoint from Secrets Manager, so that it can be brought
+    /// back for some days, because the endpoint's item holds all that sign. If that
+    /// changed meanwhile, brings it back. One `DeleteSecret`, one `GetItem`.
+    ///
+    /// # Errors
+    /// If a call fails.
+    pub async fn retire_unused_secret(
+        &self,
+        endpoint: EndpointKey,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.secrets.retire(endpoint).await?;
         // Whoever moves a secret back brings it back as well, but may have done so before.
-        match self.table.endpoint_presence(endpoint).await? {
+        match self.table.endpoint_presence(endpoint, now).await? {
             Presence::Live => self.secrets.restore(endpoint).await,
             Presence::Sealed | Presence::Marked | Presence::Missing => Ok(()),
         }

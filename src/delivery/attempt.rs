@@ -6,7 +6,7 @@
 //! | Decide whether to send ([`before_attempt`]) | |
 //! | Move it to the slow lane, if the endpoint is not well | `SendMessageBatch` |
 //! | Have it wait, if the endpoint is paused | `UpdateItem` |
-//! | Find the endpoint's secret version | none when warm, else `GetSecretValue` |
+//! | Find the endpoint's secret, and the previous one while it signs as well | none when warm, else `GetSecretValue` for each |
 //! | Sign and send | |
 //! | Note that the endpoint is slow, while the attempt is still under way | `UpdateItem` |
 //! | Decide what follows ([`after_attempt`]) | |
@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::sender::{Outgoing, Reuse, SendError};
 use super::{Deliverer, HandleError, deadline};
@@ -37,9 +37,9 @@ use crate::domain::decision::{
     BeforeAttempt, Next, Occasion, ReadyAttempt, after_attempt, before_attempt,
 };
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, Verdict};
-use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
-use crate::domain::signing::SigningSecret;
+use crate::domain::signing::{SigningSecret, sign_with_each};
 
 /// Pauses before the endpoint is read again because its secret version does not
 /// exist: it was rotated, or its deletion has begun, after it was read.
@@ -47,7 +47,7 @@ const SECRET_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from
 
 /// What is to be done with a task.
 enum Prepared {
-    Send(Box<ReadyAttempt>, Arc<SigningSecret>),
+    Send(Box<ReadyAttempt>, Vec<Arc<SigningSecret>>),
     Otherwise(BeforeAttempt),
 }
 
@@ -62,10 +62,11 @@ impl Deliverer {
         started_at: Timestamp,
         decision: BeforeAttempt,
     ) -> Result<(), HandleError> {
-        match self.prepare(&task, occasion, decision).await? {
-            Prepared::Send(ready, secret) => {
+        let prepared = self.prepare(&task, occasion, decision, started_at);
+        match prepared.await? {
+            Prepared::Send(ready, secrets) => {
                 deadline::must_leave_room_for_an_attempt()?;
-                self.make(&task, occasion, *ready, &secret, started_at)
+                self.make(&task, occasion, *ready, &secrets, started_at)
                     .await
             }
             Prepared::Otherwise(decision) => Ok(self.leave(task, decision).await?),
@@ -92,12 +93,12 @@ impl Deliverer {
         task: &DeliveryTask,
         occasion: Occasion,
         mut ready: ReadyAttempt,
-        secret: &SigningSecret,
+        secrets: &[Arc<SigningSecret>],
         started_at: Timestamp,
     ) -> Result<(), HandleError> {
         let payload = std::mem::take(&mut ready.payload);
         let attempt = self
-            .send(task, &ready.endpoint, secret, payload, started_at)
+            .send(task, &ready.endpoint, secrets, payload, started_at)
             .await?;
         let after = after_attempt(
             &self.policy,
@@ -129,13 +130,14 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Finds the secret of an attempt that is to be made. If the endpoint's secret
+    /// Finds the secrets of an attempt that is to be made. If the endpoint's secret
     /// version does not exist, reads everything and decides again.
     async fn prepare(
         &self,
         task: &DeliveryTask,
         occasion: Occasion,
         mut decision: BeforeAttempt,
+        started_at: Timestamp,
     ) -> Result<Prepared, HandleError> {
         let mut retries = Retries::after(SECRET_PAUSES);
         // The first try is on what was read for the whole batch.
@@ -145,8 +147,9 @@ impl Deliverer {
                 BeforeAttempt::Send(ready) => ready,
                 otherwise => return Ok(Prepared::Otherwise(otherwise)),
             };
-            if let Some(secret) = self.stores.secrets.of(&ready.endpoint).await? {
-                return Ok(Prepared::Send(ready, secret));
+            let secrets = self.signing_secrets(&ready.endpoint, started_at).await?;
+            if let Some(secrets) = secrets {
+                return Ok(Prepared::Send(ready, secrets));
             }
             if !retries.next().await {
                 return Err(HandleError::SecretMissing);
@@ -155,6 +158,32 @@ impl Deliverer {
             let context = self.stores.table.attempt_context(task, now).await?;
             decision = before_attempt(task, occasion, context);
         }
+    }
+
+    /// The secrets that sign an attempt that started then, newest first. `None` if the
+    /// current one does not exist.
+    async fn signing_secrets(
+        &self,
+        endpoint: &Endpoint,
+        started_at: Timestamp,
+    ) -> Result<Option<Vec<Arc<SigningSecret>>>, StoreError> {
+        let current = self.stores.secrets.of(endpoint);
+        let Some(previous) = endpoint.previous_secret_at(started_at) else {
+            return Ok(current.await?.map(|current| vec![current]));
+        };
+        // At the same time, because each may take a call.
+        let previous = self.stores.secrets.kept(endpoint.key, &previous.secret);
+        let (current, previous) = tokio::join!(current, previous);
+        // The current secret is enough for a receiver that has it.
+        let previous = previous.unwrap_or_else(|error| {
+            let EndpointKey {
+                app_id,
+                endpoint_id,
+            } = endpoint.key;
+            warn!(%error, %app_id, %endpoint_id, "failed to read a previous secret");
+            None
+        });
+        Ok(current?.map(|current| [current].into_iter().chain(previous).collect()))
     }
 
     /// Does what there is to do about an attempt that is not made.
@@ -186,12 +215,13 @@ impl Deliverer {
         &self,
         task: &DeliveryTask,
         endpoint: &Endpoint,
-        secret: &SigningSecret,
+        secrets: &[Arc<SigningSecret>],
         payload: String,
         started_at: Timestamp,
     ) -> Result<Attempt, SendError> {
         let webhook_id = task.source.event_id().to_string();
-        let signature = secret.sign(&webhook_id, started_at, payload.as_bytes());
+        let secrets = secrets.iter().map(Arc::as_ref);
+        let signature = sign_with_each(secrets, &webhook_id, started_at, payload.as_bytes());
         let begun = Instant::now();
         // A ping has no second attempt.
         let reuse = match task.source {

@@ -10,10 +10,10 @@ use uuid::Uuid;
 use super::budget::Usage;
 use super::event_type::{EventType, Subscriptions};
 use super::health::{Health, State};
-use super::id::{AppId, EndpointId};
+use super::id::{AppId, EndpointId, SealingKeyId};
 use super::message::Lane;
 use super::rate_limit::RateLimit;
-use super::secret::KeptSecret;
+use super::secret::{KeptSecret, PreviousSecret};
 use super::target_url::TargetUrl;
 
 /// Maximum number of endpoints per app.
@@ -59,6 +59,7 @@ impl NewEndpoint {
             active: self.active,
             inactive_since: (!self.active).then_some(now),
             secret: secret.into(),
+            previous_secret: None,
             created_at: now,
             updated_at: now,
             disabled: None,
@@ -86,6 +87,9 @@ pub struct Endpoint {
     pub inactive_since: Option<Timestamp>,
     /// The signing secret in use.
     pub secret: KeptSecret,
+    /// The one before it, if it was rotated with an overlap. It stays here when that is
+    /// over; see [`Endpoint::previous_secret_at`].
+    pub previous_secret: Option<PreviousSecret>,
     /// When the endpoint was registered.
     pub created_at: Timestamp,
     /// When the endpoint last changed. Secret rotations count as changes.
@@ -125,6 +129,20 @@ impl Endpoint {
     pub fn has_backlog(&self) -> bool {
         let claim = self.place.and_then(|place| place.claim);
         self.rate_limit.is_some() && matches!(claim, Some(Claim::Drain | Claim::Backlog))
+    }
+
+    /// The previous secret, if it still signs at this time.
+    #[must_use]
+    pub fn previous_secret_at(&self, now: Timestamp) -> Option<&PreviousSecret> {
+        let previous = self.previous_secret.as_ref();
+        previous.filter(|previous| previous.until > now)
+    }
+
+    /// The key pairs that something of it is sealed to.
+    pub fn sealing_keys(&self) -> impl Iterator<Item = SealingKeyId> {
+        let previous = self.previous_secret.as_ref();
+        let previous = previous.and_then(|previous| previous.secret.sealing_key());
+        self.secret.sealing_key().into_iter().chain(previous)
     }
 
     /// The lane for what nobody has tried yet.

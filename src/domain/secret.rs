@@ -1,4 +1,8 @@
-//! Where an endpoint's signing secret is kept.
+//! Where an endpoint's signing secrets are kept.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
 
 use super::endpoint::SecretVersion;
 use super::id::SealingKeyId;
@@ -41,6 +45,39 @@ pub struct KeptSecret {
     pub version: SecretVersion,
     /// Where it is.
     pub place: SecretPlace,
+}
+
+/// The secret that an endpoint had before its last rotation, where it was kept then. It
+/// signs as well, until its time is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PreviousSecret {
+    /// The secret.
+    pub secret: KeptSecret,
+    /// From then on, attempts are signed with the current secret alone.
+    pub until: Timestamp,
+}
+
+impl PreviousSecret {
+    /// Whether it signs at this time, and needs to be in Secrets Manager for that.
+    #[must_use]
+    pub fn needs_stored_secret(&self, now: Timestamp) -> bool {
+        self.until > now && !self.secret.is_sealed()
+    }
+}
+
+/// How long the previous secret still signs after a rotation, at most: 7 days.
+pub const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Parses an overlap in seconds.
+///
+/// # Errors
+/// Returns a message for the caller.
+pub fn parse_overlap(seconds: u64) -> Result<Duration, &'static str> {
+    let overlap = Duration::from_secs(seconds);
+    match overlap <= MAX_OVERLAP {
+        true => Ok(overlap),
+        false => Err("must be a whole number from 0 to 604800"),
+    }
 }
 
 /// Where a signing secret is.

@@ -130,7 +130,7 @@ impl SigningSecret {
         match self.format {
             SecretFormat::Standard => format!("{PREFIX}{}", STANDARD.encode(self.key())).into(),
             // ASCII, so that nothing is replaced.
-            SecretFormat::Text => String::from_utf8_lossy(self.key()).into(),
+            SecretFormat::Text => String::from_utf8_lossy(self.key()).into_owned().into(),
         }
     }
 
@@ -159,6 +159,20 @@ impl SigningSecret {
         mac.update(body);
         format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
     }
+}
+
+/// Computes the `webhook-signature` header of several secrets, whose order it keeps. A
+/// receiver accepts it with any of them.
+#[must_use]
+pub fn sign_with_each<'a>(
+    secrets: impl IntoIterator<Item = &'a SigningSecret>,
+    webhook_id: &str,
+    at: Timestamp,
+    body: &[u8],
+) -> String {
+    let signatures = secrets.into_iter();
+    let signatures = signatures.map(|secret| secret.sign(webhook_id, at, body));
+    signatures.collect::<Vec<_>>().join(" ")
 }
 
 /// A secret in the standard format.

@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::aws::retry::Retries;
-use crate::aws::table::{ScannedEndpoint, SetSecret, UnreadableItem};
+use crate::aws::table::{NextSecrets, ScannedEndpoint, SetSecret, UnreadableItem};
 use crate::aws::{SecretStores, StoreError};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::id::SealingKeyId;
 use crate::domain::sealing::{SealError, SealingKey};
-use crate::domain::secret::{SecretPlace, SecretStorage};
+use crate::domain::secret::{KeptSecret, PreviousSecret, SecretPlace, SecretStorage};
 use crate::domain::signing::SigningSecret;
 
 /// Secrets that are moved at once. Secrets Manager takes 50 writes a second.
@@ -184,8 +184,8 @@ async fn replaced_key(
     Ok((current.key.id, current.replaces, resumed))
 }
 
-/// Reads the whole table, once. `left` gets the key of each secret that is still sealed
-/// to one that is not the current one.
+/// Reads the whole table, once. `left` gets the keys that the secrets of an endpoint were
+/// sealed to which could not all be moved.
 async fn move_all(
     stores: &SecretStores,
     goal: Goal,
@@ -199,12 +199,12 @@ async fn move_all(
         let page = stores.table.scan_endpoints(from).await?;
         let mut endpoints = Vec::new();
         for scanned in page.endpoints {
-            let key_id = scanned.sealing_key();
+            let keys = scanned.sealing_keys();
             match scanned {
                 ScannedEndpoint::Read(endpoint) => endpoints.push(*endpoint),
                 ScannedEndpoint::Unreadable { item, .. } => {
                     summary.unreadable += 1;
-                    key_id.into_iter().for_each(&mut *left);
+                    keys.into_iter().for_each(&mut *left);
                     on(Event::Unreadable(item));
                 }
             }
@@ -212,16 +212,16 @@ async fn move_all(
         summary.endpoints += endpoints.len();
         let mut moves = stream::iter(endpoints)
             .map(|endpoint| async move {
-                let (key, key_id) = (endpoint.key, endpoint.secret.sealing_key());
-                (key, key_id, move_one(stores, endpoint, goal, now).await)
+                let (key, keys) = (endpoint.key, endpoint.sealing_keys().collect::<Vec<_>>());
+                (key, keys, move_one(stores, endpoint, goal, now).await)
             })
             .buffer_unordered(AT_ONCE);
-        while let Some((key, key_id, moved)) = moves.next().await {
+        while let Some((key, keys, moved)) = moves.next().await {
             match moved {
                 Ok(moved) => summary.moved += usize::from(moved),
                 Err(error) => {
                     summary.failed += 1;
-                    key_id.into_iter().for_each(&mut *left);
+                    keys.into_iter().for_each(&mut *left);
                     on(Event::Failed(key, error));
                 }
             }
@@ -234,7 +234,7 @@ async fn move_all(
     }
 }
 
-/// Whether it was moved, and not already there or deleted.
+/// Whether something was moved, and not all is already there or deleted.
 async fn move_one(
     stores: &SecretStores,
     mut endpoint: Endpoint,
@@ -244,30 +244,22 @@ async fn move_one(
     let mut retries = Retries::after(PAUSES);
     let mut outcome = MoveError::KeptChanging;
     while retries.next().await {
-        let to = goal.place_for(&endpoint);
-        let sealing_key = match to {
-            SecretStorage::PerEndpoint if !endpoint.secret.is_sealed() => return Ok(false),
-            SecretStorage::PerEndpoint => None,
-            SecretStorage::Sealed => Some(stores.sealing_keys.current(now).await?),
-        };
-        let current = sealing_key.as_ref().map(|key| key.id);
-        if current.is_some() && endpoint.secret.sealing_key() == current {
+        let Some(to) = target(stores, &endpoint, goal, now).await? else {
             return Ok(false);
-        }
-        let set = match stores.secrets.of(&endpoint).await? {
+        };
+        let set = match next_secrets(stores, &endpoint, &to, now).await? {
             None => None,
-            Some(secret) => {
-                let place = place(stores, &endpoint, &secret, sealing_key).await?;
-                Some(stores.table.move_secret(&endpoint, place).await?)
-            }
+            Some(next) => match stores.table.move_secrets(&endpoint, &next).await? {
+                SetSecret::Done => {
+                    stores.see_to_former_place(&endpoint, &next, now).await?;
+                    return Ok(true);
+                }
+                set => Some(set),
+            },
         };
         match set {
-            Some(SetSecret::Done) => {
-                see_to_former_place(stores, &endpoint, to).await?;
-                return Ok(true);
-            }
             Some(SetSecret::Missing) => {
-                if to == SecretStorage::PerEndpoint {
+                if to.storage == SecretStorage::PerEndpoint && endpoint.secret.is_sealed() {
                     stores.secrets.retire(endpoint.key).await?;
                 }
                 return Ok(false);
@@ -277,11 +269,11 @@ async fn move_one(
                 continue;
             }
             Some(SetSecret::KeyReplaced) => {
-                if let Some(key) = current {
-                    stores.sealing_keys.forget(key).await;
+                if let Some(key) = &to.sealing_key {
+                    stores.sealing_keys.forget(key.id).await;
                 }
             }
-            Some(SetSecret::Lost) => {}
+            Some(SetSecret::Lost | SetSecret::Done) => {}
             None => outcome = MoveError::NoSecret,
         }
         match stores.table.endpoint(endpoint.key).await? {
@@ -292,31 +284,105 @@ async fn move_one(
     Err(outcome)
 }
 
-/// Puts the secret into its new place, which counts once the endpoint names it.
-async fn place(
-    stores: &SecretStores,
-    endpoint: &Endpoint,
-    secret: &SigningSecret,
+/// Where the secrets of one endpoint go.
+struct Target {
+    storage: SecretStorage,
+    /// Whether those that are in Secrets Manager stay there.
+    keeps_stored: bool,
+    /// What sealed ones are sealed to, if there are any.
     sealing_key: Option<SealingKey>,
-) -> Result<SecretPlace, MoveError> {
-    let (key, version) = (endpoint.key, &endpoint.secret.version);
-    Ok(match sealing_key {
-        None => SecretPlace::SecretsManager {
-            version: stores.secrets.put_next(key, secret).await?,
-        },
-        Some(sealing_key) => SecretPlace::Sealed(sealing_key.seal(key, version, secret)?),
-    })
 }
 
-/// Completes a move, as the API does after a rotation that moves a secret.
-async fn see_to_former_place(
+impl Target {
+    /// Whether a secret is already there. One that is sealed need not leave its item: the
+    /// private key is kept for as long as something is sealed to it.
+    fn has(&self, place: &SecretPlace) -> bool {
+        match place {
+            SecretPlace::SecretsManager { .. } => self.keeps_stored,
+            SecretPlace::Sealed(sealed) => {
+                let current = self.sealing_key.as_ref().map(|key| key.id);
+                current == Some(sealed.key_id)
+            }
+        }
+    }
+}
+
+/// Where an endpoint's secrets go. `None` if they are all there.
+async fn target(
     stores: &SecretStores,
     endpoint: &Endpoint,
-    to: SecretStorage,
-) -> Result<(), StoreError> {
-    match (endpoint.secret.is_sealed(), to) {
-        (false, SecretStorage::Sealed) => stores.retire_unused_secret(endpoint.key).await,
-        (true, SecretStorage::PerEndpoint) => stores.secrets.restore(endpoint.key).await,
-        _ => Ok(()),
-    }
+    goal: Goal,
+    now: Timestamp,
+) -> Result<Option<Target>, StoreError> {
+    let storage = goal.place_for(endpoint);
+    let seals = storage == SecretStorage::Sealed || endpoint.sealing_keys().next().is_some();
+    let sealing_key = match seals {
+        true => Some(stores.sealing_keys.current(now).await?),
+        false => None,
+    };
+    let to = Target {
+        storage,
+        keeps_stored: goal != Goal::All(SecretStorage::Sealed),
+        sealing_key,
+    };
+    let leaves_item = storage == SecretStorage::PerEndpoint && endpoint.secret.is_sealed();
+    let mut previous = endpoint.previous_secret.iter();
+    let is_there = to.has(&endpoint.secret.place)
+        && !leaves_item
+        && previous.all(|previous| to.has(&previous.secret.place));
+    Ok((!is_there).then_some(to))
+}
+
+/// The secrets of an endpoint, put into their new places, which count once the endpoint
+/// names them. `None` if the current one does not exist. A previous one that does not
+/// exist, or no longer signs, is left behind.
+async fn next_secrets(
+    stores: &SecretStores,
+    endpoint: &Endpoint,
+    to: &Target,
+    now: Timestamp,
+) -> Result<Option<NextSecrets>, MoveError> {
+    let mut sealed_to = None;
+    let mut seal = |kept: &KeptSecret, secret: &SigningSecret| -> Result<_, MoveError> {
+        let key = to.sealing_key.as_ref().ok_or(MoveError::KeptChanging)?;
+        sealed_to = Some(key.id);
+        let sealed = key.seal(endpoint.key, &kept.version, secret)?;
+        Ok(KeptSecret {
+            version: kept.version.clone(),
+            place: SecretPlace::Sealed(sealed),
+        })
+    };
+    let Some(secret) = stores.secrets.of(endpoint).await? else {
+        return Ok(None);
+    };
+    let kept = &endpoint.secret;
+    let current = match to.storage {
+        SecretStorage::PerEndpoint if kept.is_sealed() => KeptSecret {
+            version: kept.version.clone(),
+            place: SecretPlace::SecretsManager {
+                version: stores.secrets.put_next(endpoint.key, &secret).await?,
+            },
+        },
+        _ if to.has(&kept.place) => kept.clone(),
+        _ => seal(kept, &secret)?,
+    };
+    let previous = match endpoint.previous_secret_at(now) {
+        Some(previous) if to.has(&previous.secret.place) => Some(previous.clone()),
+        Some(PreviousSecret {
+            secret: kept,
+            until,
+        }) => match stores.secrets.kept(endpoint.key, kept).await? {
+            Some(secret) => Some(PreviousSecret {
+                secret: seal(kept, &secret)?,
+                until: *until,
+            }),
+            None => None,
+        },
+        None => None,
+    };
+    Ok(Some(NextSecrets {
+        current,
+        previous,
+        sealed_to,
+    }))
 }

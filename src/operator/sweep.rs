@@ -140,7 +140,7 @@ pub async fn find(
     // Looked up after the list was read, so an endpoint that was created in the meantime
     // is seen.
     let left = stream::iter(endpoints).map(async |(key, secret)| {
-        let cause = match table.endpoint_presence(key).await? {
+        let cause = match table.endpoint_presence(key, now).await? {
             Presence::Missing => Cause::NoEndpoint,
             // A secret that is just being moved back has a new version.
             Presence::Sealed if secret.changed_at <= newest => Cause::Moved,
@@ -192,7 +192,8 @@ async fn unused(
     while !keys.is_empty() {
         let page = table.scan_endpoints(from).await?;
         for endpoint in page.endpoints {
-            keys.retain(|(id, _)| endpoint.sealing_key() != Some(*id));
+            let needed = endpoint.sealing_keys();
+            keys.retain(|(id, _)| !needed.contains(id));
         }
         from = page.next;
         if from.is_none() {
@@ -219,14 +220,18 @@ fn found(secret: &StoredSecret, cause: Cause) -> Found {
 ///
 /// # Errors
 /// If a call fails. The next sweep finds it again.
-pub async fn remove(stores: &SecretStores, found: &Found) -> Result<(), StoreError> {
+pub async fn remove(
+    stores: &SecretStores,
+    found: &Found,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let SecretStores { table, secrets, .. } = stores;
     let endpoint = match found.of {
         SecretOf::SealingKey(id) => return secrets.retire_private_key(id).await,
         SecretOf::Endpoint(endpoint) => endpoint,
     };
     match found.cause {
-        Cause::Moved => stores.retire_unused_secret(endpoint).await,
+        Cause::Moved => stores.retire_unused_secret(endpoint, now).await,
         Cause::DeletionInterrupted => {
             secrets.delete(endpoint).await?;
             table.remove_endpoint(endpoint).await

@@ -14,7 +14,7 @@ use crate::support::{Options, STORAGES, TestApp};
 
 /// The AWS calls of each API call whose caller's key is cached, by
 /// `operationId`. docs/performance.md has them, see [`crate::documented_calls`].
-pub const COSTS: [(&str, &[&str]); 28] = [
+pub const COSTS: [(&str, &[&str]); 29] = [
     // The first update marks the app. The others revoke the test's own key, the key that it
     // created and the session that it created; it revoked the other ones before.
     (
@@ -61,6 +61,7 @@ pub const COSTS: [(&str, &[&str]); 28] = [
         "rotateSecret",
         &["PutSecretValue", "UpdateItem", "UpdateItem"],
     ),
+    ("deletePreviousSecret", &["UpdateItem"]),
     // The updates take the endpoint's slot and count the ping for the app. A ping that
     // waits also polls for its outcome.
     (
@@ -192,7 +193,11 @@ async fn calls_on_what_is_missing_cost_only_the_lookup() {
         for call in every_call_below(&Ids::unknown()) {
             let cost: &[&str] = match call.name {
                 "deleteWebhook" if storage == SecretStorage::Sealed => &["TransactWriteItems"],
-                "updateWebhook" | "deleteWebhook" | "rotateSecret" | "testPing" => &["UpdateItem"],
+                "updateWebhook"
+                | "deleteWebhook"
+                | "rotateSecret"
+                | "deletePreviousSecret"
+                | "testPing" => &["UpdateItem"],
                 "getDelivery" | "resendDelivery" => &["BatchGetItem"],
                 "listDeliveries" | "getEvent" => &["GetItem", "Query"],
                 _ => &["GetItem"],

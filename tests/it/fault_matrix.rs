@@ -165,6 +165,61 @@ async fn rotation_succeeds_or_can_be_retried() {
 }
 
 #[tokio::test]
+async fn rotation_with_an_overlap_succeeds_or_can_be_retried() {
+    for from in STORAGES {
+        for to in STORAGES {
+            let matrix = Matrix::of("rotate, overlap").keeping(from);
+            matrix
+                .run(async |stage| {
+                    let api = stage.app.another_api(to).await;
+                    let (path, body) = (
+                        stage.path("/rotate-secret"),
+                        json!({"overlapSeconds": 3600}),
+                    );
+                    let rotated = stage.disturbed(api.post_json(&path, &body)).await;
+                    if succeeded(&rotated) {
+                        let secret = field(&rotated, "secret");
+                        stage.must_sign_with(&stage.id, &secret, &[]).await;
+                        stage.must_sign_with(&stage.id, &stage.secret, &[]).await;
+                    }
+                    // Whatever became of it, another one works, and is the last one.
+                    let secret = field(&api.post(&path).await, "secret");
+                    let old = [stage.secret.as_str()];
+                    stage.must_sign_with(&stage.id, &secret, &old).await;
+                })
+                .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn ending_an_overlap_succeeds_or_can_be_retried() {
+    for from in STORAGES {
+        for to in STORAGES {
+            let matrix = Matrix::of("delete previous secret").keeping(from);
+            matrix
+                .run(async |stage| {
+                    let api = stage.app.another_api(to).await;
+                    let body = json!({"overlapSeconds": 3600});
+                    let rotated = api.post_json(&stage.path("/rotate-secret"), &body).await;
+                    let secret = field(&rotated, "secret");
+                    stage.must_sign_with(&stage.id, &stage.secret, &[]).await;
+                    let path = stage.path("/previous-secret");
+                    let mut deleted = stage.disturbed(api.delete(&path)).await;
+                    if deleted.status != StatusCode::NO_CONTENT {
+                        assert!(!succeeded(&deleted), "{deleted:?}");
+                        deleted = api.delete(&path).await;
+                    }
+                    assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+                    let old = [stage.secret.as_str()];
+                    stage.must_sign_with(&stage.id, &secret, &old).await;
+                })
+                .await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn rotation_of_a_removed_secret_succeeds_or_can_be_retried() {
     for (name, recovery_days) in [("rotate, removed", None), ("rotate, retired", Some(7))] {
         let matrix = Matrix::of(name).with_pairs();

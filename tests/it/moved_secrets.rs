@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
+use reqwest::StatusCode;
 use webhook_endpoints::domain::secret::SecretStorage;
 use webhook_endpoints::operator::moves;
 use webhook_endpoints::operator::sweep::{self, Cause};
 
 use crate::support::receiver::Receiver;
 use crate::support::sealing::{
-    HOUR, is_sealed, migrate, must_sign_with, now, operator, rotate, sealing, secret_of,
+    HOUR, cold_ping, is_sealed, migrate, must_sign_with, now, operator, overlap, rotate, sealing,
 };
 use crate::support::wire::Fault;
 use crate::support::{Options, STORAGES, TestApp, eventually};
@@ -56,7 +57,9 @@ async fn secrets_left_over_by_a_move_are_swept() {
         panic!("{found:?}");
     };
     assert_eq!(found.cause, Cause::Moved);
-    sweep::remove(&stores, found).await.unwrap();
+    sweep::remove(&stores, found, now() + 2 * HOUR)
+        .await
+        .unwrap();
     assert!(app.aws.secret_names().await.is_empty());
     must_sign_with(&app, &receiver, &id, &secret).await;
 }
@@ -146,7 +149,9 @@ async fn interrupted_migrations_are_completed_by_the_next_one() {
         let left = sweep::find(&stores, HOUR, now() + 2 * HOUR).await.unwrap();
         for found in &left.found {
             assert_eq!(found.cause, Cause::Moved);
-            sweep::remove(&stores, found).await.unwrap();
+            sweep::remove(&stores, found, now() + 2 * HOUR)
+                .await
+                .unwrap();
         }
         assert!(app.aws.secret_names().await.is_empty());
     }
@@ -165,11 +170,17 @@ async fn migrations_race_rotations_and_deletions() {
             let (id, mut secret) = api.create_webhook(&receiver.url).await;
             let done = &done;
             rotating.push(async move {
+                let mut previous = None;
                 while !done.load(Ordering::SeqCst) {
-                    let rotated = api.post(&format!("/{id}/rotate-secret")).await;
-                    secret = secret_of(&rotated);
+                    previous = Some(secret);
+                    secret = overlap(api, &id).await;
+                    if secret.ends_with("0=") {
+                        let deleted = api.delete(&format!("/{id}/previous-secret")).await;
+                        assert_eq!(deleted.status, StatusCode::NO_CONTENT);
+                        previous = None;
+                    }
                 }
-                (id, secret)
+                (id, [Some(secret), previous])
             });
         }
         let migrating = async {
@@ -187,8 +198,10 @@ async fn migrations_race_rotations_and_deletions() {
         };
         let (endpoints, ()) = tokio::join!(join_all(rotating), migrating);
         migrate(&app, to).await;
-        for (id, secret) in &endpoints {
-            must_sign_with(&app, &receiver, id, secret).await;
+        for (id, secrets) in &endpoints {
+            let secrets: Vec<_> = secrets.iter().flatten().map(String::as_str).collect();
+            let arrived = cold_ping(&app, &receiver, id).await;
+            assert_eq!(arrived.signers(&secrets), secrets);
         }
     }
 }

@@ -1,16 +1,19 @@
 //! Arbitrary input: nothing panics, and accepted values are valid.
 
-use axum::http::Uri;
+use axum::http::{HeaderMap, Uri};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use rustls::pki_types::{DnsName, ServerName};
 use url::{Host, Url};
+use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::ApiKey;
 use webhook_endpoints::domain::event_type::{EventPattern, EventType, Subscriptions};
 use webhook_endpoints::domain::id::{AppId, DeliveryId};
 use webhook_endpoints::domain::message::Message;
 use webhook_endpoints::domain::retry::RetrySchedule;
-use webhook_endpoints::domain::signing::{SecretFormat, SigningSecret};
+use webhook_endpoints::domain::signing::{SecretFormat, SigningSecret, sign_with_each};
 use webhook_endpoints::domain::target_url::TargetUrl;
 
 /// Whether a pattern matches, computed by segments and not as the code does it.
@@ -31,6 +34,16 @@ fn takes(pattern: &str, event_type: &str) -> bool {
 /// Text with many of the characters that have a meaning in patterns.
 fn nearly_a_pattern() -> impl Strategy<Value = String> {
     "[ab.*_-]{0,8}"
+}
+
+/// A signing secret of any length, in either format.
+fn any_secret() -> impl Strategy<Value = SigningSecret> {
+    let standard = proptest::collection::vec(any::<u8>(), 24..=64)
+        .prop_map(|key| format!("whsec_{}", STANDARD.encode(key)));
+    let standard = standard.prop_map(|text| (text, SecretFormat::Standard));
+    let text = "[!-~]{16,128}".prop_map(|text| (text, SecretFormat::Text));
+    prop_oneof![standard, text]
+        .prop_map(|(text, format)| SigningSecret::parse(&text, format).unwrap())
 }
 
 proptest! {
@@ -129,6 +142,33 @@ proptest! {
         let _ = SigningSecret::parse(&text, SecretFormat::Text);
         let _ = AppId::parse(&text);
         let _ = text.parse::<RetrySchedule>();
+    }
+
+    #[test]
+    fn public_libraries_accept_either_of_two_signatures(
+        keys in proptest::collection::vec(any_secret(), 3),
+        id in "[!-~]{1,64}",
+        body in "\\PC{0,200}",
+    ) {
+        let [new, old, other] = keys.as_slice() else { unreachable!() };
+        let now = Clock::system().now();
+        let signature = sign_with_each([new, old], &id, now, body.as_bytes());
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("webhook-id", &id),
+            ("webhook-timestamp", &now.as_second().to_string()),
+            ("webhook-signature", &signature),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        for (secret, accepts) in [(new, true), (old, true), (other, false)] {
+            // Two of them may be the same.
+            let accepts = accepts || [new, old].iter().any(|known| known.key() == secret.key());
+            let standard = standardwebhooks::Webhook::from_bytes(secret.key().to_vec()).unwrap();
+            let svix = svix::webhooks::Webhook::from_bytes(secret.key().to_vec()).unwrap();
+            prop_assert_eq!(standard.verify(body.as_bytes(), &headers).is_ok(), accepts);
+            prop_assert_eq!(svix.verify(body.as_bytes(), &headers).is_ok(), accepts);
+        }
     }
 
     #[test]

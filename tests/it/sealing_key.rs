@@ -5,19 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use webhook_endpoints::aws::StoreError;
-use webhook_endpoints::aws::table::SetSecret;
-use webhook_endpoints::aws::table::attribute;
+use webhook_endpoints::aws::table::{NextSecrets, SetSecret, attribute};
 use webhook_endpoints::domain::endpoint::SecretVersion;
 use webhook_endpoints::domain::id::SealingKeyId;
 use webhook_endpoints::domain::sealing::{SealedSecret, SealingKey};
-use webhook_endpoints::domain::secret::{SecretPlace, SecretStorage};
+use webhook_endpoints::domain::secret::{KeptSecret, SecretPlace, SecretStorage};
 use webhook_endpoints::domain::signing::SigningSecret;
 use webhook_endpoints::operator::moves::{self, Event, MoveError};
 use webhook_endpoints::operator::sweep::{self, Cause};
 
 use crate::support::queue::{attempt_message, endpoint_id, message, ping_of};
 use crate::support::receiver::Receiver;
-use crate::support::sealing::{HOUR, is_sealed, must_sign_with, now, operator, rotate, sealing};
+use crate::support::sealing::{
+    HOUR, cold_ping, is_sealed, must_sign_with, now, operator, overlap, rotate, sealing,
+};
 use crate::support::wire::Fault;
 
 #[tokio::test]
@@ -45,7 +46,9 @@ async fn processes_that_need_the_first_key_at_once_agree_on_one() {
         assert_eq!(found.doubt, None);
         for found in &found.found {
             assert_eq!(found.cause, Cause::UnusedKey);
-            sweep::remove(&stores, found).await.unwrap();
+            sweep::remove(&stores, found, now() + 2 * HOUR)
+                .await
+                .unwrap();
         }
         let current = stores.table.sealing_key().await.unwrap().unwrap();
         let current = format!("webhook-endpoints/sealing.{}", current.key.id);
@@ -148,6 +151,7 @@ async fn key_rotations_race_creations_rotations_and_deletions() {
         let (app, done) = (&app, &done);
         let url = &receiver.url;
         async move {
+            let mut previous = None;
             for turn in 0.. {
                 if done.load(Ordering::SeqCst) {
                     break;
@@ -156,11 +160,13 @@ async fn key_rotations_race_creations_rotations_and_deletions() {
                     let deleted = app.api.delete(&format!("/{id}")).await;
                     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
                     (id, secret) = app.api.create_webhook(url).await;
+                    previous = None;
                 } else {
-                    secret = rotate(&app.api, &id).await;
+                    previous = Some(secret);
+                    secret = overlap(&app.api, &id).await;
                 }
             }
-            (id, secret)
+            (id, [Some(secret), previous])
         }
     };
     let mut starts = Vec::new();
@@ -178,10 +184,12 @@ async fn key_rotations_race_creations_rotations_and_deletions() {
         }
         done.store(true, Ordering::SeqCst);
     };
-    let (mut endpoints, ()) = tokio::join!(join_all(starts), replacing);
-    endpoints.push((kept, kept_secret));
-    for (id, secret) in &endpoints {
-        must_sign_with(&app, &receiver, id, secret).await;
+    let (endpoints, ()) = tokio::join!(join_all(starts), replacing);
+    must_sign_with(&app, &receiver, &kept, &kept_secret).await;
+    for (id, secrets) in &endpoints {
+        let secrets: Vec<_> = secrets.iter().flatten().map(String::as_str).collect();
+        let arrived = cold_ping(&app, &receiver, id).await;
+        assert_eq!(arrived.signers(&secrets), secrets);
     }
     assert_eq!(app.aws.private_key_names().await.len(), 1);
 }
@@ -281,9 +289,15 @@ async fn secrets_sealed_to_a_replaced_key_are_not_written() -> Result<(), StoreE
     let version = SecretVersion::random();
     let secret = SigningSecret::generate(&mut rand::rng());
     let sealed: SealedSecret = stale.seal(key, &version, &secret).unwrap();
-    let set = table
-        .move_secret(&endpoint, SecretPlace::Sealed(sealed))
-        .await?;
+    let next = NextSecrets {
+        current: KeptSecret {
+            version: endpoint.secret.version.clone(),
+            place: SecretPlace::Sealed(sealed),
+        },
+        previous: None,
+        sealed_to: Some(stale.id),
+    };
+    let set = table.move_secrets(&endpoint, &next).await?;
     assert_eq!(set, SetSecret::KeyReplaced);
     assert_eq!(table.endpoint(key).await?, Some(endpoint));
     Ok(())

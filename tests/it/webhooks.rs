@@ -155,6 +155,7 @@ async fn get_shows_more_fields_than_list() {
         "inactiveSince",
         "nextProbeAt",
         "pausedAt",
+        "previousSecretExpiresAt",
         "rateLimit",
     ] {
         expected[field] = Value::Null;

@@ -288,10 +288,41 @@ export interface paths {
         put?: never;
         /**
          * Rotate an endpoint's secret
-         * @description Replaces the secret immediately. No attempt that starts after this response is signed with the old secret. An endpoint's secret can be rotated every 10 seconds, and 50 times in 24 hours. If the secret was removed in Secrets Manager, a rotation brings it back.
+         * @description By default, replaces the secret immediately: no attempt that starts after this response is signed with the old secret. With `overlapSeconds`, attempts are signed with both secrets for that long, the new one first, so that receivers can change over in the meantime. Another rotation ends the overlap, and so does deleting the previous secret. An endpoint's secret can be rotated every 10 seconds, and 50 times in 24 hours. If the secret was removed in Secrets Manager, a rotation brings it back.
          */
         post: operations["rotateSecret"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/apps/{appId}/webhooks/{webhookId}/previous-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The platform's own id for its customer. An id that the API key does not reach returns 404.
+                 * @example 01a20e92-e400-7c3a-9d52-3f6f0a1c2b4d
+                 */
+                appId: components["parameters"]["appId"];
+                /**
+                 * @description The endpoint's id.
+                 * @example 01a20e92-e7b5-752a-9e7f-406d7e5bff21
+                 */
+                webhookId: components["parameters"]["webhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a rotation's overlap
+         * @description No attempt that starts after this response is signed with the previous secret. Does nothing if there is none.
+         */
+        delete: operations["deletePreviousSecret"];
         options?: never;
         head?: never;
         patch?: never;
@@ -652,8 +683,16 @@ export interface components {
         EventPatterns: components["schemas"]["EventPattern"][];
         /** @description The event types and prefixes to subscribe to, at most 100 distinct ones. Duplicates are removed. If the deployment is strict about event types, each must match a type of the catalogue, except `*`. */
         GivenEventPatterns: components["schemas"]["EventPattern"][];
-        /** @description The signing secret, in the format that the Standard Webhooks libraries expect. It is shown only in this response. */
+        /** @description The signing secret: the one that the request chose, or a random one in the format that the Standard Webhooks libraries expect. It is shown only in this response. */
         Secret: string;
+        /** @description A signing secret of your own, in the format that `secretFormat` names. A random one if absent. */
+        GivenSecret: string;
+        /**
+         * @description How `secret` is written, which must be present. `standard`: `whsec_` followed by the padded base64 of 24 to 64 bytes, which are the key. `text`: 16 to 128 visible ASCII characters, whose bytes are the key.
+         * @default standard
+         * @enum {string}
+         */
+        SecretFormat: "standard" | "text";
         /** @description An opaque position in a list. It is valid only for the endpoint and filters it came from. */
         Cursor: string;
         /**
@@ -669,6 +708,8 @@ export interface components {
             /** @description Whether events are sent to this endpoint. Test pings are always sent. True if absent. */
             active?: boolean;
             rateLimit?: components["schemas"]["RateLimit"];
+            secret?: components["schemas"]["GivenSecret"];
+            secretFormat?: components["schemas"]["SecretFormat"];
         };
         /** @description Omitted fields keep their values. At least one of `url`, `events`, `active` and `rateLimit` is needed. The other fields of an endpoint are ignored, so that what a get returned can be changed and sent back. */
         WebhookChange: {
@@ -695,6 +736,8 @@ export interface components {
             pausedAt?: unknown;
             /** @description Ignored. */
             nextProbeAt?: unknown;
+            /** @description Ignored. */
+            previousSecretExpiresAt?: unknown;
         };
         CreatedWebhook: {
             /**
@@ -755,6 +798,8 @@ export interface components {
             pausedAt: components["schemas"]["Time"] | null;
             /** @description When the next probe of a paused endpoint is due, or null. */
             nextProbeAt: components["schemas"]["Time"] | null;
+            /** @description Until when attempts are signed with the previous secret as well, or null. */
+            previousSecretExpiresAt: components["schemas"]["Time"] | null;
         };
         UpdatedWebhook: {
             /**
@@ -768,6 +813,15 @@ export interface components {
             active: boolean;
             /** @description When the endpoint was last changed. Rotating the secret counts as a change. */
             updatedAt: components["schemas"]["Time"];
+        };
+        Rotation: {
+            /**
+             * @description How long attempts are signed with the previous secret as well. Null, like no value, for not at all.
+             * @default 0
+             */
+            overlapSeconds: number | null;
+            secret?: components["schemas"]["GivenSecret"];
+            secretFormat?: components["schemas"]["SecretFormat"];
         };
         RotatedSecret: {
             secret: components["schemas"]["Secret"];
@@ -1666,6 +1720,8 @@ export type EventPattern = components['schemas']['EventPattern'];
 export type EventPatterns = components['schemas']['EventPatterns'];
 export type GivenEventPatterns = components['schemas']['GivenEventPatterns'];
 export type Secret = components['schemas']['Secret'];
+export type GivenSecret = components['schemas']['GivenSecret'];
+export type SecretFormat = components['schemas']['SecretFormat'];
 export type Cursor = components['schemas']['Cursor'];
 export type DeliveryStatus = components['schemas']['DeliveryStatus'];
 export type RateLimit = components['schemas']['RateLimit'];
@@ -1675,6 +1731,7 @@ export type CreatedWebhook = components['schemas']['CreatedWebhook'];
 export type Webhook = components['schemas']['Webhook'];
 export type WebhookDetails = components['schemas']['WebhookDetails'];
 export type UpdatedWebhook = components['schemas']['UpdatedWebhook'];
+export type Rotation = components['schemas']['Rotation'];
 export type RotatedSecret = components['schemas']['RotatedSecret'];
 export type PingOutcome = components['schemas']['PingOutcome'];
 export type Delivery = components['schemas']['Delivery'];
@@ -2598,7 +2655,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Rotation"];
+            };
+        };
         responses: {
             /** @description The new secret. It is not shown again. */
             200: {
@@ -2622,11 +2683,51 @@ export interface operations {
                     };
                 };
             };
+            400: components["responses"]["InvalidRequest"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
             409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deletePreviousSecret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The platform's own id for its customer. An id that the API key does not reach returns 404.
+                 * @example 01a20e92-e400-7c3a-9d52-3f6f0a1c2b4d
+                 */
+                appId: components["parameters"]["appId"];
+                /**
+                 * @description The endpoint's id.
+                 * @example 01a20e92-e7b5-752a-9e7f-406d7e5bff21
+                 */
+                webhookId: components["parameters"]["webhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Only the current secret signs. */
+            204: {
+                headers: {
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

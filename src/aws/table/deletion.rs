@@ -11,8 +11,11 @@ use jiff::Timestamp;
 
 use super::batch_get::id_of;
 use super::fields::{Fields, text};
-use super::keys::attribute::{CREATED_AT, DELETED_AT, ENDPOINT_COUNT, PK, SEALING_KEY, SK};
+use super::keys::attribute::{
+    CREATED_AT, DELETED_AT, ENDPOINT_COUNT, PK, PREVIOUS_SECRET, SEALING_KEY, SK, previous,
+};
 use super::keys::{self, DELETIONS, SCHEDULE};
+use super::secret_item::names_a_stored_secret;
 use super::transaction::Transacted;
 use super::update::Update;
 use super::{Item, Table, UnreadableItem, collect};
@@ -23,9 +26,9 @@ use crate::domain::time::iso_millis;
 /// Whether an endpoint is in the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It is, in use, and its secret is in Secrets Manager.
+    /// It is, in use, and needs its secret in Secrets Manager.
     Live,
-    /// It is, in use, and its item holds its sealed secret.
+    /// It is, in use, and its item holds all of its secrets.
     Sealed,
     /// It is marked as deleted, and waits for the rest of its deletion.
     Marked,
@@ -41,7 +44,7 @@ pub enum Marked {
         /// Whether deliveries may have waited for it until this call, or until an
         /// earlier one, which may have broken off before it had them seen to.
         had_waiting: bool,
-        /// Whether its item holds its secret, so that none is in Secrets Manager.
+        /// Whether its item holds its secrets, so that none is in Secrets Manager.
         is_sealed: bool,
     },
     /// There is no such endpoint.
@@ -55,8 +58,8 @@ pub enum DeletedSealed {
     Done,
     /// There is no such endpoint.
     Missing,
-    /// It takes several steps: its secret is in Secrets Manager, deliveries may wait for
-    /// it, or its deletion has begun.
+    /// It takes several steps: a secret of it is in Secrets Manager, deliveries may wait
+    /// for it, or its deletion has begun.
     NotInOneStep,
 }
 
@@ -71,19 +74,25 @@ pub struct MarkedEndpoint {
 
 impl Table {
     /// Whether an endpoint is in the table, even if its item cannot be read as an
-    /// endpoint. One strongly consistent `GetItem`.
+    /// endpoint, and where its secrets are that sign at this time. One strongly consistent
+    /// `GetItem`.
     ///
     /// # Errors
     /// If the call fails.
-    pub async fn endpoint_presence(&self, endpoint: EndpointKey) -> Result<Presence, StoreError> {
+    pub async fn endpoint_presence(
+        &self,
+        endpoint: EndpointKey,
+        now: Timestamp,
+    ) -> Result<Presence, StoreError> {
         let found = self
             .client
             .get_item()
             .table_name(&self.name)
             .set_key(Some(keys::endpoint(endpoint)))
-            .projection_expression("#pk, #deleted, #key")
+            .projection_expression("#pk, #deleted, #key, #previous")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#key", SEALING_KEY)
+            .expression_attribute_names("#previous", PREVIOUS_SECRET)
             .expression_attribute_names("#deleted", DELETED_AT)
             .consistent_read(true)
             .send()
@@ -92,8 +101,8 @@ impl Table {
         Ok(match found.item {
             None => Presence::Missing,
             Some(item) if item.contains_key(DELETED_AT) => Presence::Marked,
-            Some(item) if item.contains_key(SEALING_KEY) => Presence::Sealed,
-            Some(_) => Presence::Live,
+            Some(item) if names_a_stored_secret(&item, now) => Presence::Live,
+            Some(_) => Presence::Sealed,
         })
     }
 
@@ -107,14 +116,14 @@ impl Table {
         now: Timestamp,
     ) -> Result<Marked, StoreError> {
         const OPERATION: &str = "UpdateItem of a deleted endpoint";
-        let now = text(iso_millis(now));
+        let at = text(iso_millis(now));
         let update = Update::existing()
-            .set_once(DELETED_AT, now.clone())
+            .set_once(DELETED_AT, at.clone())
             // In place of the entry that a paused endpoint has.
             .set(SCHEDULE.pk, text(DELETIONS))
             // The time of the first mark, or a client that keeps repeating the call
             // would keep the sweep from finishing it.
-            .set_to_first(SCHEDULE.sk, DELETED_AT, now);
+            .set_to_first(SCHEDULE.sk, DELETED_AT, at);
         let updated = self
             .update_item(keys::endpoint(endpoint), update)
             .return_values(ReturnValue::AllOld)
@@ -125,7 +134,8 @@ impl Table {
                 let old = updated.attributes.unwrap_or_default();
                 Ok(Marked::Done {
                     had_waiting: old.contains_key(SCHEDULE.pk),
-                    is_sealed: old.contains_key(SEALING_KEY),
+                    // One that no longer signs has to be removed as well.
+                    is_sealed: !names_a_stored_secret(&old, Timestamp::MIN),
                 })
             }
             Err(error) if has_code(&error, "ConditionalCheckFailedException") => {
@@ -157,7 +167,7 @@ impl Table {
         self.transact(OPERATION, writes).await.map(|_| ())
     }
 
-    /// Removes an endpoint whose item holds its secret, and subtracts it from its app's
+    /// Removes an endpoint whose item holds its secrets, and subtracts it from its app's
     /// count, both or neither: without a mark, because nothing else has to follow. One
     /// `TransactWriteItems`.
     ///
@@ -175,8 +185,11 @@ impl Table {
                 // An entry in the schedule stands for waiting deliveries or for a mark.
                 .condition_expression(
                     "attribute_exists(#key) AND attribute_not_exists(#deleted) \
-                     AND attribute_not_exists(#scheduled)",
+                     AND attribute_not_exists(#scheduled) \
+                     AND attribute_not_exists(#previous.#stored)",
                 )
+                .expression_attribute_names("#previous", PREVIOUS_SECRET)
+                .expression_attribute_names("#stored", previous::STORED_VERSION)
                 .expression_attribute_names("#key", SEALING_KEY)
                 .expression_attribute_names("#deleted", DELETED_AT)
                 .expression_attribute_names("#scheduled", SCHEDULE.pk)

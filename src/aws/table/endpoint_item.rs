@@ -2,25 +2,23 @@
 
 use jiff::Timestamp;
 
-use super::fields::{AwsId, Draft, Fields, aws_id, number, text, time};
+use super::fields::{Draft, Fields, number, text, time};
 use super::keys::attribute::{
     ACTIVE, CREATED_AT, DELETED_AT, DISABLED_AT, DISABLED_REASON, EVENTS, FAILING_SINCE, FAILURES,
     INACTIVE_SINCE, LAST_FAILURE_AT, NEXT_TURN, PAUSED_AT, PING_ID, PING_UNTIL, PK, PROBE_AT,
     PROBES, RATE_LIMIT, RECOVERY_ASKED_AT, RECOVERY_ID, RECOVERY_UNTIL, ROTATED_AT, ROTATIONS,
-    ROTATIONS_SINCE, SEALED_SECRET, SEALING_KEY, SECRET_VERSION, SK, SLOW_SINCE, STORED_VERSION,
-    UPDATED_AT, URL,
+    ROTATIONS_SINCE, SK, SLOW_SINCE, UPDATED_AT, URL,
 };
 use super::keys::{self, SCHEDULE};
+use super::secret_item::{previous_secret, secret, with_secret};
 use super::{AttributeValue, Item};
 use crate::aws::error::Malformed;
 use crate::domain::budget::{PingSlot, RecoverySlot, Rotations, Usage};
-use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, SecretVersion};
+use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::health::{Failing, Health, Pause};
-use crate::domain::id::{DeliveryId, EventId, SealingKeyId};
+use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::rate_limit::RateLimit;
-use crate::domain::sealing::SealedSecret;
-use crate::domain::secret::{KeptSecret, SecretPlace};
 use crate::domain::target_url::TargetUrl;
 
 /// Decodes an endpoint. `None` if it is being deleted.
@@ -35,22 +33,11 @@ pub(super) fn live_endpoint(item: Item) -> Result<Option<Endpoint>, Malformed> {
 pub(super) fn item_of(endpoint: &Endpoint) -> Item {
     let limit = endpoint.rate_limit.map(|limit| number(limit.per_second()));
     let disabled = endpoint.disabled;
-    let KeptSecret { version, place } = &endpoint.secret;
-    let (stored_version, sealed) = match place {
-        SecretPlace::SecretsManager { version: stored } => {
-            ((stored != version).then_some(stored), None)
-        }
-        SecretPlace::Sealed(sealed) => (None, Some(sealed)),
-    };
-    Draft::of(keys::endpoint(endpoint.key))
+    with_secret(Draft::of(keys::endpoint(endpoint.key)), &endpoint.secret)
         .set(URL, text(&endpoint.url))
         .set(EVENTS, events(&endpoint.events))
         .set(ACTIVE, AttributeValue::Bool(endpoint.active))
         .set_some(INACTIVE_SINCE, endpoint.inactive_since.map(time))
-        .set(SECRET_VERSION, version_id(version))
-        .set_some(STORED_VERSION, stored_version.map(version_id))
-        .set_some(SEALED_SECRET, sealed.map(|sealed| text(sealed.as_str())))
-        .set_some(SEALING_KEY, sealed.map(|sealed| text(sealed.key_id)))
         .set(CREATED_AT, time(endpoint.created_at))
         .set(UPDATED_AT, time(endpoint.updated_at))
         .set_some(
@@ -60,10 +47,6 @@ pub(super) fn item_of(endpoint: &Endpoint) -> Item {
         .set_some(DISABLED_AT, disabled.map(|disabled| time(disabled.at)))
         .set_some(RATE_LIMIT, limit)
         .item()
-}
-
-pub(super) fn version_id(version: &SecretVersion) -> AttributeValue {
-    aws_id(&version.to_string())
 }
 
 pub(super) fn events(subscriptions: &Subscriptions) -> AttributeValue {
@@ -112,28 +95,6 @@ fn usage(fields: &mut Fields) -> Result<Usage, Malformed> {
     })
 }
 
-fn secret(fields: &mut Fields) -> Result<KeptSecret, Malformed> {
-    let AwsId(version) = fields.read(SECRET_VERSION)?;
-    let version = SecretVersion::new(version);
-    // The version's `VersionId` in Secrets Manager, if that is another one.
-    let stored: Option<AwsId> = fields.read_some(STORED_VERSION)?;
-    let sealed: Option<String> = fields.read_some(SEALED_SECRET)?;
-    let key: Option<String> = fields.read_some(SEALING_KEY)?;
-    let place = match (sealed, key) {
-        (Some(sealed), Some(key)) => {
-            SecretPlace::Sealed(SealedSecret::new(SealingKeyId::parse(&key)?, &sealed))
-        }
-        (None, None) => SecretPlace::SecretsManager {
-            version: stored.map_or_else(
-                || version.clone(),
-                |AwsId(stored)| SecretVersion::new(stored),
-            ),
-        },
-        _ => return Err("a sealed secret without its key, or the reverse".into()),
-    };
-    Ok(KeptSecret { version, place })
-}
-
 fn endpoint(mut fields: Fields) -> Result<Endpoint, Malformed> {
     let (pk, sk): (String, String) = (fields.read(PK)?, fields.read(SK)?);
     let (url, events): (String, Vec<String>) = (fields.read(URL)?, fields.read(EVENTS)?);
@@ -158,6 +119,7 @@ fn endpoint(mut fields: Fields) -> Result<Endpoint, Malformed> {
         // Endpoints that became inactive before this was recorded changed then, or later.
         inactive_since: (!active).then(|| inactive_since.or(disabled_at).unwrap_or(updated_at)),
         secret: secret(&mut fields)?,
+        previous_secret: previous_secret(&mut fields)?,
         created_at: fields.read(CREATED_AT)?,
         updated_at,
         disabled: match disabled {

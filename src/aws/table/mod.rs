@@ -22,6 +22,7 @@ mod paging;
 mod scan;
 mod schedule;
 mod sealing_key;
+mod secret_item;
 mod secrets;
 mod sessions;
 mod transaction;
@@ -51,7 +52,7 @@ pub use keys::attribute;
 pub use scan::{ScanPosition, ScannedEndpoint, ScannedPage};
 pub use schedule::{Due, DueAttempt, DueEndpoint};
 pub use sealing_key::CurrentKey;
-pub use secrets::SetSecret;
+pub use secrets::{NextSecrets, SetSecret};
 pub use turns::Turns;
 pub use waiting::Waiting;
 

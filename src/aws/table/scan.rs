@@ -8,7 +8,8 @@ use super::batch_get::id_of;
 use super::endpoint_item::live_endpoint;
 use super::fields::text;
 use super::keys::ENDPOINT;
-use super::keys::attribute::{DELETED_AT, SEALING_KEY, SK};
+use super::keys::attribute::{DELETED_AT, SK};
+use super::secret_item::sealing_keys_in;
 use super::{Item, Table, UnreadableItem};
 use crate::aws::error::{During, StoreError};
 use crate::domain::endpoint::Endpoint;
@@ -36,18 +37,18 @@ pub enum ScannedEndpoint {
     Unreadable {
         /// Which item it is.
         item: UnreadableItem,
-        /// The key that its secret is sealed to, as far as that can be read.
-        sealing_key: Option<SealingKeyId>,
+        /// The keys that something in it is sealed to, as far as that can be read.
+        sealing_keys: Vec<SealingKeyId>,
     },
 }
 
 impl ScannedEndpoint {
-    /// The key that its secret is sealed to, if it is.
+    /// The keys that something of it is sealed to.
     #[must_use]
-    pub fn sealing_key(&self) -> Option<SealingKeyId> {
+    pub fn sealing_keys(&self) -> Vec<SealingKeyId> {
         match self {
-            Self::Read(endpoint) => endpoint.secret.sealing_key(),
-            Self::Unreadable { sealing_key, .. } => *sealing_key,
+            Self::Read(endpoint) => endpoint.sealing_keys().collect(),
+            Self::Unreadable { sealing_keys, .. } => sealing_keys.clone(),
         }
     }
 }
@@ -86,13 +87,12 @@ impl Table {
 
 fn scanned(item: Item) -> Option<ScannedEndpoint> {
     let (pk, sk) = id_of(&item);
-    let key = item.get(SEALING_KEY).and_then(|key| key.as_s().ok());
-    let sealing_key = key.and_then(|key| SealingKeyId::parse(key).ok());
+    let sealing_keys = sealing_keys_in(&item);
     match live_endpoint(item) {
         Ok(endpoint) => endpoint.map(|endpoint| ScannedEndpoint::Read(Box::new(endpoint))),
         Err(_) => Some(ScannedEndpoint::Unreadable {
             item: UnreadableItem { pk, sk },
-            sealing_key,
+            sealing_keys,
         }),
     }
 }

@@ -38,29 +38,55 @@ impl Received {
     /// Whether the signature is valid for this secret, according to two public
     /// libraries. Asserts that they agree.
     pub fn is_signed_with(&self, secret: &str) -> bool {
-        let by_standard_webhooks = Webhook::new(secret)
-            .expect("parse the secret")
-            .verify(&self.body, &self.headers);
-        let by_svix = svix::webhooks::Webhook::new(secret)
-            .expect("parse the secret")
-            .verify(&self.body, &self.headers);
+        use svix::webhooks::Webhook as Svix;
+        let by_standard_webhooks = standard(secret).verify(&self.body, &self.headers);
+        let svix = match secret.starts_with("whsec_") {
+            true => Svix::new(secret),
+            false => Svix::from_bytes(secret.as_bytes().to_vec()),
+        };
+        let svix = svix.expect("parse the secret");
+        let by_svix = svix.verify(&self.body, &self.headers);
         assert_eq!(by_standard_webhooks.is_ok(), by_svix.is_ok());
         by_svix.is_ok()
     }
 
-    /// Whether a public library signs with this secret as the service did. The
-    /// age of the timestamp does not matter.
+    /// Whether a public library signs with this secret as the service did, perhaps among
+    /// others. The age of the timestamp does not matter.
     pub fn was_signed_with(&self, secret: &str) -> bool {
+        let made = self.signature_with(secret);
+        let mut signatures = self.header("webhook-signature").split(' ');
+        signatures.any(|signature| signature == made)
+    }
+
+    /// Which of these secrets made the signatures, in the order of the header.
+    pub fn signers<'a>(&self, secrets: &[&'a str]) -> Vec<&'a str> {
+        let signatures = self.header("webhook-signature").split(' ');
+        let signer = |signature: &str| {
+            let mut secrets = secrets.iter();
+            let signer = secrets.find(|secret| self.signature_with(secret) == signature);
+            *signer.expect("find the secret that made a signature")
+        };
+        signatures.map(signer).collect()
+    }
+
+    fn signature_with(&self, secret: &str) -> String {
         let timestamp = self
             .header("webhook-timestamp")
             .parse()
             .expect("parse the timestamp");
-        let signature = Webhook::new(secret)
-            .expect("parse the secret")
+        standard(secret)
             .sign(self.header("webhook-id"), timestamp, &self.body)
-            .expect("sign the payload");
-        signature == self.header("webhook-signature")
+            .expect("sign the payload")
     }
+}
+
+/// The verifier of a secret in either format.
+fn standard(secret: &str) -> Webhook {
+    let verifier = match secret.starts_with("whsec_") {
+        true => Webhook::new(secret),
+        false => Webhook::from_bytes(secret.as_bytes().to_vec()),
+    };
+    verifier.expect("parse the secret")
 }
 
 type Respond = Arc<dyn Fn(&Received) -> Response + Send + Sync>;

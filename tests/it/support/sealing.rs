@@ -1,17 +1,20 @@
 //! Secrets that are sealed in their endpoints' items.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use reqwest::StatusCode;
+use serde_json::json;
 use webhook_endpoints::aws::SecretStores;
 use webhook_endpoints::clock::Clock;
+use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::domain::secret::SecretStorage;
 use webhook_endpoints::operator::moves::{self, Summary};
 
 use super::api::Api;
-use super::queue::{attempt_message, endpoint_id, message, ping_of};
-use super::receiver::Receiver;
+use super::queue::{attempt_message, copied, endpoint_id, message, ping_of};
+use super::receiver::{Received, Receiver};
 use super::{Answer, Options, TestApp};
 
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -53,6 +56,25 @@ pub async fn must_sign_with(app: &TestApp, receiver: &Receiver, id: &str, secret
     assert_eq!(app.queue.handle([ping]).await, Ok(Vec::new()));
     let arrived = receiver.received().pop().unwrap();
     assert!(arrived.is_signed_with(secret));
+}
+
+/// Rotates a secret so that the former one still signs for an hour.
+pub async fn overlap(api: &Api, id: &str) -> String {
+    let body = json!({"overlapSeconds": 3600});
+    secret_of(&api.post_json(&format!("/{id}/rotate-secret"), &body).await)
+}
+
+/// Pings an endpoint from a process that has read nothing before, and returns what
+/// arrives.
+pub async fn cold_ping(app: &TestApp, receiver: &Receiver, id: &str) -> Received {
+    let deliverer = Deliverer {
+        stores: app.aws.stores(),
+        ..copied(&app.deliverer)
+    };
+    let queue = app.queue.with_deliverer(Arc::new(deliverer));
+    let ping = message(Some("ping"), attempt_message(&ping_of(app, id)));
+    assert_eq!(queue.handle([ping]).await, Ok(Vec::new()));
+    receiver.received().pop().expect("receive the ping")
 }
 
 pub async fn is_sealed(app: &TestApp, id: &str) -> bool {

@@ -301,7 +301,7 @@ impl Stage {
         assert_eq!(leftovers.unreadable, []);
         for found in leftovers.found {
             assert_ne!(found.cause, Cause::DeletionInterrupted, "{found:?}");
-            let removed = sweep::remove(&stores, &found).await;
+            let removed = sweep::remove(&stores, &found, later).await;
             removed.expect("clean up");
         }
         self.must_be_consistent().await;
@@ -326,9 +326,12 @@ impl Stage {
         let items = self.app.aws.items().await;
         let id_of = |item: &&'_ Item| Some(item["sk"].as_s().ok()?.strip_prefix("E#")?.to_owned());
         let stored: Vec<_> = items.iter().filter(|item| id_of(item).is_some()).collect();
-        let beside = stored
-            .iter()
-            .filter(|item| !item.contains_key(attribute::SEALED_SECRET));
+        let beside = stored.iter().filter(|item| {
+            let previous = item.get(attribute::PREVIOUS_SECRET);
+            let previous = previous.and_then(|previous| previous.as_m().ok());
+            !item.contains_key(attribute::SEALED_SECRET)
+                || previous.is_some_and(|it| it.contains_key(attribute::previous::STORED_VERSION))
+        });
         let beside: Vec<_> = beside.filter_map(id_of).collect();
         let beside: Vec<_> = beside.iter().map(String::as_str).collect();
         let secret_names = self.app.aws.secret_names().await;

@@ -81,6 +81,8 @@ pub const SEALED_SECRET: &str = "sealed";
 pub const SEALING_KEY: &str = "key";
 /// The secret's version in Secrets Manager, if that has another id there.
 pub const STORED_VERSION: &str = "sv";
+/// The secret before that one, while it still signs; [`previous`] has its attributes.
+pub const PREVIOUS_SECRET: &str = "prev";
 /// Since when an endpoint has been slow.
 pub const SLOW_SINCE: &str = "ss";
 /// When an endpoint, an app or a type of the catalogue was changed.
@@ -170,16 +172,31 @@ pub mod attempt {
     pub const STARTED_AT: &str = "s";
 }
 
+/// Names within [`PREVIOUS_SECRET`].
+pub mod previous {
+    /// The sealed secret, if it is kept here.
+    pub const SEALED_SECRET: &str = "b";
+    /// The id of the key that it is sealed to.
+    pub const SEALING_KEY: &str = "k";
+    /// Its version in Secrets Manager, if it is kept there.
+    pub const STORED_VERSION: &str = "s";
+    /// Until when it signs.
+    pub const UNTIL: &str = "u";
+    /// Its version.
+    pub const VERSION: &str = "v";
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     #[test]
     fn no_two_meanings_share_a_name() {
-        let (of_items, of_attempts) = include_str!("attribute.rs")
-            .split_once("pub mod attempt")
-            .unwrap();
-        for (source, least) in [(of_items, 50), (of_attempts, 8)] {
+        let (source, _) = include_str!("attribute.rs").split_once("#[cfg").unwrap();
+        let mut modules = source.split("pub mod ");
+        let of_items = modules.next().unwrap();
+        let sources = [(of_items, 50)].into_iter();
+        for (source, least) in sources.chain(modules.map(|module| (module, 4))) {
             let names = source.split(r#": &str = ""#).skip(1);
             let names: Vec<_> = names.filter_map(|rest| rest.split('"').next()).collect();
             assert!(names.len() >= least, "{names:?}");

@@ -1,0 +1,132 @@
+//! The attributes of an endpoint's item that name its secrets or hold them sealed.
+
+use jiff::Timestamp;
+
+use super::fields::{AwsId, Draft, Fields, Readable, aws_id, text, time};
+use super::keys::attribute::{
+    PREVIOUS_SECRET, SEALED_SECRET, SEALING_KEY, SECRET_VERSION, STORED_VERSION, previous,
+};
+use super::{AttributeValue, Item};
+use crate::aws::error::Malformed;
+use crate::domain::endpoint::SecretVersion;
+use crate::domain::id::SealingKeyId;
+use crate::domain::sealing::SealedSecret;
+use crate::domain::secret::{KeptSecret, PreviousSecret, SecretPlace};
+
+pub(super) fn version_id(version: &SecretVersion) -> AttributeValue {
+    aws_id(&version.to_string())
+}
+
+/// Adds the secret that signs to the item of a new endpoint.
+pub(super) fn with_secret(item: Draft, secret: &KeptSecret) -> Draft {
+    let KeptSecret { version, place } = secret;
+    let (stored_version, sealed) = match place {
+        SecretPlace::SecretsManager { version: stored } => {
+            ((stored != version).then_some(stored), None)
+        }
+        SecretPlace::Sealed(sealed) => (None, Some(sealed)),
+    };
+    item.set(SECRET_VERSION, version_id(version))
+        .set_some(STORED_VERSION, stored_version.map(version_id))
+        .set_some(SEALED_SECRET, sealed.map(|sealed| text(sealed.as_str())))
+        .set_some(SEALING_KEY, sealed.map(|sealed| text(sealed.key_id)))
+}
+
+/// The secret that signs.
+pub(super) fn secret(fields: &mut Fields) -> Result<KeptSecret, Malformed> {
+    let AwsId(version) = fields.read(SECRET_VERSION)?;
+    let version = SecretVersion::new(version);
+    // The version's `VersionId` in Secrets Manager, if that is another one.
+    let stored: Option<AwsId> = fields.read_some(STORED_VERSION)?;
+    let sealed: Option<String> = fields.read_some(SEALED_SECRET)?;
+    let key: Option<String> = fields.read_some(SEALING_KEY)?;
+    let stored = stored.map_or_else(
+        || version.clone(),
+        |AwsId(stored)| SecretVersion::new(stored),
+    );
+    let place = place(sealed, key)?;
+    Ok(KeptSecret {
+        place: place.unwrap_or(SecretPlace::SecretsManager { version: stored }),
+        version,
+    })
+}
+
+/// Where a sealed secret is. `None` if it is not sealed.
+fn place(sealed: Option<String>, key: Option<String>) -> Result<Option<SecretPlace>, Malformed> {
+    match (sealed, key) {
+        (Some(sealed), Some(key)) => {
+            let sealed = SealedSecret::new(SealingKeyId::parse(&key)?, sealed);
+            Ok(Some(SecretPlace::Sealed(sealed)))
+        }
+        (None, None) => Ok(None),
+        _ => Err("a sealed secret without its key, or the reverse".into()),
+    }
+}
+
+/// The secret before that one.
+pub(super) fn previous_item(secret: &PreviousSecret) -> AttributeValue {
+    let KeptSecret { version, place } = &secret.secret;
+    let draft = Draft::new()
+        .set(previous::VERSION, version_id(version))
+        .set(previous::UNTIL, time(secret.until));
+    let draft = match place {
+        SecretPlace::SecretsManager { version } => {
+            draft.set(previous::STORED_VERSION, version_id(version))
+        }
+        SecretPlace::Sealed(sealed) => draft
+            .set(previous::SEALED_SECRET, text(sealed.as_str()))
+            .set(previous::SEALING_KEY, text(sealed.key_id)),
+    };
+    AttributeValue::M(draft.item())
+}
+
+pub(super) fn previous_secret(fields: &mut Fields) -> Result<Option<PreviousSecret>, Malformed> {
+    let Some(item) = fields.read_some::<Item>(PREVIOUS_SECRET)? else {
+        return Ok(None);
+    };
+    let mut fields = Fields::of(item);
+    let AwsId(version) = fields.read(previous::VERSION)?;
+    let stored: Option<AwsId> = fields.read_some(previous::STORED_VERSION)?;
+    let place = match stored {
+        Some(AwsId(stored)) => SecretPlace::SecretsManager {
+            version: SecretVersion::new(stored),
+        },
+        None => {
+            let sealed = fields.read_some(previous::SEALED_SECRET)?;
+            let place = place(sealed, fields.read_some(previous::SEALING_KEY)?)?;
+            place.ok_or("a previous secret that is nowhere")?
+        }
+    };
+    Ok(Some(PreviousSecret {
+        secret: KeptSecret {
+            version: SecretVersion::new(version),
+            place,
+        },
+        until: fields.read(previous::UNTIL)?,
+    }))
+}
+
+/// Whether an endpoint's item names a secret in Secrets Manager that signs at this time.
+/// The item need not be readable as an endpoint.
+pub(super) fn names_a_stored_secret(item: &Item, now: Timestamp) -> bool {
+    if !item.contains_key(SEALING_KEY) {
+        return true;
+    }
+    let previous = item.get(PREVIOUS_SECRET).cloned();
+    let Some(previous) = previous.and_then(Item::of) else {
+        return false;
+    };
+    let is_stored = previous.contains_key(previous::STORED_VERSION);
+    let until = Fields::of(previous).read_some::<Timestamp>(previous::UNTIL);
+    // One that cannot be read may be needed.
+    is_stored && !matches!(until, Ok(Some(until)) if until <= now)
+}
+
+/// The keys that something in an endpoint's item is sealed to, as far as they can be read.
+pub(super) fn sealing_keys_in(item: &Item) -> Vec<SealingKeyId> {
+    let previous = item.get(PREVIOUS_SECRET).and_then(|item| item.as_m().ok());
+    let previous = previous.and_then(|item| item.get(previous::SEALING_KEY));
+    let keys = [item.get(SEALING_KEY), previous].into_iter().flatten();
+    keys.filter_map(|key| SealingKeyId::parse(key.as_s().ok()?).ok())
+        .collect()
+}
