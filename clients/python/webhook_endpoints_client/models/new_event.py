@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from attrs import define as _attrs_define
+
+from ..types import UNSET, Unset
+
+T = TypeVar("T", bound="NewEvent")
+
+
+@_attrs_define
+class NewEvent:
+    """
+    Attributes:
+        type_ (str): An event type: segments of letters, digits, `_` and `-`, separated by full stops.
+        data (Any): Any JSON, nested at most 128 deep. Receivers get it exactly as written.
+        timestamp (datetime.datetime | Unset): An ISO 8601 time with a UTC offset, from 0000-01-01T00:00:00Z to
+            9999-12-30T22:00:00Z. Digits beyond milliseconds are dropped.
+    """
+
+    type_: str
+    data: Any
+    timestamp: datetime.datetime | Unset = UNSET
+
+    def to_dict(self) -> dict[str, Any]:
+        type_ = self.type_
+
+        data = self.data
+
+        timestamp: str | Unset = UNSET
+        if not isinstance(self.timestamp, Unset):
+            timestamp = self.timestamp.isoformat()
+
+        field_dict: dict[str, Any] = {}
+
+        field_dict.update(
+            {
+                "type": type_,
+                "data": data,
+            }
+        )
+        if timestamp is not UNSET:
+            field_dict["timestamp"] = timestamp
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        type_ = d.pop("type")
+
+        data = d.pop("data")
+
+        _timestamp = d.pop("timestamp", UNSET)
+        timestamp: datetime.datetime | Unset
+        if isinstance(_timestamp, Unset):
+            timestamp = UNSET
+        else:
+            timestamp = datetime.datetime.fromisoformat(_timestamp)
+
+        new_event = cls(
+            type_=type_,
+            data=data,
+            timestamp=timestamp,
+        )
+
+        return new_event

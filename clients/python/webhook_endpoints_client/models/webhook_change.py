@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from attrs import define as _attrs_define
+
+from ..types import UNSET, Unset
+
+T = TypeVar("T", bound="WebhookChange")
+
+
+@_attrs_define
+class WebhookChange:
+    """Omitted fields keep their values. At least one of `url`, `events`, `active` and `rateLimit` is needed. The other
+    fields of an endpoint are ignored, so that what a get returned can be changed and sent back.
+
+        Attributes:
+            url (str | Unset): An absolute `https` URL with a host, of at most 2,048 bytes. Credentials, fragments,
+                whitespace, control characters, backslashes, percent-encoded characters in the host, an empty port and port 0
+                are not allowed, even where a URL parser would drop or decode them. A literal private, local or reserved address
+                is rejected. So is an IPv6 address, because deliveries go out over IPv4, a host that DNS or TLS cannot have, one
+                in a domain that is never in DNS (`.alt`, `.invalid`, `.onion`), and, unless the operator opens private
+                networks, one in a domain that only those have (`.home.arpa`, `.internal`, `.local`). Host names are looked up,
+                and their addresses checked, for an attempt. A URL that is not ASCII is stored and returned in the form that is
+                used for requests: the host in Punycode, the rest percent-encoded.
+            events (list[str] | Unset): The event types and prefixes to subscribe to, at most 100 distinct ones. Duplicates
+                are removed. If the deployment is strict about event types, each must match a type of the catalogue, except `*`.
+            active (bool | Unset): Whether events are sent to this endpoint. Test pings are always sent. Setting it to true
+                clears `disabledReason` and `disabledAt`.
+            rate_limit (int | None | Unset): How many deliveries a second the endpoint gets at most. The rest waits for its
+                turn. Test pings do not count. Null for no limit.
+            id (Any | Unset): Ignored.
+            created_at (Any | Unset): Ignored.
+            updated_at (Any | Unset): Ignored.
+            inactive_since (Any | Unset): Ignored.
+            disabled_reason (Any | Unset): Ignored.
+            disabled_at (Any | Unset): Ignored.
+            failing_since (Any | Unset): Ignored.
+            paused_at (Any | Unset): Ignored.
+            next_probe_at (Any | Unset): Ignored.
+    """
+
+    url: str | Unset = UNSET
+    events: list[str] | Unset = UNSET
+    active: bool | Unset = UNSET
+    rate_limit: int | None | Unset = UNSET
+    id: Any | Unset = UNSET
+    created_at: Any | Unset = UNSET
+    updated_at: Any | Unset = UNSET
+    inactive_since: Any | Unset = UNSET
+    disabled_reason: Any | Unset = UNSET
+    disabled_at: Any | Unset = UNSET
+    failing_since: Any | Unset = UNSET
+    paused_at: Any | Unset = UNSET
+    next_probe_at: Any | Unset = UNSET
+
+    def to_dict(self) -> dict[str, Any]:
+        url = self.url
+
+        events: list[str] | Unset = UNSET
+        if not isinstance(self.events, Unset):
+            events = self.events
+
+        active = self.active
+
+        rate_limit: int | None | Unset
+        if isinstance(self.rate_limit, Unset):
+            rate_limit = UNSET
+        else:
+            rate_limit = self.rate_limit
+
+        id = self.id
+
+        created_at = self.created_at
+
+        updated_at = self.updated_at
+
+        inactive_since = self.inactive_since
+
+        disabled_reason = self.disabled_reason
+
+        disabled_at = self.disabled_at
+
+        failing_since = self.failing_since
+
+        paused_at = self.paused_at
+
+        next_probe_at = self.next_probe_at
+
+        field_dict: dict[str, Any] = {}
+
+        field_dict.update({})
+        if url is not UNSET:
+            field_dict["url"] = url
+        if events is not UNSET:
+            field_dict["events"] = events
+        if active is not UNSET:
+            field_dict["active"] = active
+        if rate_limit is not UNSET:
+            field_dict["rateLimit"] = rate_limit
+        if id is not UNSET:
+            field_dict["id"] = id
+        if created_at is not UNSET:
+            field_dict["createdAt"] = created_at
+        if updated_at is not UNSET:
+            field_dict["updatedAt"] = updated_at
+        if inactive_since is not UNSET:
+            field_dict["inactiveSince"] = inactive_since
+        if disabled_reason is not UNSET:
+            field_dict["disabledReason"] = disabled_reason
+        if disabled_at is not UNSET:
+            field_dict["disabledAt"] = disabled_at
+        if failing_since is not UNSET:
+            field_dict["failingSince"] = failing_since
+        if paused_at is not UNSET:
+            field_dict["pausedAt"] = paused_at
+        if next_probe_at is not UNSET:
+            field_dict["nextProbeAt"] = next_probe_at
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        d = dict(src_dict)
+        url = d.pop("url", UNSET)
+
+        events = cast(list[str], d.pop("events", UNSET))
+
+        active = d.pop("active", UNSET)
+
+        def _parse_rate_limit(data: object) -> int | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(int | None | Unset, data)
+
+        rate_limit = _parse_rate_limit(d.pop("rateLimit", UNSET))
+
+        id = d.pop("id", UNSET)
+
+        created_at = d.pop("createdAt", UNSET)
+
+        updated_at = d.pop("updatedAt", UNSET)
+
+        inactive_since = d.pop("inactiveSince", UNSET)
+
+        disabled_reason = d.pop("disabledReason", UNSET)
+
+        disabled_at = d.pop("disabledAt", UNSET)
+
+        failing_since = d.pop("failingSince", UNSET)
+
+        paused_at = d.pop("pausedAt", UNSET)
+
+        next_probe_at = d.pop("nextProbeAt", UNSET)
+
+        webhook_change = cls(
+            url=url,
+            events=events,
+            active=active,
+            rate_limit=rate_limit,
+            id=id,
+            created_at=created_at,
+            updated_at=updated_at,
+            inactive_since=inactive_since,
+            disabled_reason=disabled_reason,
+            disabled_at=disabled_at,
+            failing_since=failing_since,
+            paused_at=paused_at,
+            next_probe_at=next_probe_at,
+        )
+
+        return webhook_change
