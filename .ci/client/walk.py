@@ -18,7 +18,12 @@ from typing import Any, TypeVar
 
 import httpx
 from webhook_endpoints_client import ApiError, AuthenticatedClient, connect, paginate
-from webhook_endpoints_client.api.api_keys import create_key, get_key, list_keys, revoke_key
+from webhook_endpoints_client.api.api_keys import (
+    create_key,
+    get_key,
+    list_keys,
+    revoke_key,
+)
 from webhook_endpoints_client.api.apps import delete_app, get_app, list_apps, put_app
 from webhook_endpoints_client.api.deliveries import (
     get_delivery,

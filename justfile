@@ -1,0 +1,118 @@
+# What CI runs, and developers too. `.ci/run` installs the tools and runs these recipes;
+# .github/workflows/ci.yml runs the same ones as separate jobs.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+export PATH := justfile_directory() / ".venv/bin" + ":" + justfile_directory() / ".ci/node_modules/.bin" + ":" + env("PATH")
+# Validating the template needs a Region, but no AWS account.
+export AWS_DEFAULT_REGION := "us-east-1"
+export SAM_CLI_TELEMETRY := "0"
+export REDOCLY_TELEMETRY := "off"
+export REDOCLY_SUPPRESS_UPDATE_NOTICE := "true"
+# Without debug information, building takes half the time and the disk.
+export CARGO_PROFILE_DEV_DEBUG := env("CARGO_PROFILE_DEV_DEBUG", "0")
+
+bash_scripts := "$(git grep -l '^#!/usr/bin/env bash$' -- ':!justfile' ':!*.md')"
+
+# List the recipes
+[private]
+default:
+    @just --list --unsorted
+
+# Run the whole service in one process; Ctrl-C stops it
+run *arguments:
+    cargo run -p local -- {{ arguments }}
+
+# Check everything that CI checks
+ci: lint test contract lambda
+
+# Check format, template, documents, dependencies and code
+lint: format template openapi links scripts dependencies clippy
+
+# Check the format of the code
+format:
+    cargo fmt --all --check
+
+# Check the template
+template:
+    sam validate --lint --template template.yaml
+    cfn-lint template.yaml
+
+# Check openapi.json
+openapi:
+    redocly lint --extends recommended-strict openapi.json
+
+# Check links within the repository, and the headings that they name; not the web
+links:
+    lychee --offline --include-fragments --no-progress $(git ls-files '*.md')
+
+# Check shell and Python scripts
+scripts:
+    shellcheck {{ bash_scripts }}
+    ruff check --exclude clients/python/webhook_endpoints_client . tests/lambda/run tests/emulators/moto
+
+# Check licences, bans, sources, and that every dependency is used
+dependencies:
+    cargo-deny check licenses bans sources
+    cargo-shear --locked
+
+# Check dependencies for known vulnerabilities; downloads their database
+advisories:
+    cargo-deny check advisories
+
+# Check the code
+clippy:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# In one go: to build one package alone, cargo would rebuild the AWS SDK with fewer features.
+
+# Build everything; the other recipes use these binaries
+build:
+    cargo build --workspace --all-targets --locked
+
+# Run the tests, and check that the benchmarks run
+test: build tests benchmarks
+
+# Tests mostly wait, so there are two threads a core. If a test fails, all run again under nextest,
+# which runs each test in its own process and retries it once: SDK deadlines pass when the machine
+# stalls for seconds. Its report lists failed and flaky tests.
+[private]
+tests:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export RUST_TEST_THREADS=$((2 * $(nproc)))
+    cargo test --workspace --locked || {
+      echo "== tests failed; running them again, with one retry each"
+      cargo nextest run --workspace --locked --profile ci --test-threads "$RUST_TEST_THREADS"
+    }
+
+# Only checks that they run. Meaningful measurements need an idle machine
+[private]
+benchmarks:
+    "${CARGO_TARGET_DIR:-target}/debug/webhook-endpoints-bench" requests --times 5
+    "${CARGO_TARGET_DIR:-target}/debug/webhook-endpoints-bench" fan-out
+    "${CARGO_TARGET_DIR:-target}/debug/webhook-endpoints-bench" simulate --most 10
+    "${CARGO_TARGET_DIR:-target}/debug/webhook-endpoints-bench" history --most 100
+
+# Run third-party tools against the service over HTTP
+contract: build clients signatures portal schemathesis
+
+# Make every call with the clients generated from openapi.json
+clients:
+    .ci/with-service .ci/client/run
+
+# Verify deliveries with public libraries
+signatures:
+    .ci/with-service python .ci/signatures/run.py
+
+# Test the portal in Chromium
+portal:
+    .ci/with-service .ci/portal/run
+
+# Look for contradictions between openapi.json and the API
+schemathesis:
+    .ci/with-service .ci/schemathesis/run
+
+# Build the functions as they are deployed, and test them
+lambda:
+    python tests/lambda/run
