@@ -25,6 +25,7 @@ mod portal_sessions;
 mod prefer;
 mod query;
 mod recover;
+mod reference;
 mod request_id;
 mod rotation;
 mod secrets;
@@ -209,6 +210,7 @@ pub fn router(options: ApiOptions) -> Router {
         )
         .route("/openapi.json", get(openapi::document))
         .merge(portal::routes(options.branding))
+        .merge(reference::routes())
         .fallback(|| async { ApiError::NotFound("route") })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .with_state(state)

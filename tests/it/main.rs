@@ -102,6 +102,7 @@ mod races_of_types;
 mod rate_limit;
 mod recover;
 mod redrive;
+mod reference;
 mod resend;
 mod retries;
 mod rotation;
