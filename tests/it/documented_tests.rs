@@ -64,3 +64,10 @@ fn every_promise_names_tests_that_exist() {
         }
     }
 }
+
+#[test]
+fn the_readme_stays_short() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let lines = std::fs::read_to_string(readme).unwrap().lines().count();
+    assert!(lines < 150, "{lines} lines: move what is long into docs/");
+}
