@@ -27,7 +27,7 @@ run *arguments:
 ci: lint test contract lambda
 
 # Check format, template, documents, dependencies and code
-lint: format template openapi links scripts dependencies clippy
+lint: format template openapi links spelling scripts dependencies clippy
 
 # Check the format of the code
 format:
@@ -45,6 +45,10 @@ openapi:
 # Check links within the repository, and the headings that they name; not the web
 links:
     lychee --offline --include-fragments --no-progress $(git ls-files '*.md')
+
+# Check the spelling
+spelling:
+    typos
 
 # Check shell and Python scripts
 scripts:
