@@ -30,7 +30,8 @@
 //! - The service never connects to an address that
 //!   [`domain::address::AddressPolicy`] refuses.
 //! - A signing secret is in Secrets Manager, or sealed in its endpoint's item to a key
-//!   whose private half is, and in memory, and nowhere else.
+//!   whose private half is, and in memory, and nowhere else. An endpoint's own headers are
+//!   always sealed.
 
 pub mod api;
 pub mod aws;

@@ -45,6 +45,7 @@ from webhook_endpoints_client.api.portal_sessions import (
 )
 from webhook_endpoints_client.api.webhooks import (
     create_webhook,
+    delete_previous_secret,
     delete_webhook,
     get_webhook,
     list_webhooks,
@@ -64,6 +65,7 @@ from webhook_endpoints_client.models import (
     NewPing,
     NewWebhook,
     Recovery,
+    Rotation,
     WebhookChange,
     WebhookDetails,
 )
@@ -173,8 +175,12 @@ def walk_endpoint(receiver: str) -> CreatedWebhook:
     change = WebhookChange(events=["*"])
     updated = update_webhook.sync(APP_ID, created.id, client=client, body=change)
     check("an update returns the new state", updated.events == ["*"])
-    rotated = rotate_secret.sync(APP_ID, created.id, client=client)
+    rotation = Rotation(overlap_seconds=60)
+    rotated = rotate_secret.sync(APP_ID, created.id, client=client, body=rotation)
     check("a rotation returns a new secret", rotated.secret != created.secret)
+    during = get_webhook.sync(APP_ID, created.id, client=client)
+    check("the previous secret still signs", during.previous_secret_expires_at is not None)
+    delete_previous_secret.sync(APP_ID, created.id, client=client)
     ping = test_ping.sync(APP_ID, created.id, client=client, prefer="wait=20")
     check("a ping returns its outcome", ping.status == "DELIVERED" and ping.status_code == 200)
     like = NewPing(type_="walk.done")

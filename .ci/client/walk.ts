@@ -178,6 +178,32 @@ async function walkCatalogue(): Promise<void> {
   check("an app's key cannot change the catalogue", refused.error?.error.code === "FORBIDDEN");
 }
 
+/** Rotates to a secret of its own with an overlap, which then ends, and sets headers. */
+async function walkSecrets(webhookId: string): Promise<void> {
+  const ofWebhook = { path: { appId, webhookId } };
+  const own = "a-secret-of-our-own-4f1c";
+  const rotated = await client.POST("/apps/{appId}/webhooks/{webhookId}/rotate-secret", {
+    params: ofWebhook,
+    body: { secret: own, secretFormat: "text", overlapSeconds: 60 },
+  });
+  check("a rotation takes the caller's own secret", rotated.data?.data.secret === own);
+  const shown = async () =>
+    (await client.GET("/apps/{appId}/webhooks/{webhookId}", { params: ofWebhook })).data?.data;
+  const during = await shown();
+  check("the previous secret still signs", typeof during?.previousSecretExpiresAt === "string");
+  const ended = await client.DELETE("/apps/{appId}/webhooks/{webhookId}/previous-secret", {
+    params: ofWebhook,
+  });
+  check("the end of an overlap has no body", ended.response.status === 204);
+  await client.PUT("/apps/{appId}/webhooks/{webhookId}", {
+    params: ofWebhook,
+    body: { headers: { Authorization: "Bearer walk" } },
+  });
+  const after = await shown();
+  check("the previous secret no longer signs", after?.previousSecretExpiresAt === null);
+  check("only the names of headers are shown", after?.headerNames.join() === "Authorization");
+}
+
 async function walk(): Promise<void> {
   await walkPlatform();
   await walkCatalogue();
@@ -209,10 +235,7 @@ async function walk(): Promise<void> {
   });
   check("an update returns the new state", updated.data?.data.events[0] === "*");
 
-  const rotated = await client.POST("/apps/{appId}/webhooks/{webhookId}/rotate-secret", {
-    params: ofWebhook,
-  });
-  check("a rotation returns a new secret", rotated.data?.data.secret !== created.secret);
+  await walkSecrets(webhookId);
 
   const ping = await client.POST("/apps/{appId}/webhooks/{webhookId}/test-ping", {
     params: { ...ofWebhook, header: { Prefer: "wait=20" } },

@@ -122,7 +122,7 @@ def after_call(context, case, response):
 # order of two times, which hosts are allowed, the number of different event types, which
 # fields of a change count, and the format of a secret.
 UNSTATED = {
-    ("body", "must set at least one of url, events, active and rateLimit"),
+    ("body", "must set at least one of url, events, active, rateLimit and headers"),
     ("events", "must have 1 to 100 different event types"),
     ("url", "must be an absolute https URL with a host"),
     ("url", "must not have a private, local or reserved address"),
@@ -132,6 +132,8 @@ UNSTATED = {
     ("expiresAt", "must be in the future"),
     ("secret", "must be whsec_ followed by the padded base64 of 24 to 64 bytes"),
     ("secretFormat", "must come with a secret"),
+    ("headers", "must be set again, or be null, because the URL changes"),
+    ("headers", "must have at most 4,096 bytes of values"),
 }
 
 # The same for messages that quote something: what the catalogue has, and what keywords of
@@ -145,6 +147,9 @@ UNSTATED_BEGINNINGS = (
 
 def is_stated(error):
     field, message = error["field"], error["message"]
+    # Which names are refused, and that they differ in more than letter case.
+    if field.startswith("headers."):
+        return "must be a string of" in message
     if (field, message) in UNSTATED:
         return False
     return not any(

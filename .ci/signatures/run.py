@@ -152,6 +152,29 @@ def deliveries(webhook, names):
     return found
 
 
+def overlapping(url, other):
+    """A secret of text, and then a rotation with an overlap, during which each delivery must
+    verify with either secret."""
+    text = "a-secret-of-our-own-4f1c"
+    body = {"url": url, "events": ["*"], "secret": text, "secretFormat": "text"}
+    webhook = call("POST", API, json.dumps(body))["id"]
+    headers, body = deliveries(webhook, ["unicode"])["unicode"]
+    verify_all("unicode with a secret of text", headers, body, as_key(text), other)
+    rotation = json.dumps({"overlapSeconds": 3600})
+    new = call("POST", f"{API}/{webhook}/rotate-secret", rotation)["secret"]
+    for name, (headers, body) in deliveries(webhook, ["plain"]).items():
+        signatures = headers["webhook-signature"].split(" ")
+        check(f"{name} has two signatures during the overlap", len(signatures) == 2)
+        for which, secret in {"new": new, "old": as_key(text)}.items():
+            what = f"{name} during the overlap, with the {which} secret,"
+            verify_all(what, headers, body, secret, other)
+
+
+def as_key(text):
+    """What the libraries take for a secret of text: its bytes as the key."""
+    return "whsec_" + base64.b64encode(text.encode()).decode()
+
+
 def main():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -165,6 +188,8 @@ def main():
         verify_all(f"{name} before the rotation", headers, body, old, new)
     for name, (headers, body) in after.items():
         verify_all(f"{name} after the rotation", headers, body, new, old)
+    call("PUT", f"{API}/{webhook}", json.dumps({"active": False}))
+    overlapping(url, old)
 
 
 main()

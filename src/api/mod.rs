@@ -19,6 +19,7 @@ mod keys;
 pub mod lambda;
 mod name_list;
 mod openapi;
+mod own_headers;
 mod portal;
 mod portal_base;
 mod portal_sessions;

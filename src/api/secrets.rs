@@ -6,22 +6,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tracing::warn;
 
-use super::ApiState;
 use super::body::Body;
 use super::error::ApiError;
 use super::extract::{NO_APP, NO_ENDPOINT};
+use super::{ApiState, own_headers};
 use crate::aws::table::{CreateOutcome, DeletedSealed, NextSecrets, SetSecret};
 use crate::domain::endpoint::{
     Endpoint, EndpointKey, MAX_ENDPOINTS_PER_APP, NewEndpoint, SecretVersion,
 };
 use crate::domain::id::AppId;
+use crate::domain::own_headers::OwnHeaders;
 use crate::domain::sealing::SealingKey;
 use crate::domain::secret::{KeptSecret, PreviousSecret, SecretPlace, SecretStorage};
 use crate::domain::signing::{SecretFormat, SigningSecret};
 
-/// Tries to store a sealed secret. Each but the first follows a replacement of the key
+/// Tries to store something sealed. Each but the first follows a replacement of the key
 /// or a move, which an operator makes once in a while.
-const TRIES: usize = 4;
+pub(super) const TRIES: usize = 4;
 
 const APP_IS_FULL: ApiError = ApiError::conflict("The app already has 100 endpoints, the maximum.");
 
@@ -41,39 +42,70 @@ pub(super) fn take_own(body: &mut Body) -> Option<SigningSecret> {
     body.string("secret", parse)
 }
 
-/// Stores a new endpoint, with its first secret: its own, or a random one.
+/// What a request to create an endpoint asks for.
+pub(super) struct Creation {
+    /// The endpoint.
+    pub(super) new: NewEndpoint,
+    /// Its secret, if the caller chose it.
+    pub(super) own_secret: Option<SigningSecret>,
+    /// Its headers, if it has any.
+    pub(super) headers: Option<OwnHeaders>,
+}
+
+/// Stores a new endpoint, with its first secret: its own, or a random one. If that is kept
+/// in Secrets Manager, the secret first: an endpoint without a secret could not deliver,
+/// while a secret without an endpoint can be removed at any time.
 pub(super) async fn create(
     api: &ApiState,
     key: EndpointKey,
-    new: NewEndpoint,
-    own: Option<SigningSecret>,
+    creation: Creation,
 ) -> Result<(Endpoint, SigningSecret), ApiError> {
+    let own = creation.own_secret;
     let secret = own.unwrap_or_else(|| SigningSecret::generate(&mut rand::rng()));
-    let endpoint = match api.secret_storage {
-        SecretStorage::PerEndpoint => create_beside(api, key, new, &secret).await?,
-        SecretStorage::Sealed => create_sealed(api, key, new, &secret).await?,
+    let stored: Option<KeptSecret> = match api.secret_storage {
+        SecretStorage::PerEndpoint => {
+            must_have_room(api, key.app_id).await?;
+            Some(api.stores.secrets.create(key, &secret).await?.into())
+        }
+        SecretStorage::Sealed => None,
     };
-    Ok((endpoint, secret))
-}
-
-/// The secret first: an endpoint without a secret could not deliver, while a secret
-/// without an endpoint can be removed at any time.
-async fn create_beside(
-    api: &ApiState,
-    key: EndpointKey,
-    new: NewEndpoint,
-    secret: &SigningSecret,
-) -> Result<Endpoint, ApiError> {
-    must_have_room(api, key.app_id).await?;
-    let version = api.stores.secrets.create(key, secret).await?;
-    let endpoint = new.registered(key, version, api.clock.now());
-    match api.stores.table.create_endpoint(&endpoint).await? {
-        CreateOutcome::Created => Ok(endpoint),
-        CreateOutcome::LimitReached | CreateOutcome::KeyReplaced => {
-            remove_unused(api, key, "refused").await;
-            Err(no_room(api, key.app_id).await)
+    let is_stored = stored.is_some();
+    let now = api.clock.now();
+    for _ in 0..TRIES {
+        let (kept, headers) = match (&stored, &creation.headers) {
+            (Some(stored), None) => (stored.clone(), None),
+            (stored, headers) => {
+                let sealing_key = api.stores.sealing_keys.current(now).await?;
+                let sealed = || seal(&sealing_key, key, &secret);
+                let kept = stored.clone().map_or_else(sealed, Ok)?;
+                let headers = headers.as_ref();
+                let headers = headers.map(|it| own_headers::seal(&sealing_key, key, it));
+                (kept, headers.transpose()?)
+            }
+        };
+        let endpoint = Endpoint {
+            headers,
+            ..creation.new.clone().registered(key, kept, now)
+        };
+        match api.stores.table.create_endpoint(&endpoint).await? {
+            CreateOutcome::Created => return Ok((endpoint, secret)),
+            CreateOutcome::LimitReached => {
+                if is_stored {
+                    remove_unused(api, key, "refused").await;
+                }
+                return Err(no_room(api, key.app_id).await);
+            }
+            CreateOutcome::KeyReplaced => {
+                if let Some(key) = endpoint.sealing_keys().next() {
+                    api.stores.sealing_keys.forget(key).await;
+                }
+            }
         }
     }
+    if is_stored {
+        remove_unused(api, key, "not made").await;
+    }
+    Err(ApiError::busy())
 }
 
 /// Refuses an app that has as many endpoints as it may have, or that is being deleted: of
@@ -91,26 +123,6 @@ async fn must_have_room(api: &ApiState, app_id: AppId) -> Result<(), ApiError> {
 async fn no_room(api: &ApiState, app_id: AppId) -> ApiError {
     let looked = must_have_room(api, app_id).await;
     looked.err().unwrap_or(APP_IS_FULL)
-}
-
-async fn create_sealed(
-    api: &ApiState,
-    key: EndpointKey,
-    new: NewEndpoint,
-    secret: &SigningSecret,
-) -> Result<Endpoint, ApiError> {
-    let now = api.clock.now();
-    for _ in 0..TRIES {
-        let sealing_key = api.stores.sealing_keys.current(now).await?;
-        let sealed = seal(&sealing_key, key, secret)?;
-        let endpoint = new.clone().registered(key, sealed, now);
-        match api.stores.table.create_endpoint(&endpoint).await? {
-            CreateOutcome::Created => return Ok(endpoint),
-            CreateOutcome::LimitReached => return Err(no_room(api, key.app_id).await),
-            CreateOutcome::KeyReplaced => api.stores.sealing_keys.forget(sealing_key.id).await,
-        }
-    }
-    Err(ApiError::busy())
 }
 
 /// How an endpoint's secret is rotated.
@@ -140,6 +152,7 @@ pub(super) async fn rotate(
         };
         let next = NextSecrets {
             previous: (!rotation.overlap.is_zero()).then(previous),
+            headers: None,
             sealed_to: current.sealing_key(),
             current,
         };
@@ -206,6 +219,7 @@ pub(super) async fn remove_previous(api: &ApiState, key: EndpointKey) -> Result<
         let next = NextSecrets {
             current: found.secret.clone(),
             previous: None,
+            headers: None,
             sealed_to: None,
         };
         see_to_former_place(api, &found, &next, now).await;

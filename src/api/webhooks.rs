@@ -12,15 +12,16 @@ use super::body::Body;
 use super::error::ApiError;
 use super::extract::{AppPartScope, AppScope, EndpointScope, NO_ENDPOINT};
 use super::query::QueryParameters;
-use super::{Api, secrets, success};
+use super::secrets::Creation;
+use super::{Api, own_headers, secrets, success};
 use crate::aws::table::Marked;
 use crate::domain::address::AddressPolicy;
 use crate::domain::endpoint::{Endpoint, EndpointKey, EndpointPatch, NewEndpoint};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::id::EndpointId;
 use crate::domain::message::{Lane, Message, Tend};
+use crate::domain::own_headers::OwnHeaders;
 use crate::domain::rate_limit::RateLimit;
-use crate::domain::signing::SigningSecret;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
 
@@ -58,11 +59,12 @@ struct Shown<'a> {
     next_probe_at: Option<Timestamp>,
     #[serde(with = "serde_millis::option")]
     previous_secret_expires_at: Option<Timestamp>,
+    header_names: &'a [String],
 }
 
 /// Fields that an update passes over, so that what get showed can be changed and sent
 /// back.
-const READ_ONLY: [&str; 10] = [
+const READ_ONLY: [&str; 11] = [
     "id",
     "createdAt",
     "updatedAt",
@@ -73,6 +75,7 @@ const READ_ONLY: [&str; 10] = [
     "pausedAt",
     "nextProbeAt",
     "previousSecretExpiresAt",
+    "headerNames",
 ];
 
 /// An endpoint as list shows it.
@@ -127,6 +130,10 @@ impl<'a> Shown<'a> {
             paused_at: endpoint.health.pause.map(|pause| pause.since),
             next_probe_at: endpoint.health.pause.and_then(|pause| pause.probe_at),
             previous_secret_expires_at: previous_secret.map(|previous| previous.until),
+            header_names: endpoint
+                .headers
+                .as_ref()
+                .map_or(&[], |headers| &headers.names),
         }
     }
 }
@@ -142,13 +149,14 @@ pub(super) async fn create(
     AppScope(app_id): AppScope,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (new, positions, own) = parse_new(body, api.address_policy)?;
-    api.must_know_all_of(&new.events, &positions).await?;
+    let (creation, positions) = parse_new(body, api.address_policy)?;
+    let events = &creation.new.events;
+    api.must_know_all_of(events, &positions).await?;
     let key = EndpointKey {
         app_id,
         endpoint_id: EndpointId::new(),
     };
-    let (endpoint, secret) = secrets::create(&api, key, new, own).await?;
+    let (endpoint, secret) = secrets::create(&api, key, creation).await?;
     let secret = secret.to_text();
     let data = Created {
         id: key.endpoint_id,
@@ -211,24 +219,20 @@ pub(super) async fn get(
     Ok(success(Shown::at(api.clock.now(), &endpoint)))
 }
 
-/// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`; if deliveries wait for
-/// the endpoint, a `SendMessage` to have them seen to. If event types are strict and any
+/// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`, or if it sets headers, a
+/// `TransactWriteItems` and a `GetItem`; if deliveries wait for the endpoint, a
+/// `SendMessage` to have them seen to. If event types are strict and any
 /// are given, a `GetItem` first, as for creating.
 pub(super) async fn update(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let (patch, positions) = parse_patch(body, api.address_policy)?;
+    let (patch, positions, headers) = parse_patch(body, api.address_policy)?;
     if let Some(events) = &patch.events {
         api.must_know_all_of(events, &positions).await?;
     }
-    let endpoint = api
-        .stores
-        .table
-        .update_endpoint(key, &patch, api.clock.now())
-        .await?
-        .ok_or(NO_ENDPOINT)?;
+    let endpoint = own_headers::update(&api, key, &patch, headers).await?;
     if endpoint.place.is_some() {
         see_to_waiting(&api, key).await;
     }
@@ -293,17 +297,14 @@ fn take_events(body: &mut Body) -> Option<(Subscriptions, Vec<usize>)> {
     })
 }
 
-/// The endpoint, the position of each of its event types, and its own secret if it has
-/// one.
-type ParsedNew = (NewEndpoint, Vec<usize>, Option<SigningSecret>);
-
-fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<ParsedNew, ApiError> {
+fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<(Creation, Vec<usize>), ApiError> {
     body.require(&["url", "events"]);
     let url = body.string("url", |text| TargetUrl::parse(text, policy));
     let events = take_events(&mut body);
     let active = body.boolean("active");
     let rate_limit = body.number_or_null("rateLimit", RateLimit::new);
-    let own = secrets::take_own(&mut body);
+    let own_secret = secrets::take_own(&mut body);
+    let headers = own_headers::take(&mut body);
     let new = url.zip(events);
     body.finish(new.map(|(url, (events, positions))| {
         let new = NewEndpoint {
@@ -312,14 +313,20 @@ fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<ParsedNew, ApiErro
             active: active.unwrap_or(true),
             rate_limit: rate_limit.flatten(),
         };
-        (new, positions, own)
+        let creation = Creation {
+            new,
+            own_secret,
+            headers: headers.flatten(),
+        };
+        (creation, positions)
     }))
 }
 
-fn parse_patch(
-    mut body: Body,
-    policy: AddressPolicy,
-) -> Result<(EndpointPatch, Vec<usize>), ApiError> {
+/// The patch, the position of each event type in the request, and the headers, none of
+/// them, or nothing about them.
+type ParsedPatch = (EndpointPatch, Vec<usize>, Option<Option<OwnHeaders>>);
+
+fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<ParsedPatch, ApiError> {
     body.pass_over(&READ_ONLY);
     let url = body.string("url", |text| TargetUrl::parse(text, policy));
     let (events, positions) = take_events(&mut body).unzip();
@@ -329,11 +336,12 @@ fn parse_patch(
         active: body.boolean("active"),
         rate_limit: body.number_or_null("rateLimit", RateLimit::new),
     };
-    if patch.is_empty() && body.is_sound() {
+    let headers = own_headers::take(&mut body);
+    if patch.is_empty() && headers.is_none() && body.is_sound() {
         body.fault(
             "body",
-            "must set at least one of url, events, active and rateLimit",
+            "must set at least one of url, events, active, rateLimit and headers",
         );
     }
-    body.finish(Some((patch, positions.unwrap_or_default())))
+    body.finish(Some((patch, positions.unwrap_or_default(), headers)))
 }

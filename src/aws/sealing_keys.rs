@@ -1,4 +1,4 @@
-//! Key pairs that signing secrets are sealed to. The private key is a secret in Secrets
+//! Key pairs that signing secrets and own headers are sealed to. The private key is a secret in Secrets
 //! Manager, named `<prefix>/sealing.<key id>`: no app id contains a full stop, and an
 //! endpoint's secret is a level deeper, so that IAM can tell the two apart. The public
 //! key of the current pair is an item of the table.
@@ -15,7 +15,9 @@ use super::secrets::{Secrets, TABLE_TAG, is_gone, tag};
 use super::table::Table;
 use crate::domain::endpoint::{EndpointKey, SecretVersion};
 use crate::domain::id::SealingKeyId;
+use crate::domain::own_headers::OwnHeaders;
 use crate::domain::sealing::{PrivateKey, SealedSecret, SealingKey};
+use crate::domain::secret::KeptHeaders;
 use crate::domain::signing::SigningSecret;
 
 /// Second part of a private key's name.
@@ -138,21 +140,38 @@ impl Secrets {
         version: &SecretVersion,
         sealed: &SealedSecret,
     ) -> Found<SigningSecret> {
-        let id = sealed.key_id;
-        let read = || {
-            let secrets = self.clone();
-            async move { secrets.read_private_key(id).await }
-        };
-        let cache = &self.private_keys;
-        let found = cache
-            .get_or_read(CacheKey::of_sealing_key(id), read)
-            .await?;
-        let Some(private) = found else {
+        let Some(private) = self.private_key(sealed.key_id).await? else {
             return Ok(None);
         };
         let opened = private.open(endpoint, version, sealed);
         let secret = opened.map_err(Malformed::from);
         Ok(Some(Arc::new(secret.during("opening a signing secret")?)))
+    }
+
+    /// Opens an endpoint's own headers. `None` if their private key does not exist.
+    pub(super) async fn open_headers(
+        &self,
+        endpoint: EndpointKey,
+        kept: &KeptHeaders,
+    ) -> Found<OwnHeaders> {
+        let KeptHeaders {
+            version, sealed, ..
+        } = kept;
+        let Some(private) = self.private_key(sealed.key_id).await? else {
+            return Ok(None);
+        };
+        let opened = private.open_headers(endpoint, version, sealed);
+        let headers = opened.map_err(Malformed::from);
+        Ok(Some(Arc::new(headers.during("opening own headers")?)))
+    }
+
+    async fn private_key(&self, id: SealingKeyId) -> Found<PrivateKey> {
+        let read = || {
+            let secrets = self.clone();
+            async move { secrets.read_private_key(id).await }
+        };
+        let cache_key = CacheKey::of_sealing_key(id);
+        self.private_keys.get_or_read(cache_key, read).await
     }
 
     async fn read_private_key(&self, id: SealingKeyId) -> Found<PrivateKey> {

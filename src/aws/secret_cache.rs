@@ -17,8 +17,12 @@ use crate::domain::id::{EndpointId, SealingKeyId};
 use crate::ttl_cache::lru_cache;
 
 /// Secrets that one process keeps. Below that many endpoints, no attempt waits or pays
-/// for a secret twice. An entry takes some 180 bytes, so a full cache takes 9 MB.
-const MOST: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+/// for a secret twice. An entry takes some 200 bytes, so a full cache takes 10 MB.
+pub(super) const MOST_SECRETS: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+
+/// Own headers of endpoints that one process keeps. They can be 5 KB each, and reading them
+/// again takes no call, so there are fewer.
+pub(super) const MOST_HEADERS: NonZeroUsize = NonZeroUsize::new(1000).expect("not zero");
 
 /// What a read found. `None` if there is no such secret.
 pub(super) type Found<T> = Result<Option<Arc<T>>, StoreError>;
@@ -55,9 +59,10 @@ impl CacheKey {
 }
 
 impl<T: Send + Sync + 'static> SecretCache<T> {
-    pub(super) fn new() -> Self {
+    /// A cache of at most so many.
+    pub(super) fn of(most: NonZeroUsize) -> Self {
         Self(Arc::new(Mutex::new(State {
-            secrets: lru_cache(MOST),
+            secrets: lru_cache(most),
             reads: HashMap::new(),
         })))
     }
@@ -154,7 +159,7 @@ mod tests {
 
     #[tokio::test]
     async fn fifty_thousand_versions_are_kept() {
-        let cache = Cache::new();
+        let cache = Cache::of(MOST_SECRETS);
         let endpoint = EndpointId::new();
         for expected in [1, 0] {
             for number in 0..50_000 {
@@ -169,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn versions_of_other_endpoints_are_other_secrets() {
-        let cache = Cache::new();
+        let cache = Cache::of(MOST_SECRETS);
         for endpoint in [EndpointId::new(), EndpointId::new()] {
             assert_eq!(reads(&cache, endpoint, 1).await, 1);
             assert_eq!(reads(&cache, endpoint, 2).await, 1);
@@ -178,7 +183,7 @@ mod tests {
 
     #[tokio::test]
     async fn failed_reads_are_shared_and_not_kept() {
-        let cache = Cache::new();
+        let cache = Cache::of(MOST_SECRETS);
         let endpoint = EndpointId::new();
         let begun = Arc::new(AtomicU32::new(0));
         let failing = join_all((0..10).map(|_| {
@@ -198,7 +203,7 @@ mod tests {
 
     #[tokio::test]
     async fn reads_that_nobody_waits_for_are_begun_again() {
-        let cache = Cache::new();
+        let cache = Cache::of(MOST_SECRETS);
         let endpoint = EndpointId::new();
         let one = version(endpoint, 1);
         let mut hanging = cache.get_or_read(one, pending).boxed();

@@ -15,11 +15,12 @@ use secrecy::ExposeSecret;
 
 use super::LazyClient;
 use super::error::{AwsError, During, Malformed, StoreError, has_code};
-use super::secret_cache::{CacheKey, Found, SecretCache};
+use super::secret_cache::{CacheKey, Found, MOST_HEADERS, MOST_SECRETS, SecretCache};
 use crate::domain::endpoint::{Endpoint, EndpointKey, SecretVersion};
 use crate::domain::id::{AppId, EndpointId, SealingKeyId};
+use crate::domain::own_headers::OwnHeaders;
 use crate::domain::sealing::PrivateKey;
-use crate::domain::secret::{KeptSecret, SecretPlace};
+use crate::domain::secret::{KeptHeaders, KeptSecret, SecretPlace};
 use crate::domain::signing::SigningSecret;
 
 /// Days for which a secret that was removed with [`Secrets::retire`] can be
@@ -33,6 +34,7 @@ pub struct Secrets {
     pub(super) prefix: String,
     cache: SecretCache<SigningSecret>,
     pub(super) private_keys: SecretCache<PrivateKey>,
+    headers: SecretCache<OwnHeaders>,
 }
 
 /// A secret as [`Secrets::list`] shows it, without its value.
@@ -63,8 +65,9 @@ impl Secrets {
         Self {
             client: client.into(),
             prefix: prefix.into(),
-            cache: SecretCache::new(),
-            private_keys: SecretCache::new(),
+            cache: SecretCache::of(MOST_SECRETS),
+            private_keys: SecretCache::of(MOST_SECRETS),
+            headers: SecretCache::of(MOST_HEADERS),
         }
     }
 
@@ -174,6 +177,20 @@ impl Secrets {
             }
         };
         self.cache.get_or_read(cache_key, read).await
+    }
+
+    /// Own headers that an endpoint has. `None` if the key that they are sealed to does not
+    /// exist. No call if this process has the key, otherwise one `GetSecretValue`.
+    ///
+    /// # Errors
+    /// If the call fails, or the headers do not open.
+    pub async fn headers(&self, key: EndpointKey, kept: &KeptHeaders) -> Found<OwnHeaders> {
+        let cache_key = CacheKey::of_version(key.endpoint_id, &kept.version);
+        let read = || {
+            let (secrets, kept) = (self.clone(), kept.clone());
+            async move { secrets.open_headers(key, &kept).await }
+        };
+        self.headers.get_or_read(cache_key, read).await
     }
 
     async fn read(&self, endpoint: EndpointKey, version: &SecretVersion) -> Found<SigningSecret> {

@@ -15,6 +15,7 @@ use url::Url;
 
 use super::retry_after::asked_wait;
 use crate::domain::delivery::{Answer, BodyNote, KEPT_BODY_CHARS, body_excerpt};
+use crate::domain::own_headers::OwnHeaders;
 
 /// How long a body may take. Only the history needs it, and meanwhile an attempt holds
 /// a slot of its function.
@@ -28,12 +29,14 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// UTF-8 needs at most four bytes per character.
 const KEPT_BODY_BYTES: usize = KEPT_BODY_CHARS * 4;
 
-/// Reads the body, for [`BODY_TIME`] or what is left of the attempt's time.
+/// Reads the body, for [`BODY_TIME`] or what is left of the attempt's time. What it
+/// repeats of the endpoint's own headers is not kept.
 pub(super) async fn read(
     response: Response<Incoming>,
     target: &Url,
     at: Timestamp,
     time_left: Duration,
+    own_headers: Option<&OwnHeaders>,
 ) -> Answer {
     let (head, mut incoming) = response.into_parts();
     let mut body = Vec::new();
@@ -48,7 +51,12 @@ pub(super) async fn read(
         location: location(&head.headers, target),
         body: match encoding(&head.headers, &body) {
             Some(name) => format!("(a body in {name}, not shown)"),
-            None => body_excerpt(&body),
+            None => match own_headers {
+                Some(own) => {
+                    body_excerpt(own.removed_from(&String::from_utf8_lossy(&body)).as_bytes())
+                }
+                None => body_excerpt(&body),
+            },
         },
         note,
         retry_after: head

@@ -6,7 +6,7 @@
 //! | Decide whether to send ([`before_attempt`]) | |
 //! | Move it to the slow lane, if the endpoint is not well | `SendMessageBatch` |
 //! | Have it wait, if the endpoint is paused | `UpdateItem` |
-//! | Find the endpoint's secret, and the previous one while it signs as well | none when warm, else `GetSecretValue` for each |
+//! | Find the endpoint's secret, the previous one while it signs as well, and its own headers | none when warm, else `GetSecretValue` for each |
 //! | Sign and send | |
 //! | Note that the endpoint is slow, while the attempt is still under way | `UpdateItem` |
 //! | Decide what follows ([`after_attempt`]) | |
@@ -26,8 +26,9 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tracing::{info, warn};
+use tracing::info;
 
+use super::credentials::Credentials;
 use super::sender::{Outgoing, Reuse, SendError};
 use super::{Deliverer, HandleError, deadline};
 use crate::aws::StoreError;
@@ -37,9 +38,9 @@ use crate::domain::decision::{
     BeforeAttempt, Next, Occasion, ReadyAttempt, after_attempt, before_attempt,
 };
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, Verdict};
-use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
-use crate::domain::signing::{SigningSecret, sign_with_each};
+use crate::domain::signing::sign_with_each;
 
 /// Pauses before the endpoint is read again because its secret version does not
 /// exist: it was rotated, or its deletion has begun, after it was read.
@@ -47,7 +48,7 @@ const SECRET_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from
 
 /// What is to be done with a task.
 enum Prepared {
-    Send(Box<ReadyAttempt>, Vec<Arc<SigningSecret>>),
+    Send(Box<ReadyAttempt>, Credentials),
     Otherwise(BeforeAttempt),
 }
 
@@ -64,9 +65,9 @@ impl Deliverer {
     ) -> Result<(), HandleError> {
         let prepared = self.prepare(&task, occasion, decision, started_at);
         match prepared.await? {
-            Prepared::Send(ready, secrets) => {
+            Prepared::Send(ready, credentials) => {
                 deadline::must_leave_room_for_an_attempt()?;
-                self.make(&task, occasion, *ready, &secrets, started_at)
+                self.make(&task, occasion, *ready, &credentials, started_at)
                     .await
             }
             Prepared::Otherwise(decision) => Ok(self.leave(task, decision).await?),
@@ -93,12 +94,12 @@ impl Deliverer {
         task: &DeliveryTask,
         occasion: Occasion,
         mut ready: ReadyAttempt,
-        secrets: &[Arc<SigningSecret>],
+        credentials: &Credentials,
         started_at: Timestamp,
     ) -> Result<(), HandleError> {
         let payload = std::mem::take(&mut ready.payload);
         let attempt = self
-            .send(task, &ready.endpoint, secrets, payload, started_at)
+            .send(task, &ready.endpoint, credentials, payload, started_at)
             .await?;
         let after = after_attempt(
             &self.policy,
@@ -130,7 +131,7 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Finds the secrets of an attempt that is to be made. If the endpoint's secret
+    /// Finds the credentials of an attempt that is to be made. If the endpoint's secret
     /// version does not exist, reads everything and decides again.
     async fn prepare(
         &self,
@@ -147,9 +148,9 @@ impl Deliverer {
                 BeforeAttempt::Send(ready) => ready,
                 otherwise => return Ok(Prepared::Otherwise(otherwise)),
             };
-            let secrets = self.signing_secrets(&ready.endpoint, started_at).await?;
-            if let Some(secrets) = secrets {
-                return Ok(Prepared::Send(ready, secrets));
+            let found = self.credentials(&ready.endpoint, started_at).await?;
+            if let Some(credentials) = found {
+                return Ok(Prepared::Send(ready, credentials));
             }
             if !retries.next().await {
                 return Err(HandleError::SecretMissing);
@@ -158,32 +159,6 @@ impl Deliverer {
             let context = self.stores.table.attempt_context(task, now).await?;
             decision = before_attempt(task, occasion, context);
         }
-    }
-
-    /// The secrets that sign an attempt that started then, newest first. `None` if the
-    /// current one does not exist.
-    async fn signing_secrets(
-        &self,
-        endpoint: &Endpoint,
-        started_at: Timestamp,
-    ) -> Result<Option<Vec<Arc<SigningSecret>>>, StoreError> {
-        let current = self.stores.secrets.of(endpoint);
-        let Some(previous) = endpoint.previous_secret_at(started_at) else {
-            return Ok(current.await?.map(|current| vec![current]));
-        };
-        // At the same time, because each may take a call.
-        let previous = self.stores.secrets.kept(endpoint.key, &previous.secret);
-        let (current, previous) = tokio::join!(current, previous);
-        // The current secret is enough for a receiver that has it.
-        let previous = previous.unwrap_or_else(|error| {
-            let EndpointKey {
-                app_id,
-                endpoint_id,
-            } = endpoint.key;
-            warn!(%error, %app_id, %endpoint_id, "failed to read a previous secret");
-            None
-        });
-        Ok(current?.map(|current| [current].into_iter().chain(previous).collect()))
     }
 
     /// Does what there is to do about an attempt that is not made.
@@ -215,12 +190,12 @@ impl Deliverer {
         &self,
         task: &DeliveryTask,
         endpoint: &Endpoint,
-        secrets: &[Arc<SigningSecret>],
+        credentials: &Credentials,
         payload: String,
         started_at: Timestamp,
     ) -> Result<Attempt, SendError> {
         let webhook_id = task.source.event_id().to_string();
-        let secrets = secrets.iter().map(Arc::as_ref);
+        let secrets = credentials.secrets.iter().map(Arc::as_ref);
         let signature = sign_with_each(secrets, &webhook_id, started_at, payload.as_bytes());
         let begun = Instant::now();
         // A ping has no second attempt.
@@ -234,6 +209,7 @@ impl Deliverer {
             signature: &signature,
             payload,
             is_test: task.is_test_of_an_event(),
+            own_headers: credentials.headers.as_deref(),
         };
         let mut posting = pin!(self.sender.post(&endpoint.url, outgoing, reuse));
         let slow_after = self.policy.health.slow_after;

@@ -25,6 +25,7 @@ pub mod batch;
 mod classify;
 mod connections;
 mod connector;
+mod credentials;
 mod deadline;
 pub mod delete_app;
 mod drain;

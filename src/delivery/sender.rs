@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, InvalidHeaderValue, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request, Response, Uri};
 use hyper_util::client::legacy;
 use jiff::Timestamp;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
+use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -24,6 +25,7 @@ use super::progress::{Progress, WatchedBody};
 use crate::domain::address::AddressPolicy;
 use crate::domain::delivery::Verdict;
 use crate::domain::failure::Failure;
+use crate::domain::own_headers::OwnHeaders;
 use crate::domain::target_url::TargetUrl;
 
 const OUR_NAME: &str = concat!("webhook-endpoints/", env!("CARGO_PKG_VERSION"));
@@ -83,9 +85,9 @@ pub enum SendError {
     /// The process, or the system, has no file descriptor left.
     #[error("out of file descriptors")]
     OutOfDescriptors,
-    /// A signature or id is not a valid header value.
+    /// A header is not valid. The error quotes none.
     #[error("a header of the request is invalid")]
-    Header(#[from] InvalidHeaderValue),
+    Header(#[from] hyper::http::Error),
 }
 
 /// What one attempt sends.
@@ -102,17 +104,26 @@ pub struct Outgoing<'a> {
     /// Whether it looks like an event, and is a test: it then has the header
     /// `webhook-test`.
     pub is_test: bool,
+    /// The endpoint's own headers.
+    pub own_headers: Option<&'a OwnHeaders>,
 }
 
 impl Outgoing<'_> {
-    fn headers(&self) -> Result<HeaderMap, InvalidHeaderValue> {
+    /// Ours replace own ones of the same name.
+    fn headers(&self) -> Result<HeaderMap, hyper::http::Error> {
         let mut headers = HeaderMap::new();
+        for (name, value) in self.own_headers.iter().flat_map(|own| own.iter()) {
+            let mut value = HeaderValue::from_str(value.expose_secret())?;
+            // HTTP/2 keeps it out of the table that compresses headers.
+            value.set_sensitive(true);
+            headers.insert(HeaderName::from_bytes(name.as_bytes())?, value);
+        }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(USER_AGENT, HeaderValue::from_static(OUR_NAME));
-        headers.insert("webhook-id", self.webhook_id.parse()?);
+        headers.insert("webhook-id", HeaderValue::from_str(self.webhook_id)?);
         headers.insert("webhook-timestamp", self.at.as_second().into());
-        headers.insert("webhook-signature", self.signature.parse()?);
+        headers.insert("webhook-signature", HeaderValue::from_str(self.signature)?);
         if self.is_test {
             headers.insert("webhook-test", HeaderValue::from_static("true"));
         }
@@ -154,7 +165,7 @@ impl Sender {
             // The host is none that DNS can have.
             return Ok(Verdict::Failed(Failure::Dns));
         };
-        let at = outgoing.at;
+        let (at, own) = (outgoing.at, outgoing.own_headers);
         let post = Post {
             uri,
             headers: outgoing.headers()?,
@@ -174,7 +185,7 @@ impl Sender {
         match timeout(self.deadline, exchange).await {
             Ok(Ok(response)) => {
                 let time_left = self.deadline.saturating_sub(begun.elapsed());
-                let answer = answer::read(response, target.url(), at, time_left).await;
+                let answer = answer::read(response, target.url(), at, time_left, own).await;
                 ending.answered = true;
                 Ok(Verdict::Answered(answer))
             }

@@ -13,7 +13,7 @@ use super::health::{Health, State};
 use super::id::{AppId, EndpointId, SealingKeyId};
 use super::message::Lane;
 use super::rate_limit::RateLimit;
-use super::secret::{KeptSecret, PreviousSecret};
+use super::secret::{KeptHeaders, KeptSecret, PreviousSecret};
 use super::target_url::TargetUrl;
 
 /// Maximum number of endpoints per app.
@@ -60,6 +60,7 @@ impl NewEndpoint {
             inactive_since: (!self.active).then_some(now),
             secret: secret.into(),
             previous_secret: None,
+            headers: None,
             created_at: now,
             updated_at: now,
             disabled: None,
@@ -90,6 +91,8 @@ pub struct Endpoint {
     /// The one before it, if it was rotated with an overlap. It stays here when that is
     /// over; see [`Endpoint::previous_secret_at`].
     pub previous_secret: Option<PreviousSecret>,
+    /// Its own headers, if it has any.
+    pub headers: Option<KeptHeaders>,
     /// When the endpoint was registered.
     pub created_at: Timestamp,
     /// When the endpoint last changed. Secret rotations count as changes.
@@ -142,7 +145,10 @@ impl Endpoint {
     pub fn sealing_keys(&self) -> impl Iterator<Item = SealingKeyId> {
         let previous = self.previous_secret.as_ref();
         let previous = previous.and_then(|previous| previous.secret.sealing_key());
-        self.secret.sealing_key().into_iter().chain(previous)
+        let headers = self.headers.as_ref();
+        let headers = headers.map(|headers| headers.sealed.key_id);
+        let secret = self.secret.sealing_key().into_iter();
+        secret.chain(previous).chain(headers)
     }
 
     /// The lane for what nobody has tried yet.

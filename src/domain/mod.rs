@@ -20,6 +20,7 @@ mod host_name;
 pub mod id;
 pub mod json;
 pub mod message;
+pub mod own_headers;
 mod ping;
 pub mod portal_url;
 mod published;

@@ -1,11 +1,11 @@
-//! Signing secrets sealed to the public key of a key pair, so that whoever seals one
-//! cannot open it (HPKE, RFC 9180, base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256,
-//! AES-256-GCM).
+//! Signing secrets and own headers sealed to the public key of a key pair, so that whoever
+//! seals one cannot open it (HPKE, RFC 9180, base mode: DHKEM(X25519, HKDF-SHA256),
+//! HKDF-SHA256, AES-256-GCM).
 //!
-//! A sealed secret is the base64 of a format byte, the encapsulated key (32 bytes) and
-//! the ciphertext (as long as the key, and a tag of 16). App, endpoint and secret version
-//! are its associated data: copied to another endpoint's item, or given another version,
-//! it does not open.
+//! What is sealed is a format byte, the encapsulated key (32 bytes) and the ciphertext (as
+//! long as the key or the headers, and a tag of 16). App, endpoint and version are its
+//! associated data: copied to another endpoint's item, or given another version, it does
+//! not open.
 
 use std::fmt;
 
@@ -17,6 +17,7 @@ use secrecy::zeroize::Zeroizing;
 
 use super::endpoint::{EndpointKey, SecretVersion};
 use super::id::SealingKeyId;
+use super::own_headers::OwnHeaders;
 use super::signing::{SecretFormat, SigningSecret};
 
 static SUITE: &dyn Hpke = DH_KEM_X25519_HKDF_SHA256_AES_256;
@@ -41,6 +42,12 @@ const TEXT_SECRET: Kind = Kind {
     info: b"webhook-endpoints text secret",
 };
 
+/// An endpoint's own headers.
+const HEADERS: Kind = Kind {
+    format: 3,
+    info: b"webhook-endpoints own headers",
+};
+
 const KEY_BYTES: usize = 32;
 
 const PRIVATE_PREFIX: &str = "whsk_";
@@ -56,12 +63,21 @@ pub struct SealingKey {
 /// The private half of a key pair, zeroed on drop and redacted by `Debug`.
 pub struct PrivateKey(HpkePrivateKey);
 
-/// A sealed signing secret. Not confidential.
+/// A sealed signing secret, as base64. Not confidential.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedSecret {
     /// The key pair that opens it.
     pub key_id: SealingKeyId,
     text: String,
+}
+
+/// An endpoint's sealed own headers. Not confidential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedHeaders {
+    /// The key pair that opens them.
+    pub key_id: SealingKeyId,
+    /// The bytes, as they are stored.
+    pub bytes: Vec<u8>,
 }
 
 /// A public or private key is not the base64 of 32 bytes, in its form.
@@ -134,6 +150,24 @@ impl SealingKey {
         })
     }
 
+    /// Seals one version of an endpoint's own headers.
+    ///
+    /// # Errors
+    /// [`SealError`].
+    pub fn seal_headers(
+        &self,
+        endpoint: EndpointKey,
+        version: &SecretVersion,
+        headers: &OwnHeaders,
+    ) -> Result<SealedHeaders, SealError> {
+        let bound_to = associated_data(endpoint, version);
+        let lines = headers.to_lines();
+        Ok(SealedHeaders {
+            key_id: self.id,
+            bytes: self.seal_bytes(&HEADERS, &bound_to, lines.as_bytes())?,
+        })
+    }
+
     fn seal_bytes(&self, kind: &Kind, bound_to: &[u8], plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let public = HpkePublicKey(self.public.to_vec());
         let sealed = SUITE.seal(kind.info, bound_to, plain, &public);
@@ -182,6 +216,21 @@ impl PrivateKey {
         let bound_to = associated_data(endpoint, version);
         let opened = self.open_bytes(&kind, &bound_to, &bytes)?;
         SigningSecret::from_key(&opened, format).ok_or(OpenError)
+    }
+
+    /// Opens one version of an endpoint's own headers.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_headers(
+        &self,
+        endpoint: EndpointKey,
+        version: &SecretVersion,
+        sealed: &SealedHeaders,
+    ) -> Result<OwnHeaders, OpenError> {
+        let bound_to = associated_data(endpoint, version);
+        let lines = self.open_bytes(&HEADERS, &bound_to, &sealed.bytes)?;
+        OwnHeaders::from_lines(&lines).ok_or(OpenError)
     }
 
     fn open_bytes(
@@ -236,159 +285,4 @@ impl fmt::Debug for PrivateKey {
 }
 
 #[cfg(test)]
-mod tests {
-    use secrecy::ExposeSecret;
-
-    use super::*;
-    use crate::domain::id::{AppId, EndpointId};
-
-    fn endpoint(app_id: &str, id: &str) -> EndpointKey {
-        EndpointKey {
-            app_id: AppId::parse(app_id).unwrap(),
-            endpoint_id: EndpointId::parse(id).unwrap(),
-        }
-    }
-
-    fn acme() -> EndpointKey {
-        endpoint("acme", "01890a5d-ac96-774b-bcce-b302099a8057")
-    }
-
-    fn text_of(secret: &SigningSecret) -> String {
-        secret.to_text().expose_secret().to_owned()
-    }
-
-    #[test]
-    fn sealed_secrets_open_with_the_private_key_only() {
-        let (key, private) = SealingKey::generate().unwrap();
-        let (_, other) = SealingKey::generate().unwrap();
-        let version = SecretVersion::new("v1");
-        let secret = SigningSecret::generate(&mut rand::rng());
-        let sealed = key.seal(acme(), &version, &secret).unwrap();
-        assert_eq!(sealed.key_id, key.id);
-        // Read again, as from the table and from Secrets Manager.
-        let sealed = SealedSecret::new(sealed.key_id, sealed.as_str());
-        let private = PrivateKey::parse(private.to_text().expose_secret()).unwrap();
-        let opened = private.open(acme(), &version, &sealed).unwrap();
-        assert_eq!(text_of(&opened), text_of(&secret));
-        let refused = other.open(acme(), &version, &sealed).unwrap_err();
-        assert_eq!(refused, OpenError);
-    }
-
-    #[test]
-    fn secrets_of_any_format_and_length_open() {
-        let (key, private) = SealingKey::generate().unwrap();
-        let version = SecretVersion::new("v1");
-        let long = format!("whsec_{}", STANDARD.encode([7; 64]));
-        for (text, format) in [
-            (
-                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-                SecretFormat::Standard,
-            ),
-            (&long, SecretFormat::Standard),
-            ("sixteen-letters.", SecretFormat::Text),
-            // As long as a generated key.
-            ("thirty-two-letters-thirty-two-ls", SecretFormat::Text),
-        ] {
-            let secret = SigningSecret::parse(text, format).unwrap();
-            let sealed = key.seal(acme(), &version, &secret).unwrap();
-            let opened = private.open(acme(), &version, &sealed).unwrap();
-            assert_eq!(opened.format(), format);
-            assert_eq!(text_of(&opened), text);
-        }
-    }
-
-    #[test]
-    fn secrets_sealed_twice_look_different() {
-        let (key, _) = SealingKey::generate().unwrap();
-        let version = SecretVersion::new("v1");
-        let secret = SigningSecret::generate(&mut rand::rng());
-        let [one, two] = [(), ()].map(|()| key.seal(acme(), &version, &secret).unwrap());
-        assert_ne!(one, two);
-    }
-
-    #[test]
-    fn sealed_secrets_open_for_their_own_endpoint_and_version_only() {
-        let (key, private) = SealingKey::generate().unwrap();
-        let version = SecretVersion::new("v1");
-        let secret = SigningSecret::generate(&mut rand::rng());
-        let sealed = key.seal(acme(), &version, &secret).unwrap();
-        let same_id = "01890a5d-ac96-774b-bcce-b302099a8057";
-        let other_id = "01890a5d-ac96-774b-bcce-b302099a8058";
-        for (endpoint, version) in [
-            (endpoint("acme", other_id), "v1"),
-            (endpoint("acme2", same_id), "v1"),
-            (endpoint("acm", same_id), "v1"),
-            (acme(), "v2"),
-            (acme(), "v"),
-            (acme(), ""),
-        ] {
-            let version = SecretVersion::new(version);
-            let opened = private.open(endpoint, &version, &sealed);
-            assert_eq!(opened.unwrap_err(), OpenError, "{endpoint:?} {version}");
-        }
-    }
-
-    #[test]
-    fn changed_sealed_secrets_do_not_open() {
-        let (key, private) = SealingKey::generate().unwrap();
-        let version = SecretVersion::new("v1");
-        let secret = SigningSecret::generate(&mut rand::rng());
-        let sealed = key.seal(acme(), &version, &secret).unwrap();
-        let bytes = STANDARD.decode(sealed.as_str()).unwrap();
-        assert_eq!(bytes.len(), 1 + 32 + 32 + 16);
-        let refused = |text: String| {
-            let changed = SealedSecret::new(key.id, text);
-            private.open(acme(), &version, &changed).unwrap_err();
-        };
-        for position in 0..bytes.len() {
-            let mut changed = bytes.clone();
-            changed[position] ^= 1;
-            refused(STANDARD.encode(changed));
-        }
-        // As if it were text.
-        let mut other = bytes.clone();
-        other[0] = TEXT_SECRET.format;
-        refused(STANDARD.encode(other));
-        for length in [0, 1, 32, 33, bytes.len() - 1] {
-            refused(STANDARD.encode(&bytes[..length]));
-        }
-        refused(STANDARD.encode([&bytes[..], &[0]].concat()));
-        refused("%".to_owned());
-    }
-
-    /// Sealed by another implementation, so that neither format nor associated data
-    /// can change unnoticed.
-    #[test]
-    fn sealed_secrets_have_the_form_that_others_compute() {
-        let private =
-            PrivateKey::parse("whsk_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap();
-        let key_id = SealingKeyId::parse("01890a5d-ac96-774b-bcce-b302099a8059").unwrap();
-        let sealed = SealedSecret::new(
-            key_id,
-            "AVcUdp0Ra/dkNq50vHk9LDCtGQPFmsUnOAXH4mmLQQw2QUMFZ0DBy+7iafBa5GDaPNPeHDv5fDZMtaspwfSCTzqAkJZ38Ys0wOvjz67NRJhw",
-        );
-        let opened = private.open(acme(), &SecretVersion::new("v1"), &sealed);
-        let expected = "whsec_ycrLzM3Oz9DR0tPU1dbX2Nna29zd3t/g4eLj5OXm5+g=";
-        assert_eq!(text_of(&opened.unwrap()), expected);
-    }
-
-    #[test]
-    fn malformed_keys_are_rejected() {
-        let encoded = |length| STANDARD.encode(vec![7; length]);
-        let id = SealingKeyId::new();
-        assert!(PrivateKey::parse(&format!("whsk_{}", encoded(32))).is_ok());
-        assert!(SealingKey::parse(id, &encoded(32)).is_ok());
-        for text in ["", "%", &encoded(31), &encoded(33)] {
-            assert_eq!(SealingKey::parse(id, text).unwrap_err(), InvalidKey);
-            let text = format!("whsk_{text}");
-            assert_eq!(PrivateKey::parse(&text).unwrap_err(), InvalidKey);
-        }
-        assert!(PrivateKey::parse(&encoded(32)).is_err());
-    }
-
-    #[test]
-    fn debug_redacts_the_private_key() {
-        let (_, private) = SealingKey::generate().unwrap();
-        assert_eq!(format!("{private:?}"), "PrivateKey([REDACTED])");
-    }
-}
+mod tests;

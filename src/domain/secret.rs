@@ -1,4 +1,4 @@
-//! Where an endpoint's signing secrets are kept.
+//! Where an endpoint's signing secrets and own headers are kept.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::endpoint::SecretVersion;
 use super::id::SealingKeyId;
-use super::sealing::SealedSecret;
+use super::sealing::{SealedHeaders, SealedSecret};
 
 /// How new signing secrets are kept. Each endpoint says how its own one is, so both
 /// ways work next to each other.
@@ -78,6 +78,17 @@ pub fn parse_overlap(seconds: u64) -> Result<Duration, &'static str> {
         true => Ok(overlap),
         false => Err("must be a whole number from 0 to 604800"),
     }
+}
+
+/// An endpoint's own headers, as its item has them, however its signing secret is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptHeaders {
+    /// Changes if, and only if, the headers do: not when they are resealed.
+    pub version: SecretVersion,
+    /// Their names, which are no secrets.
+    pub names: Vec<String>,
+    /// Names and values.
+    pub sealed: SealedHeaders,
 }
 
 /// Where a signing secret is.

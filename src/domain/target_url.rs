@@ -145,7 +145,8 @@ impl fmt::Display for TargetUrl {
 
 const ABSOLUTE: &str = "must be an absolute https URL with a host";
 const ADDRESS: &str = "must have a valid IP address or host name";
-const CREDENTIALS: &str = "must not contain credentials";
+const CREDENTIALS: &str =
+    "must not contain credentials: set an Authorization header in `headers` instead";
 const ENCODED: &str = "must not have percent-encoded characters in the host";
 const PORT: &str = "must have a port from 1 to 65535";
 

@@ -1,7 +1,7 @@
 //! Moves signing secrets between Secrets Manager and their endpoints' items, and seals
-//! them to another key, while everything else goes on. The secrets themselves stay the
-//! same, so receivers see nothing of it. What is interrupted or fails is found again by
-//! the next run.
+//! them and own headers to another key, while everything else goes on. The secrets
+//! themselves stay the same, so receivers see nothing of it. What is interrupted or fails
+//! is found again by the next run.
 
 use std::time::Duration;
 
@@ -9,14 +9,16 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::next::{next_secrets, target};
 use crate::aws::retry::Retries;
-use crate::aws::table::{NextSecrets, ScannedEndpoint, SetSecret, UnreadableItem};
+use crate::aws::table::{ScannedEndpoint, SetSecret, UnreadableItem};
 use crate::aws::{SecretStores, StoreError};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::id::SealingKeyId;
 use crate::domain::sealing::{SealError, SealingKey};
-use crate::domain::secret::{KeptSecret, PreviousSecret, SecretPlace, SecretStorage};
-use crate::domain::signing::SigningSecret;
+use crate::domain::secret::SecretStorage;
+
+mod next;
 
 /// Secrets that are moved at once. Secrets Manager takes 50 writes a second.
 const AT_ONCE: usize = 10;
@@ -41,6 +43,9 @@ pub enum MoveError {
     /// The version that the endpoint names does not exist.
     #[error("its secret does not exist; a rotation gives it a new one")]
     NoSecret,
+    /// The private key of its own headers does not exist.
+    #[error("its headers do not open; set them again")]
+    NoHeaders,
     /// Something else kept changing it.
     #[error("its secret kept changing")]
     KeptChanging,
@@ -282,107 +287,4 @@ async fn move_one(
         }
     }
     Err(outcome)
-}
-
-/// Where the secrets of one endpoint go.
-struct Target {
-    storage: SecretStorage,
-    /// Whether those that are in Secrets Manager stay there.
-    keeps_stored: bool,
-    /// What sealed ones are sealed to, if there are any.
-    sealing_key: Option<SealingKey>,
-}
-
-impl Target {
-    /// Whether a secret is already there. One that is sealed need not leave its item: the
-    /// private key is kept for as long as something is sealed to it.
-    fn has(&self, place: &SecretPlace) -> bool {
-        match place {
-            SecretPlace::SecretsManager { .. } => self.keeps_stored,
-            SecretPlace::Sealed(sealed) => {
-                let current = self.sealing_key.as_ref().map(|key| key.id);
-                current == Some(sealed.key_id)
-            }
-        }
-    }
-}
-
-/// Where an endpoint's secrets go. `None` if they are all there.
-async fn target(
-    stores: &SecretStores,
-    endpoint: &Endpoint,
-    goal: Goal,
-    now: Timestamp,
-) -> Result<Option<Target>, StoreError> {
-    let storage = goal.place_for(endpoint);
-    let seals = storage == SecretStorage::Sealed || endpoint.sealing_keys().next().is_some();
-    let sealing_key = match seals {
-        true => Some(stores.sealing_keys.current(now).await?),
-        false => None,
-    };
-    let to = Target {
-        storage,
-        keeps_stored: goal != Goal::All(SecretStorage::Sealed),
-        sealing_key,
-    };
-    let leaves_item = storage == SecretStorage::PerEndpoint && endpoint.secret.is_sealed();
-    let mut previous = endpoint.previous_secret.iter();
-    let is_there = to.has(&endpoint.secret.place)
-        && !leaves_item
-        && previous.all(|previous| to.has(&previous.secret.place));
-    Ok((!is_there).then_some(to))
-}
-
-/// The secrets of an endpoint, put into their new places, which count once the endpoint
-/// names them. `None` if the current one does not exist. A previous one that does not
-/// exist, or no longer signs, is left behind.
-async fn next_secrets(
-    stores: &SecretStores,
-    endpoint: &Endpoint,
-    to: &Target,
-    now: Timestamp,
-) -> Result<Option<NextSecrets>, MoveError> {
-    let mut sealed_to = None;
-    let mut seal = |kept: &KeptSecret, secret: &SigningSecret| -> Result<_, MoveError> {
-        let key = to.sealing_key.as_ref().ok_or(MoveError::KeptChanging)?;
-        sealed_to = Some(key.id);
-        let sealed = key.seal(endpoint.key, &kept.version, secret)?;
-        Ok(KeptSecret {
-            version: kept.version.clone(),
-            place: SecretPlace::Sealed(sealed),
-        })
-    };
-    let Some(secret) = stores.secrets.of(endpoint).await? else {
-        return Ok(None);
-    };
-    let kept = &endpoint.secret;
-    let current = match to.storage {
-        SecretStorage::PerEndpoint if kept.is_sealed() => KeptSecret {
-            version: kept.version.clone(),
-            place: SecretPlace::SecretsManager {
-                version: stores.secrets.put_next(endpoint.key, &secret).await?,
-            },
-        },
-        _ if to.has(&kept.place) => kept.clone(),
-        _ => seal(kept, &secret)?,
-    };
-    let previous = match endpoint.previous_secret_at(now) {
-        Some(previous) if to.has(&previous.secret.place) => Some(previous.clone()),
-        Some(PreviousSecret {
-            secret: kept,
-            until,
-        }) => match stores.secrets.kept(endpoint.key, kept).await? {
-            Some(secret) => Some(PreviousSecret {
-                secret: seal(kept, &secret)?,
-                until: *until,
-            }),
-            None => None,
-        },
-        None => None,
-    };
-    Ok(Some(NextSecrets {
-        current,
-        previous,
-        sealed_to,
-    }))
 }

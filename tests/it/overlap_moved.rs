@@ -157,6 +157,7 @@ async fn rotations_copy_no_secret_that_was_resealed_since_it_was_read() -> Resul
             secret: previous.secret.clone(),
             until: now() + HOUR,
         }),
+        headers: None,
         sealed_to: Some(sealing_key.id),
     };
     let set = table

@@ -295,6 +295,7 @@ async fn secrets_sealed_to_a_replaced_key_are_not_written() -> Result<(), StoreE
             place: SecretPlace::Sealed(sealed),
         },
         previous: None,
+        headers: None,
         sealed_to: Some(stale.id),
     };
     let set = table.move_secrets(&endpoint, &next).await?;

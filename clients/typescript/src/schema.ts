@@ -252,7 +252,7 @@ export interface paths {
         get: operations["getWebhook"];
         /**
          * Update an endpoint
-         * @description Set at least one of `url`, `events`, `active` and `rateLimit`. Changes take effect from the next attempt. The request body can be at most 64 KiB.
+         * @description Set at least one of `url`, `events`, `active`, `rateLimit` and `headers`. Changes take effect from the next attempt. The request body can be at most 64 KiB.
          */
         put: operations["updateWebhook"];
         post?: never;
@@ -693,6 +693,10 @@ export interface components {
          * @enum {string}
          */
         SecretFormat: "standard" | "text";
+        /** @description Headers that requests to the endpoint carry beside the service's own, such as `Authorization`. The values are secrets: they are not shown again, only the names are. At most 10, whose values have 4,096 bytes together. No two names may differ in letter case only, and none may be one of those that HTTP, the body or the signature needs: `connection`, `expect`, `host`, `http2-settings`, `keep-alive`, `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `content-*`, `accept`, `accept-encoding`, `date`, `user-agent`, `webhook-*`, `forwarded`, `via`, `x-forwarded-*` and `x-real-ip`. Null, like `{}`, for none. */
+        OwnHeaders: {
+            [key: string]: string;
+        } | null;
         /** @description An opaque position in a list. It is valid only for the endpoint and filters it came from. */
         Cursor: string;
         /**
@@ -710,14 +714,16 @@ export interface components {
             rateLimit?: components["schemas"]["RateLimit"];
             secret?: components["schemas"]["GivenSecret"];
             secretFormat?: components["schemas"]["SecretFormat"];
+            headers?: components["schemas"]["OwnHeaders"];
         };
-        /** @description Omitted fields keep their values. At least one of `url`, `events`, `active` and `rateLimit` is needed. The other fields of an endpoint are ignored, so that what a get returned can be changed and sent back. */
+        /** @description Omitted fields keep their values. At least one of `url`, `events`, `active`, `rateLimit` and `headers` is needed. `headers` replaces all of the endpoint's own headers, and has to be given if it has any and the URL changes, so that nobody can have values sent elsewhere that they do not know. The other fields of an endpoint are ignored, so that what a get returned can be changed and sent back. */
         WebhookChange: {
             url?: components["schemas"]["GivenUrl"];
             events?: components["schemas"]["GivenEventPatterns"];
             /** @description Whether events are sent to this endpoint. Test pings are always sent. Setting it to true clears `disabledReason` and `disabledAt`. */
             active?: boolean;
             rateLimit?: components["schemas"]["RateLimit"];
+            headers?: components["schemas"]["OwnHeaders"];
             /** @description Ignored. */
             id?: unknown;
             /** @description Ignored. */
@@ -738,6 +744,8 @@ export interface components {
             nextProbeAt?: unknown;
             /** @description Ignored. */
             previousSecretExpiresAt?: unknown;
+            /** @description Ignored. */
+            headerNames?: unknown;
         };
         CreatedWebhook: {
             /**
@@ -800,6 +808,8 @@ export interface components {
             nextProbeAt: components["schemas"]["Time"] | null;
             /** @description Until when attempts are signed with the previous secret as well, or null. */
             previousSecretExpiresAt: components["schemas"]["Time"] | null;
+            /** @description The names of the endpoint's own headers. Their values are not shown. */
+            headerNames: string[];
         };
         UpdatedWebhook: {
             /**
@@ -1722,6 +1732,7 @@ export type GivenEventPatterns = components['schemas']['GivenEventPatterns'];
 export type Secret = components['schemas']['Secret'];
 export type GivenSecret = components['schemas']['GivenSecret'];
 export type SecretFormat = components['schemas']['SecretFormat'];
+export type OwnHeaders = components['schemas']['OwnHeaders'];
 export type Cursor = components['schemas']['Cursor'];
 export type DeliveryStatus = components['schemas']['DeliveryStatus'];
 export type RateLimit = components['schemas']['RateLimit'];

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use super::fields::{Draft, Fields, number, text, time};
 use super::keys::attribute::{
     ACTIVE, CREATED_AT, DELETED_AT, DISABLED_AT, DISABLED_REASON, EVENTS, FAILING_SINCE, FAILURES,
-    INACTIVE_SINCE, LAST_FAILURE_AT, NEXT_TURN, PAUSED_AT, PING_ID, PING_UNTIL, PK, PROBE_AT,
-    PROBES, RATE_LIMIT, RECOVERY_ASKED_AT, RECOVERY_ID, RECOVERY_UNTIL, ROTATED_AT, ROTATIONS,
-    ROTATIONS_SINCE, SK, SLOW_SINCE, UPDATED_AT, URL,
+    HEADERS, INACTIVE_SINCE, LAST_FAILURE_AT, NEXT_TURN, PAUSED_AT, PING_ID, PING_UNTIL, PK,
+    PROBE_AT, PROBES, RATE_LIMIT, RECOVERY_ASKED_AT, RECOVERY_ID, RECOVERY_UNTIL, ROTATED_AT,
+    ROTATIONS, ROTATIONS_SINCE, SK, SLOW_SINCE, UPDATED_AT, URL,
 };
 use super::keys::{self, SCHEDULE};
-use super::secret_item::{previous_secret, secret, with_secret};
+use super::secret_item::{headers_item, own_headers, previous_secret, secret, with_secret};
 use super::{AttributeValue, Item};
 use crate::aws::error::Malformed;
 use crate::domain::budget::{PingSlot, RecoverySlot, Rotations, Usage};
@@ -38,6 +38,7 @@ pub(super) fn item_of(endpoint: &Endpoint) -> Item {
         .set(EVENTS, events(&endpoint.events))
         .set(ACTIVE, AttributeValue::Bool(endpoint.active))
         .set_some(INACTIVE_SINCE, endpoint.inactive_since.map(time))
+        .set_some(HEADERS, endpoint.headers.as_ref().map(headers_item))
         .set(CREATED_AT, time(endpoint.created_at))
         .set(UPDATED_AT, time(endpoint.updated_at))
         .set_some(
@@ -120,6 +121,7 @@ fn endpoint(mut fields: Fields) -> Result<Endpoint, Malformed> {
         inactive_since: (!active).then(|| inactive_since.or(disabled_at).unwrap_or(updated_at)),
         secret: secret(&mut fields)?,
         previous_secret: previous_secret(&mut fields)?,
+        headers: own_headers(&mut fields)?,
         created_at: fields.read(CREATED_AT)?,
         updated_at,
         disabled: match disabled {

@@ -1,6 +1,10 @@
 //! Endpoints in the table, and the count of them that limits an app.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure,
+    TransactWriteItem,
+};
 use jiff::Timestamp;
 use tracing::error;
 
@@ -10,18 +14,19 @@ use super::fields::{number, text, time};
 use super::health::HEALTH;
 use super::keys::attribute::{
     ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE,
-    INACTIVE_SINCE, PK, RATE_LIMIT, SK, UPDATED_AT, URL,
+    HEADERS, INACTIVE_SINCE, PK, RATE_LIMIT, SK, UPDATED_AT, URL,
 };
 use super::keys::{self, ENDPOINT};
+use super::secret_item::headers_item;
 use super::transaction::Transacted;
 use super::update::Update;
 use super::{Table, UnreadableItem, collect};
-use crate::aws::error::{During, Malformed, StoreError, has_code, written};
+use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::endpoint::{
     Disabled, Endpoint, EndpointKey, EndpointPatch, MAX_ENDPOINTS_PER_APP,
 };
 use crate::domain::id::AppId;
-use crate::domain::secret::SecretPlace;
+use crate::domain::secret::KeptHeaders;
 
 /// What became of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +35,39 @@ pub enum CreateOutcome {
     Created,
     /// The app already has as many endpoints as it may have, or is being deleted.
     LimitReached,
-    /// Its secret is sealed to a key that is no longer the current one.
+    /// Something of it is sealed to a key that is no longer the current one.
     KeyReplaced,
+}
+
+/// What an update does to an endpoint's own headers.
+#[derive(Debug, Clone, Copy)]
+pub enum HeadersChange<'a> {
+    /// Nothing. The URL cannot change then if there are any.
+    Keep,
+    /// Removes them.
+    Remove,
+    /// Replaces them.
+    Set(&'a KeptHeaders),
+}
+
+/// What became of an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UpdateOutcome {
+    /// The endpoint as it is now.
+    Updated(Box<Endpoint>),
+    /// There is no such endpoint.
+    Missing,
+    /// It has own headers, which the update does not say anything about, while it changes
+    /// the URL.
+    HeadersNeeded,
+    /// The headers are sealed to a key that is no longer the current one.
+    KeyReplaced,
+}
+
+impl UpdateOutcome {
+    fn of(endpoint: Option<Endpoint>) -> Self {
+        endpoint.map_or(Self::Missing, |endpoint| Self::Updated(Box::new(endpoint)))
+    }
 }
 
 /// An app's endpoints.
@@ -69,8 +105,9 @@ impl Table {
                 TransactWriteItem::builder().put(put).build(),
                 TransactWriteItem::builder().update(count).build(),
             ];
-            if let SecretPlace::Sealed(sealed) = &endpoint.secret.place {
-                writes.push(self.only_if_current(sealed.key_id)?);
+            // All that is sealed of a new endpoint is sealed to the same key.
+            if let Some(key) = endpoint.sealing_keys().next() {
+                writes.push(self.only_if_current(key)?);
             }
             Ok(writes)
         };
@@ -179,56 +216,79 @@ impl Table {
         Ok(found)
     }
 
-    /// Changes an endpoint. `None` if there is no such endpoint. One `UpdateItem`.
+    /// Changes an endpoint. One `UpdateItem`; if it gets own headers, one
+    /// `TransactWriteItems` and one strongly consistent `GetItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If a call fails, or the item cannot be read.
     pub async fn update_endpoint(
         &self,
         endpoint: EndpointKey,
         patch: &EndpointPatch,
+        headers: HeadersChange<'_>,
         now: Timestamp,
-    ) -> Result<Option<Endpoint>, StoreError> {
+    ) -> Result<UpdateOutcome, StoreError> {
         const OPERATION: &str = "UpdateItem of an endpoint";
-        let mut update = Update::live().set(UPDATED_AT, time(now));
-        if let Some(url) = &patch.url {
-            update = update.set(URL, text(url));
-        }
-        if let Some(events) = &patch.events {
-            update = update.set(EVENTS, endpoint_item::events(events));
-        }
-        if let Some(active) = patch.active {
-            update = update.set(ACTIVE, AttributeValue::Bool(active));
-        }
-        if let Some(limit) = patch.rate_limit {
-            let limit = limit.map(|limit| number(limit.per_second()));
-            // The next turn stays: the limit may be the same as before.
-            update = update.set_or_remove(RATE_LIMIT, limit);
-        }
-        match patch.active {
-            Some(true) => {
-                update = update
-                    .remove(INACTIVE_SINCE)
-                    .remove(DISABLED_REASON)
-                    .remove(DISABLED_AT);
+        let update = update_of(patch, now);
+        let update = match (headers, &patch.url) {
+            (HeadersChange::Set(kept), _) => {
+                let update = update.set(HEADERS, headers_item(kept));
+                return self.update_with_headers(endpoint, update, kept).await;
             }
-            Some(false) => update = update.set_once(INACTIVE_SINCE, time(now)),
-            None => {}
-        }
-        if patch.active == Some(true) || patch.url.is_some() {
-            // What failed was the old URL, or is said to work again. The place in the
-            // schedule stays: what waits is still to be seen to.
-            update = HEALTH.into_iter().fold(update, Update::remove);
-        }
+            (HeadersChange::Remove, _) => update.remove(HEADERS),
+            // Nobody who changes the URL may have the values sent there unless they know
+            // them.
+            (HeadersChange::Keep, Some(url)) => {
+                update.only_if_any(|either| either.only_if_absent(HEADERS).only_if(URL, text(url)))
+            }
+            (HeadersChange::Keep, None) => update,
+        };
         let updated = self
             .update_item(keys::endpoint(endpoint), update)
             .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(OnFailure::AllOld)
             .send()
             .await;
-        match updated {
-            Ok(updated) => live_endpoint(updated.attributes.unwrap_or_default()).during(OPERATION),
-            Err(error) if has_code(&error, "ConditionalCheckFailedException") => Ok(None),
-            Err(error) => Err(error).during(OPERATION),
+        let item = match updated {
+            Ok(updated) => updated.attributes.unwrap_or_default(),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    let item = failed.item.as_ref();
+                    let is_live =
+                        item.is_some_and(|item| !item.is_empty() && !item.contains_key(DELETED_AT));
+                    return Ok(match is_live {
+                        true => UpdateOutcome::HeadersNeeded,
+                        false => UpdateOutcome::Missing,
+                    });
+                }
+                _ => return Err(error).during(OPERATION),
+            },
+        };
+        let endpoint = live_endpoint(item).during(OPERATION)?;
+        Ok(UpdateOutcome::of(endpoint))
+    }
+
+    /// Changes an endpoint that gets own headers, if their key is the current one.
+    async fn update_with_headers(
+        &self,
+        endpoint: EndpointKey,
+        update: Update,
+        headers: &KeptHeaders,
+    ) -> Result<UpdateOutcome, StoreError> {
+        const OPERATION: &str = "TransactWriteItems of an endpoint";
+        let writes = || -> Result<_, Malformed> {
+            let update = self.transact_update(keys::endpoint(endpoint), update)?;
+            Ok(vec![
+                TransactWriteItem::builder().update(update).build(),
+                self.only_if_current(headers.sealed.key_id)?,
+            ])
+        };
+        let writes = writes().during(OPERATION)?;
+        match self.transact(OPERATION, writes).await? {
+            // A transaction does not return the item.
+            Transacted::Done => Ok(UpdateOutcome::of(self.endpoint(endpoint).await?)),
+            Transacted::ConditionFailed { write: 0, .. } => Ok(UpdateOutcome::Missing),
+            Transacted::ConditionFailed { .. } => Ok(UpdateOutcome::KeyReplaced),
         }
     }
 
@@ -265,4 +325,39 @@ impl Table {
             .await;
         written(updated).during("UpdateItem of a disabled endpoint")
     }
+}
+
+/// What a patch sets and removes.
+fn update_of(patch: &EndpointPatch, now: Timestamp) -> Update {
+    let mut update = Update::live().set(UPDATED_AT, time(now));
+    if let Some(url) = &patch.url {
+        update = update.set(URL, text(url));
+    }
+    if let Some(events) = &patch.events {
+        update = update.set(EVENTS, endpoint_item::events(events));
+    }
+    if let Some(active) = patch.active {
+        update = update.set(ACTIVE, AttributeValue::Bool(active));
+    }
+    if let Some(limit) = patch.rate_limit {
+        let limit = limit.map(|limit| number(limit.per_second()));
+        // The next turn stays: the limit may be the same as before.
+        update = update.set_or_remove(RATE_LIMIT, limit);
+    }
+    match patch.active {
+        Some(true) => {
+            update = update
+                .remove(INACTIVE_SINCE)
+                .remove(DISABLED_REASON)
+                .remove(DISABLED_AT);
+        }
+        Some(false) => update = update.set_once(INACTIVE_SINCE, time(now)),
+        None => {}
+    }
+    if patch.active == Some(true) || patch.url.is_some() {
+        // What failed was the old URL, or is said to work again. The place in the
+        // schedule stays: what waits is still to be seen to.
+        update = HEALTH.into_iter().fold(update, Update::remove);
+    }
+    update
 }

@@ -29,6 +29,10 @@ pub(super) fn id(bytes: &[u8; 16]) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }
 
+pub(super) fn bytes(value: &[u8]) -> AttributeValue {
+    AttributeValue::B(Blob::new(value))
+}
+
 /// An id that AWS made. It is a UUID in practice.
 pub(super) fn aws_id(text: &str) -> AttributeValue {
     match Uuid::try_parse(text) {
@@ -130,6 +134,18 @@ readable_numbers!(u16, u32, u64, i64);
 impl Readable for Timestamp {
     fn of(value: AttributeValue) -> Option<Self> {
         Self::from_millisecond(i64::of(value)?).ok()
+    }
+}
+
+/// The value of [`bytes`].
+pub(super) struct Bytes(pub(super) Vec<u8>);
+
+impl Readable for Bytes {
+    fn of(value: AttributeValue) -> Option<Self> {
+        match value {
+            AttributeValue::B(bytes) => Some(Self(bytes.into_inner())),
+            _ => None,
+        }
     }
 }
 

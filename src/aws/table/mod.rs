@@ -45,7 +45,7 @@ pub use budgets::Reserved;
 pub use deletion::{DeletedSealed, Marked, MarkedEndpoint, Presence};
 pub use deliveries::Recorded;
 pub use delivery_item::FullDelivery;
-pub use endpoints::{CreateOutcome, Endpoints};
+pub use endpoints::{CreateOutcome, Endpoints, HeadersChange, UpdateOutcome};
 pub use event_types::{TypeFilter, TypePut, TypesPage};
 pub use history::{FailedCount, HistoryQuery, Page};
 pub use keys::attribute;

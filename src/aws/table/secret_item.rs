@@ -2,16 +2,17 @@
 
 use jiff::Timestamp;
 
-use super::fields::{AwsId, Draft, Fields, Readable, aws_id, text, time};
+use super::fields::{AwsId, Bytes, Draft, Fields, Readable, aws_id, bytes, text, time};
 use super::keys::attribute::{
-    PREVIOUS_SECRET, SEALED_SECRET, SEALING_KEY, SECRET_VERSION, STORED_VERSION, previous,
+    HEADERS, PREVIOUS_SECRET, SEALED_SECRET, SEALING_KEY, SECRET_VERSION, STORED_VERSION, headers,
+    previous,
 };
 use super::{AttributeValue, Item};
 use crate::aws::error::Malformed;
 use crate::domain::endpoint::SecretVersion;
 use crate::domain::id::SealingKeyId;
-use crate::domain::sealing::SealedSecret;
-use crate::domain::secret::{KeptSecret, PreviousSecret, SecretPlace};
+use crate::domain::sealing::{SealedHeaders, SealedSecret};
+use crate::domain::secret::{KeptHeaders, KeptSecret, PreviousSecret, SecretPlace};
 
 pub(super) fn version_id(version: &SecretVersion) -> AttributeValue {
     aws_id(&version.to_string())
@@ -106,6 +107,35 @@ pub(super) fn previous_secret(fields: &mut Fields) -> Result<Option<PreviousSecr
     }))
 }
 
+/// An endpoint's own headers.
+pub(super) fn headers_item(kept: &KeptHeaders) -> AttributeValue {
+    let names = kept.names.iter().map(text).collect();
+    let draft = Draft::new()
+        .set(headers::VERSION, version_id(&kept.version))
+        .set(headers::NAMES, AttributeValue::L(names))
+        .set(headers::SEALED, bytes(&kept.sealed.bytes))
+        .set(headers::SEALING_KEY, text(kept.sealed.key_id));
+    AttributeValue::M(draft.item())
+}
+
+pub(super) fn own_headers(fields: &mut Fields) -> Result<Option<KeptHeaders>, Malformed> {
+    let Some(item) = fields.read_some::<Item>(HEADERS)? else {
+        return Ok(None);
+    };
+    let mut fields = Fields::of(item);
+    let AwsId(version) = fields.read(headers::VERSION)?;
+    let Bytes(bytes) = fields.read(headers::SEALED)?;
+    let key_id: String = fields.read(headers::SEALING_KEY)?;
+    Ok(Some(KeptHeaders {
+        version: SecretVersion::new(version),
+        names: fields.read(headers::NAMES)?,
+        sealed: SealedHeaders {
+            key_id: SealingKeyId::parse(&key_id)?,
+            bytes,
+        },
+    }))
+}
+
 /// Whether an endpoint's item names a secret in Secrets Manager that signs at this time.
 /// The item need not be readable as an endpoint.
 pub(super) fn names_a_stored_secret(item: &Item, now: Timestamp) -> bool {
@@ -124,9 +154,11 @@ pub(super) fn names_a_stored_secret(item: &Item, now: Timestamp) -> bool {
 
 /// The keys that something in an endpoint's item is sealed to, as far as they can be read.
 pub(super) fn sealing_keys_in(item: &Item) -> Vec<SealingKeyId> {
-    let previous = item.get(PREVIOUS_SECRET).and_then(|item| item.as_m().ok());
-    let previous = previous.and_then(|item| item.get(previous::SEALING_KEY));
-    let keys = [item.get(SEALING_KEY), previous].into_iter().flatten();
+    let within = |attribute, key| item.get(attribute)?.as_m().ok()?.get(key);
+    let previous = within(PREVIOUS_SECRET, previous::SEALING_KEY);
+    let headers = within(HEADERS, headers::SEALING_KEY);
+    let keys = [item.get(SEALING_KEY), previous, headers];
+    let keys = keys.into_iter().flatten();
     keys.filter_map(|key| SealingKeyId::parse(key.as_s().ok()?).ok())
         .collect()
 }

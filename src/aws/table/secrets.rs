@@ -16,17 +16,17 @@ use super::endpoint_item::live_endpoint;
 use super::fields::{number, text, time};
 use super::keys;
 use super::keys::attribute::{
-    DELETED_AT, PREVIOUS_SECRET, ROTATIONS, ROTATIONS_SINCE, SEALED_SECRET, SEALING_KEY,
-    SECRET_VERSION, STORED_VERSION, UPDATED_AT,
+    DELETED_AT, HEADERS, PREVIOUS_SECRET, ROTATIONS, ROTATIONS_SINCE, SEALED_SECRET, SEALING_KEY,
+    SECRET_VERSION, STORED_VERSION, UPDATED_AT, headers,
 };
-use super::secret_item::{previous_item, version_id};
+use super::secret_item::{headers_item, previous_item, version_id};
 use super::transaction::Transacted;
 use super::update::Update;
 use super::{Item, Table};
 use crate::aws::error::{During, Malformed, StoreError};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::id::SealingKeyId;
-use crate::domain::secret::{KeptSecret, PreviousSecret, SecretPlace};
+use crate::domain::secret::{KeptHeaders, KeptSecret, PreviousSecret, SecretPlace};
 
 /// What became of giving an endpoint another secret, or its secret another place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +51,8 @@ pub struct NextSecrets {
     pub current: KeptSecret,
     /// The one before it, while it signs as well.
     pub previous: Option<PreviousSecret>,
+    /// The own headers, if they were resealed. Otherwise they stay as they are.
+    pub headers: Option<KeptHeaders>,
     /// The key of what was sealed for this write, if anything was.
     pub sealed_to: Option<SealingKeyId>,
 }
@@ -94,6 +96,13 @@ impl Table {
         let update = match &found.previous_secret {
             Some(previous) => update.only_if(PREVIOUS_SECRET, previous_item(previous)),
             None => update.only_if_absent(PREVIOUS_SECRET),
+        };
+        let update = match &next.headers {
+            Some(kept) => update.set(HEADERS, headers_item(kept)).only_if(
+                &format!("{HEADERS}.{}", headers::VERSION),
+                version_id(&kept.version),
+            ),
+            None => update,
         };
         self.set_secrets(found, next, update).await
     }
@@ -229,9 +238,10 @@ fn not_set(
         return Ok(SetSecret::Missing);
     };
     let is_rotation = next.current.version != found.secret.version;
-    let is_next = endpoint.secret == next.current;
+    let has_rest = endpoint.previous_secret == next.previous
+        && (next.headers.is_none() || next.headers == endpoint.headers);
     Ok(
-        if is_next && (is_rotation || endpoint.previous_secret == next.previous) {
+        if endpoint.secret == next.current && (is_rotation || has_rest) {
             // The SDK repeated a call that had taken effect.
             SetSecret::Done
         } else if endpoint.secret.version == found.secret.version {

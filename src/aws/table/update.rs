@@ -207,14 +207,19 @@ impl Update {
         self
     }
 
-    fn name(&mut self, attribute: &str) -> String {
-        let placeholder = format!("#{attribute}");
-        self.names.insert(placeholder.clone(), attribute.to_owned());
-        placeholder
+    /// The placeholder of an attribute, or of one within a map, whose names a full stop
+    /// separates.
+    fn name(&mut self, path: &str) -> String {
+        let placeholders = path.split('.').map(|attribute| {
+            let placeholder = format!("#{attribute}");
+            self.names.insert(placeholder.clone(), attribute.to_owned());
+            placeholder
+        });
+        placeholders.collect::<Vec<_>>().join(".")
     }
 
     fn value(&mut self, name: &str, value: AttributeValue) -> String {
-        let placeholder = format!(":{name}");
+        let placeholder = format!(":{}", name.replace('.', "_"));
         self.values.insert(placeholder.clone(), value);
         placeholder
     }
@@ -297,6 +302,13 @@ mod tests {
         assert_eq!(update.expression(), "REMOVE #gsi2pk");
         assert_eq!(update.condition(), None);
         assert_eq!(update.values(), None);
+    }
+
+    #[test]
+    fn attributes_within_a_map_are_named_by_their_path() {
+        let update = Update::default().only_if("map.part", number(1));
+        assert_eq!(update.condition().unwrap(), "#map.#part = :if_map_part");
+        assert_eq!(update.names.len(), 2);
     }
 
     #[test]

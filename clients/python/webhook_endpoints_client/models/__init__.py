@@ -44,6 +44,7 @@ from .new_event import NewEvent
 from .new_ping import NewPing
 from .new_portal_session import NewPortalSession
 from .new_webhook import NewWebhook
+from .own_headers_type_0 import OwnHeadersType0
 from .payload import Payload
 from .ping_outcome import PingOutcome
 from .published_batch import PublishedBatch
@@ -53,7 +54,9 @@ from .rejected_event_error_type_0 import RejectedEventErrorType0
 from .rejected_event_error_type_1 import RejectedEventErrorType1
 from .rejected_event_error_type_1_code import RejectedEventErrorType1Code
 from .rotated_secret import RotatedSecret
+from .rotation import Rotation
 from .scope import Scope
+from .secret_format import SecretFormat
 from .session_scope import SessionScope
 from .type_schema_type_0 import TypeSchemaType0
 from .updated_webhook import UpdatedWebhook
@@ -107,6 +110,7 @@ __all__ = (
     "NewPing",
     "NewPortalSession",
     "NewWebhook",
+    "OwnHeadersType0",
     "Payload",
     "PingOutcome",
     "PublishedBatch",
@@ -116,7 +120,9 @@ __all__ = (
     "RejectedEventErrorType1",
     "RejectedEventErrorType1Code",
     "RotatedSecret",
+    "Rotation",
     "Scope",
+    "SecretFormat",
     "SessionScope",
     "TypeSchemaType0",
     "UpdatedWebhook",

@@ -20,8 +20,8 @@ class CreatedWebhook:
         events (list[str]): The event types and prefixes that the endpoint subscribes to.
         active (bool): Whether events are sent to this endpoint. Test pings are always sent.
         created_at (datetime.datetime): An ISO 8601 time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.
-        secret (str): The signing secret, in the format that the Standard Webhooks libraries expect. It is shown only in
-            this response.
+        secret (str): The signing secret: the one that the request chose, or a random one in the format that the
+            Standard Webhooks libraries expect. It is shown only in this response.
     """
 
     id: UUID

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 
+from ..models.secret_format import SecretFormat, check_secret_format
 from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.own_headers_type_0 import OwnHeadersType0
+
 
 T = TypeVar("T", bound="NewWebhook")
 
@@ -27,14 +32,30 @@ class NewWebhook:
         active (bool | Unset): Whether events are sent to this endpoint. Test pings are always sent. True if absent.
         rate_limit (int | None | Unset): How many deliveries a second the endpoint gets at most. The rest waits for its
             turn. Test pings do not count. Null for no limit.
+        secret (str | Unset): A signing secret of your own, in the format that `secretFormat` names. A random one if
+            absent.
+        secret_format (SecretFormat | Unset): How `secret` is written, which must be present. `standard`: `whsec_`
+            followed by the padded base64 of 24 to 64 bytes, which are the key. `text`: 16 to 128 visible ASCII characters,
+            whose bytes are the key.
+        headers (None | OwnHeadersType0 | Unset): Headers that requests to the endpoint carry beside the service's own,
+            such as `Authorization`. The values are secrets: they are not shown again, only the names are. At most 10, whose
+            values have 4,096 bytes together. No two names may differ in letter case only, and none may be one of those that
+            HTTP, the body or the signature needs: `connection`, `expect`, `host`, `http2-settings`, `keep-alive`,
+            `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `content-*`, `accept`, `accept-encoding`, `date`,
+            `user-agent`, `webhook-*`, `forwarded`, `via`, `x-forwarded-*` and `x-real-ip`. Null, like `{}`, for none.
     """
 
     url: str
     events: list[str]
     active: bool | Unset = UNSET
     rate_limit: int | None | Unset = UNSET
+    secret: str | Unset = UNSET
+    secret_format: SecretFormat | Unset = UNSET
+    headers: None | OwnHeadersType0 | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.own_headers_type_0 import OwnHeadersType0  # noqa: PLC0415
+
         url = self.url
 
         events = self.events
@@ -46,6 +67,20 @@ class NewWebhook:
             rate_limit = UNSET
         else:
             rate_limit = self.rate_limit
+
+        secret = self.secret
+
+        secret_format: str | Unset = UNSET
+        if not isinstance(self.secret_format, Unset):
+            secret_format = self.secret_format
+
+        headers: dict[str, Any] | None | Unset
+        if isinstance(self.headers, Unset):
+            headers = UNSET
+        elif isinstance(self.headers, OwnHeadersType0):
+            headers = self.headers.to_dict()
+        else:
+            headers = self.headers
 
         field_dict: dict[str, Any] = {}
 
@@ -59,11 +94,19 @@ class NewWebhook:
             field_dict["active"] = active
         if rate_limit is not UNSET:
             field_dict["rateLimit"] = rate_limit
+        if secret is not UNSET:
+            field_dict["secret"] = secret
+        if secret_format is not UNSET:
+            field_dict["secretFormat"] = secret_format
+        if headers is not UNSET:
+            field_dict["headers"] = headers
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.own_headers_type_0 import OwnHeadersType0  # noqa: PLC0415
+
         d = dict(src_dict)
         url = d.pop("url")
 
@@ -80,11 +123,40 @@ class NewWebhook:
 
         rate_limit = _parse_rate_limit(d.pop("rateLimit", UNSET))
 
+        secret = d.pop("secret", UNSET)
+
+        _secret_format = d.pop("secretFormat", UNSET)
+        secret_format: SecretFormat | Unset
+        if isinstance(_secret_format, Unset):
+            secret_format = UNSET
+        else:
+            secret_format = check_secret_format(_secret_format)
+
+        def _parse_headers(data: object) -> None | OwnHeadersType0 | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_own_headers_type_0 = OwnHeadersType0.from_dict(data)
+
+                return componentsschemas_own_headers_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | OwnHeadersType0 | Unset, data)
+
+        headers = _parse_headers(d.pop("headers", UNSET))
+
         new_webhook = cls(
             url=url,
             events=events,
             active=active,
             rate_limit=rate_limit,
+            secret=secret,
+            secret_format=secret_format,
+            headers=headers,
         )
 
         return new_webhook

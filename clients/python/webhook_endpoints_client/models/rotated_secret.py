@@ -12,8 +12,8 @@ T = TypeVar("T", bound="RotatedSecret")
 class RotatedSecret:
     """
     Attributes:
-        secret (str): The signing secret, in the format that the Standard Webhooks libraries expect. It is shown only in
-            this response.
+        secret (str): The signing secret: the one that the request chose, or a random one in the format that the
+            Standard Webhooks libraries expect. It is shown only in this response.
     """
 
     secret: str

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 
 from ..types import UNSET, Unset
+
+if TYPE_CHECKING:
+    from ..models.own_headers_type_0 import OwnHeadersType0
+
 
 T = TypeVar("T", bound="WebhookChange")
 
 
 @_attrs_define
 class WebhookChange:
-    """Omitted fields keep their values. At least one of `url`, `events`, `active` and `rateLimit` is needed. The other
-    fields of an endpoint are ignored, so that what a get returned can be changed and sent back.
+    """Omitted fields keep their values. At least one of `url`, `events`, `active`, `rateLimit` and `headers` is needed.
+    `headers` replaces all of the endpoint's own headers, and has to be given if it has any and the URL changes, so that
+    nobody can have values sent elsewhere that they do not know. The other fields of an endpoint are ignored, so that
+    what a get returned can be changed and sent back.
 
         Attributes:
             url (str | Unset): An absolute `https` URL with a host, of at most 2,048 bytes. Credentials, fragments,
@@ -30,6 +36,12 @@ class WebhookChange:
                 clears `disabledReason` and `disabledAt`.
             rate_limit (int | None | Unset): How many deliveries a second the endpoint gets at most. The rest waits for its
                 turn. Test pings do not count. Null for no limit.
+            headers (None | OwnHeadersType0 | Unset): Headers that requests to the endpoint carry beside the service's own,
+                such as `Authorization`. The values are secrets: they are not shown again, only the names are. At most 10, whose
+                values have 4,096 bytes together. No two names may differ in letter case only, and none may be one of those that
+                HTTP, the body or the signature needs: `connection`, `expect`, `host`, `http2-settings`, `keep-alive`,
+                `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `content-*`, `accept`, `accept-encoding`, `date`,
+                `user-agent`, `webhook-*`, `forwarded`, `via`, `x-forwarded-*` and `x-real-ip`. Null, like `{}`, for none.
             id (Any | Unset): Ignored.
             created_at (Any | Unset): Ignored.
             updated_at (Any | Unset): Ignored.
@@ -39,12 +51,15 @@ class WebhookChange:
             failing_since (Any | Unset): Ignored.
             paused_at (Any | Unset): Ignored.
             next_probe_at (Any | Unset): Ignored.
+            previous_secret_expires_at (Any | Unset): Ignored.
+            header_names (Any | Unset): Ignored.
     """
 
     url: str | Unset = UNSET
     events: list[str] | Unset = UNSET
     active: bool | Unset = UNSET
     rate_limit: int | None | Unset = UNSET
+    headers: None | OwnHeadersType0 | Unset = UNSET
     id: Any | Unset = UNSET
     created_at: Any | Unset = UNSET
     updated_at: Any | Unset = UNSET
@@ -54,8 +69,12 @@ class WebhookChange:
     failing_since: Any | Unset = UNSET
     paused_at: Any | Unset = UNSET
     next_probe_at: Any | Unset = UNSET
+    previous_secret_expires_at: Any | Unset = UNSET
+    header_names: Any | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.own_headers_type_0 import OwnHeadersType0  # noqa: PLC0415
+
         url = self.url
 
         events: list[str] | Unset = UNSET
@@ -69,6 +88,14 @@ class WebhookChange:
             rate_limit = UNSET
         else:
             rate_limit = self.rate_limit
+
+        headers: dict[str, Any] | None | Unset
+        if isinstance(self.headers, Unset):
+            headers = UNSET
+        elif isinstance(self.headers, OwnHeadersType0):
+            headers = self.headers.to_dict()
+        else:
+            headers = self.headers
 
         id = self.id
 
@@ -88,6 +115,10 @@ class WebhookChange:
 
         next_probe_at = self.next_probe_at
 
+        previous_secret_expires_at = self.previous_secret_expires_at
+
+        header_names = self.header_names
+
         field_dict: dict[str, Any] = {}
 
         field_dict.update({})
@@ -99,6 +130,8 @@ class WebhookChange:
             field_dict["active"] = active
         if rate_limit is not UNSET:
             field_dict["rateLimit"] = rate_limit
+        if headers is not UNSET:
+            field_dict["headers"] = headers
         if id is not UNSET:
             field_dict["id"] = id
         if created_at is not UNSET:
@@ -117,11 +150,17 @@ class WebhookChange:
             field_dict["pausedAt"] = paused_at
         if next_probe_at is not UNSET:
             field_dict["nextProbeAt"] = next_probe_at
+        if previous_secret_expires_at is not UNSET:
+            field_dict["previousSecretExpiresAt"] = previous_secret_expires_at
+        if header_names is not UNSET:
+            field_dict["headerNames"] = header_names
 
         return field_dict
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.own_headers_type_0 import OwnHeadersType0  # noqa: PLC0415
+
         d = dict(src_dict)
         url = d.pop("url", UNSET)
 
@@ -137,6 +176,23 @@ class WebhookChange:
             return cast(int | None | Unset, data)
 
         rate_limit = _parse_rate_limit(d.pop("rateLimit", UNSET))
+
+        def _parse_headers(data: object) -> None | OwnHeadersType0 | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_own_headers_type_0 = OwnHeadersType0.from_dict(data)
+
+                return componentsschemas_own_headers_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | OwnHeadersType0 | Unset, data)
+
+        headers = _parse_headers(d.pop("headers", UNSET))
 
         id = d.pop("id", UNSET)
 
@@ -156,11 +212,16 @@ class WebhookChange:
 
         next_probe_at = d.pop("nextProbeAt", UNSET)
 
+        previous_secret_expires_at = d.pop("previousSecretExpiresAt", UNSET)
+
+        header_names = d.pop("headerNames", UNSET)
+
         webhook_change = cls(
             url=url,
             events=events,
             active=active,
             rate_limit=rate_limit,
+            headers=headers,
             id=id,
             created_at=created_at,
             updated_at=updated_at,
@@ -170,6 +231,8 @@ class WebhookChange:
             failing_since=failing_since,
             paused_at=paused_at,
             next_probe_at=next_probe_at,
+            previous_secret_expires_at=previous_secret_expires_at,
+            header_names=header_names,
         )
 
         return webhook_change

@@ -37,6 +37,9 @@ class WebhookDetails:
             While it is paused, deliveries wait, and one of them at a time goes out as a probe. The first success, of a test
             ping too, ends the pause; so does changing the URL or setting `active` to true.
         next_probe_at (datetime.datetime | None): When the next probe of a paused endpoint is due, or null.
+        previous_secret_expires_at (datetime.datetime | None): Until when attempts are signed with the previous secret
+            as well, or null.
+        header_names (list[str]): The names of the endpoint's own headers. Their values are not shown.
     """
 
     id: UUID
@@ -52,6 +55,8 @@ class WebhookDetails:
     failing_since: datetime.datetime | None
     paused_at: datetime.datetime | None
     next_probe_at: datetime.datetime | None
+    previous_secret_expires_at: datetime.datetime | None
+    header_names: list[str]
 
     def to_dict(self) -> dict[str, Any]:
         id = str(self.id)
@@ -105,6 +110,14 @@ class WebhookDetails:
         else:
             next_probe_at = self.next_probe_at
 
+        previous_secret_expires_at: None | str
+        if isinstance(self.previous_secret_expires_at, datetime.datetime):
+            previous_secret_expires_at = self.previous_secret_expires_at.isoformat()
+        else:
+            previous_secret_expires_at = self.previous_secret_expires_at
+
+        header_names = self.header_names
+
         field_dict: dict[str, Any] = {}
 
         field_dict.update(
@@ -122,6 +135,8 @@ class WebhookDetails:
                 "failingSince": failing_since,
                 "pausedAt": paused_at,
                 "nextProbeAt": next_probe_at,
+                "previousSecretExpiresAt": previous_secret_expires_at,
+                "headerNames": header_names,
             }
         )
 
@@ -239,6 +254,25 @@ class WebhookDetails:
 
         next_probe_at = _parse_next_probe_at(d.pop("nextProbeAt"))
 
+        def _parse_previous_secret_expires_at(data: object) -> datetime.datetime | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                previous_secret_expires_at_type_0 = datetime.datetime.fromisoformat(data)
+
+                return previous_secret_expires_at_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(datetime.datetime | None, data)
+
+        previous_secret_expires_at = _parse_previous_secret_expires_at(
+            d.pop("previousSecretExpiresAt")
+        )
+
+        header_names = cast(list[str], d.pop("headerNames"))
+
         webhook_details = cls(
             id=id,
             url=url,
@@ -253,6 +287,8 @@ class WebhookDetails:
             failing_since=failing_since,
             paused_at=paused_at,
             next_probe_at=next_probe_at,
+            previous_secret_expires_at=previous_secret_expires_at,
+            header_names=header_names,
         )
 
         return webhook_details

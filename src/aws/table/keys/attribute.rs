@@ -59,6 +59,8 @@ pub const EVENTS: &str = "ev";
 pub const FAILING_SINCE: &str = "fs";
 /// How many have failed since then.
 pub const FAILURES: &str = "fn";
+/// An endpoint's own headers; [`headers`] has their attributes.
+pub const HEADERS: &str = "hdr";
 /// Since when an endpoint has been inactive.
 pub const INACTIVE_SINCE: &str = "off";
 /// When the last of them failed.
@@ -170,6 +172,18 @@ pub mod attempt {
     pub const RESPONSE_STATUS: &str = "h";
     /// When the attempt started.
     pub const STARTED_AT: &str = "s";
+}
+
+/// Names within [`HEADERS`].
+pub mod headers {
+    /// Names and values, sealed.
+    pub const SEALED: &str = "b";
+    /// The id of the key that they are sealed to.
+    pub const SEALING_KEY: &str = "k";
+    /// Their names.
+    pub const NAMES: &str = "n";
+    /// Their version.
+    pub const VERSION: &str = "v";
 }
 
 /// Names within [`PREVIOUS_SECRET`].

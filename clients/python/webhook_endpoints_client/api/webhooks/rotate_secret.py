@@ -7,12 +7,17 @@ import httpx
 from ...client import AuthenticatedClient
 from ...errors import ApiError
 from ...models.rotated_secret import RotatedSecret
+from ...models.rotation import Rotation
+from ...types import UNSET, Unset
 
 
 def _get_kwargs(
     app_id: str,
     webhook_id: UUID,
+    *,
+    body: Rotation | Unset = UNSET,
 ) -> dict[str, Any]:
+    headers: dict[str, Any] = {}
 
     _kwargs: dict[str, Any] = {
         "method": "post",
@@ -22,6 +27,12 @@ def _get_kwargs(
         ),
     }
 
+    if not isinstance(body, Unset):
+        _kwargs["json"] = body.to_dict()
+
+    headers["Content-Type"] = "application/json"
+
+    _kwargs["headers"] = headers
     return _kwargs
 
 
@@ -38,16 +49,21 @@ def sync(
     webhook_id: UUID,
     *,
     client: AuthenticatedClient,
+    body: Rotation | Unset = UNSET,
 ) -> RotatedSecret:
     """Rotate an endpoint's secret
 
-    Replaces the secret immediately. No attempt that starts after this response is signed with
-    the old secret. An endpoint's secret can be rotated every 10 seconds, and 50 times in 24
-    hours. If the secret was removed in Secrets Manager, a rotation brings it back.
+    By default, replaces the secret immediately: no attempt that starts after this response is
+    signed with the old secret. With `overlapSeconds`, attempts are signed with both secrets
+    for that long, the new one first, so that receivers can change over in the meantime.
+    Another rotation ends the overlap, and so does deleting the previous secret. An endpoint's
+    secret can be rotated every 10 seconds, and 50 times in 24 hours. If the secret was
+    removed in Secrets Manager, a rotation brings it back.
 
     Args:
         app_id (str):
         webhook_id (UUID):
+        body (Rotation | Unset):
 
     Raises:
         ApiError: If the response is not 2xx.
@@ -57,6 +73,7 @@ def sync(
     kwargs = _get_kwargs(
         app_id=app_id,
         webhook_id=webhook_id,
+        body=body,
     )
     return _parse_response(client.get_httpx_client().request(**kwargs))
 
@@ -66,16 +83,21 @@ async def asyncio(
     webhook_id: UUID,
     *,
     client: AuthenticatedClient,
+    body: Rotation | Unset = UNSET,
 ) -> RotatedSecret:
     """Rotate an endpoint's secret
 
-    Replaces the secret immediately. No attempt that starts after this response is signed with
-    the old secret. An endpoint's secret can be rotated every 10 seconds, and 50 times in 24
-    hours. If the secret was removed in Secrets Manager, a rotation brings it back.
+    By default, replaces the secret immediately: no attempt that starts after this response is
+    signed with the old secret. With `overlapSeconds`, attempts are signed with both secrets
+    for that long, the new one first, so that receivers can change over in the meantime.
+    Another rotation ends the overlap, and so does deleting the previous secret. An endpoint's
+    secret can be rotated every 10 seconds, and 50 times in 24 hours. If the secret was
+    removed in Secrets Manager, a rotation brings it back.
 
     Args:
         app_id (str):
         webhook_id (UUID):
+        body (Rotation | Unset):
 
     Raises:
         ApiError: If the response is not 2xx.
@@ -85,5 +107,6 @@ async def asyncio(
     kwargs = _get_kwargs(
         app_id=app_id,
         webhook_id=webhook_id,
+        body=body,
     )
     return _parse_response(await client.get_async_httpx_client().request(**kwargs))

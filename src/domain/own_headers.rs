@@ -1,0 +1,385 @@
+//! An endpoint's own headers, which each of its attempts carries, so that a receiver
+//! behind Basic authentication or a bearer token accepts it. The values are secrets.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use secrecy::zeroize::Zeroizing;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::json::Fields;
+use super::validation::FieldError;
+
+/// Headers of an endpoint, at most.
+pub const MAX_HEADERS: usize = 10;
+
+/// Bytes of a name, at most.
+const MAX_NAME_BYTES: usize = 64;
+
+/// Bytes of a value, at most.
+const MAX_VALUE_BYTES: usize = 1024;
+
+/// Bytes of all values together, at most.
+const MAX_BYTES: usize = 4096;
+
+/// Bytes of a value that is removed from answers, at least.
+const MIN_REMOVED_BYTES: usize = 8;
+
+/// What stands for such a value.
+const REMOVED: &str = "[removed]";
+
+const OBJECT: &str = "must be an object of at most 10 headers";
+const NAMES: &str = "must have names of 1 to 64 characters that HTTP allows in header names";
+const REPEATED: &str = "must not be repeated, not even in another letter case";
+const VALUE: &str = "must be a string of 1 to 1,024 visible ASCII characters, with spaces and \
+                     tabs only between them";
+const TOO_LARGE: &str = "must have at most 4,096 bytes of values";
+
+/// Why a name is refused. A name that ends in `*` stands for all that begin like it.
+const REFUSED: [(&[&str], &str); 5] = [
+    (
+        &[
+            "connection",
+            "expect",
+            "host",
+            "http2-settings",
+            "keep-alive",
+            "proxy-*",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+        ],
+        "is for HTTP itself to set",
+    ),
+    // The body is what is signed, and always JSON.
+    (
+        &["content-*"],
+        "describes the body, which the service writes",
+    ),
+    // Answers are not decompressed, and a fixed date would be wrong.
+    (
+        &["accept", "accept-encoding", "date", "user-agent"],
+        "is for the service to set",
+    ),
+    // Receivers would verify these.
+    (&["webhook-*"], "is for the signature"),
+    // A receiver may trust them to tell where a request comes from.
+    (
+        &["forwarded", "via", "x-forwarded-*", "x-real-ip"],
+        "would say where the request comes from, and not be true",
+    ),
+];
+
+/// Own headers, redacted by `Debug` and zeroed on drop.
+pub struct OwnHeaders(Vec<(String, SecretString)>);
+
+impl OwnHeaders {
+    /// Parses a JSON object of names and values. `None` if it is empty, or null.
+    ///
+    /// # Errors
+    /// All faults, for the caller. None of them quotes a value, nor what is not a name.
+    pub fn parse(json: &str) -> Result<Option<Self>, Vec<FieldError>> {
+        if json.trim() == "null" {
+            return Ok(None);
+        }
+        let whole = |message| vec![FieldError::new("headers", message)];
+        let given: Fields = serde_json::from_str(json).map_err(|_| whole(OBJECT))?;
+        if given.values.len() > MAX_HEADERS {
+            return Err(whole(OBJECT));
+        }
+        let mut faults = Vec::new();
+        let (mut headers, mut seen, mut bytes) = (Vec::new(), HashSet::new(), 0);
+        for (name, value) in given.values {
+            if !is_name(&name) {
+                faults.push(FieldError::new("headers", NAMES));
+                continue;
+            }
+            let is_new = seen.insert(name.to_ascii_lowercase());
+            let fault = match refusal(&name) {
+                _ if !is_new || given.repeated.contains(&name) => Some(REPEATED),
+                refusal => refusal,
+            };
+            let value = match serde_json::from_str(value.get()) {
+                Ok(Value::String(value)) if is_value(&value) => Some(SecretString::from(value)),
+                _ => None,
+            };
+            bytes += value
+                .as_ref()
+                .map_or(0, |value| value.expose_secret().len());
+            match (fault, value) {
+                (None, Some(value)) => headers.push((name, value)),
+                (fault, _) => {
+                    let field = format!("headers.{name}");
+                    faults.push(FieldError::new(field, fault.unwrap_or(VALUE)));
+                }
+            }
+        }
+        if bytes > MAX_BYTES {
+            faults.push(FieldError::new("headers", TOO_LARGE));
+        }
+        match faults.is_empty() {
+            true => Ok((!headers.is_empty()).then_some(Self(headers))),
+            false => Err(faults),
+        }
+    }
+
+    /// The names, which are no secrets.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &SecretString)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// A text without the values, for what a receiver repeats of a request. Values that
+    /// are shorter than 8 bytes stay: they could be any part of it.
+    #[must_use]
+    pub fn removed_from(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (_, value) in &self.0 {
+            let value = value.expose_secret();
+            // What follows `Basic` or `Bearer` may be repeated by itself.
+            let credentials = value.split_once(' ').map(|(_, credentials)| credentials);
+            for part in [Some(value), credentials].into_iter().flatten() {
+                if part.len() >= MIN_REMOVED_BYTES {
+                    text = text.replace(part, REMOVED);
+                }
+            }
+        }
+        text
+    }
+
+    /// All of them as one text, for sealing it: a line for each, as in HTTP.
+    pub(super) fn to_lines(&self) -> Zeroizing<String> {
+        let length = |(name, value): &(String, SecretString)| {
+            name.len() + ": \n".len() + value.expose_secret().len()
+        };
+        // Reserved, because a text that grows leaves copies behind.
+        let capacity = self.0.iter().map(length).sum();
+        let mut lines = Zeroizing::new(String::with_capacity(capacity));
+        for (name, value) in &self.0 {
+            for part in [name, ": ", value.expose_secret(), "\n"] {
+                lines.push_str(part);
+            }
+        }
+        lines
+    }
+
+    /// Parses the output of [`Self::to_lines`].
+    pub(super) fn from_lines(lines: &[u8]) -> Option<Self> {
+        let header = |line: &str| {
+            let (name, value) = line.split_once(": ")?;
+            (is_name(name) && is_value(value)).then(|| (name.to_owned(), value.into()))
+        };
+        let lines = std::str::from_utf8(lines).ok()?.lines();
+        lines.map(header).collect::<Option<_>>().map(Self)
+    }
+}
+
+/// Whether HTTP can have a header of this name (RFC 9110, 5.6.2).
+fn is_name(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_token)
+}
+
+/// Whether a header can have this value (RFC 9110, 5.5), without its obsolete parts.
+fn is_value(value: &str) -> bool {
+    let is_edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    let bytes = value.as_bytes();
+    let is_inner = |byte: &u8| byte.is_ascii_graphic() || matches!(byte, b' ' | b'\t');
+    bytes.len() <= MAX_VALUE_BYTES
+        && is_edge(bytes.first())
+        && is_edge(bytes.last())
+        && bytes.iter().all(is_inner)
+}
+
+/// Why an endpoint cannot set this header, if it can't.
+fn refusal(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase();
+    let is_meant = |refused: &&str| match refused.strip_suffix('*') {
+        Some(beginning) => name.starts_with(beginning),
+        None => *refused == name,
+    };
+    let mut reasons = REFUSED.iter();
+    let reason = reasons.find(|(names, _)| names.iter().any(is_meant));
+    reason.map(|(_, reason)| *reason)
+}
+
+impl fmt::Debug for OwnHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnHeaders([REDACTED])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn parsed(json: &Value) -> OwnHeaders {
+        OwnHeaders::parse(&json.to_string()).unwrap().unwrap()
+    }
+
+    fn values(headers: &OwnHeaders) -> Vec<(&str, &str)> {
+        let headers = headers.iter();
+        headers
+            .map(|(name, value)| (name, value.expose_secret()))
+            .collect()
+    }
+
+    #[test]
+    fn headers_round_trip_through_lines() {
+        let longest = "v".repeat(1024);
+        let headers = parsed(&json!({
+            "Authorization": "Basic dXNlcjpwYXNz",
+            "X-Odd": "a: b\t c;\"\\",
+            "!#$%&'*+-.^_`|~9": ":",
+            "x-long": longest,
+        }));
+        let expected = [
+            ("!#$%&'*+-.^_`|~9", ":"),
+            ("Authorization", "Basic dXNlcjpwYXNz"),
+            ("X-Odd", "a: b\t c;\"\\"),
+            ("x-long", &longest),
+        ];
+        assert_eq!(values(&headers), expected);
+        let names: Vec<_> = headers.names().collect();
+        assert_eq!(names, expected.map(|(name, _)| name));
+        let again = OwnHeaders::from_lines(headers.to_lines().as_bytes()).unwrap();
+        assert_eq!(values(&again), expected);
+        assert!(OwnHeaders::from_lines(b"no header").is_none());
+    }
+
+    #[test]
+    fn no_headers_are_written_as_null_or_an_empty_object() {
+        for none in ["null", "{}", " { } "] {
+            assert!(OwnHeaders::parse(none).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn refused_names_come_with_a_reason() {
+        for (name, reason) in [
+            ("Host", "HTTP itself"),
+            ("connection", "HTTP itself"),
+            ("Keep-Alive", "HTTP itself"),
+            ("Proxy-Authorization", "HTTP itself"),
+            ("TE", "HTTP itself"),
+            ("Trailer", "HTTP itself"),
+            ("Transfer-Encoding", "HTTP itself"),
+            ("Upgrade", "HTTP itself"),
+            ("HTTP2-Settings", "HTTP itself"),
+            ("Expect", "HTTP itself"),
+            ("Content-Length", "the body"),
+            ("content-type", "the body"),
+            ("Content-Encoding", "the body"),
+            ("Accept", "the service"),
+            ("accept-encoding", "the service"),
+            ("User-Agent", "the service"),
+            ("Date", "the service"),
+            ("Webhook-Signature", "the signature"),
+            ("webhook-test", "the signature"),
+            ("webhook-", "the signature"),
+            ("X-Forwarded-For", "comes from"),
+            ("Forwarded", "comes from"),
+            ("X-Real-IP", "comes from"),
+            ("Via", "comes from"),
+        ] {
+            let json = json!({ name: "x" }).to_string();
+            let faults = OwnHeaders::parse(&json).unwrap_err();
+            assert_eq!(faults.len(), 1, "{faults:?}");
+            assert_eq!(faults[0].field, format!("headers.{name}"));
+            assert!(faults[0].message.contains(reason), "{faults:?}");
+        }
+        for taken in [
+            "Authorization",
+            "X-Api-Key",
+            "Cookie",
+            "Hosts",
+            "X-Webhook-Token",
+        ] {
+            parsed(&json!({ taken: "x" }));
+        }
+    }
+
+    #[test]
+    fn all_faults_are_reported_and_no_value_is_quoted() {
+        let long = "n".repeat(65);
+        let longest = "n".repeat(64);
+        let faults = |json: &str| {
+            let faults = OwnHeaders::parse(json).unwrap_err();
+            let text = format!("{faults:?}");
+            assert!(!text.contains("hidden"), "{text}");
+            let fields = faults.into_iter().map(|fault| fault.field);
+            fields.collect::<Vec<_>>()
+        };
+        for (json, fields) in [
+            ("5", &["headers"][..]),
+            ("[]", &["headers"]),
+            (r#""hidden""#, &["headers"]),
+            (r#"{"": "hidden"}"#, &["headers"]),
+            (r#"{"hidden name": "hidden"}"#, &["headers"]),
+            (r#"{"hidden:": "hidden"}"#, &["headers"]),
+            (r#"{"hiddén": "hidden"}"#, &["headers"]),
+            (&json!({ long: "hidden" }).to_string(), &["headers"]),
+            (r#"{"a": null}"#, &["headers.a"]),
+            (r#"{"a": 5}"#, &["headers.a"]),
+            (r#"{"a": ["hidden"]}"#, &["headers.a"]),
+            (r#"{"a": ""}"#, &["headers.a"]),
+            (r#"{"a": " hidden"}"#, &["headers.a"]),
+            (r#"{"a": "hidden\t"}"#, &["headers.a"]),
+            (r#"{"a": "hidden\r\nb: c"}"#, &["headers.a"]),
+            (r#"{"a": "hidden\u0000"}"#, &["headers.a"]),
+            (r#"{"a": "hiddén"}"#, &["headers.a"]),
+            (&json!({"a": "v".repeat(1025)}).to_string(), &["headers.a"]),
+            (r#"{"a": "hidden", "a": "hidden"}"#, &["headers.a"]),
+            (r#"{"A": "hidden", "a": "hidden"}"#, &["headers.a"]),
+            (
+                r#"{"host": "hidden", "b": " ", "c": "hidden", "d ": "hidden"}"#,
+                &["headers.b", "headers", "headers.host"],
+            ),
+        ] {
+            assert_eq!(faults(json), fields, "{json}");
+        }
+        parsed(&json!({ longest: "x" }));
+    }
+
+    #[test]
+    fn ten_headers_and_four_kibibytes_are_the_most() {
+        let many = |count: usize, length: usize| {
+            let headers = (0..count).map(|n| (format!("h{n}"), json!("v".repeat(length))));
+            let json = Value::Object(headers.collect()).to_string();
+            OwnHeaders::parse(&json).map(|_| ())
+        };
+        assert!(many(10, 409).is_ok());
+        assert!(many(11, 1).is_err());
+        assert!(many(4, 1024).is_ok());
+        let faults = many(10, 410).unwrap_err();
+        assert_eq!(faults, [FieldError::new("headers", TOO_LARGE)]);
+    }
+
+    #[test]
+    fn values_are_removed_from_texts_that_repeat_them() {
+        let headers = parsed(&json!({"a": "Bearer some-token", "b": "short", "c": "another-one"}));
+        for (text, expected) in [
+            ("nothing", "nothing"),
+            ("got Bearer some-token.", "got [removed]."),
+            ("some-token, SOME-TOKEN", "[removed], SOME-TOKEN"),
+            ("another-oneanother-one", "[removed][removed]"),
+            ("short", "short"),
+        ] {
+            assert_eq!(headers.removed_from(text), expected);
+        }
+    }
+
+    #[test]
+    fn debug_redacts_the_headers() {
+        let headers = parsed(&json!({"a": "b"}));
+        assert_eq!(format!("{headers:?}"), "OwnHeaders([REDACTED])");
+    }
+}
