@@ -83,7 +83,7 @@ pub(crate) async fn run(
                 lifetime: expires_in_seconds,
             };
             let (token, record) = sessions::create(&table(sdk, name), new, now).await?;
-            let url = portal_url.map(|url| portal_link(url.as_str(), &token));
+            let url = portal_url.map(|url| portal_link(url.as_str(), app, &token));
             if json {
                 return print_json(&CreatedSession {
                     app_id: app,

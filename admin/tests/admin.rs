@@ -393,7 +393,7 @@ async fn sessions_are_created_and_revoked() {
     let output = service.admin(&[&create[..], &portal].concat()).await;
     let stdout = String::from_utf8(output.stdout).unwrap();
     let link = stdout.strip_suffix('\n').unwrap();
-    let address = "https://webhooks.example.com/portal/#token=";
+    let address = "https://webhooks.example.com/portal/#app=acme&token=";
     let linked = link.strip_prefix(address).unwrap();
     assert_eq!(service.list("acme", linked).await, StatusCode::OK);
     let stderr = String::from_utf8(output.stderr).unwrap();

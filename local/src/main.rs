@@ -274,7 +274,7 @@ async fn portal(
         lifetime: WEEK,
     };
     match sessions::create(table, new, now).await {
-        Ok((token, _)) => Ok(portal_link(api, &token)),
+        Ok((token, _)) => Ok(portal_link(api, app_id, &token)),
         // The developer deleted it, and may be using another one.
         Err(CreateSessionError::AppDeleting(_)) => Ok(format!("{api}/portal/")),
         Err(error) => Err(error.into()),

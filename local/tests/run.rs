@@ -207,8 +207,10 @@ async fn guide_works_as_printed() {
 async fn guide_links_to_the_portal_with_a_session() {
     let run = Run::start(&mut command()).await;
     let mut lines = run.guide.iter();
-    let token = lines.find_map(|line| line.split_once("/portal/#token="));
-    let (base, token) = token.unwrap();
+    let (base, link) = lines
+        .find_map(|line| line.split_once("/portal/#app="))
+        .unwrap();
+    let (_, token) = link.split_once("&token=").unwrap();
     assert!(run.api.starts_with(base), "{base}");
     let request = Client::new().get(format!("{base}/key")).bearer_auth(token);
     let answer: Value = request.send().await.unwrap().json().await.unwrap();

@@ -51,7 +51,7 @@ pub(super) async fn create(
     }
     let data = Created {
         id: record.id,
-        url: portal_link(&base, &token),
+        url: portal_link(&base, app_id, &token),
         token: token.expose(),
         expires_at: record.expires_at,
         scope: record.grant.as_str(),

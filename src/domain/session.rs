@@ -99,10 +99,11 @@ impl NewSession {
 }
 
 /// The address that opens the portal with a session. The token is in the fragment, which
-/// browsers send to no server, so that no log on the way has it.
+/// browsers send to no server, so that no log on the way has it. The app is there for the
+/// page to ask for its endpoints at once, without asking first whose token this is.
 #[must_use]
-pub fn portal_link(base: &str, token: &ApiKey) -> String {
-    format!("{base}/portal/#token={}", token.expose())
+pub fn portal_link(base: &str, app_id: AppId, token: &ApiKey) -> String {
+    format!("{base}/portal/#app={app_id}&token={}", token.expose())
 }
 
 #[cfg(test)]
@@ -147,8 +148,9 @@ mod tests {
         let expires_at = "2026-01-31T09:31:00Z".parse().unwrap();
         assert_eq!(record.expires_at, Some(expires_at));
         assert_eq!(record.grant.only_endpoint(), new.endpoint);
-        let link = portal_link("https://example.com/prod", &token);
-        let address = "https://example.com/prod/portal/#token=";
+        let app_id = AppId::parse("acme").unwrap();
+        let link = portal_link("https://example.com/prod", app_id, &token);
+        let address = "https://example.com/prod/portal/#app=acme&token=";
         assert_eq!(link.strip_prefix(address), Some(token.expose()));
     }
 }

@@ -251,7 +251,7 @@ fn assert_answers(answers: &BTreeMap<&str, Value>) {
     let session = &answers["create-portal-session.json"];
     assert_eq!(session["scope"], "read");
     let link = session["url"].as_str().unwrap();
-    let address = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/portal/#token=";
+    let address = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/portal/#app=acme&token=";
     assert_eq!(link.strip_prefix(address), session["token"].as_str());
     assert_eq!(answers["revoke-portal-session.json"], Value::Null);
     assert_eq!(answers["get-key.json"]["scope"], "all");

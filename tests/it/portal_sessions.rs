@@ -62,7 +62,7 @@ async fn created_sessions_work_within_their_scope_until_revoked() {
     assert_eq!(data["scope"], "manage");
     assert_eq!(data["webhookId"], Value::Null);
     assert_eq!(data["expiresAt"], "2026-01-31T10:30:00.000Z");
-    let address = format!("{}/portal/#token=", app.api.base);
+    let address = format!("{}/portal/#app={}&token=", app.api.base, app.app_id);
     let url = data["url"].as_str().unwrap();
     assert_eq!(url.strip_prefix(&address), Some(token(&created)));
 
@@ -343,7 +343,8 @@ async fn links_have_the_address_that_api_gateway_names() {
                     set_header(kind, event, name, &["evil.example"]);
                 }
             });
-            let expected = format!("https://{base}/portal/#token=");
+            let app_id = gateway.app.app_id;
+            let expected = format!("https://{base}/portal/#app={app_id}&token=");
             assert_eq!(found.await, expected, "{kind:?}");
         }
         for wrong in ["", "evil.example/x", "a b", "user@evil.example"] {
@@ -365,6 +366,6 @@ async fn links_have_the_address_that_the_operator_sets() {
     app.make().await;
     let created = create(&app, json!({})).await;
     let link = created.data()["url"].as_str().unwrap();
-    let token = format!("portal/#token={}", token(&created));
+    let token = format!("portal/#app={}&token={}", app.app_id, token(&created));
     assert_eq!(link.strip_prefix(url), Some(&*token));
 }
