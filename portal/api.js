@@ -1,6 +1,8 @@
 // The public API, as the portal uses it. Every call returns `data` of the answer, or
 // throws an ApiError.
 
+import { BASE, request } from './session.js';
+
 /**
  * @typedef {'platform' | 'all' | 'manage' | 'read' | 'publish'} Scope
  * @typedef {{kind: 'key' | 'session', appId: string | null, scope: Scope, webhookId: string | null, expiresAt: string | null}} Access
@@ -22,12 +24,6 @@
  * @template T
  * @typedef {{items: T[], nextCursor: string | null}} Page
  */
-
-/** Where the API is: the page is at `portal/` below it, whatever comes before that. */
-const BASE = new URL('..', new URL('.', document.baseURI));
-
-/** How long a call may take. API Gateway gives up after 30 seconds. */
-const TIMEOUT_MS = 35_000;
 
 /** What the API, or the way to it, answered instead of data. */
 export class ApiError extends Error {
@@ -68,14 +64,19 @@ export class Api {
   #token;
   /** @type {() => void} */
   #onExpired;
+  /** @type {Map<string, Promise<Response>>} */
+  #underWay;
 
   /**
    * @param {string} token a session's token or an API key
    * @param {() => void} onExpired called when the API no longer accepts the token
+   * @param {Map<string, Promise<Response>>} [underWay] GETs that are made already, by URL.
+   *   Each is taken once.
    */
-  constructor(token, onExpired) {
+  constructor(token, onExpired, underWay = new Map()) {
     this.#token = token;
     this.#onExpired = onExpired;
+    this.#underWay = underWay;
   }
 
   /**
@@ -89,19 +90,18 @@ export class Api {
     for (const [name, value] of Object.entries(query ?? {})) {
       if (value !== null && value !== undefined && value !== '') url.searchParams.set(name, String(value));
     }
+    const underWay = method === 'GET' ? this.#underWay.get(url.href) : undefined;
+    this.#underWay.delete(url.href);
     /** @type {Record<string, string>} */
-    const headers = { authorization: `Bearer ${this.#token}` };
+    const headers = {};
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (prefer) headers.prefer = prefer;
-    const timeout = AbortSignal.timeout(TIMEOUT_MS);
-    const response = await fetch(url, {
+    const response = await (underWay ?? request(url, this.#token, {
       method,
       headers,
       body: body === undefined ? null : JSON.stringify(body),
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-      credentials: 'omit',
-      redirect: 'error',
-    }).catch((error) => {
+      ...(signal && { signal }),
+    })).catch((error) => {
       if (signal?.aborted) throw error;
       throw new ApiError(0, 'OFFLINE', '');
     });

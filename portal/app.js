@@ -1,16 +1,15 @@
-// Starts the portal: finds out what the token may do, draws the frame around the views,
-// and shows the view that the address names.
+// Starts the portal: finds out what the token may do, and shows the view that the address
+// names.
 
 import { Api, ApiError } from './api.js';
-import { closeDialogs } from './dialog.js';
-import { fill, h } from './dom.js';
-import { announce, errorBox, explain } from './feedback.js';
-import { refreshTimes, visible } from './format.js';
-import { icon } from './icons.js';
-import { forgetToken, takeToken } from './session.js';
-import { applyTheme, themeToggle } from './theme.js';
+import { fill, h, icon } from './dom.js';
+import { announce, closeDialogs, errorBox } from './feedback.js';
+import { refreshTimes } from './format.js';
+import { drawHeader, portalTitle } from './header.js';
+import { early, first, forgetLink, takeLink } from './session.js';
 
 /** @import { Access, AppApi, EventType } from './api.js' */
+/** @import { Link } from './session.js' */
 
 /**
  * What a view works with.
@@ -41,71 +40,82 @@ const OPERATOR = [
 ];
 
 const main = /** @type {HTMLElement} */ (document.getElementById('main'));
-const header = /** @type {HTMLElement} */ (document.getElementById('header'));
 
-/** @type {{title: string, logoUrl: string | null}} */
-let branding = { title: 'Webhooks', logoUrl: null };
 /** @type {{api: Api, access: Access, catalogue: Promise<EventType[]> | null} | null} */
 let session = null;
 /** Counts starts and ends of sessions, so that a slow answer for an earlier one is ignored. */
 let tries = 0;
 let leave = new AbortController();
 
-applyTheme();
-const theme = themeToggle();
 setInterval(refreshTimes, 20_000);
 addEventListener('hashchange', () => {
   // A link with a token that is opened while the page is open already.
-  if (location.hash.startsWith('#token=')) start();
+  if (new URLSearchParams(location.hash.slice(1)).has('token')) start(takeLink(), new Map());
   else show();
 });
 document.querySelector('.skip')?.addEventListener('click', (event) => {
   event.preventDefault();
   main.focus();
 });
-start();
+start(first, early);
 
-async function start() {
+/**
+ * @param {Link | null} link
+ * @param {Map<string, Promise<Response>>} underWay calls that are made already
+ */
+function start(link, underWay) {
   // Nothing of an earlier session in this tab stays.
   tries += 1;
   leave.abort();
   closeDialogs();
   session = null;
   if (main.querySelector('h1')) fill(main, h('p', { class: 'loading' }, 'Loading…'));
-  const token = takeToken();
-  // The page works without it.
-  const branded = fetch('branding.json', { signal: AbortSignal.timeout(3_000) })
-    .then((answer) => answer.json())
-    .catch(() => branding);
-  const opened = token === null ? null : open(token);
-  branding = await branded;
-  drawHeader();
-  if (opened === null) showEntrance('missing');
-  else await opened;
+  drawHeader(null, end);
+  if (link === null) showEntrance('missing');
+  else open(link.token, underWay);
 }
 
 /**
- * Opens a session with a token or key. Throws if the service does not accept it.
- *
  * @param {string} token
+ * @param {Map<string, Promise<Response>>} [underWay]
  */
-async function open(token) {
-  const own = (tries += 1);
-  const api = new Api(token, () => {
-    if (own === tries) end();
-  });
+async function open(token, underWay) {
   try {
-    const access = await api.access();
-    if (own !== tries) return;
-    session = { api, access, catalogue: null };
-    watchExpiry(api, access);
+    if (!(await begin(token, underWay))) return;
   } catch (error) {
-    if (own !== tries || (error instanceof ApiError && error.status === 401)) return;
-    fill(main, errorBox(error, () => open(token)));
+    if (error instanceof ApiError && error.status === 401) end();
+    else fill(main, errorBox(error, () => open(token)));
     return;
   }
-  drawHeader();
   await show();
+}
+
+/** @param {string} key */
+async function signIn(key) {
+  if (!(await begin(key))) return;
+  history.replaceState(null, '', '#/');
+  await show();
+}
+
+/**
+ * Begins a session with a token or key, unless another one begins or ends meanwhile.
+ * Throws if the service does not accept it.
+ *
+ * @param {string} token
+ * @param {Map<string, Promise<Response>>} [underWay]
+ */
+async function begin(token, underWay) {
+  const own = (tries += 1);
+  const api = new Api(token, () => session?.api === api && end(), underWay);
+  const access = await api.access().catch((error) => {
+    if (own === tries) throw error;
+    return null;
+  });
+  if (access === null || own !== tries) return false;
+  session = { api, access, catalogue: null };
+  watchExpiry(api, access);
+  drawHeader(access, end);
+  return true;
 }
 
 /** Nothing of the session stays: not its token, and nothing that it has shown. */
@@ -113,9 +123,9 @@ function end() {
   tries += 1;
   leave.abort();
   session = null;
-  forgetToken();
+  forgetLink();
   closeDialogs();
-  drawHeader();
+  drawHeader(null, end);
   showEntrance('ended');
 }
 
@@ -136,28 +146,6 @@ function watchExpiry(api, access) {
   }, wait);
 }
 
-function drawHeader() {
-  const access = session?.access;
-  const logo = branding.logoUrl
-    ? h('img', { class: 'logo', src: branding.logoUrl, alt: '', referrerpolicy: 'no-referrer' })
-    : h('span', { class: 'logo' }, icon('hook'));
-  const who = access?.scope === 'platform' ? 'Operator' : access?.appId;
-  const canEnd = access?.kind === 'key';
-  fill(
-    header,
-    h(
-      'div',
-      { class: 'header-inner' },
-      h('a', { class: 'brand', href: '#/', 'aria-label': branding.title }, logo, h('span', { class: 'brand-title' }, branding.title)),
-      who && h('span', { class: 'who', title: `Signed in as ${visible(who)}` }, h('bdi', null, visible(who))),
-      access?.scope === 'read' && h('span', { class: 'badge badge-idle' }, 'View only'),
-      h('span', { class: 'spacer' }),
-      canEnd && h('button', { type: 'button', class: 'button button-small', onclick: end }, 'Sign out'),
-      theme,
-    ),
-  );
-}
-
 async function show() {
   if (session === null) return;
   leave.abort();
@@ -176,7 +164,7 @@ async function show() {
     const { title, content } = await view(context, ...match.parts);
     if (signal.aborted) return;
     fill(main, ...content);
-    document.title = `${title} – ${branding.title}`;
+    document.title = `${title} – ${portalTitle}`;
     focusHeading();
   } catch (error) {
     if (signal.aborted) return;
@@ -186,7 +174,7 @@ async function show() {
       errorBox(error, show),
       h('p', null, h('a', { class: 'link', href: '#/' }, 'Back to the start')),
     );
-    document.title = `Error – ${branding.title}`;
+    document.title = `Error – ${portalTitle}`;
     focusHeading();
   } finally {
     if (!signal.aborted) main.removeAttribute('aria-busy');
@@ -242,62 +230,26 @@ function focusHeading() {
  * @param {'missing' | 'ended'} why
  */
 function showEntrance(why) {
-  main.removeAttribute('aria-busy');
+  const own = tries;
   const ended = why === 'ended';
   const title = ended ? 'Your session has ended' : 'Open this page from your dashboard';
   const text = ended
     ? 'For your security, links to this page only work for a limited time. Go back to your account settings and open it again.'
     : 'This is where you manage your webhooks, but it takes a personal link. Open the page from your account settings.';
-  const errors = h('div');
-  const key = h('input', { class: 'input', id: 'key', type: 'password', autocomplete: 'off', spellcheck: 'false', required: true });
-  const submit = async (/** @type {Event} */ event) => {
-    event.preventDefault();
-    const pasted = key.value.trim();
-    if (pasted === '') return key.focus();
-    key.value = '';
-    errors.replaceChildren();
-    const own = (tries += 1);
-    const api = new Api(pasted, () => session?.api === api && end());
-    try {
-      const access = await api.access();
-      if (own !== tries) return;
-      session = { api, access, catalogue: null };
-      watchExpiry(api, access);
-    } catch (error) {
-      if (own !== tries) return;
-      const refused = error instanceof ApiError && error.status === 401;
-      const message = refused ? 'The service doesn’t know this key.' : explain(error);
-      errors.replaceChildren(h('p', { class: 'field-error', role: 'alert' }, message));
-      return key.focus();
-    }
-    history.replaceState(null, '', '#/');
-    drawHeader();
-    await show();
-  };
-  fill(
-    main,
-    h(
-      'section',
-      { class: 'entrance' },
-      h('span', { class: 'entrance-icon' }, icon(ended ? 'clock' : 'hook')),
-      h('h1', { tabindex: '-1' }, title),
-      h('p', { class: 'lead' }, text),
-      h(
-        'details',
-        { class: 'panel' },
-        h('summary', null, 'Do you run this service?'),
-        h(
-          'form',
-          { class: 'stack', onsubmit: submit },
-          h('p', { class: 'fine' }, 'Sign in with a platform key to see your apps. The key is kept in this page’s memory only, and is gone when you reload or close the page.'),
-          h('div', { class: 'field' }, h('label', { for: 'key' }, 'Platform key'), key),
-          errors,
-          h('div', null, h('button', { type: 'submit', class: 'button button-primary' }, 'Sign in')),
-        ),
-      ),
-    ),
+  const entrance = h(
+    'section',
+    { class: 'entrance' },
+    h('span', { class: 'entrance-icon' }, icon(ended ? 'clock' : 'hook')),
+    h('h1', { tabindex: '-1' }, title),
+    h('p', { class: 'lead' }, text),
   );
-  document.title = `${title} – ${branding.title}`;
+  main.removeAttribute('aria-busy');
+  fill(main, entrance);
+  document.title = `${title} – ${portalTitle}`;
   if (ended) announce(title);
   focusHeading();
+  // Customers never sign in, so the form is not among what every visit loads.
+  import('./views/sign-in.js')
+    .then((form) => own === tries && entrance.append(form.signIn(signIn)))
+    .catch(() => {});
 }

@@ -1,9 +1,8 @@
 // Modal dialogs. <dialog> keeps the focus inside, closes on Escape and returns the focus
 // to where it was.
 
-import { h, uniqueId } from './dom.js';
-import { announcements, errorBox } from './feedback.js';
-import { icon } from './icons.js';
+import { h, icon, uniqueId } from './dom.js';
+import { errorBox, placeAnnouncements } from './feedback.js';
 
 /** @import { Child } from './dom.js' */
 
@@ -38,18 +37,6 @@ export function openDialog(title, content, { wide = false, onclose } = {}) {
   dialog.showModal();
   placeAnnouncements();
   return dialog;
-}
-
-/** A modal dialog silences everything outside of it, so announcements follow it. */
-function placeAnnouncements() {
-  const place = [...document.querySelectorAll('dialog')].at(-1) ?? document.body;
-  place.append(announcements);
-}
-
-/** Closes every dialog, when the session ends or the view changes. */
-export function closeDialogs() {
-  for (const dialog of document.querySelectorAll('dialog')) dialog.remove();
-  placeAnnouncements();
 }
 
 /**

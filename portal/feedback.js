@@ -1,13 +1,24 @@
 // What the page says about what just happened: announcements, errors, copied text.
 
 import { ApiError } from './api.js';
-import { h } from './dom.js';
+import { h, icon } from './dom.js';
 import { visible } from './format.js';
-import { icon } from './icons.js';
 
 /** Where short messages appear. Screen readers read what is added to it. */
-export const announcements = h('div', { class: 'toasts', role: 'status', 'aria-live': 'polite' });
+const announcements = h('div', { class: 'toasts', role: 'status', 'aria-live': 'polite' });
 document.body.append(announcements);
+
+/** A modal dialog silences everything outside of it, so announcements follow it. */
+export function placeAnnouncements() {
+  const place = [...document.querySelectorAll('dialog')].at(-1) ?? document.body;
+  place.append(announcements);
+}
+
+/** Closes every dialog, when the session ends or the view changes. */
+export function closeDialogs() {
+  for (const dialog of document.querySelectorAll('dialog')) dialog.remove();
+  placeAnnouncements();
+}
 
 /**
  * Shows a short message, and has screen readers read it.

@@ -120,12 +120,43 @@ test('a link that is opened in the same tab replaces the session and names its a
   const page = await open(await mine.link());
   await page.getByRole('link', { name: /\/mine$/ }).waitFor();
   await page.locator('.who').getByText(mine.id).waitFor();
-  const { url, token } = await other.session();
+  const { url } = await other.session();
   await page.evaluate((hash) => { location.hash = hash; }, new URL(url).hash);
   await page.locator('.who').getByText(other.id).waitFor();
   await page.getByText('Get notified').waitFor();
   assert.ok(!(await page.content()).includes('/mine'));
-  assert.equal(await page.evaluate(() => sessionStorage.getItem('portal-session')), token);
+  assert.equal(await page.evaluate(() => sessionStorage.getItem('portal-session')), new URL(url).hash.slice(1));
+  await close(page);
+});
+
+test('the first calls do not wait for the modules of the page, and are made once', async () => {
+  const app = await App.create();
+  await app.endpoint(`${receiver.url}/hook`);
+  const asked = [];
+  let arrive = () => {};
+  const arrived = new Promise((resolve) => { arrive = resolve; });
+  const prepare = async (page) => {
+    page.on('request', (request) => asked.push(request.url().split('/').at(-1)));
+    await page.route('**/app.js', async (route) => {
+      await arrived;
+      await route.continue();
+    });
+    page.waitForResponse('**/webhooks?view=full').then(arrive);
+  };
+  const page = await open(await app.link(), { prepare });
+  await page.getByRole('link', { name: /\/hook$/ }).waitFor();
+  for (const name of ['key', 'webhooks?view=full']) assert.equal(asked.filter((one) => one === name).length, 1, name);
+  await close(page);
+});
+
+test('a link with the name of another app shows the app of its token', async () => {
+  const [mine, other] = [await App.create(), await App.create()];
+  await mine.endpoint(`${receiver.url}/mine`);
+  await other.endpoint(`${receiver.url}/other`);
+  const link = (await mine.link()).replace(mine.id, other.id);
+  const page = await open(link, { expected: [/status of 404/] });
+  await page.getByRole('link', { name: /\/mine$/ }).waitFor();
+  assert.ok(!(await page.content()).includes(other.id));
   await close(page);
 });
 
@@ -139,7 +170,7 @@ test('a late answer for an earlier link does not end or replace the session of a
       if (route.request().headers().authorization === `Bearer ${slow}`) await released;
       await route.continue();
     });
-    const { url, token } = await later.session();
+    const { url } = await later.session();
     const asked = page.waitForRequest('**/key');
     await page.evaluate((hash) => { location.hash = hash; }, `#token=${slow}`);
     await asked;
@@ -150,7 +181,7 @@ test('a late answer for an earlier link does not end or replace the session of a
     await (await answered).finished();
     await page.evaluate(() => new Promise((done) => setTimeout(done, 100)));
     assert.equal(await page.locator('.who').innerText(), later.id);
-    assert.equal(await page.evaluate(() => sessionStorage.getItem('portal-session')), token);
+    assert.equal(await page.evaluate(() => sessionStorage.getItem('portal-session')), new URL(url).hash.slice(1));
     await page.unroute('**/key');
   }
   await close(page);

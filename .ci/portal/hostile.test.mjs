@@ -12,7 +12,7 @@ const EVIL = '"><img src=x onerror="window.pwned=1"><script>window.pwned=1</scri
 async function mustBeInert(page) {
   const found = await page.evaluate(() => ({
     pwned: window.pwned,
-    scripts: [...document.querySelectorAll('script')].filter((one) => !one.src.endsWith('/app.js')).length,
+    scripts: [...document.querySelectorAll('script')].filter((one) => !/\/(app|session)\.js$/.test(one.src)).length,
     images: document.querySelectorAll('img, iframe, object, embed').length,
     links: [...document.querySelectorAll('a')].filter((one) => !['http:', 'https:'].includes(one.protocol)).length,
     handlers: [...document.querySelectorAll('*')].filter((one) => [...one.attributes].some(({ name }) => name.startsWith('on'))).length,

@@ -1,10 +1,9 @@
 // For the operator: one app, its keys, and a link to its portal.
 
 import { openDialog, run } from '../dialog.js';
-import { h, uniqueId } from '../dom.js';
+import { h, icon, uniqueId } from '../dom.js';
 import { copyButton } from '../feedback.js';
 import { plural, time, visible } from '../format.js';
-import { icon } from '../icons.js';
 
 /** @import { Context, View } from '../app.js' */
 /** @import { ApiKey } from '../api.js' */

@@ -3,7 +3,7 @@
 import { fill, h } from '../dom.js';
 import { errorBox } from '../feedback.js';
 import { plural, time, visible } from '../format.js';
-import { whenSeen } from '../lazy.js';
+import { whenSeen } from '../live.js';
 
 /** @import { Context, View } from '../app.js' */
 /** @import { App } from '../api.js' */

@@ -1,12 +1,11 @@
 // One delivery: what was sent, and every attempt with its answer.
 
 import { run } from '../dialog.js';
-import { fill, h } from '../dom.js';
+import { fill, h, icon } from '../dom.js';
 import { announce, copyButton } from '../feedback.js';
 import { duration, json, plural, time, visible } from '../format.js';
 import { outcomeBadge } from '../health.js';
-import { icon } from '../icons.js';
-import { poll } from '../poll.js';
+import { poll } from '../live.js';
 
 /** @import { Context, View } from '../app.js' */
 /** @import { Attempt, DeliveryDetails } from '../api.js' */

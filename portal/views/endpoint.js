@@ -1,12 +1,11 @@
 // One endpoint: its health, what can be done with it, and its history.
 
 import { confirm } from '../dialog.js';
-import { fill, h } from '../dom.js';
+import { fill, h, icon } from '../dom.js';
 import { announce, copyButton, errorBox, explained } from '../feedback.js';
 import { hostOf, plural, time, url, visible } from '../format.js';
 import { healthBadge, healthOf } from '../health.js';
-import { icon } from '../icons.js';
-import { poll } from '../poll.js';
+import { poll } from '../live.js';
 import { historyOf } from './history.js';
 import { openRecovery } from './recover.js';
 import { showSecret, verification } from './secret.js';

@@ -1,13 +1,10 @@
 // All endpoints of the app, with their health at a glance.
 
-import { fill, h } from '../dom.js';
+import { fill, h, icon } from '../dom.js';
 import { errorBox, explained } from '../feedback.js';
 import { eventsInWords, plural, url } from '../format.js';
-import { healthBadge, healthOf } from '../health.js';
-import { icon } from '../icons.js';
-import { whenSeen } from '../lazy.js';
-import { poll } from '../poll.js';
-import { BARS, sparkline } from '../sparkline.js';
+import { BARS, healthBadge, healthOf, sparkline } from '../health.js';
+import { poll, whenSeen } from '../live.js';
 
 /** @import { Context, View } from '../app.js' */
 /** @import { Delivery, Endpoint } from '../api.js' */

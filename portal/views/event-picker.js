@@ -1,9 +1,8 @@
 // Chooses the event types that an endpoint subscribes to: all of them, types and prefixes
 // of the catalogue, and, with or without a catalogue, names that are typed in.
 
-import { fill, h, uniqueId } from '../dom.js';
+import { fill, h, icon, uniqueId } from '../dom.js';
 import { plural, visible } from '../format.js';
-import { icon } from '../icons.js';
 
 /** @import { EventType } from '../api.js' */
 

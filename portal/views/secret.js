@@ -1,9 +1,8 @@
 // Shows a signing secret, the only time that anyone can see it, and how to use it.
 
 import { openDialog } from '../dialog.js';
-import { h, uniqueId } from '../dom.js';
+import { h, icon, uniqueId } from '../dom.js';
 import { copyButton } from '../feedback.js';
-import { icon } from '../icons.js';
 import { snippetsFor } from '../snippets.js';
 
 /**

@@ -2,10 +2,11 @@
 //! it. No AWS calls, and no API key: the page is public, and what it shows comes from
 //! the API.
 
-use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::extract::Path;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
@@ -15,19 +16,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use miniz_oxide::deflate::compress_to_vec_zlib;
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::error::ApiError;
 use crate::domain::branding::Branding;
-
-/// What the page asks for next to itself.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct BrandingJson<'a> {
-    title: &'a str,
-    logo_url: Option<&'a str>,
-}
 
 macro_rules! files {
     ($($name:literal),+ $(,)?) => {
@@ -35,7 +27,11 @@ macro_rules! files {
     };
 }
 
+/// The page. It has placeholders: `{version}`, `{title}` and `{logo}`.
 const INDEX: &str = "index.html";
+
+/// The style sheet, which ends with the operator's colours when it is served.
+const STYLE: &str = "portal.css";
 
 /// Every file of `portal/`.
 const FILES: &[(&str, &str)] = files![
@@ -46,16 +42,13 @@ const FILES: &[(&str, &str)] = files![
     "favicon.svg",
     "feedback.js",
     "format.js",
+    "header.js",
     "health.js",
-    "icons.js",
     "index.html",
-    "lazy.js",
-    "poll.js",
+    "live.js",
     "portal.css",
     "session.js",
     "snippets.js",
-    "sparkline.js",
-    "theme.js",
     "views/app.js",
     "views/apps.js",
     "views/delivery.js",
@@ -66,15 +59,13 @@ const FILES: &[(&str, &str)] = files![
     "views/history.js",
     "views/recover.js",
     "views/secret.js",
+    "views/sign-in.js",
     "views/test.js",
 ];
 
-/// The folder of the files that `index.html` loads. Its name stands for their content,
-/// so browsers may keep them for good, and never mix files of two deployments.
+/// The folder of the files that the page loads. Below it is one named by a hash of their
+/// content, so browsers may keep them for good, and never mix files of two deployments.
 const STATIC: &str = "static/";
-
-/// The placeholder of that name in `index.html`.
-const PLACEHOLDER: &str = "static/VERSION/";
 
 /// How long browsers may keep a file whose address names its content.
 const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -88,30 +79,32 @@ const LEVEL: u8 = 9;
 /// A file in the forms that it is sent in.
 struct File {
     content_type: HeaderValue,
-    plain: Vec<u8>,
+    plain: Bytes,
     /// In the format of zlib, which `deflate` means in HTTP. Made when first needed.
-    deflated: LazyLock<Vec<u8>, Box<dyn FnOnce() -> Vec<u8> + Send>>,
+    deflated: OnceLock<Bytes>,
     /// A hash of the content, without quotes.
     tag: String,
 }
 
 impl File {
-    fn new(name: &str, text: String) -> Self {
+    fn new(name: &str, plain: Bytes) -> Self {
         let content_type = match name.rsplit('.').next() {
             Some("css") => "text/css; charset=utf-8",
             Some("html") => "text/html; charset=utf-8",
-            Some("js") => "text/javascript; charset=utf-8",
             Some("svg") => "image/svg+xml",
-            _ => "application/json",
+            _ => "text/javascript; charset=utf-8",
         };
-        let plain = text.into_bytes();
-        let copy = plain.clone();
         Self {
             content_type: HeaderValue::from_static(content_type),
-            tag: tag([plain.as_slice()]),
+            tag: tag([&*plain]),
             plain,
-            deflated: LazyLock::new(Box::new(move || compress_to_vec_zlib(&copy, LEVEL))),
+            deflated: OnceLock::new(),
         }
+    }
+
+    fn deflated(&self) -> Bytes {
+        let deflate = || compress_to_vec_zlib(&self.plain, LEVEL).into();
+        self.deflated.get_or_init(deflate).clone()
     }
 }
 
@@ -132,7 +125,9 @@ fn tag<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
 /// The portal, prepared when it is first asked for: most invocations never are.
 struct Portal {
     version: String,
-    files: HashMap<&'static str, File>,
+    index: File,
+    /// What the page loads, by name.
+    files: BTreeMap<&'static str, File>,
     policy: HeaderValue,
 }
 
@@ -140,44 +135,43 @@ impl Portal {
     /// # Errors
     /// If the branding can't be in a header, which its types rule out.
     fn new(branding: &Branding) -> Result<Self, ApiError> {
-        let version = tag(FILES
+        let mut index = "";
+        let mut files = BTreeMap::new();
+        for &(name, text) in FILES {
+            let content = match name {
+                INDEX => {
+                    index = text;
+                    continue;
+                }
+                STYLE => format!("{text}\n{}", style(branding)).into(),
+                _ => Bytes::from_static(text.as_bytes()),
+            };
+            files.insert(name, File::new(name, content));
+        }
+        let version = tag(files
             .iter()
-            .flat_map(|(name, text)| [name.as_bytes(), text.as_bytes()]));
-        let shared = FILES.iter().map(|&(name, text)| {
-            let text = text.replace(PLACEHOLDER, &format!("{STATIC}{version}/"));
-            (name, File::new(name, text))
-        });
-        let json = BrandingJson {
-            title: branding.title.as_str(),
-            logo_url: branding.logo.url(),
-        };
-        let json = serde_json::to_string(&json).map_err(ApiError::internal)?;
-        let own = [
-            ("branding.json", File::new("branding.json", json)),
-            ("branding.css", File::new("branding.css", style(branding))),
-        ];
-        let files = shared.chain(own).collect();
-        let policy = HeaderValue::from_str(&policy(branding)).map_err(ApiError::internal)?;
+            .flat_map(|(name, file)| [name.as_bytes(), file.tag.as_bytes()]));
+        let index = index
+            .replace("{version}", &version)
+            .replace("{logo}", &escaped(branding.logo.url().unwrap_or_default()))
+            // Last, because it may be a placeholder's name.
+            .replace("{title}", &escaped(branding.title.as_str()));
         Ok(Self {
             version,
+            index: File::new(INDEX, index.into()),
             files,
-            policy,
+            policy: HeaderValue::from_str(&policy(branding)).map_err(ApiError::internal)?,
         })
     }
 
     /// The file at a path below `/portal/`, and whether its address names its content.
     fn find(&self, path: &str) -> Option<(&File, bool)> {
-        if let Some(rest) = path.strip_prefix(STATIC) {
-            let (version, name) = rest.split_once('/')?;
-            // An old version gets the new file, for pages that a deployment overtakes.
-            let is_named = FILES.iter().any(|(file, _)| *file == name) && name != INDEX;
-            let file = self.files.get(name).filter(|_| is_named)?;
-            return Some((file, version == self.version));
+        if path.is_empty() || path == INDEX {
+            return Some((&self.index, false));
         }
-        let name = if path.is_empty() { INDEX } else { path };
-        let is_beside = name == INDEX || name.starts_with("branding.");
-        let file = self.files.get(name).filter(|_| is_beside)?;
-        Some((file, false))
+        let (version, name) = path.strip_prefix(STATIC)?.split_once('/')?;
+        // An old version gets the new file, for pages that a deployment overtakes.
+        Some((self.files.get(name)?, version == self.version))
     }
 
     fn answer(&self, path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
@@ -202,7 +196,7 @@ impl Portal {
         let kind = [(CONTENT_TYPE, file.content_type.clone())];
         if deflates {
             let encoding = [(CONTENT_ENCODING, "deflate")];
-            return Ok((common, kind, encoding, file.deflated.clone()).into_response());
+            return Ok((common, kind, encoding, file.deflated()).into_response());
         }
         Ok((common, kind, file.plain.clone()).into_response())
     }
@@ -227,6 +221,14 @@ fn style(branding: &Branding) -> String {
         ":root {{ --accent: {}; --on-accent: {}; --accent-on-light: {}; --accent-on-dark: {}; }}\n",
         palette.accent, palette.on_accent, palette.on_light, palette.on_dark,
     )
+}
+
+/// Text for HTML, in an attribute as well.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }
 
 /// Whether the client accepts `deflate`. Weights other than 0 make no difference here.

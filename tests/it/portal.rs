@@ -7,8 +7,7 @@ use std::path::Path;
 
 use miniz_oxide::inflate::decompress_to_vec_zlib_with_limit;
 use reqwest::header::HeaderMap;
-use reqwest::{Method, StatusCode};
-use serde_json::json;
+use reqwest::{Method, StatusCode, Url};
 use webhook_endpoints::domain::branding::Branding;
 
 use crate::support::{Options, TestApp, answer};
@@ -95,13 +94,25 @@ async fn every_file_is_served_without_a_key_or_an_aws_call() {
             other => panic!("{other}: {name}"),
         };
         assert_eq!(page.header("content-type"), expected, "{path}");
-        let written = fs::read_to_string(Path::new(FOLDER).join(&name)).unwrap();
-        let version = folder.split('/').nth(3).unwrap();
-        assert_eq!(page.text().replace(version, "VERSION"), written, "{path}");
-    }
-    for name in ["branding.json", "branding.css"] {
-        let page = page(&app, &format!("/portal/{name}"), &[]).await;
-        assert_eq!(page.status, StatusCode::OK, "{name}");
+        let mut served = page.text();
+        let mut written = fs::read_to_string(Path::new(FOLDER).join(&name)).unwrap();
+        if name == "index.html" {
+            let version = folder.split('/').nth(3).unwrap();
+            let values = [
+                ("{version}", version),
+                ("{title}", "Webhooks"),
+                ("{logo}", ""),
+            ];
+            for (placeholder, value) in values {
+                assert!(written.contains(placeholder), "{placeholder}");
+                written = written.replace(placeholder, value);
+            }
+        } else if name == "portal.css" {
+            let (colors, own) = served.split_at(written.len());
+            assert!(own.trim_start().starts_with(":root { --accent: "), "{own}");
+            served = colors;
+        }
+        assert_eq!(served, written, "{path}");
     }
     assert!(app.aws.wire.take().is_empty());
 }
@@ -112,7 +123,7 @@ async fn every_answer_has_the_headers_that_protect_the_page() {
     let folder = fixed_folder(&app).await;
     for path in [
         "/portal/",
-        "/portal/branding.css",
+        &format!("{folder}portal.css"),
         &format!("{folder}app.js"),
     ] {
         let first = page(&app, path, &[]).await;
@@ -140,7 +151,7 @@ async fn etags_are_strong_and_answered_with_304() {
     let mut seen = BTreeSet::new();
     for path in [
         "/portal/",
-        "/portal/branding.json",
+        &format!("{folder}app.js"),
         &format!("{folder}portal.css"),
     ] {
         for coding in ["identity", "gzip, deflate, br"] {
@@ -174,12 +185,13 @@ async fn files_are_kept_for_good_only_under_the_address_of_their_content() {
     let old = page(&app, "/portal/static/0123/app.js", &[]).await;
     assert_eq!(old.header("cache-control"), "no-cache");
     assert_eq!(old.body, fixed.body);
-    for path in ["/portal/", "/portal/branding.json", "/portal/branding.css"] {
-        assert_eq!(
-            page(&app, path, &[]).await.header("cache-control"),
-            "no-cache"
-        );
-    }
+    let index = page(&app, "/portal/", &[]).await;
+    assert_eq!(index.header("cache-control"), "no-cache");
+
+    let mut options = Options::idle();
+    options.settings.branding.accent = "#ffee00".parse().unwrap();
+    let other = TestApp::start_with(options).await;
+    assert_ne!(fixed_folder(&other).await, folder);
 }
 
 #[tokio::test]
@@ -245,14 +257,14 @@ async fn unknown_files_and_other_methods_fail_as_everywhere() {
         "/portal/..%2fCargo.toml",
         "/portal//",
         &format!("{folder}index.html"),
-        &format!("{folder}branding.css"),
+        "/portal/portal.css",
         &format!("{folder}views/"),
         &format!("{folder}views/missing.js"),
     ] {
         let request = app.api.bare(Method::GET, path);
         answer(request).await.must_fail_with(404, "NOT_FOUND");
     }
-    for path in ["/portal", "/portal/", "/portal/branding.json"] {
+    for path in ["/portal", "/portal/", &*format!("{folder}app.js")] {
         let page = page_by(&app, Method::POST, path, &[]).await;
         assert_eq!(page.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         assert!(page.text().contains("\"METHOD_NOT_ALLOWED\""), "{path}");
@@ -273,7 +285,15 @@ async fn branding_reaches_the_page_without_inline_code() {
     };
     let app = TestApp::start_with(options).await;
     let index = page(&app, "/portal/", &[]).await;
-    assert!(!index.text().contains("alert"));
+    let title = "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;";
+    for element in [
+        format!("<title>{title}</title>"),
+        format!("<meta name=\"application-name\" content=\"{title}\">"),
+        "<meta name=\"portal-logo\" content=\"https://cdn.example.com/logo.svg\">".to_owned(),
+    ] {
+        assert!(index.text().contains(&element), "{element}");
+    }
+    assert!(!index.text().contains("<script>"));
     let policy = index.header("content-security-policy");
     assert!(
         policy.contains("img-src 'self' data: https://cdn.example.com; "),
@@ -281,21 +301,52 @@ async fn branding_reaches_the_page_without_inline_code() {
     );
     let ancestors = "frame-ancestors https://app.example.com https://*.example.org; ";
     assert!(policy.contains(ancestors), "{policy}");
-    let json = page(&app, "/portal/branding.json", &[]).await;
-    assert_eq!(
-        serde_json::from_slice::<serde_json::Value>(&json.body).unwrap(),
-        json!({
-            "title": "</script><script>alert(1)</script>",
-            "logoUrl": "https://cdn.example.com/logo.svg",
-        })
-    );
-    let css = page(&app, "/portal/branding.css", &[]).await;
+    let path = format!("{}portal.css", fixed_folder(&app).await);
+    let css = page(&app, &path, &[]).await;
     assert!(
         css.text()
             .contains("--accent: #ffee00; --on-accent: #000000;"),
         "{}",
         css.text()
     );
+}
+
+/// The modules that a module imports before it runs, by path in `portal/`.
+fn imports_of(name: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(FOLDER).join(name)).unwrap();
+    let base = Url::parse("file:///").unwrap().join(name).unwrap();
+    let statements = text.lines().filter(|line| line.starts_with("import "));
+    let path = |statement: &str| {
+        let (_, rest) = statement.split_once(" from '").unwrap();
+        let url = base.join(rest.strip_suffix("';").unwrap()).unwrap();
+        url.path().trim_start_matches('/').to_owned()
+    };
+    statements.map(path).collect()
+}
+
+/// The browser asks for all of them at once, instead of finding them one in the other.
+#[test]
+fn page_names_every_module_of_the_first_view_once() {
+    let index = fs::read_to_string(Path::new(FOLDER).join("index.html")).unwrap();
+    let named: Vec<_> = index
+        .split("static/{version}/")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .filter(|name| name.ends_with(".js"))
+        .collect();
+    let mut loaded = BTreeSet::new();
+    let mut waiting = vec!["app.js".to_owned(), "views/endpoints.js".to_owned()];
+    while let Some(name) = waiting.pop() {
+        if loaded.insert(name.clone()) {
+            waiting.extend(imports_of(&name));
+        }
+    }
+    assert!(loaded.len() > 5, "{loaded:?}");
+    assert_eq!(named.len(), loaded.len());
+    let named: BTreeSet<_> = named.into_iter().map(str::to_owned).collect();
+    assert_eq!(named, loaded);
+    // It makes the first calls, and so waits for nothing.
+    assert!(imports_of("session.js").is_empty());
 }
 
 #[test]
