@@ -6,7 +6,7 @@ import { BASE, request } from './session.js';
 /**
  * @typedef {'platform' | 'all' | 'manage' | 'read' | 'publish'} Scope
  * @typedef {{kind: 'key' | 'session', appId: string | null, scope: Scope, webhookId: string | null, expiresAt: string | null}} Access
- * @typedef {{id: string, url: string, events: string[], active: boolean, createdAt: string, updatedAt: string, rateLimit: number | null, inactiveSince: string | null, disabledReason: 'GONE' | 'FAILING' | null, disabledAt: string | null, failingSince: string | null, pausedAt: string | null, nextProbeAt: string | null}} Endpoint
+ * @typedef {{id: string, url: string, events: string[], active: boolean, createdAt: string, updatedAt: string, rateLimit: number | null, inactiveSince: string | null, disabledReason: 'GONE' | 'FAILING' | null, disabledAt: string | null, slowSince: string | null, failingSince: string | null, pausedAt: string | null, nextProbeAt: string | null}} Endpoint
  * @typedef {{url?: string, events?: string[], active?: boolean, rateLimit?: number | null}} EndpointChange
  * @typedef {'PENDING' | 'DELIVERED' | 'FAILED'} Status
  * @typedef {{id: string, event: string, status: Status, responseStatus: number | null, attempts: number, createdAt: string, deliveredAt: string | null, nextRetryAt: string | null}} Delivery

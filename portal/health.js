@@ -2,14 +2,11 @@
 // of bars.
 
 import { h, svg } from './dom.js';
-import { duration, plural, time } from './format.js';
+import { plural, time } from './format.js';
 
 /** @import { Delivery, Endpoint } from './api.js' */
 /** @typedef {'good' | 'warn' | 'bad' | 'idle'} Tone */
 /** @typedef {{tone: Tone, label: string, why: (string | Node)[]}} Health */
-
-/** Deliveries that take longer count as slow. The service draws the line here too. */
-const SLOW_MS = 3_000;
 
 /**
  * @param {Endpoint} endpoint
@@ -34,12 +31,11 @@ export function healthOf(endpoint, recent) {
     };
   }
   if (recent?.length === 0) return { tone: 'idle', label: 'No deliveries yet', why: ['Send a test to see that it works.'] };
-  const typical = typicalTime(recent ?? []);
-  if (typical !== null && typical > SLOW_MS) {
+  if (endpoint.slowSince) {
     return {
       tone: 'warn',
       label: 'Slow',
-      why: [`Deliveries typically take ${duration(typical)}. Respond with 2xx first, then do the work.`],
+      why: ['It started responding slowly ', time(endpoint.slowSince), '. Respond with 2xx first, then do the work.'],
     };
   }
   return { tone: 'good', label: 'Healthy', why: [] };
@@ -71,19 +67,6 @@ function inactive(endpoint) {
     label: 'Paused',
     why: ['Paused', ...since(endpoint.inactiveSince), '. New events aren’t sent until you activate it.'],
   };
-}
-
-/**
- * The median time from event to acceptance of those that were accepted at once.
- *
- * @param {Delivery[]} deliveries
- */
-function typicalTime(deliveries) {
-  const times = deliveries
-    .filter((one) => one.attempts === 1 && one.deliveredAt !== null)
-    .map((one) => Date.parse(one.deliveredAt ?? '') - Date.parse(one.createdAt))
-    .sort((a, b) => a - b);
-  return times[Math.floor(times.length / 2)] ?? null;
 }
 
 /** @param {Health} health */

@@ -47,7 +47,7 @@ test('payloads and answers with markup, code and text directions are inert', asy
 test('URLs, event types, errors and ids of a hostile API are inert', async () => {
   const app = await App.create();
   const id = '01a20e92-e7b5-752a-9e7f-406d7e5bff21';
-  const endpoint = { id, url: `https://example.com/${EVIL}`, events: [EVIL, '*.x'], active: true, createdAt: '2026-01-01T00:00:00.000Z', updatedAt: '2026-01-01T00:00:00.000Z', rateLimit: null, inactiveSince: null, disabledReason: null, disabledAt: null, failingSince: '2026-01-01T00:00:00.000Z', pausedAt: null, nextProbeAt: null };
+  const endpoint = { id, url: `https://example.com/${EVIL}`, events: [EVIL, '*.x'], active: true, createdAt: '2026-01-01T00:00:00.000Z', updatedAt: '2026-01-01T00:00:00.000Z', rateLimit: null, inactiveSince: null, disabledReason: null, disabledAt: null, slowSince: null, failingSince: '2026-01-01T00:00:00.000Z', pausedAt: null, nextProbeAt: null };
   const delivery = { id, event: EVIL, status: 'FAILED', responseStatus: 500, attempts: 1, createdAt: '2026-01-01T00:00:00.000Z', deliveredAt: null, nextRetryAt: null };
   const details = { ...delivery, eventId: EVIL, payload: EVIL, reason: null, error: EVIL, attemptLog: [{ number: 1, startedAt: '2026-01-01T00:00:00.000Z', durationMs: 1, responseStatus: 500, responseBody: EVIL, bodyNote: { code: 'x', message: EVIL }, code: null, error: EVIL }] };
   const type = { name: EVIL, description: EVIL, schema: null, example: EVIL, group: EVIL, deprecated: true };

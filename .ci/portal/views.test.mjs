@@ -80,27 +80,26 @@ test('every view of an operator is accessible, in both themes and on phones', as
 
 test('every state of an endpoint is named, with the reason', async () => {
   const at = '2026-01-01T09:30:00.000Z';
-  const usual = { url: 'https://example.com/hook', events: ['*'], active: true, createdAt: at, updatedAt: at, rateLimit: null, inactiveSince: null, disabledReason: null, disabledAt: null, failingSince: null, pausedAt: null, nextProbeAt: null };
+  const usual = { url: 'https://example.com/hook', events: ['*'], active: true, createdAt: at, updatedAt: at, rateLimit: null, inactiveSince: null, disabledReason: null, disabledAt: null, slowSince: null, failingSince: null, pausedAt: null, nextProbeAt: null };
   const off = { active: false, inactiveSince: at };
   const states = [
     [{}, 'Healthy', ''],
-    [{}, 'Slow', /typically take 9\.0 s/],
+    [{ slowSince: at }, 'Slow', /started responding slowly .*2026/],
     [{}, 'No deliveries yet', ''],
-    [{ failingSince: at }, 'Failing', /started failing .*2026/],
+    [{ failingSince: at, slowSince: at }, 'Failing', /started failing .*2026/],
     [{ failingSince: at, pausedAt: at, nextProbeAt: at }, 'On hold', /deliveries are waiting.*any moment now/],
     [off, 'Paused', ''],
     [{ ...off, disabledReason: 'GONE', disabledAt: at }, 'Disabled', /410 Gone/],
     [{ ...off, disabledReason: 'FAILING', disabledAt: at }, 'Disabled', /kept failing for days/],
   ];
   const id = (index) => `01a20e92-e7b5-752a-9e7f-00000000000${index}`;
-  const delivery = (seconds) => ({ id: id(9), event: 'order.paid', status: 'DELIVERED', responseStatus: 200, attempts: 1, createdAt: at, deliveredAt: new Date(Date.parse(at) + seconds * 1_000).toISOString(), nextRetryAt: null });
-  const histories = [[delivery(1)], [delivery(9)], []];
+  const delivery = { id: id(9), event: 'order.paid', status: 'DELIVERED', responseStatus: 200, attempts: 1, createdAt: at, deliveredAt: at, nextRetryAt: null };
   const prepare = async (page) => {
     const answer = (route, data) => route.fulfill({ json: { success: true, data } });
     await page.route(/\/webhooks\?/, (route) => answer(route, states.map(([more], index) => ({ ...usual, ...more, id: id(index) }))));
     await page.route(/\/deliveries\?/, (route) => {
       const index = Number(/(\d)\/deliveries/.exec(route.request().url())[1]);
-      return answer(route, { items: histories[index] ?? [delivery(1)], nextCursor: null });
+      return answer(route, { items: states[index][1] === 'No deliveries yet' ? [] : [delivery], nextCursor: null });
     });
   };
   const page = await open(await app.link(), { prepare });

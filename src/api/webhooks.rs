@@ -52,6 +52,8 @@ struct Shown<'a> {
     #[serde(with = "serde_millis::option")]
     disabled_at: Option<Timestamp>,
     #[serde(with = "serde_millis::option")]
+    slow_since: Option<Timestamp>,
+    #[serde(with = "serde_millis::option")]
     failing_since: Option<Timestamp>,
     #[serde(with = "serde_millis::option")]
     paused_at: Option<Timestamp>,
@@ -64,13 +66,14 @@ struct Shown<'a> {
 
 /// Fields that an update passes over, so that what get showed can be changed and sent
 /// back.
-const READ_ONLY: [&str; 11] = [
+const READ_ONLY: &[&str] = &[
     "id",
     "createdAt",
     "updatedAt",
     "inactiveSince",
     "disabledReason",
     "disabledAt",
+    "slowSince",
     "failingSince",
     "pausedAt",
     "nextProbeAt",
@@ -126,6 +129,7 @@ impl<'a> Shown<'a> {
             inactive_since: endpoint.inactive_since,
             disabled_reason: endpoint.disabled.map(|disabled| disabled.reason.as_str()),
             disabled_at: endpoint.disabled.map(|disabled| disabled.at),
+            slow_since: endpoint.health.slow_since,
             failing_since: endpoint.health.failing.map(|failing| failing.since),
             paused_at: endpoint.health.pause.map(|pause| pause.since),
             next_probe_at: endpoint.health.pause.and_then(|pause| pause.probe_at),
@@ -327,7 +331,7 @@ fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<(Creation, Vec<usi
 type ParsedPatch = (EndpointPatch, Vec<usize>, Option<Option<OwnHeaders>>);
 
 fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<ParsedPatch, ApiError> {
-    body.pass_over(&READ_ONLY);
+    body.pass_over(READ_ONLY);
     let url = body.string("url", |text| TargetUrl::parse(text, policy));
     let (events, positions) = take_events(&mut body).unzip();
     let patch = EndpointPatch {

@@ -214,6 +214,8 @@ async fn an_endpoint_is_noted_as_slow_while_its_attempt_is_under_way() {
             is_noted.then_some(())
         })
         .await;
+        let shown = app.api.get(&format!("/{id}")).await;
+        assert!(shown.data()["slowSince"].is_string(), "{shown:?}");
         // What comes now is kept apart.
         app.api.published("invoice.paid").await;
         let event = app.queue.queued_in(Lane::Fast).await;
@@ -229,6 +231,8 @@ async fn an_endpoint_is_noted_as_slow_while_its_attempt_is_under_way() {
         app.queue.must_attempt(&task).await;
     }
     assert!(!app.aws.any_item_has(attribute::SLOW_SINCE).await);
+    let shown = app.api.get(&format!("/{id}")).await;
+    assert_eq!(shown.data()["slowSince"], Value::Null);
 }
 
 #[tokio::test]

@@ -157,6 +157,7 @@ async fn get_shows_more_fields_than_list() {
         "pausedAt",
         "previousSecretExpiresAt",
         "rateLimit",
+        "slowSince",
     ] {
         expected[field] = Value::Null;
     }
