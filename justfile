@@ -99,7 +99,7 @@ benchmarks:
     "${CARGO_TARGET_DIR:-target}/debug/webhook-endpoints-bench" history --most 100
 
 # Run third-party tools against the service over HTTP
-contract: build clients signatures portal schemathesis
+contract: build clients signatures snippets portal schemathesis
 
 # Make every call with the clients generated from openapi.json
 clients:
@@ -108,6 +108,10 @@ clients:
 # Verify deliveries with public libraries
 signatures:
     .ci/with-service python .ci/signatures/run.py
+
+# Deliver to the code that the portal shows for each language
+snippets:
+    .ci/with-service node --test --test-timeout=120000 .ci/signatures/snippets.test.mjs
 
 # Test the portal in Chromium
 portal:
