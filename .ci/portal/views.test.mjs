@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { browser, close, mustFit, mustLookRight, open } from './browser.mjs';
-import { App, PORTAL, platformKey, receiver } from './service.mjs';
+import { http2Proxy } from './http2.mjs';
+import { App, BASE, PORTAL, platformKey, receiver } from './service.mjs';
 
 const app = await App.create('Acme');
 const good = await app.endpoint(`${receiver.url}/orders/webhooks`, ['order.*', 'invoice.paid']);
@@ -155,30 +156,43 @@ test('times are in the reader’s zone, exact on hover', async () => {
   await context.close();
 });
 
-test('the first view is measured on a slow connection', async (t) => {
-  // 1.6 Mbit/s and 150 ms, a slow 4G network, with a processor a quarter as fast.
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  const client = await context.newCDPSession(page);
-  await client.send('Network.enable');
-  await client.send('Network.emulateNetworkConditions', { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 90_000 });
-  await client.send('Emulation.setCPUThrottlingRate', { rate: 4 });
-  const measure = async (url) => {
+/** The middle of an odd number of measurements. */
+const median = (values) => values.toSorted((a, b) => a - b)[(values.length - 1) / 2];
+
+test('the first view is measured on a slow connection', { timeout: 300_000 }, async (t) => {
+  const times = Number(process.env.VISITS ?? 1);
+  const proxy = await http2Proxy(BASE);
+  t.after(proxy.close);
+  const visit = async (page, origin) => {
     await page.goto('about:blank');
-    await page.goto(url);
+    await page.goto((await app.link()).replace(BASE, origin));
     await page.waitForSelector('.row-link');
     return page.evaluate(() => {
       const paint = performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0;
       const resources = [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')];
       const bytes = resources.reduce((sum, one) => sum + one.transferSize, 0);
-      return { paint: Math.round(paint), useful: Math.round(performance.now()), requests: resources.length, kilobytes: Math.round(bytes / 1_000) };
+      return { paint, shown: performance.now(), requests: resources.filter((one) => one.transferSize > 0).length, kilobytes: bytes / 1_000 };
     });
   };
-  for (const [name, url] of [['first visit', await app.link()], ['next visit', await app.link()]]) {
-    const { paint, useful, requests, kilobytes } = await measure(url);
-    t.diagnostic(`${name}: first paint ${paint} ms, endpoints shown ${useful} ms, ${requests} requests, ${kilobytes} kB`);
-    // Wide, because machines differ. It catches a chain of requests, or a megabyte.
-    assert.ok(useful < 15_000, name);
+  for (const [protocol, origin] of [['HTTP/1.1', BASE], ['HTTP/2', proxy.origin]]) {
+    const visits = { first: [], next: [] };
+    for (let count = 0; count < times; count += 1) {
+      // 1.6 Mbit/s and 150 ms, a slow 4G network, with a processor a quarter as fast.
+      const context = await browser.newContext({ ignoreHTTPSErrors: true });
+      const page = await context.newPage();
+      const client = await context.newCDPSession(page);
+      await client.send('Network.enable');
+      await client.send('Network.emulateNetworkConditions', { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 90_000 });
+      await client.send('Emulation.setCPUThrottlingRate', { rate: 4 });
+      for (const runs of Object.values(visits)) runs.push(await visit(page, origin));
+      await context.close();
+    }
+    for (const [name, runs] of Object.entries(visits)) {
+      const of = (key) => Math.round(median(runs.map((run) => run[key])));
+      t.diagnostic(`${protocol}, ${name} visit: first paint ${of('paint')} ms, endpoints shown ${of('shown')} ms, ${of('requests')} requests, ${of('kilobytes')} kB (medians of ${times})`);
+      // Wide, because machines differ. It catches a chain of requests, or a megabyte.
+      assert.ok(of('shown') < 15_000, name);
+      assert.ok(of('requests') <= 20, name);
+    }
   }
-  await context.close();
 });
