@@ -10,7 +10,8 @@ import { chromium } from 'playwright-core';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const SCREENSHOTS = join(import.meta.dirname, '../node_modules/.portal');
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+// The last one lets pages of invented public hosts load from this machine.
+const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-features=LocalNetworkAccessChecks'];
 
 /** Chromium with an empty profile, which playwright-core makes and removes. */
 export const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', headless: true, args: ARGS });
@@ -18,14 +19,14 @@ after(() => browser.close());
 
 /**
  * Opens a page in a context of its own. `expected` are patterns of console messages that
- * the test causes.
+ * the test causes, and `outside` are other origins that the page may load from.
  */
-export async function open(url, { width = 1280, height = 900, scheme = 'light', expected = [], prepare } = {}) {
+export async function open(url, { width = 1280, height = 900, scheme = 'light', expected = [], outside = [], prepare } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce' });
   context.setDefaultTimeout(12_000);
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   const page = await context.newPage();
-  const origin = new URL(url).origin;
+  const origins = [new URL(url).origin, ...outside];
   page.faults = [];
   page.on('console', (message) => {
     if (!['error', 'warning'].includes(message.type())) return;
@@ -38,7 +39,7 @@ export async function open(url, { width = 1280, height = 900, scheme = 'light', 
     dialog.dismiss();
   });
   page.on('request', (request) => {
-    if (new URL(request.url()).origin !== origin) page.faults.push(`request to ${request.url()}`);
+    if (!origins.includes(new URL(request.url()).origin)) page.faults.push(`request to ${request.url()}`);
   });
   await page.addInitScript(() => {
     addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));

@@ -25,6 +25,7 @@ use tokio::task::JoinHandle;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::sender::SenderOptions;
 use webhook_endpoints::domain::app::AppChange;
+use webhook_endpoints::domain::branding::{Accent, Branding, FrameAncestors, Logo, Title};
 use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::message::{Lane, Message};
 use webhook_endpoints::domain::secret::SecretStorage;
@@ -57,6 +58,36 @@ struct Arguments {
     /// Minimum level to log: error, warn, info or debug.
     #[arg(long, default_value = "warn")]
     log_level: tracing::Level,
+    #[command(flatten)]
+    branding: BrandingArguments,
+}
+
+/// How the portal looks, by the same variables as in a function.
+#[derive(clap::Args)]
+struct BrandingArguments {
+    /// The portal's title.
+    #[arg(long, env = "PORTAL_TITLE")]
+    portal_title: Option<Title>,
+    /// The URL of the portal's logo.
+    #[arg(long, env = "PORTAL_LOGO_URL")]
+    portal_logo_url: Option<Logo>,
+    /// The color of the portal's buttons and links, such as #3f51d6.
+    #[arg(long, env = "PORTAL_ACCENT_COLOR")]
+    portal_accent_color: Option<Accent>,
+    /// The origins that may show the portal in a frame, separated by commas.
+    #[arg(long, env = "PORTAL_FRAME_ANCESTORS")]
+    portal_frame_ancestors: Option<FrameAncestors>,
+}
+
+impl From<BrandingArguments> for Branding {
+    fn from(given: BrandingArguments) -> Self {
+        Self {
+            title: given.portal_title.unwrap_or_default(),
+            logo: given.portal_logo_url.unwrap_or_default(),
+            accent: given.portal_accent_color.unwrap_or_default(),
+            frame_ancestors: given.portal_frame_ancestors.unwrap_or_default(),
+        }
+    }
 }
 
 /// The initial app. Saved as `app.json` in the data directory.
@@ -105,6 +136,7 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
 
     let settings = Settings {
         secret_storage: arguments.secret_storage,
+        branding: arguments.branding.into(),
         ..Settings::default()
     };
     let sender = SenderOptions::new(settings.address_policy, Duration::from_secs(15));
