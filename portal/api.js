@@ -6,7 +6,8 @@ import { BASE, request } from './session.js';
 /**
  * @typedef {'platform' | 'all' | 'manage' | 'read' | 'publish'} Scope
  * @typedef {{kind: 'key' | 'session', appId: string | null, scope: Scope, webhookId: string | null, expiresAt: string | null}} Access
- * @typedef {{id: string, url: string, events: string[], active: boolean, createdAt: string, updatedAt: string, rateLimit: number | null, inactiveSince: string | null, disabledReason: 'GONE' | 'FAILING' | null, disabledAt: string | null, slowSince: string | null, failingSince: string | null, pausedAt: string | null, nextProbeAt: string | null}} Endpoint
+ * @typedef {{id: string, url: string, events: string[], active: boolean, createdAt: string, updatedAt: string, rateLimit: number | null, previousSecretExpiresAt: string | null, inactiveSince: string | null, disabledReason: 'GONE' | 'FAILING' | null, disabledAt: string | null, slowSince: string | null, failingSince: string | null, pausedAt: string | null, nextProbeAt: string | null}} Endpoint
+ * @typedef {{secret?: string, secretFormat?: 'text'}} OwnSecret
  * @typedef {{url?: string, events?: string[], active?: boolean, rateLimit?: number | null}} EndpointChange
  * @typedef {'PENDING' | 'DELIVERED' | 'FAILED'} Status
  * @typedef {{id: string, event: string, status: Status, responseStatus: number | null, attempts: number, createdAt: string, deliveredAt: string | null, nextRetryAt: string | null}} Delivery
@@ -147,24 +148,23 @@ export class Api {
     const app = `apps/${encodeURIComponent(appId)}`;
     /** @param {string} id */
     const webhook = (id) => `${app}/webhooks/${encodeURIComponent(id)}`;
-    /**
-     * @param {string} id
-     * @param {string} delivery
-     */
+    /** @param {string} id @param {string} delivery */
     const delivery = (id, delivery) => `${webhook(id)}/deliveries/${encodeURIComponent(delivery)}`;
     return {
       /** @returns {Promise<Endpoint[]>} */
       endpoints: () => this.#call('GET', `${app}/webhooks`, { query: { view: 'full' } }),
       /** @param {string} id @returns {Promise<Endpoint>} */
       endpoint: (id) => this.#call('GET', webhook(id)),
-      /** @param {EndpointChange} body @returns {Promise<{id: string, url: string, secret: string}>} */
+      /** @param {EndpointChange & OwnSecret} body @returns {Promise<{id: string, url: string, secret: string}>} */
       create: (body) => this.#call('POST', `${app}/webhooks`, { body }),
       /** @param {string} id @param {EndpointChange} body @returns {Promise<unknown>} */
       change: (id, body) => this.#call('PUT', webhook(id), { body }),
       /** @param {string} id @returns {Promise<null>} */
       remove: (id) => this.#call('DELETE', webhook(id)),
-      /** @param {string} id @returns {Promise<{secret: string}>} */
-      rotate: (id) => this.#call('POST', `${webhook(id)}/rotate-secret`),
+      /** @param {string} id @param {OwnSecret & {overlapSeconds: number}} body @returns {Promise<{secret: string}>} */
+      rotate: (id, body) => this.#call('POST', `${webhook(id)}/rotate-secret`, { body }),
+      /** @param {string} id @returns {Promise<null>} */
+      endOverlap: (id) => this.#call('DELETE', `${webhook(id)}/previous-secret`),
       /** @param {string} id @param {string | null} type @returns {Promise<PingOutcome>} */
       ping: (id, type) =>
         this.#call('POST', `${webhook(id)}/test-ping`, {

@@ -59,10 +59,7 @@ document.querySelector('.skip')?.addEventListener('click', (event) => {
 });
 start(first, early);
 
-/**
- * @param {Link | null} link
- * @param {Map<string, Promise<Response>>} underWay calls that are made already
- */
+/** @param {Link | null} link @param {Map<string, Promise<Response>>} underWay calls that are made already */
 function start(link, underWay) {
   // Nothing of an earlier session in this tab stays.
   tries += 1;
@@ -75,10 +72,7 @@ function start(link, underWay) {
   else open(link.token, underWay);
 }
 
-/**
- * @param {string} token
- * @param {Map<string, Promise<Response>>} [underWay]
- */
+/** @param {string} token @param {Map<string, Promise<Response>>} [underWay] */
 async function open(token, underWay) {
   try {
     if (!(await begin(token, underWay))) return;
@@ -181,10 +175,7 @@ async function show() {
   }
 }
 
-/**
- * @param {typeof CUSTOMER} routes
- * @param {string} path
- */
+/** @param {typeof CUSTOMER} routes @param {string} path */
 function find(routes, path) {
   for (const [pattern, load] of routes) {
     const found = pattern.exec(path);
@@ -193,12 +184,7 @@ function find(routes, path) {
   return null;
 }
 
-/**
- * @param {Api} api
- * @param {Access} access
- * @param {AbortSignal} signal
- * @returns {Context}
- */
+/** @param {Api} api @param {Access} access @param {AbortSignal} signal @returns {Context} */
 function contextOf(api, access, signal) {
   return {
     api,

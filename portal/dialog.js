@@ -1,7 +1,7 @@
 // Modal dialogs. <dialog> keeps the focus inside, closes on Escape and returns the focus
 // to where it was.
 
-import { h, icon, uniqueId } from './dom.js';
+import { h, icon, PLAIN, uniqueId } from './dom.js';
 import { errorBox, placeAnnouncements } from './feedback.js';
 
 /** @import { Child } from './dom.js' */
@@ -22,7 +22,7 @@ export function openDialog(title, content, { wide = false, onclose } = {}) {
       'div',
       { class: 'dialog-head' },
       h('h2', { id }, title),
-      h('button', { type: 'button', class: 'icon-button', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('cross')),
+      h('button', { class: 'icon-button', 'aria-label': 'Close', onclick: () => dialog.close() }, icon('cross')),
     ),
     ...content,
   );
@@ -78,7 +78,7 @@ export async function run(button, errors, action, handled) {
 export function confirm({ title, text, confirm, dangerous = false, typed, action }) {
   const errors = h('div');
   const id = uniqueId('typed');
-  const input = typed && h('input', { id, class: 'input', type: 'text', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off', 'aria-describedby': `${id}-error` });
+  const input = typed && h('input', { id, class: 'input', type: 'text', ...PLAIN, 'aria-describedby': `${id}-error` });
   const hint = typed && h('p', { class: 'field-error', id: `${id}-error` });
   const button = h('button', { type: 'submit', class: dangerous ? 'button button-danger' : 'button button-primary' }, confirm);
   const submit = (/** @type {Event} */ event) => {
@@ -105,7 +105,7 @@ export function confirm({ title, text, confirm, dangerous = false, typed, action
       h(
         'div',
         { class: 'actions' },
-        h('button', { type: 'button', class: 'button', onclick: () => dialog.close() }, 'Cancel'),
+        h('button', { class: 'button', onclick: () => dialog.close() }, 'Cancel'),
         button,
       ),
     ),

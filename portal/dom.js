@@ -7,9 +7,13 @@
 /** Attributes that run code or load something, and are never needed here. */
 const FORBIDDEN = ['style', 'srcdoc', 'formaction', 'innerHTML', 'outerHTML'];
 
+/** Properties of inputs for text that no completion or correction fits. */
+export const PLAIN = { autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' };
+
 /**
  * An element with properties and children. `on…` adds a listener; booleans become
- * present or absent attributes; null and undefined are skipped.
+ * present or absent attributes; null and undefined are skipped. Buttons submit nothing,
+ * unless their type says so.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -19,6 +23,7 @@ const FORBIDDEN = ['style', 'srcdoc', 'formaction', 'innerHTML', 'outerHTML'];
  */
 export function h(tag, props, ...children) {
   const element = document.createElement(tag);
+  if (tag === 'button') element.setAttribute('type', 'button');
   for (const [name, value] of Object.entries(props ?? {})) set(element, name, value);
   append(element, children);
   return element;
@@ -39,11 +44,7 @@ export function svg(tag, props, ...children) {
   return element;
 }
 
-/**
- * @param {Element} element
- * @param {string} name
- * @param {unknown} value
- */
+/** @param {Element} element @param {string} name @param {unknown} value */
 function set(element, name, value) {
   if (value === null || value === undefined) return;
   if (FORBIDDEN.includes(name)) throw new Error(`${name} is not allowed`);
@@ -66,10 +67,7 @@ function isSafeLink(href) {
   return href.startsWith('#') || /^https?:\/\//.test(href);
 }
 
-/**
- * @param {Element} parent
- * @param {(Child | Child[])[]} children
- */
+/** @param {Element} parent @param {(Child | Child[])[]} children */
 export function append(parent, children) {
   for (const child of children.flat()) {
     if (child === null || child === undefined || child === false) continue;
@@ -121,4 +119,25 @@ const PATHS = {
 /** @param {keyof typeof PATHS} name */
 export function icon(name) {
   return svg('svg', { class: 'icon', viewBox: '0 0 24 24', 'aria-hidden': 'true' }, svg('path', { d: PATHS[name] }));
+}
+
+/**
+ * A link to the view above.
+ *
+ * @param {string} href
+ * @param {Child} text
+ */
+export function back(href, text) {
+  return h('nav', { 'aria-label': 'Breadcrumb' }, h('a', { class: 'link back', href }, icon('back'), text));
+}
+
+/**
+ * An input with its label.
+ *
+ * @param {string} text
+ * @param {HTMLElement} input
+ */
+export function labelled(text, input) {
+  input.id ||= uniqueId('input');
+  return h('div', { class: 'field' }, h('label', { for: input.id }, text), input);
 }

@@ -80,7 +80,7 @@ export function errorBox(error, retry) {
       h('p', null, explain(error)),
       id && h('p', { class: 'fine' }, 'Request ID: ', h('code', null, visible(id))),
     ),
-    retry && h('button', { type: 'button', class: 'button', onclick: retry }, 'Try again'),
+    retry && h('button', { class: 'button', onclick: retry }, 'Try again'),
   );
 }
 
@@ -92,7 +92,7 @@ export function errorBox(error, retry) {
  * @param {string} [shown]
  */
 export function copyButton(text, label, shown = 'Copy') {
-  const button = h('button', { type: 'button', class: 'button button-small', 'aria-label': label, onclick: copy }, icon('copy'), shown);
+  const button = h('button', { class: 'button button-small', 'aria-label': label, onclick: copy }, icon('copy'), shown);
   return button;
 
   async function copy() {

@@ -30,10 +30,7 @@ export function refreshTimes() {
   }
 }
 
-/**
- * @param {Date} at
- * @param {boolean} isDue
- */
+/** @param {Date} at @param {boolean} isDue */
 function near(at, isDue) {
   const ahead = at.getTime() - Date.now();
   if (isDue && ahead <= 0) return 'any moment now';

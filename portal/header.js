@@ -22,10 +22,7 @@ const chosen = stored();
 if (chosen === 'light' || chosen === 'dark') document.documentElement.dataset.theme = chosen;
 const theme = themeToggle();
 
-/**
- * @param {Access | null} access null without a session
- * @param {() => void} signOut
- */
+/** @param {Access | null} access null without a session @param {() => void} signOut */
 export function drawHeader(access, signOut) {
   const logo = logoUrl
     ? h('img', { class: 'logo', src: logoUrl, alt: '', referrerpolicy: 'no-referrer' })
@@ -40,14 +37,14 @@ export function drawHeader(access, signOut) {
       who && h('span', { class: 'who', title: `Signed in as ${visible(who)}` }, h('bdi', null, visible(who))),
       access?.scope === 'read' && h('span', { class: 'badge badge-idle' }, 'View only'),
       h('span', { class: 'spacer' }),
-      access?.kind === 'key' && h('button', { type: 'button', class: 'button button-small', onclick: signOut }, 'Sign out'),
+      access?.kind === 'key' && h('button', { class: 'button button-small', onclick: signOut }, 'Sign out'),
       theme,
     ),
   );
 }
 
 function themeToggle() {
-  const button = h('button', { type: 'button', class: 'icon-button', onclick: toggle });
+  const button = h('button', { class: 'icon-button', onclick: toggle });
   DARK.addEventListener('change', show);
   show();
   return button;

@@ -41,10 +41,7 @@ export function healthOf(endpoint, recent) {
   return { tone: 'good', label: 'Healthy', why: [] };
 }
 
-/**
- * @param {Endpoint} endpoint
- * @returns {Health}
- */
+/** @param {Endpoint} endpoint @returns {Health} */
 function inactive(endpoint) {
   /** @param {string | null} at */
   const since = (at) => (at ? [' ', time(at)] : []);
@@ -117,11 +114,7 @@ export function sparkline(newestFirst) {
   return svg('svg', chart, svg('title', null, label), empty, bars);
 }
 
-/**
- * @param {number} index
- * @param {number} height
- * @param {string} name
- */
+/** @param {number} index @param {number} height @param {string} name */
 function bar(index, height, name) {
   return svg('rect', { class: `bar-${name}`, x: index * 5, y: 20 - height, width: 3, height, rx: 1 });
 }

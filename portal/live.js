@@ -91,10 +91,7 @@ export function whenSeen(signal) {
     }
   }
 
-  /**
-   * @param {Element} element
-   * @param {() => Promise<void>} load
-   */
+  /** @param {Element} element @param {() => Promise<void>} load */
   return (element, load) => {
     waiting.set(element, load);
     observer.observe(element);

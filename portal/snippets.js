@@ -4,10 +4,7 @@
 
 /** @typedef {{language: string, install: string | null, code: string}} Snippet */
 
-/**
- * @param {string} url the endpoint's
- * @returns {[Snippet, ...Snippet[]]}
- */
+/** @param {string} url the endpoint's @returns {[Snippet, ...Snippet[]]} */
 export function snippetsFor(url) {
   const path = pathOf(url);
   return [node(path), python(path), go(path), ruby(path), php(path), java(path), csharp(path), rust(path)];
@@ -252,10 +249,7 @@ public class Receiver {
 const csharp = (path) => ({
   language: 'C#',
   install: null,
-  code: `using System;
-using System.IO;
-using System.Linq;
-using System.Security.Cryptography;
+  code: `using System.Security.Cryptography;
 using System.Text;
 
 var app = WebApplication.Create(args);

@@ -1,30 +1,26 @@
 // For the operator: one app, its keys, and a link to its portal.
 
 import { openDialog, run } from '../dialog.js';
-import { h, icon, uniqueId } from '../dom.js';
+import { back, h, icon, labelled } from '../dom.js';
 import { copyButton } from '../feedback.js';
 import { plural, time, visible } from '../format.js';
 
 /** @import { Context, View } from '../app.js' */
 /** @import { ApiKey } from '../api.js' */
 
-/**
- * @param {Context} context
- * @param {string} id
- * @returns {Promise<View>}
- */
+/** @param {Context} context @param {string} id @returns {Promise<View>} */
 export async function view(context, id) {
   const calls = context.api.app(id);
   const [app, keys] = await Promise.all([calls.details(), calls.keys()]);
   const name = visible(app.name ?? app.id);
   const isGone = app.status === 'DELETING';
   const content = [
-    h('nav', { 'aria-label': 'Breadcrumb' }, h('a', { class: 'link back', href: '#/' }, icon('back'), 'Apps')),
+    back('#/', 'Apps'),
     h(
       'div',
       { class: 'page-head' },
       h('div', { class: 'page-title' }, h('h1', { tabindex: '-1' }, h('bdi', null, name)), isGone && h('span', { class: 'badge badge-warn' }, 'Being deleted')),
-      !isGone && h('button', { type: 'button', class: 'button button-primary', onclick: () => openAsCustomer(context, id, name) }, icon('external'), 'Open as this customer'),
+      !isGone && h('button', { class: 'button button-primary', onclick: () => openAsCustomer(context, id, name) }, icon('external'), 'Open as this customer'),
     ),
     h(
       'dl',
@@ -65,15 +61,10 @@ function keysOf(keys) {
   );
 }
 
-/**
- * @param {Context} context
- * @param {string} appId
- * @param {string} name
- */
+/** @param {Context} context @param {string} appId @param {string} name */
 function openAsCustomer(context, appId, name) {
-  const id = uniqueId('open');
-  const scope = h('select', { class: 'input', id: `${id}-scope` }, h('option', { value: 'read' }, 'View only'), h('option', { value: 'manage' }, 'View and change'));
-  const span = h('select', { class: 'input', id: `${id}-span` }, h('option', { value: '900' }, '15 minutes'), h('option', { value: '3600' }, '1 hour'), h('option', { value: '86400' }, '1 day'));
+  const scope = h('select', { class: 'input' }, h('option', { value: 'read' }, 'View only'), h('option', { value: 'manage' }, 'View and change'));
+  const span = h('select', { class: 'input' }, h('option', { value: '900' }, '15 minutes'), h('option', { value: '3600' }, '1 hour'), h('option', { value: '86400' }, '1 day'));
   const result = h('div', { 'aria-live': 'polite' });
   const make = h('button', { type: 'submit', class: 'button button-primary' }, 'Open');
   const submit = (/** @type {Event} */ event) => {
@@ -98,10 +89,10 @@ function openAsCustomer(context, appId, name) {
       'form',
       { class: 'stack', onsubmit: submit },
       h('p', null, 'Creates a session like the ones you create for your customers, and opens it in a new tab.'),
-      h('div', { class: 'field' }, h('label', { for: scope.id }, 'Access'), scope),
-      h('div', { class: 'field' }, h('label', { for: span.id }, 'For'), span),
+      labelled('Access', scope),
+      labelled('For', span),
       result,
-      h('div', { class: 'actions' }, h('button', { type: 'button', class: 'button', onclick: () => dialog.close() }, 'Close'), make),
+      h('div', { class: 'actions' }, h('button', { class: 'button', onclick: () => dialog.close() }, 'Close'), make),
     ),
   ]);
   scope.focus();

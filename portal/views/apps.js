@@ -1,6 +1,6 @@
 // For the operator: all apps, and a search by the beginning of their ids.
 
-import { fill, h } from '../dom.js';
+import { fill, h, labelled, PLAIN } from '../dom.js';
 import { errorBox } from '../feedback.js';
 import { plural, time, visible } from '../format.js';
 import { whenSeen } from '../live.js';
@@ -8,16 +8,13 @@ import { whenSeen } from '../live.js';
 /** @import { Context, View } from '../app.js' */
 /** @import { App } from '../api.js' */
 
-/**
- * @param {Context} context
- * @returns {Promise<View>}
- */
+/** @param {Context} context @returns {Promise<View>} */
 export async function view(context) {
   const list = h('ul', { class: 'rows', role: 'list' });
   const errors = h('div');
   const found = h('p', { class: 'fine', role: 'status' });
-  const more = h('button', { type: 'button', class: 'button', hidden: true, onclick: () => add() }, 'Load more');
-  const prefix = h('input', { class: 'input', id: 'prefix', type: 'search', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off', maxlength: '64', placeholder: 'Start of an app’s ID', oninput: search });
+  const more = h('button', { class: 'button', hidden: true, onclick: () => add() }, 'Load more');
+  const prefix = h('input', { class: 'input', id: 'prefix', type: 'search', ...PLAIN, maxlength: '64', placeholder: 'Start of an app’s ID', oninput: search });
   const seen = whenSeen(context.signal);
   /** @type {string | null} */
   let cursor = null;
@@ -28,7 +25,7 @@ export async function view(context) {
   await load();
   const content = [
     h('div', { class: 'page-head' }, h('h1', { tabindex: '-1' }, 'Apps')),
-    h('div', { class: 'field' }, h('label', { for: 'prefix' }, 'Find an app'), prefix),
+    labelled('Find an app', prefix),
     found,
     errors,
     list,

@@ -1,7 +1,7 @@
 // One delivery: what was sent, and every attempt with its answer.
 
 import { run } from '../dialog.js';
-import { fill, h, icon } from '../dom.js';
+import { back, fill, h, icon } from '../dom.js';
 import { announce, copyButton } from '../feedback.js';
 import { duration, json, plural, time, visible } from '../format.js';
 import { outcomeBadge } from '../health.js';
@@ -13,12 +13,7 @@ import { poll } from '../live.js';
 /** How much of a payload is shown at first. */
 const SHOWN = 50_000;
 
-/**
- * @param {Context} context
- * @param {string} webhookId
- * @param {string} id
- * @returns {Promise<View>}
- */
+/** @param {Context} context @param {string} webhookId @param {string} id @returns {Promise<View>} */
 export async function view(context, webhookId, id) {
   const [endpoint, first] = await Promise.all([context.app.endpoint(webhookId), context.app.delivery(webhookId, id)]);
   const badge = h('span');
@@ -43,13 +38,13 @@ export async function view(context, webhookId, id) {
     if (shown.startsWith('["PENDING"')) show(await context.app.delivery(webhookId, id));
   });
 
-  const resend = h('button', { type: 'button', class: 'button button-primary', onclick: () => run(resend, errors, async () => {
+  const resend = h('button', { class: 'button button-primary', onclick: () => run(resend, errors, async () => {
     const { id: made } = await context.app.resend(webhookId, id);
     announce('Resent as a new delivery.');
     location.hash = `#/endpoints/${webhookId}/deliveries/${made}`;
   }) }, 'Resend');
   const content = [
-    h('nav', { 'aria-label': 'Breadcrumb' }, h('a', { class: 'link back', href: `#/endpoints/${webhookId}` }, icon('back'), h('bdi', null, visible(endpoint.url)))),
+    back(`#/endpoints/${webhookId}`, h('bdi', null, visible(endpoint.url))),
     h(
       'div',
       { class: 'page-head' },
@@ -91,10 +86,7 @@ function attemptsOf(log) {
   return h('ol', { class: 'attempts', role: 'list' }, log.toReversed().map((attempt) => attemptOf(attempt, longest)));
 }
 
-/**
- * @param {Attempt} attempt
- * @param {number} longest
- */
+/** @param {Attempt} attempt @param {number} longest */
 function attemptOf(attempt, longest) {
   const status = attempt.responseStatus;
   const isAccepted = status !== null && status >= 200 && status < 300;
@@ -118,17 +110,14 @@ function attemptOf(attempt, longest) {
   );
 }
 
-/**
- * @param {DeliveryDetails} delivery
- * @param {string} url
- */
+/** @param {DeliveryDetails} delivery @param {string} url */
 function payloadOf(delivery, url) {
   if (delivery.payload === null) {
     return h('section', null, h('h2', null, 'Payload'), h('p', { class: 'fine' }, 'The payload is no longer stored.'));
   }
   const text = json(delivery.payload);
   const pre = h('pre', { class: 'pre', tabindex: '0', 'aria-label': 'Payload' }, text.slice(0, SHOWN));
-  const all = h('button', { type: 'button', class: 'button button-small', hidden: text.length <= SHOWN, onclick: () => {
+  const all = h('button', { class: 'button button-small', hidden: text.length <= SHOWN, onclick: () => {
     pre.textContent = text;
     all.hidden = true;
     pre.focus();

@@ -4,12 +4,14 @@ import { ApiError } from '../api.js';
 import { openDialog, run } from '../dialog.js';
 import { h, uniqueId } from '../dom.js';
 import { announce, errorBox } from '../feedback.js';
+import { field } from '../field.js';
 import { visible } from '../format.js';
+import { endpointOptions } from './endpoint-options.js';
 import { eventPicker } from './event-picker.js';
 import { showSecret } from './secret.js';
 
 /** @import { Context } from '../app.js' */
-/** @import { Endpoint } from '../api.js' */
+/** @import { Endpoint, EndpointChange, OwnSecret } from '../api.js' */
 
 /**
  * @param {Context} context
@@ -28,39 +30,38 @@ export async function openEndpointForm(context, endpoint, saved) {
     class: 'input input-short', type: 'text', inputmode: 'numeric', autocomplete: 'off',
     placeholder: 'No limit', value: endpoint?.rateLimit ?? '',
   }), 'The maximum number of deliveries per second, 1 to 1,000. Anything above it waits its turn.');
+  const options = endpoint === null ? endpointOptions() : null;
   const active = endpoint === null ? h('input', { type: 'checkbox', id: uniqueId('active'), checked: true }) : null;
   const errors = h('div');
   const save = h('button', { type: 'submit', class: 'button button-primary' }, endpoint ? 'Save changes' : 'Add endpoint');
 
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    for (const one of [url, events, rate]) one.setError('');
+    for (const one of [url, events, rate, ...Object.values(options?.fields ?? {})]) one.setError('');
     const rateLimit = rate.input.value.trim() === '' ? null : Number(rate.input.value);
     if (rateLimit !== null && (!Number.isInteger(rateLimit) || rateLimit < 1 || rateLimit > 1_000)) {
       rate.setError('Enter a whole number from 1 to 1,000, or leave it empty.');
       rate.input.focus();
       return;
     }
-    const body = { url: url.input.value.trim(), events: events.value(), rateLimit };
+    const more = options?.value() ?? {};
+    const body = { url: url.input.value.trim(), events: events.value(), rateLimit, ...more };
     run(save, errors, () => (endpoint ? change(endpoint, body) : create(body)), (error) => showFaults(error, body.events));
   };
 
-  /** @param {{url: string, events: string[], rateLimit: number | null}} body */
+  /** @param {EndpointChange & OwnSecret} body */
   async function create(body) {
     const { rateLimit, ...required } = body;
     const made = await context.app.create({
       ...required,
-      ...(rateLimit !== null && { rateLimit }),
+      ...(rateLimit && { rateLimit }),
       ...(active?.checked === false && { active: false }),
     });
     dialog.close();
     showSecret('Endpoint added', made.secret, made.url, () => saved(made.id));
   }
 
-  /**
-   * @param {Endpoint} before
-   * @param {{url: string, events: string[], rateLimit: number | null}} body
-   */
+  /** @param {Endpoint} before @param {EndpointChange} body */
   async function change(before, body) {
     await context.app.change(before.id, body);
     dialog.close();
@@ -83,12 +84,22 @@ export async function openEndpointForm(context, endpoint, saved) {
       else if (index !== undefined) events.setError(`${visible(sent[Number(index)] ?? name)} ${visible(message)}.`);
       else if (name === 'events') events.setError(sent.length === 0 ? 'Choose at least one event.' : `The events ${visible(message)}.`);
       else if (name === 'rateLimit') rate.setError(`The rate limit ${visible(message)}.`);
-      else rest.push(error);
+      else {
+        const option = Object.entries(options?.fields ?? {}).find(([key]) => key === /^\w+/.exec(name)?.[0]);
+        if (option) option[1].setError(`${visible(name)} ${visible(message)}.`);
+        else rest.push(error);
+      }
     }
     if (rest.length > 0) errors.replaceChildren(errorBox(error));
-    const invalid = dialog.querySelector('[aria-invalid="true"]');
-    if (invalid instanceof HTMLElement) invalid.focus();
+    focusInvalid();
     return true;
+  }
+
+  function focusInvalid() {
+    const invalid = dialog.querySelector('[aria-invalid="true"]');
+    if (!(invalid instanceof HTMLElement)) return;
+    if (options?.element.contains(invalid)) options.open();
+    invalid.focus();
   }
 
   const dialog = openDialog(endpoint ? 'Edit endpoint' : 'Add endpoint', [
@@ -98,44 +109,16 @@ export async function openEndpointForm(context, endpoint, saved) {
       url.element,
       events.element,
       rate.element,
+      options?.element,
       active && h('div', { class: 'check' }, active, h('label', { for: active.id }, 'Start sending right away')),
       errors,
       h(
         'div',
         { class: 'actions' },
-        h('button', { type: 'button', class: 'button', onclick: () => dialog.close() }, 'Cancel'),
+        h('button', { class: 'button', onclick: () => dialog.close() }, 'Cancel'),
         save,
       ),
     ),
   ], { wide: true });
   url.input.focus();
-}
-
-/**
- * An input with its label, a hint, and room for an error.
- *
- * @param {string} label
- * @param {HTMLInputElement} input
- * @param {string} hint
- */
-function field(label, input, hint) {
-  const id = uniqueId('field');
-  input.id = id;
-  input.setAttribute('aria-describedby', `${id}-hint ${id}-error`);
-  const error = h('p', { class: 'field-error', id: `${id}-error` });
-  const element = h(
-    'div',
-    { class: 'field' },
-    h('label', { for: id }, label),
-    h('p', { class: 'fine', id: `${id}-hint` }, hint),
-    input,
-    error,
-  );
-  /** @param {string} message */
-  const setError = (message) => {
-    error.textContent = message;
-    if (message === '') input.removeAttribute('aria-invalid');
-    else input.setAttribute('aria-invalid', 'true');
-  };
-  return { element, input, setError };
 }

@@ -1,28 +1,26 @@
 // One endpoint: its health, what can be done with it, and its history.
 
 import { confirm } from '../dialog.js';
-import { fill, h, icon } from '../dom.js';
+import { back, fill, h, icon } from '../dom.js';
 import { announce, copyButton, errorBox, explained } from '../feedback.js';
 import { hostOf, plural, time, url, visible } from '../format.js';
 import { healthBadge, healthOf } from '../health.js';
 import { poll } from '../live.js';
 import { historyOf } from './history.js';
 import { openRecovery } from './recover.js';
-import { showSecret, verification } from './secret.js';
+import { openRotation } from './rotate.js';
+import { verification } from './secret.js';
 import { openTest } from './test.js';
 
 /** @import { Context, View } from '../app.js' */
 /** @import { Endpoint } from '../api.js' */
 
-/**
- * @param {Context} context
- * @param {string} id
- * @returns {Promise<View>}
- */
+/** @param {Context} context @param {string} id @returns {Promise<View>} */
 export async function view(context, id) {
   let endpoint = await context.app.endpoint(id);
   const head = h('div', { class: 'page-head' });
   const notice = h('div', { 'aria-live': 'polite' });
+  const overlap = h('div');
   const facts = h('dl', { class: 'facts' });
   const errors = h('div');
   const history = historyOf(context, endpoint);
@@ -38,6 +36,7 @@ export async function view(context, id) {
     if (heading.textContent !== now.url) fill(heading, url(now.url));
     fill(badge, healthBadge(health));
     fill(notice, health.why.length > 0 && h('div', { class: `notice notice-${health.tone}` }, icon(health.tone === 'idle' ? 'pause' : 'warning'), h('p', { class: 'notice-text' }, ...health.why)));
+    fill(overlap, overlapOf(context, now, reload));
     fill(facts, factsOf(now));
     buttons?.show(now);
   };
@@ -56,9 +55,10 @@ export async function view(context, id) {
     }
   });
   const content = [
-    h('nav', { 'aria-label': 'Breadcrumb' }, h('a', { class: 'link back', href: '#/' }, icon('back'), 'Endpoints')),
+    back('#/', 'Endpoints'),
     head,
     notice,
+    overlap,
     errors,
     facts,
     h('details', { class: 'panel' }, h('summary', null, 'Verify signatures in your code'), verification(endpoint.url)),
@@ -70,12 +70,13 @@ export async function view(context, id) {
 /** @param {Endpoint} endpoint */
 function factsOf(endpoint) {
   const isAll = endpoint.events.includes('*');
-  const events = isAll
-    ? 'All events'
-    : h('ul', { class: 'chips', role: 'list' }, endpoint.events.map((event) => h('li', { class: 'chip' }, h('code', null, visible(event)))));
   const limit = endpoint.rateLimit === null ? 'None' : `${plural(endpoint.rateLimit, 'delivery')} per second`;
+  /** @param {string} name @param {...(string | Node)} value */
+  const wide = (name, ...value) => h('div', { class: 'fact-wide' }, h('dt', null, name), h('dd', null, ...value));
+  /** @param {string[]} names */
+  const chips = (names) => h('ul', { class: 'chips', role: 'list' }, names.map((name) => h('li', { class: 'chip' }, h('code', null, visible(name)))));
   return [
-    h('div', { class: 'fact-wide' }, h('dt', null, 'Events'), h('dd', null, events)),
+    wide('Events', isAll ? 'All events' : chips(endpoint.events)),
     h('div', null, h('dt', null, 'Rate limit'), h('dd', null, limit)),
     h('div', null, h('dt', null, 'Added'), h('dd', null, time(endpoint.createdAt))),
     h('div', { class: 'fact-id' }, h('dt', null, 'Endpoint ID'), h('dd', null, h('code', { class: 'id' }, visible(endpoint.id)), copyButton(() => endpoint.id, 'Copy the endpoint ID', ''))),
@@ -101,8 +102,8 @@ function actions(context, current, reload, refreshHistory) {
     await openEndpointForm(context, current(), changed);
   });
   /** @param {string} text @param {() => void} onclick @param {string} [more] */
-  const button = (text, onclick, more = '') => h('button', { type: 'button', class: `button ${more}`, onclick }, text);
-  const toggle = button('', () => (current().active ? pause(context, current(), changed) : activate(context, current(), changed)));
+  const button = (text, onclick, more = '') => h('button', { class: `button ${more}`, onclick }, text);
+  const toggle = button('', () => pauseOrActivate(context, current(), changed));
   const element = h(
     'div',
     { class: 'toolbar', role: 'group', 'aria-label': 'Actions' },
@@ -110,7 +111,7 @@ function actions(context, current, reload, refreshHistory) {
     button('Edit', edit),
     toggle,
     button('Recover', () => openRecovery(context, current(), changed)),
-    button('Rotate secret', () => rotate(context, current(), changed)),
+    button('Rotate secret', () => openRotation(context, current(), changed)),
     button('Delete', () => remove(context, current()), 'button-quiet-danger'),
   );
   /** @param {Endpoint} endpoint */
@@ -119,72 +120,55 @@ function actions(context, current, reload, refreshHistory) {
 }
 
 /**
+ * Pauses an active endpoint, or activates another.
+ *
  * @param {Context} context
  * @param {Endpoint} endpoint
  * @param {() => void} changed
  */
-function pause(context, endpoint, changed) {
+function pauseOrActivate(context, { id, url: target, active }, changed) {
   confirm({
-    title: 'Pause this endpoint?',
+    title: active ? 'Pause this endpoint?' : 'Activate this endpoint?',
     text: [
-      h('p', null, 'We stop sending events to ', url(endpoint.url), '.'),
-      'Events that occur while it’s paused aren’t sent automatically later, but you can resend them with Recover.',
+      h('p', null, active ? 'We stop sending events to ' : 'We start sending new events to ', url(target), '.'),
+      active
+        ? 'Events that occur while it’s paused aren’t sent automatically later, but you can resend them with Recover.'
+        : 'To send what it missed as well, use Recover afterwards.',
     ],
-    confirm: 'Pause endpoint',
+    confirm: active ? 'Pause endpoint' : 'Activate endpoint',
     action: async () => {
-      await context.app.change(endpoint.id, { active: false });
-      announce('Endpoint paused.');
+      await context.app.change(id, { active: !active });
+      announce(active ? 'Endpoint paused.' : 'Endpoint activated.');
       changed();
     },
   });
 }
 
 /**
+ * While both secrets sign: until when, and a button that ends it.
+ *
  * @param {Context} context
  * @param {Endpoint} endpoint
- * @param {() => void} changed
+ * @param {() => Promise<void>} reload
  */
-function activate(context, endpoint, changed) {
-  confirm({
-    title: 'Activate this endpoint?',
-    text: [
-      h('p', null, 'We start sending new events to ', url(endpoint.url), '.'),
-      'To send what it missed as well, use Recover afterwards.',
-    ],
-    confirm: 'Activate endpoint',
-    action: async () => {
-      await context.app.change(endpoint.id, { active: true });
-      announce('Endpoint activated.');
-      changed();
-    },
+function overlapOf(context, endpoint, reload) {
+  const expires = endpoint.previousSecretExpiresAt;
+  if (!expires || Date.parse(expires) <= Date.now()) return null;
+  const end = explained(async () => {
+    await context.app.endOverlap(endpoint.id);
+    announce('The old secret no longer works.');
+    await reload();
   });
+  return h(
+    'div',
+    { class: 'notice notice-idle' },
+    icon('clock'),
+    h('p', { class: 'notice-text' }, 'We sign with the old secret as well. It stops working ', time(expires), '.'),
+    context.canManage && h('button', { class: 'button button-small', onclick: end }, 'End it now'),
+  );
 }
 
-/**
- * @param {Context} context
- * @param {Endpoint} endpoint
- * @param {() => void} changed
- */
-function rotate(context, endpoint, changed) {
-  confirm({
-    title: 'Rotate the signing secret?',
-    text: [
-      'We create a new secret and sign everything with it from then on, including retries. The old secret stops working immediately.',
-      'Until your server has the new secret, it will reject our deliveries. We retry them, so nothing is lost.',
-    ],
-    confirm: 'Rotate secret',
-    dangerous: true,
-    action: async () => {
-      const { secret } = await context.app.rotate(endpoint.id);
-      return () => showSecret('New signing secret', secret, endpoint.url, changed);
-    },
-  });
-}
-
-/**
- * @param {Context} context
- * @param {Endpoint} endpoint
- */
+/** @param {Context} context @param {Endpoint} endpoint */
 function remove(context, endpoint) {
   const host = hostOf(endpoint.url);
   confirm({

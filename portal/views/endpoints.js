@@ -9,10 +9,7 @@ import { poll, whenSeen } from '../live.js';
 /** @import { Context, View } from '../app.js' */
 /** @import { Delivery, Endpoint } from '../api.js' */
 
-/**
- * @param {Context} context
- * @returns {Promise<View>}
- */
+/** @param {Context} context @returns {Promise<View>} */
 export async function view(context) {
   const canCreate = context.canManage && context.access.webhookId === null;
   const list = h('ul', { class: 'rows', role: 'list' });
@@ -43,7 +40,7 @@ export async function view(context) {
       location.hash = `#/endpoints/${id}`;
     });
   });
-  const add = h('button', { type: 'button', class: 'button button-primary', onclick: create }, icon('plus'), 'Add endpoint');
+  const add = h('button', { class: 'button button-primary', onclick: create }, icon('plus'), 'Add endpoint');
   const empty = emptyState(canCreate ? create : null);
 
   show(await context.app.endpoints());
@@ -65,11 +62,7 @@ export async function view(context) {
   return { title: 'Endpoints', content: [head, errors, list, empty] };
 }
 
-/**
- * @param {Context} context
- * @param {Endpoint} first
- * @param {ReturnType<typeof whenSeen>} seen
- */
+/** @param {Context} context @param {Endpoint} first @param {ReturnType<typeof whenSeen>} seen */
 function row(context, first, seen) {
   let endpoint = first;
   /** @type {Delivery[] | null} */
@@ -111,7 +104,7 @@ function emptyState(create) {
     h('h2', null, 'Get notified when something happens'),
     h('p', { class: 'lead' }, 'An endpoint is a URL on your server. When an event occurs, we send it there as an HTTP POST request. Requests are signed, so you can check that they come from us, and retried if your server is down.'),
     create
-      ? h('button', { type: 'button', class: 'button button-primary', onclick: create }, icon('plus'), 'Add your first endpoint')
+      ? h('button', { class: 'button button-primary', onclick: create }, icon('plus'), 'Add your first endpoint')
       : h('p', { class: 'fine' }, 'There are no endpoints yet. With view-only access, you can’t add one.'),
   );
 }

@@ -1,7 +1,7 @@
 // Chooses the event types that an endpoint subscribes to: all of them, types and prefixes
 // of the catalogue, and, with or without a catalogue, names that are typed in.
 
-import { fill, h, icon, uniqueId } from '../dom.js';
+import { fill, h, icon, PLAIN, uniqueId } from '../dom.js';
 import { plural, visible } from '../format.js';
 
 /** @import { EventType } from '../api.js' */
@@ -10,10 +10,7 @@ const PATTERN = /^(\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?)$/;
 
 /** @typedef {{pattern: string, text: string, deprecated: boolean}} Choice */
 
-/**
- * @param {EventType[]} catalogue
- * @param {string[] | null} subscribed null for a new endpoint
- */
+/** @param {EventType[]} catalogue @param {string[] | null} subscribed null for a new endpoint */
 export function eventPicker(catalogue, subscribed) {
   const id = uniqueId('events');
   const selected = new Set((subscribed ?? []).filter((pattern) => pattern !== '*'));
@@ -26,7 +23,7 @@ export function eventPicker(catalogue, subscribed) {
   const chips = h('ul', { class: 'chips', role: 'list', 'aria-label': 'Other chosen events' });
   const { element: list, refresh } = checklist(groups, selected);
   const typed = h('input', {
-    class: 'input', id: `${id}-typed`, type: 'text', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off',
+    class: 'input', id: `${id}-typed`, type: 'text', ...PLAIN,
     placeholder: 'invoice.paid or invoice.*', 'aria-describedby': `${id}-hint ${id}-error`, onkeydown: addOnEnter,
   });
   const byName = h(
@@ -34,7 +31,7 @@ export function eventPicker(catalogue, subscribed) {
     { class: 'field' },
     h('label', { for: typed.id }, catalogue.length > 0 ? 'Add by name' : 'Event type'),
     h('p', { class: 'fine', id: `${id}-hint` }, 'A name such as invoice.paid, or invoice.* for everything that starts with “invoice.”, including types added later.'),
-    h('div', { class: 'input-group' }, typed, h('button', { type: 'button', class: 'button', onclick: add }, 'Add')),
+    h('div', { class: 'input-group' }, typed, h('button', { class: 'button', onclick: add }, 'Add')),
     chips,
   );
   const choices = h('div', { class: 'stack picker' }, catalogue.length > 0 && list, byName);
@@ -66,7 +63,7 @@ export function eventPicker(catalogue, subscribed) {
       typed.focus();
     };
     const label = `Remove ${visible(pattern)}`;
-    return h('li', { class: 'chip' }, h('code', null, visible(pattern)), h('button', { type: 'button', class: 'chip-remove', 'aria-label': label, onclick: remove }, icon('cross')));
+    return h('li', { class: 'chip' }, h('code', null, visible(pattern)), h('button', { class: 'chip-remove', 'aria-label': label, onclick: remove }, icon('cross')));
   }
 
   /** Whether what is typed in could be added, or there is nothing. */
@@ -117,7 +114,7 @@ export function eventPicker(catalogue, subscribed) {
 function checklist(groups, selected) {
   const id = uniqueId('search');
   const found = h('p', { class: 'fine', role: 'status' });
-  const search = h('input', { class: 'input', id, type: 'search', autocomplete: 'off', spellcheck: 'false', placeholder: 'Search event types', oninput: filter });
+  const search = h('input', { class: 'input', id, type: 'search', ...PLAIN, placeholder: 'Search event types', oninput: filter });
   /** @type {{choice: Choice, group: string, box: HTMLInputElement, element: HTMLElement}[]} */
   const boxes = [];
   const sections = [...groups].map(([group, choices]) => {
@@ -139,10 +136,7 @@ function checklist(groups, selected) {
   const element = h('div', { class: 'stack-tight' }, h('label', { class: 'sr-only', for: id }, 'Search event types'), search, scroll, found);
   return { element, refresh };
 
-  /**
-   * @param {string} pattern
-   * @param {boolean} isChosen
-   */
+  /** @param {string} pattern @param {boolean} isChosen */
   function toggle(pattern, isChosen) {
     if (isChosen) selected.add(pattern);
     else selected.delete(pattern);

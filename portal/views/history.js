@@ -1,7 +1,7 @@
 // The deliveries of an endpoint, newest first: filters, endless scrolling, live updates.
 
 import { ApiError } from '../api.js';
-import { fill, h, uniqueId } from '../dom.js';
+import { fill, h, labelled, PLAIN, uniqueId } from '../dom.js';
 import { errorBox } from '../feedback.js';
 import { time, visible } from '../format.js';
 import { outcomeBadge } from '../health.js';
@@ -13,10 +13,7 @@ const PAGE = 25;
 
 const SPANS = { '': 'Any time', 1: 'Last hour', 24: 'Last 24 hours', 168: 'Last 7 days', own: 'Between…' };
 
-/**
- * @param {Context} context
- * @param {Endpoint} endpoint
- */
+/** @param {Context} context @param {Endpoint} endpoint */
 export function historyOf(context, endpoint) {
   const body = h('tbody');
   const table = h(
@@ -28,7 +25,7 @@ export function historyOf(context, endpoint) {
   );
   const empty = h('div', { class: 'empty', hidden: true });
   const errors = h('div');
-  const more = h('button', { type: 'button', class: 'button', hidden: true, onclick: () => loadOlder() }, 'Load older deliveries');
+  const more = h('button', { class: 'button', hidden: true, onclick: () => loadOlder() }, 'Load older deliveries');
   const filters = filterBar(context, endpoint, () => { reload().catch(() => {}); });
   const element = h('section', { 'aria-label': 'History' }, h('h2', null, 'History'), filters.element, errors, table, empty, h('div', { class: 'more' }, more));
 
@@ -136,10 +133,7 @@ export function historyOf(context, endpoint) {
     show();
   }
 
-  /**
-   * @param {Delivery} delivery
-   * @param {boolean} isNew
-   */
+  /** @param {Delivery} delivery @param {boolean} isNew */
   function add(delivery, isNew) {
     if (shown.has(delivery.id)) return;
     const row = rowOf(endpoint, delivery);
@@ -161,16 +155,13 @@ export function historyOf(context, endpoint) {
     fill(
       empty,
       filters.isUsed()
-        ? [h('h3', null, 'Nothing matches'), h('p', null, 'No delivery matches these filters.'), h('button', { type: 'button', class: 'button', onclick: filters.clear }, 'Clear filters')]
+        ? [h('h3', null, 'Nothing matches'), h('p', null, 'No delivery matches these filters.'), h('button', { class: 'button', onclick: filters.clear }, 'Clear filters')]
         : [h('h3', null, 'No deliveries yet'), h('p', null, 'Every event we send shows up here with your server’s response. ', context.canManage && 'Use Send test to make the first one.')],
     );
   }
 }
 
-/**
- * @param {Endpoint} endpoint
- * @param {Delivery} delivery
- */
+/** @param {Endpoint} endpoint @param {Delivery} delivery */
 function rowOf(endpoint, delivery) {
   const link = h('a', { class: 'row-link', href: `#/endpoints/${endpoint.id}/deliveries/${delivery.id}` }, h('bdi', null, visible(delivery.event)));
   const next = delivery.status === 'PENDING' && delivery.nextRetryAt;
@@ -185,24 +176,18 @@ function rowOf(endpoint, delivery) {
   );
 }
 
-/**
- * @param {Context} context
- * @param {Endpoint} endpoint
- * @param {() => void} changed
- */
+/** @param {Context} context @param {Endpoint} endpoint @param {() => void} changed */
 function filterBar(context, endpoint, changed) {
   const id = uniqueId('filter');
   /** @param {string} value @param {string} text */
   const option = (value, text) => h('option', { value }, text);
-  const status = h('select', { class: 'input', id: `${id}-status`, onchange: changed }, option('', 'Any status'), option('DELIVERED', 'Delivered'), option('PENDING', 'Pending'), option('FAILED', 'Failed'));
+  const status = h('select', { class: 'input', onchange: changed }, option('', 'Any status'), option('DELIVERED', 'Delivered'), option('PENDING', 'Pending'), option('FAILED', 'Failed'));
   const known = h('datalist', { id: `${id}-known` });
-  const event = h('input', { class: 'input', id: `${id}-event`, type: 'text', autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off', placeholder: 'Any event', list: known.id, onchange: changed, 'aria-describedby': `${id}-error` });
-  const span = h('select', { class: 'input', id: `${id}-span`, onchange: chooseSpan }, ['', '1', '24', '168', 'own'].map((value) => option(value, SPANS[/** @type {keyof typeof SPANS} */ (value)])));
-  const since = h('input', { class: 'input', id: `${id}-since`, type: 'datetime-local', onchange: changed });
-  const until = h('input', { class: 'input', id: `${id}-until`, type: 'datetime-local', onchange: changed });
+  const event = h('input', { class: 'input', type: 'text', ...PLAIN, placeholder: 'Any event', list: known.id, onchange: changed, 'aria-describedby': `${id}-error` });
+  const span = h('select', { class: 'input', onchange: chooseSpan }, ['', '1', '24', '168', 'own'].map((value) => option(value, SPANS[/** @type {keyof typeof SPANS} */ (value)])));
+  const since = h('input', { class: 'input', type: 'datetime-local', onchange: changed });
+  const until = h('input', { class: 'input', type: 'datetime-local', onchange: changed });
   const error = h('p', { class: 'field-error', id: `${id}-error`, role: 'alert' });
-  /** @param {string} text @param {HTMLElement} input */
-  const labelled = (text, input) => h('div', { class: 'filter' }, h('label', { for: input.id }, text), input);
   const own = h('div', { class: 'filters', hidden: true }, labelled('From', since), labelled('To', until));
   const element = h('div', { class: 'stack-tight' }, h('div', { class: 'filters' }, labelled('Status', status), labelled('Event type', event), labelled('Time', span), known), own, error);
   context.catalogue().then((types) => {

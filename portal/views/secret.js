@@ -5,12 +5,7 @@ import { h, icon, uniqueId } from '../dom.js';
 import { copyButton } from '../feedback.js';
 import { snippetsFor } from '../snippets.js';
 
-/**
- * @param {string} title
- * @param {string} secret
- * @param {string} url the endpoint's
- * @param {() => void} done
- */
+/** @param {string} title @param {string} secret @param {string} url the endpoint's @param {() => void} done */
 export function showSecret(title, secret, url, done) {
   const dialog = openDialog(title, [
     h(
@@ -20,7 +15,7 @@ export function showSecret(title, secret, url, done) {
       h('div', { class: 'secret' }, h('code', { class: 'secret-text' }, secret), copyButton(() => secret, 'Copy the secret')),
       h('h3', null, 'Check that deliveries come from us'),
       verification(url),
-      h('div', { class: 'actions' }, h('button', { type: 'button', class: 'button button-primary', onclick: () => dialog.close() }, 'I’ve stored it')),
+      h('div', { class: 'actions' }, h('button', { class: 'button button-primary', onclick: () => dialog.close() }, 'I’ve stored it')),
     ),
   ], { wide: true, onclose: done });
 }
@@ -55,7 +50,7 @@ export function verification(url) {
   return h(
     'div',
     { class: 'stack-tight' },
-    h('p', { class: 'fine' }, 'Verify the raw body before parsing it. Put the secret in the environment variable WEBHOOK_SECRET.'),
+    h('p', { class: 'fine' }, 'Verify the raw body before parsing it. Put the secret, which begins with whsec_, in the environment variable WEBHOOK_SECRET.'),
     h('fieldset', { class: 'tabs' }, h('legend', { class: 'sr-only' }, 'Language'), radios),
     h(
       'div',

@@ -1,13 +1,13 @@
 // For the operator: signs in with a platform key.
 
 import { ApiError } from '../api.js';
-import { h } from '../dom.js';
+import { h, labelled, PLAIN } from '../dom.js';
 import { explain } from '../feedback.js';
 
 /** @param {(key: string) => Promise<void>} open throws if the service does not accept the key */
 export function signIn(open) {
   const errors = h('div');
-  const key = h('input', { class: 'input', id: 'key', type: 'password', autocomplete: 'off', spellcheck: 'false', required: true });
+  const key = h('input', { class: 'input', id: 'key', type: 'password', ...PLAIN, required: true });
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     const pasted = key.value.trim();
@@ -31,7 +31,7 @@ export function signIn(open) {
       'form',
       { class: 'stack', onsubmit: submit },
       h('p', { class: 'fine' }, 'Sign in with a platform key to see your apps. The key is kept in this page’s memory only, and is gone when you reload or close the page.'),
-      h('div', { class: 'field' }, h('label', { for: 'key' }, 'Platform key'), key),
+      labelled('Platform key', key),
       errors,
       h('div', null, h('button', { type: 'submit', class: 'button button-primary' }, 'Sign in')),
     ),

@@ -1,7 +1,7 @@
 // Sends a test, and shows the outcome when it is in.
 
 import { openDialog, run } from '../dialog.js';
-import { fill, h, uniqueId } from '../dom.js';
+import { fill, h, labelled } from '../dom.js';
 import { json, url, visible } from '../format.js';
 import { outcomeBadge } from '../health.js';
 
@@ -10,20 +10,15 @@ import { outcomeBadge } from '../health.js';
 
 const PAUSE_MS = 1_500;
 
-/**
- * @param {Context} context
- * @param {Endpoint} endpoint
- * @param {() => void} changed
- */
+/** @param {Context} context @param {Endpoint} endpoint @param {() => void} changed */
 export async function openTest(context, endpoint, changed) {
   const types = (await context.catalogue()).filter(({ example }) => example !== null && example !== undefined);
   if (context.signal.aborted) return;
-  const id = uniqueId('type');
   const outcome = h('div', { 'aria-live': 'polite' });
   const preview = h('div');
   const choice = h(
     'select',
-    { class: 'input', id, onchange: showExample },
+    { class: 'input', onchange: showExample },
     h('option', { value: '' }, 'A ping (test.ping)'),
     types.map(({ name }) => h('option', { value: name }, `Example of ${visible(name)}`)),
   );
@@ -44,10 +39,10 @@ export async function openTest(context, endpoint, changed) {
       'form',
       { class: 'stack', onsubmit: submit },
       h('p', null, 'We send one signed request to ', url(endpoint.url), endpoint.active ? '.' : ', even though the endpoint is inactive.'),
-      types.length > 0 ? h('div', { class: 'field' }, h('label', { for: id }, 'What to send'), choice) : null,
+      types.length > 0 ? labelled('What to send', choice) : null,
       preview,
       outcome,
-      h('div', { class: 'actions' }, h('button', { type: 'button', class: 'button', onclick: () => dialog.close() }, 'Close'), send),
+      h('div', { class: 'actions' }, h('button', { class: 'button', onclick: () => dialog.close() }, 'Close'), send),
     ),
   ]);
   (types.length > 0 ? choice : send).focus();

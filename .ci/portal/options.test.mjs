@@ -1,0 +1,63 @@
+// What few endpoints need: secrets of their own, and time to change over.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { close, mustLookRight, open } from './browser.mjs';
+import { App, receiver } from './service.mjs';
+
+const detailsOf = async (app) => (await app.call('GET', '/webhooks?view=full'))[0];
+
+test('own secrets are accepted, and shown back once', async () => {
+  const app = await App.create();
+  const page = await open(await app.link(), { expected: [/status of 400/] });
+  const dialog = page.locator('dialog');
+  await page.getByRole('button', { name: 'Add your first endpoint' }).click();
+  await dialog.getByLabel('URL').fill(`${receiver.url}/hook`);
+  await dialog.getByText('More options').click();
+  await mustLookRight(page, 'options');
+  const secret = dialog.getByLabel('Own signing secret');
+  await secret.fill('too short');
+  await dialog.getByRole('button', { name: 'Add endpoint' }).click();
+  await dialog.getByText(/^secret must have/).waitFor();
+  assert.equal(await secret.getAttribute('aria-invalid'), 'true');
+  await secret.fill('a-secret-of-our-own-4f1c');
+  await dialog.getByRole('button', { name: 'Add endpoint' }).click();
+  assert.equal(await dialog.locator('.secret-text').innerText(), 'a-secret-of-our-own-4f1c');
+  await page.getByRole('button', { name: 'I’ve stored it' }).click();
+  await page.getByRole('heading', { name: 'History' }).waitFor();
+  assert.ok(!(await page.content()).includes('a-secret-of-our-own-4f1c'));
+  await close(page);
+});
+
+test('rotations leave time to change over, which can be ended', async () => {
+  const app = await App.create();
+  const { id } = await app.endpoint(`${receiver.url}/hook`);
+  const page = await open(await app.link());
+  const dialog = page.locator('dialog');
+  await page.getByRole('link', { name: /\/hook$/ }).click();
+  await page.getByRole('button', { name: 'Rotate secret' }).click();
+  await dialog.getByLabel('The old secret stops working').selectOption('After 1 day');
+  const own = `whsec_${Buffer.alloc(24, 1).toString('base64')}`;
+  await dialog.getByLabel('Own signing secret').fill(own);
+  await dialog.getByRole('button', { name: 'Rotate secret' }).click();
+  assert.equal(await dialog.locator('.secret-text').innerText(), own);
+  await page.getByRole('button', { name: 'I’ve stored it' }).click();
+  await page.getByText('We sign with the old secret as well').waitFor();
+  const left = Date.parse((await detailsOf(app)).previousSecretExpiresAt) - Date.now();
+  assert.ok(left > 80_000_000 && left <= 86_400_000, String(left));
+  await mustLookRight(page, 'overlap');
+
+  // Who can only look sees it, and can't end it.
+  const reader = await open(await app.link({ scope: 'read' }));
+  await reader.getByRole('link', { name: /\/hook$/ }).click();
+  await reader.getByText('We sign with the old secret as well').waitFor();
+  assert.equal(await reader.getByRole('button', { name: 'End it now' }).count(), 0);
+  await close(reader);
+
+  await page.getByRole('button', { name: 'End it now' }).click();
+  await page.getByText('We sign with the old secret as well').waitFor({ state: 'detached' });
+  assert.equal((await detailsOf(app)).previousSecretExpiresAt, null);
+  assert.ok(id);
+  await close(page);
+});

@@ -1,0 +1,79 @@
+// Form fields with a label, a hint, and room for an error.
+
+import { h, PLAIN, uniqueId } from './dom.js';
+
+/** @import { OwnSecret } from './api.js' */
+/** @typedef {HTMLInputElement | HTMLSelectElement} Control */
+
+/**
+ * @template {Control} T
+ * @param {string} label
+ * @param {T} input
+ * @param {string} hint
+ */
+export function field(label, input, hint) {
+  const id = uniqueId('field');
+  input.id = id;
+  input.setAttribute('aria-describedby', `${id}-hint ${id}-error`);
+  const error = h('p', { class: 'field-error', id: `${id}-error` });
+  const element = h(
+    'div',
+    { class: 'field' },
+    h('label', { for: id }, label),
+    h('p', { class: 'fine', id: `${id}-hint` }, hint),
+    input,
+    error,
+  );
+  /** @param {string} message */
+  const setError = (message) => {
+    error.textContent = message;
+    if (message === '') input.removeAttribute('aria-invalid');
+    else input.setAttribute('aria-invalid', 'true');
+  };
+  return { element, input, setError };
+}
+
+/**
+ * An input for text that no spelling or completion fits.
+ *
+ * @param {string} value
+ * @param {string} [placeholder]
+ */
+export function textInput(value, placeholder) {
+  return h('input', { class: 'input', type: 'text', ...PLAIN, value, placeholder });
+}
+
+/**
+ * Reads an input's text. Null, with an error beside it, if it can't be read.
+ *
+ * @template T
+ * @param {{input: Control, setError: (message: string) => void}} of
+ * @param {(text: string) => T} parse throws an Error with what to say
+ * @returns {{value: T} | null}
+ */
+export function read({ input, setError }, parse) {
+  setError('');
+  try {
+    return { value: parse(input.value.trim()) };
+  } catch (error) {
+    setError(error instanceof Error ? error.message : String(error));
+    return null;
+  }
+}
+
+/**
+ * A secret of the customer's own, as create and rotate take it.
+ *
+ * @param {string} text
+ * @returns {OwnSecret}
+ */
+export function ownSecret(text) {
+  if (text === '') return {};
+  return text.startsWith('whsec_') ? { secret: text } : { secret: text, secretFormat: 'text' };
+}
+
+export const secretField = () => field(
+  'Own signing secret (optional)',
+  textInput(''),
+  'Leave it empty and we create one. To use your own: whsec_ and base64 of 24 to 64 bytes, or 16 to 128 visible characters.',
+);
