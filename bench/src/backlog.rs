@@ -9,7 +9,7 @@ use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::{Attempt, Verdict};
 use webhook_endpoints::domain::endpoint::EndpointKey;
-use webhook_endpoints::domain::event::{FanOut, StoredEvent};
+use webhook_endpoints::domain::event::{FanOut, StoredEvent, StoredPayload};
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::failure::Failure;
 use webhook_endpoints::domain::health::{Change, Failing, Health, Pause};
@@ -110,7 +110,7 @@ async fn store(
         r#type: task.event.clone(),
         accepted_at: at,
         expires_at: task.expires_at,
-        payload: "{}".to_owned(),
+        payload: StoredPayload::Kept("{}".to_owned()),
         fan_out: FanOut {
             by: "seed".to_owned(),
             since: at,

@@ -137,6 +137,7 @@ pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Rou
         api_key_cache: settings.api_key_cache,
         retention: settings.retention,
         budgets: settings.budgets,
+        under_way: settings.stragglers,
         secret_storage: settings.secret_storage,
         cors: settings.cors.clone(),
         portal_url: settings.portal_url.clone(),

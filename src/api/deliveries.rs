@@ -16,6 +16,7 @@ use super::{Api, success};
 use crate::aws::table::{FullDelivery, HistoryQuery};
 use crate::domain::delivery::{Abandoned, Attempt, BodyNote, Delivery, DeliveryStatus, Verdict};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::event::EventRecord;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{DeliveryId, EndpointId, EventId};
 use crate::domain::message::{DeliveryTask, Source};
@@ -157,6 +158,8 @@ struct Shown<'a> {
     /// Whether it is a test ping, whatever its event type.
     test: bool,
     payload: Option<&'a RawValue>,
+    #[serde(with = "serde_millis::option")]
+    payload_deleted_at: Option<Timestamp>,
     reason: Option<&'static str>,
     error: Option<String>,
     attempt_log: Vec<ShownAttempt<'a>>,
@@ -220,17 +223,18 @@ pub(super) async fn get(
 ) -> Result<Response, ApiError> {
     let (endpoint, found) = find(&api, &scope).await?;
     let delivery = &found.delivery;
-    let payload = match found.ping_payload {
-        Some(payload) => Some(payload),
+    let event = match found.ping_payload {
+        Some(_) => None,
         None => {
             let app_id = scope.endpoint.app_id;
             let table = &api.stores.table;
             let event = table.event(app_id, delivery.event_id, api.clock.now());
-            event.await?.map(|event| event.payload)
+            event.await?.and_then(EventRecord::event)
         }
     };
+    let kept = event.as_ref().and_then(|event| event.payload.kept());
+    let payload = found.ping_payload.as_deref().or(kept);
     let payload = payload
-        .as_deref()
         .map(serde_json::from_str)
         .transpose()
         .map_err(ApiError::internal)?;
@@ -239,6 +243,9 @@ pub(super) async fn get(
         event_id: delivery.event_id,
         test: delivery.is_ping,
         payload,
+        payload_deleted_at: event
+            .and_then(|event| event.payload.deleted_at())
+            .or(delivery.payload_deleted_at),
         reason: delivery.abandoned.map(Abandoned::code),
         error: delivery.abandoned.map(|reason| reason.to_string()),
         attempt_log: found.attempts.iter().map(ShownAttempt::from).collect(),
@@ -254,6 +261,9 @@ pub(super) async fn resend(
     let (endpoint, found) = find(&api, &scope).await?;
     if !endpoint.active {
         return Err(INACTIVE);
+    }
+    if found.delivery.payload_deleted_at.is_some() {
+        return Err(PAYLOAD_DELETED);
     }
     let id = found.delivery.event_id;
     let task = DeliveryTask {
@@ -292,6 +302,9 @@ async fn find(api: &Api, scope: &DeliveryScope) -> Result<(Endpoint, FullDeliver
     let delivery = delivery.filter(|found| found.delivery.expires_at > now);
     Ok((endpoint, delivery.ok_or(NO_DELIVERY)?))
 }
+
+const PAYLOAD_DELETED: ApiError =
+    ApiError::conflict("The payload of this event was deleted, so it can't be sent again.");
 
 pub(super) const INACTIVE: ApiError =
     ApiError::conflict("The endpoint is inactive. Activate it first.");

@@ -20,7 +20,7 @@ use super::{Api, success};
 use crate::domain::delivery::{Abandoned, Delivery};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::event::{
-    MAX_NESTING, MAX_PAYLOAD_BYTES, PAYLOAD_FRAME, PublishedEvent, StoredEvent,
+    EventRecord, MAX_NESTING, MAX_PAYLOAD_BYTES, PAYLOAD_FRAME, PublishedEvent, StoredEvent,
 };
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, Issued};
@@ -77,6 +77,8 @@ struct Shown<'a> {
     #[serde(with = "serde_millis::option")]
     created_at: Option<Timestamp>,
     payload: Option<&'a RawValue>,
+    #[serde(with = "serde_millis::option")]
+    payload_deleted_at: Option<Timestamp>,
     deliveries: Vec<ShownDelivery<'a>>,
 }
 
@@ -111,9 +113,13 @@ pub(super) async fn get(
     let (table, now) = (&api.stores.table, api.clock.now());
     let (event, endpoints) =
         tokio::try_join!(table.event(app_id, event_id, now), table.endpoints(app_id))?;
-    let Some(event) = event else {
-        let kept = now - api.retention..=now + CLOCK_SKEW;
-        let nothing = nothing_of(app_id, event_id, &kept);
+    let payload_deleted_at = event.as_ref().and_then(EventRecord::deleted_at);
+    let Some(event) = event.and_then(EventRecord::event) else {
+        let nothing = nothing_of(app_id, event_id, &kept(now, api.retention));
+        let nothing = nothing.map(|nothing| Shown {
+            payload_deleted_at,
+            ..nothing
+        });
         return nothing.map(success).ok_or(NO_EVENT);
     };
     let found = table.deliveries_of_event(event_id, &event, &endpoints);
@@ -136,6 +142,7 @@ async fn get_for(
     let (table, now) = (&api.stores.table, api.clock.now());
     let event = table.event(endpoint.app_id, event_id, now);
     let (event, found) = tokio::try_join!(event, table.endpoint(endpoint))?;
+    let event = event.and_then(EventRecord::event);
     let accepted_at = event.as_ref().map_or(now, |event| event.accepted_at);
     let id = DeliveryId::of_event(accepted_at, event_id, endpoint.endpoint_id);
     let delivery = table.delivery(endpoint, id).await?;
@@ -157,13 +164,20 @@ fn shown<'a>(
         delivery: Listed::of(delivery, endpoint),
         reason: delivery.abandoned.map(Abandoned::code),
     });
+    let payload = event.payload.kept().map(serde_json::from_str).transpose();
     Ok(success(Shown {
         id: Some(id),
         r#type: Some(event.r#type.as_str()),
         created_at: Some(event.accepted_at),
-        payload: Some(serde_json::from_str(&event.payload).map_err(ApiError::internal)?),
+        payload: payload.map_err(ApiError::internal)?,
+        payload_deleted_at: event.payload.deleted_at(),
         deliveries: deliveries.collect(),
     }))
+}
+
+/// When the events were published that are still kept.
+pub(super) fn kept(now: Timestamp, retention: Duration) -> RangeInclusive<Timestamp> {
+    now - retention..=now + CLOCK_SKEW
 }
 
 /// What is known of an event of which nothing is stored: that the service issued its id

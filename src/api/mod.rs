@@ -11,6 +11,7 @@ mod cursor;
 mod deliveries;
 mod error;
 mod event_batch;
+mod event_deletion;
 mod event_types;
 mod events;
 mod extract;
@@ -81,6 +82,8 @@ pub struct ApiOptions {
     pub retention: Duration,
     /// How much it does of what is dear.
     pub budgets: Budgets,
+    /// How long attempts may still be under way that began before a payload was deleted.
+    pub under_way: Duration,
     /// How new signing secrets are kept.
     pub secret_storage: SecretStorage,
     /// Which web pages may call it.
@@ -105,6 +108,7 @@ struct ApiState {
     keys: TtlCache<ApiKeyHash, KeyAccess>,
     retention: Duration,
     budgets: Budgets,
+    under_way: Duration,
     secret_storage: SecretStorage,
     portal_url: Option<PortalUrl>,
     /// What the catalogue has, if event types are strict.
@@ -121,6 +125,7 @@ pub fn router(options: ApiOptions) -> Router {
         keys: TtlCache::new(options.api_key_cache),
         retention: options.retention,
         budgets: options.budgets,
+        under_way: options.under_way,
         secret_storage: options.secret_storage,
         portal_url: options.portal_url,
         known_types: options.strict_event_types.then(KnownTypes::new),
@@ -195,7 +200,7 @@ pub fn router(options: ApiOptions) -> Router {
         )
         .route(
             "/apps/{appId}/events/{eventId}",
-            get(needs(Read, events::get)),
+            get(needs(Read, events::get)).delete(needs(Publish, event_deletion::delete)),
         )
         .route(
             EVENT_BATCHES,

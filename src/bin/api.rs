@@ -5,6 +5,7 @@ use webhook_endpoints::aws::{QueueUrls, StoreNames, Stores, sdk_config};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, ApiConfig};
 use webhook_endpoints::domain::budget::Budgets;
+use webhook_endpoints::domain::event::UNDER_WAY;
 use webhook_endpoints::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
@@ -30,6 +31,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         api_key_cache: config.api_key_cache,
         retention: common.retention,
         budgets: Budgets::default(),
+        under_way: UNDER_WAY,
         secret_storage: config.secret_storage,
         cors: config.cors,
         portal_url: config.portal_url,

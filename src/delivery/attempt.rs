@@ -11,6 +11,7 @@
 //! | Note that the endpoint is slow, while the attempt is still under way | `UpdateItem` |
 //! | Decide what follows ([`after_attempt`]) | |
 //! | Enqueue the next attempt, if it is due within 15 minutes | `SendMessageBatch` |
+//! | Record that it repeats an event, if it is a resent delivery's first | `PutItem` |
 //! | Record the attempt, and schedule the next one if it is due later | `UpdateItem` |
 //! | Update the endpoint's health, if it changed | `UpdateItem` |
 //! | Have its waiting deliveries seen to, if a pause began or ended | `SendMessageBatch` |
@@ -112,6 +113,10 @@ impl Deliverer {
         if let Next::Queue(wait) = after.next {
             let next = (Message::Delivery(task.next()), wait);
             self.stores.queues.send_all(Lane::Slow, [next]).await?;
+        }
+        if task.is_repeat() && attempt.number == 1 {
+            // Before the answer is, so that it can be found if it is to be erased.
+            self.stores.table.record_repeat(task).await?;
         }
         let recorded = match after.next {
             // A failed probe: the delivery waits as before.
@@ -230,7 +235,8 @@ impl Deliverer {
         task: &DeliveryTask,
         reason: Abandoned,
     ) -> Result<(), StoreError> {
-        self.stores.table.record_abandoned(task, reason).await?;
+        let (table, now) = (&self.stores.table, self.clock.now());
+        table.record_abandoned(task, reason, now).await?;
         info!(
             app_id = %task.endpoint.app_id,
             endpoint_id = %task.endpoint.endpoint_id,

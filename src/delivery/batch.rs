@@ -76,6 +76,9 @@ pub async fn handle_batch(
             Message::DeleteApp(deletion) => {
                 running.spawn(copies, async move { deliverer.delete_app(deletion).await });
             }
+            Message::Erase(erasure) => {
+                running.spawn(copies, async move { deliverer.erase(erasure).await });
+            }
             Message::Sweep => {
                 running.spawn(copies, async move { deliverer.enqueue_due().await });
             }

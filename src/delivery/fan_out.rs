@@ -27,7 +27,7 @@ use super::{Deliverer, HandleError, deadline};
 use crate::aws::StoreError;
 use crate::domain::delivery::Abandoned;
 use crate::domain::endpoint::{Endpoint, EndpointKey};
-use crate::domain::event::{FanOut, PublishedEvent, StoredEvent};
+use crate::domain::event::{EventRecord, FanOut, PublishedEvent, StoredEvent, StoredPayload};
 use crate::domain::event_type::EventType;
 use crate::domain::health;
 use crate::domain::id::{DeliveryId, EventId};
@@ -72,7 +72,7 @@ impl Deliverer {
             r#type: event.r#type.clone(),
             accepted_at,
             expires_at: accepted_at + self.retention,
-            payload: event.payload(accepted_at)?,
+            payload: StoredPayload::Kept(event.payload(accepted_at)?),
             fan_out: FanOut {
                 by: meta.ids.first().cloned().unwrap_or_default(),
                 since: now,
@@ -80,6 +80,10 @@ impl Deliverer {
         };
         let mut is_new = true;
         if let Some(first) = table.store_event(event.app_id, id, &stored, now).await? {
+            let Some(first) = not_deleted(first) else {
+                info!(app_id = %event.app_id, event_id = %id, "event was deleted");
+                return Ok(());
+            };
             if first.r#type != stored.r#type || first.data() != stored.data() {
                 warn!(
                     app_id = %event.app_id,
@@ -221,8 +225,9 @@ impl Deliverer {
             table.record_missed(&tasks, reason).await?;
         } else {
             // The endpoint may have been active before, and the event delivered.
+            let now = self.clock.now();
             stream::iter(tasks)
-                .map(|task| async move { table.record_abandoned(&task, reason).await })
+                .map(|task| async move { table.record_abandoned(&task, reason, now).await })
                 .buffer_unordered(WRITES_AT_ONCE)
                 .try_collect::<Vec<_>>()
                 .await?;
@@ -282,6 +287,12 @@ impl Routed {
     fn len(&self) -> usize {
         self.messages.len() + self.wait.len()
     }
+}
+
+/// The event that is stored, unless the app had it deleted.
+fn not_deleted(found: EventRecord) -> Option<StoredEvent> {
+    let event = found.event()?;
+    event.payload.kept().is_some().then_some(event)
 }
 
 /// The first attempt at the delivery of an event to an endpoint.

@@ -16,6 +16,7 @@
 //! | recover | deliveries, and the rest of the recovery | Each goes back further in a history that ends, and `remaining` decreases. |
 //! | tend | deliveries, and itself | It drains what waits, which only events and attempts add to, and takes a last look. While no turn is free, it waits for ten minutes. Probes wait longer each time, until the endpoint is disabled. |
 //! | delete app | itself | Each step removes something, or is the one that waits until the mark may go. |
+//! | erase | nothing | |
 //! | sweep | deliveries, tends, deletions of apps, and itself if a shard held more attempts than a sweep takes | It goes on only after it took attempts out of its own sight. The attempts that follow from these are due later than it looks ahead. |
 
 mod answer;
@@ -31,6 +32,7 @@ pub mod delete_app;
 mod drain;
 pub mod egress;
 pub mod enqueue_due;
+mod erase;
 mod fan_out;
 mod finish_deletions;
 mod give_back;

@@ -138,6 +138,7 @@ impl Work {
                 one.app_id == other.app_id && id.is_some() && id == others
             }
             (Message::DeleteApp(one), Message::DeleteApp(other)) => one == other,
+            (Message::Erase(one), Message::Erase(other)) => one == other,
             (Message::Sweep, Message::Sweep) => true,
             // Tending claims its step and a recovery is rare, so copies cost little.
             _ => false,

@@ -33,7 +33,7 @@ impl Deliverer {
         let messages: Vec<_> = page
             .deliveries
             .into_iter()
-            .filter(|failed| !failed.is_ping)
+            .filter(|failed| !failed.is_ping && failed.payload_deleted_at.is_none())
             .map(|failed| Message::Delivery(repeat(failed, &recovery)))
             .map(|message| (message, Duration::ZERO))
             .collect();

@@ -9,7 +9,7 @@ use rand::Rng;
 
 use super::delivery::{Abandoned, Answer, Attempt, Delivery, DeliveryStatus, Verdict};
 use super::endpoint::Endpoint;
-use super::event::StoredEvent;
+use super::event::{StoredEvent, StoredPayload};
 use super::health::{Change, HealthPolicy, Kind, State};
 use super::message::{DeliveryTask, Lane, MAX_DELAY, Source};
 use super::retry::{MAX_WAIT, RetrySchedule};
@@ -74,6 +74,11 @@ pub fn before_attempt(
     let Some(endpoint) = found.endpoint else {
         return BeforeAttempt::Abandon(Abandoned::EndpointDeleted);
     };
+    // Before anything that would have it wait.
+    let event = found.event.as_ref();
+    if event.is_some_and(|event| event.payload.deleted_at().is_some()) {
+        return BeforeAttempt::Abandon(Abandoned::PayloadDeleted);
+    }
     let is_event = matches!(task.source, Source::Event(_));
     if is_event && !endpoint.active {
         return BeforeAttempt::Abandon(Abandoned::EndpointInactive);
@@ -88,8 +93,11 @@ pub fn before_attempt(
     }
     let payload = match &task.source {
         Source::Ping { payload, .. } => payload.clone(),
-        Source::Event(_) => match found.event {
-            Some(event) => event.payload,
+        Source::Event(_) => match found.event.map(|event| event.payload) {
+            Some(StoredPayload::Kept(payload)) => payload,
+            Some(StoredPayload::Deleted(_)) => {
+                return BeforeAttempt::Abandon(Abandoned::PayloadDeleted);
+            }
             None => return BeforeAttempt::Abandon(Abandoned::PayloadExpired),
         },
     };

@@ -46,6 +46,8 @@ pub struct Delivery {
     pub expires_at: Timestamp,
     /// Set if the delivery ended without another attempt.
     pub abandoned: Option<Abandoned>,
+    /// When the payload of its event was deleted, if it was: it can't be sent again.
+    pub payload_deleted_at: Option<Timestamp>,
 }
 
 impl Delivery {
@@ -74,6 +76,7 @@ impl Delivery {
             waiting_since: None,
             expires_at,
             abandoned: None,
+            payload_deleted_at: None,
         }
     }
 
@@ -155,6 +158,17 @@ pub struct Attempt {
 }
 
 impl Attempt {
+    /// The attempt without what the receiver wrote: the body of its response, and where
+    /// a redirect points.
+    #[must_use]
+    pub fn without_answer(mut self) -> Self {
+        if let Verdict::Answered(answer) = &mut self.verdict {
+            answer.body.clear();
+            answer.location = None;
+        }
+        self
+    }
+
     /// When the attempt ended.
     #[must_use]
     pub fn ended_at(&self) -> Timestamp {
@@ -291,6 +305,9 @@ pub enum Abandoned {
     /// The event's payload had expired.
     #[error("the payload expired before the attempt")]
     PayloadExpired,
+    /// The event's payload had been deleted.
+    #[error("the payload was deleted before the attempt")]
+    PayloadDeleted,
 }
 
 impl Abandoned {
@@ -301,6 +318,7 @@ impl Abandoned {
             Self::EndpointDeleted => "ENDPOINT_DELETED",
             Self::EndpointInactive => "ENDPOINT_INACTIVE",
             Self::PayloadExpired => "PAYLOAD_EXPIRED",
+            Self::PayloadDeleted => "PAYLOAD_DELETED",
         }
     }
 
@@ -311,6 +329,7 @@ impl Abandoned {
             Self::EndpointDeleted,
             Self::EndpointInactive,
             Self::PayloadExpired,
+            Self::PayloadDeleted,
         ]
         .into_iter()
         .find(|reason| reason.code() == code)

@@ -97,6 +97,68 @@ pub fn split_payload<'a>(r#type: &EventType, payload: &'a str) -> Option<(Timest
     (super::time::iso_millis(at) == timestamp).then_some((at, data))
 }
 
+/// What is stored under an event's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventRecord {
+    /// An event that endpoints get, or got.
+    Event(StoredEvent),
+    /// The app deleted the event at this time, before any endpoint got it. None will.
+    Withdrawn(Timestamp),
+}
+
+impl EventRecord {
+    /// The event, unless it was withdrawn.
+    #[must_use]
+    pub fn event(self) -> Option<StoredEvent> {
+        match self {
+            Self::Event(event) => Some(event),
+            Self::Withdrawn(_) => None,
+        }
+    }
+
+    /// When the app had the payload deleted, if it did.
+    #[must_use]
+    pub fn deleted_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Event(event) => event.payload.deleted_at(),
+            Self::Withdrawn(at) => Some(*at),
+        }
+    }
+}
+
+/// The payload of a stored event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoredPayload {
+    /// The body that receivers get, byte for byte.
+    Kept(String),
+    /// It was deleted at this time. Nothing is sent any more.
+    Deleted(Timestamp),
+}
+
+impl StoredPayload {
+    /// The payload, if it is still there.
+    #[must_use]
+    pub fn kept(&self) -> Option<&str> {
+        match self {
+            Self::Kept(payload) => Some(payload),
+            Self::Deleted(_) => None,
+        }
+    }
+
+    /// When it was deleted, if it was.
+    #[must_use]
+    pub fn deleted_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Kept(_) => None,
+            Self::Deleted(at) => Some(*at),
+        }
+    }
+}
+
+/// How long after a payload was deleted an attempt may still be under way that read it
+/// before, and be recorded: longer than a function can run (60 s), by any clock.
+pub const UNDER_WAY: Duration = Duration::from_secs(90);
+
 /// An event as it is stored, once for all of its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
@@ -108,20 +170,21 @@ pub struct StoredEvent {
     pub accepted_at: Timestamp,
     /// When it expires, together with its deliveries.
     pub expires_at: Timestamp,
-    /// The body that receivers get.
-    pub payload: String,
+    /// The body that receivers get, as long as it is kept.
+    pub payload: StoredPayload,
     /// The fan-out that has begun.
     pub fan_out: FanOut,
 }
 
 impl StoredEvent {
-    /// The payload from its data on. What is before may differ in the timestamp, which
-    /// each request that repeats an event has of its own.
+    /// The payload from its data on, if it is kept. What is before may differ in the
+    /// timestamp, which each request that repeats an event has of its own.
     #[must_use]
-    pub fn data(&self) -> &str {
+    pub fn data(&self) -> Option<&str> {
+        let payload = self.payload.kept()?;
         // No type and no timestamp has a quote.
-        let found = self.payload.split_once(r#"","data":"#);
-        found.map_or(&self.payload, |(_, data)| data)
+        let found = payload.split_once(r#"","data":"#);
+        Some(found.map_or(payload, |(_, data)| data))
     }
 }
 

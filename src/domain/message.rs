@@ -40,6 +40,8 @@ pub enum Message {
     Tend(Tend),
     /// Go on with the deletion of an app.
     DeleteApp(AppDeletion),
+    /// Erase what attempts left that were under way when a payload was deleted.
+    Erase(Erasure),
     /// Enqueue the attempts that are due soon.
     Sweep,
 }
@@ -117,6 +119,17 @@ impl DeliveryTask {
             is_ping: matches!(self.source, Source::Ping { .. }),
             ..accepted
         }
+    }
+
+    /// Whether it sends its event to the endpoint once more: it is not the delivery
+    /// that the event itself made.
+    #[must_use]
+    pub fn is_repeat(&self) -> bool {
+        let Source::Event(id) = self.source else {
+            return false;
+        };
+        let first = DeliveryId::of_event(self.created_at, id, self.endpoint.endpoint_id);
+        self.delivery_id != first
     }
 
     /// The attempt after this one.
@@ -199,6 +212,16 @@ pub struct AppDeletion {
     pub app_id: AppId,
 }
 
+/// An event whose payload was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Erasure {
+    /// The app that published it.
+    pub app_id: AppId,
+    /// The event.
+    pub event_id: EventId,
+}
+
 #[derive(Deserialize)]
 struct Kind {
     kind: Option<String>,
@@ -222,6 +245,7 @@ impl Message {
             Some("recover") => parse(text).map(Self::Recover),
             Some("tend") => parse(text).map(Self::Tend),
             Some("deleteApp") => parse(text).map(Self::DeleteApp),
+            Some("erase") => parse(text).map(Self::Erase),
             Some("sweep") => Ok(Self::Sweep),
             Some(_) => Err(Unreadable::new(Flaw::Kind, "unknown kind")),
             None if found.detail_type.is_some() => Err(Unreadable::new(
@@ -242,6 +266,7 @@ impl Message {
             Self::Recover(recovery) => recovery.endpoint.endpoint_id.to_string(),
             Self::Tend(tend) => tend.endpoint.endpoint_id.to_string(),
             Self::DeleteApp(deletion) => deletion.app_id.to_string(),
+            Self::Erase(erasure) => erasure.app_id.to_string(),
             Self::Sweep => "sweep".to_owned(),
         }
     }
@@ -257,6 +282,7 @@ impl Message {
             Self::Recover(body) => tagged("recover", body),
             Self::Tend(body) => tagged("tend", body),
             Self::DeleteApp(body) => tagged("deleteApp", body),
+            Self::Erase(body) => tagged("erase", body),
             Self::Sweep => tagged("sweep", &serde_json::Map::new()),
         }
     }
@@ -340,6 +366,13 @@ mod tests {
             .unwrap();
         let read = Message::from_json(&json);
         assert!(matches!(read, Ok(Message::DeleteApp(read)) if read.app_id == app_id));
+        let erasure = Erasure {
+            app_id,
+            event_id: EventId::new(),
+        };
+        let json = Message::Erase(erasure).to_json().unwrap();
+        let read = Message::from_json(&json);
+        assert!(matches!(read, Ok(Message::Erase(read)) if read == erasure));
         let sweep = Message::Sweep.to_json().unwrap();
         assert_eq!(sweep, r#"{"kind":"sweep"}"#);
         assert!(matches!(Message::from_json(&sweep), Ok(Message::Sweep)));

@@ -80,6 +80,19 @@ pub const COSTS: [(&str, &[&str]); 29] = [
     ("recoverDeliveries", &["GetItem", "Query"]),
     ("publishEvent", &["SendMessage"]),
     ("publishEvents", &["SendMessageBatch"]),
+    // The queries are of the app's endpoints and of what repeats the event. The second
+    // update is of its only delivery.
+    (
+        "deleteEvent",
+        &[
+            "BatchGetItem",
+            "Query",
+            "Query",
+            "SendMessageBatch",
+            "UpdateItem",
+            "UpdateItem",
+        ],
+    ),
     // The last read is of the event's deliveries.
     ("getEvent", &["BatchGetItem", "GetItem", "Query"]),
 ];
@@ -193,11 +206,9 @@ async fn calls_on_what_is_missing_cost_only_the_lookup() {
         for call in every_call_below(&Ids::unknown()) {
             let cost: &[&str] = match call.name {
                 "deleteWebhook" if storage == SecretStorage::Sealed => &["TransactWriteItems"],
-                "updateWebhook"
-                | "deleteWebhook"
-                | "rotateSecret"
-                | "deletePreviousSecret"
-                | "testPing" => &["UpdateItem"],
+                "updateWebhook" | "deleteWebhook" | "rotateSecret" | "testPing" | "deleteEvent" => {
+                    &["UpdateItem"]
+                }
                 "getDelivery" | "resendDelivery" => &["BatchGetItem"],
                 "listDeliveries" | "getEvent" => &["GetItem", "Query"],
                 _ => &["GetItem"],

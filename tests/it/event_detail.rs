@@ -22,7 +22,8 @@ async fn shown(app: &TestApp, id: &str) -> Value {
 }
 
 fn nothing_of(id: &str, created_at: &Value) -> Value {
-    json!({"id": id, "type": null, "createdAt": created_at, "payload": null, "deliveries": []})
+    json!({"id": id, "type": null, "createdAt": created_at, "payload": null,
+        "payloadDeletedAt": null, "deliveries": []})
 }
 
 async fn publish_under(app: &TestApp, key: &str) -> String {

@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use webhook_endpoints::domain::endpoint::EndpointKey;
+use webhook_endpoints::domain::event::EventRecord;
 use webhook_endpoints::domain::id::{AppId, EndpointId, EventId};
 
 use crate::support::fields;
@@ -329,7 +330,12 @@ async fn every_sample_event_is_handled_by_its_function() {
         .event(key.app_id, EventId::parse(EVENT).unwrap(), accepted)
         .await;
     assert_eq!(
-        stored.unwrap().map(|event| event.payload).as_deref(),
+        stored
+            .unwrap()
+            .and_then(EventRecord::event)
+            .unwrap()
+            .payload
+            .kept(),
         Some(
             r#"{"type":"invoice.paid","timestamp":"2026-01-01T00:00:00.000Z","data":{"invoice":"inv_1","amount":1200}}"#
         )

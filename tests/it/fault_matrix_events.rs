@@ -2,12 +2,16 @@
 //! effect, once or until the request or batch ends. Whatever fails, an accepted event
 //! reaches every endpoint, once.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use webhook_endpoints::aws::table::attribute;
+use webhook_endpoints::domain::id::EventId;
+use webhook_endpoints::domain::message::{Erasure, Message};
 
 use crate::support::answer;
-use crate::support::calls::Call;
+use crate::support::calls::{Call, Ids, call_named};
 use crate::support::matrix::Matrix;
 use crate::support::stage::{Stage, accepted, succeeded};
 use crate::support::wire::Fault;
@@ -267,6 +271,59 @@ async fn reading_events_can_be_retried() {
             }
             let again = stage.app.api.call(&call).await;
             assert_eq!(again.body, undisturbed.body);
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn deletions_of_events_can_be_retried_until_nothing_is_left() {
+    for by_message in [false, true] {
+        let matrix = Matrix::of("deletion of an event").by_message(by_message);
+        matrix
+            .run(async |stage| {
+                let api = &stage.app.api;
+                let (failing, _) = api.create_webhook("http://127.0.0.1:9/hook").await;
+                let body = json!({"type": "a", "data": "private"});
+                let event = api.publish(&body).await.data()["id"].clone();
+                stage.handle_all_visible().await;
+                let ids = Ids {
+                    event: event.as_str().unwrap().to_owned(),
+                    ..Ids::unknown()
+                };
+                let call = call_named("deleteEvent", &ids);
+                if !succeeded(&stage.disturbed(api.call(&call)).await) {
+                    assert!(succeeded(&api.call(&call).await));
+                }
+                assert!(!stage.app.aws.table_text().await.contains("private"));
+                let delivery = api.must_have_one_delivery(&failing).await;
+                assert_eq!(delivery["status"], "FAILED");
+                assert_eq!(stage.receiver.received().len(), 1);
+            })
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn answers_under_way_are_erased_despite_any_fault() {
+    let matrix = Matrix::of("erasure in the background");
+    matrix
+        .run(async |stage| {
+            let app = &stage.app;
+            let event = stage.publish().await;
+            stage.handle_all_visible().await;
+            let table = app.aws.table();
+            let (event, now) = (EventId::parse(&event).unwrap(), stage.clock.now());
+            table.delete_payload(app.app_id, event, now).await.unwrap();
+            let erasure = Message::Erase(Erasure {
+                app_id: app.app_id,
+                event_id: event,
+            });
+            app.queue.enqueue(&erasure.to_json().unwrap()).await;
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            let erased = app.aws.items().await;
+            let is_erased = |item: &&_| HashMap::contains_key(item, attribute::PAYLOAD_DELETED_AT);
+            assert_eq!(erased.iter().filter(is_erased).count(), 2);
         })
         .await;
 }

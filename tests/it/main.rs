@@ -46,6 +46,7 @@ mod documented_facts;
 mod documented_tests;
 mod drain;
 mod egress;
+mod event_deletion;
 mod event_detail;
 mod event_types;
 mod events;

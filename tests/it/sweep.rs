@@ -12,7 +12,7 @@ use webhook_endpoints::aws::table::{Due, Recorded};
 use webhook_endpoints::delivery::enqueue_due::LEASE;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::Attempt;
-use webhook_endpoints::domain::event::{FanOut, StoredEvent};
+use webhook_endpoints::domain::event::{FanOut, StoredEvent, StoredPayload};
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::health::Change;
 use webhook_endpoints::domain::id::DeliveryId;
@@ -68,7 +68,7 @@ async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: Deliv
         r#type: task.event.clone(),
         accepted_at: created_at,
         expires_at: task.expires_at,
-        payload: "{}".to_owned(),
+        payload: StoredPayload::Kept("{}".to_owned()),
         fan_out: FanOut {
             by: "seed".to_owned(),
             since: created_at,

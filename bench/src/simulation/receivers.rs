@@ -8,7 +8,7 @@ use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::decision::AttemptContext;
 use webhook_endpoints::domain::delivery::{Answer, Attempt, Verdict};
 use webhook_endpoints::domain::endpoint::{Endpoint, EndpointKey, NewEndpoint, SecretVersion};
-use webhook_endpoints::domain::event::{FanOut, StoredEvent};
+use webhook_endpoints::domain::event::{FanOut, StoredEvent, StoredPayload};
 use webhook_endpoints::domain::event_type::{EventType, Subscriptions};
 use webhook_endpoints::domain::failure::Failure;
 use webhook_endpoints::domain::health::Health;
@@ -110,7 +110,7 @@ impl Receiver {
                 r#type: EventType::parse(event_type)?,
                 accepted_at: begin,
                 expires_at,
-                payload: String::new(),
+                payload: StoredPayload::Kept(String::new()),
                 fan_out: FanOut {
                     by: String::new(),
                     since: begin,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::delivery_item::{FullDelivery, delivery};
 use super::endpoint_item::live_endpoint;
-use super::events::stored_event;
+use super::events::{event_record, is_kept};
 use super::keys::{self, attribute};
 use super::{Item, Table};
 use crate::aws::error::{AwsError, During, Malformed, StoreError};
@@ -15,7 +15,7 @@ use crate::aws::retry::{Retries, UNPROCESSED_PAUSES};
 use crate::domain::decision::AttemptContext;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointKey};
-use crate::domain::event::StoredEvent;
+use crate::domain::event::{EventRecord, StoredEvent};
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Source};
 
@@ -98,6 +98,23 @@ impl Table {
                 item.map(delivery).transpose().during(OPERATION)
             })
             .collect()
+    }
+
+    /// What is recorded of these deliveries, as far as they exist. One strongly
+    /// consistent `BatchGetItem` for every 100.
+    pub(super) async fn full_deliveries(
+        &self,
+        operation: &'static str,
+        keys: Vec<Item>,
+    ) -> Result<Vec<FullDelivery>, StoreError> {
+        let found = self.batch_get(operation, keys.iter().cloned()).await?;
+        let mut deliveries = Vec::new();
+        for key in &keys {
+            if let Some(item) = found.item(operation, key)? {
+                deliveries.push(FullDelivery::of_item(item).during(operation)?);
+            }
+        }
+        Ok(deliveries)
     }
 
     /// The items of these keys, some of which may be the same. One `BatchGetItem`
@@ -228,11 +245,12 @@ impl AttemptItems {
             Source::Event(id) => found.item(CONTEXT, &keys::event(task.endpoint.app_id, id))?,
             Source::Ping { .. } => None,
         };
-        let event = event.map(stored_event).transpose().during(CONTEXT)?;
+        let event = event.filter(|item| is_kept(item, now));
+        let event = event.map(event_record).transpose().during(CONTEXT)?;
         Ok(AttemptContext {
             endpoint,
             delivery: recorded.during(CONTEXT)?,
-            event: event.filter(|event| event.expires_at > now),
+            event: event.and_then(EventRecord::event),
         })
     }
 }

@@ -7,7 +7,8 @@ use super::delivery_item::{FullDelivery, MARK, entry_of, item_of, list_entry, pi
 use super::fields::{id as id_bytes, number, text, time};
 use super::keys::attribute::{
     ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT,
-    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, STATUS, TEST_PING, WAITING_SINCE,
+    NEXT_RETRY_AT, PAYLOAD, PAYLOAD_DELETED_AT, PK, RESPONSE_STATUS, STATUS, TEST_PING,
+    WAITING_SINCE,
 };
 use super::keys::{self, LISTS, SCHEDULE};
 use super::update::Update;
@@ -88,6 +89,7 @@ impl Table {
         &self,
         task: &DeliveryTask,
         reason: Abandoned,
+        now: Timestamp,
     ) -> Result<Recorded, StoreError> {
         let delivery = Delivery {
             status: DeliveryStatus::Failed,
@@ -100,6 +102,10 @@ impl Table {
             .remove(NEXT_RETRY_AT)
             .remove(SCHEDULE.pk)
             .remove(SCHEDULE.sk);
+        let update = match reason {
+            Abandoned::PayloadDeleted => update.set_once(PAYLOAD_DELETED_AT, time(now)),
+            _ => update,
+        };
         self.write_outcome("UpdateItem of an abandoned delivery", task, update)
             .await
     }

@@ -3,7 +3,8 @@
 use super::fields::{Draft, Fields, id, number, text, time};
 use super::keys::attribute::{
     ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT,
-    NEXT_RETRY_AT, PAYLOAD, PK, RESPONSE_STATUS, SK, STATUS, TEST_PING, WAITING_SINCE, attempt,
+    NEXT_RETRY_AT, PAYLOAD, PAYLOAD_DELETED_AT, PK, RESPONSE_STATUS, SK, STATUS, TEST_PING,
+    WAITING_SINCE, attempt,
 };
 use super::keys::{self, LISTS};
 use super::{AttributeValue, Item};
@@ -106,6 +107,7 @@ fn read(mut fields: Fields) -> Result<Delivery, Malformed> {
         waiting_since: fields.read_some(WAITING_SINCE)?,
         expires_at: Timestamp::from_second(fields.read(EXPIRES_AT)?)?,
         abandoned: abandoned.transpose()?,
+        payload_deleted_at: fields.read_some(PAYLOAD_DELETED_AT)?,
     })
 }
 

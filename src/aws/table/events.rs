@@ -8,18 +8,21 @@ use jiff::Timestamp;
 use super::fields::{AwsId, Draft, Fields, aws_id, number, text, time};
 use super::keys;
 use super::keys::attribute::{
-    CREATED_AT, DATA, EVENT, EXPIRES_AT, FAN_OUT_BY, FAN_OUT_SINCE, PAYLOAD, PK, TIMESTAMP,
+    CREATED_AT, DATA, EVENT, EXPIRES_AT, FAN_OUT_BY, FAN_OUT_SINCE, PAYLOAD, PAYLOAD_DELETED_AT,
+    PK, TIMESTAMP,
 };
 use super::packing::{Data, packed};
 use super::update::Update;
 use super::{Item, Table};
 use crate::aws::error::{During, Malformed, StoreError};
-use crate::domain::event::{FanOut, StoredEvent, payload_of, split_payload};
+use crate::domain::event::{
+    EventRecord, FanOut, StoredEvent, StoredPayload, payload_of, split_payload,
+};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, EventId};
 
 impl Table {
-    /// Stores an event, unless one of this id is stored already: then that one is
+    /// Stores an event, unless something is stored under its id already: then that is
     /// returned. One `PutItem`.
     ///
     /// # Errors
@@ -30,13 +33,45 @@ impl Table {
         id: EventId,
         event: &StoredEvent,
         now: Timestamp,
-    ) -> Result<Option<StoredEvent>, StoreError> {
+    ) -> Result<Option<EventRecord>, StoreError> {
         const OPERATION: &str = "PutItem of an event";
+        self.put_event(OPERATION, item_of(app_id, id, event), now)
+            .await
+    }
+
+    /// Has nobody get an event of which nothing is stored, even if it is on the queue.
+    /// Returns what is stored, if something is. One `PutItem`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn withdraw_event(
+        &self,
+        app_id: AppId,
+        id: EventId,
+        now: Timestamp,
+        expires_at: Timestamp,
+    ) -> Result<Option<EventRecord>, StoreError> {
+        const OPERATION: &str = "PutItem of a withdrawn event";
+        let item = Draft::of(keys::event(app_id, id))
+            .set(PAYLOAD_DELETED_AT, time(now))
+            .set(EXPIRES_AT, number(expires_at.as_second()))
+            .item();
+        self.put_event(OPERATION, item, now).await
+    }
+
+    /// Writes the item of an event, unless there is one that has not expired: then that
+    /// one is returned.
+    async fn put_event(
+        &self,
+        operation: &'static str,
+        item: Item,
+        now: Timestamp,
+    ) -> Result<Option<EventRecord>, StoreError> {
         let put = self
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(item_of(app_id, id, event)))
+            .set_item(Some(item))
             // DynamoDB may take days to remove an expired event, which is as good
             // as gone.
             .condition_expression("attribute_not_exists(#pk) OR #expires <= :now")
@@ -53,9 +88,9 @@ impl Table {
         match error.as_service_error() {
             Some(PutItemError::ConditionalCheckFailedException(failed)) => {
                 let found = failed.item.clone().unwrap_or_default();
-                stored_event(found).map(Some).during(OPERATION)
+                event_record(found).map(Some).during(operation)
             }
-            _ => Err(error).during(OPERATION),
+            _ => Err(error).during(operation),
         }
     }
 
@@ -144,7 +179,7 @@ impl Table {
             .is_some_and(|item| item.get(EXPIRES_AT) == Some(&expires_at)))
     }
 
-    /// An event, unless it has expired. One `GetItem`.
+    /// What is stored under an event's id, unless it has expired. One `GetItem`.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
@@ -153,7 +188,7 @@ impl Table {
         app_id: AppId,
         id: EventId,
         now: Timestamp,
-    ) -> Result<Option<StoredEvent>, StoreError> {
+    ) -> Result<Option<EventRecord>, StoreError> {
         const OPERATION: &str = "GetItem of an event";
         let found = self
             .client
@@ -163,9 +198,8 @@ impl Table {
             .send()
             .await
             .during(OPERATION)?;
-        let event = found.item.map(stored_event).transpose();
-        let event = event.during(OPERATION)?;
-        Ok(event.filter(|event| event.expires_at > now))
+        let item = found.item.filter(|item| is_kept(item, now));
+        item.map(event_record).transpose().during(OPERATION)
     }
 }
 
@@ -181,27 +215,53 @@ fn item_of(app_id: AppId, id: EventId, event: &StoredEvent) -> Item {
         .set(EXPIRES_AT, number(event.expires_at.as_second()))
         .set(FAN_OUT_BY, aws_id(&event.fan_out.by))
         .set(FAN_OUT_SINCE, time(event.fan_out.since));
-    let draft = match split_payload(&event.r#type, &event.payload) {
+    let payload = match &event.payload {
+        StoredPayload::Kept(payload) => payload,
+        StoredPayload::Deleted(at) => return draft.set(PAYLOAD_DELETED_AT, time(*at)).item(),
+    };
+    let draft = match split_payload(&event.r#type, payload) {
         Some((at, data)) => {
             let variable = app_id.as_str().len() + event.r#type.as_str().len();
             let data = packed(data, OTHER_BYTES + variable);
             draft.set(TIMESTAMP, time(at)).set(DATA, data)
         }
-        None => draft.set(PAYLOAD, text(&event.payload)),
+        None => draft.set(PAYLOAD, text(payload)),
     };
     draft.item()
 }
 
-/// The event of an item.
-pub(super) fn stored_event(item: Item) -> Result<StoredEvent, Malformed> {
+/// Whether an item has not expired: DynamoDB may take days to remove one that has.
+pub(super) fn is_kept(item: &Item, now: Timestamp) -> bool {
+    let expires_at = item.get(EXPIRES_AT).and_then(|value| value.as_n().ok());
+    let expires_at = expires_at.and_then(|seconds| seconds.parse::<i64>().ok());
+    expires_at.is_none_or(|seconds| seconds > now.as_second())
+}
+
+/// What the item of an event holds.
+pub(super) fn event_record(item: Item) -> Result<EventRecord, Malformed> {
     let mut fields = Fields::of(item);
-    let event: String = fields.read(EVENT)?;
-    let r#type = EventType::parse(&event)?;
-    let payload = match fields.read_some(PAYLOAD)? {
-        Some(payload) => payload,
-        None => {
+    let deleted_at: Option<Timestamp> = fields.read_some(PAYLOAD_DELETED_AT)?;
+    let event: Option<String> = fields.read_some(EVENT)?;
+    match (event, deleted_at) {
+        (Some(event), _) => stored_event(&event, deleted_at, fields).map(EventRecord::Event),
+        (None, Some(at)) => Ok(EventRecord::Withdrawn(at)),
+        (None, None) => Err("an event without a type".into()),
+    }
+}
+
+fn stored_event(
+    event: &str,
+    deleted_at: Option<Timestamp>,
+    mut fields: Fields,
+) -> Result<StoredEvent, Malformed> {
+    let r#type = EventType::parse(event)?;
+    let payload = match (deleted_at, fields.read_some(PAYLOAD)?) {
+        (Some(at), _) => StoredPayload::Deleted(at),
+        (None, Some(payload)) => StoredPayload::Kept(payload),
+        (None, None) => {
             let Data(data) = fields.read(DATA)?;
-            payload_of(&r#type, fields.read(TIMESTAMP)?, &data)
+            let payload = payload_of(&r#type, fields.read(TIMESTAMP)?, &data);
+            StoredPayload::Kept(payload)
         }
     };
     let AwsId(by) = fields.read(FAN_OUT_BY)?;
@@ -227,7 +287,7 @@ mod tests {
             r#type: EventType::parse("invoice.paid").unwrap(),
             accepted_at: at,
             expires_at: "2026-03-02T09:30:00Z".parse().unwrap(),
-            payload: payload.to_owned(),
+            payload: StoredPayload::Kept(payload.to_owned()),
             fan_out: FanOut {
                 by: "01a20e92-ebe2-7744-a48e-17f9d6663787".to_owned(),
                 since: at,
@@ -277,7 +337,20 @@ mod tests {
         ] {
             let item = item_of(app_id, EventId::new(), &event(payload));
             assert_eq!(item.contains_key(DATA), is_split, "{payload}");
-            assert_eq!(stored_event(item).unwrap(), event(payload), "{payload}");
+            let read = event_record(item).unwrap().event();
+            assert_eq!(read, Some(event(payload)), "{payload}");
         }
+    }
+
+    #[test]
+    fn deleted_payloads_leave_the_event() {
+        let app_id = AppId::parse("acme").unwrap();
+        let deleted = StoredEvent {
+            payload: StoredPayload::Deleted("2026-02-01T00:00:00Z".parse().unwrap()),
+            ..event("{}")
+        };
+        let item = item_of(app_id, EventId::new(), &deleted);
+        let read = event_record(item).unwrap();
+        assert_eq!(read, EventRecord::Event(deleted));
     }
 }

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::delivery_item::delivery;
 use super::fields::{number, text};
 use super::keys::attribute::{
-    ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT, NEXT_RETRY_AT, PK,
-    RESPONSE_STATUS, SK, STATUS, TEST_PING, WAITING_SINCE,
+    ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT, NEXT_RETRY_AT,
+    PAYLOAD_DELETED_AT, PK, RESPONSE_STATUS, SK, STATUS, TEST_PING, WAITING_SINCE,
 };
 use super::keys::{self, LISTS};
 use super::{Item, Table};
@@ -196,7 +196,10 @@ impl Table {
             .index_name(LISTS.name)
             .select(Select::Count)
             .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
-            .filter_expression("#expires > :now AND attribute_not_exists(#ping)")
+            .filter_expression(
+                "#expires > :now AND attribute_not_exists(#ping) AND attribute_not_exists(#deleted)",
+            )
+            .expression_attribute_names("#deleted", PAYLOAD_DELETED_AT)
             .expression_attribute_names("#pk", LISTS.pk)
             .expression_attribute_names("#sk", LISTS.sk)
             .expression_attribute_names("#ping", TEST_PING)
@@ -274,7 +277,7 @@ fn shown(query: QueryFluentBuilder) -> QueryFluentBuilder {
 }
 
 /// The attributes that a [`Delivery`] is read from.
-const SHOWN: [&str; 13] = [
+const SHOWN: [&str; 14] = [
     PK,
     SK,
     EVENT_ID,
@@ -288,6 +291,7 @@ const SHOWN: [&str; 13] = [
     NEXT_RETRY_AT,
     WAITING_SINCE,
     EXPIRES_AT,
+    PAYLOAD_DELETED_AT,
 ];
 
 fn is_past(time: Instant) -> bool {

@@ -13,6 +13,7 @@
 //! | Endpoint | `APP#<app>` | `E#<endpoint>` | | |
 //! | Event | `APP#<app>#V#<event>` | `V` | | |
 //! | That an event is fanned out | `APP#<app>#V#<event>` | `F` | | |
+//! | That a delivery repeats an event | `APP#<app>#V#<event>` | `R#<endpoint>#<delivery>` | | |
 //! | Delivery | `APP#<app>#E#<endpoint>` | `D#<delivery>` | `APP#<app>#E#<endpoint>#<status>`, unless it is delivered | `D#<delivery>` |
 //!
 //! Every partition with a tenant's data begins with the app, in the table and in
@@ -294,6 +295,27 @@ pub(super) fn fanned_out(app_id: AppId, id: EventId) -> Item {
     key(event_partition(app_id, id), "F".to_owned())
 }
 
+/// First part of the sort key of [`repeat`].
+pub(super) const REPEAT: &str = "R#";
+
+/// The record that a delivery repeats an event. The delivery that an event makes itself
+/// needs none, because its id follows from those of the event and the endpoint.
+pub(super) fn repeat(endpoint: EndpointKey, event: EventId, id: DeliveryId) -> Item {
+    let EndpointKey {
+        app_id,
+        endpoint_id,
+    } = endpoint;
+    let sort = format!("{REPEAT}{endpoint_id}#{id}");
+    key(event_partition(app_id, event), sort)
+}
+
+/// The endpoint and the delivery of the sort key of [`repeat`].
+pub(super) fn repeat_of_sort(sk: &str) -> Option<(EndpointId, DeliveryId)> {
+    let (endpoint, delivery) = sk.strip_prefix(REPEAT)?.split_once('#')?;
+    let endpoint = EndpointId::parse(endpoint).ok()?;
+    Some((endpoint, DeliveryId::parse(delivery).ok()?))
+}
+
 pub(super) fn schedule_partition(shard: u8) -> String {
     format!("DUE#{shard}")
 }
@@ -350,6 +372,9 @@ mod tests {
         assert_eq!(endpoint_of(&app_partition(key.app_id), &sort), Some(key));
         assert_eq!(endpoint_of_delivery(&delivery_partition(key)), Some(key));
         assert_eq!(delivery_of_sort(&delivery_sort(id)), Some(id));
+        let repeated = repeat(key, EventId::new(), id);
+        let sort = repeated[attribute::SK].as_s().unwrap();
+        assert_eq!(repeat_of_sort(sort), Some((key.endpoint_id, id)));
         let at: Timestamp = "2026-01-31T09:30:00.000Z".parse().unwrap();
         for claim in [
             None,

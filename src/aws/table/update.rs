@@ -165,6 +165,14 @@ impl Update {
         self
     }
 
+    /// Only if the attribute is greater than this value.
+    pub(super) fn only_above(mut self, attribute: &str, value: AttributeValue) -> Self {
+        let name = self.name(attribute);
+        let value = self.value(&format!("above_{attribute}"), value);
+        self.conditions.push(format!("{name} > {value}"));
+        self
+    }
+
     /// Only if the attribute is at most this value.
     pub(super) fn only_up_to(mut self, attribute: &str, value: AttributeValue) -> Self {
         let name = self.name(attribute);

@@ -60,7 +60,7 @@ fn stored(payload: &str) -> Option<StoredEvent> {
         r#type: EventType::parse("invoice.paid").unwrap(),
         accepted_at: now(),
         expires_at: now() + 30 * DAY,
-        payload: payload.to_owned(),
+        payload: StoredPayload::Kept(payload.to_owned()),
         fan_out: FanOut {
             by: String::new(),
             since: now(),
@@ -103,6 +103,21 @@ fn first_obstacle_decides_whether_an_attempt_is_made() {
         ..task.delivery()
     };
     let event = || stored("{}");
+    let deleted = || {
+        let payload = StoredPayload::Deleted(now());
+        event().map(|event| StoredEvent { payload, ..event })
+    };
+    let paused = Endpoint {
+        health: Health {
+            pause: Some(Pause {
+                since: now(),
+                probe_at: None,
+                probes: 0,
+            }),
+            ..failing_for(DAY)
+        },
+        ..active.clone()
+    };
     let rows = [
         (
             &task,
@@ -134,6 +149,27 @@ fn first_obstacle_decides_whether_an_attempt_is_made() {
             None,
             None,
             Some(Abandon(PayloadExpired)),
+        ),
+        (
+            &task,
+            Some(&paused),
+            None,
+            deleted(),
+            Some(Abandon(PayloadDeleted)),
+        ),
+        (
+            &task,
+            Some(&inactive),
+            None,
+            deleted(),
+            Some(Abandon(PayloadDeleted)),
+        ),
+        (
+            &task,
+            Some(&active),
+            Some(&made),
+            deleted(),
+            Some(AlreadyMade),
         ),
         (&task, Some(&active), None, event(), None),
         (&ping, Some(&inactive), None, None, None),

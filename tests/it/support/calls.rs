@@ -239,7 +239,8 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             let body = json!({"url": "https://example.com/moved", "active": false});
             (Turn::Deactivation, Some(body))
         }
-        "deletePreviousSecret" => (Turn::First, None),
+        // It cannot be resent after that.
+        "deleteEvent" => (Turn::Deactivation, None),
         "deleteWebhook" => (Turn::Deletion, None),
         "deleteApp" => (Turn::AppDeletion, None),
         unknown => panic!("turn_and_body does not know {unknown}"),

@@ -8,7 +8,7 @@ use webhook_endpoints::aws::table::Recorded;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::{Answer, Attempt, Verdict};
-use webhook_endpoints::domain::event::{FanOut, StoredEvent};
+use webhook_endpoints::domain::event::{FanOut, StoredEvent, StoredPayload};
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::failure::Failure;
 use webhook_endpoints::domain::health::Change;
@@ -103,7 +103,7 @@ impl Aws {
             r#type: task.event.clone(),
             accepted_at: at,
             expires_at: task.expires_at,
-            payload: seeded_payload(&task),
+            payload: StoredPayload::Kept(seeded_payload(&task)),
             fan_out: FanOut {
                 by: "seed".to_owned(),
                 since: at,

@@ -42,6 +42,8 @@ pub const DATA: &str = "b";
 pub const FAN_OUT_BY: &str = "f";
 /// Since when that message does.
 pub const FAN_OUT_SINCE: &str = "g";
+/// When the payload was deleted: of an event, or of a delivery's event.
+pub const PAYLOAD_DELETED_AT: &str = "x";
 /// The time in an event's payload.
 pub const TIMESTAMP: &str = "o";
 
