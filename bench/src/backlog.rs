@@ -105,12 +105,14 @@ async fn store(
         attempt: 1,
         resend: false,
         has_turn: false,
+        ephemeral: false,
     };
     let event = StoredEvent {
         r#type: task.event.clone(),
         accepted_at: at,
         expires_at: task.expires_at,
         payload: StoredPayload::Kept("{}".to_owned()),
+        kept_for: None,
         fan_out: FanOut {
             by: "seed".to_owned(),
             since: at,

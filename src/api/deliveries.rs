@@ -244,6 +244,7 @@ pub(super) async fn get(
         test: delivery.is_ping,
         payload,
         payload_deleted_at: event
+            .as_ref()
             .and_then(|event| event.payload.deleted_at())
             .or(delivery.payload_deleted_at),
         reason: delivery.abandoned.map(Abandoned::code),
@@ -262,7 +263,7 @@ pub(super) async fn resend(
     if !endpoint.active {
         return Err(INACTIVE);
     }
-    if found.delivery.payload_deleted_at.is_some() {
+    if found.delivery.is_final() {
         return Err(PAYLOAD_DELETED);
     }
     let id = found.delivery.event_id;
@@ -280,6 +281,7 @@ pub(super) async fn resend(
         attempt: 1,
         resend: true,
         has_turn: false,
+        ephemeral: false,
     };
     api.accept(endpoint.lane(), &task).await?;
     let delivery = task.delivery();
@@ -304,7 +306,7 @@ async fn find(api: &Api, scope: &DeliveryScope) -> Result<(Endpoint, FullDeliver
 }
 
 const PAYLOAD_DELETED: ApiError =
-    ApiError::conflict("The payload of this event was deleted, so it can't be sent again.");
+    ApiError::conflict("The payload of this event is not kept, so it can't be sent again.");
 
 pub(super) const INACTIVE: ApiError =
     ApiError::conflict("The endpoint is inactive. Activate it first.");

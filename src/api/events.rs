@@ -204,6 +204,7 @@ fn nothing_of(
 pub(super) struct NewEvent {
     accepted: Accepted,
     data: Box<RawValue>,
+    store_payload: bool,
 }
 
 impl NewEvent {
@@ -217,6 +218,7 @@ impl NewEvent {
         body.require(&["type", "data"]);
         let event_type = body.string("type", EventType::parse_published);
         let timestamp = body.string("timestamp", time::parse);
+        let store_payload = body.boolean("storePayload").unwrap_or(true);
         let data = body
             .raw("data")
             .map(|data| is_shallow(&data).map(|()| data));
@@ -228,6 +230,7 @@ impl NewEvent {
                 timestamp: timestamp.unwrap_or(now),
             },
             data,
+            store_payload,
         });
         body.finish(new)
     }
@@ -245,6 +248,7 @@ impl NewEvent {
             r#type: self.accepted.r#type.clone(),
             timestamp: Some(self.accepted.timestamp),
             data: self.data,
+            store_payload: self.store_payload,
         };
         (self.accepted, Message::Event(event))
     }

@@ -29,7 +29,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::{Deliverer, HandleError};
-use crate::domain::decision::{AttemptContext, Occasion, before_attempt};
+use crate::domain::decision::{AttemptContext, BeforeAttempt, Occasion, before_attempt};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::StoredEvent;
 use crate::domain::message::{DeliveryTask, Lane, Message};
@@ -63,9 +63,16 @@ impl Deliverer {
     ) -> Result<(), HandleError> {
         let occasion = Occasion::Lane(Lane::Fast);
         let decision = before_attempt(&task, occasion, context);
+        let unstored = match &decision {
+            BeforeAttempt::Send(ready) if !ready.is_stored => Some(ready.payload.clone()),
+            _ => None,
+        };
         let attempt = self.attempt(task.clone(), occasion, read_at, decision);
         match attempt.await {
             Err(HandleError::SecretMissing) => {
+                if let Some(payload) = unstored {
+                    self.keep_payload(&task, &payload).await?;
+                }
                 let message = Message::Delivery(task);
                 Ok(self.stores.queues.send(Lane::Fast, &message).await?)
             }

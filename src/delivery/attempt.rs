@@ -16,6 +16,9 @@
 //! | Update the endpoint's health, if it changed | `UpdateItem` |
 //! | Have its waiting deliveries seen to, if a pause began or ended | `SendMessageBatch` |
 //!
+//! If the event's payload is kept for its attempts only, `UpdateItem` of the event keeps it
+//! for the next attempt, or has it go after the last one: see [`super::ephemeral`].
+//!
 //! The next attempt comes before the record, because a recorded attempt is never
 //! repeated: a crash in between repeats this one, and the second message for the
 //! next one finds that attempt recorded. Health comes after the record and never
@@ -99,8 +102,9 @@ impl Deliverer {
         started_at: Timestamp,
     ) -> Result<(), HandleError> {
         let payload = std::mem::take(&mut ready.payload);
-        let attempt = self
-            .send(task, &ready.endpoint, credentials, payload, started_at)
+        let unstored = (!ready.is_stored).then(|| payload.clone());
+        let mut attempt = self
+            .send(task, &ready.endpoint, secret, payload, started_at)
             .await?;
         let after = after_attempt(
             &self.policy,
@@ -110,6 +114,12 @@ impl Deliverer {
             &attempt,
             &mut rand::rng(),
         );
+        if task.ephemeral {
+            attempt = attempt.without_answer();
+        }
+        if let Some(payload) = unstored.filter(|_| after.goes_on()) {
+            self.keep_payload(task, &payload).await?;
+        }
         if let Next::Queue(wait) = after.next {
             let next = (Message::Delivery(task.next()), wait);
             self.stores.queues.send_all(Lane::Slow, [next]).await?;
@@ -126,6 +136,9 @@ impl Deliverer {
                 table.record_attempt(task, &attempt, &after).await?
             }
         };
+        if ready.is_stored && after.next == Next::Done {
+            self.release_payload(task).await?;
+        }
         self.report(task, occasion, &after.delivery, &attempt, recorded);
         // A stale record means that this attempt, or a later one, was recorded by
         // somebody else, who saw to the endpoint as well.
@@ -178,7 +191,7 @@ impl Deliverer {
                     attempt = task.attempt,
                     "attempt already made"
                 );
-                Ok(())
+                self.release_if_ended(&task).await
             }
             BeforeAttempt::Abandon(reason) => self.abandon(&task, reason).await,
             BeforeAttempt::Move => {
@@ -237,6 +250,7 @@ impl Deliverer {
     ) -> Result<(), StoreError> {
         let (table, now) = (&self.stores.table, self.clock.now());
         table.record_abandoned(task, reason, now).await?;
+        self.release_payload(task).await?;
         info!(
             app_id = %task.endpoint.app_id,
             endpoint_id = %task.endpoint.endpoint_id,

@@ -22,6 +22,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use tracing::{info, warn};
 
+use super::ephemeral::needing_payload;
 use super::received::MessageMeta;
 use super::{Deliverer, HandleError, deadline};
 use crate::aws::StoreError;
@@ -65,48 +66,28 @@ impl Deliverer {
             report(&event, id, 0, 0);
             return Ok(());
         }
-        // The time of acceptance, not of handling, because it is part of the
-        // deliveries' ids: the same message has to yield the same ids.
-        let accepted_at = meta.sent_at.unwrap_or(now);
-        let mut stored = StoredEvent {
-            r#type: event.r#type.clone(),
-            accepted_at,
-            expires_at: accepted_at + self.retention,
-            payload: StoredPayload::Kept(event.payload(accepted_at)?),
-            fan_out: FanOut {
-                by: meta.ids.first().cloned().unwrap_or_default(),
-                since: now,
-            },
-        };
-        let mut is_new = true;
+        let mut circumstances = self.circumstances(lane, &endpoints);
+        let mut stored = self.new_event(&event, &meta, now)?;
+        if !event.store_payload {
+            let owed = endpoints.iter();
+            let owed = owed.filter(|found| is_owed(found, &event.r#type)).cloned();
+            let owed: Vec<_> = owed.collect();
+            stored.kept_for = Some(needing_payload(&owed, circumstances));
+        }
         if let Some(first) = table.store_event(event.app_id, id, &stored, now).await? {
-            let Some(first) = not_deleted(first) else {
-                info!(app_id = %event.app_id, event_id = %id, "event was deleted");
+            let first = self.repeated(&event, id, first, &stored, &meta).await?;
+            let Some(first) = first else {
                 return Ok(());
             };
-            if first.r#type != stored.r#type || first.data() != stored.data() {
-                warn!(
-                    app_id = %event.app_id,
-                    event_id = %id,
-                    "ignored an event that differs from an earlier one with the same id"
-                );
-            }
-            if !self.goes_on(&event, id, &first, &stored, &meta).await? {
-                return Ok(());
-            }
             // The first one counts, and goes to the endpoints that existed then.
             endpoints.retain(|endpoint| endpoint.created_at <= first.accepted_at + CLOCK_SKEW);
+            endpoints.retain(|endpoint| is_owed(endpoint, &first.r#type));
+            if !self.keep_again(&endpoints, id, &first, &stored).await? {
+                return Ok(());
+            }
             stored = first;
-            is_new = false;
+            circumstances.is_new = false;
         }
-        let active = endpoints.iter().filter(|endpoint| endpoint.active);
-        let circumstances = Circumstances {
-            lane,
-            is_new,
-            is_app_slow: health::is_app_slow(active.map(|endpoint| &endpoint.health)),
-            has_time: deadline::leaves_room_for_an_attempt(),
-            most_at_once: self.chunks.at_once,
-        };
         endpoints.retain(|endpoint| is_owed(endpoint, &stored.r#type));
         let (later, missed) = self
             .reach(endpoints, circumstances, id, &stored, now)
@@ -119,6 +100,70 @@ impl Deliverer {
             report(&event, id, later, missed);
         }
         Ok(())
+    }
+
+    /// What decides how the endpoints of a new event get it.
+    fn circumstances(&self, lane: Lane, endpoints: &[Endpoint]) -> Circumstances {
+        let active = endpoints.iter().filter(|endpoint| endpoint.active);
+        Circumstances {
+            lane,
+            is_new: true,
+            is_app_slow: health::is_app_slow(active.map(|endpoint| &endpoint.health)),
+            has_time: deadline::leaves_room_for_an_attempt(),
+            most_at_once: self.chunks.at_once,
+        }
+    }
+
+    /// An event as it is stored, unless it is stored already.
+    fn new_event(
+        &self,
+        event: &PublishedEvent,
+        meta: &MessageMeta,
+        now: Timestamp,
+    ) -> Result<StoredEvent, HandleError> {
+        // The time of acceptance, not of handling, because it is part of the
+        // deliveries' ids: the same message has to yield the same ids.
+        let accepted_at = meta.sent_at.unwrap_or(now);
+        Ok(StoredEvent {
+            r#type: event.r#type.clone(),
+            accepted_at,
+            expires_at: accepted_at + self.retention,
+            payload: StoredPayload::Kept(event.payload(accepted_at)?),
+            kept_for: None,
+            fan_out: FanOut {
+                by: meta.ids.first().cloned().unwrap_or_default(),
+                since: now,
+            },
+        })
+    }
+
+    /// The event that was stored first under this id, if this message goes on with its
+    /// fan-out.
+    async fn repeated(
+        &self,
+        event: &PublishedEvent,
+        id: EventId,
+        first: EventRecord,
+        own: &StoredEvent,
+        meta: &MessageMeta,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        if first.deleted_at().is_some() {
+            info!(app_id = %event.app_id, event_id = %id, "event was deleted");
+            return Ok(None);
+        }
+        let Some(first) = first.event() else {
+            return Ok(None);
+        };
+        let differs = first.data().is_some_and(|data| own.data() != Some(data));
+        if first.r#type != own.r#type || differs {
+            warn!(
+                app_id = %event.app_id,
+                event_id = %id,
+                "ignored an event that differs from an earlier one with the same id"
+            );
+        }
+        let goes_on = self.goes_on(event, id, &first, own, meta).await?;
+        Ok(goes_on.then_some(first))
     }
 
     /// Has every one of these endpoints, which were read at `read_at`, get the event now or
@@ -178,8 +223,12 @@ impl Deliverer {
         // Where no end is recorded, this message may be the first one's dead letter, which
         // SQS gives another id: then it says the same. Whatever does not is somebody
         // else's, and the first one needs no help, for it comes back until it is done.
+        let is_own = meta.ids.contains(by) || *by == id.to_string();
         let is_recorded = event.is_repeatable() && *by != id.to_string();
-        if !is_recorded && !meta.ids.contains(by) && own.payload != first.payload {
+        // A payload that is not kept is known by the first message only.
+        let is_known = is_own || first.payload.kept().is_some();
+        let is_same = meta.ids.contains(by) || own.payload == first.payload;
+        if !is_known || !is_recorded && !is_same {
             info!(app_id = %app_id, event_id = %id, "ignored a repeat of an event");
             return Ok(false);
         }
@@ -289,12 +338,6 @@ impl Routed {
     }
 }
 
-/// The event that is stored, unless the app had it deleted.
-fn not_deleted(found: EventRecord) -> Option<StoredEvent> {
-    let event = found.event()?;
-    event.payload.kept().is_some().then_some(event)
-}
-
 /// The first attempt at the delivery of an event to an endpoint.
 fn first_attempt(id: EventId, stored: &StoredEvent, endpoint: EndpointKey) -> DeliveryTask {
     DeliveryTask {
@@ -307,6 +350,7 @@ fn first_attempt(id: EventId, stored: &StoredEvent, endpoint: EndpointKey) -> De
         attempt: 1,
         resend: false,
         has_turn: false,
+        ephemeral: stored.kept_for.is_some(),
     }
 }
 

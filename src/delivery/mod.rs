@@ -32,6 +32,7 @@ pub mod delete_app;
 mod drain;
 pub mod egress;
 pub mod enqueue_due;
+mod ephemeral;
 mod erase;
 mod fan_out;
 mod finish_deletions;

@@ -33,7 +33,7 @@ impl Deliverer {
         let messages: Vec<_> = page
             .deliveries
             .into_iter()
-            .filter(|failed| !failed.is_ping && failed.payload_deleted_at.is_none())
+            .filter(|failed| !failed.is_ping && !failed.is_final())
             .map(|failed| Message::Delivery(repeat(failed, &recovery)))
             .map(|message| (message, Duration::ZERO))
             .collect();
@@ -88,5 +88,6 @@ fn repeat(failed: Delivery, recovery: &Recovery) -> DeliveryTask {
         attempt: 1,
         resend: false,
         has_turn: false,
+        ephemeral: false,
     }
 }

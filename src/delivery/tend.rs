@@ -302,5 +302,6 @@ pub(super) fn attempt_of(delivery: &Delivery) -> DeliveryTask {
         attempt: delivery.attempts + 1,
         resend: false,
         has_turn: false,
+        ephemeral: delivery.ephemeral,
     }
 }

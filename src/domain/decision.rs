@@ -58,6 +58,8 @@ pub struct ReadyAttempt {
     pub delivery: Delivery,
     /// What to send, byte for byte.
     pub payload: String,
+    /// Whether the payload is stored for this endpoint.
+    pub is_stored: bool,
 }
 
 /// Decides whether to make the attempt that `task` asks for.
@@ -91,11 +93,12 @@ pub fn before_attempt(
         }
         (_, Occasion::Lane(Lane::Slow)) => {}
     }
+    let is_stored = event.is_none_or(|event| event.keeps_for(endpoint.key.endpoint_id));
     let payload = match &task.source {
         Source::Ping { payload, .. } => payload.clone(),
         Source::Event(_) => match found.event.map(|event| event.payload) {
             Some(StoredPayload::Kept(payload)) => payload,
-            Some(StoredPayload::Deleted(_)) => {
+            Some(StoredPayload::Deleted(_) | StoredPayload::NotKept) => {
                 return BeforeAttempt::Abandon(Abandoned::PayloadDeleted);
             }
             None => return BeforeAttempt::Abandon(Abandoned::PayloadExpired),
@@ -105,6 +108,7 @@ pub fn before_attempt(
         endpoint,
         delivery,
         payload,
+        is_stored,
     }))
 }
 
@@ -126,6 +130,14 @@ pub struct AfterAttempt {
     pub next: Next,
     /// What changes for the endpoint.
     pub endpoint: Change,
+}
+
+impl AfterAttempt {
+    /// Whether there is a next attempt.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        self.next != Next::Done
+    }
 }
 
 /// Where the next attempt waits.

@@ -46,7 +46,9 @@ pub struct Delivery {
     pub expires_at: Timestamp,
     /// Set if the delivery ended without another attempt.
     pub abandoned: Option<Abandoned>,
-    /// When the payload of its event was deleted, if it was: it can't be sent again.
+    /// Whether the payload of its event is kept for its attempts only, and no answers are.
+    pub ephemeral: bool,
+    /// When the payload of its event was deleted, if it was.
     pub payload_deleted_at: Option<Timestamp>,
 }
 
@@ -76,8 +78,16 @@ impl Delivery {
             waiting_since: None,
             expires_at,
             abandoned: None,
+            ephemeral: false,
             payload_deleted_at: None,
         }
+    }
+
+    /// Whether the payload of its event is certainly gone, or will be, so that it can't be
+    /// sent again.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        self.ephemeral || self.payload_deleted_at.is_some()
     }
 
     /// The delivery after `attempt`. `next_retry_at` is when the next attempt is

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::event_type::EventType;
-use super::id::{AppId, EventId, Issued};
+use super::id::{AppId, EndpointId, EventId, Issued};
 
 /// An event, as the API or another AWS service puts it on the queue.
 #[derive(Debug, Clone)]
@@ -23,6 +23,9 @@ pub struct PublishedEvent {
     pub timestamp: Option<Timestamp>,
     /// Any JSON, kept byte for byte.
     pub data: Box<RawValue>,
+    /// Whether to keep the payload for as long as the event. Otherwise it is kept for its
+    /// attempts only, and no answers are.
+    pub store_payload: bool,
 }
 
 impl PublishedEvent {
@@ -133,6 +136,8 @@ pub enum StoredPayload {
     Kept(String),
     /// It was deleted at this time. Nothing is sent any more.
     Deleted(Timestamp),
+    /// No attempt needs it, and it is not to be kept otherwise.
+    NotKept,
 }
 
 impl StoredPayload {
@@ -141,7 +146,7 @@ impl StoredPayload {
     pub fn kept(&self) -> Option<&str> {
         match self {
             Self::Kept(payload) => Some(payload),
-            Self::Deleted(_) => None,
+            Self::Deleted(_) | Self::NotKept => None,
         }
     }
 
@@ -149,7 +154,7 @@ impl StoredPayload {
     #[must_use]
     pub fn deleted_at(&self) -> Option<Timestamp> {
         match self {
-            Self::Kept(_) => None,
+            Self::Kept(_) | Self::NotKept => None,
             Self::Deleted(at) => Some(*at),
         }
     }
@@ -172,11 +177,21 @@ pub struct StoredEvent {
     pub expires_at: Timestamp,
     /// The body that receivers get, as long as it is kept.
     pub payload: StoredPayload,
+    /// The endpoints whose attempts the payload is kept for. `None` if it is kept for as
+    /// long as the event.
+    pub kept_for: Option<Vec<EndpointId>>,
     /// The fan-out that has begun.
     pub fan_out: FanOut,
 }
 
 impl StoredEvent {
+    /// Whether attempts at this endpoint find the payload stored, unless it was deleted.
+    #[must_use]
+    pub fn keeps_for(&self, endpoint: EndpointId) -> bool {
+        let kept_for = self.kept_for.as_ref();
+        kept_for.is_none_or(|endpoints| endpoints.contains(&endpoint))
+    }
+
     /// The payload from its data on, if it is kept. What is before may differ in the
     /// timestamp, which each request that repeats an event has of its own.
     #[must_use]

@@ -74,6 +74,9 @@ pub struct DeliveryTask {
     /// Whether it waited for its turn at an endpoint that limits its rate.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_turn: bool,
+    /// Whether the event's payload is kept for its attempts only, and no answers are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ephemeral: bool,
 }
 
 /// Where the body of a delivery comes from.
@@ -117,6 +120,7 @@ impl DeliveryTask {
         );
         Delivery {
             is_ping: matches!(self.source, Source::Ping { .. }),
+            ephemeral: self.ephemeral,
             ..accepted
         }
     }
@@ -326,6 +330,7 @@ mod tests {
             attempt: 3,
             resend: false,
             has_turn: false,
+            ephemeral: false,
         };
         let ping = DeliveryTask::ping(endpoint(), at(), MAX_DELAY).unwrap();
         let event_type = EventType::parse("invoice.paid").unwrap();

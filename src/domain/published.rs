@@ -30,6 +30,7 @@ impl PublishedEvent {
             r#type: event_type(&mut fields)?,
             timestamp: text(&mut fields, "timestamp", time::parse)?,
             data: data(&mut fields)?,
+            store_payload: boolean(&mut fields, "storePayload")?.unwrap_or(true),
         };
         if nesting(event.data.get()) > MAX_NESTING {
             let what = format!("data is nested more than {MAX_NESTING} deep");
@@ -60,6 +61,15 @@ fn text<T, E: Display>(
         Ok(Some(text)) => parse(&text).map(Some).map_err(|error| wrong(&error)),
         Err(_) => Err(wrong(&"must be a string")),
     }
+}
+
+/// Takes a boolean, unless it is absent or null.
+fn boolean(fields: &mut Fields, name: &'static str) -> Result<Option<bool>, Unreadable> {
+    let Some(value) = fields.values.remove(name) else {
+        return Ok(None);
+    };
+    serde_json::from_str(value.get())
+        .map_err(|_| Unreadable::new(Flaw::Field, format!("{name} must be true or false")))
 }
 
 fn required<T>(name: &'static str, value: Option<T>) -> Result<T, Unreadable> {
@@ -111,6 +121,8 @@ impl Serialize for PublishedEvent {
             data: Option<&'a RawValue>,
             #[serde(skip_serializing_if = "Option::is_none")]
             data_text: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            store_payload: Option<bool>,
         }
         let as_text = self.data.get().contains(REFUSED);
         Fields {
@@ -120,6 +132,7 @@ impl Serialize for PublishedEvent {
             timestamp: self.timestamp,
             data: (!as_text).then_some(&*self.data),
             data_text: as_text.then(|| self.data.get()),
+            store_payload: (!self.store_payload).then_some(false),
         }
         .serialize(serializer)
     }

@@ -69,6 +69,7 @@ async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: Deliv
         accepted_at: created_at,
         expires_at: task.expires_at,
         payload: StoredPayload::Kept("{}".to_owned()),
+        kept_for: None,
         fan_out: FanOut {
             by: "seed".to_owned(),
             since: created_at,

@@ -105,12 +105,14 @@ impl Receiver {
                 attempt: 1,
                 resend: false,
                 has_turn: false,
+                ephemeral: false,
             },
             event: StoredEvent {
                 r#type: EventType::parse(event_type)?,
                 accepted_at: begin,
                 expires_at,
                 payload: StoredPayload::Kept(String::new()),
+                kept_for: None,
                 fan_out: FanOut {
                     by: String::new(),
                     since: begin,

@@ -6,8 +6,8 @@ use super::Table;
 use super::delivery_item::{FullDelivery, MARK, entry_of, item_of, list_entry, ping_payload};
 use super::fields::{id as id_bytes, number, text, time};
 use super::keys::attribute::{
-    ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT,
-    NEXT_RETRY_AT, PAYLOAD, PAYLOAD_DELETED_AT, PK, RESPONSE_STATUS, STATUS, TEST_PING,
+    ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EPHEMERAL, EVENT, EVENT_ID,
+    EXPIRES_AT, NEXT_RETRY_AT, PAYLOAD, PAYLOAD_DELETED_AT, PK, RESPONSE_STATUS, STATUS, TEST_PING,
     WAITING_SINCE,
 };
 use super::keys::{self, LISTS, SCHEDULE};
@@ -189,6 +189,10 @@ fn outcome(task: &DeliveryTask, delivery: &Delivery) -> Update {
         .set_once(EVENT_ID, id_bytes(delivery.event_id.as_bytes()))
         .set_once(CREATED_AT, time(delivery.created_at))
         .set_once(EXPIRES_AT, number(delivery.expires_at.as_second()));
+    let update = match task.ephemeral {
+        true => update.set_once(EPHEMERAL, MARK),
+        false => update,
+    };
     match ping_payload(task) {
         Some(payload) => update
             .set_once(PAYLOAD, text(payload))

@@ -2,9 +2,9 @@
 
 use super::fields::{Draft, Fields, id, number, text, time};
 use super::keys::attribute::{
-    ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT,
-    NEXT_RETRY_AT, PAYLOAD, PAYLOAD_DELETED_AT, PK, RESPONSE_STATUS, SK, STATUS, TEST_PING,
-    WAITING_SINCE, attempt,
+    ABANDONED, ATTEMPT_LOG, ATTEMPTS, CREATED_AT, DELIVERED_AT, EPHEMERAL, EVENT, EVENT_ID,
+    EXPIRES_AT, NEXT_RETRY_AT, PAYLOAD, PAYLOAD_DELETED_AT, PK, RESPONSE_STATUS, SK, STATUS,
+    TEST_PING, WAITING_SINCE, attempt,
 };
 use super::keys::{self, LISTS};
 use super::{AttributeValue, Item};
@@ -55,6 +55,7 @@ pub(super) fn item_of(task: &DeliveryTask, delivery: &Delivery) -> Item {
         .set_some(ABANDONED, abandoned)
         .set_some(PAYLOAD, ping_payload(task).map(text))
         .set_some(TEST_PING, ping_payload(task).map(|_| MARK))
+        .set_some(EPHEMERAL, delivery.ephemeral.then_some(MARK))
         .item()
 }
 
@@ -69,7 +70,7 @@ pub(super) fn list_entry(delivery: &Delivery) -> Option<(AttributeValue, Attribu
     })
 }
 
-/// The value of [`TEST_PING`]. Lists show the mark, and not the payload.
+/// The value of [`EPHEMERAL`] and [`TEST_PING`]. Lists show the mark, and not the payload.
 pub(super) const MARK: AttributeValue = AttributeValue::Bool(true);
 
 /// The payload that a ping's delivery is stored with.
@@ -107,6 +108,7 @@ fn read(mut fields: Fields) -> Result<Delivery, Malformed> {
         waiting_since: fields.read_some(WAITING_SINCE)?,
         expires_at: Timestamp::from_second(fields.read(EXPIRES_AT)?)?,
         abandoned: abandoned.transpose()?,
+        ephemeral: fields.read_some(EPHEMERAL)?.unwrap_or(false),
         payload_deleted_at: fields.read_some(PAYLOAD_DELETED_AT)?,
     })
 }

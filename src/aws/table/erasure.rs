@@ -15,8 +15,8 @@ use super::delivery_item::{FullDelivery, entry_of, list_entry};
 use super::events::event_record;
 use super::fields::{number, text, time};
 use super::keys::attribute::{
-    ABANDONED, ATTEMPT_LOG, ATTEMPTS, DATA, EXPIRES_AT, NEXT_RETRY_AT, PAYLOAD, PAYLOAD_DELETED_AT,
-    PK, SK, STATUS, TIMESTAMP, WAITING_SINCE,
+    ABANDONED, ATTEMPT_LOG, ATTEMPTS, DATA, EXPIRES_AT, KEPT_FOR, NEXT_RETRY_AT, PAYLOAD,
+    PAYLOAD_DELETED_AT, PK, SK, STATUS, TIMESTAMP, WAITING_SINCE,
 };
 use super::keys::{self, LISTS, SCHEDULE};
 use super::update::Update;
@@ -55,6 +55,7 @@ impl Table {
         let update = Update::existing()
             .only_above(EXPIRES_AT, number(now.as_second()))
             .set_once(PAYLOAD_DELETED_AT, time(now))
+            .remove(KEPT_FOR)
             .remove(DATA)
             .remove(PAYLOAD)
             .remove(TIMESTAMP);

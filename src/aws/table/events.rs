@@ -1,15 +1,18 @@
 //! Events in the table: the payload of all their deliveries, stored once.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use jiff::Timestamp;
 
+use super::delivery_item::MARK;
 use super::fields::{AwsId, Draft, Fields, aws_id, number, text, time};
 use super::keys;
 use super::keys::attribute::{
-    CREATED_AT, DATA, EVENT, EXPIRES_AT, FAN_OUT_BY, FAN_OUT_SINCE, PAYLOAD, PAYLOAD_DELETED_AT,
-    PK, TIMESTAMP,
+    CREATED_AT, DATA, EPHEMERAL, EVENT, EXPIRES_AT, FAN_OUT_BY, FAN_OUT_SINCE, KEPT_FOR, PAYLOAD,
+    PAYLOAD_DELETED_AT, PK, TIMESTAMP,
 };
 use super::packing::{Data, packed};
 use super::update::Update;
@@ -19,7 +22,7 @@ use crate::domain::event::{
     EventRecord, FanOut, StoredEvent, StoredPayload, payload_of, split_payload,
 };
 use crate::domain::event_type::EventType;
-use crate::domain::id::{AppId, EventId};
+use crate::domain::id::{AppId, EndpointId, EventId};
 
 impl Table {
     /// Stores an event, unless something is stored under its id already: then that is
@@ -209,25 +212,46 @@ const OTHER_BYTES: usize = 103;
 /// The item of an event. A payload whose bytes follow from type, time and data is stored
 /// as these.
 fn item_of(app_id: AppId, id: EventId, event: &StoredEvent) -> Item {
+    let kept_for = event.kept_for.as_ref();
     let draft = Draft::of(keys::event(app_id, id))
+        .set_some(EPHEMERAL, kept_for.map(|_| MARK))
+        .set_some(KEPT_FOR, kept_for.and_then(|ids| endpoints(ids)))
         .set(EVENT, text(&event.r#type))
         .set(CREATED_AT, time(event.accepted_at))
         .set(EXPIRES_AT, number(event.expires_at.as_second()))
         .set(FAN_OUT_BY, aws_id(&event.fan_out.by))
         .set(FAN_OUT_SINCE, time(event.fan_out.since));
-    let payload = match &event.payload {
-        StoredPayload::Kept(payload) => payload,
-        StoredPayload::Deleted(at) => return draft.set(PAYLOAD_DELETED_AT, time(*at)).item(),
-    };
-    let draft = match split_payload(&event.r#type, payload) {
-        Some((at, data)) => {
-            let variable = app_id.as_str().len() + event.r#type.as_str().len();
-            let data = packed(data, OTHER_BYTES + variable);
-            draft.set(TIMESTAMP, time(at)).set(DATA, data)
+    match &event.payload {
+        // No attempt will need it, unless one fails.
+        StoredPayload::Kept(_) if kept_for.is_some_and(Vec::is_empty) => draft.item(),
+        StoredPayload::Kept(payload) => {
+            let attributes = attributes_of(app_id, &event.r#type, payload).into_iter();
+            let set = |draft: Draft, (name, value)| draft.set(name, value);
+            attributes.fold(draft, set).item()
         }
-        None => draft.set(PAYLOAD, text(payload)),
+        StoredPayload::Deleted(at) => draft.set(PAYLOAD_DELETED_AT, time(*at)).item(),
+        StoredPayload::NotKept => draft.item(),
+    }
+}
+
+/// The attributes that a payload is stored as.
+pub(super) fn attributes_of(
+    app_id: AppId,
+    event_type: &EventType,
+    payload: &str,
+) -> Vec<(&'static str, AttributeValue)> {
+    let Some((at, data)) = split_payload(event_type, payload) else {
+        return vec![(PAYLOAD, text(payload))];
     };
-    draft.item()
+    let variable = app_id.as_str().len() + event_type.as_str().len();
+    let data = packed(data, OTHER_BYTES + variable);
+    vec![(TIMESTAMP, time(at)), (DATA, data)]
+}
+
+/// The set of these endpoints. DynamoDB has no empty one.
+fn endpoints(ids: &[EndpointId]) -> Option<AttributeValue> {
+    let texts: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    (!texts.is_empty()).then_some(AttributeValue::Ss(texts))
 }
 
 /// Whether an item has not expired: DynamoDB may take days to remove one that has.
@@ -255,18 +279,27 @@ fn stored_event(
     mut fields: Fields,
 ) -> Result<StoredEvent, Malformed> {
     let r#type = EventType::parse(event)?;
+    let ephemeral = fields.read_some(EPHEMERAL)?.unwrap_or(false);
+    let kept_for: Option<BTreeSet<String>> = fields.read_some(KEPT_FOR)?;
+    let kept_for = kept_for.unwrap_or_default();
+    let kept_for = kept_for.iter().map(|id| EndpointId::parse(id));
+    let kept_for: Vec<_> = kept_for.collect::<Result<_, _>>()?;
     let payload = match (deleted_at, fields.read_some(PAYLOAD)?) {
         (Some(at), _) => StoredPayload::Deleted(at),
         (None, Some(payload)) => StoredPayload::Kept(payload),
-        (None, None) => {
-            let Data(data) = fields.read(DATA)?;
-            let payload = payload_of(&r#type, fields.read(TIMESTAMP)?, &data);
-            StoredPayload::Kept(payload)
-        }
+        (None, None) => match fields.read_some(DATA)? {
+            Some(Data(data)) => {
+                let payload = payload_of(&r#type, fields.read(TIMESTAMP)?, &data);
+                StoredPayload::Kept(payload)
+            }
+            None if ephemeral => StoredPayload::NotKept,
+            None => return Err("an event without a payload".into()),
+        },
     };
     let AwsId(by) = fields.read(FAN_OUT_BY)?;
     Ok(StoredEvent {
         r#type,
+        kept_for: ephemeral.then_some(kept_for),
         accepted_at: fields.read(CREATED_AT)?,
         expires_at: Timestamp::from_second(fields.read(EXPIRES_AT)?)?,
         payload,
@@ -288,6 +321,7 @@ mod tests {
             accepted_at: at,
             expires_at: "2026-03-02T09:30:00Z".parse().unwrap(),
             payload: StoredPayload::Kept(payload.to_owned()),
+            kept_for: None,
             fan_out: FanOut {
                 by: "01a20e92-ebe2-7744-a48e-17f9d6663787".to_owned(),
                 since: at,
@@ -340,6 +374,21 @@ mod tests {
             let read = event_record(item).unwrap().event();
             assert_eq!(read, Some(event(payload)), "{payload}");
         }
+    }
+
+    #[test]
+    fn payloads_that_no_attempt_needs_are_not_stored() {
+        let app_id = AppId::parse("acme").unwrap();
+        let kept_for = |ids: Vec<EndpointId>| StoredEvent {
+            kept_for: Some(ids),
+            ..event("{}")
+        };
+        let item = item_of(app_id, EventId::new(), &kept_for(Vec::new()));
+        let read = event_record(item).unwrap().event().unwrap();
+        assert_eq!(read.payload, StoredPayload::NotKept);
+        let needed = kept_for(vec![EndpointId::new()]);
+        let item = item_of(app_id, EventId::new(), &needed);
+        assert_eq!(event_record(item).unwrap().event(), Some(needed));
     }
 
     #[test]

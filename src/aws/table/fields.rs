@@ -2,7 +2,7 @@
 //! them. A time is a number of milliseconds (8 bytes, as text 24), an id its 16 bytes (as
 //! text 36).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -195,6 +195,15 @@ impl Readable for BTreeMap<String, String> {
         texts
             .map(|(name, value)| Some((name, String::of(value)?)))
             .collect()
+    }
+}
+
+impl Readable for BTreeSet<String> {
+    fn of(value: AttributeValue) -> Option<Self> {
+        match value {
+            AttributeValue::Ss(texts) => Some(texts.into_iter().collect()),
+            _ => None,
+        }
     }
 }
 

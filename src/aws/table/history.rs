@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::delivery_item::delivery;
 use super::fields::{number, text};
 use super::keys::attribute::{
-    ATTEMPTS, CREATED_AT, DELIVERED_AT, EVENT, EVENT_ID, EXPIRES_AT, NEXT_RETRY_AT,
+    ATTEMPTS, CREATED_AT, DELIVERED_AT, EPHEMERAL, EVENT, EVENT_ID, EXPIRES_AT, NEXT_RETRY_AT,
     PAYLOAD_DELETED_AT, PK, RESPONSE_STATUS, SK, STATUS, TEST_PING, WAITING_SINCE,
 };
 use super::keys::{self, LISTS};
@@ -197,9 +197,11 @@ impl Table {
             .select(Select::Count)
             .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
             .filter_expression(
-                "#expires > :now AND attribute_not_exists(#ping) AND attribute_not_exists(#deleted)",
+                "#expires > :now AND attribute_not_exists(#ping) \
+                 AND attribute_not_exists(#deleted) AND attribute_not_exists(#ephemeral)",
             )
             .expression_attribute_names("#deleted", PAYLOAD_DELETED_AT)
+            .expression_attribute_names("#ephemeral", EPHEMERAL)
             .expression_attribute_names("#pk", LISTS.pk)
             .expression_attribute_names("#sk", LISTS.sk)
             .expression_attribute_names("#ping", TEST_PING)
@@ -277,7 +279,7 @@ fn shown(query: QueryFluentBuilder) -> QueryFluentBuilder {
 }
 
 /// The attributes that a [`Delivery`] is read from.
-const SHOWN: [&str; 14] = [
+const SHOWN: [&str; 15] = [
     PK,
     SK,
     EVENT_ID,
@@ -292,6 +294,7 @@ const SHOWN: [&str; 14] = [
     WAITING_SINCE,
     EXPIRES_AT,
     PAYLOAD_DELETED_AT,
+    EPHEMERAL,
 ];
 
 fn is_past(time: Instant) -> bool {

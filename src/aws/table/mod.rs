@@ -10,6 +10,7 @@ mod deliveries;
 mod delivery_item;
 mod endpoint_item;
 mod endpoints;
+mod ephemeral;
 mod erasure;
 mod event_types;
 mod events;

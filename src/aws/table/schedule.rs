@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::batch_get::id_of;
 use super::fields::{Fields, text};
 use super::keys::attribute::{
-    ATTEMPTS, CREATED_AT, EVENT, EVENT_ID, EXPIRES_AT, NEXT_RETRY_AT, PK, SK,
+    ATTEMPTS, CREATED_AT, EPHEMERAL, EVENT, EVENT_ID, EXPIRES_AT, NEXT_RETRY_AT, PK, SK,
 };
 use super::keys::{self, ENDPOINT, SCHEDULE, SCHEDULE_SHARDS};
 use super::update::Update;
@@ -184,6 +184,7 @@ fn due_attempt(item: Item) -> Result<DueAttempt, Malformed> {
             attempt: attempts + 1,
             resend: false,
             has_turn: false,
+            ephemeral: fields.read_some(EPHEMERAL)?.unwrap_or(false),
         },
     })
 }

@@ -97,6 +97,14 @@ impl Update {
         self
     }
 
+    /// Adds texts to a set, which is created if need be. There has to be one at least.
+    pub(super) fn include_all(mut self, attribute: &str, texts: Vec<String>) -> Self {
+        let texts = AttributeValue::Ss(texts);
+        let (name, value) = (self.name(attribute), self.value(attribute, texts));
+        self.add.push(format!("{name} {value}"));
+        self
+    }
+
     /// Removes a text from a set, which goes with its last text.
     pub(super) fn exclude(mut self, attribute: &str, text: &str) -> Self {
         let one = AttributeValue::Ss(vec![text.to_owned()]);

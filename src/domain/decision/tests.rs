@@ -48,6 +48,7 @@ fn event_task(endpoint: &Endpoint) -> DeliveryTask {
         attempt: 1,
         resend: false,
         has_turn: false,
+        ephemeral: false,
     }
 }
 
@@ -61,6 +62,7 @@ fn stored(payload: &str) -> Option<StoredEvent> {
         accepted_at: now(),
         expires_at: now() + 30 * DAY,
         payload: StoredPayload::Kept(payload.to_owned()),
+        kept_for: None,
         fan_out: FanOut {
             by: String::new(),
             since: now(),

@@ -98,12 +98,14 @@ impl Aws {
             attempt: 1,
             resend: false,
             has_turn: false,
+            ephemeral: false,
         };
         let stored = StoredEvent {
             r#type: task.event.clone(),
             accepted_at: at,
             expires_at: task.expires_at,
             payload: StoredPayload::Kept(seeded_payload(&task)),
+            kept_for: None,
             fan_out: FanOut {
                 by: "seed".to_owned(),
                 since: at,
@@ -179,6 +181,7 @@ impl Aws {
             attempt: 1,
             resend: false,
             has_turn: false,
+            ephemeral: false,
         }
     }
 

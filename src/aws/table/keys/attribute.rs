@@ -42,6 +42,11 @@ pub const DATA: &str = "b";
 pub const FAN_OUT_BY: &str = "f";
 /// Since when that message does.
 pub const FAN_OUT_SINCE: &str = "g";
+/// Present if the payload of an event, or of a delivery's event, is kept for its attempts
+/// only.
+pub const EPHEMERAL: &str = "np";
+/// The endpoints whose attempts such a payload is kept for.
+pub const KEPT_FOR: &str = "nf";
 /// When the payload was deleted: of an event, or of a delivery's event.
 pub const PAYLOAD_DELETED_AT: &str = "x";
 /// The time in an event's payload.
