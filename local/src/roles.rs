@@ -19,6 +19,11 @@ pub struct Grant {
     pub leading_keys: Vec<String>,
     /// The fewest days for which a deleted secret has to be restorable, if any.
     pub recovery_days: Option<u64>,
+    /// The services that a key may be used by, on behalf of the role. Empty if there is no
+    /// such condition.
+    pub via_services: Vec<String>,
+    /// The condition of the template that it is granted under, if any.
+    pub only_if: Option<String>,
 }
 
 /// All actions that a role allows, including those behind an `!If`.
@@ -56,9 +61,12 @@ pub fn grants(role: &'static str) -> Result<BTreeSet<Grant>, TemplateError> {
     let mut grants = BTreeSet::new();
     for statement in statements {
         // `!If [condition, statement, nothing]`
-        let statement = match &statement {
-            Value::Tagged(tagged) => tagged.value.get(1).unwrap_or(&statement),
-            _ => &statement,
+        let (only_if, statement) = match &statement {
+            Value::Tagged(tagged) => {
+                let only_if = tagged.value.get(0).and_then(Value::as_str);
+                (only_if, tagged.value.get(1).unwrap_or(&statement))
+            }
+            _ => (None, &statement),
         };
         let statement: Statement = serde_norway::from_value(statement.clone())?;
         if statement.effect != "Allow" {
@@ -70,6 +78,9 @@ pub fn grants(role: &'static str) -> Result<BTreeSet<Grant>, TemplateError> {
         let condition = statement.condition.get("NumericGreaterThanEquals");
         let days = condition.and_then(|least| least.get("secretsmanager:RecoveryWindowInDays"));
         let recovery_days = days.and_then(Value::as_u64);
+        let condition = statement.condition.get("StringEquals");
+        let services = condition.and_then(|equal| equal.get("kms:ViaService"));
+        let services = services.map(texts).unwrap_or_default();
         for resource in texts(&statement.resource) {
             for action in texts(&statement.action) {
                 grants.insert(Grant {
@@ -77,6 +88,8 @@ pub fn grants(role: &'static str) -> Result<BTreeSet<Grant>, TemplateError> {
                     resource: resource.to_owned(),
                     leading_keys: leading_keys.iter().map(|&key| key.to_owned()).collect(),
                     recovery_days,
+                    via_services: services.iter().map(|&name| name.to_owned()).collect(),
+                    only_if: only_if.map(str::to_owned),
                 });
             }
         }

@@ -56,6 +56,9 @@ const POLLER: [&str; 3] = [
     "sqs:ReceiveMessage",
 ];
 
+/// What DynamoDB and SQS do with a customer managed key on behalf of either function.
+const KEY: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
+
 const TABLE: &str = "Table.Arn";
 /// The queues that the delivery function reads.
 const QUEUES: [&str; 2] = ["DeliveryQueue.Arn", "SlowQueue.Arn"];
@@ -73,10 +76,12 @@ async fn roles_grant_exactly_what_their_functions_call() {
 
     let mut api = used.api;
     api.extend(runtime("ApiLogGroup.Arn"));
+    api.extend(KEY.map(|action| unlimited(action, "KmsKeyArn")));
     assert_grants("ApiRole", &api);
 
     let mut deliver = used.deliver;
     deliver.extend(runtime("DeliverLogGroup.Arn"));
+    deliver.extend(KEY.map(|action| unlimited(action, "KmsKeyArn")));
     for queue in QUEUES {
         deliver.extend(POLLER.map(|action| unlimited(action, queue)));
     }
@@ -114,6 +119,22 @@ fn assert_grants(role: &'static str, used: &Grants) {
         missing.is_empty() && unused.is_empty(),
         "{role} lacks {missing:?} and grants {unused:?} to no use"
     );
+}
+
+#[test]
+fn keys_are_used_by_the_table_and_the_queues_only_if_there_is_one() {
+    for role in ["ApiRole", "DeliverRole"] {
+        let grants = roles::grants(role).unwrap().into_iter();
+        let of_key = grants.filter(|grant| grant.action.starts_with("kms:"));
+        let of_key: Vec<_> = of_key.collect();
+        assert_eq!(of_key.len(), KEY.len(), "{of_key:?}");
+        for grant in of_key {
+            let services = ["dynamodb", "sqs"];
+            let services = services.map(|name| format!("{name}.${{AWS::Region}}.amazonaws.com"));
+            assert_eq!(grant.via_services, services);
+            assert_eq!(grant.only_if.as_deref(), Some("UseKmsKey"));
+        }
+    }
 }
 
 #[tokio::test]
