@@ -383,6 +383,28 @@ async function walk(): Promise<void> {
   });
   const recovered = await recover();
   check("a recovery resends the failed delivery", recovered.data?.data.deliveries === 1);
+  const replayed = await eventually("the end of the recovery", async () => {
+    const answer = await client.POST("/apps/{appId}/webhooks/{webhookId}/replay", {
+      params: ofWebhook,
+      body: { since: created.createdAt, types: ["invoice.*"] },
+    });
+    return answer.response.status === 409 ? undefined : answer;
+  });
+  check("a replay finds nothing that the endpoint never got", replayed.data?.data.deliveries === 0);
+
+  await client.POST("/apps/{appId}/events", {
+    params: ofApp,
+    body: { type: "invoice.brief", data: null, storePayload: false },
+  });
+  const erased = await client.DELETE("/apps/{appId}/events/{eventId}", {
+    params: { path: { appId, eventId } },
+  });
+  check("deleting an event has no content", erased.response.status === 204);
+  const left = await client.GET("/apps/{appId}/events/{eventId}", {
+    params: { path: { appId, eventId } },
+  });
+  check("a deleted event has no payload", left.data?.data.payload === null);
+  check("a deleted event says when", typeof left.data?.data.payloadDeletedAt === "string");
 
   const invalid = await client.POST("/apps/{appId}/webhooks", {
     params: ofApp,

@@ -53,8 +53,10 @@ pub(super) fn too_many_rotations(budgets: &Budgets, made: &Rotations, now: Times
 pub(super) fn recovery_under_way(slot: &RecoverySlot) -> ApiError {
     let (id, asked_at) = (slot.id, iso_millis(slot.asked_at));
     ApiError::Conflict(
-        format!("Recovery {id} of this endpoint, requested at {asked_at}, is still under way.")
-            .into(),
+        format!(
+            "Recovery or replay {id} of this endpoint, requested at {asked_at}, is still under way."
+        )
+        .into(),
     )
 }
 

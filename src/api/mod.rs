@@ -28,6 +28,7 @@ mod prefer;
 mod query;
 mod recover;
 mod reference;
+mod replay;
 mod request_id;
 mod rotation;
 mod secrets;
@@ -192,6 +193,10 @@ pub fn router(options: ApiOptions) -> Router {
         .route(
             "/apps/{appId}/webhooks/{webhookId}/recover",
             post(needs(Manage, recover::recover)),
+        )
+        .route(
+            "/apps/{appId}/webhooks/{webhookId}/replay",
+            post(needs(Manage, replay::replay)),
         )
         .route(
             EVENTS,

@@ -20,15 +20,15 @@ use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{Lane, Message, Recovery};
 use crate::domain::time;
 
-/// Most deliveries that one call makes again.
-const MAX_DELIVERIES: u32 = 10_000;
+/// Most deliveries that one call makes, or makes again.
+pub(super) const MAX_DELIVERIES: u32 = 10_000;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Accepted {
-    deliveries: u32,
+pub(super) struct Accepted {
+    pub(super) deliveries: u32,
     /// Whether the count ran out of time.
-    at_least: bool,
+    pub(super) at_least: bool,
 }
 
 /// `POST …/{webhookId}/recover`. `GetItem` of the endpoint and a `Query` that counts
@@ -102,26 +102,32 @@ async fn begin(api: &Api, recovery: Recovery) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The span of time that a request asks to recover.
-struct Span {
-    since: Timestamp,
-    until: Option<Timestamp>,
+/// The span of time that a request names.
+pub(super) struct Span {
+    pub(super) since: Timestamp,
+    pub(super) until: Option<Timestamp>,
 }
 
 fn parse(mut body: Body) -> Result<Span, ApiError> {
     body.require(&["since", "status"]);
-    let since = body.string("since", time::parse);
-    let until = body.string("until", time::parse);
     body.string("status", |text| {
         (text == DeliveryStatus::Failed.as_str())
             .then_some(())
             .ok_or("must be FAILED")
     });
+    let span = take_span(&mut body);
+    body.finish(span)
+}
+
+/// Takes the fields `since` and `until`.
+pub(super) fn take_span(body: &mut Body) -> Option<Span> {
+    let since = body.string("since", time::parse);
+    let until = body.string("until", time::parse);
     if since
         .zip(until)
         .is_some_and(|(since, until)| since >= until)
     {
         body.fault("until", "must be later than since");
     }
-    body.finish(since.map(|since| Span { since, until }))
+    since.map(|since| Span { since, until })
 }

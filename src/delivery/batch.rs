@@ -70,6 +70,9 @@ pub async fn handle_batch(
             Message::Recover(recovery) => {
                 running.spawn(copies, async move { deliverer.recover(recovery).await });
             }
+            Message::Replay(replay) => {
+                running.spawn(copies, async move { deliverer.replay(replay).await });
+            }
             Message::Tend(tend) => {
                 running.spawn(copies, async move { deliverer.tend(tend).await });
             }

@@ -339,7 +339,11 @@ impl Routed {
 }
 
 /// The first attempt at the delivery of an event to an endpoint.
-fn first_attempt(id: EventId, stored: &StoredEvent, endpoint: EndpointKey) -> DeliveryTask {
+pub(super) fn first_attempt(
+    id: EventId,
+    stored: &StoredEvent,
+    endpoint: EndpointKey,
+) -> DeliveryTask {
     DeliveryTask {
         endpoint,
         delivery_id: DeliveryId::of_event(stored.accepted_at, id, endpoint.endpoint_id),

@@ -14,6 +14,7 @@
 //! | delivery | tend, when a pause begins or ends | See tend. |
 //! | delivery | tend, when it begins to wait for its turn | See tend. |
 //! | recover | deliveries, and the rest of the recovery | Each goes back further in a history that ends, and `remaining` decreases. |
+//! | replay | deliveries, and the rest of the replay | Each goes on in histories that end, in a span that does not grow. |
 //! | tend | deliveries, and itself | It drains what waits, which only events and attempts add to, and takes a last look. While no turn is free, it waits for ten minutes. Probes wait longer each time, until the endpoint is disabled. |
 //! | delete app | itself | Each step removes something, or is the one that waits until the mark may go. |
 //! | erase | nothing | |
@@ -42,6 +43,7 @@ pub mod metrics;
 mod progress;
 mod received;
 mod recover;
+mod replay;
 mod retry_after;
 mod running;
 pub mod sender;

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::endpoint::EndpointKey;
 use super::id::{DeliveryId, EventId};
+use super::message::Recovery;
+use super::replay::Replay;
 
 /// How long a recovery counts as under way after it was requested, or after its last
 /// chunk. Longer than a chunk is tried that fails by a defect
@@ -81,6 +84,38 @@ pub struct RecoverySlot {
     pub asked_at: Timestamp,
     /// When the slot is free in any case.
     pub until: Timestamp,
+}
+
+/// Who asks for the slot for recoveries. Replays take the same one, because both put many
+/// deliveries on the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecoveryKey {
+    /// The endpoint whose slot it is.
+    pub endpoint: EndpointKey,
+    /// The recovery, or the replay.
+    pub id: EventId,
+    /// When it was requested.
+    pub asked_at: Timestamp,
+}
+
+impl From<&Recovery> for RecoveryKey {
+    fn from(recovery: &Recovery) -> Self {
+        Self {
+            endpoint: recovery.endpoint,
+            id: recovery.id,
+            asked_at: recovery.asked_at,
+        }
+    }
+}
+
+impl From<&Replay> for RecoveryKey {
+    fn from(replay: &Replay) -> Self {
+        Self {
+            endpoint: replay.endpoint,
+            id: replay.id,
+            asked_at: replay.asked_at,
+        }
+    }
 }
 
 /// The rotations of an endpoint's secret.

@@ -11,6 +11,7 @@ use super::endpoint::EndpointKey;
 use super::event::PublishedEvent;
 use super::event_type::EventType;
 use super::id::{AppId, DeliveryId, EventId};
+use super::replay::Replay;
 use super::unreadable::{Flaw, Unreadable, parse};
 
 /// Longest delay of a message (SQS quota).
@@ -36,6 +37,8 @@ pub enum Message {
     Delivery(DeliveryTask),
     /// Deliver again what failed in a span of time.
     Recover(Recovery),
+    /// Send events that an endpoint never got.
+    Replay(Replay),
     /// See to the deliveries that wait for a paused endpoint.
     Tend(Tend),
     /// Go on with the deletion of an app.
@@ -247,6 +250,7 @@ impl Message {
             Some("event") => PublishedEvent::from_json(text).map(Self::Event),
             Some("delivery") => parse(text).map(Self::Delivery),
             Some("recover") => parse(text).map(Self::Recover),
+            Some("replay") => parse(text).map(Self::Replay),
             Some("tend") => parse(text).map(Self::Tend),
             Some("deleteApp") => parse(text).map(Self::DeleteApp),
             Some("erase") => parse(text).map(Self::Erase),
@@ -268,6 +272,7 @@ impl Message {
             Self::Event(event) => event.app_id.to_string(),
             Self::Delivery(task) => task.endpoint.endpoint_id.to_string(),
             Self::Recover(recovery) => recovery.endpoint.endpoint_id.to_string(),
+            Self::Replay(replay) => replay.endpoint.endpoint_id.to_string(),
             Self::Tend(tend) => tend.endpoint.endpoint_id.to_string(),
             Self::DeleteApp(deletion) => deletion.app_id.to_string(),
             Self::Erase(erasure) => erasure.app_id.to_string(),
@@ -284,6 +289,7 @@ impl Message {
             Self::Event(body) => tagged("event", body),
             Self::Delivery(body) => tagged("delivery", body),
             Self::Recover(body) => tagged("recover", body),
+            Self::Replay(body) => tagged("replay", body),
             Self::Tend(body) => tagged("tend", body),
             Self::DeleteApp(body) => tagged("deleteApp", body),
             Self::Erase(body) => tagged("erase", body),

@@ -26,6 +26,7 @@ pub mod portal_url;
 mod published;
 pub mod rate_limit;
 pub mod redelivery;
+pub mod replay;
 pub mod retry;
 pub mod route;
 mod schema;

@@ -49,7 +49,7 @@ async fn recover(app: &TestApp, id: &str) -> Answer {
 fn assert_under_way(answer: &Answer, recovery: &Recovery) {
     let error = answer.must_fail_with(409, "CONFLICT");
     let message = format!(
-        "Recovery {} of this endpoint, requested at {:.3}, is still under way.",
+        "Recovery or replay {} of this endpoint, requested at {:.3}, is still under way.",
         recovery.id, recovery.asked_at
     );
     assert_eq!(error["message"], message);

@@ -75,3 +75,51 @@ async fn accepted_recoveries_are_made_once_despite_any_fault() {
         })
         .await;
 }
+
+/// Writes three events that another endpoint got, and asks to replay them.
+async fn replay(stage: &Stage, disturbed: bool) {
+    let api = &stage.app.api;
+    let (other, _) = api.create_webhook("https://example.com/other").await;
+    let before = stage.clock.now() - Duration::from_secs(60 * 60);
+    let mut seeded = Vec::new();
+    for index in 0..3 {
+        let at = before + Duration::from_millis(index);
+        let aws = &stage.app.aws;
+        seeded.push(aws.seed_event(endpoint_id(&other), "a", at, 200).await);
+    }
+    let body = json!({"since": before.to_string()});
+    let path = stage.path("/replay");
+    let ask = || api.post_json(&path, &body);
+    let first = if disturbed {
+        stage.disturbed(ask()).await
+    } else {
+        ask().await
+    };
+    let data = accepted(first, ask()).await;
+    assert_eq!(data["deliveries"], 3);
+    for task in seeded {
+        stage.expect_arrival(&json!(task.source.event_id()));
+    }
+}
+
+#[tokio::test]
+async fn replay_is_accepted_or_can_be_retried() {
+    let matrix = Matrix::of("replay");
+    matrix.run(async |stage| replay(stage, true).await).await;
+}
+
+#[tokio::test]
+async fn accepted_replays_are_made_once_despite_any_fault() {
+    let matrix = Matrix::of("replay in the background");
+    matrix
+        .run(async |stage| {
+            replay(stage, false).await;
+            stage.handle_disturbed().await;
+            stage.drain().await;
+            let history = stage.app.api.deliveries(&stage.id).await;
+            let delivered = history.iter().filter(|item| item["status"] == "DELIVERED");
+            assert_eq!(delivered.count(), 3);
+            assert_eq!(history.len(), 3);
+        })
+        .await;
+}

@@ -119,7 +119,7 @@ impl Table {
 
     /// The items of these keys, some of which may be the same. One `BatchGetItem`
     /// for each 100 different keys, and up to four more while DynamoDB leaves some out.
-    async fn batch_get(
+    pub(super) async fn batch_get(
         &self,
         operation: &'static str,
         keys: impl IntoIterator<Item = Item>,
@@ -183,7 +183,7 @@ type ItemId = (String, String);
 
 /// Items that were read at once.
 #[derive(Debug, Default)]
-struct FoundItems {
+pub(super) struct FoundItems {
     items: HashMap<ItemId, Item>,
     /// Items that DynamoDB left out each time, so that nothing is known of them.
     left_out: HashSet<ItemId>,
@@ -203,7 +203,11 @@ impl FoundItems {
     ///
     /// # Errors
     /// If DynamoDB left it out.
-    fn item(&self, operation: &'static str, key: &Item) -> Result<Option<Item>, StoreError> {
+    pub(super) fn item(
+        &self,
+        operation: &'static str,
+        key: &Item,
+    ) -> Result<Option<Item>, StoreError> {
         let id = id_of(key);
         if self.left_out.contains(&id) {
             return Err(AwsError::from_code(operation, "ThrottlingException").into());

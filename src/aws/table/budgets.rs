@@ -24,10 +24,10 @@ use super::keys::attribute::{
 };
 use super::update::Update;
 use crate::aws::error::{During, StoreError, written};
-use crate::domain::budget::{Budgets, DAY, RECOVERY_LEASE};
+use crate::domain::budget::{Budgets, DAY, RECOVERY_LEASE, RecoveryKey};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::id::{AppId, DeliveryId, EventId};
-use crate::domain::message::{DeliveryTask, Recovery};
+use crate::domain::message::DeliveryTask;
 
 const MINUTE: i64 = 60;
 
@@ -114,7 +114,11 @@ impl Table {
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
-    pub async fn begin_recovery(&self, recovery: &Recovery) -> Result<Reserved, StoreError> {
+    pub async fn begin_recovery(
+        &self,
+        recovery: impl Into<RecoveryKey>,
+    ) -> Result<Reserved, StoreError> {
+        let recovery = recovery.into();
         let now = recovery.asked_at;
         let update = Update::default()
             .set(RECOVERY_ASKED_AT, time(now))
@@ -136,9 +140,10 @@ impl Table {
     /// If the call fails.
     pub async fn renew_recovery(
         &self,
-        recovery: &Recovery,
+        recovery: impl Into<RecoveryKey>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let recovery = recovery.into();
         let update = Update::live()
             .set(RECOVERY_UNTIL, time(now + RECOVERY_LEASE))
             .only_if(RECOVERY_ID, id_bytes(recovery.id.as_bytes()));
@@ -152,7 +157,8 @@ impl Table {
     ///
     /// # Errors
     /// If the call fails.
-    pub async fn end_recovery(&self, recovery: &Recovery) -> Result<(), StoreError> {
+    pub async fn end_recovery(&self, recovery: impl Into<RecoveryKey>) -> Result<(), StoreError> {
+        let recovery = recovery.into();
         let update = Update::live()
             .remove(RECOVERY_ID)
             .remove(RECOVERY_ASKED_AT)

@@ -268,7 +268,7 @@ impl Reads {
 
 /// Has a query return only what a list shows. What it reads costs the same, but less of
 /// it is sent.
-fn shown(query: QueryFluentBuilder) -> QueryFluentBuilder {
+pub(super) fn shown(query: QueryFluentBuilder) -> QueryFluentBuilder {
     let names = SHOWN.iter().enumerate();
     let names: Vec<_> = names.map(|(i, name)| (format!("#{i}"), *name)).collect();
     let list: Vec<_> = names.iter().map(|(name, _)| name.as_str()).collect();

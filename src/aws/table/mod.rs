@@ -29,6 +29,7 @@ mod secrets;
 mod sessions;
 mod transaction;
 mod turns;
+mod unsent;
 mod update;
 mod waiting;
 
@@ -56,6 +57,7 @@ pub use schedule::{Due, DueAttempt, DueEndpoint};
 pub use sealing_key::CurrentKey;
 pub use secrets::{NextSecrets, SetSecret};
 pub use turns::Turns;
+pub use unsent::Unsent;
 pub use waiting::Waiting;
 
 type Item = HashMap<String, AttributeValue>;

@@ -225,6 +225,10 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             let body = json!({"since": "2026-01-01T00:00:00Z", "status": "FAILED"});
             (Turn::First, Some(body))
         }
+        "replayEvents" => {
+            let body = json!({"since": "2026-01-01T00:00:00Z"});
+            (Turn::First, Some(body))
+        }
         "putEventType" => (Turn::First, Some(json!({"description": "Paid."}))),
         "listEventTypes" | "getEventType" => (Turn::First, None),
         "deleteEventType" => (Turn::Deletion, None),

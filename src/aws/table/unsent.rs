@@ -1,0 +1,190 @@
+//! Events that an endpoint never got, found by the deliveries of another one.
+//!
+//! Nothing is stored for this ahead of time. What it costs is paid by a replay: it reads
+//! the other endpoint's deliveries, 4 KB a read unit, and for each event that the endpoint
+//! may want its own delivery and the event.
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use jiff::Timestamp;
+
+use super::Table;
+use super::batch_get::id_of;
+use super::delivery_item::delivery;
+use super::events::{event_record, is_kept};
+use super::fields::{number, text};
+use super::keys;
+use super::keys::attribute::{EXPIRES_AT, PAYLOAD_DELETED_AT, PK, SK, TEST_PING};
+use crate::aws::error::{During, StoreError};
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::event::{EventRecord, StoredEvent};
+use crate::domain::id::{DeliveryId, EventId};
+use crate::domain::replay::Replay;
+
+/// Events that an endpoint never got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsent {
+    /// The oldest first.
+    pub events: Vec<(EventId, StoredEvent)>,
+    /// The other endpoint's delivery to go on after, unless there are no more.
+    pub next: Option<DeliveryId>,
+}
+
+/// Queries (up to 1 MB each) before the caller goes on from there.
+const MOST_PAGES: usize = 4;
+
+/// Events that are read together. Each may have a payload of 399 KB, and a function has
+/// 256 MB.
+const EVENTS_AT_ONCE: usize = 25;
+
+impl Table {
+    /// Events that this endpoint wants and never got, among those of the next deliveries
+    /// to the first of the other endpoints. Looks at `limit` deliveries that may be of
+    /// such events, or at 4 MB of any.
+    ///
+    /// A `Query`, up to four if few of the deliveries are of types that the endpoint
+    /// wants; a `BatchGetItem` for every 100 that are, and one for every 25 events that it
+    /// did not get.
+    ///
+    /// # Errors
+    /// If a call fails, or an item cannot be read.
+    pub async fn unsent(
+        &self,
+        endpoint: &Endpoint,
+        replay: &Replay,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Unsent, StoreError> {
+        let Some(other) = replay.others.first() else {
+            return Ok(Unsent {
+                events: Vec::new(),
+                next: None,
+            });
+        };
+        let other = EndpointKey {
+            endpoint_id: *other,
+            ..replay.endpoint
+        };
+        let (mut found, next) = self.candidates(endpoint, other, replay, limit, now).await?;
+        self.leave_out_recorded(endpoint.key, &mut found).await?;
+        let mut events = Vec::new();
+        for some in found.chunks(EVENTS_AT_ONCE) {
+            let ids = some.iter().map(|delivery| delivery.event_id);
+            let stored = self.events(endpoint.key, ids.collect(), now).await?;
+            let wanted = stored.into_iter();
+            events.extend(wanted.filter(|(_, event)| replay.wants(endpoint, event)));
+        }
+        Ok(Unsent { events, next })
+    }
+
+    /// Deliveries to the other endpoint of events that this one may want, oldest first,
+    /// and the delivery to go on after. Not those that repeat an event.
+    async fn candidates(
+        &self,
+        endpoint: &Endpoint,
+        other: EndpointKey,
+        replay: &Replay,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<(Vec<Delivery>, Option<DeliveryId>), StoreError> {
+        const OPERATION: &str = "Query of another endpoint's deliveries";
+        let mut found = Vec::new();
+        if replay.from > replay.to {
+            return Ok((found, None));
+        }
+        let query = self.span_of(other, replay, now);
+        let mut start = replay.after.map(|after| keys::delivery(other, after));
+        for _ in 0..MOST_PAGES {
+            let page = query.clone().set_exclusive_start_key(start).send().await;
+            let page = page.during(OPERATION)?;
+            for item in page.items.unwrap_or_default() {
+                let (_, sort) = id_of(&item);
+                // One that somebody edited by hand must not stop the others.
+                let Ok(delivery) = delivery(item) else {
+                    continue;
+                };
+                let first =
+                    DeliveryId::of_event(delivery.created_at, delivery.event_id, other.endpoint_id);
+                if delivery.id == first && replay.may_want(endpoint, &delivery.event) {
+                    found.push(delivery);
+                }
+                if found.len() >= limit {
+                    return Ok((found, keys::delivery_of_sort(&sort)));
+                }
+            }
+            start = page.last_evaluated_key;
+            if start.is_none() {
+                return Ok((found, None));
+            }
+        }
+        let next = start.and_then(|key| keys::delivery_of_sort(&id_of(&key).1));
+        Ok((found, next))
+    }
+
+    /// The query of a history in the span of a replay, oldest first.
+    fn span_of(&self, other: EndpointKey, replay: &Replay, now: Timestamp) -> QueryFluentBuilder {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
+            .filter_expression(
+                "#expires > :now AND attribute_not_exists(#ping) AND attribute_not_exists(#deleted)",
+            )
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_names("#expires", EXPIRES_AT)
+            .expression_attribute_names("#ping", TEST_PING)
+            .expression_attribute_names("#deleted", PAYLOAD_DELETED_AT)
+            .expression_attribute_values(":partition", text(keys::delivery_partition(other)))
+            .expression_attribute_values(":from", text(keys::delivery_sort(replay.from)))
+            .expression_attribute_values(":to", text(keys::delivery_sort(replay.to)))
+            .expression_attribute_values(":now", number(now.as_second()));
+        super::history::shown(query)
+    }
+
+    /// Leaves out the events that the endpoint has a delivery of.
+    async fn leave_out_recorded(
+        &self,
+        endpoint: EndpointKey,
+        found: &mut Vec<Delivery>,
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "BatchGetItem of deliveries that may be missing";
+        let key_of = |delivery: &Delivery| {
+            let (at, event) = (delivery.created_at, delivery.event_id);
+            let own = DeliveryId::of_event(at, event, endpoint.endpoint_id);
+            keys::delivery(endpoint, own)
+        };
+        let keys: Vec<_> = found.iter().map(key_of).collect();
+        let recorded = self.batch_get(OPERATION, keys).await?;
+        let mut is_recorded = Vec::with_capacity(found.len());
+        for delivery in found.iter() {
+            is_recorded.push(recorded.item(OPERATION, &key_of(delivery))?.is_some());
+        }
+        let mut is_recorded = is_recorded.into_iter();
+        found.retain(|_| !is_recorded.next().unwrap_or(false));
+        Ok(())
+    }
+
+    /// These events, as far as they are kept, in their order.
+    async fn events(
+        &self,
+        endpoint: EndpointKey,
+        ids: Vec<EventId>,
+        now: Timestamp,
+    ) -> Result<Vec<(EventId, StoredEvent)>, StoreError> {
+        const OPERATION: &str = "BatchGetItem of events to send";
+        let keys = ids.iter().map(|id| keys::event(endpoint.app_id, *id));
+        let found = self.batch_get(OPERATION, keys).await?;
+        let mut events = Vec::new();
+        for id in ids {
+            let item = found.item(OPERATION, &keys::event(endpoint.app_id, id))?;
+            let item = item.filter(|item| is_kept(item, now));
+            let record = item.map(event_record).transpose().during(OPERATION)?;
+            let event = record.and_then(EventRecord::event);
+            events.extend(event.map(|event| (id, event)));
+        }
+        Ok(events)
+    }
+}

@@ -1,0 +1,85 @@
+//! A replay: sends, in the background, the kept events that an endpoint subscribes to and
+//! never got, because it was made or its subscriptions were widened later.
+//!
+//! It goes through the deliveries of the app's other endpoints, the oldest first, in
+//! chunks of one message each. An event is then delivered as if the endpoint had been
+//! there: with the id and the time that its delivery would have had. So whoever finds an
+//! event twice, by two other endpoints or in two replays, makes one delivery.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tracing::{info, warn};
+
+use super::Deliverer;
+use super::fan_out::first_attempt;
+use crate::aws::StoreError;
+use crate::domain::message::{DeliveryTask, Lane, Message};
+use crate::domain::replay::Replay;
+
+const WRITES_AT_ONCE: usize = 25;
+
+impl Deliverer {
+    /// Calls: a `GetItem` of the endpoint, those that find the events of a chunk, a
+    /// `SendMessageBatch` for every ten and a `PutItem` for each, an `UpdateItem` of the
+    /// endpoint, on which the replay counts as under way, and a `SendMessage` if there is
+    /// more to do.
+    pub(super) async fn replay(&self, replay: Replay) -> Result<(), StoreError> {
+        let (table, queues, now) = (&self.stores.table, &self.stores.queues, self.clock.now());
+        let endpoint = table.endpoint(replay.endpoint).await?;
+        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.active) else {
+            self.note_replay(&replay, false).await;
+            return Ok(());
+        };
+        let chunk = replay.remaining.min(self.chunks.recovery.into());
+        let chunk = usize::try_from(chunk).unwrap_or(usize::MAX);
+        let unsent = table.unsent(&endpoint, &replay, chunk, now).await?;
+        let tasks = unsent.events.iter();
+        let tasks: Vec<_> = tasks
+            .map(|(id, event)| first_attempt(*id, event, endpoint.key))
+            .collect();
+        let sent = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
+        self.send_unsent(tasks).await?;
+        info!(
+            app_id = %replay.endpoint.app_id,
+            endpoint_id = %replay.endpoint.endpoint_id,
+            replay_id = %replay.id,
+            deliveries = sent,
+            "replay"
+        );
+        let rest = replay.clone().rest(unsent.next, sent);
+        self.note_replay(&replay, rest.is_some()).await;
+        match rest {
+            Some(rest) => queues.send(Lane::Slow, &Message::Replay(rest)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Puts first attempts on the queue, and records them, so that no other chunk finds
+    /// their events missing.
+    async fn send_unsent(&self, tasks: Vec<DeliveryTask>) -> Result<(), StoreError> {
+        let messages = tasks.iter().cloned().map(Message::Delivery);
+        let messages: Vec<_> = messages.map(|message| (message, Duration::ZERO)).collect();
+        self.stores.queues.send_all(Lane::Slow, messages).await?;
+        let table = &self.stores.table;
+        stream::iter(tasks)
+            .map(|task| async move { table.record_accepted(&task).await })
+            .buffer_unordered(WRITES_AT_ONCE)
+            .try_collect::<Vec<_>>()
+            .await?;
+        Ok(())
+    }
+
+    /// Renews the replay's lease, or ends it. This never fails a chunk: at worst, the
+    /// lease runs out too early or too late.
+    async fn note_replay(&self, replay: &Replay, goes_on: bool) {
+        let table = &self.stores.table;
+        let noted = match goes_on {
+            true => table.renew_recovery(replay, self.clock.now()).await,
+            false => table.end_recovery(replay).await,
+        };
+        if let Err(error) = noted {
+            warn!(%error, replay_id = %replay.id, "failed to note a replay's progress");
+        }
+    }
+}

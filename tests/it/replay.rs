@@ -1,0 +1,392 @@
+//! Sending an endpoint the events that it never got.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::message::{DeliveryTask, Message};
+use webhook_endpoints::domain::replay::{Replay, Types};
+
+use crate::support::hand_clock::HandClock;
+use crate::support::queue::{endpoint_id, ping_of};
+use crate::support::receiver::Receiver;
+use crate::support::wire::Fault;
+use crate::support::{Answer, Options, TestApp};
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// A service with an endpoint whose history has events, and the time of the first.
+struct Stage {
+    app: TestApp,
+    clock: HandClock,
+    receiver: Receiver,
+    /// The endpoint that got the events.
+    other: String,
+    first: Timestamp,
+}
+
+impl Stage {
+    async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+        let clock = HandClock::at_now();
+        let mut options = Options::stepwise_by(&clock);
+        options.settings.chunks.recovery = 2;
+        change(&mut options);
+        let app = TestApp::start_with(options).await;
+        let receiver = Receiver::answering(200, "").await;
+        let (other, _) = app.api.create_webhook("https://example.com/other").await;
+        let first = clock.now();
+        clock.advance(HOUR);
+        Self {
+            app,
+            clock,
+            receiver,
+            other,
+            first,
+        }
+    }
+
+    /// Writes events that the other endpoint got, a millisecond apart.
+    async fn seed(&self, types: &[&str]) -> Vec<DeliveryTask> {
+        let mut seeded = Vec::new();
+        for (index, event_type) in (0_u64..).zip(types) {
+            let at = self.first + Duration::from_millis(index);
+            let other = endpoint_id(&self.other);
+            seeded.push(self.app.aws.seed_event(other, event_type, at, 200).await);
+        }
+        seeded
+    }
+
+    /// A new endpoint that works.
+    async fn endpoint(&self, events: &[&str]) -> String {
+        self.app.api.subscribe(&self.receiver.url, events).await.0
+    }
+
+    async fn replay(&self, id: &str, more: Value) -> Answer {
+        let mut body = json!({"since": self.first.to_string()});
+        if let Value::Object(more) = more {
+            body.as_object_mut().unwrap().extend(more);
+        }
+        self.app
+            .api
+            .post_json(&format!("/{id}/replay"), &body)
+            .await
+    }
+
+    async fn must_replay(&self, id: &str, more: Value, deliveries: u32) {
+        let answer = self.replay(id, more).await;
+        assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+        let data = json!({"deliveries": deliveries, "atLeast": false});
+        assert_eq!(*answer.data(), data);
+        self.app.queue.settle().await;
+    }
+
+    /// The events that arrived, in this order.
+    fn arrived(&self) -> Vec<String> {
+        let received = self.receiver.received();
+        let ids = received.iter().map(|request| request.header("webhook-id"));
+        ids.map(str::to_owned).collect()
+    }
+
+    fn message(&self, id: &str, remaining: u32) -> Replay {
+        Replay {
+            id: EventId::new(),
+            endpoint: self.app.aws.endpoint_key(endpoint_id(id)),
+            asked_at: self.clock.now(),
+            types: Types::default(),
+            others: vec![endpoint_id(&self.other)],
+            from: DeliveryId::MIN,
+            to: DeliveryId::MAX,
+            after: None,
+            remaining,
+        }
+    }
+
+    async fn handle(&self, replay: Replay) {
+        let message = Message::Replay(replay).to_json().unwrap();
+        self.app.queue.must_handle(message).await;
+    }
+}
+
+fn ids(tasks: &[DeliveryTask]) -> Vec<String> {
+    let ids = tasks.iter().map(|task| task.source.event_id().to_string());
+    ids.collect()
+}
+
+#[tokio::test]
+async fn new_endpoints_get_the_events_of_before() {
+    let stage = Stage::start().await;
+    let seeded = stage.seed(&["a.x", "b", "a.y", "a.z", "a.x"]).await;
+    let id = stage.endpoint(&["a.*"]).await;
+    stage.must_replay(&id, json!({}), 4).await;
+    let mut arrived = stage.arrived();
+    let mut expected = ids(&seeded);
+    expected.remove(1);
+    arrived.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(arrived, expected);
+    // As if it had been there.
+    let history = stage.app.api.deliveries(&id).await;
+    let others = stage.app.api.deliveries(&stage.other).await;
+    assert_eq!(history.len(), 4);
+    for delivery in &history {
+        assert_eq!(delivery["status"], "DELIVERED");
+        let same = |other: &&Value| other["createdAt"] == delivery["createdAt"];
+        assert_eq!(others.iter().filter(same).count(), 1);
+    }
+    // It has them all now.
+    stage.must_replay(&id, json!({}), 0).await;
+    assert_eq!(stage.arrived().len(), 4);
+    assert_eq!(stage.app.api.deliveries(&stage.other).await, others);
+}
+
+#[tokio::test]
+async fn widened_subscriptions_get_only_what_was_missing() {
+    let stage = Stage::start().await;
+    let id = stage.endpoint(&["a"]).await;
+    let seeded = stage.seed(&["a", "b", "c"]).await;
+    let now = stage.clock.now();
+    let (endpoint, event) = (endpoint_id(&id), seeded[0].source.event_id());
+    let had = DeliveryTask {
+        endpoint: stage.app.aws.endpoint_key(endpoint),
+        delivery_id: DeliveryId::of_event(seeded[0].created_at, event, endpoint),
+        ..seeded[0].clone()
+    };
+    stage.app.queue.must_attempt(&had).await;
+    assert_eq!(stage.arrived(), [event.to_string()]);
+    assert!(had.created_at < now);
+    let all = json!({"events": ["*"]});
+    stage.app.api.put_json(&format!("/{id}"), &all).await;
+    stage.must_replay(&id, json!({"types": ["b"]}), 1).await;
+    assert_eq!(stage.arrived(), ids(&seeded[..2]));
+    stage.must_replay(&id, json!({"types": ["*"]}), 1).await;
+    assert_eq!(stage.arrived(), ids(&seeded));
+}
+
+#[tokio::test]
+async fn events_that_several_endpoints_got_are_sent_once() {
+    let stage = Stage::start().await;
+    let id = stage.endpoint(&["*"]).await;
+    let (second, _) = stage.app.api.create_webhook("https://example.com/").await;
+    let seeded = stage.seed(&["a", "a", "a", "a", "a"]).await;
+    for task in &seeded {
+        let endpoint = endpoint_id(&second);
+        let event = task.source.event_id();
+        let other = DeliveryTask {
+            endpoint: stage.app.aws.endpoint_key(endpoint),
+            delivery_id: DeliveryId::of_event(task.created_at, event, endpoint),
+            ..task.clone()
+        };
+        let table = stage.app.aws.table();
+        table.record_accepted(&other).await.unwrap();
+    }
+    stage.must_replay(&id, json!({}), 5).await;
+    assert_eq!(stage.arrived().len(), 5);
+    assert_eq!(stage.app.api.deliveries(&id).await.len(), 5);
+}
+
+#[tokio::test]
+async fn since_is_inclusive_and_until_exclusive() {
+    let stage = Stage::start().await;
+    let seeded = stage.seed(&["a", "a", "a", "a"]).await;
+    let id = stage.endpoint(&["*"]).await;
+    let at = |millis| (stage.first + Duration::from_millis(millis)).to_string();
+    let span = json!({"since": at(1), "until": at(3)});
+    stage.must_replay(&id, span, 2).await;
+    assert_eq!(stage.arrived(), ids(&seeded[1..3]));
+    let span = json!({"until": (stage.clock.now() + HOUR).to_string()});
+    stage.must_replay(&id, span, 2).await;
+    assert_eq!(stage.arrived().len(), 4);
+}
+
+#[tokio::test]
+async fn pings_repeats_and_what_is_not_kept_are_not_replayed() {
+    let stage = Stage::start().await;
+    let seeded = stage.seed(&["a", "a"]).await;
+    let app = &stage.app;
+    let ping = DeliveryTask {
+        created_at: stage.clock.now() - Duration::from_secs(60),
+        ..ping_of(app, &stage.other)
+    };
+    app.aws.table().record_accepted(&ping).await.unwrap();
+    let repeat = DeliveryTask {
+        delivery_id: DeliveryId::new(),
+        ..seeded[0].clone()
+    };
+    app.aws.table().record_accepted(&repeat).await.unwrap();
+    let (event, now) = (seeded[1].source.event_id(), stage.clock.now());
+    let table = app.aws.table();
+    table.delete_payload(app.app_id, event, now).await.unwrap();
+    let brief = json!({"type": "a", "data": 1, "storePayload": false});
+    app.api.publish(&brief).await;
+    app.queue.settle().await;
+    let id = stage.endpoint(&["*"]).await;
+    stage.clock.advance(HOUR);
+    stage.must_replay(&id, json!({}), 1).await;
+    assert_eq!(stage.arrived(), ids(&seeded[..1]));
+}
+
+#[tokio::test]
+async fn replays_stop_at_their_limit_with_the_oldest_events() {
+    let stage = Stage::start().await;
+    let seeded = stage.seed(&["a", "a", "a", "a"]).await;
+    let id = stage.endpoint(&["*"]).await;
+    stage.handle(stage.message(&id, 3)).await;
+    stage.app.queue.settle().await;
+    let mut arrived = stage.arrived();
+    arrived.sort_unstable();
+    let mut expected = ids(&seeded[..3]);
+    expected.sort_unstable();
+    assert_eq!(arrived, expected);
+}
+
+#[tokio::test]
+async fn repeated_replay_messages_send_nothing_twice() {
+    let stage = Stage::start().await;
+    stage.seed(&["a", "a"]).await;
+    let id = stage.endpoint(&["*"]).await;
+    let replay = stage.message(&id, 10);
+    stage.handle(replay.clone()).await;
+    stage.handle(replay.clone()).await;
+    stage.app.queue.settle().await;
+    stage.handle(replay).await;
+    stage.app.queue.settle().await;
+    assert_eq!(stage.arrived().len(), 2);
+}
+
+#[tokio::test]
+async fn endpoints_have_one_replay_or_recovery_at_a_time() {
+    let stage = Stage::start().await;
+    stage.seed(&["a", "a", "a"]).await;
+    let id = stage.endpoint(&["*"]).await;
+    let asked = join_all((0..5).map(|_| stage.replay(&id, json!({})))).await;
+    let accepted = asked
+        .iter()
+        .filter(|answer| answer.status == StatusCode::ACCEPTED);
+    assert_eq!(accepted.count(), 1, "{asked:?}");
+    for refused in asked.iter().filter(|answer| !answer.status.is_success()) {
+        refused.must_fail_with(409, "CONFLICT");
+    }
+    let recovery = json!({"since": stage.first.to_string(), "status": "FAILED"});
+    let path = format!("/{id}/recover");
+    let refused = stage.app.api.post_json(&path, &recovery).await;
+    refused.must_fail_with(409, "CONFLICT");
+    stage.app.queue.settle().await;
+    assert_eq!(stage.arrived().len(), 3);
+    // That one has ended, and the next finds nothing and ends at once.
+    for _ in 0..2 {
+        stage.must_replay(&id, json!({}), 0).await;
+    }
+    assert!(
+        stage
+            .app
+            .api
+            .post_json(&path, &recovery)
+            .await
+            .status
+            .is_success()
+    );
+}
+
+#[tokio::test]
+async fn replays_end_with_their_endpoint() {
+    let stage = Stage::start().await;
+    stage.seed(&["a", "a", "a"]).await;
+    for is_deleted in [false, true] {
+        let id = stage.endpoint(&["*"]).await;
+        let accepted = stage.replay(&id, json!({})).await;
+        assert_eq!(accepted.data()["deliveries"], 3);
+        let path = format!("/{id}");
+        match is_deleted {
+            true => stage.app.api.delete(&path).await,
+            false => {
+                let inactive = json!({"active": false});
+                stage.app.api.put_json(&path, &inactive).await
+            }
+        };
+        stage.app.queue.settle().await;
+        assert_eq!(stage.arrived(), Vec::<String>::new());
+        if !is_deleted {
+            let refused = stage.replay(&id, json!({})).await;
+            refused.must_fail_with(409, "CONFLICT");
+            let active = json!({"active": true});
+            stage.app.api.put_json(&path, &active).await;
+            // The slot is free.
+            let again = stage.replay(&id, json!({"types": ["none"]})).await;
+            assert_eq!(again.data()["deliveries"], 0);
+        }
+    }
+    let missing = EndpointId::new().to_string();
+    let refused = stage.replay(&missing, json!({})).await;
+    refused.must_fail_with(404, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn counts_that_run_out_of_time_begin_the_replay_all_the_same() {
+    let stage = Stage::start_with(|options| {
+        options.settings.budgets.search_time = Duration::ZERO;
+    })
+    .await;
+    stage.seed(&["a", "a", "a"]).await;
+    let id = stage.endpoint(&["*"]).await;
+    let accepted = stage.replay(&id, json!({})).await;
+    assert_eq!(*accepted.data(), json!({"deliveries": 0, "atLeast": true}));
+    stage.app.queue.settle().await;
+    assert_eq!(stage.arrived().len(), 3);
+}
+
+#[tokio::test]
+async fn replays_the_queue_refuses_leave_the_slot_free() {
+    let stage = Stage::start().await;
+    stage.seed(&["a"]).await;
+    let id = stage.endpoint(&["*"]).await;
+    let wire = &stage.app.aws.wire;
+    for call in [&["SendMessage"], &["BatchGetItem"]] {
+        wire.break_calls(call, Fault::Before);
+        let refused = stage.replay(&id, json!({})).await;
+        refused.must_fail_with(503, "UNAVAILABLE");
+        wire.mend();
+    }
+    stage.must_replay(&id, json!({}), 1).await;
+    assert_eq!(stage.arrived().len(), 1);
+}
+
+#[tokio::test]
+async fn replays_of_nothing_send_no_message() {
+    let stage = Stage::start().await;
+    let id = stage.endpoint(&["*"]).await;
+    stage.app.aws.wire.take();
+    stage.must_replay(&id, json!({}), 0).await;
+    let mut calls = stage.app.aws.wire.take();
+    calls.retain(|call| !call.starts_with("ReceiveMessage"));
+    let expected = ["GetItem", "Query", "Query", "UpdateItem", "UpdateItem"];
+    assert_eq!(calls, expected);
+}
+
+#[tokio::test]
+async fn all_errors_are_reported_at_once() {
+    let stage = Stage::start().await;
+    let id = stage.endpoint(&["*"]).await;
+    let since = stage.first.to_string();
+    for (body, invalid) in [
+        (json!({}), &["since"][..]),
+        (json!({"since": since, "status": "FAILED"}), &["status"]),
+        (json!({"since": since, "until": since}), &["until"]),
+        (json!({"since": since, "types": []}), &["types"]),
+        (json!({"since": since, "types": "a"}), &["types"]),
+        (
+            json!({"since": "today", "until": 1, "types": ["a", "b*", "."]}),
+            &["since", "types[1]", "types[2]", "until"],
+        ),
+    ] {
+        let path = format!("/{id}/replay");
+        let refused = stage.app.api.post_json(&path, &body).await;
+        refused.must_be_invalid(invalid);
+    }
+}
