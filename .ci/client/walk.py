@@ -29,6 +29,7 @@ from webhook_endpoints_client.api.deliveries import (
     get_delivery,
     list_deliveries,
     recover_deliveries,
+    replay_events,
     resend_delivery,
 )
 from webhook_endpoints_client.api.description import get_description
@@ -38,7 +39,12 @@ from webhook_endpoints_client.api.event_types import (
     list_event_types,
     put_event_type,
 )
-from webhook_endpoints_client.api.events import get_event, publish_event, publish_events
+from webhook_endpoints_client.api.events import (
+    delete_event,
+    get_event,
+    publish_event,
+    publish_events,
+)
 from webhook_endpoints_client.api.portal_sessions import (
     create_portal_session,
     revoke_portal_session,
@@ -65,6 +71,7 @@ from webhook_endpoints_client.models import (
     NewPing,
     NewWebhook,
     Recovery,
+    Replay,
     Rotation,
     WebhookChange,
     WebhookDetails,
@@ -223,6 +230,12 @@ def walk_events(endpoint: CreatedWebhook) -> None:
     check("an event has its delivery", found.deliveries[0].id == paid.id)
     resent = resend_delivery.sync(APP_ID, endpoint.id, paid.id, client=client)
     check("a resend is a new delivery", resent.id != paid.id)
+    brief = NewEvent(type_="invoice.brief", data=None, store_payload=False)
+    publish_event.sync(APP_ID, client=client, body=brief)
+    delete_event.sync(APP_ID, event.id, client=client)
+    left = get_event.sync(APP_ID, event.id, client=client)
+    check("a deleted event has no payload", left.payload is None)
+    check("a deleted event says when", left.payload_deleted_at is not None)
 
 
 def walk_recovery(endpoint: CreatedWebhook, receiver: str) -> None:
@@ -246,6 +259,19 @@ def walk_recovery(endpoint: CreatedWebhook, receiver: str) -> None:
     refused(409, "CONFLICT", recover)
     change(url=f"{receiver}/hook", active=True)
     check("a recovery resends the failed delivery", recover().deliveries == 1)
+
+    def replay() -> Any:
+        body = Replay(since=endpoint.created_at)
+        try:
+            return replay_events.sync(APP_ID, endpoint.id, client=client, body=body)
+        except ApiError as error:
+            # The recovery is under way.
+            if error.status != 409:
+                raise
+            return None
+
+    replayed = eventually("the end of the recovery", replay)
+    check("a replay finds nothing that the endpoint never got", replayed.deliveries == 0)
 
 
 def walk_errors(endpoint: CreatedWebhook) -> None:

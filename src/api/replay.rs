@@ -64,23 +64,34 @@ pub(super) async fn replay(
         after: None,
         remaining: MAX_DELIVERIES,
     };
-    let endpoint = match table.begin_recovery(&replay).await? {
-        Reserved::Granted(endpoint) => endpoint,
-        Reserved::Refused(endpoint) => {
+    let endpoint = match table.begin_recovery(&replay).await {
+        Ok(Reserved::Granted(endpoint)) => endpoint,
+        Ok(Reserved::Refused(endpoint)) => {
             let slot = endpoint.usage.recovery;
             return Err(slot.map_or_else(unexplained, |slot| recovery_under_way(&slot)));
         }
-        Reserved::Missing => return Err(NO_ENDPOINT),
+        Ok(Reserved::Missing) => return Err(NO_ENDPOINT),
+        Err(error) => {
+            api.do_not_begin(&replay).await;
+            return Err(error.into());
+        }
     };
     let counted = api.begin(&endpoint, &replay, now).await;
     let is_begun = matches!(&counted, Ok(found) if found.deliveries > 0 || found.at_least);
-    if !is_begun && let Err(error) = table.end_recovery(&replay).await {
-        warn!(%error, "failed to free the slot of a replay that did not begin");
+    if !is_begun {
+        api.do_not_begin(&replay).await;
     }
     Ok((StatusCode::ACCEPTED, success(counted?)).into_response())
 }
 
 impl ApiState {
+    /// Frees the slot, however far the replay came.
+    async fn do_not_begin(&self, replay: &Replay) {
+        if let Err(error) = self.stores.table.end_recovery(replay).await {
+            warn!(%error, "failed to free the slot of a replay that did not begin");
+        }
+    }
+
     /// Counts what a replay will send, and enqueues its first chunk if that is anything,
     /// or if the count ran out of time.
     async fn begin(

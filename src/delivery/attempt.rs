@@ -104,7 +104,7 @@ impl Deliverer {
         let payload = std::mem::take(&mut ready.payload);
         let unstored = (!ready.is_stored).then(|| payload.clone());
         let mut attempt = self
-            .send(task, &ready.endpoint, secret, payload, started_at)
+            .send(task, &ready.endpoint, credentials, payload, started_at)
             .await?;
         let after = after_attempt(
             &self.policy,

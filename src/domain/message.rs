@@ -11,7 +11,7 @@ use super::endpoint::EndpointKey;
 use super::event::PublishedEvent;
 use super::event_type::EventType;
 use super::id::{AppId, DeliveryId, EventId};
-use super::replay::Replay;
+pub use super::replay::{Recovery, Replay};
 use super::unreadable::{Flaw, Unreadable, parse};
 
 /// Longest delay of a message (SQS quota).
@@ -149,27 +149,6 @@ impl DeliveryTask {
             ..self.clone()
         }
     }
-}
-
-/// Deliveries to make again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Recovery {
-    /// Tells recoveries apart, so that one that is handled twice makes its
-    /// deliveries once.
-    pub id: EventId,
-    /// The endpoint.
-    #[serde(flatten)]
-    pub endpoint: EndpointKey,
-    /// When it was requested.
-    #[serde(with = "super::time::serde_millis")]
-    pub asked_at: Timestamp,
-    /// The oldest delivery to make again.
-    pub from: DeliveryId,
-    /// Deliveries before this one. Decreases as the recovery proceeds.
-    pub before: DeliveryId,
-    /// How many deliveries may still be made.
-    pub remaining: u32,
 }
 
 /// Sees to the deliveries that wait for an endpoint: while it is paused, by a

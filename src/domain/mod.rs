@@ -1,6 +1,7 @@
 //! The nouns and the policy of the service. Nothing here imports AWS or HTTP
 //! types; the time and randomness are passed in.
 
+pub mod abandoned;
 pub mod address;
 pub mod api_key;
 pub mod app;

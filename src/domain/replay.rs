@@ -1,4 +1,5 @@
-//! Replays: an endpoint gets the kept events that it subscribes to and never got.
+//! Searches through histories, in chunks of one message each: recoveries make again what
+//! failed, and replays send an endpoint the kept events that it subscribes to and never got.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -7,6 +8,27 @@ use super::endpoint::{Endpoint, EndpointKey};
 use super::event::StoredEvent;
 use super::event_type::{EventType, Subscriptions};
 use super::id::{DeliveryId, EndpointId, EventId};
+
+/// Deliveries to make again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Recovery {
+    /// Tells recoveries apart, so that one that is handled twice makes its
+    /// deliveries once.
+    pub id: EventId,
+    /// The endpoint.
+    #[serde(flatten)]
+    pub endpoint: EndpointKey,
+    /// When it was requested.
+    #[serde(with = "super::time::serde_millis")]
+    pub asked_at: Timestamp,
+    /// The oldest delivery to make again.
+    pub from: DeliveryId,
+    /// Deliveries before this one. Decreases as the recovery proceeds.
+    pub before: DeliveryId,
+    /// How many deliveries may still be made.
+    pub remaining: u32,
+}
 
 /// Events to send to an endpoint that never got them, as a message of the queue. They are
 /// found by the deliveries of the app's other endpoints, one endpoint after the other:

@@ -11,9 +11,9 @@ use super::session::SessionScope;
 pub enum Scope {
     /// Every call on the app's endpoints, events and history.
     All,
-    /// Endpoints, history, resending and recovering: everything but publishing.
+    /// Endpoints, history, resending, recovering and replaying: everything but publishing.
     Manage,
-    /// Publishing events, and nothing else.
+    /// Publishing events and deleting what they say, and nothing else.
     Publish,
     /// Looking at endpoints, events and history.
     Read,
@@ -60,7 +60,7 @@ pub enum Need {
     Platform,
     /// To change endpoints, or to have something sent to them.
     Manage,
-    /// To publish.
+    /// To publish, or to delete what was published.
     Publish,
     /// To look.
     Read,

@@ -14,7 +14,7 @@ use crate::support::{Options, STORAGES, TestApp};
 
 /// The AWS calls of each API call whose caller's key is cached, by
 /// `operationId`. docs/performance.md has them, see [`crate::documented_calls`].
-pub const COSTS: [(&str, &[&str]); 30] = [
+pub const COSTS: [(&str, &[&str]); 31] = [
     // The first update marks the app. The others revoke the test's own key, the key that it
     // created and the session that it created; it revoked the other ones before.
     (
@@ -212,9 +212,12 @@ async fn calls_on_what_is_missing_cost_only_the_lookup() {
         for call in every_call_below(&Ids::unknown()) {
             let cost: &[&str] = match call.name {
                 "deleteWebhook" if storage == SecretStorage::Sealed => &["TransactWriteItems"],
-                "updateWebhook" | "deleteWebhook" | "rotateSecret" | "testPing" | "deleteEvent" => {
-                    &["UpdateItem"]
-                }
+                "updateWebhook"
+                | "deleteWebhook"
+                | "rotateSecret"
+                | "deletePreviousSecret"
+                | "testPing"
+                | "deleteEvent" => &["UpdateItem"],
                 "getDelivery" | "resendDelivery" => &["BatchGetItem"],
                 "listDeliveries" | "getEvent" => &["GetItem", "Query"],
                 _ => &["GetItem"],

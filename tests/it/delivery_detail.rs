@@ -12,7 +12,7 @@ use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, fields};
 
 /// The fields of the answer, sorted.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "attemptLog",
     "attempts",
     "createdAt",
@@ -23,6 +23,7 @@ const FIELDS: [&str; 14] = [
     "id",
     "nextRetryAt",
     "payload",
+    "payloadDeletedAt",
     "reason",
     "responseStatus",
     "status",
@@ -74,6 +75,7 @@ async fn deliveries_show_their_payload_and_every_attempt() {
             "timestamp": "2026-01-31T09:30:00.250Z",
             "data": {"n": 1},
         },
+        "payloadDeletedAt": null,
         "reason": null,
         "error": null,
         "test": false,

@@ -81,7 +81,8 @@ async fn payloads_that_are_taken_at_once_are_in_the_table_at_no_time() {
     for request in app.aws.wire.take_requests() {
         let is_dynamodb = ["Query", "PutItem", "UpdateItem", "BatchGetItem"];
         if is_dynamodb.contains(&request.operation.as_str()) {
-            assert!(!request.body().to_string().contains("jane"), "{request:?}");
+            let body = request.body().to_string();
+            assert!(!body.contains("jane"), "{body}");
             calls.push(request.operation);
         }
     }

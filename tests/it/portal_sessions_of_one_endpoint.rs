@@ -119,6 +119,7 @@ async fn own_endpoints_can_be_managed() {
     for call in every_call(&stage.own) {
         let answer = stage.call(&call).await;
         let is_own = call.on_endpoint || call.on_event || call.needs == "any";
+        let is_own = is_own && call.needs != "publish";
         if is_own || call.name == "listWebhooks" {
             assert!(answer.status.is_success(), "{}: {answer:?}", call.name);
             allowed += 1;

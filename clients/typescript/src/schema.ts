@@ -450,7 +450,7 @@ export interface paths {
         put?: never;
         /**
          * Resend a delivery
-         * @description Creates a new delivery of the same event, with the same `webhook-id`. The endpoint must be active.
+         * @description Creates a new delivery of the same event, with the same `webhook-id`. The endpoint must be active. A delivery whose payload was deleted can't be resent.
          */
         post: operations["resendDelivery"];
         delete?: never;
@@ -481,9 +481,40 @@ export interface paths {
         put?: never;
         /**
          * Resend failed deliveries
-         * @description Resends the failed deliveries that were created in a time range. Each call resends at most 10,000 deliveries, in the background. Each one is sent as a new delivery, so a second call for the same range sends them again. The endpoint must be active, and can have one recovery under way at a time: until that has ended, a call gets 409 with its id and when it was requested. The request body can be at most 64 KiB.
+         * @description Resends the failed deliveries that were created in a time range. Each call resends at most 10,000 deliveries, in the background. Each one is sent as a new delivery, so a second call for the same range sends them again. The endpoint must be active, and can have one recovery or replay under way at a time: until that has ended, a call gets 409 with its id and when it was requested. The request body can be at most 64 KiB.
          */
         post: operations["recoverDeliveries"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/apps/{appId}/webhooks/{webhookId}/replay": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The platform's own id for its customer. An id that the API key does not reach returns 404.
+                 * @example 01a20e92-e400-7c3a-9d52-3f6f0a1c2b4d
+                 */
+                appId: components["parameters"]["appId"];
+                /**
+                 * @description The endpoint's id.
+                 * @example 01a20e92-e7b5-752a-9e7f-406d7e5bff21
+                 */
+                webhookId: components["parameters"]["webhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send events that the endpoint never got
+         * @description Sends the endpoint the kept events that it would get if they were published now, and of which it has no delivery: those from before it was created, or before its subscriptions were widened. Each call sends at most 10,000 events, the oldest first, in the background; a second call sends the next ones. Deliveries have the id and `createdAt` that they would have had, so no event is sent twice, and they are listed at the event's time. Events are found through the deliveries of the app's other endpoints, so one whose endpoints were all deleted is not found. Events whose payload is not kept are left out. The endpoint must be active, and can have one replay or recovery under way at a time: until that has ended, a call gets 409 with its id and when it was requested. The request body can be at most 64 KiB.
+         */
+        post: operations["replayEvents"];
         delete?: never;
         options?: never;
         head?: never;
@@ -567,7 +598,11 @@ export interface paths {
         get: operations["getEvent"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete the payload of an event
+         * @description Deletes the payload of an event and what its receivers answered, and keeps that it happened: its id, type and time, and the status of its deliveries. No attempt begins after the answer, also if the event is still queued; pending deliveries end as `FAILED` with the reason `PAYLOAD_DELETED`. Its deliveries can't be resent or recovered. An attempt that is under way goes on, and what it is answered is deleted within minutes. The call can be repeated. An event that another service put on the queue can be deleted once it is fanned out.
+         */
+        delete: operations["deleteEvent"];
         options?: never;
         head?: never;
         patch?: never;
@@ -887,7 +922,7 @@ export interface components {
             durationMs: number;
             /** @description The HTTP status of the response, or null. */
             responseStatus: number | null;
-            /** @description The first 1,000 characters of the response body, or null. */
+            /** @description The first 1,000 characters of the response body, or null. Empty if the payload was deleted. */
             responseBody: string | null;
             /** @description What went wrong with the response body, or null. It changes nothing about the outcome: the status decides. */
             bodyNote: {
@@ -939,11 +974,13 @@ export interface components {
             test: boolean;
             /** @description The body that is sent to the receiver, or null if it is no longer stored. */
             payload: components["schemas"]["Payload"] | null;
+            /** @description When the payload was deleted, or null. Nothing is sent any more, and `responseBody` is empty for all attempts. */
+            payloadDeletedAt: components["schemas"]["Time"] | null;
             /**
-             * @description Why the delivery ended without another attempt, or null. `ENDPOINT_INACTIVE`: the endpoint was inactive, so no attempt was made, or none any more; a recovery sends the event. `PAYLOAD_EXPIRED`: the payload was no longer stored.
+             * @description Why the delivery ended without another attempt, or null. `ENDPOINT_INACTIVE`: the endpoint was inactive, so no attempt was made, or none any more; a recovery sends the event. `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
              * @enum {unknown}
              */
-            reason: "ENDPOINT_INACTIVE" | "ENDPOINT_DELETED" | "PAYLOAD_EXPIRED" | null;
+            reason: "ENDPOINT_INACTIVE" | "ENDPOINT_DELETED" | "PAYLOAD_EXPIRED" | "PAYLOAD_DELETED" | null;
             /** @description `reason` in words, or null. */
             error: string | null;
             /** @description The attempts, oldest first. */
@@ -956,6 +993,8 @@ export interface components {
             data: unknown;
             /** @description When the event happened. Defaults to the current time. */
             timestamp?: components["schemas"]["GivenTime"];
+            /** @description Whether to keep the payload, and what receivers answer, for the history. If false, the payload is kept no longer than until its last attempt has ended, and answers are not kept at all; its deliveries can't be resent, recovered or replayed. Defaults to true. */
+            storePayload?: boolean;
         };
         NewBatch: {
             events: components["schemas"]["NewBatchEvent"][];
@@ -969,6 +1008,8 @@ export interface components {
             timestamp?: components["schemas"]["GivenTime"];
             /** @description Does for this event what the header `Idempotency-Key` does for a request with one event. Of events of a batch with the same key, only the first valid one is published; the others get its id. */
             idempotencyKey?: string;
+            /** @description Whether to keep the payload, and what receivers answer, for the history. If false, the payload is kept no longer than until its last attempt has ended, and answers are not kept at all; its deliveries can't be resent, recovered or replayed. Defaults to true. */
+            storePayload?: boolean;
         };
         /**
          * Format: date-time
@@ -1016,8 +1057,10 @@ export interface components {
             type: components["schemas"]["EventType"] | null;
             /** @description When the event was accepted. Null if it was published under an `Idempotency-Key` and is not stored. */
             createdAt: components["schemas"]["Time"] | null;
-            /** @description The body that is sent to the receivers, or null if the event is not stored. */
+            /** @description The body that is sent to the receivers, or null if the event is not stored, its payload was deleted, or it was published with `storePayload: false` and no attempt needs it any more. */
             payload: components["schemas"]["Payload"] | null;
+            /** @description When the payload was deleted, or null. Nothing is sent any more. */
+            payloadDeletedAt: components["schemas"]["Time"] | null;
             /** @description The deliveries of the event, one for each endpoint, the newest endpoint first. A delivery appears once its first attempt was made. Deliveries that repeat one (by a resend or a recovery) are in the endpoint's history. */
             deliveries: components["schemas"]["EventDelivery"][];
         };
@@ -1046,10 +1089,10 @@ export interface components {
             /** @description When the next attempt is due, or null. */
             nextRetryAt: components["schemas"]["Time"] | null;
             /**
-             * @description Why the delivery ended without another attempt, or null. `ENDPOINT_INACTIVE`: the endpoint was inactive, so no attempt was made, or none any more; a recovery sends the event. `PAYLOAD_EXPIRED`: the payload was no longer stored.
+             * @description Why the delivery ended without another attempt, or null. `ENDPOINT_INACTIVE`: the endpoint was inactive, so no attempt was made, or none any more; a recovery sends the event. `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
              * @enum {unknown}
              */
-            reason: "ENDPOINT_INACTIVE" | "ENDPOINT_DELETED" | "PAYLOAD_EXPIRED" | null;
+            reason: "ENDPOINT_INACTIVE" | "ENDPOINT_DELETED" | "PAYLOAD_EXPIRED" | "PAYLOAD_DELETED" | null;
         };
         Recovery: {
             /** @description The start of the time range, inclusive. */
@@ -1063,9 +1106,9 @@ export interface components {
             status: "FAILED";
         };
         AcceptedRecovery: {
-            /** @description The number of deliveries that will be resent. Test pings are not included. */
+            /** @description The number of deliveries that will be made. Test pings are not included. */
             deliveries: number;
-            /** @description Whether `deliveries` is a lower bound, because counting took longer than 5 seconds. All of them are resent nevertheless, up to 10,000. */
+            /** @description Whether `deliveries` is a lower bound, because counting took longer than 5 seconds. All of them are made nevertheless, up to 10,000. */
             atLeast: boolean;
         };
         Fault: {
@@ -1370,6 +1413,14 @@ export interface components {
             /** @description A type of the catalogue that has an example: the ping looks like an event of this type, with the example as its data. Without it, the ping is a `test.ping`. */
             type?: components["schemas"]["EventType"];
         };
+        Replay: {
+            /** @description The oldest event to send, by when it was accepted. */
+            since: components["schemas"]["GivenTime"];
+            /** @description Events from this time on are not sent. Defaults to the current time. */
+            until?: components["schemas"]["GivenTime"];
+            /** @description Only events of these types. Defaults to all that the endpoint subscribes to. */
+            types?: components["schemas"]["GivenEventPatterns"];
+        };
     };
     responses: {
         /** @description The body, the query or a header is invalid. `message` states the first problem; `details` lists all of them. */
@@ -1480,7 +1531,7 @@ export interface components {
                 "application/json": components["schemas"]["MethodNotAllowedError"];
             };
         };
-        /** @description The request conflicts with the current state: the app already has 100 endpoints or API keys, the app is being deleted, the secret was rotated concurrently, the endpoint is inactive, or a recovery of it is under way. `message` says which. */
+        /** @description The request conflicts with the current state: the app already has 100 endpoints or API keys, the app is being deleted, the secret was rotated concurrently, the endpoint is inactive, the payload was deleted, or a recovery or replay of it is under way. `message` says which. */
         Conflict: {
             headers: {
                 "x-request-id": components["headers"]["RequestId"];
@@ -1797,6 +1848,7 @@ export type CatalogueType = components['schemas']['CatalogueType'];
 export type GivenCatalogueType = components['schemas']['GivenCatalogueType'];
 export type CatalogueTypePage = components['schemas']['CatalogueTypePage'];
 export type NewPing = components['schemas']['NewPing'];
+export type Replay = components['schemas']['Replay'];
 export type ResponseInvalidRequest = components['responses']['InvalidRequest'];
 export type ResponseUnauthenticated = components['responses']['Unauthenticated'];
 export type ResponseForbidden = components['responses']['Forbidden'];
@@ -2952,6 +3004,7 @@ export interface operations {
                      *             "amount": 1200
                      *           }
                      *         },
+                     *         "payloadDeletedAt": null,
                      *         "reason": null,
                      *         "error": null,
                      *         "attemptLog": [
@@ -3074,6 +3127,66 @@ export interface operations {
         };
         responses: {
             /** @description The number of deliveries that will be resent. */
+            202: {
+                headers: {
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "success": true,
+                     *       "data": {
+                     *         "deliveries": 12,
+                     *         "atLeast": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": {
+                        /** @constant */
+                        success: true;
+                        data: components["schemas"]["AcceptedRecovery"];
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    replayEvents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The platform's own id for its customer. An id that the API key does not reach returns 404.
+                 * @example 01a20e92-e400-7c3a-9d52-3f6f0a1c2b4d
+                 */
+                appId: components["parameters"]["appId"];
+                /**
+                 * @description The endpoint's id.
+                 * @example 01a20e92-e7b5-752a-9e7f-406d7e5bff21
+                 */
+                webhookId: components["parameters"]["webhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Replay"];
+            };
+        };
+        responses: {
+            /** @description The number of events that will be sent. */
             202: {
                 headers: {
                     "x-request-id": components["headers"]["RequestId"];
@@ -3270,6 +3383,43 @@ export interface operations {
                         data: components["schemas"]["EventDetails"];
                     };
                 };
+            };
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The platform's own id for its customer. An id that the API key does not reach returns 404.
+                 * @example 01a20e92-e400-7c3a-9d52-3f6f0a1c2b4d
+                 */
+                appId: components["parameters"]["appId"];
+                /**
+                 * @description The event's id, as publishing returns it.
+                 * @example eff4053b-6431-80fd-849f-4031917298b0
+                 */
+                eventId: components["parameters"]["eventId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted. */
+            204: {
+                headers: {
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];

@@ -8,9 +8,9 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
 use super::Table;
-use super::events::attributes_of;
 use super::keys;
 use super::keys::attribute::{DATA, KEPT_FOR, PAYLOAD, PAYLOAD_DELETED_AT, TIMESTAMP};
+use super::packing::attributes_of;
 use super::update::Update;
 use crate::aws::error::{During, StoreError, written};
 use crate::domain::endpoint::EndpointKey;

@@ -14,13 +14,11 @@ use super::keys::attribute::{
     CREATED_AT, DATA, EPHEMERAL, EVENT, EXPIRES_AT, FAN_OUT_BY, FAN_OUT_SINCE, KEPT_FOR, PAYLOAD,
     PAYLOAD_DELETED_AT, PK, TIMESTAMP,
 };
-use super::packing::{Data, packed};
+use super::packing::{Data, attributes_of};
 use super::update::Update;
 use super::{Item, Table};
 use crate::aws::error::{During, Malformed, StoreError};
-use crate::domain::event::{
-    EventRecord, FanOut, StoredEvent, StoredPayload, payload_of, split_payload,
-};
+use crate::domain::event::{EventRecord, FanOut, StoredEvent, StoredPayload, payload_of};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, EndpointId, EventId};
 
@@ -206,9 +204,6 @@ impl Table {
     }
 }
 
-/// The bytes of an event's item beside its data, the app's id and the type.
-const OTHER_BYTES: usize = 103;
-
 /// The item of an event. A payload whose bytes follow from type, time and data is stored
 /// as these.
 fn item_of(app_id: AppId, id: EventId, event: &StoredEvent) -> Item {
@@ -232,20 +227,6 @@ fn item_of(app_id: AppId, id: EventId, event: &StoredEvent) -> Item {
         StoredPayload::Deleted(at) => draft.set(PAYLOAD_DELETED_AT, time(*at)).item(),
         StoredPayload::NotKept => draft.item(),
     }
-}
-
-/// The attributes that a payload is stored as.
-pub(super) fn attributes_of(
-    app_id: AppId,
-    event_type: &EventType,
-    payload: &str,
-) -> Vec<(&'static str, AttributeValue)> {
-    let Some((at, data)) = split_payload(event_type, payload) else {
-        return vec![(PAYLOAD, text(payload))];
-    };
-    let variable = app_id.as_str().len() + event_type.as_str().len();
-    let data = packed(data, OTHER_BYTES + variable);
-    vec![(TIMESTAMP, time(at)), (DATA, data)]
 }
 
 /// The set of these endpoints. DynamoDB has no empty one.

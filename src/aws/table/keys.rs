@@ -36,18 +36,21 @@
 //! due, or, of an attempt that a sweep has claimed, when other sweeps may take it.
 
 pub mod attribute;
+mod of_event;
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 
+pub(super) use of_event::{REPEAT, event, event_partition, fanned_out, repeat, repeat_of_sort};
+
 use super::Item;
 use crate::domain::api_key::{ApiKeyHash, KeyKind};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::endpoint::{Claim, EndpointKey, Place};
 use crate::domain::event_type::EventType;
-use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
+use crate::domain::id::{AppId, DeliveryId, EndpointId, KeyId};
 use crate::domain::scope::Owner;
 use crate::domain::time::iso_millis;
 
@@ -280,42 +283,6 @@ pub(super) fn delivery(endpoint: EndpointKey, id: DeliveryId) -> Item {
     key(delivery_partition(endpoint), delivery_sort(id))
 }
 
-pub(super) fn event_partition(app_id: AppId, id: EventId) -> String {
-    format!("APP#{app_id}#V#{id}")
-}
-
-pub(super) const EVENT_SORT: &str = "V";
-
-pub(super) fn event(app_id: AppId, id: EventId) -> Item {
-    key(event_partition(app_id, id), EVENT_SORT.to_owned())
-}
-
-/// The record that an event is fanned out.
-pub(super) fn fanned_out(app_id: AppId, id: EventId) -> Item {
-    key(event_partition(app_id, id), "F".to_owned())
-}
-
-/// First part of the sort key of [`repeat`].
-pub(super) const REPEAT: &str = "R#";
-
-/// The record that a delivery repeats an event. The delivery that an event makes itself
-/// needs none, because its id follows from those of the event and the endpoint.
-pub(super) fn repeat(endpoint: EndpointKey, event: EventId, id: DeliveryId) -> Item {
-    let EndpointKey {
-        app_id,
-        endpoint_id,
-    } = endpoint;
-    let sort = format!("{REPEAT}{endpoint_id}#{id}");
-    key(event_partition(app_id, event), sort)
-}
-
-/// The endpoint and the delivery of the sort key of [`repeat`].
-pub(super) fn repeat_of_sort(sk: &str) -> Option<(EndpointId, DeliveryId)> {
-    let (endpoint, delivery) = sk.strip_prefix(REPEAT)?.split_once('#')?;
-    let endpoint = EndpointId::parse(endpoint).ok()?;
-    Some((endpoint, DeliveryId::parse(delivery).ok()?))
-}
-
 pub(super) fn schedule_partition(shard: u8) -> String {
     format!("DUE#{shard}")
 }
@@ -360,6 +327,7 @@ pub(super) fn place_of_sort(sort: &str) -> Option<Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::EventId;
 
     #[test]
     fn keys_are_parsed_as_they_are_made() {

@@ -7,8 +7,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use miniz_oxide::deflate::compress_to_vec;
 use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
-use super::fields::{Readable, text};
-use crate::domain::event::MAX_PAYLOAD_BYTES;
+use super::fields::{Readable, text, time};
+use super::keys::attribute::{DATA, PAYLOAD, TIMESTAMP};
+use crate::domain::event::{MAX_PAYLOAD_BYTES, split_payload};
+use crate::domain::event_type::EventType;
+use crate::domain::id::AppId;
 
 /// What a write unit takes (DynamoDB).
 const WRITE_UNIT: usize = 1024;
@@ -16,8 +19,25 @@ const WRITE_UNIT: usize = 1024;
 /// Of 10: those above take several times as long, and save a twentieth.
 const LEVEL: u8 = 3;
 
+/// The bytes of an event's item beside its data, the app's id and the type.
+const OTHER_BYTES: usize = 103;
+
+/// The attributes that a payload is stored as.
+pub(super) fn attributes_of(
+    app_id: AppId,
+    event_type: &EventType,
+    payload: &str,
+) -> Vec<(&'static str, AttributeValue)> {
+    let Some((at, data)) = split_payload(event_type, payload) else {
+        return vec![(PAYLOAD, text(payload))];
+    };
+    let variable = app_id.as_str().len() + event_type.as_str().len();
+    let data = packed(data, OTHER_BYTES + variable);
+    vec![(TIMESTAMP, time(at)), (DATA, data)]
+}
+
 /// The data of an event whose item has so many bytes beside it.
-pub(super) fn packed(data: &str, beside: usize) -> AttributeValue {
+fn packed(data: &str, beside: usize) -> AttributeValue {
     let units = |bytes: usize| (beside + bytes).div_ceil(WRITE_UNIT);
     if units(data.len()) > 1 {
         let small = compress_to_vec(data.as_bytes(), LEVEL);

@@ -86,7 +86,7 @@ const SLOW: Occasion = Occasion::Lane(Lane::Slow);
 
 #[test]
 fn first_obstacle_decides_whether_an_attempt_is_made() {
-    use Abandoned::{EndpointDeleted, EndpointInactive, PayloadExpired};
+    use Abandoned::{EndpointDeleted, EndpointInactive, PayloadDeleted, PayloadExpired};
     use BeforeAttempt::{Abandon, AlreadyMade};
 
     let active = endpoint();
@@ -423,6 +423,7 @@ fn decide(
         endpoint,
         delivery: task.delivery(),
         payload: "{}".to_owned(),
+        is_stored: true,
     };
     let rng = &mut rand::rng();
     after_attempt(&policy(), task, occasion, &before, attempt, rng)

@@ -243,6 +243,7 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             let body = json!({"url": "https://example.com/moved", "active": false});
             (Turn::Deactivation, Some(body))
         }
+        "deletePreviousSecret" => (Turn::First, None),
         // It cannot be resent after that.
         "deleteEvent" => (Turn::Deactivation, None),
         "deleteWebhook" => (Turn::Deletion, None),

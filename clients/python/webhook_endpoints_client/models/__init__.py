@@ -53,6 +53,7 @@ from .rejected_event import RejectedEvent
 from .rejected_event_error_type_0 import RejectedEventErrorType0
 from .rejected_event_error_type_1 import RejectedEventErrorType1
 from .rejected_event_error_type_1_code import RejectedEventErrorType1Code
+from .replay import Replay
 from .rotated_secret import RotatedSecret
 from .rotation import Rotation
 from .scope import Scope
@@ -119,6 +120,7 @@ __all__ = (
     "RejectedEventErrorType0",
     "RejectedEventErrorType1",
     "RejectedEventErrorType1Code",
+    "Replay",
     "RotatedSecret",
     "Rotation",
     "Scope",

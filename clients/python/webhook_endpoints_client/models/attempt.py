@@ -23,7 +23,8 @@ class Attempt:
         started_at (datetime.datetime): An ISO 8601 time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.
         duration_ms (int): How long the attempt took, in milliseconds.
         response_status (int | None): The HTTP status of the response, or null.
-        response_body (None | str): The first 1,000 characters of the response body, or null.
+        response_body (None | str): The first 1,000 characters of the response body, or null. Empty if the payload was
+            deleted.
         body_note (AttemptBodyNoteType0 | None): What went wrong with the response body, or null. It changes nothing
             about the outcome: the status decides.
         code (AttemptCode | None): A code for `error`, or null.

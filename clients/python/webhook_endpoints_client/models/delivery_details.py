@@ -37,9 +37,11 @@ class DeliveryDetails:
         event_id (UUID): The event's id, sent as `webhook-id`.
         test (bool): Whether this is a test ping, whatever its event type.
         payload (None | Payload): The body that is sent to the receiver, or null if it is no longer stored.
+        payload_deleted_at (datetime.datetime | None): When the payload was deleted, or null. Nothing is sent any more,
+            and `responseBody` is empty for all attempts.
         reason (DeliveryDetailsReason | None): Why the delivery ended without another attempt, or null.
             `ENDPOINT_INACTIVE`: the endpoint was inactive, so no attempt was made, or none any more; a recovery sends the
-            event. `PAYLOAD_EXPIRED`: the payload was no longer stored.
+            event. `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
         error (None | str): `reason` in words, or null.
         attempt_log (list[Attempt]): The attempts, oldest first.
     """
@@ -55,6 +57,7 @@ class DeliveryDetails:
     event_id: UUID
     test: bool
     payload: None | Payload
+    payload_deleted_at: datetime.datetime | None
     reason: DeliveryDetailsReason | None
     error: None | str
     attempt_log: list[Attempt]
@@ -97,6 +100,12 @@ class DeliveryDetails:
         else:
             payload = self.payload
 
+        payload_deleted_at: None | str
+        if isinstance(self.payload_deleted_at, datetime.datetime):
+            payload_deleted_at = self.payload_deleted_at.isoformat()
+        else:
+            payload_deleted_at = self.payload_deleted_at
+
         reason: None | str
         if isinstance(self.reason, str):
             reason = self.reason
@@ -126,6 +135,7 @@ class DeliveryDetails:
                 "eventId": event_id,
                 "test": test,
                 "payload": payload,
+                "payloadDeletedAt": payload_deleted_at,
                 "reason": reason,
                 "error": error,
                 "attemptLog": attempt_log,
@@ -206,6 +216,21 @@ class DeliveryDetails:
 
         payload = _parse_payload(d.pop("payload"))
 
+        def _parse_payload_deleted_at(data: object) -> datetime.datetime | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                payload_deleted_at_type_0 = datetime.datetime.fromisoformat(data)
+
+                return payload_deleted_at_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(datetime.datetime | None, data)
+
+        payload_deleted_at = _parse_payload_deleted_at(d.pop("payloadDeletedAt"))
+
         def _parse_reason(data: object) -> DeliveryDetailsReason | None:
             if data is None:
                 return data
@@ -247,6 +272,7 @@ class DeliveryDetails:
             event_id=event_id,
             test=test,
             payload=payload,
+            payload_deleted_at=payload_deleted_at,
             reason=reason,
             error=error,
             attempt_log=attempt_log,

@@ -1,6 +1,8 @@
 from typing import Literal, cast
 
-DeliveryDetailsReason = Literal["ENDPOINT_DELETED", "ENDPOINT_INACTIVE", "PAYLOAD_EXPIRED"]
+DeliveryDetailsReason = Literal[
+    "ENDPOINT_DELETED", "ENDPOINT_INACTIVE", "PAYLOAD_DELETED", "PAYLOAD_EXPIRED"
+]
 
 
 def check_delivery_details_reason(value: str) -> DeliveryDetailsReason:

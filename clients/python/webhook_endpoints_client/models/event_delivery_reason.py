@@ -1,6 +1,8 @@
 from typing import Literal, cast
 
-EventDeliveryReason = Literal["ENDPOINT_DELETED", "ENDPOINT_INACTIVE", "PAYLOAD_EXPIRED"]
+EventDeliveryReason = Literal[
+    "ENDPOINT_DELETED", "ENDPOINT_INACTIVE", "PAYLOAD_DELETED", "PAYLOAD_EXPIRED"
+]
 
 
 def check_event_delivery_reason(value: str) -> EventDeliveryReason:

@@ -23,7 +23,9 @@ class EventDetails:
         type_ (None | str): The event's type, or null if the event is not stored.
         created_at (datetime.datetime | None): When the event was accepted. Null if it was published under an
             `Idempotency-Key` and is not stored.
-        payload (None | Payload): The body that is sent to the receivers, or null if the event is not stored.
+        payload (None | Payload): The body that is sent to the receivers, or null if the event is not stored, its
+            payload was deleted, or it was published with `storePayload: false` and no attempt needs it any more.
+        payload_deleted_at (datetime.datetime | None): When the payload was deleted, or null. Nothing is sent any more.
         deliveries (list[EventDelivery]): The deliveries of the event, one for each endpoint, the newest endpoint first.
             A delivery appears once its first attempt was made. Deliveries that repeat one (by a resend or a recovery) are
             in the endpoint's history.
@@ -33,6 +35,7 @@ class EventDetails:
     type_: None | str
     created_at: datetime.datetime | None
     payload: None | Payload
+    payload_deleted_at: datetime.datetime | None
     deliveries: list[EventDelivery]
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,6 +58,12 @@ class EventDetails:
         else:
             payload = self.payload
 
+        payload_deleted_at: None | str
+        if isinstance(self.payload_deleted_at, datetime.datetime):
+            payload_deleted_at = self.payload_deleted_at.isoformat()
+        else:
+            payload_deleted_at = self.payload_deleted_at
+
         deliveries = []
         for deliveries_item_data in self.deliveries:
             deliveries_item = deliveries_item_data.to_dict()
@@ -68,6 +77,7 @@ class EventDetails:
                 "type": type_,
                 "createdAt": created_at,
                 "payload": payload,
+                "payloadDeletedAt": payload_deleted_at,
                 "deliveries": deliveries,
             }
         )
@@ -119,6 +129,21 @@ class EventDetails:
 
         payload = _parse_payload(d.pop("payload"))
 
+        def _parse_payload_deleted_at(data: object) -> datetime.datetime | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                payload_deleted_at_type_0 = datetime.datetime.fromisoformat(data)
+
+                return payload_deleted_at_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(datetime.datetime | None, data)
+
+        payload_deleted_at = _parse_payload_deleted_at(d.pop("payloadDeletedAt"))
+
         deliveries = []
         _deliveries = d.pop("deliveries")
         for deliveries_item_data in _deliveries:
@@ -131,6 +156,7 @@ class EventDetails:
             type_=type_,
             created_at=created_at,
             payload=payload,
+            payload_deleted_at=payload_deleted_at,
             deliveries=deliveries,
         )
 

@@ -21,12 +21,16 @@ class NewBatchEvent:
             9999-12-30T22:00:00Z. Digits beyond milliseconds are dropped.
         idempotency_key (str | Unset): Does for this event what the header `Idempotency-Key` does for a request with one
             event. Of events of a batch with the same key, only the first valid one is published; the others get its id.
+        store_payload (bool | Unset): Whether to keep the payload, and what receivers answer, for the history. If false,
+            the payload is kept no longer than until its last attempt has ended, and answers are not kept at all; its
+            deliveries can't be resent, recovered or replayed. Defaults to true.
     """
 
     type_: str
     data: Any
     timestamp: datetime.datetime | Unset = UNSET
     idempotency_key: str | Unset = UNSET
+    store_payload: bool | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
         type_ = self.type_
@@ -38,6 +42,8 @@ class NewBatchEvent:
             timestamp = self.timestamp.isoformat()
 
         idempotency_key = self.idempotency_key
+
+        store_payload = self.store_payload
 
         field_dict: dict[str, Any] = {}
 
@@ -51,6 +57,8 @@ class NewBatchEvent:
             field_dict["timestamp"] = timestamp
         if idempotency_key is not UNSET:
             field_dict["idempotencyKey"] = idempotency_key
+        if store_payload is not UNSET:
+            field_dict["storePayload"] = store_payload
 
         return field_dict
 
@@ -70,11 +78,14 @@ class NewBatchEvent:
 
         idempotency_key = d.pop("idempotencyKey", UNSET)
 
+        store_payload = d.pop("storePayload", UNSET)
+
         new_batch_event = cls(
             type_=type_,
             data=data,
             timestamp=timestamp,
             idempotency_key=idempotency_key,
+            store_payload=store_payload,
         )
 
         return new_batch_event

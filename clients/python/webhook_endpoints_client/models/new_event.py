@@ -19,11 +19,15 @@ class NewEvent:
         data (Any): Any JSON, nested at most 128 deep. Receivers get it exactly as written.
         timestamp (datetime.datetime | Unset): An ISO 8601 time with a UTC offset, from 0000-01-01T00:00:00Z to
             9999-12-30T22:00:00Z. Digits beyond milliseconds are dropped.
+        store_payload (bool | Unset): Whether to keep the payload, and what receivers answer, for the history. If false,
+            the payload is kept no longer than until its last attempt has ended, and answers are not kept at all; its
+            deliveries can't be resent, recovered or replayed. Defaults to true.
     """
 
     type_: str
     data: Any
     timestamp: datetime.datetime | Unset = UNSET
+    store_payload: bool | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
         type_ = self.type_
@@ -33,6 +37,8 @@ class NewEvent:
         timestamp: str | Unset = UNSET
         if not isinstance(self.timestamp, Unset):
             timestamp = self.timestamp.isoformat()
+
+        store_payload = self.store_payload
 
         field_dict: dict[str, Any] = {}
 
@@ -44,6 +50,8 @@ class NewEvent:
         )
         if timestamp is not UNSET:
             field_dict["timestamp"] = timestamp
+        if store_payload is not UNSET:
+            field_dict["storePayload"] = store_payload
 
         return field_dict
 
@@ -61,10 +69,13 @@ class NewEvent:
         else:
             timestamp = datetime.datetime.fromisoformat(_timestamp)
 
+        store_payload = d.pop("storePayload", UNSET)
+
         new_event = cls(
             type_=type_,
             data=data,
             timestamp=timestamp,
+            store_payload=store_payload,
         )
 
         return new_event

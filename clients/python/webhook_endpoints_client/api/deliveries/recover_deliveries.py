@@ -54,8 +54,8 @@ def sync(
     Resends the failed deliveries that were created in a time range. Each call resends at most
     10,000 deliveries, in the background. Each one is sent as a new delivery, so a second call
     for the same range sends them again. The endpoint must be active, and can have one
-    recovery under way at a time: until that has ended, a call gets 409 with its id and when
-    it was requested. The request body can be at most 64 KiB.
+    recovery or replay under way at a time: until that has ended, a call gets 409 with its id
+    and when it was requested. The request body can be at most 64 KiB.
 
     Args:
         app_id (str):
@@ -87,8 +87,8 @@ async def asyncio(
     Resends the failed deliveries that were created in a time range. Each call resends at most
     10,000 deliveries, in the background. Each one is sent as a new delivery, so a second call
     for the same range sends them again. The endpoint must be active, and can have one
-    recovery under way at a time: until that has ended, a call gets 409 with its id and when
-    it was requested. The request body can be at most 64 KiB.
+    recovery or replay under way at a time: until that has ended, a call gets 409 with its id
+    and when it was requested. The request body can be at most 64 KiB.
 
     Args:
         app_id (str):

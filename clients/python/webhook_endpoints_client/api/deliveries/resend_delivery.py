@@ -45,7 +45,7 @@ def sync(
     """Resend a delivery
 
     Creates a new delivery of the same event, with the same `webhook-id`. The endpoint must be
-    active.
+    active. A delivery whose payload was deleted can't be resent.
 
     Args:
         app_id (str):
@@ -75,7 +75,7 @@ async def asyncio(
     """Resend a delivery
 
     Creates a new delivery of the same event, with the same `webhook-id`. The endpoint must be
-    active.
+    active. A delivery whose payload was deleted can't be resent.
 
     Args:
         app_id (str):
