@@ -5,7 +5,13 @@ import { createServer } from "node:http";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import createFetchClient from "openapi-fetch";
-import { createClient, paginate, type Delivery, type paths } from "webhook-endpoints-client";
+import {
+  createClient,
+  paginate,
+  type Delivery,
+  type paths,
+  type WebhookChange,
+} from "webhook-endpoints-client";
 
 const app = environment("APP");
 const appId = app.slice(app.lastIndexOf("/") + 1);
@@ -195,13 +201,16 @@ async function walkSecrets(webhookId: string): Promise<void> {
     params: ofWebhook,
   });
   check("the end of an overlap has no body", ended.response.status === 204);
-  await client.PUT("/apps/{appId}/webhooks/{webhookId}", {
-    params: ofWebhook,
-    body: { headers: { Authorization: "Bearer walk" } },
-  });
+  const put = (body: WebhookChange) =>
+    client.PUT("/apps/{appId}/webhooks/{webhookId}", { params: ofWebhook, body });
+  await put({ headers: { Authorization: "Bearer walk" } });
   const after = await shown();
   check("the previous secret no longer signs", after?.previousSecretExpiresAt === null);
   check("only the names of headers are shown", after?.headerNames.join() === "Authorization");
+  const moved = await put({ url: `${receiverUrl}/gone` });
+  check("a URL does not change without its headers", moved.response.status === 400);
+  const removed = await put({ headers: null });
+  check("headers can be removed", removed.response.status === 200);
 }
 
 async function walk(): Promise<void> {
