@@ -3,7 +3,7 @@
 import { h, PLAIN, uniqueId } from './dom.js';
 
 /** @import { OwnSecret } from './api.js' */
-/** @typedef {HTMLInputElement | HTMLSelectElement} Control */
+/** @typedef {HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement} Control */
 
 /**
  * @template {Control} T
@@ -43,6 +43,11 @@ export function textInput(value, placeholder) {
   return h('input', { class: 'input', type: 'text', ...PLAIN, value, placeholder });
 }
 
+/** @param {string} value @param {string} [placeholder] */
+export function textArea(value, placeholder) {
+  return h('textarea', { class: 'input code-input', rows: 3, ...PLAIN, value, placeholder });
+}
+
 /**
  * Reads an input's text. Null, with an error beside it, if it can't be read.
  *
@@ -59,6 +64,22 @@ export function read({ input, setError }, parse) {
     setError(error instanceof Error ? error.message : String(error));
     return null;
   }
+}
+
+/**
+ * Pairs as people write them: “name: value”, one a line. Null if there is none.
+ *
+ * @param {string} text
+ * @returns {Record<string, string> | null}
+ */
+export function pairs(text) {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  const entries = lines.map((line) => {
+    const at = line.indexOf(':');
+    if (at < 1) throw new Error('Write each as “name: value”, one a line.');
+    return [line.slice(0, at).trim(), line.slice(at + 1).trim()];
+  });
+  return entries.length === 0 ? null : Object.fromEntries(entries);
 }
 
 /**

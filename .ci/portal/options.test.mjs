@@ -1,4 +1,4 @@
-// What few endpoints need: secrets of their own, and time to change over.
+// What few endpoints need: secrets and headers of their own, and time to change over.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -59,5 +59,53 @@ test('rotations leave time to change over, which can be ended', async () => {
   await page.getByText('We sign with the old secret as well').waitFor({ state: 'detached' });
   assert.equal((await detailsOf(app)).previousSecretExpiresAt, null);
   assert.ok(id);
+  await close(page);
+});
+
+test('headers are set and shown by name, and never by value', async () => {
+  const app = await App.create();
+  const page = await open(await app.link(), { expected: [/status of 400/] });
+  const dialog = page.locator('dialog');
+  await page.getByRole('button', { name: 'Add your first endpoint' }).click();
+  await dialog.getByLabel('URL').fill(`${receiver.url}/hook`);
+  await dialog.getByText('More options').click();
+  const headers = dialog.getByLabel('Headers');
+  const add = dialog.getByRole('button', { name: 'Add endpoint' });
+  await headers.fill('Authorization');
+  await add.click();
+  await dialog.getByText('Write each as “name: value”').waitFor();
+  await headers.fill('Host: example.com');
+  await add.click();
+  await dialog.getByText(/^headers\S* /).waitFor();
+  await headers.fill('Authorization: Bearer private-value\nX-Team: 7');
+  await add.click();
+  await page.getByRole('button', { name: 'I’ve stored it' }).click();
+  const facts = page.locator('.facts');
+  await facts.getByText('Authorization').waitFor();
+  assert.ok(!(await page.content()).includes('private-value'));
+  const names = async () => (await detailsOf(app)).headerNames;
+  assert.deepEqual((await names()).toSorted(), ['Authorization', 'X-Team']);
+
+  // Saving something else keeps them.
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await dialog.getByLabel('Rate limit').fill('9');
+  await dialog.getByRole('button', { name: 'Save changes' }).click();
+  await facts.getByText('9 deliveries per second').waitFor();
+  assert.equal((await names()).length, 2);
+
+  // They go to no other URL unless they are typed in again.
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await dialog.getByLabel('URL').fill(`${receiver.url}/elsewhere`);
+  await dialog.getByRole('button', { name: 'Save changes' }).click();
+  await dialog.getByText(/^headers must/).waitFor();
+  await headers.fill('Authorization: Bearer private-value');
+  await dialog.getByRole('button', { name: 'Save changes' }).click();
+  await page.getByRole('heading', { level: 1, name: /\/elsewhere$/ }).waitFor();
+  assert.deepEqual(await names(), ['Authorization']);
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await dialog.getByLabel('Remove these headers').check();
+  await dialog.getByRole('button', { name: 'Save changes' }).click();
+  await facts.getByText('Authorization').waitFor({ state: 'detached' });
+  assert.deepEqual(await names(), []);
   await close(page);
 });

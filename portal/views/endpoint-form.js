@@ -30,21 +30,22 @@ export async function openEndpointForm(context, endpoint, saved) {
     class: 'input input-short', type: 'text', inputmode: 'numeric', autocomplete: 'off',
     placeholder: 'No limit', value: endpoint?.rateLimit ?? '',
   }), 'The maximum number of deliveries per second, 1 to 1,000. Anything above it waits its turn.');
-  const options = endpoint === null ? endpointOptions() : null;
+  const options = endpointOptions(endpoint);
   const active = endpoint === null ? h('input', { type: 'checkbox', id: uniqueId('active'), checked: true }) : null;
   const errors = h('div');
   const save = h('button', { type: 'submit', class: 'button button-primary' }, endpoint ? 'Save changes' : 'Add endpoint');
 
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    for (const one of [url, events, rate, ...Object.values(options?.fields ?? {})]) one.setError('');
+    for (const one of [url, events, rate, ...Object.values(options.fields)]) one.setError('');
     const rateLimit = rate.input.value.trim() === '' ? null : Number(rate.input.value);
     if (rateLimit !== null && (!Number.isInteger(rateLimit) || rateLimit < 1 || rateLimit > 1_000)) {
       rate.setError('Enter a whole number from 1 to 1,000, or leave it empty.');
       rate.input.focus();
       return;
     }
-    const more = options?.value() ?? {};
+    const more = options.value();
+    if (more === null) return focusInvalid();
     const body = { url: url.input.value.trim(), events: events.value(), rateLimit, ...more };
     run(save, errors, () => (endpoint ? change(endpoint, body) : create(body)), (error) => showFaults(error, body.events));
   };
@@ -85,8 +86,8 @@ export async function openEndpointForm(context, endpoint, saved) {
       else if (name === 'events') events.setError(sent.length === 0 ? 'Choose at least one event.' : `The events ${visible(message)}.`);
       else if (name === 'rateLimit') rate.setError(`The rate limit ${visible(message)}.`);
       else {
-        const option = Object.entries(options?.fields ?? {}).find(([key]) => key === /^\w+/.exec(name)?.[0]);
-        if (option) option[1].setError(`${visible(name)} ${visible(message)}.`);
+        const option = Object.entries(options.fields).find(([key]) => key === /^\w+/.exec(name)?.[0]);
+        if (option) option[1]?.setError(`${visible(name)} ${visible(message)}.`);
         else rest.push(error);
       }
     }
@@ -98,7 +99,7 @@ export async function openEndpointForm(context, endpoint, saved) {
   function focusInvalid() {
     const invalid = dialog.querySelector('[aria-invalid="true"]');
     if (!(invalid instanceof HTMLElement)) return;
-    if (options?.element.contains(invalid)) options.open();
+    if (options.element.contains(invalid)) options.open();
     invalid.focus();
   }
 
@@ -109,7 +110,7 @@ export async function openEndpointForm(context, endpoint, saved) {
       url.element,
       events.element,
       rate.element,
-      options?.element,
+      options.element,
       active && h('div', { class: 'check' }, active, h('label', { for: active.id }, 'Start sending right away')),
       errors,
       h(

@@ -77,6 +77,7 @@ function factsOf(endpoint) {
   const chips = (names) => h('ul', { class: 'chips', role: 'list' }, names.map((name) => h('li', { class: 'chip' }, h('code', null, visible(name)))));
   return [
     wide('Events', isAll ? 'All events' : chips(endpoint.events)),
+    endpoint.headerNames?.length > 0 ? wide('Headers', chips(endpoint.headerNames)) : null,
     h('div', null, h('dt', null, 'Rate limit'), h('dd', null, limit)),
     h('div', null, h('dt', null, 'Added'), h('dd', null, time(endpoint.createdAt))),
     h('div', { class: 'fact-id' }, h('dt', null, 'Endpoint ID'), h('dd', null, h('code', { class: 'id' }, visible(endpoint.id)), copyButton(() => endpoint.id, 'Copy the endpoint ID', ''))),
