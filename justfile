@@ -27,7 +27,7 @@ run *arguments:
 ci: lint test contract lambda
 
 # Check format, template, documents, dependencies and code
-lint: format template openapi links spelling scripts dependencies clippy
+lint: format template openapi links spelling scripts dependencies clippy rustdoc
 
 # Check the format of the code
 format:
@@ -67,6 +67,15 @@ advisories:
 # Check the code
 clippy:
     cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# With `--examples`, of which there are none, cargo takes the features that tests need, so that what
+# Clippy has checked need not be checked again. Comments are for readers of the code, who see private
+# items as well, and clap's are printed by --help, where a link would have brackets around it.
+
+# Check the documentation of the code
+rustdoc:
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links -A rustdoc::bare-urls" \
+      cargo doc --workspace --no-deps --document-private-items --lib --bins --examples --locked
 
 # In one go: to build one package alone, cargo would rebuild the AWS SDK with fewer features.
 
