@@ -16,6 +16,7 @@ pub mod endpoint;
 pub mod event;
 pub mod event_type;
 pub mod failure;
+pub mod filter;
 pub mod health;
 mod host_name;
 pub mod id;

@@ -1,0 +1,259 @@
+//! Whether data matches a pattern.
+//!
+//! The meaning is EventBridge's, for which an event is a set of paths with values:
+//!
+//! - A list matches if any of its elements does.
+//! - Fields below a list have to match within the same element.
+//! - A field is absent if no value has its path, in whatever element of a list. Objects
+//!   and empty lists are no values.
+
+use std::collections::HashMap;
+
+use super::data::{Data, Node};
+use super::pattern::{AnyOf, Field, Pattern};
+
+/// How many steps one filter may take: comparisons and values looked at. A filter with
+/// five fields has as many for a list of thousands of objects, and 100,000 steps take
+/// a few milliseconds.
+pub(super) const MOST_STEPS: usize = 100_000;
+
+/// Bytes of text that a comparison looks at in one step.
+const BYTES_A_STEP: usize = 256;
+
+/// Judging took too many steps.
+#[derive(Debug)]
+pub(super) struct TooManySteps;
+
+type Judged = Result<bool, TooManySteps>;
+
+/// Holds one pattern against data.
+pub(super) struct Judge<'a, 'd, 'p> {
+    root: &'a Data<'d>,
+    steps: usize,
+    /// The names of the fields down to where it looks.
+    path: Vec<&'p str>,
+    /// What was found of absent fields, by what they are compared with.
+    absent: HashMap<*const AnyOf, bool>,
+}
+
+impl<'a, 'd, 'p> Judge<'a, 'd, 'p> {
+    pub(super) fn of(root: &'a Data<'d>) -> Self {
+        Self {
+            root,
+            steps: 0,
+            path: Vec::new(),
+            absent: HashMap::new(),
+        }
+    }
+
+    pub(super) fn matches(&mut self, pattern: &'p Pattern) -> Judged {
+        self.object(pattern, Some(self.root))
+    }
+
+    /// The path of the first field that does not match, as far down as there is one
+    /// object to blame. For a pattern that does not match.
+    pub(super) fn explain(&mut self, pattern: &'p Pattern) -> Vec<&'p str> {
+        let (mut pattern, mut data) = (pattern, Some(self.root));
+        let mut path = Vec::new();
+        loop {
+            while let Some(Node::List(elements)) = data.map(Data::node) {
+                match &**elements {
+                    [only] => data = Some(only),
+                    [] => data = None,
+                    _ => return path,
+                }
+            }
+            let mut fields = pattern.0.iter();
+            let failing = fields.find(|field| matches!(self.field(field, data), Ok(false)));
+            match failing {
+                Some(Field::Value(name, _)) => {
+                    path.push(name.as_str());
+                    return path;
+                }
+                Some(Field::Or(_)) => {
+                    path.push("$or");
+                    return path;
+                }
+                Some(Field::Object(name, below)) => {
+                    path.push(name.as_str());
+                    self.path.push(name.as_str());
+                    (pattern, data) = (below, data.and_then(|data| data.field(name)));
+                }
+                None => return path,
+            }
+        }
+    }
+
+    fn step(&mut self, steps: usize) -> Result<(), TooManySteps> {
+        self.steps += steps;
+        match self.steps > MOST_STEPS {
+            true => Err(TooManySteps),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether an object matches. What is absent has no fields, as has any other value.
+    fn object(&mut self, pattern: &'p Pattern, data: Option<&Data<'_>>) -> Judged {
+        self.step(1)?;
+        if let Some(Node::List(elements)) = data.map(Data::node)
+            && !elements.is_empty()
+        {
+            for element in elements {
+                if self.object(pattern, Some(element))? {
+                    return Ok(true);
+                }
+            }
+            return Ok(false);
+        }
+        for field in &pattern.0 {
+            if !self.field(field, data)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn field(&mut self, field: &'p Field, data: Option<&Data<'_>>) -> Judged {
+        match field {
+            Field::Or(patterns) => {
+                for pattern in patterns {
+                    if self.object(pattern, data)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            Field::Object(name, pattern) => {
+                self.path.push(name);
+                let judged = self.object(pattern, data.and_then(|data| data.field(name)));
+                self.path.pop();
+                judged
+            }
+            Field::Value(name, any_of) => {
+                self.path.push(name);
+                let value = data.and_then(|data| data.field(name));
+                let judged = match value.map_or(Ok(false), |value| self.value(any_of, value)) {
+                    Ok(false) if any_of.absent => self.is_absent(any_of),
+                    judged => judged,
+                };
+                self.path.pop();
+                judged
+            }
+        }
+    }
+
+    fn value(&mut self, any_of: &AnyOf, data: &Data<'_>) -> Judged {
+        match data.node() {
+            Node::List(elements) => {
+                self.step(1)?;
+                for element in elements {
+                    if self.value(any_of, element)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            value => {
+                let bytes = match value {
+                    Node::Text(text) => text.len(),
+                    _ => 0,
+                };
+                self.step(any_of.size() * (1 + bytes / BYTES_A_STEP))?;
+                Ok(any_of.matches(value))
+            }
+        }
+    }
+
+    /// Whether no value has the path down to here. The same for all elements of lists on
+    /// that path, so it is found out once.
+    fn is_absent(&mut self, any_of: &AnyOf) -> Judged {
+        let key = std::ptr::from_ref(any_of);
+        if let Some(known) = self.absent.get(&key) {
+            return Ok(*known);
+        }
+        let path = self.path.clone();
+        let found = self.has_no_value(self.root, &path)?;
+        self.absent.insert(key, found);
+        Ok(found)
+    }
+
+    fn has_no_value(&mut self, data: &Data<'_>, path: &[&str]) -> Judged {
+        self.step(1)?;
+        match (data.node(), path) {
+            (Node::List(elements), _) => {
+                for element in elements {
+                    if !self.has_no_value(element, path)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Node::Object(object), [name, rest @ ..]) => match object.field(name) {
+                Some(data) => self.has_no_value(data, rest),
+                None => Ok(true),
+            },
+            (Node::Object(_), []) | (_, [_, ..]) => Ok(true),
+            (_, []) => Ok(false),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Filter;
+    use super::*;
+
+    fn steps(filter: &str, data: &str) -> Option<usize> {
+        let filter = Filter::parse(filter).unwrap().compile().unwrap();
+        let data = Data::of(data);
+        let mut judge = Judge::of(&data);
+        let judged = judge.matches(&filter.0);
+        judged.ok().map(|_| judge.steps)
+    }
+
+    #[test]
+    fn long_lists_of_values_take_as_long_as_short_ones() {
+        let ids: Vec<_> = (0..300).map(|n| format!(r#""c{n}""#)).collect();
+        let long = format!(r#"{{"id":[{}]}}"#, ids.join(","));
+        let data = r#"{"id":"c299"}"#;
+        assert_eq!(steps(&long, data), steps(r#"{"id":["c299"]}"#, data));
+    }
+
+    #[test]
+    fn what_takes_too_many_steps_counts_as_a_match() {
+        let numbers = |count| format!(r#"{{"a":[{}0]}}"#, "0,".repeat(count));
+        let objects = format!(r#"{{"a":[{}{{}}]}}"#, r#"{"b":0},"#.repeat(60_000));
+        let text = format!(r#"{{"a":"{}"}}"#, "a".repeat(390_000));
+        let many = |one: &str| vec![one; 3_900 / (one.len() + 1)].join(",");
+        let wildcards = many(r#"{"wildcard":"*a*b"}"#);
+        for (filter, data) in [
+            (r#"{"a":[1]}"#.to_owned(), numbers(199_000)),
+            (
+                format!(r#"{{"$or":[{}]}}"#, many(r#"{"a":[1]}"#)),
+                numbers(10_000),
+            ),
+            (r#"{"a":{"b":[1],"c":[1]}}"#.to_owned(), objects.clone()),
+            (
+                r#"{"a":{"c":[{"exists":false}],"b":[1]}}"#.to_owned(),
+                objects,
+            ),
+            (format!(r#"{{"a":[{wildcards}]}}"#), text),
+        ] {
+            assert_eq!(steps(&filter, &data), None, "{filter:.80}");
+            let matcher = Filter::parse(&filter).unwrap().compile().unwrap();
+            assert!(matcher.matches(&Data::of(&data)), "{filter}");
+        }
+    }
+
+    #[test]
+    fn usual_filters_take_few_steps() {
+        let item = r#"{"sku":"a-1","price":12.5,"tags":["new"]}"#;
+        let data = format!(
+            r#"{{"status":"open","items":[{}]}}"#,
+            vec![item; 1_000].join(",")
+        );
+        let filter = r#"{"status":["open"],"items":{"sku":[{"prefix":"b"}],"price":[{"numeric":[">",20]}]}}"#;
+        let taken = steps(filter, &data).unwrap();
+        assert!(taken < MOST_STEPS / 10, "{taken}");
+    }
+}
