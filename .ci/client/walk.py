@@ -56,12 +56,14 @@ from webhook_endpoints_client.api.webhooks import (
     get_webhook,
     list_webhooks,
     rotate_secret,
+    test_filter,
     test_ping,
     update_webhook,
 )
 from webhook_endpoints_client.models import (
     AppChange,
     CreatedWebhook,
+    FilterTest,
     GivenCatalogueType,
     Metadata,
     NewApiKey,
@@ -179,6 +181,9 @@ def walk_endpoint(receiver: str) -> CreatedWebhook:
     [full] = list_webhooks.sync(APP_ID, client=client, view="full")
     check("the full view has all fields", isinstance(full, WebhookDetails))
     check("a get equals it", get_webhook.sync(APP_ID, created.id, client=client) == full)
+    event = FilterTest(data={"invoice": "inv_1"})
+    tried = test_filter.sync(APP_ID, created.id, client=client, body=event)
+    check("an endpoint without a filter gets any data", tried.matches)
     change = WebhookChange(events=["*"])
     updated = update_webhook.sync(APP_ID, created.id, client=client, body=change)
     check("an update returns the new state", updated.events == ["*"])

@@ -222,7 +222,14 @@ async function walk(): Promise<void> {
     (
       await client.POST("/apps/{appId}/webhooks", {
         params: ofApp,
-        body: { url: `${receiverUrl}/hook`, events: ["invoice.*"] },
+        body: {
+          url: `${receiverUrl}/hook`,
+          events: ["invoice.*"],
+          description: "Walk",
+          metadata: { plan: "pro" },
+          channels: ["walk"],
+          filter: { invoice: [{ exists: true }] },
+        },
       })
     ).data,
     "endpoint",
@@ -237,10 +244,25 @@ async function walk(): Promise<void> {
 
   const got = await client.GET("/apps/{appId}/webhooks/{webhookId}", { params: ofWebhook });
   check("a working endpoint is not disabled", got.data?.data.disabledReason === null);
+  check("an endpoint has its description", got.data?.data.description === "Walk");
+  check("an endpoint has its metadata", got.data?.data.metadata["plan"] === "pro");
 
+  check("an endpoint has its channels", got.data?.data.channels?.[0] === "walk");
+  const tryData = async (data: unknown) => {
+    const tried = await client.POST("/apps/{appId}/webhooks/{webhookId}/filter-test", {
+      params: ofWebhook,
+      body: { data, type: "invoice.paid", channels: ["walk"] },
+    });
+    return tried.data?.data;
+  };
+  check("a filter lets matching data through", (await tryData({ invoice: 1 }))?.matches === true);
+  check(
+    "a filter says what keeps data away",
+    (await tryData({ amount: 1 }))?.failedAt === "filter.invoice",
+  );
   const updated = await client.PUT("/apps/{appId}/webhooks/{webhookId}", {
     params: ofWebhook,
-    body: { events: ["*"] },
+    body: { events: ["*"], channels: null, filter: null },
   });
   check("an update returns the new state", updated.data?.data.events[0] === "*");
 
@@ -291,7 +313,13 @@ async function walk(): Promise<void> {
     params: ofApp,
     body: {
       events: [
-        { type: "invoice.sent", data: { invoice: "inv_2" }, idempotencyKey: "walk-2" },
+        {
+          type: "invoice.sent",
+          data: { invoice: "inv_2" },
+          idempotencyKey: "walk-2",
+          channels: ["walk"],
+          webhookId,
+        },
         { type: "test.ping", data: null },
       ],
     },

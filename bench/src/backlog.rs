@@ -6,6 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use webhook_endpoints::aws::table::Table;
 use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::audience::Audience;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::{Attempt, Verdict};
 use webhook_endpoints::domain::endpoint::EndpointKey;
@@ -113,6 +114,7 @@ async fn store(
         expires_at: task.expires_at,
         payload: StoredPayload::Kept("{}".to_owned()),
         kept_for: None,
+        audience: Audience::default(),
         fan_out: FanOut {
             by: "seed".to_owned(),
             since: at,

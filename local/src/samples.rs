@@ -8,9 +8,11 @@ use rand::rng;
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::api_key::{ApiKey, ApiKeyRecord, NewKey};
+use webhook_endpoints::domain::channel::Channels;
 use webhook_endpoints::domain::endpoint::{EndpointKey, NewEndpoint};
 use webhook_endpoints::domain::event_type::Subscriptions;
 use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
+use webhook_endpoints::domain::labels::Labels;
 use webhook_endpoints::domain::message::{DeliveryTask, Source};
 use webhook_endpoints::domain::session::{DEFAULT_LIFETIME, NewSession, SessionScope};
 use webhook_endpoints::domain::signing::SigningSecret;
@@ -83,6 +85,9 @@ pub async fn seed(
         events: Subscriptions::parse("events", ["*"]).map_err(|_| "not a subscription")?,
         active: true,
         rate_limit: None,
+        labels: Labels::default(),
+        channels: Channels::default(),
+        filter: None,
     };
     let endpoint = new.registered(key, secret_version, now);
     stores.table.create_endpoint(&endpoint).await?;

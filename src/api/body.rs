@@ -190,13 +190,22 @@ impl Body {
         let mut texts = values
             .iter()
             .map(|value| value.as_str().unwrap_or_default());
-        match parse(&mut texts) {
-            Ok(parsed) => Some(parsed),
-            Err(faults) => {
-                self.faults.extend(faults);
-                None
-            }
+        let parsed = parse(&mut texts);
+        self.keep_all(parsed)
+    }
+
+    /// Takes a list of strings, or null.
+    pub(super) fn strings_or_null<T>(
+        &mut self,
+        field: &str,
+        parse: impl FnOnce(&mut dyn Iterator<Item = &str>) -> Result<T, Vec<FieldError>>,
+    ) -> Option<Option<T>> {
+        let raw = self.fields.get(field);
+        if raw.is_some_and(|raw| raw.get() == "null") {
+            self.fields.remove(field);
+            return Some(None);
         }
+        self.strings(field, parse).map(Some)
     }
 
     /// What was parsed elsewhere in the request, or its fault to be reported.
@@ -205,6 +214,17 @@ impl Body {
             Ok(parsed) => Some(parsed),
             Err(fault) => {
                 self.faults.push(fault);
+                None
+            }
+        }
+    }
+
+    /// The same for what may have many faults.
+    pub(super) fn keep_all<T>(&mut self, parsed: Result<T, Vec<FieldError>>) -> Option<T> {
+        match parsed {
+            Ok(parsed) => Some(parsed),
+            Err(faults) => {
+                self.faults.extend(faults);
                 None
             }
         }

@@ -1,6 +1,6 @@
 //! Publishing many events by one request.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -12,12 +12,13 @@ use tracing::error;
 
 use super::body::Body;
 use super::error::{ApiError, ErrorBody, MAX_DETAILS};
-use super::events::{self, Accepted, IDEMPOTENCY_KEY, NewEvent};
+use super::events::{self, Accepted, IDEMPOTENCY_KEY, NewEvent, no_such_endpoint};
 use super::extract::AppScope;
 use super::strict_types::must_be_known;
 use super::{Api, success};
 use crate::aws::StoreError;
 use crate::domain::catalogue::TypeNames;
+use crate::domain::endpoint::EndpointKey;
 use crate::domain::id::{AppId, EventId};
 use crate::domain::json::elements;
 use crate::domain::message::{Lane, Message};
@@ -48,7 +49,8 @@ enum Row {
 /// they are large. The answer is a 202 with a row for each event, because some may be on
 /// the queue when others are not. Only if none is, and for no fault of the caller, it is
 /// the error: then nothing is hidden by it, and whatever handles errors of single events,
-/// on either side, handles this one. If event types are strict, one `GetItem` at most.
+/// on either side, handles this one. If event types are strict, one `GetItem` at most; if any
+/// event is for one endpoint, one `BatchGetItem`.
 pub(super) async fn publish(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -60,9 +62,15 @@ pub(super) async fn publish(
     // Up to 5 MB, of which the messages have a copy.
     drop(events);
     let sound = read.iter().flatten();
-    let types: Vec<_> = sound.map(NewEvent::event_type).collect();
+    let types: Vec<_> = sound.clone().map(NewEvent::event_type).collect();
     let names = api.names_for(&types).await?;
-    let batch = Batch::of(app_id, read, names.as_deref());
+    let named = sound.filter_map(|event| event.only_endpoint(app_id));
+    let named: HashSet<_> = named.collect();
+    let existing = match named.is_empty() {
+        true => HashSet::new(),
+        false => api.stores.table.existing_endpoints(&named).await?,
+    };
+    let batch = Batch::of(app_id, read, names.as_deref(), &existing);
     let outcomes = api.stores.queues.send_each(Lane::Fast, batch.messages);
     let answer = answer(batch.rows, &outcomes.await)?;
     Ok((StatusCode::ACCEPTED, success(answer)).into_response())
@@ -92,12 +100,17 @@ impl Batch {
         app_id: AppId,
         events: Vec<Result<NewEvent, ApiError>>,
         names: Option<&TypeNames>,
+        existing: &HashSet<EndpointKey>,
     ) -> Self {
         let mut messages = Vec::with_capacity(events.len());
         let mut message_of = HashMap::new();
         let rows = events.into_iter().map(|event| {
             let event = event?;
             must_be_known(names, event.event_type())?;
+            let only = event.only_endpoint(app_id);
+            if only.is_some_and(|only| !existing.contains(&only)) {
+                return Err(no_such_endpoint());
+            }
             let (accepted, message) = event.into_message(app_id);
             // Of events with one key, only the first is sent: the queue has no order by
             // which it would count.

@@ -17,6 +17,8 @@ use super::extract::{AppScope, EventScope, NO_EVENT};
 use super::single_header::single_header;
 use super::strict_types::must_be_known;
 use super::{Api, success};
+use crate::domain::audience::Audience;
+use crate::domain::channel::Channels;
 use crate::domain::delivery::{Abandoned, Delivery};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::event::{
@@ -51,7 +53,8 @@ pub(super) struct Accepted {
 
 /// `POST /apps/{appId}/events`. One call: `SendMessage`. Once it has succeeded,
 /// the event is on the queue, and every endpoint that subscribes will get it. If event
-/// types are strict, a `GetItem` each minute and for each unknown type.
+/// types are strict, a `GetItem` each minute and for each unknown type; if the event is for
+/// one endpoint, a `GetItem` to tell if there is no such endpoint.
 pub(super) async fn publish(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -63,6 +66,10 @@ pub(super) async fn publish(
     let new = NewEvent::read(body, app_id, id, api.clock.now())?;
     let names = api.names_for(&[new.event_type()]).await?;
     must_be_known(names.as_deref(), new.event_type())?;
+    if let Some(endpoint) = new.only_endpoint(app_id) {
+        let found = api.stores.table.endpoint(endpoint).await?;
+        found.ok_or_else(no_such_endpoint)?;
+    }
     let (accepted, message) = new.into_message(app_id);
     api.stores.queues.send(Lane::Fast, &message).await?;
     Ok((StatusCode::ACCEPTED, success(accepted)).into_response())
@@ -204,6 +211,7 @@ fn nothing_of(
 pub(super) struct NewEvent {
     accepted: Accepted,
     data: Box<RawValue>,
+    audience: Audience,
     store_payload: bool,
 }
 
@@ -218,6 +226,10 @@ impl NewEvent {
         body.require(&["type", "data"]);
         let event_type = body.string("type", EventType::parse_published);
         let timestamp = body.string("timestamp", time::parse);
+        let channels = take_channels(&mut body);
+        let only = body.string("webhookId", |id| {
+            EndpointId::parse(id).map_err(|_| "must be a UUID")
+        });
         let store_payload = body.boolean("storePayload").unwrap_or(true);
         let data = body
             .raw("data")
@@ -230,6 +242,10 @@ impl NewEvent {
                 timestamp: timestamp.unwrap_or(now),
             },
             data,
+            audience: Audience {
+                channels: channels.unwrap_or_default(),
+                only,
+            },
             store_payload,
         });
         body.finish(new)
@@ -240,6 +256,15 @@ impl NewEvent {
         &self.accepted.r#type
     }
 
+    /// The only endpoint that it is for, if there is one.
+    pub(super) fn only_endpoint(&self, app_id: AppId) -> Option<EndpointKey> {
+        let endpoint_id = self.audience.only?;
+        Some(EndpointKey {
+            app_id,
+            endpoint_id,
+        })
+    }
+
     /// Its answer, once its message is on the queue.
     pub(super) fn into_message(self, app_id: AppId) -> (Accepted, Message) {
         let event = PublishedEvent {
@@ -248,13 +273,26 @@ impl NewEvent {
             r#type: self.accepted.r#type.clone(),
             timestamp: Some(self.accepted.timestamp),
             data: self.data,
+            audience: self.audience,
             store_payload: self.store_payload,
         };
         (self.accepted, Message::Event(event))
     }
 }
 
-fn is_shallow(data: &RawValue) -> Result<(), FieldError> {
+/// What is told of an endpoint that the app does not have.
+pub(super) fn no_such_endpoint() -> ApiError {
+    ApiError::invalid("webhookId", "must be an endpoint of the app")
+}
+
+/// Takes the channels of an event, of which there may be none.
+pub(super) fn take_channels(body: &mut Body) -> Option<Channels> {
+    let parse = |texts: &mut dyn Iterator<Item = &str>| Channels::parse("channels", texts);
+    body.strings("channels", parse)
+}
+
+/// Whether data is nested no deeper than it may be.
+pub(super) fn is_shallow(data: &RawValue) -> Result<(), FieldError> {
     if nesting(data.get()) > MAX_NESTING {
         let message = "must be nested at most 128 deep";
         return Err(FieldError::new("data", message));

@@ -15,6 +15,7 @@ mod event_deletion;
 mod event_types;
 mod events;
 mod extract;
+mod filter_test;
 mod key;
 mod keys;
 pub mod lambda;
@@ -35,6 +36,7 @@ mod secrets;
 mod single_header;
 mod strict_types;
 mod test_ping;
+mod webhook_body;
 mod webhooks;
 
 use std::sync::Arc;
@@ -177,6 +179,11 @@ pub fn router(options: ApiOptions) -> Router {
         .route(
             "/apps/{appId}/webhooks/{webhookId}/test-ping",
             post(needs(Manage, test_ping::test_ping)),
+        )
+        .route(
+            "/apps/{appId}/webhooks/{webhookId}/filter-test",
+            post(needs(Read, filter_test::filter_test))
+                .layer(DefaultBodyLimit::max(events::MAX_BODY_BYTES)),
         )
         .route(
             "/apps/{appId}/webhooks/{webhookId}/deliveries",

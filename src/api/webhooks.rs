@@ -12,17 +12,16 @@ use super::body::Body;
 use super::error::ApiError;
 use super::extract::{AppPartScope, AppScope, EndpointScope, NO_ENDPOINT};
 use super::query::QueryParameters;
-use super::secrets::Creation;
+use super::webhook_body::{parse_new, parse_patch};
 use super::{Api, own_headers, secrets, success};
 use crate::aws::table::Marked;
-use crate::domain::address::AddressPolicy;
-use crate::domain::endpoint::{Endpoint, EndpointKey, EndpointPatch, NewEndpoint};
-use crate::domain::event_type::Subscriptions;
+use crate::domain::app::Metadata;
+use crate::domain::channel::Channels;
+use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::filter::Filter;
 use crate::domain::id::EndpointId;
 use crate::domain::message::{Lane, Message, Tend};
-use crate::domain::own_headers::OwnHeaders;
 use crate::domain::rate_limit::RateLimit;
-use crate::domain::target_url::TargetUrl;
 use crate::domain::time::serde_millis;
 
 /// An endpoint as create shows it, the only time together with its secret.
@@ -39,13 +38,17 @@ struct Created<'a> {
 }
 
 /// An endpoint as get shows it. A field that an update cannot set belongs into
-/// [`READ_ONLY`].
+/// `READ_ONLY` of its body.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
     #[serde(flatten)]
     endpoint: Listed<'a>,
     rate_limit: Option<u16>,
+    description: Option<&'a str>,
+    metadata: &'a Metadata,
+    channels: Option<&'a Channels>,
+    filter: Option<&'a Filter>,
     #[serde(with = "serde_millis::option")]
     inactive_since: Option<Timestamp>,
     disabled_reason: Option<&'static str>,
@@ -63,23 +66,6 @@ struct Shown<'a> {
     previous_secret_expires_at: Option<Timestamp>,
     header_names: &'a [String],
 }
-
-/// Fields that an update passes over, so that what get showed can be changed and sent
-/// back.
-const READ_ONLY: &[&str] = &[
-    "id",
-    "createdAt",
-    "updatedAt",
-    "inactiveSince",
-    "disabledReason",
-    "disabledAt",
-    "slowSince",
-    "failingSince",
-    "pausedAt",
-    "nextProbeAt",
-    "previousSecretExpiresAt",
-    "headerNames",
-];
 
 /// An endpoint as list shows it.
 #[derive(Serialize)]
@@ -126,6 +112,10 @@ impl<'a> Shown<'a> {
         Self {
             endpoint: Listed::from(endpoint),
             rate_limit: endpoint.rate_limit.map(RateLimit::per_second),
+            description: endpoint.labels.description.as_deref(),
+            metadata: &endpoint.labels.metadata,
+            channels: Some(&endpoint.channels).filter(|channels| !channels.is_empty()),
+            filter: endpoint.filter.as_ref(),
             inactive_since: endpoint.inactive_since,
             disabled_reason: endpoint.disabled.map(|disabled| disabled.reason.as_str()),
             disabled_at: endpoint.disabled.map(|disabled| disabled.at),
@@ -287,65 +277,4 @@ pub(super) async fn delete(
     }
     table.remove_endpoint(key).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
-}
-
-/// Takes the event types, and the position of each in the request, which may have
-/// duplicates.
-fn take_events(body: &mut Body) -> Option<(Subscriptions, Vec<usize>)> {
-    body.strings("events", |texts| {
-        let texts: Vec<_> = texts.collect();
-        let events = Subscriptions::parse("events", texts.iter().copied())?;
-        let first = |pattern| texts.iter().position(|text| *text == pattern);
-        let positions = events.iter().filter_map(first).collect();
-        Ok((events, positions))
-    })
-}
-
-fn parse_new(mut body: Body, policy: AddressPolicy) -> Result<(Creation, Vec<usize>), ApiError> {
-    body.require(&["url", "events"]);
-    let url = body.string("url", |text| TargetUrl::parse(text, policy));
-    let events = take_events(&mut body);
-    let active = body.boolean("active");
-    let rate_limit = body.number_or_null("rateLimit", RateLimit::new);
-    let own_secret = secrets::take_own(&mut body);
-    let headers = own_headers::take(&mut body);
-    let new = url.zip(events);
-    body.finish(new.map(|(url, (events, positions))| {
-        let new = NewEndpoint {
-            url,
-            events,
-            active: active.unwrap_or(true),
-            rate_limit: rate_limit.flatten(),
-        };
-        let creation = Creation {
-            new,
-            own_secret,
-            headers: headers.flatten(),
-        };
-        (creation, positions)
-    }))
-}
-
-/// The patch, the position of each event type in the request, and the headers, none of
-/// them, or nothing about them.
-type ParsedPatch = (EndpointPatch, Vec<usize>, Option<Option<OwnHeaders>>);
-
-fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<ParsedPatch, ApiError> {
-    body.pass_over(READ_ONLY);
-    let url = body.string("url", |text| TargetUrl::parse(text, policy));
-    let (events, positions) = take_events(&mut body).unzip();
-    let patch = EndpointPatch {
-        url,
-        events,
-        active: body.boolean("active"),
-        rate_limit: body.number_or_null("rateLimit", RateLimit::new),
-    };
-    let headers = own_headers::take(&mut body);
-    if patch.is_empty() && headers.is_none() && body.is_sound() {
-        body.fault(
-            "body",
-            "must set at least one of url, events, active, rateLimit and headers",
-        );
-    }
-    body.finish(Some((patch, positions.unwrap_or_default(), headers)))
 }

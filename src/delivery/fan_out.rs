@@ -23,13 +23,13 @@ use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::ephemeral::needing_payload;
+use super::owed::Occurrence;
 use super::received::MessageMeta;
 use super::{Deliverer, HandleError, deadline};
 use crate::aws::StoreError;
 use crate::domain::delivery::Abandoned;
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::event::{EventRecord, FanOut, PublishedEvent, StoredEvent, StoredPayload};
-use crate::domain::event_type::EventType;
 use crate::domain::health;
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
@@ -59,10 +59,8 @@ impl Deliverer {
             self.metrics.unreadable_items(found.unreadable.len());
         }
         let mut endpoints = found.endpoints;
-        let is_owed = |found: &Endpoint, event_type: &EventType| {
-            found.is_owed(event_type, self.retention, now)
-        };
-        if !endpoints.iter().any(|found| is_owed(found, &event.r#type)) {
+        let mut owed_to = self.owed(&endpoints, Occurrence::of(&event), now);
+        if owed_to.is_empty() {
             report(&event, id, 0, 0);
             return Ok(());
         }
@@ -70,7 +68,9 @@ impl Deliverer {
         let mut stored = self.new_event(&event, &meta, now)?;
         if !event.store_payload {
             let owed = endpoints.iter();
-            let owed = owed.filter(|found| is_owed(found, &event.r#type)).cloned();
+            let owed = owed
+                .filter(|found| owed_to.contains(&found.key.endpoint_id))
+                .cloned();
             let owed: Vec<_> = owed.collect();
             stored.kept_for = Some(needing_payload(&owed, circumstances));
         }
@@ -81,14 +81,16 @@ impl Deliverer {
             };
             // The first one counts, and goes to the endpoints that existed then.
             endpoints.retain(|endpoint| endpoint.created_at <= first.accepted_at + CLOCK_SKEW);
-            endpoints.retain(|endpoint| is_owed(endpoint, &first.r#type));
+            let occurrence = Occurrence::of_stored(&first, &event);
+            owed_to = self.owed(&endpoints, occurrence, now);
+            endpoints.retain(|endpoint| owed_to.contains(&endpoint.key.endpoint_id));
             if !self.keep_again(&endpoints, id, &first, &stored).await? {
                 return Ok(());
             }
             stored = first;
             circumstances.is_new = false;
         }
-        endpoints.retain(|endpoint| is_owed(endpoint, &stored.r#type));
+        endpoints.retain(|endpoint| owed_to.contains(&endpoint.key.endpoint_id));
         let (later, missed) = self
             .reach(endpoints, circumstances, id, &stored, now)
             .await?;
@@ -130,6 +132,7 @@ impl Deliverer {
             expires_at: accepted_at + self.retention,
             payload: StoredPayload::Kept(event.payload(accepted_at)?),
             kept_for: None,
+            audience: event.audience.clone(),
             fan_out: FanOut {
                 by: meta.ids.first().cloned().unwrap_or_default(),
                 since: now,
@@ -155,7 +158,7 @@ impl Deliverer {
             return Ok(None);
         };
         let differs = first.data().is_some_and(|data| own.data() != Some(data));
-        if first.r#type != own.r#type || differs {
+        if first.r#type != own.r#type || first.audience != own.audience || differs {
             warn!(
                 app_id = %event.app_id,
                 event_id = %id,
@@ -227,7 +230,8 @@ impl Deliverer {
         let is_recorded = event.is_repeatable() && *by != id.to_string();
         // A payload that is not kept is known by the first message only.
         let is_known = is_own || first.payload.kept().is_some();
-        let is_same = meta.ids.contains(by) || own.payload == first.payload;
+        let is_same =
+            meta.ids.contains(by) || own.payload == first.payload && own.audience == first.audience;
         if !is_known || !is_recorded && !is_same {
             info!(app_id = %app_id, event_id = %id, "ignored a repeat of an event");
             return Ok(false);

@@ -40,6 +40,7 @@ mod finish_deletions;
 mod give_back;
 mod health;
 pub mod metrics;
+mod owed;
 mod progress;
 mod received;
 mod recover;

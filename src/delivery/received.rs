@@ -160,7 +160,9 @@ impl Work {
 
 fn differ(one: &PublishedEvent, other: &PublishedEvent) -> bool {
     // Not the timestamp, which each request that repeats an event has of its own.
-    one.r#type != other.r#type || one.data.get() != other.data.get()
+    one.r#type != other.r#type
+        || one.audience != other.audience
+        || one.data.get() != other.data.get()
 }
 
 #[cfg(test)]

@@ -34,7 +34,8 @@ impl Deliverer {
         let chunk = replay.remaining.min(self.chunks.recovery.into());
         let chunk = usize::try_from(chunk).unwrap_or(usize::MAX);
         let unsent = table.unsent(&endpoint, &replay, chunk, now).await?;
-        let tasks = unsent.events.iter();
+        let wanted = unsent.events.iter();
+        let tasks = wanted.filter(|(_, event)| self.is_for(&endpoint, event));
         let tasks: Vec<_> = tasks
             .map(|(id, event)| first_attempt(*id, event, endpoint.key))
             .collect();

@@ -7,10 +7,14 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::app::Metadata;
 use super::budget::Usage;
+use super::channel::Channels;
 use super::event_type::{EventType, Subscriptions};
+use super::filter::Filter;
 use super::health::{Health, State};
 use super::id::{AppId, EndpointId, SealingKeyId};
+use super::labels::Labels;
 use super::message::Lane;
 use super::rate_limit::RateLimit;
 use super::secret::{KeptHeaders, KeptSecret, PreviousSecret};
@@ -41,6 +45,12 @@ pub struct NewEndpoint {
     pub active: bool,
     /// How many deliveries a second it takes, if it has a limit.
     pub rate_limit: Option<RateLimit>,
+    /// What is noted about it.
+    pub labels: Labels,
+    /// The channels whose events it gets. None for all events.
+    pub channels: Channels,
+    /// What the data of its events has to match.
+    pub filter: Option<Filter>,
 }
 
 impl NewEndpoint {
@@ -65,6 +75,9 @@ impl NewEndpoint {
             updated_at: now,
             disabled: None,
             rate_limit: self.rate_limit,
+            labels: self.labels,
+            channels: self.channels,
+            filter: self.filter,
             next_turn: None,
             health: Health::default(),
             place: None,
@@ -101,6 +114,12 @@ pub struct Endpoint {
     pub disabled: Option<Disabled>,
     /// How many deliveries a second it takes, if it has a limit.
     pub rate_limit: Option<RateLimit>,
+    /// What is noted about it.
+    pub labels: Labels,
+    /// The channels whose events it gets. None for all events.
+    pub channels: Channels,
+    /// What the data of its events has to match.
+    pub filter: Option<Filter>,
     /// The next turn that is free, if it has a limit and one was taken.
     pub next_turn: Option<u64>,
     /// Whether its receiver works.
@@ -269,6 +288,14 @@ pub struct EndpointPatch {
     pub active: Option<bool>,
     /// The new limit, or none.
     pub rate_limit: Option<Option<RateLimit>>,
+    /// The new description, or none.
+    pub description: Option<Option<String>>,
+    /// What replaces all metadata.
+    pub metadata: Option<Metadata>,
+    /// The new channels, or none.
+    pub channels: Option<Channels>,
+    /// The new filter, or none.
+    pub filter: Option<Option<Filter>>,
 }
 
 impl EndpointPatch {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::audience::Audience;
 use super::event_type::EventType;
 use super::id::{AppId, EndpointId, EventId, Issued};
 
@@ -23,6 +24,8 @@ pub struct PublishedEvent {
     pub timestamp: Option<Timestamp>,
     /// Any JSON, kept byte for byte.
     pub data: Box<RawValue>,
+    /// Which of the endpoints that subscribe to its type it is for.
+    pub audience: Audience,
     /// Whether to keep the payload for as long as the event. Otherwise it is kept for its
     /// attempts only, and no answers are.
     pub store_payload: bool,
@@ -180,11 +183,21 @@ pub struct StoredEvent {
     /// The endpoints whose attempts the payload is kept for. `None` if it is kept for as
     /// long as the event.
     pub kept_for: Option<Vec<EndpointId>>,
+    /// Which endpoints it is for. Whatever is published later under the same id goes to
+    /// these.
+    pub audience: Audience,
     /// The fan-out that has begun.
     pub fan_out: FanOut,
 }
 
 impl StoredEvent {
+    /// Its data, as JSON, if it is kept.
+    #[must_use]
+    pub fn own_data(&self) -> Option<&str> {
+        let data = self.data()?;
+        Some(data.strip_suffix('}').unwrap_or(data))
+    }
+
     /// Whether attempts at this endpoint find the payload stored, unless it was deleted.
     #[must_use]
     pub fn keeps_for(&self, endpoint: EndpointId) -> bool {

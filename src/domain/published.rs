@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
+use super::audience::Audience;
+use super::channel::Channels;
 use super::event::{MAX_NESTING, PublishedEvent, is_storable};
 use super::event_type::EventType;
-use super::id::{AppId, EventId};
+use super::id::{AppId, EndpointId, EventId};
 use super::json::{Fields, nesting};
 use super::time;
 use super::unreadable::{Flaw, Unreadable, parse};
@@ -30,6 +32,10 @@ impl PublishedEvent {
             r#type: event_type(&mut fields)?,
             timestamp: text(&mut fields, "timestamp", time::parse)?,
             data: data(&mut fields)?,
+            audience: Audience {
+                channels: channels(&mut fields)?,
+                only: text(&mut fields, "webhookId", EndpointId::parse)?,
+            },
             store_payload: boolean(&mut fields, "storePayload")?.unwrap_or(true),
         };
         if nesting(event.data.get()) > MAX_NESTING {
@@ -97,6 +103,22 @@ fn data(fields: &mut Fields) -> Result<Box<RawValue>, Unreadable> {
     }
 }
 
+/// Takes channels, unless they are absent or null.
+fn channels(fields: &mut Fields) -> Result<Channels, Unreadable> {
+    let wrong = |field: &str, what: &str| Unreadable::new(Flaw::Field, format!("{field} {what}"));
+    let Some(value) = fields.values.remove("channels") else {
+        return Ok(Channels::default());
+    };
+    let texts: Option<Vec<String>> = serde_json::from_str(value.get())
+        .map_err(|_| wrong("channels", "must be a list of strings"))?;
+    let texts = texts.unwrap_or_default();
+    let parsed = Channels::parse("channels", texts.iter().map(String::as_str));
+    parsed.map_err(|errors| match errors.first() {
+        Some(error) => wrong(&error.field, &error.message),
+        None => wrong("channels", "must be a list of strings"),
+    })
+}
+
 /// Characters that no message of SQS may contain, although JSON may: XML does not
 /// allow them. (JSON has the others only in escapes.)
 const REFUSED: [char; 2] = ['\u{fffe}', '\u{ffff}'];
@@ -117,6 +139,10 @@ impl Serialize for PublishedEvent {
                 skip_serializing_if = "Option::is_none"
             )]
             timestamp: Option<Timestamp>,
+            #[serde(skip_serializing_if = "Channels::is_empty")]
+            channels: &'a Channels,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            webhook_id: Option<EndpointId>,
             #[serde(skip_serializing_if = "Option::is_none")]
             data: Option<&'a RawValue>,
             #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,6 +156,8 @@ impl Serialize for PublishedEvent {
             id: self.id,
             r#type: &self.r#type,
             timestamp: self.timestamp,
+            channels: &self.audience.channels,
+            webhook_id: self.audience.only,
             data: (!as_text).then_some(&*self.data),
             data_text: as_text.then(|| self.data.get()),
             store_payload: (!self.store_payload).then_some(false),

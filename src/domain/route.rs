@@ -74,10 +74,12 @@ mod tests {
     use super::Route::{AtOnce, Message, Wait};
     use super::*;
     use crate::domain::address::AddressPolicy;
+    use crate::domain::channel::Channels;
     use crate::domain::endpoint::{Claim, EndpointKey, NewEndpoint, Place, SecretVersion};
     use crate::domain::event_type::Subscriptions;
     use crate::domain::health::{Failing, Health, Pause};
     use crate::domain::id::{AppId, EndpointId};
+    use crate::domain::labels::Labels;
     use crate::domain::rate_limit::RateLimit;
     use crate::domain::target_url::TargetUrl;
 
@@ -89,6 +91,9 @@ mod tests {
             events: Subscriptions::parse("events", ["*"]).unwrap(),
             active: true,
             rate_limit: None,
+            labels: Labels::default(),
+            channels: Channels::default(),
+            filter: None,
         };
         let key = EndpointKey {
             app_id: AppId::new(),

@@ -14,7 +14,7 @@ use crate::support::{Options, STORAGES, TestApp};
 
 /// The AWS calls of each API call whose caller's key is cached, by
 /// `operationId`. docs/performance.md has them, see [`crate::documented_calls`].
-pub const COSTS: [(&str, &[&str]); 31] = [
+pub const COSTS: [(&str, &[&str]); 32] = [
     // The first update marks the app. The others revoke the test's own key, the key that it
     // created and the session that it created; it revoked the other ones before.
     (
@@ -78,6 +78,7 @@ pub const COSTS: [(&str, &[&str]); 31] = [
     ),
     // Nothing failed, so no recovery begins and no message is sent.
     ("recoverDeliveries", &["GetItem", "Query"]),
+    ("testFilter", &["GetItem"]),
     // The queries are of the app's endpoints and of the other one's deliveries, of which it
     // has none. The updates take the endpoint's slot and free it.
     (

@@ -38,6 +38,12 @@ async fn what_get_shows_can_be_changed_and_sent_back() {
             ("url", json!("https://example.com/moved")),
         ],
         &[("rateLimit", Value::Null)],
+        &[
+            ("description", json!("new")),
+            ("metadata", json!({"plan": "pro"})),
+            ("channels", json!(["a"])),
+            ("filter", json!({"n": [{"numeric": [">", 1.50]}]})),
+        ],
         // Whatever they contain, read-only fields are passed over.
         &[
             ("id", json!(1)),
@@ -50,7 +56,8 @@ async fn what_get_shows_can_be_changed_and_sent_back() {
         let after = app.api.get(&path).await.data().clone();
         for field in fields(&after) {
             let expected = match field {
-                "url" | "events" | "active" | "rateLimit" => &sent[field],
+                "url" | "events" | "active" | "rateLimit" | "description" | "metadata"
+                | "channels" | "filter" => &sent[field],
                 "updatedAt" => &json!("2026-01-31T09:30:00.005Z"),
                 "inactiveSince" if sent["active"] == false => &after["updatedAt"],
                 _ => &before[field],

@@ -10,6 +10,7 @@ use serde_json::Value;
 use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::aws::table::{Due, Recorded};
 use webhook_endpoints::delivery::enqueue_due::LEASE;
+use webhook_endpoints::domain::audience::Audience;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::Attempt;
 use webhook_endpoints::domain::event::{FanOut, StoredEvent, StoredPayload};
@@ -70,6 +71,7 @@ async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: Deliv
         expires_at: task.expires_at,
         payload: StoredPayload::Kept("{}".to_owned()),
         kept_for: None,
+        audience: Audience::default(),
         fan_out: FanOut {
             by: "seed".to_owned(),
             since: created_at,

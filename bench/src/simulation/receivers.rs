@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rand::{Rng, RngExt};
 use webhook_endpoints::domain::address::AddressPolicy;
+use webhook_endpoints::domain::audience::Audience;
+use webhook_endpoints::domain::channel::Channels;
 use webhook_endpoints::domain::decision::AttemptContext;
 use webhook_endpoints::domain::delivery::{Answer, Attempt, Verdict};
 use webhook_endpoints::domain::endpoint::{Endpoint, EndpointKey, NewEndpoint, SecretVersion};
@@ -13,6 +15,7 @@ use webhook_endpoints::domain::event_type::{EventType, Subscriptions};
 use webhook_endpoints::domain::failure::Failure;
 use webhook_endpoints::domain::health::Health;
 use webhook_endpoints::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::labels::Labels;
 use webhook_endpoints::domain::message::{DeliveryTask, Source};
 use webhook_endpoints::domain::target_url::TargetUrl;
 
@@ -87,6 +90,9 @@ impl Receiver {
             events: events.map_err(|_| "no subscriptions")?,
             active: true,
             rate_limit: None,
+            labels: Labels::default(),
+            channels: Channels::default(),
+            filter: None,
         };
         let begin = Timestamp::UNIX_EPOCH;
         let expires_at = begin + Duration::from_secs(30 * 24 * 60 * 60);
@@ -113,6 +119,7 @@ impl Receiver {
                 expires_at,
                 payload: StoredPayload::Kept(String::new()),
                 kept_for: None,
+                audience: Audience::default(),
                 fan_out: FanOut {
                     by: String::new(),
                     since: begin,

@@ -155,7 +155,7 @@ fn place(app_id: AppId) -> Item {
     ])
 }
 
-fn map(metadata: &Metadata) -> AttributeValue {
+pub(super) fn map(metadata: &Metadata) -> AttributeValue {
     let entries = metadata.iter();
     AttributeValue::M(
         entries

@@ -72,6 +72,26 @@ impl Table {
         ))
     }
 
+    /// Those of these endpoints that exist. One strongly consistent `BatchGetItem` for
+    /// every 100.
+    ///
+    /// # Errors
+    /// If the read fails, or an item cannot be read.
+    pub async fn existing_endpoints(
+        &self,
+        endpoints: &HashSet<EndpointKey>,
+    ) -> Result<HashSet<EndpointKey>, StoreError> {
+        const OPERATION: &str = "BatchGetItem of endpoints";
+        let keys = endpoints.iter().copied().map(keys::endpoint);
+        let found = self.batch_get(OPERATION, keys).await?;
+        let mut existing = HashSet::new();
+        for key in endpoints {
+            let endpoint = found.endpoint(OPERATION, &keys::endpoint(*key))?;
+            existing.extend(endpoint.map(|_| *key));
+        }
+        Ok(existing)
+    }
+
     /// What is recorded of the deliveries of an event to these endpoints, in their
     /// order: of those that it made itself, not of those that repeat them. One strongly
     /// consistent `BatchGetItem` for every 100 endpoints.

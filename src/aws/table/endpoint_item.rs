@@ -2,22 +2,27 @@
 
 use jiff::Timestamp;
 
-use super::fields::{Draft, Fields, number, text, time};
+use super::apps::map;
+use super::fields::{Draft, Fields, channels, number, text, time};
 use super::keys::attribute::{
-    ACTIVE, CREATED_AT, DELETED_AT, DISABLED_AT, DISABLED_REASON, EVENTS, FAILING_SINCE, FAILURES,
-    HEADERS, INACTIVE_SINCE, LAST_FAILURE_AT, NEXT_TURN, PAUSED_AT, PING_ID, PING_UNTIL, PK,
-    PROBE_AT, PROBES, RATE_LIMIT, RECOVERY_ASKED_AT, RECOVERY_ID, RECOVERY_UNTIL, ROTATED_AT,
-    ROTATIONS, ROTATIONS_SINCE, SK, SLOW_SINCE, UPDATED_AT, URL,
+    ACTIVE, CHANNELS, CREATED_AT, DELETED_AT, DESCRIPTION, DISABLED_AT, DISABLED_REASON, EVENTS,
+    FAILING_SINCE, FAILURES, FILTER, HEADERS, INACTIVE_SINCE, LAST_FAILURE_AT, METADATA, NEXT_TURN,
+    PAUSED_AT, PING_ID, PING_UNTIL, PK, PROBE_AT, PROBES, RATE_LIMIT, RECOVERY_ASKED_AT,
+    RECOVERY_ID, RECOVERY_UNTIL, ROTATED_AT, ROTATIONS, ROTATIONS_SINCE, SK, SLOW_SINCE,
+    UPDATED_AT, URL,
 };
 use super::keys::{self, SCHEDULE};
 use super::secret_item::{headers_item, own_headers, previous_secret, secret, with_secret};
 use super::{AttributeValue, Item};
 use crate::aws::error::Malformed;
+use crate::domain::app::Metadata;
 use crate::domain::budget::{PingSlot, RecoverySlot, Rotations, Usage};
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint};
 use crate::domain::event_type::Subscriptions;
+use crate::domain::filter::Filter;
 use crate::domain::health::{Failing, Health, Pause};
 use crate::domain::id::{DeliveryId, EventId};
+use crate::domain::labels::Labels;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::target_url::TargetUrl;
 
@@ -47,11 +52,31 @@ pub(super) fn item_of(endpoint: &Endpoint) -> Item {
         )
         .set_some(DISABLED_AT, disabled.map(|disabled| time(disabled.at)))
         .set_some(RATE_LIMIT, limit)
+        .set_some(DESCRIPTION, endpoint.labels.description.as_ref().map(text))
+        .set_some(METADATA, metadata(&endpoint.labels.metadata))
+        .set_some(CHANNELS, channels(&endpoint.channels))
+        .set_some(FILTER, endpoint.filter.as_ref().map(filter_text))
         .item()
 }
 
 pub(super) fn events(subscriptions: &Subscriptions) -> AttributeValue {
     AttributeValue::L(subscriptions.iter().map(text).collect())
+}
+
+pub(super) fn filter_text(filter: &Filter) -> AttributeValue {
+    text(filter.as_str())
+}
+
+/// Metadata that is worth an attribute.
+pub(super) fn metadata(metadata: &Metadata) -> Option<AttributeValue> {
+    (!metadata.is_empty()).then(|| map(metadata))
+}
+
+fn labels(fields: &mut Fields) -> Result<Labels, Malformed> {
+    Ok(Labels {
+        description: fields.read_some(DESCRIPTION)?,
+        metadata: fields.read_some(METADATA)?.unwrap_or_default(),
+    })
 }
 
 fn health(fields: &mut Fields) -> Result<Health, Malformed> {
@@ -111,6 +136,7 @@ fn endpoint(mut fields: Fields) -> Result<Endpoint, Malformed> {
         reason.map(|reason| Disabled { reason, at })
     });
     let rate_limit: Option<u64> = fields.read_some(RATE_LIMIT)?;
+    let filter: Option<String> = fields.read_some(FILTER)?;
     Ok(Endpoint {
         key: keys::endpoint_of(&pk, &sk).ok_or("not the keys of an endpoint")?,
         // The sender checks it before each attempt.
@@ -129,6 +155,9 @@ fn endpoint(mut fields: Fields) -> Result<Endpoint, Malformed> {
             None => None,
         },
         rate_limit: rate_limit.map(RateLimit::new).transpose()?,
+        labels: labels(&mut fields)?,
+        channels: fields.read_some(CHANNELS)?.unwrap_or_default(),
+        filter: filter.as_deref().map(Filter::stored),
         next_turn: fields.read_some(NEXT_TURN)?,
         health: health(&mut fields)?,
         place: place.as_deref().and_then(keys::place_of_sort),

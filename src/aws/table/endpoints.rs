@@ -10,11 +10,11 @@ use tracing::error;
 
 use super::batch_get::id_of;
 use super::endpoint_item::{self, live_endpoint};
+use super::endpoint_patch::update_of;
 use super::fields::{number, text, time};
-use super::health::HEALTH;
 use super::keys::attribute::{
-    ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, EVENTS, FAILING_SINCE,
-    HEADERS, INACTIVE_SINCE, PK, RATE_LIMIT, SK, UPDATED_AT, URL,
+    ACTIVE, DELETED_AT, DISABLED_AT, DISABLED_REASON, ENDPOINT_COUNT, FAILING_SINCE, HEADERS,
+    INACTIVE_SINCE, PK, SK, UPDATED_AT, URL,
 };
 use super::keys::{self, ENDPOINT};
 use super::secret_item::headers_item;
@@ -325,39 +325,4 @@ impl Table {
             .await;
         written(updated).during("UpdateItem of a disabled endpoint")
     }
-}
-
-/// What a patch sets and removes.
-fn update_of(patch: &EndpointPatch, now: Timestamp) -> Update {
-    let mut update = Update::live().set(UPDATED_AT, time(now));
-    if let Some(url) = &patch.url {
-        update = update.set(URL, text(url));
-    }
-    if let Some(events) = &patch.events {
-        update = update.set(EVENTS, endpoint_item::events(events));
-    }
-    if let Some(active) = patch.active {
-        update = update.set(ACTIVE, AttributeValue::Bool(active));
-    }
-    if let Some(limit) = patch.rate_limit {
-        let limit = limit.map(|limit| number(limit.per_second()));
-        // The next turn stays: the limit may be the same as before.
-        update = update.set_or_remove(RATE_LIMIT, limit);
-    }
-    match patch.active {
-        Some(true) => {
-            update = update
-                .remove(INACTIVE_SINCE)
-                .remove(DISABLED_REASON)
-                .remove(DISABLED_AT);
-        }
-        Some(false) => update = update.set_once(INACTIVE_SINCE, time(now)),
-        None => {}
-    }
-    if patch.active == Some(true) || patch.url.is_some() {
-        // What failed was the old URL, or is said to work again. The place in the
-        // schedule stays: what waits is still to be seen to.
-        update = HEALTH.into_iter().fold(update, Update::remove);
-    }
-    update
 }

@@ -8,16 +8,17 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use jiff::Timestamp;
 
 use super::delivery_item::MARK;
-use super::fields::{AwsId, Draft, Fields, aws_id, number, text, time};
+use super::fields::{AwsId, Draft, Fields, aws_id, channels, id, number, text, time};
 use super::keys;
 use super::keys::attribute::{
-    CREATED_AT, DATA, EPHEMERAL, EVENT, EXPIRES_AT, FAN_OUT_BY, FAN_OUT_SINCE, KEPT_FOR, PAYLOAD,
-    PAYLOAD_DELETED_AT, PK, TIMESTAMP,
+    CHANNELS, CREATED_AT, DATA, EPHEMERAL, EVENT, EXPIRES_AT, FAN_OUT_BY, FAN_OUT_SINCE, KEPT_FOR,
+    ONLY_ENDPOINT, PAYLOAD, PAYLOAD_DELETED_AT, PK, TIMESTAMP,
 };
 use super::packing::{Data, attributes_of};
 use super::update::Update;
 use super::{Item, Table};
 use crate::aws::error::{During, Malformed, StoreError};
+use crate::domain::audience::Audience;
 use crate::domain::event::{EventRecord, FanOut, StoredEvent, StoredPayload, payload_of};
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, EndpointId, EventId};
@@ -206,9 +207,15 @@ impl Table {
 
 /// The item of an event. A payload whose bytes follow from type, time and data is stored
 /// as these.
-fn item_of(app_id: AppId, id: EventId, event: &StoredEvent) -> Item {
+fn item_of(app_id: AppId, event_id: EventId, event: &StoredEvent) -> Item {
+    let Audience {
+        channels: of_event,
+        only,
+    } = &event.audience;
     let kept_for = event.kept_for.as_ref();
-    let draft = Draft::of(keys::event(app_id, id))
+    let draft = Draft::of(keys::event(app_id, event_id))
+        .set_some(CHANNELS, channels(of_event))
+        .set_some(ONLY_ENDPOINT, only.map(|only| id(only.as_bytes())))
         .set_some(EPHEMERAL, kept_for.map(|_| MARK))
         .set_some(KEPT_FOR, kept_for.and_then(|ids| endpoints(ids)))
         .set(EVENT, text(&event.r#type))
@@ -284,6 +291,10 @@ fn stored_event(
         accepted_at: fields.read(CREATED_AT)?,
         expires_at: Timestamp::from_second(fields.read(EXPIRES_AT)?)?,
         payload,
+        audience: Audience {
+            channels: fields.read_some(CHANNELS)?.unwrap_or_default(),
+            only: fields.read_some(ONLY_ENDPOINT)?,
+        },
         fan_out: FanOut {
             by,
             since: fields.read(FAN_OUT_SINCE)?,
@@ -292,95 +303,4 @@ fn stored_event(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn event(payload: &str) -> StoredEvent {
-        let at = "2026-01-31T09:30:00.125Z".parse().unwrap();
-        StoredEvent {
-            r#type: EventType::parse("invoice.paid").unwrap(),
-            accepted_at: at,
-            expires_at: "2026-03-02T09:30:00Z".parse().unwrap(),
-            payload: StoredPayload::Kept(payload.to_owned()),
-            kept_for: None,
-            fan_out: FanOut {
-                by: "01a20e92-ebe2-7744-a48e-17f9d6663787".to_owned(),
-                since: at,
-            },
-        }
-    }
-
-    #[test]
-    fn payloads_are_read_byte_for_byte() {
-        let app_id = AppId::parse("acme").unwrap();
-        for (payload, is_split) in [
-            (
-                r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":{"a": 1e2}}"#,
-                true,
-            ),
-            (
-                r#"{"type":"invoice.paid","timestamp":"0000-01-01T00:00:00.001Z","data":"é}"}"#,
-                true,
-            ),
-            (
-                r#"{"type":"invoice.paid","timestamp":"9999-12-30T00:00:00.999Z","data":null}"#,
-                true,
-            ),
-            // None that the service writes, so none that may be written again.
-            (
-                r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00Z","data":1}"#,
-                false,
-            ),
-            (
-                r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.0001Z","data":1}"#,
-                false,
-            ),
-            (
-                r#"{"type":"invoice.paid","timestamp":"2026-01-31T10:30:00.000+01:00","data":1}"#,
-                false,
-            ),
-            (
-                r#"{"type":"a","timestamp":"2026-01-31T09:30:00.000Z","data":1}"#,
-                false,
-            ),
-            (
-                r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":1} "#,
-                false,
-            ),
-            ("{}", false),
-            ("", false),
-        ] {
-            let item = item_of(app_id, EventId::new(), &event(payload));
-            assert_eq!(item.contains_key(DATA), is_split, "{payload}");
-            let read = event_record(item).unwrap().event();
-            assert_eq!(read, Some(event(payload)), "{payload}");
-        }
-    }
-
-    #[test]
-    fn payloads_that_no_attempt_needs_are_not_stored() {
-        let app_id = AppId::parse("acme").unwrap();
-        let kept_for = |ids: Vec<EndpointId>| StoredEvent {
-            kept_for: Some(ids),
-            ..event("{}")
-        };
-        let item = item_of(app_id, EventId::new(), &kept_for(Vec::new()));
-        let read = event_record(item).unwrap().event().unwrap();
-        assert_eq!(read.payload, StoredPayload::NotKept);
-        let needed = kept_for(vec![EndpointId::new()]);
-        let item = item_of(app_id, EventId::new(), &needed);
-        assert_eq!(event_record(item).unwrap().event(), Some(needed));
-    }
-
-    #[test]
-    fn deleted_payloads_leave_the_event() {
-        let app_id = AppId::parse("acme").unwrap();
-        let deleted = StoredEvent {
-            payload: StoredPayload::Deleted("2026-02-01T00:00:00Z".parse().unwrap()),
-            ..event("{}")
-        };
-        let item = item_of(app_id, EventId::new(), &deleted);
-        let read = event_record(item).unwrap();
-        assert_eq!(read, EventRecord::Event(deleted));
-    }
-}
+mod tests;

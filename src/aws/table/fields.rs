@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use super::Item;
 use crate::aws::error::Malformed;
-use crate::domain::id::{DeliveryId, EventId};
+use crate::domain::channel::Channels;
+use crate::domain::id::{DeliveryId, EndpointId, EventId};
 
 pub(super) fn text(value: impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
@@ -27,6 +28,11 @@ pub(super) fn time(at: Timestamp) -> AttributeValue {
 
 pub(super) fn id(bytes: &[u8; 16]) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
+}
+
+/// Channels, if there are any.
+pub(super) fn channels(channels: &Channels) -> Option<AttributeValue> {
+    (!channels.is_empty()).then(|| AttributeValue::L(channels.iter().map(text).collect()))
 }
 
 pub(super) fn bytes(value: &[u8]) -> AttributeValue {
@@ -162,6 +168,12 @@ impl Readable for EventId {
     }
 }
 
+impl Readable for EndpointId {
+    fn of(value: AttributeValue) -> Option<Self> {
+        Readable::of(value).map(Self::from_bytes)
+    }
+}
+
 impl Readable for DeliveryId {
     fn of(value: AttributeValue) -> Option<Self> {
         Readable::of(value).map(Self::from_bytes)
@@ -186,6 +198,14 @@ impl<T: Readable> Readable for Vec<T> {
             AttributeValue::L(values) => values.into_iter().map(T::of).collect(),
             _ => None,
         }
+    }
+}
+
+/// The names of [`channels`].
+impl Readable for Channels {
+    fn of(value: AttributeValue) -> Option<Self> {
+        let texts: Vec<String> = Readable::of(value)?;
+        Self::parse("channels", texts.iter().map(String::as_str)).ok()
     }
 }
 

@@ -9,6 +9,7 @@ mod deletion;
 mod deliveries;
 mod delivery_item;
 mod endpoint_item;
+mod endpoint_patch;
 mod endpoints;
 mod ephemeral;
 mod erasure;

@@ -2,12 +2,15 @@
 
 use super::*;
 use crate::domain::address::AddressPolicy;
+use crate::domain::audience::Audience;
+use crate::domain::channel::Channels;
 use crate::domain::endpoint::{DisabledReason, EndpointKey, NewEndpoint, SecretVersion};
 use crate::domain::event::FanOut;
 use crate::domain::event_type::{EventType, Subscriptions};
 use crate::domain::failure::Failure;
 use crate::domain::health::{Failing, Health, Pause};
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId};
+use crate::domain::labels::Labels;
 use crate::domain::target_url::TargetUrl;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -31,6 +34,9 @@ fn endpoint() -> Endpoint {
     let new = NewEndpoint {
         active: true,
         rate_limit: None,
+        labels: Labels::default(),
+        channels: Channels::default(),
+        filter: None,
         url: TargetUrl::parse("https://example.com/", AddressPolicy::PublicOnly).unwrap(),
         events: Subscriptions::parse("events", ["*"]).unwrap(),
     };
@@ -63,6 +69,7 @@ fn stored(payload: &str) -> Option<StoredEvent> {
         expires_at: now() + 30 * DAY,
         payload: StoredPayload::Kept(payload.to_owned()),
         kept_for: None,
+        audience: Audience::default(),
         fan_out: FanOut {
             by: String::new(),
             since: now(),

@@ -225,6 +225,7 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             let body = json!({"since": "2026-01-01T00:00:00Z", "status": "FAILED"});
             (Turn::First, Some(body))
         }
+        "testFilter" => (Turn::First, Some(json!({"data": {"n": 1}}))),
         "replayEvents" => {
             let body = json!({"since": "2026-01-01T00:00:00Z"});
             (Turn::First, Some(body))

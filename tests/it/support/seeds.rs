@@ -6,6 +6,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use webhook_endpoints::aws::table::Recorded;
 use webhook_endpoints::clock::Clock;
+use webhook_endpoints::domain::audience::Audience;
 use webhook_endpoints::domain::decision::{AfterAttempt, Next};
 use webhook_endpoints::domain::delivery::{Answer, Attempt, Verdict};
 use webhook_endpoints::domain::event::{FanOut, StoredEvent, StoredPayload};
@@ -106,6 +107,7 @@ impl Aws {
             expires_at: task.expires_at,
             payload: StoredPayload::Kept(seeded_payload(&task)),
             kept_for: None,
+            audience: Audience::default(),
             fan_out: FanOut {
                 by: "seed".to_owned(),
                 since: at,

@@ -36,12 +36,16 @@ pub const TEST_PING: &str = "tp";
 /// Since when a delivery waits for its paused endpoint.
 pub const WAITING_SINCE: &str = "w";
 
+/// Channels of an endpoint or an event.
+pub const CHANNELS: &str = "ch";
 /// The data of an event, as text or compressed.
 pub const DATA: &str = "b";
 /// The id of the message that fans an event out.
 pub const FAN_OUT_BY: &str = "f";
 /// Since when that message does.
 pub const FAN_OUT_SINCE: &str = "g";
+/// The only endpoint that an event is for.
+pub const ONLY_ENDPOINT: &str = "to";
 /// Present if the payload of an event, or of a delivery's event, is kept for its attempts
 /// only.
 pub const EPHEMERAL: &str = "np";
@@ -70,6 +74,8 @@ pub const FAILURES: &str = "fn";
 pub const HEADERS: &str = "hdr";
 /// Since when an endpoint has been inactive.
 pub const INACTIVE_SINCE: &str = "off";
+/// What the data of an endpoint's events has to match.
+pub const FILTER: &str = "fi";
 /// When the last of them failed.
 pub const LAST_FAILURE_AT: &str = "fl";
 /// The next turn of an endpoint that limits its rate.
@@ -130,14 +136,14 @@ pub const REPLACES: &str = "before";
 
 /// The call that made an app or a type of the catalogue.
 pub const MADE_BY: &str = "by";
-/// What the platform notes of an app.
+/// What the platform notes about an app or an endpoint.
 pub const METADATA: &str = "meta";
 /// What people call an app.
 pub const NAME: &str = "name";
 
 /// Whether new subscriptions should avoid a type of the catalogue.
 pub const DEPRECATED: &str = "old";
-/// What a type of the catalogue means.
+/// What people note about an endpoint, and what a type of the catalogue means.
 pub const DESCRIPTION: &str = "desc";
 /// Data that an event of a type of the catalogue could have.
 pub const EXAMPLE: &str = "ex";

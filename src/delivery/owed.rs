@@ -1,0 +1,91 @@
+//! Which endpoints an event is owed to.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use tracing::error;
+
+use super::Deliverer;
+use crate::domain::audience::Audience;
+use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::event::{PublishedEvent, StoredEvent};
+use crate::domain::event_type::EventType;
+use crate::domain::filter::Data;
+use crate::domain::id::EndpointId;
+
+/// What decides about an event.
+#[derive(Clone, Copy)]
+pub(super) struct Occurrence<'a> {
+    event_type: &'a EventType,
+    audience: &'a Audience,
+    /// Its data, as JSON.
+    data: &'a str,
+}
+
+impl<'a> Occurrence<'a> {
+    pub(super) fn of(event: &'a PublishedEvent) -> Self {
+        Self {
+            event_type: &event.r#type,
+            audience: &event.audience,
+            data: event.data.get(),
+        }
+    }
+
+    /// The first event under an id, which `own` repeats. A payload that is not kept is
+    /// repeated by its own message only, which has the same data.
+    pub(super) fn of_stored(event: &'a StoredEvent, own: &'a PublishedEvent) -> Self {
+        Self {
+            event_type: &event.r#type,
+            audience: &event.audience,
+            data: event.own_data().unwrap_or(own.data.get()),
+        }
+    }
+}
+
+impl Deliverer {
+    /// Those of an app's endpoints that get an event, or miss it because they are inactive.
+    pub(super) fn owed(
+        &self,
+        endpoints: &[Endpoint],
+        event: Occurrence<'_>,
+        now: Timestamp,
+    ) -> HashSet<EndpointId> {
+        // Parsed as far as any filter looks, for all of them.
+        let data = Data::of(event.data);
+        let owed = endpoints.iter().filter(|endpoint| {
+            let EndpointKey { endpoint_id, .. } = endpoint.key;
+            endpoint.is_owed(event.event_type, self.retention, now)
+                && event.audience.includes(endpoint_id, &endpoint.channels)
+                && self.lets_through(endpoint, &data)
+        });
+        owed.map(|endpoint| endpoint.key.endpoint_id).collect()
+    }
+
+    /// Whether a kept event is for an endpoint that subscribes to its type, by its channels
+    /// and its filter of now.
+    pub(super) fn is_for(&self, endpoint: &Endpoint, event: &StoredEvent) -> bool {
+        let EndpointKey { endpoint_id, .. } = endpoint.key;
+        event.audience.includes(endpoint_id, &endpoint.channels)
+            && self.lets_through(endpoint, &Data::of(event.own_data().unwrap_or_default()))
+    }
+
+    /// Whether an endpoint's filter lets an event with this data through. One that
+    /// somebody edited by hand and that cannot be read lets nothing through, like an
+    /// endpoint that cannot be read.
+    fn lets_through(&self, endpoint: &Endpoint, data: &Data<'_>) -> bool {
+        let Some(filter) = &endpoint.filter else {
+            return true;
+        };
+        if let Ok(matcher) = filter.compile() {
+            return matcher.matches(data);
+        }
+        error!(
+            app_id = %endpoint.key.app_id,
+            endpoint_id = %endpoint.key.endpoint_id,
+            operational_event = "item.unreadable",
+            "skipped an endpoint with an unreadable filter"
+        );
+        self.metrics.unreadable_items(1);
+        false
+    }
+}

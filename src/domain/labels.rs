@@ -1,0 +1,97 @@
+//! What people and the platform note about an endpoint. Nothing follows from it.
+
+use super::app::{Metadata, parse_metadata};
+
+const MAX_DESCRIPTION_CHARS: usize = 500;
+
+/// Names and values together, in bytes. Each event reads all endpoints of its app, so
+/// size is money.
+const MAX_METADATA_BYTES: usize = 2 * 1024;
+
+/// What is noted about an endpoint.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// For people.
+    pub description: Option<String>,
+    /// For the platform.
+    pub metadata: Metadata,
+}
+
+/// Reads a description.
+///
+/// # Errors
+/// A sentence that says what is allowed.
+pub fn parse_description(text: &str) -> Result<String, &'static str> {
+    let is_allowed = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
+    let has_length = (1..=MAX_DESCRIPTION_CHARS).contains(&text.chars().count());
+    if !has_length || !text.chars().all(is_allowed) {
+        return Err(
+            "must be 1 to 500 characters, without control characters other than tabs and \
+             line breaks",
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads an endpoint's metadata from JSON. Null is none.
+///
+/// # Errors
+/// A sentence that says what is allowed.
+pub fn parse_endpoint_metadata(json: &str) -> Result<Metadata, &'static str> {
+    const NAMES: &str = "must have names of letters, digits, full stops, hyphens and underscores";
+    if json == "null" {
+        return Ok(Metadata::new());
+    }
+    let metadata = parse_metadata(json)?;
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if !metadata.keys().all(|name| name.bytes().all(is_allowed)) {
+        return Err(NAMES);
+    }
+    let bytes = metadata
+        .iter()
+        .map(|(name, value)| name.len() + value.len());
+    if bytes.sum::<usize>() > MAX_METADATA_BYTES {
+        return Err("must be at most 2,048 bytes in all");
+    }
+    Ok(metadata)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptions_are_short_texts() {
+        for text in ["Billing", "Two\r\n\tlines", &"é".repeat(500)] {
+            assert_eq!(parse_description(text).as_deref(), Ok(text));
+        }
+        for text in ["", "a\0", "a\u{85}", &"é".repeat(501)] {
+            assert!(parse_description(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn metadata_is_small() {
+        let none = Ok(Metadata::new());
+        assert_eq!(parse_endpoint_metadata("null"), none);
+        assert_eq!(parse_endpoint_metadata("{}"), none);
+        let read = parse_endpoint_metadata(r#"{"crm.id": "é 1", "a_B-9": ""}"#).unwrap();
+        assert_eq!(read["crm.id"], "é 1");
+        let of_bytes = |bytes: usize| {
+            let (one, rest) = ("x".repeat(498), "x".repeat(bytes - 4 * 500 - 2));
+            format!(
+                r#"{{"n1": "{one}", "n2": "{one}", "n3": "{one}", "n4": "{one}", "n5": "{rest}"}}"#
+            )
+        };
+        assert!(parse_endpoint_metadata(&of_bytes(2_048)).is_ok());
+        for wrong in [
+            "[]",
+            r#"{"a b": "c"}"#,
+            r#"{"é": "c"}"#,
+            r#"{"a": 1}"#,
+            &of_bytes(2_049),
+        ] {
+            assert!(parse_endpoint_metadata(wrong).is_err(), "{wrong}");
+        }
+    }
+}
