@@ -3,6 +3,7 @@
 
 mod backlog;
 mod error;
+mod filters;
 mod function;
 mod growth;
 mod isolation;
@@ -60,6 +61,8 @@ enum Command {
     },
     /// The deployed form in virtual time, from 10 to 10,000 events a second.
     Simulate(simulation::Options),
+    /// Judging an event by an app's filters.
+    Filters,
     /// Fan-outs to 1, 10 and 100 endpoints.
     FanOut,
     /// Pages of long histories.
@@ -98,6 +101,7 @@ async fn run(command: Command) -> Result<(), BoxError> {
         Command::Isolation { seconds, only } => isolation::run(seconds, &only).await,
         Command::History { most } => growth::histories(most).await,
         Command::Simulate(options) => simulation::run(&options),
+        Command::Filters => filters::run(),
         Command::FanOut => growth::fan_outs().await,
         Command::Receiver => receiver::serve().await,
     }

@@ -1,0 +1,79 @@
+//! CPU time of judging an event by the filters of all endpoints of an app.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use webhook_endpoints::domain::filter::{Data, Filter};
+
+use crate::error::BoxError;
+use crate::meter::thread_time;
+
+/// Endpoints of an app, at most.
+const FILTERS: u32 = 100;
+
+const TIMES: u32 = 50;
+
+/// Prints the time that one fan-out spends on filters, by the size of the event's data.
+pub(crate) fn run() -> Result<(), BoxError> {
+    println!("| Data | one filter | {FILTERS} filters |");
+    println!("|---|---:|---:|");
+    for (name, items) in [("1 KB", 11), ("256 KB", 3_000)] {
+        let data = data(items);
+        println!(
+            "| {name} | {} | {} |",
+            milliseconds(timed(&filters(1)?, &data)?),
+            milliseconds(timed(&filters(FILTERS)?, &data)?),
+        );
+    }
+    let ones = vec![r#"{"a":[1]}"#; 400].join(",");
+    let hostile = vec![Filter::parse(&format!(r#"{{"$or":[{ones}]}}"#)).map_err(refused)?; 100];
+    let zeros = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(130_000));
+    println!(
+        "| 256 KB, filters and data as hostile as they can be | {} | {} |",
+        milliseconds(timed(&hostile[..1], &zeros)?),
+        milliseconds(timed(&hostile, &zeros)?),
+    );
+    Ok(())
+}
+
+/// An order with so many items.
+fn data(items: usize) -> String {
+    let customer = r#"{"id":"c_1","plan":"pro"}"#;
+    let item =
+        format!(r#"{{"sku":"a-1","price":12.5,"tags":["new","sale"],"customer":{customer}}}"#);
+    let items = vec![item; items].join(",");
+    format!(r#"{{"status":"open","total":1200,"customer":{customer},"items":[{items}]}}"#)
+}
+
+/// Filters that look at everything before the last field does not match.
+fn filters(count: u32) -> Result<Vec<Filter>, BoxError> {
+    let filter = |n| {
+        format!(
+            r#"{{"status":["open","paid"],"total":[{{"numeric":[">",{n}]}}],
+                "customer":{{"plan":[{{"prefix":"pr"}}]}},"items":{{"sku":["b-{n}"]}}}}"#
+        )
+    };
+    (0..count)
+        .map(|n| Filter::parse(&filter(n)).map_err(refused))
+        .collect()
+}
+
+fn refused(errors: impl std::fmt::Debug) -> BoxError {
+    format!("not a filter: {errors:?}").into()
+}
+
+fn timed(filters: &[Filter], data: &str) -> Result<Duration, BoxError> {
+    let begun = thread_time();
+    for _ in 0..TIMES {
+        let data = Data::of(data);
+        for filter in filters {
+            let matcher = filter.compile().map_err(refused)?;
+            black_box(matcher.matches(&data));
+        }
+    }
+    Ok((thread_time() - begun) / TIMES)
+}
+
+fn milliseconds(time: Duration) -> String {
+    format!("{:.2} ms", time.as_secs_f64() * 1_000.0)
+}
