@@ -12,7 +12,7 @@ import { BASE, request } from './session.js';
  * @typedef {'PENDING' | 'DELIVERED' | 'FAILED'} Status
  * @typedef {{id: string, event: string, status: Status, responseStatus: number | null, attempts: number, createdAt: string, deliveredAt: string | null, nextRetryAt: string | null}} Delivery
  * @typedef {{number: number, startedAt: string, durationMs: number, responseStatus: number | null, responseBody: string | null, bodyNote: {code: string, message: string} | null, code: string | null, error: string | null}} Attempt
- * @typedef {Delivery & {eventId: string, payload: unknown, reason: string | null, error: string | null, attemptLog: Attempt[]}} DeliveryDetails
+ * @typedef {Delivery & {eventId: string, payload: unknown, payloadDeletedAt: string | null, reason: string | null, error: string | null, attemptLog: Attempt[]}} DeliveryDetails
  * @typedef {{success: boolean, statusCode: number | null, responseBody: string | null, error: string | null, deliveryId: string, status: Status}} PingOutcome
  * @typedef {{name: string, description: string, schema: unknown, example: unknown, group: string | null, deprecated: boolean}} EventType
  * @typedef {{id: string, name: string | null, status: 'ACTIVE' | 'DELETING', createdAt: string}} App
@@ -181,6 +181,8 @@ export class Api {
       /** @param {string} id @param {{since: string, until?: string}} range @returns {Promise<{deliveries: number, atLeast: boolean}>} */
       recover: (id, range) =>
         this.#call('POST', `${webhook(id)}/recover`, { body: { ...range, status: 'FAILED' } }),
+      /** @param {string} id @param {{since: string, until?: string}} range @returns {Promise<{deliveries: number, atLeast: boolean}>} */
+      replay: (id, range) => this.#call('POST', `${webhook(id)}/replay`, { body: range }),
       /** @returns {Promise<AppDetails>} */
       details: () => this.#call('GET', app),
       /** @returns {Promise<ApiKey[]>} */

@@ -49,7 +49,7 @@ export async function view(context, webhookId, id) {
       'div',
       { class: 'page-head' },
       h('div', { class: 'page-title' }, h('h1', { tabindex: '-1' }, h('bdi', null, visible(first.event))), badge),
-      context.canManage && h('div', { class: 'toolbar' }, resend),
+      context.canManage && !first.payloadDeletedAt && h('div', { class: 'toolbar' }, resend),
     ),
     errors,
     state,
@@ -113,7 +113,8 @@ function attemptOf(attempt, longest) {
 /** @param {DeliveryDetails} delivery @param {string} url */
 function payloadOf(delivery, url) {
   if (delivery.payload === null) {
-    return h('section', null, h('h2', null, 'Payload'), h('p', { class: 'fine' }, 'The payload is no longer stored.'));
+    const why = delivery.payloadDeletedAt ? ['The payload was deleted ', time(delivery.payloadDeletedAt), '. It can’t be sent again.'] : ['The payload is no longer stored.'];
+    return h('section', null, h('h2', null, 'Payload'), h('p', { class: 'fine' }, ...why));
   }
   const text = json(delivery.payload);
   const pre = h('pre', { class: 'pre', tabindex: '0', 'aria-label': 'Payload' }, text.slice(0, SHOWN));
