@@ -772,6 +772,8 @@ export interface components {
             /** @description Ignored. */
             disabledAt?: unknown;
             /** @description Ignored. */
+            slowSince?: unknown;
+            /** @description Ignored. */
             failingSince?: unknown;
             /** @description Ignored. */
             pausedAt?: unknown;
@@ -835,6 +837,8 @@ export interface components {
             disabledReason: "GONE" | "FAILING" | null;
             /** @description When the service disabled the endpoint, or null. */
             disabledAt: components["schemas"]["Time"] | null;
+            /** @description When an attempt took so long that the service noted the endpoint as slow (3 s, unless the operator chose another time), or null. An answer within half that time clears it. Deliveries to a slow endpoint take a queue of their own, so they may arrive later. */
+            slowSince: components["schemas"]["Time"] | null;
             /** @description When the first failure since the last success began, or null. */
             failingSince: components["schemas"]["Time"] | null;
             /** @description When the service paused the endpoint because it kept failing, or null. While it is paused, deliveries wait, and one of them at a time goes out as a probe. The first success, of a test ping too, ends the pause; so does changing the URL or setting `active` to true. */
@@ -2365,7 +2369,7 @@ export interface operations {
                      *       "success": true,
                      *       "data": {
                      *         "id": "01a215a0-3c52-7d10-8a4e-6b0f5f1d2c3e",
-                     *         "url": "https://api-id.execute-api.us-east-1.amazonaws.com/portal/#token=whk_session_ExampleExampleExampleExampleExampleExampleE",
+                     *         "url": "https://api-id.execute-api.us-east-1.amazonaws.com/portal/#app=acme&token=whk_session_ExampleExampleExampleExampleExampleExampleE",
                      *         "token": "whk_session_ExampleExampleExampleExampleExampleExampleE",
                      *         "expiresAt": "2026-11-26T16:50:01.000Z",
                      *         "scope": "manage",

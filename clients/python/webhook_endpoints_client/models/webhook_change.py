@@ -48,6 +48,7 @@ class WebhookChange:
             inactive_since (Any | Unset): Ignored.
             disabled_reason (Any | Unset): Ignored.
             disabled_at (Any | Unset): Ignored.
+            slow_since (Any | Unset): Ignored.
             failing_since (Any | Unset): Ignored.
             paused_at (Any | Unset): Ignored.
             next_probe_at (Any | Unset): Ignored.
@@ -66,6 +67,7 @@ class WebhookChange:
     inactive_since: Any | Unset = UNSET
     disabled_reason: Any | Unset = UNSET
     disabled_at: Any | Unset = UNSET
+    slow_since: Any | Unset = UNSET
     failing_since: Any | Unset = UNSET
     paused_at: Any | Unset = UNSET
     next_probe_at: Any | Unset = UNSET
@@ -109,6 +111,8 @@ class WebhookChange:
 
         disabled_at = self.disabled_at
 
+        slow_since = self.slow_since
+
         failing_since = self.failing_since
 
         paused_at = self.paused_at
@@ -144,6 +148,8 @@ class WebhookChange:
             field_dict["disabledReason"] = disabled_reason
         if disabled_at is not UNSET:
             field_dict["disabledAt"] = disabled_at
+        if slow_since is not UNSET:
+            field_dict["slowSince"] = slow_since
         if failing_since is not UNSET:
             field_dict["failingSince"] = failing_since
         if paused_at is not UNSET:
@@ -206,6 +212,8 @@ class WebhookChange:
 
         disabled_at = d.pop("disabledAt", UNSET)
 
+        slow_since = d.pop("slowSince", UNSET)
+
         failing_since = d.pop("failingSince", UNSET)
 
         paused_at = d.pop("pausedAt", UNSET)
@@ -228,6 +236,7 @@ class WebhookChange:
             inactive_since=inactive_since,
             disabled_reason=disabled_reason,
             disabled_at=disabled_at,
+            slow_since=slow_since,
             failing_since=failing_since,
             paused_at=paused_at,
             next_probe_at=next_probe_at,

@@ -32,6 +32,9 @@ class WebhookDetails:
         disabled_reason (None | WebhookDetailsDisabledReason): Why the service disabled the endpoint, or null. `GONE`:
             the receiver responded with 410 Gone. `FAILING`: it kept failing for too long (5 days by default).
         disabled_at (datetime.datetime | None): When the service disabled the endpoint, or null.
+        slow_since (datetime.datetime | None): When an attempt took so long that the service noted the endpoint as slow
+            (3 s, unless the operator chose another time), or null. An answer within half that time clears it. Deliveries to
+            a slow endpoint take a queue of their own, so they may arrive later.
         failing_since (datetime.datetime | None): When the first failure since the last success began, or null.
         paused_at (datetime.datetime | None): When the service paused the endpoint because it kept failing, or null.
             While it is paused, deliveries wait, and one of them at a time goes out as a probe. The first success, of a test
@@ -52,6 +55,7 @@ class WebhookDetails:
     inactive_since: datetime.datetime | None
     disabled_reason: None | WebhookDetailsDisabledReason
     disabled_at: datetime.datetime | None
+    slow_since: datetime.datetime | None
     failing_since: datetime.datetime | None
     paused_at: datetime.datetime | None
     next_probe_at: datetime.datetime | None
@@ -91,6 +95,12 @@ class WebhookDetails:
             disabled_at = self.disabled_at.isoformat()
         else:
             disabled_at = self.disabled_at
+
+        slow_since: None | str
+        if isinstance(self.slow_since, datetime.datetime):
+            slow_since = self.slow_since.isoformat()
+        else:
+            slow_since = self.slow_since
 
         failing_since: None | str
         if isinstance(self.failing_since, datetime.datetime):
@@ -132,6 +142,7 @@ class WebhookDetails:
                 "inactiveSince": inactive_since,
                 "disabledReason": disabled_reason,
                 "disabledAt": disabled_at,
+                "slowSince": slow_since,
                 "failingSince": failing_since,
                 "pausedAt": paused_at,
                 "nextProbeAt": next_probe_at,
@@ -209,6 +220,21 @@ class WebhookDetails:
 
         disabled_at = _parse_disabled_at(d.pop("disabledAt"))
 
+        def _parse_slow_since(data: object) -> datetime.datetime | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                slow_since_type_0 = datetime.datetime.fromisoformat(data)
+
+                return slow_since_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(datetime.datetime | None, data)
+
+        slow_since = _parse_slow_since(d.pop("slowSince"))
+
         def _parse_failing_since(data: object) -> datetime.datetime | None:
             if data is None:
                 return data
@@ -284,6 +310,7 @@ class WebhookDetails:
             inactive_since=inactive_since,
             disabled_reason=disabled_reason,
             disabled_at=disabled_at,
+            slow_since=slow_since,
             failing_since=failing_since,
             paused_at=paused_at,
             next_probe_at=next_probe_at,
