@@ -1,11 +1,12 @@
 //! JSON as it was written: the fields of an object, how deep a value is nested, and
 //! whether an object in it repeats a name.
 
+use std::borrow::Cow;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The fields of an object, each value as it was written.
@@ -80,6 +81,35 @@ pub fn elements(json: &str, most: usize) -> Option<Vec<&RawValue>> {
     let elements = reader.deserialize_seq(List { most }).ok()?;
     reader.end().ok()?;
     Some(elements)
+}
+
+/// Whether this JSON is an object with a field of this name. True as well for objects that
+/// can't be read, such as those with a name that is not Unicode. Takes no stack, whatever the
+/// depth.
+#[must_use]
+pub fn has_field(json: &str, name: &str) -> bool {
+    struct Search<'a> {
+        name: &'a str,
+    }
+
+    impl<'de> Visitor<'de> for Search<'_> {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<bool, A::Error> {
+            let mut is_found = false;
+            while let Some((name, IgnoredAny)) = object.next_entry::<Cow<'de, str>, _>()? {
+                is_found |= name == self.name;
+            }
+            Ok(is_found)
+        }
+    }
+
+    let mut reader = serde_json::Deserializer::from_str(json);
+    reader.deserialize_map(Search { name }).unwrap_or(true)
 }
 
 /// How deep lists and objects are nested in this JSON: 0 if it is neither. Takes linear
@@ -159,6 +189,19 @@ mod tests {
         assert_eq!(fields.repeated, BTreeSet::from(["a".to_owned()]));
         for wrong in ["[]", "null", r#""a""#, "{", r#"{"a":1"#] {
             assert!(serde_json::from_str::<Fields>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn fields_are_found_on_the_first_level_by_any_spelling() {
+        for (json, is_found) in [
+            ("{}", false),
+            (r#"{"b":{"a":1},"c":["a"],"d":"a"}"#, false),
+            (r#"{"b":1,"a":1}"#, true),
+            (r#"{"\u0061":1}"#, true),
+            (r#"{"\ud800":1}"#, true),
+        ] {
+            assert_eq!(has_field(json, "a"), is_found, "{json}");
         }
     }
 

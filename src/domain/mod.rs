@@ -27,6 +27,7 @@ pub mod json;
 pub mod labels;
 pub mod message;
 pub mod own_headers;
+pub mod payload_format;
 mod ping;
 pub mod portal_url;
 mod published;
