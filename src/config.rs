@@ -3,6 +3,7 @@
 
 mod egress;
 mod portal;
+mod webhook_headers;
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,9 +11,12 @@ use std::time::Duration;
 use crate::domain::address::AddressPolicy;
 use crate::domain::branding::Branding;
 use crate::domain::cors::AllowedOrigins;
+use crate::domain::payload_format::PayloadFormat;
 use crate::domain::portal_url::PortalUrl;
 use crate::domain::retry::{InvalidSchedule, RetrySchedule};
 use crate::domain::secret::SecretStorage;
+use crate::domain::webhook_headers::WebhookHeaders;
+pub use webhook_headers::read_webhook_headers;
 
 /// A missing or invalid environment variable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +33,14 @@ pub enum ConfigError {
         value: String,
         /// The valid values. Completes the sentence "must be …".
         takes: String,
+    },
+    /// A variable has JSON that is invalid at some place.
+    #[error("environment variable {name} is invalid: {flaw}")]
+    Flawed {
+        /// Name of the variable.
+        name: &'static str,
+        /// Where, and what must be there.
+        flaw: String,
     },
 }
 
@@ -60,6 +72,9 @@ pub struct CommonConfig {
     ///   ports, whatever the others say. For development only; the template never sets
     ///   it.
     pub address_policy: AddressPolicy,
+    /// `PAYLOAD_FORMAT`: the form in which receivers get an event, `standard` (default),
+    /// `data` or `flat`.
+    pub payload_format: PayloadFormat,
 }
 
 /// Configuration of the `api` function.
@@ -120,6 +135,14 @@ pub struct DeliverConfig {
     /// `DRAIN_PER_SECOND`: deliveries that are sent a second to an endpoint that works
     /// again, 1 to 1,000.
     pub drain_per_second: u16,
+    /// What tells receivers that a delivery is authentic, and what it is:
+    ///
+    /// - `STANDARD_HEADERS`: whether deliveries have `webhook-id`, `webhook-timestamp` and
+    ///   `webhook-signature`, `true` (default) or `false`.
+    /// - `HEADER_PREFIX`: another prefix by which they have the same; `webhook` by default.
+    /// - `SIGNATURE_HEADERS`: further signatures, a list in JSON.
+    /// - `EVENT_HEADERS`: further headers, an object in JSON.
+    pub webhook_headers: WebhookHeaders,
     /// `METRICS_NAMESPACE`: the CloudWatch namespace of the metrics.
     pub metrics_namespace: Option<String>,
 }
@@ -145,7 +168,7 @@ impl ApiConfig {
             secret_storage: secret_storage(lookup)?,
             cors: parsed(lookup, "CORS_ALLOW_ORIGINS")?.unwrap_or_default(),
             portal_url: parsed(lookup, "PORTAL_URL")?,
-            strict_event_types: strict_event_types(lookup)?,
+            strict_event_types: flag(lookup, "STRICT_EVENT_TYPES", false)?,
             branding: portal::branding(lookup)?,
         })
     }
@@ -174,6 +197,7 @@ impl DeliverConfig {
             slow_after: seconds(lookup, "SLOW_AFTER_SECONDS", 3, 1, 30)?,
             pause_after: seconds(lookup, "PAUSE_AFTER_SECONDS", 60, 1, 86_400)?,
             drain_per_second: drain_per_second(lookup)?,
+            webhook_headers: read_webhook_headers(lookup)?,
             metrics_namespace: lookup("METRICS_NAMESPACE").filter(|name| !name.is_empty()),
         };
         config.must_outlast_what_is_pending()?;
@@ -213,6 +237,7 @@ impl CommonConfig {
             slow_queue_url: required(lookup, "SLOW_QUEUE_URL")?,
             retention: days(lookup, "RETENTION_DAYS", 30, 1, 365)?,
             address_policy: egress::address_policy(lookup)?,
+            payload_format: parsed(lookup, "PAYLOAD_FORMAT")?.unwrap_or_default(),
         })
     }
 }
@@ -340,13 +365,18 @@ fn secret_storage(lookup: &dyn Fn(&str) -> Option<String>) -> Result<SecretStora
     })
 }
 
-fn strict_event_types(lookup: &dyn Fn(&str) -> Option<String>) -> Result<bool, ConfigError> {
-    const NAME: &str = "STRICT_EVENT_TYPES";
-    match lookup(NAME).as_deref() {
-        None | Some("false") => Ok(false),
+/// A variable that is `true` or `false`.
+fn flag(
+    lookup: &dyn Fn(&str) -> Option<String>,
+    name: &'static str,
+    default: bool,
+) -> Result<bool, ConfigError> {
+    match lookup(name).as_deref() {
+        None => Ok(default),
         Some("true") => Ok(true),
+        Some("false") => Ok(false),
         Some(value) => Err(ConfigError::Invalid {
-            name: NAME,
+            name,
             value: value.to_owned(),
             takes: "true or false".to_owned(),
         }),
@@ -433,6 +463,7 @@ mod tests {
         assert_eq!(config.cors, AllowedOrigins::None);
         assert_eq!(config.portal_url, None);
         assert!(!config.strict_event_types);
+        assert_eq!(config.common.payload_format, PayloadFormat::Standard);
         assert_eq!(config.common.retention, Duration::from_secs(30 * 86_400));
         assert_eq!(config.common.address_policy, AddressPolicy::PublicOnly);
     }
@@ -452,6 +483,7 @@ mod tests {
             ("CORS_ALLOW_ORIGINS", "https://app.example.com/"),
             ("PORTAL_URL", "http://example.com"),
             ("STRICT_EVENT_TYPES", "yes"),
+            ("PAYLOAD_FORMAT", "plain"),
             ("ALLOW_LOOPBACK_TARGETS", "yes"),
             ("ALLOWED_PORTS", "443,https"),
             ("BLOCKED_CIDRS", "198.51.100.7"),

@@ -9,6 +9,7 @@ import {
   createClient,
   paginate,
   type Delivery,
+  type Payload,
   type paths,
   type WebhookChange,
 } from "webhook-endpoints-client";
@@ -365,7 +366,8 @@ async function walk(): Promise<void> {
     { params: ofDelivery },
   );
   check("a delivery names its event", details.data?.data.eventId === first.data?.data.id);
-  check("a delivery has its payload", details.data?.data.payload?.type === "invoice.paid");
+  const payload = details.data?.data.payload as Payload;
+  check("a delivery has its payload", payload.type === "invoice.paid");
   check("a delivery has its attempts", details.data?.data.attemptLog[0]?.responseStatus === 200);
 
   const eventId = given(first.data?.data.id, "event's id");

@@ -1,6 +1,8 @@
 //! `cargo run -p local`: the whole service in one process.
 #![expect(clippy::print_stdout, reason = "prints a guide for the developer")]
 
+mod delivery_options;
+
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use std::time::Duration;
 
 use axum::Router;
 use clap::Parser;
+use delivery_options::DeliveryOptions;
 use futures_util::future::try_join_all;
 use local::catalogue;
 use local::emulators::{Emulators, Resources};
@@ -55,6 +58,8 @@ struct Arguments {
     /// How new signing secrets are kept: PerEndpoint or Sealed.
     #[arg(long, env = "SECRET_STORAGE", default_value = "PerEndpoint", value_parser = secret_storage)]
     secret_storage: SecretStorage,
+    #[command(flatten)]
+    deliveries: DeliveryOptions,
     /// Minimum level to log: error, warn, info or debug.
     #[arg(long, default_value = "warn")]
     log_level: tracing::Level,
@@ -115,6 +120,13 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<(), BoxError> {
     telemetry::init(arguments.log_level);
+    let settings = Settings {
+        secret_storage: arguments.secret_storage,
+        payload_format: arguments.deliveries.payload_format,
+        webhook_headers: arguments.deliveries.webhook_headers()?,
+        branding: arguments.branding.into(),
+        ..Settings::default()
+    };
     // Bind all ports first, so that nothing has changed if one is in use.
     let api_listener = bind(arguments.port, "--port").await?;
     let receiver_listener = bind(arguments.receiver_port, "--receiver-port").await?;
@@ -134,11 +146,6 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     let portal = portal(&stores.table, seed.app_id, &urls.api).await?;
     catalogue::seed(&stores.table).await?;
 
-    let settings = Settings {
-        secret_storage: arguments.secret_storage,
-        branding: arguments.branding.into(),
-        ..Settings::default()
-    };
     let sender = SenderOptions::new(settings.address_policy, Duration::from_secs(15));
     let deliverer = service::deliverer(clients, &resources, &settings, sender)?;
     let receiver = Receiver {

@@ -22,10 +22,12 @@ use webhook_endpoints::domain::decision::Policy;
 use webhook_endpoints::domain::event::FAN_OUT_LEASE;
 use webhook_endpoints::domain::health::HealthPolicy;
 use webhook_endpoints::domain::id::AppId;
+use webhook_endpoints::domain::payload_format::PayloadFormat;
 use webhook_endpoints::domain::portal_url::PortalUrl;
 use webhook_endpoints::domain::retry::RetrySchedule;
 use webhook_endpoints::domain::scope::Grant;
 use webhook_endpoints::domain::secret::SecretStorage;
+use webhook_endpoints::domain::webhook_headers::WebhookHeaders;
 
 use crate::emulators::{Clients, REGION, Resources};
 
@@ -50,6 +52,10 @@ pub struct Settings {
     pub portal_url: Option<PortalUrl>,
     /// Whether events and subscriptions have to be of types that are in the catalogue.
     pub strict_event_types: bool,
+    /// The form in which receivers get an event.
+    pub payload_format: PayloadFormat,
+    /// How receivers recognise deliveries.
+    pub webhook_headers: WebhookHeaders,
     /// How the portal looks.
     pub branding: Branding,
     /// The clock of both functions.
@@ -78,6 +84,8 @@ impl Default for Settings {
             cors: AllowedOrigins::None,
             portal_url: None,
             strict_event_types: false,
+            payload_format: PayloadFormat::Standard,
+            webhook_headers: WebhookHeaders::default(),
             branding: Branding::default(),
             clock: Clock::system(),
             policy: Policy {
@@ -142,6 +150,7 @@ pub fn api(clients: &Clients, resources: &Resources, settings: &Settings) -> Rou
         cors: settings.cors.clone(),
         portal_url: settings.portal_url.clone(),
         strict_event_types: settings.strict_event_types,
+        payload_format: settings.payload_format,
         branding: settings.branding.clone(),
     })
 }
@@ -162,6 +171,8 @@ pub fn deliverer(
         clock: settings.clock.clone(),
         retention: settings.retention,
         policy: settings.policy.clone(),
+        webhook_headers: settings.webhook_headers.clone(),
+        payload_format: settings.payload_format,
         chunks: settings.chunks,
         drain_per_second: settings.drain_per_second,
         stragglers: settings.stragglers,

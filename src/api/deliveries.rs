@@ -234,7 +234,12 @@ pub(super) async fn get(
     };
     let kept = event.as_ref().and_then(|event| event.payload.kept());
     let payload = found.ping_payload.as_deref().or(kept);
+    let payload = payload.map(|payload| {
+        let payload = payload.to_owned();
+        api.payload_format.body(&delivery.event, payload)
+    });
     let payload = payload
+        .as_deref()
         .map(serde_json::from_str)
         .transpose()
         .map_err(ApiError::internal)?;

@@ -57,6 +57,7 @@ use crate::domain::api_key::{ApiKeyHash, KeyAccess};
 use crate::domain::branding::Branding;
 use crate::domain::budget::Budgets;
 use crate::domain::cors::AllowedOrigins;
+use crate::domain::payload_format::PayloadFormat;
 use crate::domain::portal_url::PortalUrl;
 use crate::domain::scope::Need::{Any, Manage, Platform, Publish, Read};
 use crate::domain::secret::SecretStorage;
@@ -95,6 +96,8 @@ pub struct ApiOptions {
     pub portal_url: Option<PortalUrl>,
     /// Whether events and subscriptions have to be of types that are in the catalogue.
     pub strict_event_types: bool,
+    /// The form in which receivers get an event.
+    pub payload_format: PayloadFormat,
     /// How the portal looks.
     pub branding: Branding,
 }
@@ -114,6 +117,7 @@ struct ApiState {
     under_way: Duration,
     secret_storage: SecretStorage,
     portal_url: Option<PortalUrl>,
+    payload_format: PayloadFormat,
     /// What the catalogue has, if event types are strict.
     known_types: Option<KnownTypes>,
 }
@@ -131,6 +135,7 @@ pub fn router(options: ApiOptions) -> Router {
         under_way: options.under_way,
         secret_storage: options.secret_storage,
         portal_url: options.portal_url,
+        payload_format: options.payload_format,
         known_types: options.strict_event_types.then(KnownTypes::new),
     });
     Router::new()

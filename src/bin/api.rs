@@ -37,6 +37,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         portal_url: config.portal_url,
         strict_event_types: config.strict_event_types,
         branding: config.branding,
+        payload_format: common.payload_format,
     });
     lambda_runtime::run(lambda::function(router)).await
 }

@@ -51,6 +51,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
                 ..HealthPolicy::default()
             },
         },
+        webhook_headers: config.webhook_headers,
+        payload_format: common.payload_format,
         chunks: ChunkSizes::default(),
         drain_per_second: config.drain_per_second,
         stragglers: STRAGGLERS,

@@ -44,7 +44,6 @@ use crate::domain::decision::{
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
-use crate::domain::signing::sign_with_each;
 
 /// Pauses before the endpoint is read again because its secret version does not
 /// exist: it was rotated, or its deletion has begun, after it was read.
@@ -103,6 +102,7 @@ impl Deliverer {
     ) -> Result<(), HandleError> {
         let payload = std::mem::take(&mut ready.payload);
         let unstored = (!ready.is_stored).then(|| payload.clone());
+        let payload = self.payload_format.body(&task.event, payload);
         let mut attempt = self
             .send(task, &ready.endpoint, credentials, payload, started_at)
             .await?;
@@ -212,9 +212,10 @@ impl Deliverer {
         payload: String,
         started_at: Timestamp,
     ) -> Result<Attempt, SendError> {
-        let webhook_id = task.source.event_id().to_string();
-        let secrets = credentials.secrets.iter().map(Arc::as_ref);
-        let signature = sign_with_each(secrets, &webhook_id, started_at, payload.as_bytes());
+        let secrets: Vec<_> = credentials.secrets.iter().map(Arc::as_ref).collect();
+        let headers = self
+            .webhook_headers
+            .of(task, started_at, &payload, &secrets);
         let begun = Instant::now();
         // A ping has no second attempt.
         let reuse = match task.source {
@@ -222,9 +223,8 @@ impl Deliverer {
             Source::Ping { .. } => Reuse::Never,
         };
         let outgoing = Outgoing {
-            webhook_id: &webhook_id,
             at: started_at,
-            signature: &signature,
+            headers: &headers,
             payload,
             is_test: task.is_test_of_an_event(),
             own_headers: credentials.headers.as_deref(),

@@ -58,7 +58,9 @@ use std::time::Duration;
 use crate::aws::{StoreError, Stores};
 use crate::clock::Clock;
 use crate::domain::decision::Policy;
+use crate::domain::payload_format::PayloadFormat;
 use crate::domain::route::MOST_AT_ONCE;
+use crate::domain::webhook_headers::WebhookHeaders;
 pub use deadline::Deadline;
 use metrics::Metrics;
 use sender::{SendError, Sender};
@@ -78,6 +80,10 @@ pub struct Deliverer {
     pub retention: Duration,
     /// What follows from an attempt.
     pub policy: Policy,
+    /// How receivers recognise deliveries.
+    pub webhook_headers: WebhookHeaders,
+    /// The form in which receivers get an event.
+    pub payload_format: PayloadFormat,
     /// How much one message does.
     pub chunks: ChunkSizes,
     /// Waiting deliveries that are sent a second, for each endpoint that works again.

@@ -93,12 +93,10 @@ pub enum SendError {
 /// What one attempt sends.
 #[derive(Debug)]
 pub struct Outgoing<'a> {
-    /// The header `webhook-id`.
-    pub webhook_id: &'a str,
-    /// The signed timestamp.
+    /// When the attempt started.
     pub at: Timestamp,
-    /// The header `webhook-signature`.
-    pub signature: &'a str,
+    /// The headers that belong to this delivery, each with its value.
+    pub headers: &'a [(&'a str, String)],
     /// The body, sent unchanged.
     pub payload: String,
     /// Whether it looks like an event, and is a test: it then has the header
@@ -118,12 +116,13 @@ impl Outgoing<'_> {
             value.set_sensitive(true);
             headers.insert(HeaderName::from_bytes(name.as_bytes())?, value);
         }
+        for (name, value) in self.headers {
+            let name = HeaderName::from_bytes(name.as_bytes())?;
+            headers.insert(name, HeaderValue::from_str(value)?);
+        }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(USER_AGENT, HeaderValue::from_static(OUR_NAME));
-        headers.insert("webhook-id", HeaderValue::from_str(self.webhook_id)?);
-        headers.insert("webhook-timestamp", self.at.as_second().into());
-        headers.insert("webhook-signature", HeaderValue::from_str(self.signature)?);
         if self.is_test {
             headers.insert("webhook-test", HeaderValue::from_static("true"));
         }
@@ -146,7 +145,7 @@ impl Sender {
         })
     }
 
-    /// Makes one attempt: posts with the headers of Standard Webhooks.
+    /// Makes one attempt.
     ///
     /// # Errors
     /// If the attempt could not be made because of us. The receiver has processed

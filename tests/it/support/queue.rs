@@ -363,6 +363,8 @@ pub fn copied(deliverer: &Deliverer) -> Deliverer {
         clock: deliverer.clock.clone(),
         retention: deliverer.retention,
         policy: deliverer.policy.clone(),
+        webhook_headers: deliverer.webhook_headers.clone(),
+        payload_format: deliverer.payload_format,
         chunks: deliverer.chunks,
         drain_per_second: deliverer.drain_per_second,
         stragglers: deliverer.stragglers,
