@@ -117,6 +117,7 @@ clients:
 # Verify deliveries with public libraries
 signatures:
     .ci/with-service python .ci/signatures/run.py
+    python .ci/signatures/recipes.py
 
 # Deliver to the code that the portal shows for each language
 snippets:

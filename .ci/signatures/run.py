@@ -2,21 +2,13 @@
 library must accept every delivery, and reject it with a changed body, with another id
 or with another secret. Run it under .ci/with-service."""
 
-import base64
 import json
 import os
-import pathlib
-import queue
-import subprocess
-import threading
-import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import standardwebhooks
-import svix.webhooks
+from service import Checks, Receiver, call, changed
+from verifiers import STANDARD
 
-APP, API, KEY = os.environ["APP"], os.environ["API"], os.environ["KEY"]
-HERE = pathlib.Path(__file__).parent
+APP, API = os.environ["APP"], os.environ["API"]
 
 # Event data, exactly as it is sent.
 DATA = {
@@ -29,96 +21,11 @@ DATA = {
 }
 
 
-def call(method, url, body=None):
-    headers = {"x-api-key": KEY, "content-type": "application/json"}
-    data = body.encode() if body is not None else None
-    request = urllib.request.Request(url, data, headers, method=method)
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.load(response)["data"]
-
-
-class Receiver(BaseHTTPRequestHandler):
-    """Records requests, with the exact bytes of the body."""
-
-    arrived = queue.Queue()
-
-    def do_POST(self):
-        body = self.rfile.read(int(self.headers["content-length"]))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        self.arrived.put((headers, body))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-class JavaScript:
-    """Runs the JavaScript libraries in one Node process."""
-
-    def __init__(self):
-        self.node = subprocess.Popen(
-            ["node", HERE / "verify.mjs"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def verifier(self, library):
-        def verify(secret, headers, body):
-            case = {
-                "library": library,
-                "secret": secret,
-                "headers": headers,
-                "body": base64.b64encode(body).decode(),
-            }
-            print(json.dumps(case), file=self.node.stdin, flush=True)
-            return {"true\n": True, "false\n": False}[self.node.stdout.readline()]
-
-        return verify
-
-
-def python(webhook, rejection):
-    def verify(secret, headers, body):
-        try:
-            webhook(secret).verify(body, headers)
-        except rejection:
-            return False
-        return True
-
-    return verify
-
-
-javascript = JavaScript()
-VERIFIERS = {
-    "standardwebhooks in Python": python(
-        standardwebhooks.Webhook, standardwebhooks.WebhookVerificationError
-    ),
-    "svix in Python": python(svix.webhooks.Webhook, svix.webhooks.WebhookVerificationError),
-    "standardwebhooks in JavaScript": javascript.verifier("standardwebhooks"),
-    "svix in JavaScript": javascript.verifier("svix"),
-}
-
-passed = failed = 0
-
-
-def check(what, holds):
-    global passed, failed
-    if holds:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAILED: {what}")
-
-
-def changed(body):
-    """The body with one bit flipped in the middle."""
-    middle = len(body) // 2
-    return body[:middle] + bytes([body[middle] ^ 1]) + body[middle + 1 :]
+check = Checks()
 
 
 def verify_all(what, headers, body, secret, wrong_secret):
-    for library, verify in VERIFIERS.items():
+    for library, verify in STANDARD.items():
         check(f"{library} accepts {what}", verify(secret, headers, body))
         check(
             f"{library} rejects {what} with a changed body",
@@ -176,10 +83,7 @@ def as_key(text):
 
 
 def main():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/hook"
-    created = call("POST", API, json.dumps({"url": url, "events": ["*"]}))
+    created = call("POST", API, json.dumps({"url": Receiver.start(), "events": ["*"]}))
     webhook, old = created["id"], created["secret"]
     before = deliveries(webhook, list(DATA))
     new = call("POST", f"{API}/{webhook}/rotate-secret")["secret"]
@@ -193,5 +97,4 @@ def main():
 
 
 main()
-print(f"{passed} passed, {failed} failed")
-raise SystemExit(failed > 0)
+check.end()

@@ -110,6 +110,7 @@ mod races_of_apps;
 mod races_of_pauses;
 mod races_of_types;
 mod rate_limit;
+mod recipes;
 mod recover;
 mod redrive;
 mod reference;
