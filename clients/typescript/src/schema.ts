@@ -252,7 +252,7 @@ export interface paths {
         get: operations["getWebhook"];
         /**
          * Update an endpoint
-         * @description Set at least one of `url`, `events`, `active`, `rateLimit` and `headers`. Changes take effect from the next attempt. The request body can be at most 64 KiB.
+         * @description Set at least one field that can be changed. Changes take effect from the next attempt. The request body can be at most 64 KiB.
          */
         put: operations["updateWebhook"];
         post?: never;
@@ -353,6 +353,37 @@ export interface paths {
          * @description Sends a `test.ping` event to the endpoint, in a single attempt, and waits for the outcome. With a `type` in the body, it sends what looks like an event of that type instead, with the type's example as its data and the header `webhook-test: true`. Inactive endpoints receive test pings too, whatever they subscribe to. If the receiver can't be reached, the call still succeeds and reports the failure in `data`. An endpoint can have one test ping in flight at a time, and an app can send 30 a minute.
          */
         post: operations["testPing"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/apps/{appId}/webhooks/{webhookId}/filter-test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The platform's own id for its customer. An id that the API key does not reach returns 404.
+                 * @example 01a20e92-e400-7c3a-9d52-3f6f0a1c2b4d
+                 */
+                appId: components["parameters"]["appId"];
+                /**
+                 * @description The endpoint's id.
+                 * @example 01a20e92-e7b5-752a-9e7f-406d7e5bff21
+                 */
+                webhookId: components["parameters"]["webhookId"];
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a filter
+         * @description Says whether an event with this data would get through the endpoint's filter, or through the one in the request. Nothing is sent or changed. The request body can be at most 256 KiB.
+         */
+        post: operations["testFilter"];
         delete?: never;
         options?: never;
         head?: never;
@@ -538,7 +569,7 @@ export interface paths {
         put?: never;
         /**
          * Publish an event
-         * @description A 202 means the event is queued. It will be sent to every active endpoint of the app that subscribes to its type; inactive endpoints get a failed delivery, which a recovery sends. The request body can be at most 256 KiB.
+         * @description A 202 means the event is queued. It will be sent to every active endpoint of the app that subscribes to its type, has one of its channels or none, and has a filter that matches its data or none; inactive ones of these get a failed delivery, which a recovery sends. With `webhookId`, only that endpoint can get it. The request body can be at most 256 KiB.
          */
         post: operations["publishEvent"];
         delete?: never;
@@ -689,7 +720,7 @@ export interface webhooks {
         put?: never;
         /**
          * Receive a delivery
-         * @description Delivery is at least once, and order is not guaranteed. Redirects are not followed. The signature is an HMAC-SHA256 over `{webhook-id}.{webhook-timestamp}.{body}`, keyed with the base64-decoded part of the secret after `whsec_`. The Standard Webhooks libraries verify it.
+         * @description By default, a delivery looks like this. A deployment can choose other headers and another form of the body. Delivery is at least once, and order is not guaranteed. Redirects are not followed. The signature is an HMAC-SHA256 over `{webhook-id}.{webhook-timestamp}.{body}`, keyed with the base64-decoded part of the secret after `whsec_`. The Standard Webhooks libraries verify it.
          */
         post: operations["receiveDelivery"];
         delete?: never;
@@ -741,23 +772,100 @@ export interface components {
         DeliveryStatus: "PENDING" | "DELIVERED" | "FAILED";
         /** @description How many deliveries a second the endpoint gets at most. The rest waits for its turn. Test pings do not count. Null for no limit. */
         RateLimit: number | null;
+        /** @description What the endpoint is for, for people. Line breaks and tabs are allowed, other control characters are not. Null for none. */
+        WebhookDescription: string | null;
+        /** @description Names and values for the platform's own use, together at most 2 KiB. */
+        WebhookMetadata: {
+            [key: string]: string;
+        };
+        /** @description Names and values for the platform's own use, together at most 2 KiB. It replaces all metadata. Null is the same as an empty object. */
+        GivenWebhookMetadata: {
+            [key: string]: string;
+        } | null;
+        /** @description A name by which the platform tells its customer's own customers, teams or projects apart. */
+        Channel: string;
+        /** @description The channels whose events the endpoint gets: those that have at least one of them. Null for the events of all channels, and those of none. */
+        Channels: components["schemas"]["Channel"][] | null;
+        /** @description The channels whose events the endpoint gets, at most 10 distinct ones: it gets events that have at least one of them. Duplicates are removed. Null for the events of all channels, and those of none. */
+        GivenChannels: components["schemas"]["Channel"][] | null;
+        /** @description The event's channels, at most 10 distinct ones. Endpoints that have channels get the event only if they have one of these; endpoints without channels get it in any case. */
+        EventChannels: components["schemas"]["Channel"][];
+        /**
+         * @description What the data of an event has to match for the endpoint to get it, in the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, of values or of the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`; `$or` has alternatives for whole objects. All fields have to match. At most 4,096 bytes, nested at most 20 deep. Null for no filter.
+         * @example {
+         *       "order": {
+         *         "total": [
+         *           {
+         *             "numeric": [
+         *               ">=",
+         *               100
+         *             ]
+         *           }
+         *         ],
+         *         "status": [
+         *           {
+         *             "anything-but": "draft"
+         *           }
+         *         ]
+         *       }
+         *     }
+         */
+        Filter: {
+            [key: string]: unknown;
+        } | null;
+        /** @description What the data of an event has to match for the endpoint to get it, in the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, of values or of the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`; `$or` has alternatives for whole objects. All fields have to match. At most 4,096 bytes, nested at most 20 deep. Null for no filter. What is wrong with a filter is told with its place, such as `filter.order.total[0].numeric`. */
+        GivenFilter: {
+            [key: string]: components["schemas"]["FilterField"];
+        } | null;
+        /** @description Alternatives for a value, or an object of fields, or the alternatives of `$or`. */
+        FilterField: components["schemas"]["FilterAlternative"][] | {
+            [key: string]: components["schemas"]["FilterField"];
+        };
+        /** @description A value, which has to be equal, or an operator; below `$or`, an object of fields. */
+        FilterAlternative: (string | number | boolean | null) | {
+            [key: string]: unknown;
+        };
+        FilterTest: {
+            /** @description The data of an event: any JSON, nested at most 128 deep. */
+            data: unknown;
+            /** @description The filter to try. By default, the endpoint's own. */
+            filter?: components["schemas"]["GivenFilter"];
+            /** @description The event's type, to try the endpoint's subscriptions too. */
+            type?: components["schemas"]["EventType"];
+            /** @description The event's channels, to try the endpoint's channels too. */
+            channels?: components["schemas"]["EventChannels"];
+        };
+        FilterTestOutcome: {
+            /** @description Whether the endpoint would get the event. */
+            matches: boolean;
+            /** @description What keeps the event away: `type`, `channels`, or the place in the filter of the first field that does not match, such as `filter.order.total`. Null if nothing does. */
+            failedAt: string | null;
+        };
         NewWebhook: {
             url: components["schemas"]["GivenUrl"];
             events: components["schemas"]["GivenEventPatterns"];
             /** @description Whether events are sent to this endpoint. Test pings are always sent. True if absent. */
             active?: boolean;
             rateLimit?: components["schemas"]["RateLimit"];
+            description?: components["schemas"]["WebhookDescription"];
+            metadata?: components["schemas"]["GivenWebhookMetadata"];
+            channels?: components["schemas"]["GivenChannels"];
+            filter?: components["schemas"]["GivenFilter"];
             secret?: components["schemas"]["GivenSecret"];
             secretFormat?: components["schemas"]["SecretFormat"];
             headers?: components["schemas"]["OwnHeaders"];
         };
-        /** @description Omitted fields keep their values. At least one of `url`, `events`, `active`, `rateLimit` and `headers` is needed. `headers` replaces all of the endpoint's own headers, and has to be given if it has any and the URL changes, so that nobody can have values sent elsewhere that they do not know. The other fields of an endpoint are ignored, so that what a get returned can be changed and sent back. */
+        /** @description Omitted fields keep their values. At least one field that can be changed is needed. `headers` replaces all of the endpoint's own headers, and has to be given if it has any and the URL changes, so that nobody can have values sent elsewhere that they do not know. The other fields of an endpoint are ignored, so that what a get returned can be changed and sent back. */
         WebhookChange: {
             url?: components["schemas"]["GivenUrl"];
             events?: components["schemas"]["GivenEventPatterns"];
             /** @description Whether events are sent to this endpoint. Test pings are always sent. Setting it to true clears `disabledReason` and `disabledAt`. */
             active?: boolean;
             rateLimit?: components["schemas"]["RateLimit"];
+            description?: components["schemas"]["WebhookDescription"];
+            metadata?: components["schemas"]["GivenWebhookMetadata"];
+            channels?: components["schemas"]["GivenChannels"];
+            filter?: components["schemas"]["GivenFilter"];
             headers?: components["schemas"]["OwnHeaders"];
             /** @description Ignored. */
             id?: unknown;
@@ -828,6 +936,10 @@ export interface components {
             /** @description When the endpoint was last changed. Rotating the secret counts as a change. */
             updatedAt: components["schemas"]["Time"];
             rateLimit: components["schemas"]["RateLimit"];
+            description: components["schemas"]["WebhookDescription"];
+            metadata: components["schemas"]["WebhookMetadata"];
+            channels: components["schemas"]["Channels"];
+            filter: components["schemas"]["Filter"];
             /** @description Since when the endpoint has been inactive, or null. */
             inactiveSince: components["schemas"]["Time"] | null;
             /**
@@ -976,8 +1088,8 @@ export interface components {
             eventId: string;
             /** @description Whether this is a test ping, whatever its event type. */
             test: boolean;
-            /** @description The body that is sent to the receiver, or null if it is no longer stored. */
-            payload: components["schemas"]["Payload"] | null;
+            /** @description The body that is sent to the receiver, or null if it is no longer stored. A `Payload`, unless the deployment has another `PayloadFormat`: then it is the event's data alone, or an object with the data's fields after a field `event`. It is in the format that new attempts have, also if earlier ones had another. */
+            payload: unknown;
             /** @description When the payload was deleted, or null. Nothing is sent any more, and `responseBody` is empty for all attempts. */
             payloadDeletedAt: components["schemas"]["Time"] | null;
             /**
@@ -997,6 +1109,12 @@ export interface components {
             data: unknown;
             /** @description When the event happened. Defaults to the current time. */
             timestamp?: components["schemas"]["GivenTime"];
+            channels?: components["schemas"]["EventChannels"];
+            /**
+             * Format: uuid
+             * @description The only endpoint that the event is for. It has to be an endpoint of the app, and gets the event only if it subscribes to it like any other.
+             */
+            webhookId?: string;
             /** @description Whether to keep the payload, and what receivers answer, for the history. If false, the payload is kept no longer than until its last attempt has ended, and answers are not kept at all; its deliveries can't be resent, recovered or replayed. Defaults to true. */
             storePayload?: boolean;
         };
@@ -1010,6 +1128,12 @@ export interface components {
             data: unknown;
             /** @description When the event happened. Defaults to the current time. */
             timestamp?: components["schemas"]["GivenTime"];
+            channels?: components["schemas"]["EventChannels"];
+            /**
+             * Format: uuid
+             * @description The only endpoint that the event is for. It has to be an endpoint of the app, and gets the event only if it subscribes to it like any other.
+             */
+            webhookId?: string;
             /** @description Does for this event what the header `Idempotency-Key` does for a request with one event. Of events of a batch with the same key, only the first valid one is published; the others get its id. */
             idempotencyKey?: string;
             /** @description Whether to keep the payload, and what receivers answer, for the history. If false, the payload is kept no longer than until its last attempt has ended, and answers are not kept at all; its deliveries can't be resent, recovered or replayed. Defaults to true. */
@@ -1061,7 +1185,7 @@ export interface components {
             type: components["schemas"]["EventType"] | null;
             /** @description When the event was accepted. Null if it was published under an `Idempotency-Key` and is not stored. */
             createdAt: components["schemas"]["Time"] | null;
-            /** @description The body that is sent to the receivers, or null if the event is not stored, its payload was deleted, or it was published with `storePayload: false` and no attempt needs it any more. */
+            /** @description The event, as receivers get it in the standard format, or null if the event is not stored, its payload was deleted, or it was published with `storePayload: false` and no attempt needs it any more. */
             payload: components["schemas"]["Payload"] | null;
             /** @description When the payload was deleted, or null. Nothing is sent any more. */
             payloadDeletedAt: components["schemas"]["Time"] | null;
@@ -1791,6 +1915,19 @@ export type OwnHeaders = components['schemas']['OwnHeaders'];
 export type Cursor = components['schemas']['Cursor'];
 export type DeliveryStatus = components['schemas']['DeliveryStatus'];
 export type RateLimit = components['schemas']['RateLimit'];
+export type WebhookDescription = components['schemas']['WebhookDescription'];
+export type WebhookMetadata = components['schemas']['WebhookMetadata'];
+export type GivenWebhookMetadata = components['schemas']['GivenWebhookMetadata'];
+export type Channel = components['schemas']['Channel'];
+export type Channels = components['schemas']['Channels'];
+export type GivenChannels = components['schemas']['GivenChannels'];
+export type EventChannels = components['schemas']['EventChannels'];
+export type Filter = components['schemas']['Filter'];
+export type GivenFilter = components['schemas']['GivenFilter'];
+export type FilterField = components['schemas']['FilterField'];
+export type FilterAlternative = components['schemas']['FilterAlternative'];
+export type FilterTest = components['schemas']['FilterTest'];
+export type FilterTestOutcome = components['schemas']['FilterTestOutcome'];
 export type NewWebhook = components['schemas']['NewWebhook'];
 export type WebhookChange = components['schemas']['WebhookChange'];
 export type CreatedWebhook = components['schemas']['CreatedWebhook'];
@@ -2867,6 +3004,56 @@ export interface operations {
                         /** @constant */
                         success: true;
                         data: components["schemas"]["PingOutcome"];
+                    };
+                };
+            };
+            400: components["responses"]["InvalidRequest"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["PayloadTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    testFilter: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The platform's own id for its customer. An id that the API key does not reach returns 404.
+                 * @example 01a20e92-e400-7c3a-9d52-3f6f0a1c2b4d
+                 */
+                appId: components["parameters"]["appId"];
+                /**
+                 * @description The endpoint's id.
+                 * @example 01a20e92-e7b5-752a-9e7f-406d7e5bff21
+                 */
+                webhookId: components["parameters"]["webhookId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FilterTest"];
+            };
+        };
+        responses: {
+            /** @description Whether the event would get through. */
+            200: {
+                headers: {
+                    "x-request-id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @constant */
+                        success: true;
+                        data: components["schemas"]["FilterTestOutcome"];
                     };
                 };
             };
