@@ -6,9 +6,9 @@ import { BASE, request } from './session.js';
 /**
  * @typedef {'platform' | 'all' | 'manage' | 'read' | 'publish'} Scope
  * @typedef {{kind: 'key' | 'session', appId: string | null, scope: Scope, webhookId: string | null, expiresAt: string | null}} Access
- * @typedef {{id: string, url: string, events: string[], active: boolean, createdAt: string, updatedAt: string, rateLimit: number | null, headerNames: string[], previousSecretExpiresAt: string | null, inactiveSince: string | null, disabledReason: 'GONE' | 'FAILING' | null, disabledAt: string | null, slowSince: string | null, failingSince: string | null, pausedAt: string | null, nextProbeAt: string | null}} Endpoint
+ * @typedef {{id: string, url: string, events: string[], active: boolean, createdAt: string, updatedAt: string, rateLimit: number | null, description: string | null, metadata: Record<string, string>, channels: string[] | null, filter: unknown, headerNames: string[], previousSecretExpiresAt: string | null, inactiveSince: string | null, disabledReason: 'GONE' | 'FAILING' | null, disabledAt: string | null, slowSince: string | null, failingSince: string | null, pausedAt: string | null, nextProbeAt: string | null}} Endpoint
  * @typedef {{secret?: string, secretFormat?: 'text'}} OwnSecret
- * @typedef {{url?: string, events?: string[], active?: boolean, rateLimit?: number | null, headers?: Record<string, string> | null}} EndpointChange
+ * @typedef {{url?: string, events?: string[], active?: boolean, rateLimit?: number | null, description?: string | null, channels?: string[] | null, filter?: unknown, headers?: Record<string, string> | null}} EndpointChange
  * @typedef {'PENDING' | 'DELIVERED' | 'FAILED'} Status
  * @typedef {{id: string, event: string, status: Status, responseStatus: number | null, attempts: number, createdAt: string, deliveredAt: string | null, nextRetryAt: string | null}} Delivery
  * @typedef {{number: number, startedAt: string, durationMs: number, responseStatus: number | null, responseBody: string | null, bodyNote: {code: string, message: string} | null, code: string | null, error: string | null}} Attempt
@@ -165,6 +165,8 @@ export class Api {
       rotate: (id, body) => this.#call('POST', `${webhook(id)}/rotate-secret`, { body }),
       /** @param {string} id @returns {Promise<null>} */
       endOverlap: (id) => this.#call('DELETE', `${webhook(id)}/previous-secret`),
+      /** @param {string} id @param {{data: unknown, filter: unknown}} body @returns {Promise<{matches: boolean, failedAt: string | null}>} */
+      testFilter: (id, body) => this.#call('POST', `${webhook(id)}/filter-test`, { body }),
       /** @param {string} id @param {string | null} type @returns {Promise<PingOutcome>} */
       ping: (id, type) =>
         this.#call('POST', `${webhook(id)}/test-ping`, {

@@ -82,6 +82,15 @@ export function pairs(text) {
   return entries.length === 0 ? null : Object.fromEntries(entries);
 }
 
+/** @param {string} text */
+export function parsedJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error('This is not valid JSON.');
+  }
+}
+
 /**
  * A secret of the customer's own, as create and rotate take it.
  *

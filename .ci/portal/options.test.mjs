@@ -1,9 +1,10 @@
-// What few endpoints need: secrets and headers of their own, and time to change over.
+// What few endpoints need: secrets and headers of their own, time to change over, labels,
+// channels and filters.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { close, mustLookRight, open } from './browser.mjs';
+import { close, mustBeAccessible, mustLookRight, open } from './browser.mjs';
 import { App, receiver } from './service.mjs';
 
 const detailsOf = async (app) => (await app.call('GET', '/webhooks?view=full'))[0];
@@ -107,5 +108,56 @@ test('headers are set and shown by name, and never by value', async () => {
   await dialog.getByRole('button', { name: 'Save changes' }).click();
   await facts.getByText('Authorization').waitFor({ state: 'detached' });
   assert.deepEqual(await names(), []);
+  await close(page);
+});
+
+test('descriptions, channels and filters are set, shown, tried and removed', async () => {
+  const app = await App.create();
+  const page = await open(await app.link(), { expected: [/status of 400/] });
+  const dialog = page.locator('dialog');
+  await page.getByRole('button', { name: 'Add your first endpoint' }).click();
+  await dialog.getByLabel('URL').fill(`${receiver.url}/hook`);
+  await dialog.getByText('More options').click();
+  await dialog.getByLabel('Description').fill('Billing system');
+  await dialog.getByLabel('Channels').fill('team:7, team 8');
+  await dialog.getByLabel('Filter', { exact: true }).fill('{ "amount": ');
+  const add = dialog.getByRole('button', { name: 'Add endpoint' });
+  await add.click();
+  await dialog.getByText('This is not valid JSON.').waitFor();
+  await dialog.getByLabel('Filter', { exact: true }).fill('{ "amount": [{ "numeric": ["over", 5] }] }');
+  await add.click();
+  // Faults of the API are beside their fields, with their place.
+  await dialog.getByText(/^channels\[1\] must/).waitFor();
+  await dialog.getByText(/^filter\.amount\[0\]\.numeric/).waitFor();
+  await dialog.getByLabel('Channels').fill('team:7');
+  await dialog.getByLabel('Filter', { exact: true }).fill('{ "amount": [{ "numeric": [">=", 1000] }] }');
+  await add.click();
+  await page.getByRole('button', { name: 'I’ve stored it' }).click();
+  const facts = page.locator('.facts');
+  for (const text of ['Billing system', 'team:7', '"numeric"']) await facts.getByText(text).waitFor();
+  await mustLookRight(page, 'filtered');
+  const { id, channels, filter } = await detailsOf(app);
+  assert.deepEqual([channels, filter], [['team:7'], { amount: [{ numeric: ['>=', 1000] }] }]);
+
+  // The platform's metadata is shown.
+  await app.call('PUT', `/webhooks/${id}`, { metadata: { plan: 'pro' } });
+  await facts.getByText('plan: pro').waitFor();
+
+  await page.getByRole('button', { name: 'Edit' }).click();
+  await dialog.getByText('Try the filter').click();
+  await dialog.getByLabel('Data of an event').fill('{ "amount": 12 }');
+  await dialog.getByRole('button', { name: 'Test the filter' }).click();
+  await dialog.getByText('It fails at filter.amount.').waitFor();
+  await dialog.getByLabel('Data of an event').fill('{ "amount": 1200 }');
+  await dialog.getByRole('button', { name: 'Test the filter' }).click();
+  await dialog.getByText('The event gets through.').waitFor();
+  await mustBeAccessible(page, 'the filter test');
+  for (const name of ['Description', 'Channels']) await dialog.getByLabel(name).fill('');
+  await dialog.getByLabel('Filter', { exact: true }).fill('');
+  await dialog.getByRole('button', { name: 'Save changes' }).click();
+  await facts.getByText('Billing system').waitFor({ state: 'detached' });
+  const after = await detailsOf(app);
+  assert.deepEqual([after.description, after.channels, after.filter, after.metadata], [null, null, null, { plan: 'pro' }]);
+  await page.locator('nav').getByRole('link').click();
   await close(page);
 });

@@ -30,7 +30,7 @@ export async function openEndpointForm(context, endpoint, saved) {
     class: 'input input-short', type: 'text', inputmode: 'numeric', autocomplete: 'off',
     placeholder: 'No limit', value: endpoint?.rateLimit ?? '',
   }), 'The maximum number of deliveries per second, 1 to 1,000. Anything above it waits its turn.');
-  const options = endpointOptions(endpoint);
+  const options = endpointOptions(context, endpoint);
   const active = endpoint === null ? h('input', { type: 'checkbox', id: uniqueId('active'), checked: true }) : null;
   const errors = h('div');
   const save = h('button', { type: 'submit', class: 'button button-primary' }, endpoint ? 'Save changes' : 'Add endpoint');

@@ -3,7 +3,7 @@
 import { confirm } from '../dialog.js';
 import { back, fill, h, icon } from '../dom.js';
 import { announce, copyButton, errorBox, explained } from '../feedback.js';
-import { hostOf, plural, time, url, visible } from '../format.js';
+import { hostOf, json, plural, time, url, visible } from '../format.js';
 import { healthBadge, healthOf } from '../health.js';
 import { poll } from '../live.js';
 import { historyOf } from './history.js';
@@ -75,9 +75,14 @@ function factsOf(endpoint) {
   const wide = (name, ...value) => h('div', { class: 'fact-wide' }, h('dt', null, name), h('dd', null, ...value));
   /** @param {string[]} names */
   const chips = (names) => h('ul', { class: 'chips', role: 'list' }, names.map((name) => h('li', { class: 'chip' }, h('code', null, visible(name)))));
+  const metadata = Object.entries(endpoint.metadata ?? {}).map(([name, value]) => `${name}: ${value}`);
   return [
+    endpoint.description ? wide('Description', h('bdi', { class: 'lines' }, visible(endpoint.description))) : null,
     wide('Events', isAll ? 'All events' : chips(endpoint.events)),
+    endpoint.channels ? wide('Channels', chips(endpoint.channels)) : null,
+    endpoint.filter ? wide('Filter', h('pre', { class: 'pre', tabindex: '0', 'aria-label': 'Filter' }, json(endpoint.filter))) : null,
     endpoint.headerNames?.length > 0 ? wide('Headers', chips(endpoint.headerNames)) : null,
+    metadata.length > 0 ? wide('Metadata', chips(metadata)) : null,
     h('div', null, h('dt', null, 'Rate limit'), h('dd', null, limit)),
     h('div', null, h('dt', null, 'Added'), h('dd', null, time(endpoint.createdAt))),
     h('div', { class: 'fact-id' }, h('dt', null, 'Endpoint ID'), h('dd', null, h('code', { class: 'id' }, visible(endpoint.id)), copyButton(() => endpoint.id, 'Copy the endpoint ID', ''))),

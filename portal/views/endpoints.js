@@ -2,7 +2,7 @@
 
 import { fill, h, icon } from '../dom.js';
 import { errorBox, explained } from '../feedback.js';
-import { eventsInWords, plural, url } from '../format.js';
+import { eventsInWords, plural, url, visible } from '../format.js';
 import { BARS, healthBadge, healthOf, sparkline } from '../health.js';
 import { poll, whenSeen } from '../live.js';
 
@@ -71,14 +71,17 @@ function row(context, first, seen) {
   const events = h('span', { class: 'fine' });
   const link = h('a', { class: 'row-link', href: `#/endpoints/${first.id}` });
   const chart = h('div', { class: 'row-chart' });
+  const description = h('span', { class: 'fine' });
   const why = h('p', { class: 'row-why fine' });
-  const element = h('li', { class: 'row' }, h('div', { class: 'row-main' }, link, events, why), chart, h('div', { class: 'row-badge' }, badge));
+  const element = h('li', { class: 'row' }, h('div', { class: 'row-main' }, link, description, events, why), chart, h('div', { class: 'row-badge' }, badge));
 
   /** @param {Endpoint} now */
   const show = (now) => {
     endpoint = now;
     const health = healthOf(endpoint, recent);
     if (link.textContent !== endpoint.url) fill(link, url(endpoint.url));
+    description.textContent = visible(endpoint.description ?? '');
+    description.hidden = !endpoint.description;
     events.textContent = eventsInWords(endpoint.events);
     events.title = endpoint.events.join(', ');
     fill(badge, healthBadge(health));
