@@ -70,7 +70,7 @@ test('headers are set and shown by name, and never by value', async () => {
   await page.getByRole('button', { name: 'Add your first endpoint' }).click();
   await dialog.getByLabel('URL').fill(`${receiver.url}/hook`);
   await dialog.getByText('More options').click();
-  const headers = dialog.getByLabel('Headers');
+  const headers = dialog.getByRole('textbox', { name: 'Headers' });
   const add = dialog.getByRole('button', { name: 'Add endpoint' });
   await headers.fill('Authorization');
   await add.click();
