@@ -1,9 +1,13 @@
 //! The admin command for operators. It accesses the table and the secrets directly,
-//! with the operator's own AWS credentials.
+//! with the operator's own AWS credentials. Exports and imports go through the API, so that
+//! what it checks, and how the deployment is configured, holds for them too.
 
 mod apps;
 mod complaint;
 mod event_types;
+mod export;
+mod import;
+mod platform_api;
 mod secrets;
 mod sessions;
 
@@ -26,6 +30,8 @@ use webhook_endpoints::operator::keys::{self, Revocation};
 use apps::AppsCommand;
 use complaint::{has_api_key, without_api_keys};
 use event_types::EventTypesCommand;
+use export::ExportCommand;
+use import::ImportCommand;
 use secrets::SecretsCommand;
 use sessions::SessionsCommand;
 
@@ -60,6 +66,11 @@ enum Command {
     /// Clean up and move the signing secrets of endpoints.
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Print endpoints as JSON lines, without their secrets.
+    Export(ExportCommand),
+    /// Create endpoints from JSON lines, with their secrets. If it is interrupted, run it
+    /// again.
+    Import(ImportCommand),
 }
 
 #[derive(Subcommand)]
@@ -183,7 +194,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), BoxError> {
+async fn sdk() -> Result<SdkConfig, BoxError> {
     let sdk = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts())
         .load()
@@ -193,12 +204,18 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
             "no AWS Region is set: set AWS_REGION, or AWS_PROFILE to a profile with one".into(),
         );
     }
-    match arguments.command {
-        Command::Apps(command) => apps::run(command, &sdk, arguments.json).await,
-        Command::Keys(command) => run_keys(command, &sdk, arguments.json).await,
-        Command::Sessions(command) => sessions::run(command, &sdk, arguments.json).await,
-        Command::EventTypes(command) => event_types::run(command, &sdk, arguments.json).await,
-        Command::Secrets(command) => secrets::run(command, &sdk, arguments.json).await,
+    Ok(sdk)
+}
+
+async fn run(Arguments { command, json }: Arguments) -> Result<(), BoxError> {
+    match command {
+        Command::Apps(command) => apps::run(command, &sdk().await?, json).await,
+        Command::Keys(command) => run_keys(command, &sdk().await?, json).await,
+        Command::Sessions(command) => sessions::run(command, &sdk().await?, json).await,
+        Command::EventTypes(command) => event_types::run(command, &sdk().await?, json).await,
+        Command::Secrets(command) => secrets::run(command, &sdk().await?, json).await,
+        Command::Export(command) => export::run(command).await,
+        Command::Import(command) => import::run(command, json).await,
     }
 }
 
@@ -214,6 +231,7 @@ impl Command {
             Self::Sessions(command) => command.table_name(),
             Self::EventTypes(command) => command.table_name(),
             Self::Secrets(command) => command.table_name(),
+            Self::Export(_) | Self::Import(_) => "",
         }
     }
 }

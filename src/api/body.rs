@@ -63,7 +63,7 @@ async fn bytes(request: Request, api: &Api) -> Result<Bytes, ApiError> {
 }
 
 impl Body {
-    fn parse(body: &[u8]) -> Result<Self, ApiError> {
+    pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
         match serde_json::from_slice::<Fields>(body) {
             Ok(fields) => Ok(Self::of(fields)),
             Err(error) if error.classify() == Category::Data => {

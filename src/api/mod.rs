@@ -66,6 +66,8 @@ use auth::needs;
 use error::ApiError;
 use strict_types::KnownTypes;
 
+pub use webhook_body::{READ_ONLY as READ_ONLY_ENDPOINT_FIELDS, check_new_endpoint};
+
 /// Largest request body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 

@@ -18,7 +18,7 @@ use crate::domain::validation::FieldError;
 
 /// Fields that an update passes over, so that what get showed can be changed and sent
 /// back.
-const READ_ONLY: &[&str] = &[
+pub const READ_ONLY: &[&str] = &[
     "id",
     "createdAt",
     "updatedAt",
@@ -109,6 +109,17 @@ pub(super) fn parse_new(
 /// The patch, the position of each event type in the request, and the headers, none of
 /// them, or nothing about them.
 pub(super) type ParsedPatch = (EndpointPatch, Vec<usize>, Option<Option<OwnHeaders>>);
+
+/// What the API would refuse in the body of a create, apart from event types that are not
+/// in the catalogue.
+#[must_use]
+pub fn check_new_endpoint(body: &[u8], policy: AddressPolicy) -> Vec<FieldError> {
+    match Body::parse(body).and_then(|body| parse_new(body, policy)) {
+        Err(ApiError::Validation(errors)) => errors,
+        // Parsing has no other errors.
+        Ok(_) | Err(_) => Vec::new(),
+    }
+}
 
 /// Reads the body of an update.
 pub(super) fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<ParsedPatch, ApiError> {

@@ -1,0 +1,67 @@
+//! `export`.
+
+use std::io::{self, BufWriter, Write};
+
+use clap::Args;
+use serde_json::Value;
+use webhook_endpoints::domain::id::AppId;
+
+use crate::platform_api::{ApiAddress, CallError, Fields, PlatformApi};
+use crate::{BoxError, app_id};
+
+#[derive(Args)]
+pub(crate) struct ExportCommand {
+    #[command(flatten)]
+    api: ApiAddress,
+    /// Export only the endpoints of this app. Can be repeated. Without it, of all apps that
+    /// were made.
+    #[arg(long = "app", value_parser = app_id)]
+    apps: Vec<AppId>,
+}
+
+/// Prints an object a line. Signing secrets and the values of headers are not in it,
+/// because nobody can read them back.
+pub(crate) async fn run(command: ExportCommand) -> Result<(), BoxError> {
+    let mut api = PlatformApi::new(command.api)?;
+    let mut out = BufWriter::new(io::stdout());
+    if !command.apps.is_empty() {
+        print(&mut api, command.apps, &mut out).await?;
+        return Ok(out.flush()?);
+    }
+    let mut cursor = None;
+    loop {
+        let page = api.apps(cursor.as_deref()).await;
+        let (apps, next) = page.map_err(|error| error.in_words())?;
+        print(&mut api, apps, &mut out).await?;
+        cursor = next;
+        if cursor.is_none() {
+            return Ok(out.flush()?);
+        }
+    }
+}
+
+async fn print(
+    api: &mut PlatformApi,
+    apps: Vec<AppId>,
+    out: &mut impl Write,
+) -> Result<(), BoxError> {
+    for app_id in apps {
+        let endpoints = api.endpoints(app_id).await;
+        let endpoints = endpoints.map_err(|error| in_app(app_id, &error))?;
+        let endpoints = endpoints.ok_or_else(|| format!("app {app_id} does not exist"))?;
+        // The API lists the newest first. An import should make the oldest first.
+        for endpoint in endpoints.into_iter().rev() {
+            let app = Value::String(app_id.to_string());
+            let line: Fields = [("appId".to_owned(), app)]
+                .into_iter()
+                .chain(endpoint)
+                .collect();
+            writeln!(out, "{}", serde_json::to_string(&line)?)?;
+        }
+    }
+    Ok(())
+}
+
+fn in_app(app_id: AppId, error: &CallError) -> String {
+    format!("app {app_id}: {}", error.in_words())
+}
