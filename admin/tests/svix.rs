@@ -1,7 +1,5 @@
 //! Runs `docs/migrating/svix_endpoints.py` against a fake of Svix' API.
 
-#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
-
 use std::collections::HashMap;
 
 use axum::Router;

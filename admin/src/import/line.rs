@@ -137,8 +137,6 @@ fn comparable(field: &str, value: Option<&Value>) -> Value {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
-
     use serde_json::json;
 
     use super::*;
