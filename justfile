@@ -108,7 +108,7 @@ benchmarks:
     "${CARGO_TARGET_DIR:-target}/debug/webhook-endpoints-bench" history --most 100
 
 # Run third-party tools against the service over HTTP
-contract: build clients signatures snippets portal schemathesis
+contract: build clients signatures snippets portal peers schemathesis
 
 # Make every call with the clients generated from openapi.json
 clients:
@@ -126,6 +126,11 @@ snippets:
 # Test the portal in Chromium
 portal:
     .ci/with-service .ci/portal/run
+
+# Test the comparison with other senders, with few events
+peers:
+    tsc --project bench/peers/tsconfig.json
+    .ci/with-service node --test --test-timeout=300000 bench/peers/tests/*.test.mjs
 
 # Look for contradictions between openapi.json and the API
 schemathesis:
