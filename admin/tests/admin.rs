@@ -415,6 +415,18 @@ async fn sessions_are_created_and_revoked() {
 }
 
 #[tokio::test]
+async fn reserved_app_gets_neither_keys_nor_sessions() {
+    let service = Service::start().await;
+    for resource in ["keys", "sessions"] {
+        let create = [resource, "create", "--app", "operational"];
+        let output = service.admin(&create).await;
+        assert!(!output.status.success(), "{output:?}");
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.contains("operational is reserved"), "{stderr}");
+    }
+}
+
+#[tokio::test]
 async fn keys_create_prints_only_the_key_to_standard_output() {
     let service = Service::start().await;
     let app_id = AppId::new().to_string();

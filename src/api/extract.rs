@@ -19,6 +19,7 @@ use crate::domain::api_key::{ApiKey, KeyAccess};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, KeyId};
+use crate::domain::operational::{HAS_NO_KEYS, PUBLISHES_ITSELF};
 use crate::domain::scope::{Need, Owner};
 
 pub(super) const NO_ENDPOINT: ApiError = ApiError::NotFound("webhook endpoint");
@@ -84,6 +85,16 @@ impl FromRequestParts<Api> for AppScope {
         match path.only {
             None => Ok(Self(path.app_id)),
             Some(_) => Err(ApiError::OneEndpointOnly(need_of(parts)?)),
+        }
+    }
+}
+
+impl AppScope {
+    /// The app, unless it is the reserved one, to which nobody gets a key or a session.
+    pub(super) fn for_keys(self) -> Result<AppId, ApiError> {
+        match self.0.is_operational() {
+            false => Ok(self.0),
+            true => Err(ApiError::invalid("appId", HAS_NO_KEYS)),
         }
     }
 }
@@ -214,7 +225,13 @@ impl OwnPath {
         if ApiKey::parse(app_id.as_str()).is_none() {
             Span::current().record("app_id", display(app_id));
         }
-        allow(caller, parts)?;
+        let need = need_of(parts)?;
+        if !grant.allows_on(app_id, need) {
+            return Err(ApiError::Forbidden(need));
+        }
+        if need == Need::Publish && app_id.is_operational() {
+            return Err(ApiError::invalid("appId", PUBLISHES_ITSELF));
+        }
         Ok(Self {
             app_id,
             only: grant.only_endpoint(),

@@ -66,9 +66,10 @@ pub(super) fn in_use(keys: &[ApiKeyRecord], now: Timestamp) -> impl Iterator<Ite
 /// app is there, because it may be deleted at the same time.
 pub(super) async fn create(
     State(api): State<Api>,
-    AppScope(app_id): AppScope,
+    app: AppScope,
     body: Body,
 ) -> Result<Response, ApiError> {
+    let app_id = app.for_keys()?;
     let now = api.clock.now();
     let new = parse(body, app_id, now)?;
     let table = &api.stores.table;

@@ -36,10 +36,11 @@ struct Created<'a> {
 /// that the app is there, and the endpoint if the session is for one.
 pub(super) async fn create(
     State(api): State<Api>,
-    AppScope(app_id): AppScope,
+    app: AppScope,
     PortalBase(base): PortalBase,
     body: Option<Body>,
 ) -> Result<Response, ApiError> {
+    let app_id = app.for_keys()?;
     let new = parse(body.unwrap_or_default(), app_id)?;
     let issued = new.issue(api.clock.now(), &mut rand::rng());
     let (token, record) = issued.map_err(ApiError::internal)?;

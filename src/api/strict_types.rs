@@ -17,6 +17,8 @@ use super::error::ApiError;
 use crate::aws::StoreError;
 use crate::domain::catalogue::TypeNames;
 use crate::domain::event_type::{EventPattern, EventType, Subscriptions};
+use crate::domain::id::AppId;
+use crate::domain::operational::{self, OperationalType};
 use crate::domain::validation::FieldError;
 use crate::ttl_cache::TtlCache;
 
@@ -61,13 +63,17 @@ impl ApiState {
         Ok(Some(names))
     }
 
-    /// Refuses subscriptions to what the catalogue does not have. `positions` are those of
-    /// the patterns in the request.
+    /// Refuses subscriptions to what the catalogue does not have, or in the reserved app to
+    /// what the service never sends. `positions` are those of the patterns in the request.
     pub(super) async fn must_know_all_of(
         &self,
+        app_id: AppId,
         events: &Subscriptions,
         positions: &[usize],
     ) -> Result<(), ApiError> {
+        if app_id.is_operational() {
+            return must_be_sent(events, positions);
+        }
         let patterns = events.patterns();
         let knows_all = |names: &TypeNames| patterns.iter().all(|one| names.has_any_of(one));
         let Some(names) = self.names(knows_all).await? else {
@@ -83,6 +89,25 @@ impl ApiState {
             true => Ok(()),
             false => Err(ApiError::Validation(unknown)),
         }
+    }
+}
+
+fn must_be_sent(events: &Subscriptions, positions: &[usize]) -> Result<(), ApiError> {
+    let patterns = events.patterns().iter().zip(positions);
+    let unknown = patterns.filter(|(pattern, _)| !operational::matches_any(pattern));
+    let unknown: Vec<_> = unknown
+        .map(|(pattern, position)| {
+            let known = OperationalType::ALL.map(OperationalType::as_str).join(", ");
+            let message = format!(
+                "must match one of {known}, and {} does not",
+                pattern.as_str()
+            );
+            FieldError::new(format!("events[{position}]"), message)
+        })
+        .collect();
+    match unknown.is_empty() {
+        true => Ok(()),
+        false => Err(ApiError::Validation(unknown)),
     }
 }
 

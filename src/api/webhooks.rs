@@ -145,7 +145,7 @@ pub(super) async fn create(
 ) -> Result<Response, ApiError> {
     let (creation, positions) = parse_new(body, api.address_policy)?;
     let events = &creation.new.events;
-    api.must_know_all_of(events, &positions).await?;
+    api.must_know_all_of(app_id, events, &positions).await?;
     let key = EndpointKey {
         app_id,
         endpoint_id: EndpointId::new(),
@@ -224,7 +224,7 @@ pub(super) async fn update(
 ) -> Result<Response, ApiError> {
     let (patch, positions, headers) = parse_patch(body, api.address_policy)?;
     if let Some(events) = &patch.events {
-        api.must_know_all_of(events, &positions).await?;
+        api.must_know_all_of(key.app_id, events, &positions).await?;
     }
     let endpoint = own_headers::update(&api, key, &patch, headers).await?;
     if endpoint.place.is_some() {

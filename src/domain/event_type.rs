@@ -37,7 +37,12 @@ impl EventType {
     /// The event type of test pings.
     #[must_use]
     pub fn test_ping() -> Self {
-        Self("test.ping".to_owned())
+        Self::named("test.ping")
+    }
+
+    /// The event type of this name, which is one.
+    pub(super) fn named(name: &'static str) -> Self {
+        Self(name.to_owned())
     }
 
     /// Parses an event type.

@@ -110,7 +110,7 @@ pub const MAX_APP_ID_BYTES: usize = 64;
 /// name, so an id can never reach into another app's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct AppId(ArrayString<MAX_APP_ID_BYTES>);
+pub struct AppId(pub(super) ArrayString<MAX_APP_ID_BYTES>);
 
 /// The text is not an app id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -31,7 +31,9 @@ pub enum Lane {
 /// A message of the delivery queues. The field `kind` names the variant.
 #[derive(Debug, Clone)]
 pub enum Message {
-    /// Deliver an event to every endpoint that subscribes to it.
+    /// Deliver an event to every endpoint that subscribes to it. Its kind is `event`, or
+    /// `notice` if it is one of the service's own, so that nobody publishes in the
+    /// reserved app by naming it.
     Event(PublishedEvent),
     /// Make one attempt at a delivery.
     Delivery(DeliveryTask),
@@ -226,7 +228,12 @@ impl Message {
         // byte, which the data of an event has to be.
         let found: Kind = parse(text)?;
         match found.kind.as_deref() {
-            Some("event") => PublishedEvent::from_json(text).map(Self::Event),
+            Some("event") => PublishedEvent::from_json(text)?
+                .by_others()
+                .map(Self::Event),
+            Some("notice") => PublishedEvent::from_json(text)?
+                .by_service()
+                .map(Self::Event),
             Some("delivery") => parse(text).map(Self::Delivery),
             Some("recover") => parse(text).map(Self::Recover),
             Some("replay") => parse(text).map(Self::Replay),
@@ -265,6 +272,7 @@ impl Message {
     /// Never in practice: every part of a message can be written as JSON.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         match self {
+            Self::Event(body) if body.app_id.is_operational() => tagged("notice", body),
             Self::Event(body) => tagged("event", body),
             Self::Delivery(body) => tagged("delivery", body),
             Self::Recover(body) => tagged("recover", body),

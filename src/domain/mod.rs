@@ -26,6 +26,7 @@ pub mod id;
 pub mod json;
 pub mod labels;
 pub mod message;
+pub mod operational;
 pub mod own_headers;
 pub mod payload_format;
 mod ping;

@@ -13,6 +13,7 @@ use super::event::{MAX_NESTING, PublishedEvent, is_storable};
 use super::event_type::EventType;
 use super::id::{AppId, EndpointId, EventId};
 use super::json::{Fields, nesting};
+use super::operational::PUBLISHES_ITSELF;
 use super::time;
 use super::unreadable::{Flaw, Unreadable, parse};
 
@@ -49,6 +50,24 @@ impl PublishedEvent {
             ));
         }
         Ok(event)
+    }
+
+    /// This event, if others may publish it.
+    pub(super) fn by_others(self) -> Result<Self, Unreadable> {
+        if self.app_id.is_operational() {
+            let what = format!("appId {PUBLISHES_ITSELF}");
+            return Err(Unreadable::new(Flaw::Field, what));
+        }
+        Ok(self)
+    }
+
+    /// This event, if it can be the service's own.
+    pub(super) fn by_service(self) -> Result<Self, Unreadable> {
+        if !self.app_id.is_operational() || self.id.is_none() {
+            let what = "a notice has an id and the app operational";
+            return Err(Unreadable::new(Flaw::Field, what));
+        }
+        Ok(self)
     }
 }
 
@@ -163,5 +182,36 @@ impl Serialize for PublishedEvent {
             store_payload: (!self.store_payload).then_some(false),
         }
         .serialize(serializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::message::Message;
+
+    #[test]
+    fn only_notices_are_events_of_the_reserved_app() {
+        let of = |kind: &str, app: &str, id: &str| {
+            let json = format!(
+                r#"{{"kind":"{kind}","appId":"{app}",{id}"type":"endpoint.paused","data":{{}}}}"#
+            );
+            Message::from_json(&json)
+        };
+        let id = format!(r#""id":"{}","#, EventId::new());
+        let notice = of("notice", "operational", &id).unwrap();
+        let json = notice.to_json().unwrap();
+        assert!(json.starts_with(r#"{"kind":"notice","appId":"operational""#));
+        assert!(matches!(Message::from_json(&json), Ok(Message::Event(_))));
+        for (kind, app, id) in [
+            ("event", "operational", &*id),
+            ("event", "operational", ""),
+            ("notice", "acme", &id),
+            ("notice", "operational", ""),
+        ] {
+            let refused = of(kind, app, id).unwrap_err();
+            assert_eq!(refused.flaw, Flaw::Field, "{kind} {app}");
+        }
+        assert!(of("event", "acme", "").is_ok());
     }
 }

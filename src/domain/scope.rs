@@ -32,7 +32,8 @@ pub enum Owner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Grant {
     /// Apps, their keys, and publishing, in every app. Not an app's endpoints and
-    /// history: who needs those makes a key of the app.
+    /// history: who needs those makes a key of the app. Except for the reserved app
+    /// of operational webhooks, whose endpoints and history are the platform's.
     Platform,
     /// Calls on one app.
     App {
@@ -134,12 +135,25 @@ impl Grant {
         }
     }
 
-    /// Whether the key reaches this app at all.
+    /// Whether a call with this need may be made on this app, which the key reaches.
+    #[must_use]
+    pub fn allows_on(self, app: AppId, need: Need) -> bool {
+        let of_its_own = matches!(need, Need::Manage | Need::Read);
+        match self {
+            Self::Platform if app.is_operational() && of_its_own => true,
+            _ => self.allows(need),
+        }
+    }
+
+    /// Whether the key reaches this app at all. Keys and sessions of the reserved app
+    /// can't be made, so one that is stored all the same reaches nothing.
     #[must_use]
     pub fn reaches(self, app: AppId) -> bool {
         match self {
             Self::Platform => true,
-            Self::App { app_id, .. } | Self::Session { app_id, .. } => app_id == app,
+            Self::App { app_id, .. } | Self::Session { app_id, .. } => {
+                app_id == app && !app.is_operational()
+            }
         }
     }
 
@@ -227,6 +241,28 @@ mod tests {
             assert!(grant.reaches(app_id) && !grant.reaches(AppId::new()));
         }
         assert!(Grant::Platform.reaches(app_id));
+    }
+
+    #[test]
+    fn only_the_platforms_key_reaches_the_reserved_app() {
+        let app_id = AppId::operational();
+        let key = Grant::App {
+            app_id,
+            scope: Scope::All,
+        };
+        let session = Grant::Session {
+            app_id,
+            scope: SessionScope::Manage,
+            endpoint: None,
+        };
+        assert!(!key.reaches(app_id) && !session.reaches(app_id));
+        assert!(Grant::Platform.reaches(app_id));
+        for need in [Need::Platform, Need::Manage, Need::Read, Need::Any] {
+            assert!(Grant::Platform.allows_on(app_id, need), "{need:?}");
+        }
+        for need in [Need::Manage, Need::Read] {
+            assert!(!Grant::Platform.allows_on(AppId::new(), need), "{need:?}");
+        }
     }
 
     #[test]

@@ -6,11 +6,15 @@ use crate::aws::StoreError;
 use crate::aws::table::Table;
 use crate::domain::api_key::{ApiKey, ApiKeyRecord, InvalidPrefix, KeyKind, NewKey};
 use crate::domain::id::KeyId;
+use crate::domain::operational::HAS_NO_KEYS;
 use crate::domain::scope::Owner;
 
 /// Why a key was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateKeyError {
+    /// The app is the reserved one.
+    #[error("app {HAS_NO_KEYS}")]
+    Reserved,
     /// The prefix is not valid.
     #[error(transparent)]
     Prefix(#[from] InvalidPrefix),
@@ -38,6 +42,9 @@ pub async fn create(
     new: NewKey,
     now: Timestamp,
 ) -> Result<(ApiKey, ApiKeyRecord), CreateKeyError> {
+    if matches!(new.grant.owner(), Owner::App(app_id) if app_id.is_operational()) {
+        return Err(CreateKeyError::Reserved);
+    }
     let key = ApiKey::generate(prefix, KeyKind::of(new.grant), &mut rand::rng())?;
     let record = ApiKeyRecord::new(&key, new, now);
     table.put_api_key(&record).await?;

@@ -6,6 +6,7 @@ use crate::aws::StoreError;
 use crate::aws::table::{KeyCreated, Table};
 use crate::domain::api_key::{ApiKey, ApiKeyRecord, InvalidPrefix};
 use crate::domain::id::{AppId, KeyId};
+use crate::domain::operational::HAS_NO_KEYS;
 use crate::domain::session::NewSession;
 
 /// Why a session was not created.
@@ -14,6 +15,9 @@ pub enum CreateSessionError {
     /// Sessions are for apps that were made.
     #[error("app {0} was never made (apps put makes it)")]
     NoApp(AppId),
+    /// The app is the reserved one.
+    #[error("app {HAS_NO_KEYS}")]
+    Reserved,
     /// The app is being deleted.
     #[error("app {0} is being deleted")]
     AppDeleting(AppId),
@@ -38,6 +42,9 @@ pub async fn create(
     now: Timestamp,
 ) -> Result<(ApiKey, ApiKeyRecord), CreateSessionError> {
     let app_id = new.app_id;
+    if app_id.is_operational() {
+        return Err(CreateSessionError::Reserved);
+    }
     let (token, record) = new.issue(now, &mut rand::rng())?;
     match table.create_api_key(app_id, &record).await? {
         KeyCreated::Done => Ok((token, record)),

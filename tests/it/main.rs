@@ -85,6 +85,7 @@ mod moved_secrets;
 mod odd_heads;
 mod one_endpoint;
 mod openapi;
+mod operational_app;
 mod outage;
 mod outcomes;
 mod overlap;
