@@ -15,6 +15,7 @@
 //! | Record the attempt, and schedule the next one if it is due later | `UpdateItem` |
 //! | Update the endpoint's health, if it changed | `UpdateItem` |
 //! | Have its waiting deliveries seen to, if a pause began or ended | `SendMessageBatch` |
+//! | Tell the operator of that, or that it was the last attempt | `SendMessage` |
 //!
 //! If the event's payload is kept for its attempts only, `UpdateItem` of the event keeps it
 //! for the next attempt, or has it go after the last one: see [`super::ephemeral`].
@@ -22,7 +23,9 @@
 //! The next attempt comes before the record, because a recorded attempt is never
 //! repeated: a crash in between repeats this one, and the second message for the
 //! next one finds that attempt recorded. Health comes after the record and never
-//! fails an attempt: what is missed, the endpoint's next attempt makes up for.
+//! fails an attempt: what is missed, the endpoint's next attempt makes up for. What
+//! could not be told fails it, and is told when its message comes back and finds the
+//! attempt recorded: see [`super::notices`].
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -44,6 +47,7 @@ use crate::domain::decision::{
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
+use crate::domain::transition::Cause;
 
 /// Pauses before the endpoint is read again because its secret version does not
 /// exist: it was rotated, or its deletion has begun, after it was read.
@@ -73,7 +77,7 @@ impl Deliverer {
                 self.make(&task, occasion, *ready, &credentials, started_at)
                     .await
             }
-            Prepared::Otherwise(decision) => Ok(self.leave(task, decision).await?),
+            Prepared::Otherwise(decision) => self.leave(task, decision).await,
         }
     }
 
@@ -142,11 +146,21 @@ impl Deliverer {
         self.report(task, occasion, &after.delivery, &attempt, recorded);
         // A stale record means that this attempt, or a later one, was recorded by
         // somebody else, who saw to the endpoint as well.
-        if recorded == Recorded::Written {
-            self.change_health(&ready.endpoint, &attempt, after.endpoint)
+        if recorded == Recorded::Stale {
+            return self
+                .tell_if_recorded(&after.delivery, &ready.endpoint)
                 .await;
         }
-        Ok(())
+        let cause = Cause {
+            by: task.delivery_id,
+            at: attempt.ended_at(),
+            succeeded: attempt.verdict.is_success(),
+        };
+        let (endpoint, delivery) = (&ready.endpoint, &after.delivery);
+        // Whatever becomes of the one, the other is told.
+        let changed = self.change_health(endpoint, cause, after.endpoint).await;
+        let told = self.tell_if_exhausted(delivery, endpoint).await;
+        changed.and(told)
     }
 
     /// Finds the credentials of an attempt that is to be made. If the endpoint's secret
@@ -180,10 +194,10 @@ impl Deliverer {
     }
 
     /// Does what there is to do about an attempt that is not made.
-    async fn leave(&self, task: DeliveryTask, decision: BeforeAttempt) -> Result<(), StoreError> {
+    async fn leave(&self, task: DeliveryTask, decision: BeforeAttempt) -> Result<(), HandleError> {
         match decision {
             BeforeAttempt::Send(_) => Ok(()),
-            BeforeAttempt::AlreadyMade => {
+            BeforeAttempt::AlreadyMade(notices) => {
                 info!(
                     app_id = %task.endpoint.app_id,
                     endpoint_id = %task.endpoint.endpoint_id,
@@ -191,14 +205,16 @@ impl Deliverer {
                     attempt = task.attempt,
                     "attempt already made"
                 );
-                self.release_if_ended(&task).await
+                let told = self.tell_all(notices).await;
+                self.release_if_ended(&task).await?;
+                told
             }
-            BeforeAttempt::Abandon(reason) => self.abandon(&task, reason).await,
+            BeforeAttempt::Abandon(reason) => Ok(self.abandon(&task, reason).await?),
             BeforeAttempt::Move => {
                 let moved = (Message::Delivery(task), Duration::ZERO);
-                self.stores.queues.send_all(Lane::Slow, [moved]).await
+                Ok(self.stores.queues.send_all(Lane::Slow, [moved]).await?)
             }
-            BeforeAttempt::Wait(endpoint) => self.wait(&task, &endpoint).await,
+            BeforeAttempt::Wait(endpoint) => Ok(self.wait(&task, &endpoint).await?),
         }
     }
 

@@ -74,7 +74,7 @@ pub async fn handle_batch(
                 running.spawn(copies, async move { deliverer.replay(replay).await });
             }
             Message::Tend(tend) => {
-                running.spawn(copies, async move { deliverer.tend(tend).await });
+                running.spawn(copies, async move { deliverer.tend(tend, &meta).await });
             }
             Message::DeleteApp(deletion) => {
                 running.spawn(copies, async move { deliverer.delete_app(deletion).await });

@@ -7,11 +7,12 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{info, warn};
 
-use super::Deliverer;
+use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::id::AppId;
 use crate::domain::message::{AppDeletion, Lane, Message};
+use crate::domain::notice::Notice;
 
 /// How long after its last step a sweep takes a deletion up: longer than a message is
 /// delayed below, and then received, handled and received again.
@@ -30,11 +31,12 @@ impl Deliverer {
     /// `DeleteItem` for each key; a `Query` and an `UpdateItem` for each endpoint; a
     /// `Query` and `BatchWriteItem` for each part of a history; once that is gone, a
     /// `DeleteSecret` and a `TransactWriteItems` for the endpoint; and `SendMessage`
-    /// for the next step, or `DeleteItem` of the app.
+    /// for the next step, or a `SendMessage` that tells the operator and `DeleteItem` of
+    /// the app.
     ///
     /// Everything may be done twice. What has been made in the app is found by its
     /// item, so that is removed last.
-    pub(super) async fn delete_app(&self, deletion: AppDeletion) -> Result<(), StoreError> {
+    pub(super) async fn delete_app(&self, deletion: AppDeletion) -> Result<(), HandleError> {
         let AppDeletion { app_id } = deletion;
         let (table, now) = (&self.stores.table, self.clock.now());
         let Some(marked_at) = table.claim_app_deletion(app_id, now + LEASE).await? else {
@@ -49,12 +51,17 @@ impl Deliverer {
             .try_collect::<()>()
             .await?;
         if !self.remove_endpoints_of_app(&endpoints).await? {
-            return self.go_on(deletion, Duration::ZERO).await;
+            return Ok(self.go_on(deletion, Duration::ZERO).await?);
         }
         let unmarked_at = marked_at + MARKED_FOR;
         if now < unmarked_at {
             let wait = now.duration_until(unmarked_at).unsigned_abs();
-            return self.go_on(deletion, wait).await;
+            return Ok(self.go_on(deletion, wait).await?);
+        }
+        // Before the last step, because nothing comes back to it. A repeated step tells it
+        // again, as the same event.
+        if let Some(notice) = Notice::of_deletion(app_id, marked_at) {
+            self.tell(&notice).await?;
         }
         table.remove_app(app_id).await?;
         info!(%app_id, "app deleted");

@@ -81,6 +81,11 @@ impl Deliverer {
             };
             // The first one counts, and goes to the endpoints that existed then.
             endpoints.retain(|endpoint| endpoint.created_at <= first.accepted_at + CLOCK_SKEW);
+            // Attempts that were made at once have no message that could come back.
+            for endpoint in &endpoints {
+                let by = first_attempt(id, &first, endpoint.key).delivery_id;
+                self.tell_again_of(endpoint, by).await?;
+            }
             let occurrence = Occurrence::of_stored(&first, &event);
             owed_to = self.owed(&endpoints, occurrence, now);
             endpoints.retain(|endpoint| owed_to.contains(&endpoint.key.endpoint_id));

@@ -3,19 +3,21 @@
 //!
 //! None of this fails an attempt: a write that is missed, the endpoint's next attempt
 //! makes up for; a message that is missed, the schedule, which has the endpoint's
-//! place in it from the same write on.
+//! place in it from the same write on. Only a notice to the operator has nothing that
+//! makes up for it, so its attempt's message comes back: see [`super::notices`].
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use super::Deliverer;
+use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
-use crate::domain::delivery::Attempt;
 use crate::domain::endpoint::{Disabled, DisabledReason, Endpoint, EndpointKey};
 use crate::domain::health::{Change, Health, Pause};
 use crate::domain::message::{Lane, Message, Tend};
+use crate::domain::notice::Notice;
+use crate::domain::transition::{self, Cause, Transition};
 
 /// Tries to write a success while others write failures.
 const TRIES: usize = 3;
@@ -44,52 +46,72 @@ impl Deliverer {
         }
     }
 
-    /// Writes what an attempt changes about its endpoint.
+    /// Writes what an attempt changes about its endpoint, and tells the operator of it.
+    ///
+    /// # Errors
+    /// If a transition could not be told, or may be written and is not told.
     pub(super) async fn change_health(
         &self,
         endpoint: &Endpoint,
-        attempt: &Attempt,
+        cause: Cause,
         change: Change,
-    ) {
-        let now = attempt.ended_at();
-        let changed = match change {
-            Change::Unchanged => Ok(()),
-            Change::Health(new) => self.set_health(endpoint, new, now).await,
-            Change::Disable(reason) => self.disable(endpoint, reason, now).await,
+    ) -> Result<(), HandleError> {
+        let told = match change {
+            Change::Unchanged => return Ok(()),
+            Change::Health(new) => self.set_health(endpoint, new, cause).await?,
+            Change::Disable(reason) => self.disable(endpoint, reason, cause).await?,
         };
-        if let Err(error) = changed {
-            report_failure(endpoint.key, &error);
+        match told {
+            Some(transition) => {
+                let notice = Notice::of_transition(endpoint, transition);
+                self.tell(&notice).await
+            }
+            None => Ok(()),
         }
     }
 
+    /// Returns the transition that was written and is to be told.
     async fn set_health(
         &self,
         endpoint: &Endpoint,
         new: Health,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let table = &self.stores.table;
+        cause: Cause,
+    ) -> Result<Option<Transition>, StoreError> {
+        let (table, now) = (&self.stores.table, cause.at);
         let (mut endpoint, mut new) = (endpoint.clone(), new);
         for _ in 0..TRIES {
-            if table.set_health(&endpoint, &new, now).await? {
+            let told = transition::to_health(&endpoint, &new, cause);
+            let written = table.set_health_and_log(&endpoint, &new, told, now);
+            let written = match written.await {
+                Ok(written) => written,
+                Err(error) => return unwritten(endpoint.key, error, told),
+            };
+            if written {
                 let old = endpoint.health.pause;
-                return self.see_to_pause(endpoint.key, old, new.pause, now).await;
+                let seen_to = self.see_to_pause(endpoint.key, old, new.pause, now).await;
+                if let Err(error) = seen_to {
+                    report_failure(endpoint.key, &error);
+                }
+                return Ok(told);
             }
             // Somebody else changed it, who saw to what follows. But a success counts,
             // whatever failed at the same time.
             if new.failing.is_some() || endpoint.health.failing.is_none() {
-                return Ok(());
+                return Ok(None);
             }
-            let found = table.endpoint(endpoint.key).await?;
+            let found = match table.endpoint(endpoint.key).await {
+                Ok(found) => found,
+                Err(error) => return unwritten(endpoint.key, error, None),
+            };
             let Some(found) = found.filter(|found| found.url == endpoint.url) else {
-                return Ok(());
+                return Ok(None);
             };
             let Some(again) = found.health.after_success_on(&endpoint.health, &new) else {
-                return Ok(());
+                return Ok(None);
             };
             (endpoint, new) = (found, again);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Does what follows from the beginning or the end of a pause, or from a later probe.
@@ -150,13 +172,14 @@ impl Deliverer {
         self.stores.queues.send_all(Lane::Slow, [message]).await
     }
 
+    /// Returns the transition that was written and is to be told.
     async fn disable(
         &self,
         endpoint: &Endpoint,
         reason: DisabledReason,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let key = endpoint.key;
+        cause: Cause,
+    ) -> Result<Option<Transition>, StoreError> {
+        let (key, at) = (endpoint.key, cause.at);
         let failing = endpoint.health.failing;
         // Only if it still has been failing since then.
         let since = failing
@@ -164,8 +187,12 @@ impl Deliverer {
             .map(|failing| failing.since);
         let disabled = Disabled { reason, at };
         let table = &self.stores.table;
-        if !table.disable_endpoint(endpoint, disabled, since).await? {
-            return Ok(());
+        let told = transition::to_disabled(endpoint, reason, cause);
+        let written = table.disable_endpoint(endpoint, disabled, since, told);
+        match written.await {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => return unwritten(key, error, told),
         }
         warn!(
             app_id = %key.app_id,
@@ -177,9 +204,28 @@ impl Deliverer {
         self.metrics.endpoint_disabled(reason);
         if endpoint.place.is_some() {
             let tend = Message::Tend(Tend::now(key));
-            self.stores.queues.send(Lane::Slow, &tend).await?;
+            if let Err(error) = self.stores.queues.send(Lane::Slow, &tend).await {
+                report_failure(key, &error);
+            }
         }
-        Ok(())
+        Ok(told)
+    }
+}
+
+/// What to do about a failure to write an endpoint's health. It is reported, because the
+/// endpoint's next attempt makes up for it; but if a transition may be written that nobody
+/// would be told of, it fails the attempt's message.
+fn unwritten(
+    endpoint: EndpointKey,
+    error: StoreError,
+    told: Option<Transition>,
+) -> Result<Option<Transition>, StoreError> {
+    match told {
+        Some(_) => Err(error),
+        None => {
+            report_failure(endpoint, &error);
+            Ok(None)
+        }
     }
 }
 

@@ -12,6 +12,7 @@
 //! | delivery | the same one in the slow lane | The slow lane moves none. |
 //! | delivery | its next attempt | The schedule has at most 21 attempts. |
 //! | delivery | tend, when a pause begins or ends | See tend. |
+//! | delivery, tend, delete app | a notice, which is an event of the reserved app | Nothing is told of the reserved app. |
 //! | delivery | tend, when it begins to wait for its turn | See tend. |
 //! | recover | deliveries, and the rest of the recovery | Each goes back further in a history that ends, and `remaining` decreases. |
 //! | replay | deliveries, and the rest of the replay | Each goes on in histories that end, in a span that does not grow. |
@@ -40,6 +41,7 @@ mod finish_deletions;
 mod give_back;
 mod health;
 pub mod metrics;
+pub mod notices;
 mod owed;
 mod progress;
 mod received;
@@ -63,6 +65,7 @@ use crate::domain::route::MOST_AT_ONCE;
 use crate::domain::webhook_headers::WebhookHeaders;
 pub use deadline::Deadline;
 use metrics::Metrics;
+use notices::ToldFailures;
 use sender::{SendError, Sender};
 use slow::SlowNotes;
 
@@ -94,6 +97,8 @@ pub struct Deliverer {
     pub fan_out_lease: Duration,
     /// Endpoints that this process has noted as slow.
     pub slow_notes: SlowNotes,
+    /// Endpoints that this process has told failed deliveries of.
+    pub told_failures: ToldFailures,
     /// Where metrics go.
     pub metrics: Metrics,
 }

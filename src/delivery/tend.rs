@@ -14,6 +14,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
+use super::received::MessageMeta;
 use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
 use crate::aws::table::Waiting;
@@ -34,11 +35,12 @@ const CANDIDATES: usize = 10;
 const MOST_SEARCHES: usize = 10;
 
 impl Deliverer {
-    pub(super) async fn tend(&self, tend: Tend) -> Result<(), HandleError> {
+    pub(super) async fn tend(&self, tend: Tend, meta: &MessageMeta) -> Result<(), HandleError> {
         let found = self.stores.table.endpoint(tend.endpoint).await?;
         let Some(endpoint) = found else {
             return Ok(self.end_all(&tend, Abandoned::EndpointDeleted).await?);
         };
+        self.tell_again(&endpoint, meta).await?;
         let is_due = tend.due_at.is_some();
         if is_due && tend.due_at != endpoint.place.map(|place| place.at) {
             // It was seen to meanwhile.

@@ -12,6 +12,7 @@ use super::endpoint::Endpoint;
 use super::event::{StoredEvent, StoredPayload};
 use super::health::{Change, HealthPolicy, Kind, State};
 use super::message::{DeliveryTask, Lane, MAX_DELAY, Source};
+use super::notice::Notice;
 use super::retry::{MAX_WAIT, RetrySchedule};
 
 /// What is known before an attempt.
@@ -39,8 +40,9 @@ pub enum Occasion {
 pub enum BeforeAttempt {
     /// Make it.
     Send(Box<ReadyAttempt>),
-    /// Don't: it was made before, or the delivery has ended.
-    AlreadyMade,
+    /// Don't: it was made before, or the delivery has ended. But tell what followed from
+    /// it, because that may be what its message came back for.
+    AlreadyMade(Vec<Notice>),
     /// Don't, and end the delivery.
     Abandon(Abandoned),
     /// Not here: the endpoint is in worse health than the fast lane is for.
@@ -71,7 +73,7 @@ pub fn before_attempt(
 ) -> BeforeAttempt {
     let delivery = found.delivery.unwrap_or_else(|| task.delivery());
     if delivery.attempts >= task.attempt || delivery.status != DeliveryStatus::Pending {
-        return BeforeAttempt::AlreadyMade;
+        return BeforeAttempt::AlreadyMade(told_of(task, &delivery, found.endpoint.as_ref()));
     }
     let Some(endpoint) = found.endpoint else {
         return BeforeAttempt::Abandon(Abandoned::EndpointDeleted);
@@ -110,6 +112,17 @@ pub fn before_attempt(
         payload,
         is_stored,
     }))
+}
+
+/// The notices that followed from an attempt which was made before.
+fn told_of(task: &DeliveryTask, delivery: &Delivery, endpoint: Option<&Endpoint>) -> Vec<Notice> {
+    let transitions = endpoint.map(|endpoint| {
+        Notice::of_transitions(endpoint, |transition| transition.by == task.delivery_id)
+    });
+    let was_last = delivery.attempts == task.attempt;
+    let exhausted = was_last.then(|| Notice::of_exhausted(delivery, endpoint));
+    let transitions = transitions.into_iter().flatten();
+    transitions.chain(exhausted.flatten()).collect()
 }
 
 /// What an operator can choose of the policy.
@@ -181,6 +194,15 @@ pub fn after_attempt(
             endpoint,
         };
     }
+    // A change of the URL or an activation has cleared its health since its trouble was
+    // told. That it works is told as well.
+    let is_news = before.endpoint.transitions.end_in_trouble() && before.endpoint.active;
+    let endpoint = match endpoint {
+        Change::Unchanged if is_news && kind != Kind::Ping && attempt.verdict.is_success() => {
+            Change::Health(before.endpoint.health)
+        }
+        change => change,
+    };
     let wait = match kind {
         Kind::Ping => None,
         Kind::Delivery | Kind::Probe => wait_after(&policy.schedule, attempt, rng),

@@ -19,6 +19,7 @@ use super::message::Lane;
 use super::rate_limit::RateLimit;
 use super::secret::{KeptHeaders, KeptSecret, PreviousSecret};
 use super::target_url::TargetUrl;
+use super::transition::Transitions;
 
 /// Maximum number of endpoints per app.
 pub const MAX_ENDPOINTS_PER_APP: u32 = 100;
@@ -80,6 +81,7 @@ impl NewEndpoint {
             filter: self.filter,
             next_turn: None,
             health: Health::default(),
+            transitions: Transitions::default(),
             place: None,
             usage: Usage::default(),
         }
@@ -124,6 +126,8 @@ pub struct Endpoint {
     pub next_turn: Option<u64>,
     /// Whether its receiver works.
     pub health: Health,
+    /// What the operator was told of it last.
+    pub transitions: Transitions,
     /// Its place in the schedule. `None` if no delivery waits for it.
     pub place: Option<Place>,
     /// What it uses of its budgets.

@@ -163,6 +163,7 @@ async fn attempts_at_once_that_fail_are_retried_like_any_other() {
     let (other, _) = app.api.create_webhook(&well.url).await;
     deliver(&app, None).await;
     assert_eq!(app.queue.delayed_in(Lane::Slow).await, 1);
+    assert_eq!(app.queue.take_notices().await, ["endpoint.failing"]);
     assert_eq!(queued(&app).await, [0, 0]);
     let delivery = app.api.must_have_one_delivery(&id).await;
     assert_eq!(delivery["status"], "PENDING");

@@ -292,6 +292,7 @@ async fn health_updates_cost_writes_only_on_transitions() {
             500,
             &[
                 "BatchGetItem",
+                "SendMessage",
                 "SendMessageBatch",
                 "UpdateItem",
                 "UpdateItem",
@@ -299,9 +300,26 @@ async fn health_updates_cost_writes_only_on_transitions() {
         ),
         (500, &["BatchGetItem", "SendMessageBatch", "UpdateItem"]),
         // The endpoint recovers.
-        (200, &["BatchGetItem", "UpdateItem", "UpdateItem"]),
+        (
+            200,
+            &["BatchGetItem", "SendMessage", "UpdateItem", "UpdateItem"],
+        ),
         (200, &["BatchGetItem", "UpdateItem"]),
-        (410, &["BatchGetItem", "UpdateItem", "UpdateItem"]),
+        // It fails again so soon that the operator is not told.
+        (
+            500,
+            &[
+                "BatchGetItem",
+                "SendMessageBatch",
+                "UpdateItem",
+                "UpdateItem",
+            ],
+        ),
+        (200, &["BatchGetItem", "UpdateItem", "UpdateItem"]),
+        (
+            410,
+            &["BatchGetItem", "SendMessage", "UpdateItem", "UpdateItem"],
+        ),
     ] {
         let task = app.queue.first_attempt().await;
         status.store(answer, Ordering::SeqCst);

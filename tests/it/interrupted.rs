@@ -42,7 +42,12 @@ async fn repeated_attempts_are_not_sent_again() {
         let once = app.api.delivery(&id, task.delivery_id).await;
         app.aws.wire.take();
         app.queue.must_attempt(&task).await;
-        assert_eq!(app.aws.wire.take(), ["BatchGetItem"]);
+        // The message may have come back because the operator could not be told.
+        let told: &[&str] = match status {
+            200 => &["BatchGetItem"],
+            _ => &["BatchGetItem", "SendMessage"],
+        };
+        assert_eq!(app.aws.wire.take(), told);
         receiver.must_receive_one();
         assert_eq!(app.api.delivery(&id, task.delivery_id).await, once);
         app.api.delete(&format!("/{id}")).await;
@@ -253,7 +258,8 @@ async fn failed_health_writes_never_bring_a_recorded_success_back() {
     clock.advance_millis(TWO_HOURS);
     let second = app.queue.sweep().await;
     break_health_writes(&app);
-    app.queue.must_attempt(&second[0]).await;
+    // The message comes back, in case that the write was made and is not told.
+    assert_eq!(app.queue.try_attempt(&second[0]).await, ["m"]);
     app.aws.wire.mend();
     let delivery = app.api.must_have_one_delivery(&id).await;
     assert_eq!(delivery["status"], "DELIVERED");
@@ -276,8 +282,9 @@ async fn next_attempt_makes_up_for_a_failed_health_write() {
         let (id, _) = app.api.create_webhook(&receiver.url).await;
         let task = app.queue.first_attempt().await;
         break_health_writes(&app);
-        app.queue.must_attempt(&task).await;
+        assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
         app.aws.wire.mend();
+        app.queue.must_attempt(&task).await;
         let endpoint = app.api.get(&format!("/{id}")).await;
         assert_eq!(endpoint.data()["disabledReason"], Value::Null);
         assert!(!app.aws.any_item_has(attribute::FAILING_SINCE).await);

@@ -47,6 +47,7 @@ async fn retries_recoveries_and_whatever_goes_to_a_failing_endpoint_take_the_slo
     // The retry is delayed.
     assert_eq!(app.queue.delayed_in(Lane::Slow).await, 1);
     assert_eq!(app.queue.delayed_in(Lane::Fast).await, 0);
+    assert_eq!(app.queue.take_notices().await, ["endpoint.failing"]);
 
     app.api.ping_preferring(&id, "respond-async").await;
     let delivery = app.api.deliveries(&id).await.pop().unwrap();
@@ -116,6 +117,7 @@ async fn messages_that_meet_a_failing_endpoint_in_the_fast_lane_are_moved() {
         .find(|task| task.endpoint.endpoint_id.to_string() == failing_id);
     app.queue.must_attempt(first.unwrap()).await;
     assert_eq!(failing.received().len(), 1);
+    assert_eq!(app.queue.take_notices().await, ["endpoint.failing"]);
 
     // These were enqueued while it was well.
     let batch: Vec<_> = [&failing_id, &failing_id, &well_id]
@@ -185,7 +187,8 @@ async fn every_message_belongs_to_its_endpoints_or_apps_group() {
             _ => {}
         }
     }
-    let own = [json!(id), json!(app.app_id.as_str())];
+    // The notices of all apps are one.
+    let own = [json!(id), json!(app.app_id.as_str()), json!("operational")];
     assert!(groups.len() >= 4, "{groups:?}");
     assert!(groups.iter().all(|group| own.contains(group)), "{groups:?}");
 }

@@ -49,6 +49,7 @@ async fn deliveries_to_a_paused_endpoint_wait_without_an_attempt() {
 #[tokio::test]
 async fn waiting_costs_one_write_and_no_message() {
     let paused = Paused::start().await;
+    assert_eq!(paused.app.queue.take_notices().await, ["endpoint.paused"]);
     paused.app.api.published("invoice.paid").await;
     let event = paused.app.queue.all_queued().await;
     paused.app.aws.wire.take();

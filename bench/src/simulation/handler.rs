@@ -131,7 +131,7 @@ impl World<'_> {
                 self.wait(endpoint, at + call);
                 at + call
             }
-            BeforeAttempt::AlreadyMade | BeforeAttempt::Abandon(_) => at,
+            BeforeAttempt::AlreadyMade(_) | BeforeAttempt::Abandon(_) => at,
         }
     }
 

@@ -9,7 +9,7 @@ use super::keys::attribute::{
     FAILING_SINCE, FAILURES, FILTER, HEADERS, INACTIVE_SINCE, LAST_FAILURE_AT, METADATA, NEXT_TURN,
     PAUSED_AT, PING_ID, PING_UNTIL, PK, PROBE_AT, PROBES, RATE_LIMIT, RECOVERY_ASKED_AT,
     RECOVERY_ID, RECOVERY_UNTIL, ROTATED_AT, ROTATIONS, ROTATIONS_SINCE, SK, SLOW_SINCE,
-    UPDATED_AT, URL,
+    TRANSITIONS, UPDATED_AT, URL,
 };
 use super::keys::{self, SCHEDULE};
 use super::secret_item::{headers_item, own_headers, previous_secret, secret, with_secret};
@@ -160,6 +160,7 @@ fn endpoint(mut fields: Fields) -> Result<Endpoint, Malformed> {
         filter: filter.as_deref().map(Filter::stored),
         next_turn: fields.read_some(NEXT_TURN)?,
         health: health(&mut fields)?,
+        transitions: fields.read_some(TRANSITIONS)?.unwrap_or_default(),
         place: place.as_deref().and_then(keys::place_of_sort),
         usage: usage(&mut fields)?,
     })

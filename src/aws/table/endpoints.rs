@@ -19,14 +19,16 @@ use super::keys::attribute::{
 use super::keys::{self, ENDPOINT};
 use super::secret_item::headers_item;
 use super::transaction::Transacted;
+use super::transitions::{logged, logging};
 use super::update::Update;
 use super::{Table, UnreadableItem, collect};
-use crate::aws::error::{During, Malformed, StoreError, written};
+use crate::aws::error::{During, Malformed, StoreError};
 use crate::domain::endpoint::{
     Disabled, Endpoint, EndpointKey, EndpointPatch, MAX_ENDPOINTS_PER_APP,
 };
 use crate::domain::id::AppId;
 use crate::domain::secret::KeptHeaders;
+use crate::domain::transition::Transition;
 
 /// What became of a creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -294,15 +296,17 @@ impl Table {
 
     /// Deactivates an endpoint, with the reason. `false` if it is inactive or
     /// deleted already. With `failing_since`, only if it still has been failing
-    /// since then. One `UpdateItem`.
+    /// since then. Logs the transition, if it is to be told; then `true` also if an earlier
+    /// try of the SDK wrote it, whose answer was lost. One `UpdateItem`.
     ///
     /// # Errors
-    /// If the call fails.
+    /// If the call fails. The endpoint may be disabled then.
     pub async fn disable_endpoint(
         &self,
         endpoint: &Endpoint,
         disabled: Disabled,
         failing_since: Option<Timestamp>,
+        transition: Option<Transition>,
     ) -> Result<bool, StoreError> {
         let at = time(disabled.at);
         let mut update = Update::live()
@@ -319,10 +323,13 @@ impl Table {
         if let Some(since) = failing_since {
             update = update.only_if(FAILING_SINCE, time(since));
         }
+        if let Some(transition) = transition {
+            update = logging(update, endpoint, transition);
+        }
         let updated = self
             .update_item(keys::endpoint(endpoint.key), update)
-            .send()
-            .await;
-        written(updated).during("UpdateItem of a disabled endpoint")
+            .set_return_values_on_condition_check_failure(transition.map(|_| OnFailure::AllOld));
+        let operation = "UpdateItem of a disabled endpoint";
+        logged(operation, updated.send().await, transition)
     }
 }

@@ -1,6 +1,7 @@
 //! The health of endpoints in the table, and their place in the schedule while
 //! deliveries wait for them.
 
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure as OnFailure;
 use jiff::Timestamp;
 
 use super::Table;
@@ -9,10 +10,12 @@ use super::keys::attribute::{
     FAILING_SINCE, FAILURES, LAST_FAILURE_AT, PAUSED_AT, PROBE_AT, PROBES, SLOW_SINCE, URL,
 };
 use super::keys::{self, SCHEDULE};
+use super::transitions::{logged, logging};
 use super::update::Update;
 use crate::aws::error::{During, StoreError, written};
 use crate::domain::endpoint::{Endpoint, EndpointKey, Place};
 use crate::domain::health::Health;
+use crate::domain::transition::Transition;
 
 /// The attributes that a [`Health`] is stored in.
 pub(super) const HEALTH: [&str; 7] = [
@@ -54,6 +57,21 @@ impl Table {
         new: &Health,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        self.set_health_and_log(endpoint, new, None, now).await
+    }
+
+    /// The same, and logs a transition that is to be told. `true` also if an earlier try
+    /// of the SDK wrote it, whose answer was lost. One `UpdateItem`.
+    ///
+    /// # Errors
+    /// If the call fails. The health may be written then.
+    pub async fn set_health_and_log(
+        &self,
+        endpoint: &Endpoint,
+        new: &Health,
+        transition: Option<Transition>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let (key, old) = (endpoint.key, &endpoint.health);
         let mut update = Update::live().only_if(URL, text(&endpoint.url));
         let pause_changes = old.pause != new.pause;
@@ -84,8 +102,14 @@ impl Table {
         if let Some(at) = seen_to_at {
             update = with_place(update, key, Some(Place::at(at)));
         }
-        let updated = self.update_item(keys::endpoint(key), update).send().await;
-        written(updated).during("UpdateItem of an endpoint's health")
+        if let Some(transition) = transition {
+            update = logging(update, endpoint, transition);
+        }
+        let updated = self
+            .update_item(keys::endpoint(key), update)
+            .set_return_values_on_condition_check_failure(transition.map(|_| OnFailure::AllOld));
+        let operation = "UpdateItem of an endpoint's health";
+        logged(operation, updated.send().await, transition)
     }
 
     /// Moves an endpoint in the schedule from `old` to `new`, or takes it off.

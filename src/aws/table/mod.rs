@@ -29,6 +29,7 @@ mod secret_item;
 mod secrets;
 mod sessions;
 mod transaction;
+mod transitions;
 mod turns;
 mod unsent;
 mod update;

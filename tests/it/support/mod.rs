@@ -16,6 +16,7 @@ pub mod matrix;
 pub mod metrics;
 pub mod names;
 pub mod openapi;
+pub mod operator;
 pub mod orders;
 pub mod paused;
 pub mod queue;

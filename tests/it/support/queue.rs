@@ -9,6 +9,7 @@ use local::emulators::Resources;
 use local::poller::{self, Poller};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::batch::{NamelessMessage, handle_batch};
+use webhook_endpoints::delivery::notices::ToldFailures;
 use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::delivery::{ChunkSizes, Deadline, Deliverer};
 use webhook_endpoints::domain::id::EndpointId;
@@ -282,10 +283,11 @@ impl Queue {
     /// Receives the queued attempts, without making them.
     pub async fn tasks(&self) -> Vec<DeliveryTask> {
         let queued = self.all_queued().await;
-        let tasks = queued.iter().map(|message| {
+        let tasks = queued.iter().filter_map(|message| {
             let body = message.body.as_deref().expect("read the message body");
             match Message::from_json(body) {
-                Ok(Message::Delivery(task)) => task,
+                Ok(Message::Delivery(task)) => Some(task),
+                Ok(message) if is_notice(&message) => None,
                 other => panic!("not an attempt: {other:?}"),
             }
         });
@@ -301,10 +303,27 @@ impl Queue {
             match Message::from_json(body) {
                 Ok(Message::Delivery(task)) => tasks.push(task),
                 Ok(Message::Tend(tend)) => tends.push(tend),
+                Ok(message) if is_notice(&message) => {}
                 other => panic!("neither an attempt nor a tend: {other:?}"),
             }
         }
         (tasks, tends)
+    }
+
+    /// Receives what the operator is told, without handling it, and returns the types.
+    /// Asserts that nothing else is in the fast lane.
+    pub async fn take_notices(&self) -> Vec<String> {
+        let queued = self.queued_in(Lane::Fast).await;
+        let types = queued.iter().map(|message| {
+            let body = message.body.as_deref().expect("read the message body");
+            match Message::from_json(body) {
+                Ok(Message::Event(event)) if event.app_id.is_operational() => {
+                    event.r#type.to_string()
+                }
+                other => panic!("not a notice: {other:?}"),
+            }
+        });
+        types.collect()
     }
 
     /// Enqueues due attempts, and receives them.
@@ -370,6 +389,7 @@ pub fn copied(deliverer: &Deliverer) -> Deliverer {
         stragglers: deliverer.stragglers,
         fan_out_lease: deliverer.fan_out_lease,
         slow_notes: SlowNotes::default(),
+        told_failures: ToldFailures::default(),
         metrics: deliverer.metrics.clone(),
     }
 }
@@ -398,6 +418,11 @@ pub fn received_again(message: &SqsMessage, count: u32) -> SqsMessage {
     let name = "ApproximateReceiveCount".to_owned();
     message.attributes.insert(name, count.to_string());
     message
+}
+
+/// Whether a message tells the operator something.
+pub fn is_notice(message: &Message) -> bool {
+    matches!(message, Message::Event(event) if event.app_id.is_operational())
 }
 
 /// Parses an endpoint's id.

@@ -1,0 +1,136 @@
+//! The log of an endpoint's transitions, as an attribute of its item: 33 bytes for each.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use jiff::Timestamp;
+
+use super::fields::Readable;
+use super::keys::attribute::TRANSITIONS;
+use super::update::Update;
+use crate::aws::error::{During, StoreError, written};
+use crate::domain::endpoint::{DisabledReason, Endpoint};
+use crate::domain::id::DeliveryId;
+use crate::domain::transition::{Transition, TransitionKind, Transitions};
+
+/// The kind, two times in milliseconds, and a delivery's id.
+const BYTES: usize = 1 + 8 + 8 + 16;
+
+const KINDS: [(u8, TransitionKind); 5] = [
+    (b'f', TransitionKind::Failing),
+    (b'p', TransitionKind::Paused),
+    (b'r', TransitionKind::Recovered),
+    (b'g', TransitionKind::Disabled(DisabledReason::Gone)),
+    (b'd', TransitionKind::Disabled(DisabledReason::Failing)),
+];
+
+/// Stands for the absence of a time.
+const NO_TIME: i64 = 0;
+
+/// The attribute, unless there is nothing to log.
+fn log(transitions: &Transitions) -> Option<AttributeValue> {
+    let mut bytes = Vec::new();
+    for transition in transitions.iter() {
+        let kind = KINDS.iter().find(|(_, kind)| *kind == transition.kind);
+        bytes.extend(kind.map(|(letter, _)| *letter));
+        let since = transition.failing_since.map(Timestamp::as_millisecond);
+        bytes.extend(transition.at.as_millisecond().to_be_bytes());
+        bytes.extend(since.unwrap_or(NO_TIME).to_be_bytes());
+        bytes.extend(transition.by.as_bytes());
+    }
+    (!bytes.is_empty()).then(|| AttributeValue::B(Blob::new(bytes)))
+}
+
+impl Readable for Transitions {
+    fn of(value: AttributeValue) -> Option<Self> {
+        let log = value.as_b().ok()?.as_ref();
+        let (entries, rest) = log.as_chunks::<BYTES>();
+        let entries: Option<Vec<_>> = entries.iter().map(transition).collect();
+        entries.filter(|_| rest.is_empty()).map(Self::last_of)
+    }
+}
+
+fn transition(entry: &[u8; BYTES]) -> Option<Transition> {
+    let (letter, rest) = entry.split_first()?;
+    let (at, rest) = rest.split_first_chunk::<8>()?;
+    let (since, by) = rest.split_first_chunk::<8>()?;
+    let (_, kind) = KINDS.iter().find(|(known, _)| known == letter)?;
+    let time = |bytes: &[u8; 8]| match i64::from_be_bytes(*bytes) {
+        NO_TIME => Some(None),
+        millis => Timestamp::from_millisecond(millis).ok().map(Some),
+    };
+    Some(Transition {
+        kind: *kind,
+        at: time(at)??,
+        failing_since: time(since)?,
+        by: DeliveryId::from_bytes(by.try_into().ok()?),
+    })
+}
+
+/// The update that logs this transition as well, if the log is as it was read.
+pub(super) fn logging(update: Update, endpoint: &Endpoint, transition: Transition) -> Update {
+    let update = match log(&endpoint.transitions) {
+        Some(old) => update.only_if(TRANSITIONS, old),
+        None => update.only_if_absent(TRANSITIONS),
+    };
+    let new = log(&endpoint.transitions.with(transition));
+    update.set_or_remove(TRANSITIONS, new)
+}
+
+/// Whether the update was made that logged this transition, if it did: if its answer was
+/// lost, the SDK repeats it, and then its condition no longer holds. The failure has to
+/// show the item.
+pub(super) fn logged(
+    operation: &'static str,
+    updated: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
+    transition: Option<Transition>,
+) -> Result<bool, StoreError> {
+    if let (Err(error), Some(transition)) = (&updated, transition)
+        && let Some(UpdateItemError::ConditionalCheckFailedException(failed)) =
+            error.as_service_error()
+    {
+        let log = failed.item.as_ref().and_then(|item| item.get(TRANSITIONS));
+        let log = log.cloned().and_then(Transitions::of).unwrap_or_default();
+        return Ok(log.iter().any(|logged| *logged == transition));
+    }
+    written(updated).during(operation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::transition::KEPT;
+
+    #[test]
+    fn logs_survive_the_table_in_33_bytes_for_each_transition() {
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
+        let mut transitions = Transitions::default();
+        assert_eq!(log(&transitions), None);
+        for (index, (_, kind)) in KINDS.into_iter().enumerate() {
+            transitions = transitions.with(Transition {
+                kind,
+                at: at(1_800_000_000_123),
+                failing_since: (index % 2 == 0).then(|| at(1_800_000_000_001)),
+                by: DeliveryId::new(),
+            });
+            let stored = log(&transitions).unwrap();
+            let bytes = stored.as_b().unwrap().as_ref().len();
+            assert_eq!(bytes, BYTES * KEPT.min(index + 1));
+            assert_eq!(Transitions::of(stored), Some(transitions.clone()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_log_is_not_read() {
+        let bytes = |bytes: &[u8]| AttributeValue::B(Blob::new(bytes));
+        for wrong in [
+            AttributeValue::S("f".to_owned()),
+            bytes(&[b'f'; BYTES - 1]),
+            bytes(&[b'x'; BYTES]),
+            bytes(&[0xff; BYTES]),
+        ] {
+            assert_eq!(Transitions::of(wrong), None);
+        }
+    }
+}
