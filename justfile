@@ -36,7 +36,7 @@ format:
 # Check the template
 template:
     sam validate --lint --template template.yaml
-    cfn-lint template.yaml
+    cfn-lint template.yaml docs/recipes/*.yaml
 
 # Check openapi.json
 openapi:

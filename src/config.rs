@@ -117,6 +117,9 @@ pub struct DeliverConfig {
     pub common: CommonConfig,
     /// `DEAD_LETTER_QUEUE_URL`: the queue for messages that are given up.
     pub dead_letter_queue_url: String,
+    /// `OPERATIONAL_QUEUE_URL`: the queue for notices that go to an event bus of the
+    /// operator's. None by default.
+    pub operational_queue_url: Option<String>,
     /// `DELIVERY_TIMEOUT_SECONDS`: deadline of an attempt, 1 to 30. It covers
     /// everything from resolving the host name to the last byte of the response.
     pub delivery_timeout: Duration,
@@ -191,6 +194,7 @@ impl DeliverConfig {
         let config = Self {
             common: CommonConfig::read(lookup)?,
             dead_letter_queue_url: required(lookup, "DEAD_LETTER_QUEUE_URL")?,
+            operational_queue_url: lookup("OPERATIONAL_QUEUE_URL").filter(|url| !url.is_empty()),
             delivery_timeout: seconds(lookup, "DELIVERY_TIMEOUT_SECONDS", 15, 1, 30)?,
             schedule: schedule(lookup)?,
             disable_after: days(lookup, "DISABLE_AFTER_DAYS", 5, 1, 90)?,

@@ -84,6 +84,8 @@ pub struct Resources {
     pub slow_queue_url: String,
     /// URL of the dead-letter queue.
     pub dead_letter_queue_url: String,
+    /// URL of the queue for the operator's event bus.
+    pub operational_queue_url: String,
     /// How the delivery queue is polled.
     pub fast: Mapping,
     /// How the slow lane's queue is polled.
@@ -225,6 +227,9 @@ impl Clients {
             .create_queue(&format!("{name}-dead-letter"), &[])
             .await?;
         let dead_letter_arn = self.queue_arn(&dead_letter_queue_url).await?;
+        let operational_queue_url = self
+            .create_queue(&format!("{name}-operational"), &[])
+            .await?;
         let lane_queue = async |lane, suffix| {
             let queue = template::queue(lane)?;
             let redrive = format!(
@@ -247,6 +252,7 @@ impl Clients {
             queue_url,
             slow_queue_url,
             dead_letter_queue_url,
+            operational_queue_url,
             fast: mapping(Lane::Fast)?,
             slow: mapping(Lane::Slow)?,
         })

@@ -71,6 +71,9 @@ pub struct Settings {
     pub stragglers: Duration,
     /// See [`Deliverer::fan_out_lease`].
     pub fan_out_lease: Duration,
+    /// Whether notices go to an event bus as well. There is none here, so they stay in the
+    /// queue.
+    pub event_bus: bool,
 }
 
 impl Default for Settings {
@@ -97,6 +100,7 @@ impl Default for Settings {
             drain_per_second: 20,
             stragglers: STRAGGLERS,
             fan_out_lease: FAN_OUT_LEASE,
+            event_bus: false,
         }
     }
 }
@@ -166,8 +170,11 @@ pub fn deliverer(
     settings: &Settings,
     sender: SenderOptions,
 ) -> Result<Arc<Deliverer>, SenderError> {
+    let bus = settings
+        .event_bus
+        .then_some(&resources.operational_queue_url);
     Ok(Arc::new(Deliverer {
-        stores: stores(clients, resources),
+        stores: stores_with(clients, resources, bus.cloned()),
         sender: Sender::new(sender)?,
         clock: settings.clock.clone(),
         retention: settings.retention,
@@ -188,6 +195,10 @@ pub fn deliverer(
 /// Creates stores with their own cache of secrets.
 #[must_use]
 pub fn stores(clients: &Clients, resources: &Resources) -> Stores {
+    stores_with(clients, resources, None)
+}
+
+fn stores_with(clients: &Clients, resources: &Resources, operational: Option<String>) -> Stores {
     Stores::with_clients(
         clients.dynamodb.clone(),
         clients.secrets.clone(),
@@ -199,6 +210,7 @@ pub fn stores(clients: &Clients, resources: &Resources) -> Stores {
                 fast: resources.queue_url.clone(),
                 slow: resources.slow_queue_url.clone(),
                 dead_letter: Some(resources.dead_letter_queue_url.clone()),
+                operational,
             },
         },
     )

@@ -309,6 +309,37 @@ pub fn access_log_format() -> Result<String, TemplateError> {
         .to_owned())
 }
 
+/// The paths into a message by which the pipe to the operator's event bus makes an event of
+/// it: the event's type, its time, and its detail.
+///
+/// # Errors
+/// If the pipe is missing or has an unexpected form.
+pub fn pipe_paths() -> Result<[String; 3], TemplateError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Pipe {
+        target_parameters: Target,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Target {
+        event_bridge_event_bus_parameters: Event,
+        input_template: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Event {
+        detail_type: String,
+        time: String,
+    }
+    let pipe: Pipe = properties("OperationalPipe")?;
+    let Target {
+        event_bridge_event_bus_parameters: event,
+        input_template: detail,
+    } = pipe.target_parameters;
+    Ok([event.detail_type, event.time, detail])
+}
+
 /// The values of a parameter that a rule refuses, if the parameters that it depends on
 /// have their defaults.
 ///

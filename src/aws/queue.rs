@@ -17,6 +17,7 @@ use super::LazyClient;
 use super::error::{AwsError, During, Malformed, StoreError};
 use super::retry::Retries;
 use crate::domain::message::{Lane, MAX_DELAY, Message};
+use crate::domain::notice::BusMessage;
 
 /// The queues that the delivery function reads, one for each lane. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct QueueUrls {
     pub slow: String,
     /// The dead-letter queue's. The API has none, because it handles no messages.
     pub dead_letter: Option<String>,
+    /// Where notices wait for the operator's event bus, if there is one.
+    pub operational: Option<String>,
 }
 
 /// A message that is given up.
@@ -116,6 +119,23 @@ impl Queues {
             .send()
             .await
             .during(OPERATION)?;
+        Ok(())
+    }
+
+    /// Puts a notice on the way to the operator's event bus. One `SendMessage`, if there is
+    /// a bus.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn send_to_bus(&self, notice: &BusMessage<'_>) -> Result<(), StoreError> {
+        const OPERATION: &str = "SendMessage of a notice";
+        let Some(url) = &self.urls.operational else {
+            return Ok(());
+        };
+        let body = serde_json::to_string(notice).map_err(Malformed::from);
+        let call = self.client.send_message().queue_url(url);
+        let call = call.message_body(body.during(OPERATION)?);
+        call.send().await.during(OPERATION)?;
         Ok(())
     }
 

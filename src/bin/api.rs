@@ -21,6 +21,7 @@ async fn main() -> Result<(), lambda_http::Error> {
             fast: common.queue_url,
             slow: common.slow_queue_url,
             dead_letter: None,
+            operational: None,
         },
     };
     let router = router(ApiOptions {

@@ -33,6 +33,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
             fast: common.queue_url,
             slow: common.slow_queue_url,
             dead_letter: Some(config.dead_letter_queue_url),
+            operational: config.operational_queue_url,
         },
     };
     let deliverer = Arc::new(Deliverer {

@@ -11,7 +11,8 @@
 //! | a delivery that used up its attempts | its status | the last attempt's message, which finds it made |
 //! | an app that is deleted | its mark, which is removed last | the message of the deletion, or the next sweep's |
 //!
-//! Told twice, it is the same event, by its id.
+//! Told twice, it is the same event, by its id. An event bus does not know that, so what
+//! is told twice is there twice, with the same id in it.
 
 use std::fmt;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::id::DeliveryId;
 use crate::domain::message::{Lane, Message};
-use crate::domain::notice::Notice;
+use crate::domain::notice::{BusMessage, Notice};
 use crate::ttl_cache::TtlCache;
 
 /// How long failed deliveries of an endpoint are not told again. An endpoint that answers
@@ -49,10 +50,19 @@ impl fmt::Debug for ToldFailures {
 }
 
 impl Deliverer {
-    /// Publishes a notice. One `SendMessage`.
+    /// Publishes a notice. One `SendMessage`, and another one if the operator has an event
+    /// bus. Whatever becomes of the one, the other is made.
     pub(super) async fn tell(&self, notice: &Notice) -> Result<(), HandleError> {
-        let message = Message::Event(notice.event(self.clock.now())?);
-        Ok(self.stores.queues.send(Lane::Fast, &message).await?)
+        let (queues, now) = (&self.stores.queues, self.clock.now());
+        let event = notice.event(now)?;
+        let message = Message::Event(event.clone());
+        let for_bus = BusMessage::of(&event, now);
+        let (to_endpoints, to_bus) = tokio::join!(
+            queues.send(Lane::Fast, &message),
+            queues.send_to_bus(&for_bus),
+        );
+        to_endpoints?;
+        Ok(to_bus?)
     }
 
     /// Publishes notices, whatever becomes of the others.

@@ -6,8 +6,9 @@
 
 use jiff::Timestamp;
 use serde::Serialize;
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 
+use super::audience::Audience;
 use super::delivery::{Delivery, DeliveryStatus};
 use super::endpoint::{DisabledReason, Endpoint, EndpointKey};
 use super::event::PublishedEvent;
@@ -42,6 +43,44 @@ pub enum Notice {
         /// When its deletion was requested.
         requested_at: Timestamp,
     },
+}
+
+/// A notice on its way to the operator's event bus. A pipe takes the type and the time of
+/// the bus's event from here, and all of `detail`: see `OperationalPipe` in template.yaml.
+#[derive(Debug, Serialize)]
+pub struct BusMessage<'a> {
+    r#type: &'a str,
+    #[serde(with = "serde_millis")]
+    time: Timestamp,
+    detail: Detail<'a>,
+}
+
+/// What the receiver of a webhook gets, and the event's id, which it has in a header.
+#[derive(Debug, Serialize)]
+struct Detail<'a> {
+    id: Option<EventId>,
+    r#type: &'a str,
+    #[serde(with = "serde_millis")]
+    timestamp: Timestamp,
+    data: &'a RawValue,
+}
+
+impl<'a> BusMessage<'a> {
+    /// The message for an event, which happened now unless it says otherwise.
+    #[must_use]
+    pub fn of(event: &'a PublishedEvent, now: Timestamp) -> Self {
+        let (r#type, time) = (event.r#type.as_str(), event.timestamp.unwrap_or(now));
+        Self {
+            r#type,
+            time,
+            detail: Detail {
+                id: event.id,
+                r#type,
+                timestamp: time,
+                data: &event.data,
+            },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -159,6 +198,8 @@ impl Notice {
             r#type: told.event_type(),
             timestamp: Some(at),
             data: self.data()?,
+            audience: Audience::default(),
+            store_payload: true,
         })
     }
 
@@ -187,7 +228,7 @@ impl Notice {
         }
     }
 
-    fn data(&self) -> Result<Box<serde_json::value::RawValue>, serde_json::Error> {
+    fn data(&self) -> Result<Box<RawValue>, serde_json::Error> {
         match self {
             Self::Endpoint {
                 endpoint,
@@ -234,8 +275,10 @@ fn host_of(endpoint: &Endpoint) -> String {
 mod tests {
     use super::*;
     use crate::domain::address::AddressPolicy;
+    use crate::domain::channel::Channels;
     use crate::domain::endpoint::{NewEndpoint, SecretVersion};
     use crate::domain::event_type::{EventType, Subscriptions};
+    use crate::domain::labels::Labels;
     use crate::domain::target_url::TargetUrl;
 
     const AT: Timestamp = Timestamp::UNIX_EPOCH;
@@ -247,6 +290,9 @@ mod tests {
             events: Subscriptions::parse("events", ["*"]).unwrap(),
             active: true,
             rate_limit: None,
+            labels: Labels::default(),
+            channels: Channels::default(),
+            filter: None,
         };
         let key = EndpointKey {
             app_id: AppId::parse("acme").unwrap(),

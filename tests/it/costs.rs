@@ -24,10 +24,11 @@ async fn counts() -> Counts {
         }
     }
     let template = include_str!("../../template.yaml");
-    // An alarm on an expression is charged for each metric in it.
+    // An alarm on an expression is charged for each metric in it. One with a condition is
+    // there only if the operator asks for it.
     let count = |text| template.matches(text).count();
-    let alarms =
-        count("Type: AWS::CloudWatch::Alarm") + count("MetricStat:") - count(" Metrics:\n");
+    let alarms = count("Type: AWS::CloudWatch::Alarm\n    Properties:") + count("MetricStat:")
+        - count(" Metrics:\n");
     let at_rest = bill::at_rest(alarms, counted::count_sweep().await);
     Counts { by, at_rest }
 }

@@ -137,6 +137,26 @@ fn keys_are_used_by_the_table_and_the_queues_only_if_there_is_one() {
     }
 }
 
+#[test]
+fn rights_about_the_operators_event_bus_are_granted_with_it_alone() {
+    let granted = roles::grants("DeliverRole").unwrap();
+    let on_queue = granted
+        .iter()
+        .filter(|grant| grant.resource == "OperationalQueue.Arn");
+    let on_queue: Vec<_> = on_queue
+        .map(|grant| (grant.action.as_str(), grant.only_if.as_deref()))
+        .collect();
+    assert_eq!(on_queue, [("sqs:SendMessage", Some("UseOperationalBus"))]);
+
+    let mut pipe: Grants = POLLER
+        .map(|action| unlimited(action, "OperationalQueue.Arn"))
+        .into();
+    let bus = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${OperationalEventBus}";
+    pipe.insert(unlimited("events:PutEvents", bus));
+    pipe.insert(unlimited("kms:Decrypt", "KmsKeyArn"));
+    assert_grants("OperationalPipeRole", &pipe);
+}
+
 #[tokio::test]
 async fn every_aws_call_in_the_source_is_covered_by_the_role_test() {
     let used = Used::by_running_everything().await;
@@ -178,6 +198,7 @@ impl Used {
         let clock = HandClock::at_now();
         let mut options = Options::idle().keeping(storage);
         options.settings.clock = clock.clock();
+        options.settings.event_bus = true;
         let app = TestApp::start_with(options).await;
         let receiver = Receiver::answering(500, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -392,6 +413,7 @@ fn queue_of(body: &Value) -> &'static str {
         Some("delivery") => "DeliveryQueue.Arn",
         Some("slow") => "SlowQueue.Arn",
         Some("letter") => "DeadLetterQueue.Arn",
+        Some("operational") => "OperationalQueue.Arn",
         _ => panic!("unknown queue {url}"),
     }
 }

@@ -87,6 +87,7 @@ mod odd_heads;
 mod one_endpoint;
 mod openapi;
 mod operational_app;
+mod operational_bus;
 mod operational_webhooks;
 mod outage;
 mod outcomes;

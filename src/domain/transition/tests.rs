@@ -3,10 +3,12 @@
 use super::TransitionKind::{Disabled, Failing, Paused, Recovered};
 use super::*;
 use crate::domain::address::AddressPolicy;
+use crate::domain::channel::Channels;
 use crate::domain::endpoint::{EndpointKey, NewEndpoint, SecretVersion};
 use crate::domain::event_type::Subscriptions;
 use crate::domain::health::{self, Pause};
 use crate::domain::id::{AppId, EndpointId};
+use crate::domain::labels::Labels;
 use crate::domain::target_url::TargetUrl;
 
 fn at(seconds: i64) -> Timestamp {
@@ -19,6 +21,9 @@ fn endpoint_of(app_id: AppId) -> Endpoint {
         events: Subscriptions::parse("events", ["*"]).unwrap(),
         active: true,
         rate_limit: None,
+        labels: Labels::default(),
+        channels: Channels::default(),
+        filter: None,
     };
     let endpoint_id = EndpointId::new();
     let key = EndpointKey {

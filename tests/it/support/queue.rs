@@ -137,6 +137,12 @@ impl Queue {
         letters
     }
 
+    /// Receives up to ten messages for the operator's event bus.
+    pub async fn for_the_bus(&self) -> Vec<SqsMessage> {
+        self.received_from(&self.resources.operational_queue_url)
+            .await
+    }
+
     /// Handles a message, and asserts that it becomes a dead letter at once, unchanged.
     pub async fn must_become_dead_letter(&self, body: &str) -> DeadLetter {
         self.must_handle(body).await;

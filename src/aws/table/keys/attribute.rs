@@ -101,7 +101,7 @@ pub const PREVIOUS_SECRET: &str = "prev";
 /// Since when an endpoint has been slow.
 pub const SLOW_SINCE: &str = "ss";
 /// The log of an endpoint's last transitions that the operator was told of.
-pub const TRANSITIONS: &str = "x";
+pub const TRANSITIONS: &str = "tr";
 /// When an endpoint, an app or a type of the catalogue was changed.
 pub const UPDATED_AT: &str = "m";
 /// Where deliveries to an endpoint go.
