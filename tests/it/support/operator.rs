@@ -4,6 +4,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use webhook_endpoints::domain::id::AppId;
 
+use super::openapi::errors;
 use super::receiver::{Received, Receiver};
 use super::{TestApp, answer};
 
@@ -61,6 +62,9 @@ impl Operator {
 
     fn read(&self, request: &Received) -> Value {
         assert!(request.was_signed_with(&self.secret));
-        serde_json::from_slice(&request.body).expect("parse the event")
+        let event = serde_json::from_slice(&request.body).expect("parse the event");
+        let schema = json!({"$ref": "#/components/schemas/OperationalEvent"});
+        assert_eq!(errors(&schema, &event), [""; 0], "{event}");
+        event
     }
 }
