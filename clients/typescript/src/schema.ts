@@ -729,6 +729,26 @@ export interface webhooks {
         patch?: never;
         trace?: never;
     };
+    operationalEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Receive an operational event
+         * @description What endpoints of the reserved app `operational` get, which a key with the scope `platform` manages like those of any other app: deliveries with the same headers, signature and retries. Nothing is told of the app `operational` itself. It has no API keys and no portal sessions, and nobody else publishes in it: such calls are a 400 that names `appId`.
+         */
+        post: operations["receiveOperationalEvent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export interface components {
     schemas: {
@@ -1549,6 +1569,109 @@ export interface components {
             /** @description Only events of these types. Defaults to all that the endpoint subscribes to. */
             types?: components["schemas"]["GivenEventPatterns"];
         };
+        /** @description An endpoint has begun to fail, was paused, or works again. */
+        EndpointEvent: {
+            /** @enum {string} */
+            type: "endpoint.failing" | "endpoint.paused" | "endpoint.recovered";
+            /** @description When it happened. */
+            timestamp: components["schemas"]["Time"];
+            data: {
+                /** @description The platform's own id for its customer. */
+                appId: string;
+                /**
+                 * Format: uuid
+                 * @description The endpoint's id.
+                 */
+                webhookId: string;
+                /** @description The host of the endpoint's URL. The rest of it may hold a token. */
+                host: string;
+                /** @description Since when deliveries to the endpoint failed. Null if a new URL or an activation had ended the failures, or if there were none. */
+                failingSince: components["schemas"]["Time"] | null;
+                /**
+                 * Format: uuid
+                 * @description The delivery whose attempt showed it.
+                 */
+                deliveryId: string;
+            };
+        };
+        /** @description The service disabled an endpoint. */
+        EndpointDisabledEvent: {
+            /** @constant */
+            type: "endpoint.disabled";
+            /** @description When it happened. */
+            timestamp: components["schemas"]["Time"];
+            data: {
+                /** @description The platform's own id for its customer. */
+                appId: string;
+                /**
+                 * Format: uuid
+                 * @description The endpoint's id.
+                 */
+                webhookId: string;
+                /** @description The host of the endpoint's URL. The rest of it may hold a token. */
+                host: string;
+                /**
+                 * @description `GONE`: the receiver answered 410. `FAILING`: all attempts failed for days.
+                 * @enum {string}
+                 */
+                reason: "GONE" | "FAILING";
+                /** @description Since when deliveries to the endpoint failed. Null if a new URL or an activation had ended the failures, or if there were none. */
+                failingSince: components["schemas"]["Time"] | null;
+                /**
+                 * Format: uuid
+                 * @description The delivery whose attempt showed it.
+                 */
+                deliveryId: string;
+            };
+        };
+        /** @description The last attempt at a delivery failed. */
+        DeliveryFailedEvent: {
+            /** @constant */
+            type: "delivery.failed";
+            /** @description When it happened. */
+            timestamp: components["schemas"]["Time"];
+            data: {
+                /** @description The platform's own id for its customer. */
+                appId: string;
+                /**
+                 * Format: uuid
+                 * @description The endpoint's id.
+                 */
+                webhookId: string;
+                /** @description The host of the endpoint's URL. Null if the endpoint was deleted. */
+                host: string | null;
+                /**
+                 * Format: uuid
+                 * @description The delivery's id.
+                 */
+                deliveryId: string;
+                /**
+                 * Format: uuid
+                 * @description The event's id.
+                 */
+                eventId: string;
+                eventType: components["schemas"]["EventType"];
+                /** @description How many attempts were made. */
+                attempts: number;
+                /** @description HTTP status of the last attempt. Null if it got no response. */
+                responseStatus: number | null;
+            };
+        };
+        /** @description An app and everything that it had are deleted. */
+        AppDeletedEvent: {
+            /** @constant */
+            type: "app.deleted";
+            /** @description When it happened. */
+            timestamp: components["schemas"]["Time"];
+            data: {
+                /** @description The platform's own id for its customer. */
+                appId: string;
+                /** @description When the deletion was requested. */
+                requestedAt: components["schemas"]["Time"];
+            };
+        };
+        /** @description What the service tells the operator. */
+        OperationalEvent: components["schemas"]["EndpointEvent"] | components["schemas"]["EndpointDisabledEvent"] | components["schemas"]["DeliveryFailedEvent"] | components["schemas"]["AppDeletedEvent"];
     };
     responses: {
         /** @description The body, the query or a header is invalid. `message` states the first problem; `details` lists all of them. */
@@ -1990,6 +2113,11 @@ export type GivenCatalogueType = components['schemas']['GivenCatalogueType'];
 export type CatalogueTypePage = components['schemas']['CatalogueTypePage'];
 export type NewPing = components['schemas']['NewPing'];
 export type Replay = components['schemas']['Replay'];
+export type EndpointEvent = components['schemas']['EndpointEvent'];
+export type EndpointDisabledEvent = components['schemas']['EndpointDisabledEvent'];
+export type DeliveryFailedEvent = components['schemas']['DeliveryFailedEvent'];
+export type AppDeletedEvent = components['schemas']['AppDeletedEvent'];
+export type OperationalEvent = components['schemas']['OperationalEvent'];
 export type ResponseInvalidRequest = components['responses']['InvalidRequest'];
 export type ResponseUnauthenticated = components['responses']['Unauthenticated'];
 export type ResponseForbidden = components['responses']['Forbidden'];
@@ -3993,6 +4121,35 @@ export interface operations {
                 content?: never;
             };
             /** @description The attempt failed. The service retries if attempts remain, except for test pings. A 429 or 503 response can ask for a longer wait with `Retry-After`. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    receiveOperationalEvent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OperationalEvent"];
+            };
+        };
+        responses: {
+            /** @description The receiver accepted the delivery. */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description As for any other delivery. */
             default: {
                 headers: {
                     [name: string]: unknown;
