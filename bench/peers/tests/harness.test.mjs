@@ -15,7 +15,7 @@ import { run } from '../run.mjs';
 const SENDER = new URL('careless-sender.mjs', import.meta.url).pathname;
 const FEW = [
   '--events', '30', '--rounds', '2', '--publishers', '4', '--pace', '20', '--seconds', '2',
-  '--hanging-pace', '2', '--retry-wait', '2', '--patience', '2', '--recovery', '2',
+  '--hanging-pace', '2', '--retry-wait', '3', '--patience', '20', '--recovery', '2',
 ];
 const port = await freePort();
 const dnsPort = await freeUdpPort();
