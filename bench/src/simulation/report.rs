@@ -174,6 +174,12 @@ impl Delays {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shown(Option<Delay>);
 
+impl From<Delay> for Shown {
+    fn from(delay: Delay) -> Self {
+        Self(Some(delay))
+    }
+}
+
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
