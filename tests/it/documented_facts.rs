@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use local::mapping::mapping;
 use webhook_endpoints::domain::app::MAX_KEYS_PER_APP;
 use webhook_endpoints::domain::budget::Budgets;
 use webhook_endpoints::domain::catalogue::MAX_TYPES;
@@ -12,6 +13,7 @@ use webhook_endpoints::domain::endpoint::MAX_ENDPOINTS_PER_APP;
 use webhook_endpoints::domain::event::MAX_NESTING;
 use webhook_endpoints::domain::event_type::{MAX_EVENT_TYPE_BYTES, MAX_SUBSCRIPTIONS};
 use webhook_endpoints::domain::id::MAX_APP_ID_BYTES;
+use webhook_endpoints::domain::message::Lane;
 use webhook_endpoints::domain::rate_limit::RateLimit;
 use webhook_endpoints::domain::target_url::MAX_URL_BYTES;
 
@@ -88,6 +90,46 @@ fn documented_parameters_are_those_of_the_template() {
         }
     }
     assert_eq!(documented, defaults.into_keys().collect());
+}
+
+/// What a document has in backticks with a value in brackets behind it.
+fn with_values(document: &str) -> impl Iterator<Item = (&str, &str)> {
+    let after = document.split('`').skip(1).step_by(2);
+    let values = document.split('`').skip(2).step_by(2);
+    after.zip(values).filter_map(|(name, rest)| {
+        let value = rest.strip_prefix(" (")?;
+        Some((name, value.split_once(')')?.0))
+    })
+}
+
+#[test]
+fn defaults_in_the_page_on_capacity_are_those_of_the_template() {
+    let (document, defaults) = (read("docs/capacity.md"), parameters());
+    let mut quoted = BTreeSet::new();
+    for (name, value) in with_values(&document) {
+        let default = defaults
+            .get(name)
+            .unwrap_or_else(|| panic!("{name} is no parameter of the template"));
+        assert_eq!(value, default, "{name}");
+        quoted.insert(name);
+    }
+    for name in [
+        "ThrottlingRateLimit",
+        "ThrottlingBurstLimit",
+        "ApiReservedConcurrency",
+        "DeliveryMaxConcurrency",
+        "SlowMaxConcurrency",
+        "SecretStorage",
+    ] {
+        assert!(quoted.contains(name), "{name}");
+    }
+    let held = [Lane::Fast, Lane::Slow].map(|lane| {
+        let mapping = mapping(lane).unwrap();
+        mapping.concurrency * mapping.batch_size
+    });
+    let [fast, slow] = held;
+    let held = format!("batches hold {fast} on the fast lane and {slow} on the slow one");
+    assert!(document.contains(&held), "{held}");
 }
 
 #[test]
