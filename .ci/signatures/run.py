@@ -2,6 +2,7 @@
 library must accept every delivery, and reject it with a changed body, with another id
 or with another secret. Run it under .ci/with-service."""
 
+import base64
 import json
 import os
 
@@ -83,7 +84,8 @@ def as_key(text):
 
 
 def main():
-    created = call("POST", API, json.dumps({"url": Receiver.start(), "events": ["*"]}))
+    url = Receiver.start()
+    created = call("POST", API, json.dumps({"url": url, "events": ["*"]}))
     webhook, old = created["id"], created["secret"]
     before = deliveries(webhook, list(DATA))
     new = call("POST", f"{API}/{webhook}/rotate-secret")["secret"]

@@ -837,9 +837,9 @@ export interface components {
         GivenFilter: {
             [key: string]: components["schemas"]["FilterField"];
         } | null;
-        /** @description Alternatives for a value, or an object of fields, or the alternatives of `$or`. */
+        /** @description Alternatives for a value, or an object of fields like this one, or the alternatives of `$or`. */
         FilterField: components["schemas"]["FilterAlternative"][] | {
-            [key: string]: components["schemas"]["FilterField"];
+            [key: string]: unknown;
         };
         /** @description A value, which has to be equal, or an operator; below `$or`, an object of fields. */
         FilterAlternative: (string | number | boolean | null) | {

@@ -30,11 +30,18 @@ from .event_delivery import EventDelivery
 from .event_delivery_reason import EventDeliveryReason
 from .event_details import EventDetails
 from .fault import Fault
+from .filter_alternative_type_1 import FilterAlternativeType1
+from .filter_field_type_1 import FilterFieldType1
+from .filter_test import FilterTest
+from .filter_test_outcome import FilterTestOutcome
+from .filter_type_0 import FilterType0
 from .get_description_response_200 import GetDescriptionResponse200
 from .get_description_response_200_info import GetDescriptionResponse200Info
 from .get_description_response_200_paths import GetDescriptionResponse200Paths
 from .given_catalogue_type import GivenCatalogueType
 from .given_catalogue_type_schema_type_0 import GivenCatalogueTypeSchemaType0
+from .given_filter_type_0 import GivenFilterType0
+from .given_webhook_metadata_type_0 import GivenWebhookMetadataType0
 from .list_webhooks_view import ListWebhooksView
 from .metadata import Metadata
 from .new_api_key import NewApiKey
@@ -65,6 +72,7 @@ from .webhook import Webhook
 from .webhook_change import WebhookChange
 from .webhook_details import WebhookDetails
 from .webhook_details_disabled_reason import WebhookDetailsDisabledReason
+from .webhook_metadata import WebhookMetadata
 
 __all__ = (
     "AcceptedEvent",
@@ -97,11 +105,18 @@ __all__ = (
     "EventDeliveryReason",
     "EventDetails",
     "Fault",
+    "FilterAlternativeType1",
+    "FilterFieldType1",
+    "FilterTest",
+    "FilterTestOutcome",
+    "FilterType0",
     "GetDescriptionResponse200",
     "GetDescriptionResponse200Info",
     "GetDescriptionResponse200Paths",
     "GivenCatalogueType",
     "GivenCatalogueTypeSchemaType0",
+    "GivenFilterType0",
+    "GivenWebhookMetadataType0",
     "ListWebhooksView",
     "Metadata",
     "NewApiKey",
@@ -132,4 +147,5 @@ __all__ = (
     "WebhookChange",
     "WebhookDetails",
     "WebhookDetailsDisabledReason",
+    "WebhookMetadata",
 )

@@ -15,7 +15,6 @@ from ..models.delivery_status import DeliveryStatus, check_delivery_status
 
 if TYPE_CHECKING:
     from ..models.attempt import Attempt
-    from ..models.payload import Payload
 
 
 T = TypeVar("T", bound="DeliveryDetails")
@@ -36,7 +35,9 @@ class DeliveryDetails:
         next_retry_at (datetime.datetime | None): When the next attempt is due, or null.
         event_id (UUID): The event's id, sent as `webhook-id`.
         test (bool): Whether this is a test ping, whatever its event type.
-        payload (None | Payload): The body that is sent to the receiver, or null if it is no longer stored.
+        payload (Any): The body that is sent to the receiver, or null if it is no longer stored. A `Payload`, unless the
+            deployment has another `PayloadFormat`: then it is the event's data alone, or an object with the data's fields
+            after a field `event`. It is in the format that new attempts have, also if earlier ones had another.
         payload_deleted_at (datetime.datetime | None): When the payload was deleted, or null. Nothing is sent any more,
             and `responseBody` is empty for all attempts.
         reason (DeliveryDetailsReason | None): Why the delivery ended without another attempt, or null.
@@ -56,15 +57,13 @@ class DeliveryDetails:
     next_retry_at: datetime.datetime | None
     event_id: UUID
     test: bool
-    payload: None | Payload
+    payload: Any
     payload_deleted_at: datetime.datetime | None
     reason: DeliveryDetailsReason | None
     error: None | str
     attempt_log: list[Attempt]
 
     def to_dict(self) -> dict[str, Any]:
-        from ..models.payload import Payload  # noqa: PLC0415
-
         id = str(self.id)
 
         event = self.event
@@ -94,11 +93,7 @@ class DeliveryDetails:
 
         test = self.test
 
-        payload: dict[str, Any] | None
-        if isinstance(self.payload, Payload):
-            payload = self.payload.to_dict()
-        else:
-            payload = self.payload
+        payload = self.payload
 
         payload_deleted_at: None | str
         if isinstance(self.payload_deleted_at, datetime.datetime):
@@ -147,7 +142,6 @@ class DeliveryDetails:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.attempt import Attempt  # noqa: PLC0415
-        from ..models.payload import Payload  # noqa: PLC0415
 
         d = dict(src_dict)
         id = UUID(d.pop("id"))
@@ -201,20 +195,7 @@ class DeliveryDetails:
 
         test = d.pop("test")
 
-        def _parse_payload(data: object) -> None | Payload:
-            if data is None:
-                return data
-            try:
-                if not isinstance(data, dict):
-                    raise TypeError()
-                payload_type_0 = Payload.from_dict(data)
-
-                return payload_type_0
-            except (TypeError, ValueError, AttributeError, KeyError):
-                pass
-            return cast(None | Payload, data)
-
-        payload = _parse_payload(d.pop("payload"))
+        payload = d.pop("payload")
 
         def _parse_payload_deleted_at(data: object) -> datetime.datetime | None:
             if data is None:

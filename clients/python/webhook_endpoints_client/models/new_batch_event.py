@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from attrs import define as _attrs_define
 
@@ -19,6 +20,10 @@ class NewBatchEvent:
         data (Any): Any JSON, nested at most 128 deep. Receivers get it exactly as written.
         timestamp (datetime.datetime | Unset): An ISO 8601 time with a UTC offset, from 0000-01-01T00:00:00Z to
             9999-12-30T22:00:00Z. Digits beyond milliseconds are dropped.
+        channels (list[str] | Unset): The event's channels, at most 10 distinct ones. Endpoints that have channels get
+            the event only if they have one of these; endpoints without channels get it in any case.
+        webhook_id (UUID | Unset): The only endpoint that the event is for. It has to be an endpoint of the app, and
+            gets the event only if it subscribes to it like any other.
         idempotency_key (str | Unset): Does for this event what the header `Idempotency-Key` does for a request with one
             event. Of events of a batch with the same key, only the first valid one is published; the others get its id.
         store_payload (bool | Unset): Whether to keep the payload, and what receivers answer, for the history. If false,
@@ -29,6 +34,8 @@ class NewBatchEvent:
     type_: str
     data: Any
     timestamp: datetime.datetime | Unset = UNSET
+    channels: list[str] | Unset = UNSET
+    webhook_id: UUID | Unset = UNSET
     idempotency_key: str | Unset = UNSET
     store_payload: bool | Unset = UNSET
 
@@ -40,6 +47,14 @@ class NewBatchEvent:
         timestamp: str | Unset = UNSET
         if not isinstance(self.timestamp, Unset):
             timestamp = self.timestamp.isoformat()
+
+        channels: list[str] | Unset = UNSET
+        if not isinstance(self.channels, Unset):
+            channels = self.channels
+
+        webhook_id: str | Unset = UNSET
+        if not isinstance(self.webhook_id, Unset):
+            webhook_id = str(self.webhook_id)
 
         idempotency_key = self.idempotency_key
 
@@ -55,6 +70,10 @@ class NewBatchEvent:
         )
         if timestamp is not UNSET:
             field_dict["timestamp"] = timestamp
+        if channels is not UNSET:
+            field_dict["channels"] = channels
+        if webhook_id is not UNSET:
+            field_dict["webhookId"] = webhook_id
         if idempotency_key is not UNSET:
             field_dict["idempotencyKey"] = idempotency_key
         if store_payload is not UNSET:
@@ -76,6 +95,15 @@ class NewBatchEvent:
         else:
             timestamp = datetime.datetime.fromisoformat(_timestamp)
 
+        channels = cast(list[str], d.pop("channels", UNSET))
+
+        _webhook_id = d.pop("webhookId", UNSET)
+        webhook_id: UUID | Unset
+        if isinstance(_webhook_id, Unset):
+            webhook_id = UNSET
+        else:
+            webhook_id = UUID(_webhook_id)
+
         idempotency_key = d.pop("idempotencyKey", UNSET)
 
         store_payload = d.pop("storePayload", UNSET)
@@ -84,6 +112,8 @@ class NewBatchEvent:
             type_=type_,
             data=data,
             timestamp=timestamp,
+            channels=channels,
+            webhook_id=webhook_id,
             idempotency_key=idempotency_key,
             store_payload=store_payload,
         )

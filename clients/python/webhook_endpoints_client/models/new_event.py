@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from attrs import define as _attrs_define
 
@@ -19,6 +20,10 @@ class NewEvent:
         data (Any): Any JSON, nested at most 128 deep. Receivers get it exactly as written.
         timestamp (datetime.datetime | Unset): An ISO 8601 time with a UTC offset, from 0000-01-01T00:00:00Z to
             9999-12-30T22:00:00Z. Digits beyond milliseconds are dropped.
+        channels (list[str] | Unset): The event's channels, at most 10 distinct ones. Endpoints that have channels get
+            the event only if they have one of these; endpoints without channels get it in any case.
+        webhook_id (UUID | Unset): The only endpoint that the event is for. It has to be an endpoint of the app, and
+            gets the event only if it subscribes to it like any other.
         store_payload (bool | Unset): Whether to keep the payload, and what receivers answer, for the history. If false,
             the payload is kept no longer than until its last attempt has ended, and answers are not kept at all; its
             deliveries can't be resent, recovered or replayed. Defaults to true.
@@ -27,6 +32,8 @@ class NewEvent:
     type_: str
     data: Any
     timestamp: datetime.datetime | Unset = UNSET
+    channels: list[str] | Unset = UNSET
+    webhook_id: UUID | Unset = UNSET
     store_payload: bool | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
@@ -37,6 +44,14 @@ class NewEvent:
         timestamp: str | Unset = UNSET
         if not isinstance(self.timestamp, Unset):
             timestamp = self.timestamp.isoformat()
+
+        channels: list[str] | Unset = UNSET
+        if not isinstance(self.channels, Unset):
+            channels = self.channels
+
+        webhook_id: str | Unset = UNSET
+        if not isinstance(self.webhook_id, Unset):
+            webhook_id = str(self.webhook_id)
 
         store_payload = self.store_payload
 
@@ -50,6 +65,10 @@ class NewEvent:
         )
         if timestamp is not UNSET:
             field_dict["timestamp"] = timestamp
+        if channels is not UNSET:
+            field_dict["channels"] = channels
+        if webhook_id is not UNSET:
+            field_dict["webhookId"] = webhook_id
         if store_payload is not UNSET:
             field_dict["storePayload"] = store_payload
 
@@ -69,12 +88,23 @@ class NewEvent:
         else:
             timestamp = datetime.datetime.fromisoformat(_timestamp)
 
+        channels = cast(list[str], d.pop("channels", UNSET))
+
+        _webhook_id = d.pop("webhookId", UNSET)
+        webhook_id: UUID | Unset
+        if isinstance(_webhook_id, Unset):
+            webhook_id = UNSET
+        else:
+            webhook_id = UUID(_webhook_id)
+
         store_payload = d.pop("storePayload", UNSET)
 
         new_event = cls(
             type_=type_,
             data=data,
             timestamp=timestamp,
+            channels=channels,
+            webhook_id=webhook_id,
             store_payload=store_payload,
         )
 

@@ -9,6 +9,8 @@ from ..models.secret_format import SecretFormat, check_secret_format
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.given_filter_type_0 import GivenFilterType0
+    from ..models.given_webhook_metadata_type_0 import GivenWebhookMetadataType0
     from ..models.own_headers_type_0 import OwnHeadersType0
 
 
@@ -32,6 +34,18 @@ class NewWebhook:
         active (bool | Unset): Whether events are sent to this endpoint. Test pings are always sent. True if absent.
         rate_limit (int | None | Unset): How many deliveries a second the endpoint gets at most. The rest waits for its
             turn. Test pings do not count. Null for no limit.
+        description (None | str | Unset): What the endpoint is for, for people. Line breaks and tabs are allowed, other
+            control characters are not. Null for none.
+        metadata (GivenWebhookMetadataType0 | None | Unset): Names and values for the platform's own use, together at
+            most 2 KiB. It replaces all metadata. Null is the same as an empty object.
+        channels (list[str] | None | Unset): The channels whose events the endpoint gets, at most 10 distinct ones: it
+            gets events that have at least one of them. Duplicates are removed. Null for the events of all channels, and
+            those of none.
+        filter_ (GivenFilterType0 | None | Unset): What the data of an event has to match for the endpoint to get it, in
+            the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, of values or of the
+            operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`;
+            `$or` has alternatives for whole objects. All fields have to match. At most 4,096 bytes, nested at most 20 deep.
+            Null for no filter. What is wrong with a filter is told with its place, such as `filter.order.total[0].numeric`.
         secret (str | Unset): A signing secret of your own, in the format that `secretFormat` names. A random one if
             absent.
         secret_format (SecretFormat | Unset): How `secret` is written, which must be present. `standard`: `whsec_`
@@ -49,11 +63,17 @@ class NewWebhook:
     events: list[str]
     active: bool | Unset = UNSET
     rate_limit: int | None | Unset = UNSET
+    description: None | str | Unset = UNSET
+    metadata: GivenWebhookMetadataType0 | None | Unset = UNSET
+    channels: list[str] | None | Unset = UNSET
+    filter_: GivenFilterType0 | None | Unset = UNSET
     secret: str | Unset = UNSET
     secret_format: SecretFormat | Unset = UNSET
     headers: None | OwnHeadersType0 | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.given_filter_type_0 import GivenFilterType0  # noqa: PLC0415
+        from ..models.given_webhook_metadata_type_0 import GivenWebhookMetadataType0  # noqa: PLC0415
         from ..models.own_headers_type_0 import OwnHeadersType0  # noqa: PLC0415
 
         url = self.url
@@ -67,6 +87,37 @@ class NewWebhook:
             rate_limit = UNSET
         else:
             rate_limit = self.rate_limit
+
+        description: None | str | Unset
+        if isinstance(self.description, Unset):
+            description = UNSET
+        else:
+            description = self.description
+
+        metadata: dict[str, Any] | None | Unset
+        if isinstance(self.metadata, Unset):
+            metadata = UNSET
+        elif isinstance(self.metadata, GivenWebhookMetadataType0):
+            metadata = self.metadata.to_dict()
+        else:
+            metadata = self.metadata
+
+        channels: list[str] | None | Unset
+        if isinstance(self.channels, Unset):
+            channels = UNSET
+        elif isinstance(self.channels, list):
+            channels = self.channels
+
+        else:
+            channels = self.channels
+
+        filter_: dict[str, Any] | None | Unset
+        if isinstance(self.filter_, Unset):
+            filter_ = UNSET
+        elif isinstance(self.filter_, GivenFilterType0):
+            filter_ = self.filter_.to_dict()
+        else:
+            filter_ = self.filter_
 
         secret = self.secret
 
@@ -94,6 +145,14 @@ class NewWebhook:
             field_dict["active"] = active
         if rate_limit is not UNSET:
             field_dict["rateLimit"] = rate_limit
+        if description is not UNSET:
+            field_dict["description"] = description
+        if metadata is not UNSET:
+            field_dict["metadata"] = metadata
+        if channels is not UNSET:
+            field_dict["channels"] = channels
+        if filter_ is not UNSET:
+            field_dict["filter"] = filter_
         if secret is not UNSET:
             field_dict["secret"] = secret
         if secret_format is not UNSET:
@@ -105,6 +164,8 @@ class NewWebhook:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.given_filter_type_0 import GivenFilterType0  # noqa: PLC0415
+        from ..models.given_webhook_metadata_type_0 import GivenWebhookMetadataType0  # noqa: PLC0415
         from ..models.own_headers_type_0 import OwnHeadersType0  # noqa: PLC0415
 
         d = dict(src_dict)
@@ -122,6 +183,68 @@ class NewWebhook:
             return cast(int | None | Unset, data)
 
         rate_limit = _parse_rate_limit(d.pop("rateLimit", UNSET))
+
+        def _parse_description(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        description = _parse_description(d.pop("description", UNSET))
+
+        def _parse_metadata(data: object) -> GivenWebhookMetadataType0 | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_given_webhook_metadata_type_0 = (
+                    GivenWebhookMetadataType0.from_dict(data)
+                )
+
+                return componentsschemas_given_webhook_metadata_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(GivenWebhookMetadataType0 | None | Unset, data)
+
+        metadata = _parse_metadata(d.pop("metadata", UNSET))
+
+        def _parse_channels(data: object) -> list[str] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                componentsschemas_given_channels_type_0 = cast(list[str], data)
+
+                return componentsschemas_given_channels_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[str] | None | Unset, data)
+
+        channels = _parse_channels(d.pop("channels", UNSET))
+
+        def _parse_filter_(data: object) -> GivenFilterType0 | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_given_filter_type_0 = GivenFilterType0.from_dict(data)
+
+                return componentsschemas_given_filter_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(GivenFilterType0 | None | Unset, data)
+
+        filter_ = _parse_filter_(d.pop("filter", UNSET))
 
         secret = d.pop("secret", UNSET)
 
@@ -154,6 +277,10 @@ class NewWebhook:
             events=events,
             active=active,
             rate_limit=rate_limit,
+            description=description,
+            metadata=metadata,
+            channels=channels,
+            filter_=filter_,
             secret=secret,
             secret_format=secret_format,
             headers=headers,

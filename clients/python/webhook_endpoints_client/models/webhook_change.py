@@ -8,6 +8,8 @@ from attrs import define as _attrs_define
 from ..types import UNSET, Unset
 
 if TYPE_CHECKING:
+    from ..models.given_filter_type_0 import GivenFilterType0
+    from ..models.given_webhook_metadata_type_0 import GivenWebhookMetadataType0
     from ..models.own_headers_type_0 import OwnHeadersType0
 
 
@@ -16,10 +18,10 @@ T = TypeVar("T", bound="WebhookChange")
 
 @_attrs_define
 class WebhookChange:
-    """Omitted fields keep their values. At least one of `url`, `events`, `active`, `rateLimit` and `headers` is needed.
-    `headers` replaces all of the endpoint's own headers, and has to be given if it has any and the URL changes, so that
-    nobody can have values sent elsewhere that they do not know. The other fields of an endpoint are ignored, so that
-    what a get returned can be changed and sent back.
+    """Omitted fields keep their values. At least one field that can be changed is needed. `headers` replaces all of the
+    endpoint's own headers, and has to be given if it has any and the URL changes, so that nobody can have values sent
+    elsewhere that they do not know. The other fields of an endpoint are ignored, so that what a get returned can be
+    changed and sent back.
 
         Attributes:
             url (str | Unset): An absolute `https` URL with a host, of at most 2,048 bytes. Credentials, fragments,
@@ -36,6 +38,18 @@ class WebhookChange:
                 clears `disabledReason` and `disabledAt`.
             rate_limit (int | None | Unset): How many deliveries a second the endpoint gets at most. The rest waits for its
                 turn. Test pings do not count. Null for no limit.
+            description (None | str | Unset): What the endpoint is for, for people. Line breaks and tabs are allowed, other
+                control characters are not. Null for none.
+            metadata (GivenWebhookMetadataType0 | None | Unset): Names and values for the platform's own use, together at
+                most 2 KiB. It replaces all metadata. Null is the same as an empty object.
+            channels (list[str] | None | Unset): The channels whose events the endpoint gets, at most 10 distinct ones: it
+                gets events that have at least one of them. Duplicates are removed. Null for the events of all channels, and
+                those of none.
+            filter_ (GivenFilterType0 | None | Unset): What the data of an event has to match for the endpoint to get it, in
+                the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, of values or of the
+                operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`;
+                `$or` has alternatives for whole objects. All fields have to match. At most 4,096 bytes, nested at most 20 deep.
+                Null for no filter. What is wrong with a filter is told with its place, such as `filter.order.total[0].numeric`.
             headers (None | OwnHeadersType0 | Unset): Headers that requests to the endpoint carry beside the service's own,
                 such as `Authorization`. The values are secrets: they are not shown again, only the names are. At most 10, whose
                 values have 4,096 bytes together. No two names may differ in letter case only, and none may be one of those that
@@ -60,6 +74,10 @@ class WebhookChange:
     events: list[str] | Unset = UNSET
     active: bool | Unset = UNSET
     rate_limit: int | None | Unset = UNSET
+    description: None | str | Unset = UNSET
+    metadata: GivenWebhookMetadataType0 | None | Unset = UNSET
+    channels: list[str] | None | Unset = UNSET
+    filter_: GivenFilterType0 | None | Unset = UNSET
     headers: None | OwnHeadersType0 | Unset = UNSET
     id: Any | Unset = UNSET
     created_at: Any | Unset = UNSET
@@ -75,6 +93,8 @@ class WebhookChange:
     header_names: Any | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.given_filter_type_0 import GivenFilterType0  # noqa: PLC0415
+        from ..models.given_webhook_metadata_type_0 import GivenWebhookMetadataType0  # noqa: PLC0415
         from ..models.own_headers_type_0 import OwnHeadersType0  # noqa: PLC0415
 
         url = self.url
@@ -90,6 +110,37 @@ class WebhookChange:
             rate_limit = UNSET
         else:
             rate_limit = self.rate_limit
+
+        description: None | str | Unset
+        if isinstance(self.description, Unset):
+            description = UNSET
+        else:
+            description = self.description
+
+        metadata: dict[str, Any] | None | Unset
+        if isinstance(self.metadata, Unset):
+            metadata = UNSET
+        elif isinstance(self.metadata, GivenWebhookMetadataType0):
+            metadata = self.metadata.to_dict()
+        else:
+            metadata = self.metadata
+
+        channels: list[str] | None | Unset
+        if isinstance(self.channels, Unset):
+            channels = UNSET
+        elif isinstance(self.channels, list):
+            channels = self.channels
+
+        else:
+            channels = self.channels
+
+        filter_: dict[str, Any] | None | Unset
+        if isinstance(self.filter_, Unset):
+            filter_ = UNSET
+        elif isinstance(self.filter_, GivenFilterType0):
+            filter_ = self.filter_.to_dict()
+        else:
+            filter_ = self.filter_
 
         headers: dict[str, Any] | None | Unset
         if isinstance(self.headers, Unset):
@@ -134,6 +185,14 @@ class WebhookChange:
             field_dict["active"] = active
         if rate_limit is not UNSET:
             field_dict["rateLimit"] = rate_limit
+        if description is not UNSET:
+            field_dict["description"] = description
+        if metadata is not UNSET:
+            field_dict["metadata"] = metadata
+        if channels is not UNSET:
+            field_dict["channels"] = channels
+        if filter_ is not UNSET:
+            field_dict["filter"] = filter_
         if headers is not UNSET:
             field_dict["headers"] = headers
         if id is not UNSET:
@@ -165,6 +224,8 @@ class WebhookChange:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.given_filter_type_0 import GivenFilterType0  # noqa: PLC0415
+        from ..models.given_webhook_metadata_type_0 import GivenWebhookMetadataType0  # noqa: PLC0415
         from ..models.own_headers_type_0 import OwnHeadersType0  # noqa: PLC0415
 
         d = dict(src_dict)
@@ -182,6 +243,68 @@ class WebhookChange:
             return cast(int | None | Unset, data)
 
         rate_limit = _parse_rate_limit(d.pop("rateLimit", UNSET))
+
+        def _parse_description(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        description = _parse_description(d.pop("description", UNSET))
+
+        def _parse_metadata(data: object) -> GivenWebhookMetadataType0 | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_given_webhook_metadata_type_0 = (
+                    GivenWebhookMetadataType0.from_dict(data)
+                )
+
+                return componentsschemas_given_webhook_metadata_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(GivenWebhookMetadataType0 | None | Unset, data)
+
+        metadata = _parse_metadata(d.pop("metadata", UNSET))
+
+        def _parse_channels(data: object) -> list[str] | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                componentsschemas_given_channels_type_0 = cast(list[str], data)
+
+                return componentsschemas_given_channels_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[str] | None | Unset, data)
+
+        channels = _parse_channels(d.pop("channels", UNSET))
+
+        def _parse_filter_(data: object) -> GivenFilterType0 | None | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_given_filter_type_0 = GivenFilterType0.from_dict(data)
+
+                return componentsschemas_given_filter_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(GivenFilterType0 | None | Unset, data)
+
+        filter_ = _parse_filter_(d.pop("filter", UNSET))
 
         def _parse_headers(data: object) -> None | OwnHeadersType0 | Unset:
             if data is None:
@@ -229,6 +352,10 @@ class WebhookChange:
             events=events,
             active=active,
             rate_limit=rate_limit,
+            description=description,
+            metadata=metadata,
+            channels=channels,
+            filter_=filter_,
             headers=headers,
             id=id,
             created_at=created_at,

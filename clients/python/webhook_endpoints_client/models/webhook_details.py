@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from attrs import define as _attrs_define
@@ -11,6 +11,11 @@ from ..models.webhook_details_disabled_reason import (
     WebhookDetailsDisabledReason,
     check_webhook_details_disabled_reason,
 )
+
+if TYPE_CHECKING:
+    from ..models.filter_type_0 import FilterType0
+    from ..models.webhook_metadata import WebhookMetadata
+
 
 T = TypeVar("T", bound="WebhookDetails")
 
@@ -28,6 +33,16 @@ class WebhookDetails:
         updated_at (datetime.datetime): An ISO 8601 time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.
         rate_limit (int | None): How many deliveries a second the endpoint gets at most. The rest waits for its turn.
             Test pings do not count. Null for no limit.
+        description (None | str): What the endpoint is for, for people. Line breaks and tabs are allowed, other control
+            characters are not. Null for none.
+        metadata (WebhookMetadata): Names and values for the platform's own use, together at most 2 KiB.
+        channels (list[str] | None): The channels whose events the endpoint gets: those that have at least one of them.
+            Null for the events of all channels, and those of none.
+        filter_ (FilterType0 | None): What the data of an event has to match for the endpoint to get it, in the syntax
+            of Amazon EventBridge's event patterns: each field has a list of alternatives, of values or of the operators
+            `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`; `$or` has
+            alternatives for whole objects. All fields have to match. At most 4,096 bytes, nested at most 20 deep. Null for
+            no filter.
         inactive_since (datetime.datetime | None): Since when the endpoint has been inactive, or null.
         disabled_reason (None | WebhookDetailsDisabledReason): Why the service disabled the endpoint, or null. `GONE`:
             the receiver responded with 410 Gone. `FAILING`: it kept failing for too long (5 days by default).
@@ -52,6 +67,10 @@ class WebhookDetails:
     created_at: datetime.datetime
     updated_at: datetime.datetime
     rate_limit: int | None
+    description: None | str
+    metadata: WebhookMetadata
+    channels: list[str] | None
+    filter_: FilterType0 | None
     inactive_since: datetime.datetime | None
     disabled_reason: None | WebhookDetailsDisabledReason
     disabled_at: datetime.datetime | None
@@ -63,6 +82,8 @@ class WebhookDetails:
     header_names: list[str]
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.filter_type_0 import FilterType0  # noqa: PLC0415
+
         id = str(self.id)
 
         url = self.url
@@ -77,6 +98,24 @@ class WebhookDetails:
 
         rate_limit: int | None
         rate_limit = self.rate_limit
+
+        description: None | str
+        description = self.description
+
+        metadata = self.metadata.to_dict()
+
+        channels: list[str] | None
+        if isinstance(self.channels, list):
+            channels = self.channels
+
+        else:
+            channels = self.channels
+
+        filter_: dict[str, Any] | None
+        if isinstance(self.filter_, FilterType0):
+            filter_ = self.filter_.to_dict()
+        else:
+            filter_ = self.filter_
 
         inactive_since: None | str
         if isinstance(self.inactive_since, datetime.datetime):
@@ -139,6 +178,10 @@ class WebhookDetails:
                 "createdAt": created_at,
                 "updatedAt": updated_at,
                 "rateLimit": rate_limit,
+                "description": description,
+                "metadata": metadata,
+                "channels": channels,
+                "filter": filter_,
                 "inactiveSince": inactive_since,
                 "disabledReason": disabled_reason,
                 "disabledAt": disabled_at,
@@ -155,6 +198,9 @@ class WebhookDetails:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.filter_type_0 import FilterType0  # noqa: PLC0415
+        from ..models.webhook_metadata import WebhookMetadata  # noqa: PLC0415
+
         d = dict(src_dict)
         id = UUID(d.pop("id"))
 
@@ -174,6 +220,45 @@ class WebhookDetails:
             return cast(int | None, data)
 
         rate_limit = _parse_rate_limit(d.pop("rateLimit"))
+
+        def _parse_description(data: object) -> None | str:
+            if data is None:
+                return data
+            return cast(None | str, data)
+
+        description = _parse_description(d.pop("description"))
+
+        metadata = WebhookMetadata.from_dict(d.pop("metadata"))
+
+        def _parse_channels(data: object) -> list[str] | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, list):
+                    raise TypeError()
+                componentsschemas_channels_type_0 = cast(list[str], data)
+
+                return componentsschemas_channels_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(list[str] | None, data)
+
+        channels = _parse_channels(d.pop("channels"))
+
+        def _parse_filter_(data: object) -> FilterType0 | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_filter_type_0 = FilterType0.from_dict(data)
+
+                return componentsschemas_filter_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(FilterType0 | None, data)
+
+        filter_ = _parse_filter_(d.pop("filter"))
 
         def _parse_inactive_since(data: object) -> datetime.datetime | None:
             if data is None:
@@ -307,6 +392,10 @@ class WebhookDetails:
             created_at=created_at,
             updated_at=updated_at,
             rate_limit=rate_limit,
+            description=description,
+            metadata=metadata,
+            channels=channels,
+            filter_=filter_,
             inactive_since=inactive_since,
             disabled_reason=disabled_reason,
             disabled_at=disabled_at,

@@ -51,17 +51,17 @@ def sync(
 ) -> UpdatedWebhook:
     """Update an endpoint
 
-    Set at least one of `url`, `events`, `active`, `rateLimit` and `headers`. Changes take
-    effect from the next attempt. The request body can be at most 64 KiB.
+    Set at least one field that can be changed. Changes take effect from the next attempt. The
+    request body can be at most 64 KiB.
 
     Args:
         app_id (str):
         webhook_id (UUID):
-        body (WebhookChange): Omitted fields keep their values. At least one of `url`, `events`,
-            `active`, `rateLimit` and `headers` is needed. `headers` replaces all of the endpoint's
-            own headers, and has to be given if it has any and the URL changes, so that nobody can
-            have values sent elsewhere that they do not know. The other fields of an endpoint are
-            ignored, so that what a get returned can be changed and sent back.
+        body (WebhookChange): Omitted fields keep their values. At least one field that can be
+            changed is needed. `headers` replaces all of the endpoint's own headers, and has to be
+            given if it has any and the URL changes, so that nobody can have values sent elsewhere
+            that they do not know. The other fields of an endpoint are ignored, so that what a get
+            returned can be changed and sent back.
 
     Raises:
         ApiError: If the response is not 2xx.
@@ -85,17 +85,17 @@ async def asyncio(
 ) -> UpdatedWebhook:
     """Update an endpoint
 
-    Set at least one of `url`, `events`, `active`, `rateLimit` and `headers`. Changes take
-    effect from the next attempt. The request body can be at most 64 KiB.
+    Set at least one field that can be changed. Changes take effect from the next attempt. The
+    request body can be at most 64 KiB.
 
     Args:
         app_id (str):
         webhook_id (UUID):
-        body (WebhookChange): Omitted fields keep their values. At least one of `url`, `events`,
-            `active`, `rateLimit` and `headers` is needed. `headers` replaces all of the endpoint's
-            own headers, and has to be given if it has any and the URL changes, so that nobody can
-            have values sent elsewhere that they do not know. The other fields of an endpoint are
-            ignored, so that what a get returned can be changed and sent back.
+        body (WebhookChange): Omitted fields keep their values. At least one field that can be
+            changed is needed. `headers` replaces all of the endpoint's own headers, and has to be
+            given if it has any and the URL changes, so that nobody can have values sent elsewhere
+            that they do not know. The other fields of an endpoint are ignored, so that what a get
+            returned can be changed and sent back.
 
     Raises:
         ApiError: If the response is not 2xx.
