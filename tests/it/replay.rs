@@ -390,3 +390,45 @@ async fn all_errors_are_reported_at_once() {
         refused.must_be_invalid(invalid);
     }
 }
+
+#[tokio::test]
+async fn replay_sends_what_channels_and_filter_let_through() {
+    let stage = Stage::start().await;
+    let api = &stage.app.api;
+    api.delete(&format!("/{}", stage.other)).await;
+    let to_all = stage.endpoint(&["*"]).await;
+    let mut published = Vec::new();
+    for more in [
+        json!({"data": {"n": 1}}),
+        json!({"data": {"n": 2}}),
+        json!({"data": {"n": 2}, "channels": ["a"]}),
+        json!({"data": {"n": 2}, "channels": ["b"]}),
+        json!({"data": {"n": 2}, "channels": ["a"], "webhookId": to_all}),
+    ] {
+        let mut event = json!({"type": "invoice.paid"});
+        event
+            .as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let accepted = api.publish(&event).await;
+        published.push(accepted.data()["id"].as_str().unwrap().to_owned());
+        stage.app.queue.settle().await;
+    }
+    assert_eq!(stage.arrived(), published);
+
+    stage.clock.advance(HOUR);
+    let body = json!({
+        "url": stage.receiver.url,
+        "events": ["*"],
+        "filter": {"n": [2]},
+        "channels": ["a"],
+    });
+    let created = api.post_json("", &body).await;
+    let id = created.data()["id"].as_str().unwrap();
+    let answer = stage.replay(id, json!({})).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
+    // By event type.
+    assert_eq!(answer.data()["deliveries"], 5);
+    stage.app.queue.settle().await;
+    assert_eq!(stage.arrived()[published.len()..], published[2..3]);
+}
