@@ -184,7 +184,8 @@ impl Deliverer {
             if let Some(credentials) = found {
                 return Ok(Prepared::Send(ready, credentials));
             }
-            if !retries.next().await {
+            // A payload that is not stored could not be read again.
+            if !ready.is_stored || !retries.next().await {
                 return Err(HandleError::SecretMissing);
             }
             let now = self.clock.now();

@@ -207,6 +207,25 @@ async fn interrupted_fan_outs_have_the_payload_from_their_message() {
 }
 
 #[tokio::test]
+async fn payloads_outlast_a_secret_that_is_missing() {
+    const GONE: Fault = Fault::Refused(r#"{"__type": "ResourceNotFoundException"}"#);
+    let (app, _) = start().await;
+    let receiver = Receiver::answering(200, "").await;
+    let (id, _) = app.api.create_webhook(&receiver.url).await;
+    publish(&app).await;
+    let queued = app.queue.all_queued().await;
+    app.aws.wire.break_calls(&["GetSecretValue"], GONE);
+    assert_eq!(app.queue.handle(queued).await, Ok(Vec::new()));
+    app.aws.wire.mend();
+    assert!(is_stored(&app).await);
+    app.queue.settle().await;
+    assert_eq!(receiver.received().len(), 1);
+    let delivery = app.api.must_have_one_delivery(&id).await;
+    assert_eq!(delivery["status"], "DELIVERED");
+    assert!(!is_stored(&app).await);
+}
+
+#[tokio::test]
 async fn deliveries_without_payload_are_neither_resent_nor_recovered() {
     let (app, _) = start().await;
     let receiver = Receiver::answering(410, "").await;
