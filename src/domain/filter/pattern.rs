@@ -83,6 +83,7 @@ impl AnyOf {
     pub(super) fn size(&self) -> usize {
         let of_test = |test: &Test| match test {
             Test::AnythingBut(others) => others.size(),
+            Test::Wildcard(wildcard) => wildcard.size(),
             _ => 1,
         };
         1 + self.tests.iter().map(of_test).sum::<usize>()

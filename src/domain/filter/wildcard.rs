@@ -36,6 +36,11 @@ impl Wildcard {
         Ok(Self { parts })
     }
 
+    /// How many parts a text is searched for.
+    pub(super) fn size(&self) -> usize {
+        self.parts.len()
+    }
+
     /// Whether it matches all of a text. Takes linear time: each part is found where it
     /// is first, which leaves the most room for those after it.
     pub(super) fn matches(&self, text: &str) -> bool {
