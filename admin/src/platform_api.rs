@@ -139,8 +139,12 @@ impl PlatformApi {
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         let url = self.url(&["apps"], &query);
         let page = self.call(&self.key, Method::GET, url, None).await?;
+        // An app that is being deleted and the reserved one have no sessions.
+        let has_sessions = |app: &&Value| app["status"] != "DELETING" && app["id"] != "operational";
         let ids = page["items"].as_array().into_iter().flatten();
-        let ids = ids.map(|app| app["id"].as_str().and_then(|id| AppId::parse(id).ok()));
+        let ids = ids
+            .filter(has_sessions)
+            .map(|app| app["id"].as_str().and_then(|id| AppId::parse(id).ok()));
         let ids: Option<Vec<_>> = ids.collect();
         let next = page["nextCursor"].as_str().map(str::to_owned);
         Ok((ids.ok_or_else(not_the_api)?, next))

@@ -36,6 +36,8 @@ impl Line {
         for field in READ_ONLY_ENDPOINT_FIELDS {
             body.remove(*field);
         }
+        // The default, so that an update activates an endpoint that was imported inactive.
+        body.entry("active").or_insert(Value::Bool(true));
         let external_id = match body.remove(EXTERNAL_ID) {
             Some(Value::String(id)) => Some(id),
             Some(Value::Null) | None => None,
@@ -79,10 +81,12 @@ impl Line {
 
     /// The body of an update that removes these differences.
     pub(super) fn change(&self, differences: &[String]) -> Fields {
-        let fields = self
-            .body
-            .iter()
-            .filter(|(field, _)| differences.contains(field));
+        // A new URL takes the headers once more: nobody else may send their values there.
+        let has_new_url = differences.iter().any(|field| field == "url");
+        let is_sent = |field: &String| {
+            differences.contains(field) || (has_new_url && field.as_str() == "headers")
+        };
+        let fields = self.body.iter().filter(|(field, _)| is_sent(field));
         fields
             .map(|(field, value)| (field.clone(), value.clone()))
             .collect()
