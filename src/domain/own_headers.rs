@@ -67,7 +67,17 @@ const REFUSED: [(&[&str], &str); 5] = [
     (&["webhook-*"], "is for the signature"),
     // A receiver may trust them to tell where a request comes from.
     (
-        &["forwarded", "via", "x-forwarded-*", "x-real-ip"],
+        &[
+            "cf-connecting-ip",
+            "fastly-client-ip",
+            "forwarded",
+            "true-client-ip",
+            "via",
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "x-forwarded-*",
+            "x-real-ip",
+        ],
         "would say where the request comes from, and not be true",
     ),
 ];
@@ -199,7 +209,8 @@ fn is_value(value: &str) -> bool {
 
 /// Why an endpoint cannot set this header, if it can't.
 fn refusal(name: &str) -> Option<&'static str> {
-    let name = name.to_ascii_lowercase();
+    // CGI, and what is built on it, cannot tell the two apart.
+    let name = name.to_ascii_lowercase().replace('_', "-");
     let is_meant = |refused: &&str| match refused.strip_suffix('*') {
         Some(beginning) => name.starts_with(beginning),
         None => *refused == name,
