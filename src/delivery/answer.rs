@@ -48,7 +48,10 @@ pub(super) async fn read(
     };
     Answer {
         status: head.status.as_u16(),
-        location: location(&head.headers, target),
+        location: location(&head.headers, target).map(|shown| match own_headers {
+            Some(own) => own.removed_from(&shown),
+            None => shown,
+        }),
         body: match encoding(&head.headers, &body) {
             Some(name) => format!("(a body in {name}, not shown)"),
             None => match own_headers {

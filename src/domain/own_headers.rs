@@ -145,8 +145,8 @@ impl OwnHeaders {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// A text without the values, for what a receiver repeats of a request. Values that
-    /// are shorter than 8 bytes stay: they could be any part of it.
+    /// A text without the values, for what a receiver repeats of a request, also where it
+    /// was cut off. Values that are shorter than 8 bytes stay: they could be any part of it.
     #[must_use]
     pub fn removed_from(&self, text: &str) -> String {
         let mut text = text.to_owned();
@@ -155,9 +155,11 @@ impl OwnHeaders {
             // What follows `Basic` or `Bearer` may be repeated by itself.
             let credentials = value.split_once(' ').map(|(_, credentials)| credentials);
             for part in [Some(value), credentials].into_iter().flatten() {
-                if part.len() >= MIN_REMOVED_BYTES {
-                    text = text.replace(part, REMOVED);
-                }
+                remove(&mut text, part);
+                // As JSON has it, and as PHP writes JSON.
+                let quoted = part.replace('\\', r"\\").replace('"', r#"\""#);
+                remove(&mut text, &quoted.replace('/', r"\/"));
+                remove(&mut text, &quoted);
             }
         }
         text
@@ -187,6 +189,20 @@ impl OwnHeaders {
         };
         let lines = std::str::from_utf8(lines).ok()?.lines();
         lines.map(header).collect::<Option<_>>().map(Self)
+    }
+}
+
+/// Removes a value from a text, and the beginning of one from its end.
+fn remove(text: &mut String, value: &str) {
+    if value.len() < MIN_REMOVED_BYTES {
+        return;
+    }
+    *text = text.replace(value, REMOVED);
+    // Values are ASCII.
+    let mut beginnings = (MIN_REMOVED_BYTES..value.len()).rev();
+    if let Some(length) = beginnings.find(|&length| text.ends_with(&value[..length])) {
+        text.truncate(text.len() - length);
+        text.push_str(REMOVED);
     }
 }
 
@@ -383,8 +399,27 @@ mod tests {
             ("some-token, SOME-TOKEN", "[removed], SOME-TOKEN"),
             ("another-oneanother-one", "[removed][removed]"),
             ("short", "short"),
+            ("cut off: Bearer some-tok", "cut off: [removed]"),
+            ("cut off: some-toke", "cut off: [removed]"),
+            ("another", "another"),
         ] {
             assert_eq!(headers.removed_from(text), expected);
+        }
+    }
+
+    #[test]
+    fn values_are_removed_from_json_too() {
+        let headers = parsed(&json!({"a": r#"key/"with"\slashes"#}));
+        for text in [
+            r#"key/"with"\slashes"#,
+            r#""key/\"with\"\\slashes""#,
+            r#""key\/\"with\"\\slashes""#,
+        ] {
+            let expected = match text.starts_with('"') {
+                true => r#""[removed]""#,
+                false => "[removed]",
+            };
+            assert_eq!(headers.removed_from(text), expected, "{text}");
         }
     }
 

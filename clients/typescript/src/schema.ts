@@ -779,7 +779,7 @@ export interface components {
          * @enum {string}
          */
         SecretFormat: "standard" | "text";
-        /** @description Headers that requests to the endpoint carry beside the service's own, such as `Authorization`. The values are secrets: they are not shown again, only the names are. At most 10, whose values have 4,096 bytes together. No two names may differ in letter case only, and none may be one of those that HTTP, the body or the signature needs: `connection`, `expect`, `host`, `http2-settings`, `keep-alive`, `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `content-*`, `accept`, `accept-encoding`, `date`, `user-agent`, `webhook-*`, `forwarded`, `via`, `x-forwarded-*` and `x-real-ip`. Null, like `{}`, for none. */
+        /** @description Headers that requests to the endpoint carry beside the service's own, such as `Authorization`. The values are secrets: they are not shown again, only the names are. At most 10, whose values have 4,096 bytes together. No two names may differ in letter case only, and none may be one of those that HTTP, the body or the signature needs: `connection`, `expect`, `host`, `http2-settings`, `keep-alive`, `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `content-*`, `accept`, `accept-encoding`, `date`, `user-agent`, `webhook-*`, `cf-connecting-ip`, `fastly-client-ip`, `forwarded`, `true-client-ip`, `via`, `x-client-ip`, `x-cluster-client-ip`, `x-forwarded-*` and `x-real-ip`, also with underscores in place of hyphens. Null, like `{}`, for none. */
         OwnHeaders: {
             [key: string]: string;
         } | null;
