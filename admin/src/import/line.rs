@@ -188,8 +188,32 @@ mod tests {
         });
         let line = line(&exported);
         let names: Vec<_> = line.body.keys().map(String::as_str).collect();
-        assert_eq!(names, ["events", "metadata", "url"]);
+        assert_eq!(names, ["active", "events", "metadata", "url"]);
         assert_eq!(line.external_id.as_deref(), Some("ep_1"));
+    }
+
+    #[test]
+    fn updates_activate_and_send_headers_with_a_new_url() {
+        let given = json!({
+            "appId": "a", "externalId": "1", "url": "https://b.example", "events": ["x"],
+            "headers": { "x-token": "y" },
+        });
+        let line = line(&given);
+        let mut shown = fields(json!({
+            "url": "https://b.example", "events": ["x"], "active": false,
+            "metadata": { "externalId": "1" },
+        }));
+        let differences = line.differences(&shown);
+        assert_eq!(differences, ["active"]);
+        assert_eq!(
+            Value::Object(line.change(&differences)),
+            json!({ "active": true })
+        );
+        shown.insert("active".to_owned(), json!(true));
+        shown.insert("url".to_owned(), json!("https://a.example"));
+        let change = Value::Object(line.change(&line.differences(&shown)));
+        let expected = json!({ "url": "https://b.example", "headers": { "x-token": "y" } });
+        assert_eq!(change, expected);
     }
 
     #[test]
