@@ -34,7 +34,7 @@ const FAILURES_ONCE_IN: Duration = Duration::from_secs(60);
 /// How far the clocks of the queue and of this function may be apart.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// The endpoints whose failed deliveries this process has told lately.
+/// The endpoints whose failed deliveries this process has told recently.
 pub struct ToldFailures(TtlCache<EndpointKey, ()>);
 
 impl Default for ToldFailures {

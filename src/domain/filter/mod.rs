@@ -7,7 +7,7 @@
 //! many filters an event meets.
 //!
 //! Crates for this exist, but they compile thousands of patterns into one automaton, in
-//! tens of thousands of lines. Here each event meets at most a hundred, read anew from
+//! tens of thousands of lines. Here each event meets at most a hundred, read again from
 //! the table, and a wrong filter has to be refused with its place.
 
 mod data;
