@@ -31,7 +31,7 @@ pub(crate) enum AppsCommand {
         name: Option<String>,
         /// What the platform notes about it: a JSON object of strings, in place of what
         /// was there.
-        #[arg(long, value_parser = parse_metadata)]
+        #[arg(long, value_parser = metadata)]
         metadata: Option<Metadata>,
     },
     /// Delete an app: its keys stop at once, and its endpoints, secrets and history go in
@@ -113,6 +113,16 @@ pub(crate) async fn run(command: AppsCommand, sdk: &SdkConfig, json: bool) -> Re
             print_table(["APP", "STATUS", "CREATED", "NAME"], &rows)
         }
     }
+}
+
+fn metadata(json: &str) -> Result<Metadata, String> {
+    parse_metadata(json).map_err(|errors| {
+        let errors = errors.iter();
+        let errors: Vec<_> = errors
+            .map(|e| format!("{} {}", e.field, e.message))
+            .collect();
+        errors.join("; ")
+    })
 }
 
 async fn all(table: &Table, prefix: &str) -> Result<Vec<App>, BoxError> {

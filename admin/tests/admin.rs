@@ -458,7 +458,7 @@ async fn failures_set_the_exit_code() {
     };
     stores.secrets.create(orphan, &secret).await.unwrap();
     let (app_id, key_id) = ("acme".to_owned(), KeyId::new().to_string());
-    let failing: [(i32, &[&str], &str); 19] = [
+    let failing: [(i32, &[&str], &str); 20] = [
         (
             1,
             &["sessions", "create", "--app", &app_id],
@@ -551,6 +551,11 @@ async fn failures_set_the_exit_code() {
             "--new-app",
         ),
         (2, &["keys", "list", "--app", "a/b"], "1 to 64 letters"),
+        (
+            2,
+            &["apps", "put", "--app", "x", "--metadata", r#"{"plan": 1}"#],
+            "metadata.plan must be a string",
+        ),
         (
             2,
             &["secrets", "sweep", "--older-than", "299s"],

@@ -19,7 +19,6 @@ use crate::domain::id::AppId;
 use crate::domain::message::{AppDeletion, Lane, Message};
 use crate::domain::scope::Owner;
 use crate::domain::time::serde_millis;
-use crate::domain::validation::FieldError;
 
 pub(super) const BEING_DELETED: ApiError = ApiError::conflict("The app is being deleted.");
 
@@ -150,10 +149,9 @@ fn parse_change(mut body: Body) -> Result<AppChange, ApiError> {
     body.pass_over(&READ_ONLY);
     let change = AppChange {
         name: body.string_or_null("name", parse_name),
-        metadata: body.raw("metadata").and_then(|json| {
-            let parsed = parse_metadata(json.get());
-            body.keep(parsed.map_err(|message| FieldError::new("metadata", message)))
-        }),
+        metadata: body
+            .raw("metadata")
+            .and_then(|json| body.keep_all(parse_metadata(json.get()))),
     };
     body.finish(Some(change))
 }

@@ -16,10 +16,7 @@ use super::Api;
 use super::error::ApiError;
 use super::single_header::single_header;
 use crate::domain::json::Fields;
-use crate::domain::validation::FieldError;
-
-/// Characters of an unknown field's name that an answer repeats.
-const MAX_NAME_CHARS: usize = 100;
+use crate::domain::validation::{FieldError, shortened};
 
 /// A JSON object. Fields are taken out one by one; [`Body::finish`] reports the
 /// faults of all, and the fields that are left as unknown.
@@ -258,16 +255,6 @@ impl Body {
         let raw = self.fields.remove(field)?;
         Some(serde_json::from_str(raw.get()).unwrap_or_default())
     }
-}
-
-/// The beginning of a name that the caller chose. A body can be one long name, and the
-/// answer has it twice.
-fn shortened(mut name: String) -> String {
-    if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
-        name.truncate(end);
-        name.push('…');
-    }
-    name
 }
 
 /// `application/json`, whatever its parameters: JSON is UTF-8 (RFC 8259, 8.1).

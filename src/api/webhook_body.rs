@@ -47,8 +47,7 @@ fn take_events(body: &mut Body) -> Option<(Subscriptions, Vec<usize>)> {
 
 fn take_metadata(body: &mut Body) -> Option<Metadata> {
     let json = body.raw("metadata")?;
-    let parsed = parse_endpoint_metadata(json.get());
-    body.keep(parsed.map_err(|message| FieldError::new("metadata", message)))
+    body.keep_all(parse_endpoint_metadata(json.get()))
 }
 
 /// Takes channels, of which null is none.

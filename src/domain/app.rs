@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::id::AppId;
 use super::json::Fields;
+use super::validation::{FieldError, shortened};
 
 const MAX_NAME_CHARS: usize = 128;
 const MAX_METADATA: usize = 20;
@@ -71,27 +72,55 @@ pub fn parse_name(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Reads metadata from JSON.
+/// Reads an app's metadata from JSON.
 ///
 /// # Errors
-/// A sentence that says what is allowed.
-pub fn parse_metadata(json: &str) -> Result<Metadata, &'static str> {
-    const WRONG: &str = "must be an object of at most 20 strings of at most 500 characters, \
-                         with different names of 1 to 40 characters";
-    let fields: Fields = serde_json::from_str(json).map_err(|_| WRONG)?;
-    if !fields.repeated.is_empty() || fields.values.len() > MAX_METADATA {
-        return Err(WRONG);
+/// Everything that is wrong with it. An error in one pair is one of the field `metadata.<name>`.
+pub fn parse_metadata(json: &str) -> Result<Metadata, Vec<FieldError>> {
+    parse_pairs(json, |name| match has_length(name) {
+        true => Ok(()),
+        false => Err("must have a name of 1 to 40 characters"),
+    })
+}
+
+/// Whether a name of metadata is neither empty nor too long.
+pub(super) fn has_length(name: &str) -> bool {
+    (1..=MAX_METADATA_NAME_CHARS).contains(&name.chars().count())
+}
+
+/// Reads metadata whose names satisfy `check_name`.
+pub(super) fn parse_pairs(
+    json: &str,
+    check_name: impl Fn(&str) -> Result<(), &'static str>,
+) -> Result<Metadata, Vec<FieldError>> {
+    const OBJECT: &str = "must be an object of at most 20 names and values";
+    const VALUE: &str = "must be a string of at most 500 characters";
+    let whole = || vec![FieldError::new("metadata", OBJECT)];
+    let fields: Fields = serde_json::from_str(json).map_err(|_| whole())?;
+    // Checked before the pairs, so that a long list of them is one error, not thousands.
+    if fields.values.len() > MAX_METADATA {
+        return Err(whole());
     }
-    let mut metadata = Metadata::new();
+    let (mut metadata, mut faults) = (Metadata::new(), Vec::new());
     for (name, value) in fields.values {
-        let value: String = serde_json::from_str(value.get()).map_err(|_| WRONG)?;
-        let fits = (1..=MAX_METADATA_NAME_CHARS).contains(&name.chars().count());
-        if !fits || value.chars().count() > MAX_METADATA_VALUE_CHARS {
-            return Err(WRONG);
+        let field = format!("metadata.{}", shortened(name.clone()));
+        if let Err(message) = check_name(&name) {
+            faults.push(FieldError::new(&field, message));
         }
-        metadata.insert(name, value);
+        if fields.repeated.contains(&name) {
+            faults.push(FieldError::new(&field, "must not be repeated"));
+        }
+        match serde_json::from_str::<String>(value.get()) {
+            Ok(value) if value.chars().count() <= MAX_METADATA_VALUE_CHARS => {
+                metadata.insert(name, value);
+            }
+            _ => faults.push(FieldError::new(field, VALUE)),
+        }
     }
-    Ok(metadata)
+    match faults.is_empty() {
+        true => Ok(metadata),
+        false => Err(faults),
+    }
 }
 
 #[cfg(test)]
@@ -118,20 +147,44 @@ mod tests {
             format!("{{{}}}", fields.collect::<Vec<_>>().join(","))
         };
         assert_eq!(parse_metadata(&many(20)).unwrap().len(), 20);
-        for wrong in [
-            "null",
-            "[]",
-            r#""a""#,
-            r#"{"a": 1}"#,
-            r#"{"a": null}"#,
-            r#"{"a": "\ud800"}"#,
-            r#"{"": "a"}"#,
-            r#"{"a": "b", "a": "b"}"#,
-            &format!(r#"{{"{}": "a"}}"#, "n".repeat(41)),
-            &format!(r#"{{"a": "{}"}}"#, "v".repeat(501)),
-            &many(21),
+        let long_name = "n".repeat(41);
+        for (wrong, field) in [
+            ("null", "metadata"),
+            ("[]", "metadata"),
+            (r#""a""#, "metadata"),
+            (&many(21), "metadata"),
+            (r#"{"a": 1}"#, "metadata.a"),
+            (r#"{"a": null}"#, "metadata.a"),
+            (r#"{"a": "\ud800"}"#, "metadata.a"),
+            (r#"{"": "a"}"#, "metadata."),
+            (r#"{"a": "b", "a": "b"}"#, "metadata.a"),
+            (
+                &format!(r#"{{"{long_name}": "a"}}"#),
+                &format!("metadata.{long_name}"),
+            ),
+            (&format!(r#"{{"a": "{}"}}"#, "v".repeat(501)), "metadata.a"),
         ] {
-            assert!(parse_metadata(wrong).is_err(), "{wrong}");
+            let errors = parse_metadata(wrong).unwrap_err();
+            let fields: Vec<_> = errors.iter().map(|error| &error.field).collect();
+            assert_eq!(fields, [field], "{wrong}");
         }
+    }
+
+    #[test]
+    fn every_wrong_pair_of_metadata_is_named() {
+        let long_name = "é".repeat(150);
+        let json = format!(r#"{{"a": 1, "a": 2, "b": "c", "{long_name}": "", "z": []}}"#);
+        let errors = parse_metadata(&json).unwrap_err();
+        let shortened = format!("metadata.{}…", "é".repeat(100));
+        assert_eq!(
+            errors,
+            [
+                ("metadata.a", "must not be repeated"),
+                ("metadata.a", "must be a string of at most 500 characters"),
+                ("metadata.z", "must be a string of at most 500 characters"),
+                (&shortened, "must have a name of 1 to 40 characters"),
+            ]
+            .map(|(field, message)| FieldError::new(field, message))
+        );
     }
 }

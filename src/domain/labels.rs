@@ -1,6 +1,7 @@
 //! What people and the platform note about an endpoint. Nothing follows from it.
 
-use super::app::{Metadata, parse_metadata};
+use super::app::{Metadata, has_length, parse_pairs};
+use super::validation::FieldError;
 
 const MAX_DESCRIPTION_CHARS: usize = 500;
 
@@ -33,27 +34,31 @@ pub fn parse_description(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Reads an endpoint's metadata from JSON. Null is none.
+/// Reads an endpoint's metadata from JSON. Null means none.
 ///
 /// # Errors
-/// A sentence that says what is allowed.
-pub fn parse_endpoint_metadata(json: &str) -> Result<Metadata, &'static str> {
-    const NAMES: &str = "must have names of letters, digits, full stops, hyphens and underscores";
+/// Everything that is wrong with it. An error in one pair is one of the field `metadata.<name>`.
+pub fn parse_endpoint_metadata(json: &str) -> Result<Metadata, Vec<FieldError>> {
+    const NAME: &str =
+        "must have a name of 1 to 40 letters, digits, full stops, hyphens and underscores";
+    const TOO_LARGE: &str = "must be at most 2,048 bytes in all";
     if json == "null" {
         return Ok(Metadata::new());
     }
-    let metadata = parse_metadata(json)?;
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if !metadata.keys().all(|name| name.bytes().all(is_allowed)) {
-        return Err(NAMES);
-    }
+    let metadata = parse_pairs(json, |name| {
+        match has_length(name) && name.bytes().all(is_allowed) {
+            true => Ok(()),
+            false => Err(NAME),
+        }
+    })?;
     let bytes = metadata
         .iter()
         .map(|(name, value)| name.len() + value.len());
-    if bytes.sum::<usize>() > MAX_METADATA_BYTES {
-        return Err("must be at most 2,048 bytes in all");
+    match bytes.sum::<usize>() > MAX_METADATA_BYTES {
+        true => Err(vec![FieldError::new("metadata", TOO_LARGE)]),
+        false => Ok(metadata),
     }
-    Ok(metadata)
 }
 
 #[cfg(test)]
@@ -84,14 +89,17 @@ mod tests {
             )
         };
         assert!(parse_endpoint_metadata(&of_bytes(2_048)).is_ok());
-        for wrong in [
-            "[]",
-            r#"{"a b": "c"}"#,
-            r#"{"é": "c"}"#,
-            r#"{"a": 1}"#,
-            &of_bytes(2_049),
+        for (wrong, field) in [
+            ("[]", "metadata"),
+            (&of_bytes(2_049), "metadata"),
+            (r#"{"a b": "c"}"#, "metadata.a b"),
+            (r#"{"é": "c"}"#, "metadata.é"),
+            (r#"{"": "c"}"#, "metadata."),
+            (r#"{"a": 1}"#, "metadata.a"),
         ] {
-            assert!(parse_endpoint_metadata(wrong).is_err(), "{wrong}");
+            let errors = parse_endpoint_metadata(wrong).unwrap_err();
+            let fields: Vec<_> = errors.iter().map(|error| &error.field).collect();
+            assert_eq!(fields, [field], "{wrong}");
         }
     }
 }

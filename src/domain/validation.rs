@@ -4,10 +4,13 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+/// How many characters of a name an error repeats, if the caller chose it.
+const MAX_NAME_CHARS: usize = 100;
+
 /// An error in one field of a request, with a message for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// The field as the caller knows it, e.g. `url`, `events[3]` or `limit`.
+    /// The field as the caller knows it, e.g. `url`, `events[3]`, `metadata.plan` or `limit`.
     pub field: String,
     /// What the value must be, e.g. `must be at most 128 bytes`.
     pub message: Cow<'static, str>,
@@ -21,4 +24,14 @@ impl FieldError {
             message: message.into(),
         }
     }
+}
+
+/// Shortens a name that the caller chose. A body can consist of one long name, and the response
+/// would contain it twice, in `message` and in `details`.
+pub(crate) fn shortened(mut name: String) -> String {
+    if let Some((end, _)) = name.char_indices().nth(MAX_NAME_CHARS) {
+        name.truncate(end);
+        name.push('…');
+    }
+    name
 }

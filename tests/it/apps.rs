@@ -65,7 +65,7 @@ async fn invalid_apps_are_rejected_by_field() {
         (json!({"name": ""}), &["name"][..]),
         (json!({"name": "a\nb"}), &["name"]),
         (json!({"name": 1, "metadata": []}), &["name", "metadata"]),
-        (json!({"metadata": {"a": 1}}), &["metadata"]),
+        (json!({"metadata": {"a": 1}}), &["metadata.a"]),
         (json!({"metadata": null}), &["metadata"]),
         (json!({"color": "red"}), &["color"]),
     ] {

@@ -73,34 +73,39 @@ async fn wrong_labels_are_rejected_and_change_nothing() {
     let large: serde_json::Map<_, _> = (0..5)
         .map(|n| (format!("n{n}"), json!("v".repeat(409))))
         .collect();
-    for (field, wrong) in [
-        ("description", json!("")),
-        ("description", json!(1)),
-        ("description", json!("a\u{0}")),
-        ("description", json!("é".repeat(501))),
-        ("metadata", json!([])),
-        ("metadata", json!("a")),
-        ("metadata", json!({"a": 1})),
-        ("metadata", json!({"a": null})),
-        ("metadata", json!({"": "a"})),
-        ("metadata", json!({"a b": "a"})),
-        ("metadata", json!({"n".repeat(41): "a"})),
-        ("metadata", json!({"a": "v".repeat(501)})),
-        ("metadata", json!(many)),
-        ("metadata", json!(large)),
+    let long_name = "n".repeat(41);
+    let long_name_field = format!("metadata.{long_name}");
+    for (field, wrong, wrong_fields) in [
+        ("description", json!(""), &["description"][..]),
+        ("description", json!(1), &["description"]),
+        ("description", json!("a\u{0}"), &["description"]),
+        ("description", json!("é".repeat(501)), &["description"]),
+        ("metadata", json!([]), &["metadata"]),
+        ("metadata", json!("a"), &["metadata"]),
+        ("metadata", json!(many), &["metadata"]),
+        ("metadata", json!(large), &["metadata"]),
+        ("metadata", json!({"a": 1}), &["metadata.a"]),
+        ("metadata", json!({"a": null}), &["metadata.a"]),
+        ("metadata", json!({"": "a"}), &["metadata."]),
+        ("metadata", json!({"a b": "a"}), &["metadata.a b"]),
+        ("metadata", json!({long_name: "a"}), &[&long_name_field]),
+        ("metadata", json!({"a": "v".repeat(501)}), &["metadata.a"]),
+        (
+            "metadata",
+            json!({"a": 1, "b": "fine", "c": []}),
+            &["metadata.a", "metadata.c"],
+        ),
     ] {
         let update = app.api.put_json(&path, &json!({field: wrong})).await;
-        update.must_be_invalid(&[field]);
+        update.must_be_invalid(wrong_fields);
         let create = json!({"url": URL, "events": ["*"], field: wrong});
-        app.api
-            .post_json("", &create)
-            .await
-            .must_be_invalid(&[field]);
+        let created = app.api.post_json("", &create).await;
+        created.must_be_invalid(wrong_fields);
     }
     let repeated = app.api.request(Method::PUT, &path);
     let repeated = repeated.header("content-type", "application/json");
     let repeated = repeated.body(r#"{"metadata": {"a": "1", "a": "2"}}"#);
-    answer(repeated).await.must_be_invalid(&["metadata"]);
+    answer(repeated).await.must_be_invalid(&["metadata.a"]);
     assert_eq!(app.api.get(&path).await.body, before);
 }
 
