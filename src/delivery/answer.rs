@@ -1,6 +1,6 @@
-//! Reads what we keep of a receiver's response.
+//! Reads the parts of a receiver's response that we keep.
 //!
-//! Once its head is here, the status is the verdict. Nothing that happens afterwards
+//! Once the head has arrived, the status is the verdict. Nothing that happens later
 //! changes the outcome, so nothing in here fails.
 
 use std::time::Duration;
@@ -17,20 +17,19 @@ use super::retry_after::asked_wait;
 use crate::domain::delivery::{Answer, BodyNote, KEPT_BODY_CHARS, body_excerpt};
 use crate::domain::own_headers::OwnHeaders;
 
-/// How long a body may take. Only the history needs it, and meanwhile an attempt holds
+/// How long a body may take. Only the history needs it, and until then the attempt holds
 /// a slot of its function.
 const BODY_TIME: Duration = Duration::from_secs(1);
 
-/// How much of a body we read before we drop the connection. We read more than we
-/// keep, because a connection can be reused only after the body has been read to the
-/// end.
+/// How much of a body we read before we drop the connection. This is more than we keep: a
+/// connection can be reused only if the body was read to its end.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// UTF-8 needs at most four bytes per character.
 const KEPT_BODY_BYTES: usize = KEPT_BODY_CHARS * 4;
 
-/// Reads the body, for [`BODY_TIME`] or what is left of the attempt's time. What it
-/// repeats of the endpoint's own headers is not kept.
+/// Reads the body for [`BODY_TIME`], or less if less of the attempt's time is left.
+/// Values of the endpoint's own headers that the response repeats are removed.
 pub(super) async fn read(
     response: Response<Incoming>,
     target: &Url,
@@ -40,6 +39,7 @@ pub(super) async fn read(
 ) -> Answer {
     let (head, mut incoming) = response.into_parts();
     let mut body = Vec::new();
+    // Writes into `body` as it reads, so that the part read before a timeout is kept.
     let reading = read_capped(&mut incoming, &mut body);
     let note = match timeout(time_left.min(BODY_TIME), reading).await {
         Ok(Ok(())) => None,
@@ -69,15 +69,15 @@ pub(super) async fn read(
     }
 }
 
-/// Reads about [`MAX_BODY_BYTES`] and keeps the first [`KEPT_BODY_BYTES`] in `kept`,
-/// also if it is cancelled.
+/// Reads about [`MAX_BODY_BYTES`] and keeps the first [`KEPT_BODY_BYTES`] in `kept`, even
+/// if it is cancelled.
 async fn read_capped(body: &mut Incoming, kept: &mut Vec<u8>) -> hyper::Result<()> {
     let mut read = 0;
     while read < MAX_BODY_BYTES {
         let Some(frame) = body.frame().await.transpose()? else {
             break;
         };
-        // Trailers are of no interest.
+        // A frame of trailers counts as empty.
         let chunk = frame.into_data().unwrap_or_default();
         read += chunk.len();
         let room = KEPT_BODY_BYTES - kept.len();
@@ -86,13 +86,14 @@ async fn read_capped(body: &mut Incoming, kept: &mut Vec<u8>) -> hyper::Result<(
     Ok(())
 }
 
-/// The encoding of a body that would be shown as noise. We don't ask for any, so few
-/// receivers use one, and decoding would be for them only. What is text is shown,
+/// The encoding of a body that would look like noise. We do not ask for any encoding, so
+/// few receivers use one, and decoding would serve only them. Text is shown as it is,
 /// whatever the header says.
 fn encoding(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     let is_text = match std::str::from_utf8(body) {
         Ok(_) => true,
-        // Cut off in the middle of a character.
+        // `None` if the body is cut off in the middle of a character, and text until
+        // then.
         Err(error) => error.error_len().is_none(),
     };
     if is_text {
@@ -105,17 +106,17 @@ fn encoding(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
         b"deflate" => Some("deflate"),
         b"compress" | b"x-compress" => Some("compress"),
         b"gzip" | b"x-gzip" => Some("gzip"),
-        // The beginning of every gzip file (RFC 1952, 2.3.1).
+        // Every gzip file begins with this (RFC 1952, 2.3.1).
         _ if body.starts_with(b"\x1f\x8b") => Some("gzip"),
         _ => None,
     }
 }
 
-/// How much of a redirect's target is shown.
+/// How much of a redirect's target is shown, in bytes.
 const SHOWN_LOCATION: usize = 200;
 
-/// Where a redirect points, without credentials and query, which may be secret. The
-/// parser leaves no unprintable character in what is shown.
+/// Where a redirect points, without credentials and query, which may be secret. The URL
+/// parser escapes whatever is not printable.
 fn location(headers: &HeaderMap, target: &Url) -> Option<String> {
     let location = std::str::from_utf8(headers.get(LOCATION)?.as_bytes()).ok()?;
     let url = target.join(location).ok()?;
@@ -124,7 +125,7 @@ fn location(headers: &HeaderMap, target: &Url) -> Option<String> {
     }
     let mut shown = url.origin().ascii_serialization() + url.path();
     if shown.len() > SHOWN_LOCATION {
-        // All of it is ASCII.
+        // Never in the middle of a character: all of it is ASCII.
         shown.truncate(SHOWN_LOCATION);
         shown.push('…');
     }
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn locations_are_shown_without_credentials_query_and_fragment() {
+    fn locations_omit_credentials_query_and_fragment() {
         let target = Url::parse("https://example.com/a/b?secret=1").unwrap();
         for (given, shown) in [
             (
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn encoded_bodies_are_named_and_text_is_not() {
+    fn encodings_are_named_unless_the_body_is_text() {
         const GZIP: &[u8] = b"\x1f\x8b\x08\0";
         for (named, body, expected) in [
             ("gzip", GZIP, Some("gzip")),

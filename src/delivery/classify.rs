@@ -1,4 +1,4 @@
-//! What the error of an exchange says about the receiver.
+//! Translates errors of the HTTP client into failures of the receiver.
 
 use std::error::Error as StdError;
 use std::io;
@@ -13,7 +13,7 @@ use crate::domain::delivery::{Answer, BodyNote, Verdict};
 use crate::domain::failure::Failure;
 
 /// Whether the receiver certainly did not process the request, although we had a
-/// connection to it. The client retries only those that it has not sent.
+/// connection to it. The client itself retries only requests of which it sent nothing.
 pub(super) fn is_unprocessed(error: &legacy::Error) -> bool {
     causes(error).any(|cause| {
         // The connection closed before anything was written.
@@ -22,14 +22,14 @@ pub(super) fn is_unprocessed(error: &legacy::Error) -> bool {
     })
 }
 
-/// RFC 9113, 8.7: a refused stream was not processed, and neither was one that a
-/// GOAWAY leaves out. The library reports a GOAWAY to no other streams.
+/// RFC 9113, 8.7: a refused stream was not processed, and neither was one above the last
+/// stream id of a GOAWAY. The library reports a GOAWAY only to such streams.
 fn is_nack(error: &h2::Error) -> bool {
     let refused = error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM);
     error.is_remote() && (refused || error.is_go_away())
 }
 
-/// What it means that the deadline passed when an attempt had come this far.
+/// The failure of an attempt that had come this far when its deadline passed.
 pub(super) fn timeout_after(reached: Reached) -> Failure {
     match reached {
         Reached::Resolving => Failure::DnsTimeout,
@@ -41,9 +41,9 @@ pub(super) fn timeout_after(reached: Reached) -> Failure {
     }
 }
 
-/// Finds the failure in the error's chain of causes. The client does not expose it in
-/// any other way. A response that tells a status is a response, even if the client
-/// can't parse the rest of it.
+/// Finds the failure in the error's chain of causes; the client exposes it in no other
+/// way. A response with a status counts as a response, even if the client can't parse the
+/// rest of it.
 pub(super) fn verdict_of(error: &legacy::Error, progress: &Progress) -> Result<Verdict, SendError> {
     for cause in causes(error) {
         if let Some(failure) = failure_of(cause)? {
@@ -72,7 +72,7 @@ pub(super) fn verdict_of(error: &legacy::Error, progress: &Progress) -> Result<V
     Ok(Verdict::Failed(broken_off(error, reached)))
 }
 
-/// The failure that one cause tells by itself.
+/// The failure that this cause alone determines, if it does.
 fn failure_of(cause: &(dyn StdError + 'static)) -> Result<Option<Failure>, SendError> {
     if let Some(egress) = cause.downcast_ref::<EgressError>() {
         return match egress {
@@ -113,7 +113,7 @@ fn tls_failure(error: &rustls::Error) -> Failure {
             | AlertDescription::InsufficientSecurity
             | AlertDescription::NoApplicationProtocol,
         ) => Failure::TlsIncompatible,
-        // Whatever the first bytes are, they are no TLS record.
+        // The receiver's first bytes are not a TLS record.
         Tls::InvalidMessage(rustls::InvalidMessage::InvalidContentType) => Failure::NotTls,
         _ => Failure::Tls,
     }
@@ -123,19 +123,19 @@ fn connect_failure(error: &legacy::Error, reached: Reached) -> Failure {
     let kind = causes(error).find_map(|cause| cause.downcast_ref().map(io::Error::kind));
     match kind {
         Some(io::ErrorKind::TimedOut) => timeout_after(reached),
-        // Such as a connection that closes in the handshake.
+        // For example, the connection closed during the handshake.
         _ if reached == Reached::Handshaking => Failure::Tls,
         Some(io::ErrorKind::ConnectionRefused) => Failure::ConnectionRefused,
         _ => Failure::Connect,
     }
 }
 
-/// Why there is no response, although there was a connection.
+/// Why there is no response although there was a connection.
 fn broken_off(error: &legacy::Error, reached: Reached) -> Failure {
     for cause in causes(error) {
         if let Some(error) = cause.downcast_ref::<hyper::Error>() {
             if error.is_timeout() {
-                // No reply to an HTTP/2 ping.
+                // An HTTP/2 ping was not answered.
                 return Failure::ResponseTimeout;
             }
             if error.is_incomplete_message() {
@@ -146,7 +146,7 @@ fn broken_off(error: &legacy::Error, reached: Reached) -> Failure {
             return if error.is_remote() || error.is_io() {
                 Failure::Closed
             } else if error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM) {
-                // What the library says to heads far beyond its limits.
+                // The library's own reset, for a head far beyond its limits.
                 Failure::HeadTooLarge
             } else {
                 Failure::NotHttp
@@ -171,7 +171,8 @@ fn causes(error: &legacy::Error) -> impl Iterator<Item = &(dyn StdError + 'stati
     let mut next: Option<&(dyn StdError + 'static)> = Some(error);
     std::iter::from_fn(move || {
         let cause = next?;
-        // `source` of an I/O error skips the error that it wraps, so unwrap it.
+        // The `source` of an I/O error is the source of the error that it wraps, so take
+        // the wrapped error itself.
         next = match cause.downcast_ref::<io::Error>() {
             Some(io) => io.get_ref().map(|inner| inner as _),
             None => cause.source(),

@@ -1,13 +1,12 @@
-//! The connections to receivers: how many there are, which are kept, and when they
-//! are given up.
+//! The connections to receivers: how many there are, and how long they are kept.
 //!
-//! A Lambda function has 1,024 file descriptors, and the calls to AWS need some of
-//! them. An HTTP client limits the idle connections of each host but not of all
-//! hosts together, so each recent host gets a client of its own and the least
-//! recently used client goes, with its connection. Attempts under way need no limit:
-//! the largest batch has 100 messages, and an attempt holds two sockets at most (IPv4
-//! and IPv6, while it connects). What is not sent when an attempt ends is not sent any
-//! more, so no connection outlives its attempt by more than it takes to close it.
+//! A Lambda function has 1,024 file descriptors, and AWS calls need some of them. An HTTP
+//! client limits the idle connections of each host, but not of all hosts together. So
+//! each recent host gets a client of its own, and the least recently used client is
+//! dropped with its connection. Attempts in flight need no limit: the largest batch has
+//! 100 messages, and an attempt holds at most two sockets (IPv4 and IPv6, while it
+//! connects). What is not sent when an attempt ends is never sent, so no connection
+//! outlives its attempt by more than the time it takes to close.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -27,8 +26,8 @@ use super::progress::WatchedBody;
 
 pub(super) type Client = legacy::Client<Connector, WatchedBody>;
 
-/// Hosts whose connection is kept. Enough for the busy endpoints of one instance;
-/// any other host costs a handshake.
+/// Hosts whose connection is kept. This is enough for the busy endpoints of one function
+/// instance; an attempt at any other host needs a handshake.
 const KEPT_HOSTS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 
 /// How long an idle connection is kept. Shorter than the idle timeouts of load
@@ -36,16 +35,16 @@ const KEPT_HOSTS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
 /// (some do after 5 s), the client notices before it reuses the connection.
 const IDLE_CONNECTION: Duration = Duration::from_secs(20);
 
-/// HTTP/2 pings a receiver that has been silent for this long during a request, and
-/// gives the connection up if the reply takes as long again. Otherwise a connection
-/// whose packets get lost would fail one attempt after another, each at its deadline.
+/// After this long without a frame from the receiver during a request, HTTP/2 pings it,
+/// and gives up the connection if the reply takes as long again. Otherwise a connection
+/// that loses packets would fail one attempt after another, each at its deadline.
 const HTTP2_PING: Duration = Duration::from_secs(5);
 
 /// How many headers a response may have. The client reserves memory for all of them.
 const MAX_HEADERS: usize = 1_000;
 
-/// The same for HTTP/2, which counts 32 bytes for each header besides its name and
-/// value. It is close to the limit that the client has for HTTP/1.
+/// The equivalent for HTTP/2, which counts the name, the value and 32 bytes for each
+/// header. It is close to the limit that the client has for HTTP/1.
 const HTTP2_MAX_HEADER_BYTES: u32 = 400 * 1024;
 
 /// Whether an attempt may use a connection that an earlier one left open.
@@ -74,7 +73,8 @@ struct Kept {
 
 impl Connections {
     pub(super) fn new(resolver: GuardedResolver, tls: ClientConfig, deadline: Duration) -> Self {
-        // So that a shorter deadline does not come first.
+        // Silence and the wait for the reply must end before the deadline, even if that
+        // is short.
         let http2_ping = HTTP2_PING.min(deadline / 3);
         let connector = Connector::new(Arc::new(resolver), Arc::new(tls), deadline);
         Self {
@@ -85,11 +85,12 @@ impl Connections {
         }
     }
 
-    /// The client that keeps the connection to this host.
+    /// The client that keeps this host's connection, if it was used recently, or a new
+    /// one.
     ///
-    /// It goes by the wall clock as well as by the client's own timer: Lambda freezes
-    /// the function between batches, and timers may not count that time. After a
-    /// freeze a connection may be dead without our having heard of it.
+    /// The age is checked by the wall clock as well as by the client's own timer: Lambda
+    /// freezes the function between batches, and timers may not count that time. After a
+    /// freeze, a connection may be dead without our knowing.
     pub(super) fn kept(&self, url: &Url, at: Timestamp) -> Client {
         let origin = url.origin().ascii_serialization();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,7 +105,7 @@ impl Connections {
             client: client.clone(),
             used_at: at,
         };
-        // Attempts that still use the client that this replaces hold a copy of it.
+        // Attempts that still use the replaced client hold a clone of it.
         kept.put(origin, new);
         client
     }
@@ -115,18 +116,18 @@ impl Connections {
     }
 }
 
-/// A client that follows no redirects, because their targets would bypass the checks
-/// at registration, and knows no proxies, which would resolve host names without our
-/// checks.
+/// Creates a client. It follows no redirects, because their targets would bypass the
+/// checks at registration, and uses no proxies, which would resolve host names without
+/// our checks.
 fn client(connector: &Connector, http2_ping: Duration, idle_connections: usize) -> Client {
     legacy::Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_CONNECTION)
         .pool_max_idle_per_host(idle_connections)
-        // For receivers that compare names as text.
+        // For receivers that compare header names case-sensitively.
         .http1_title_case_headers(true)
-        // Whatever tells a status is a response.
+        // Lenient, because every response with a status counts.
         .http1_max_headers(MAX_HEADERS)
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)
@@ -134,9 +135,9 @@ fn client(connector: &Connector, http2_ping: Duration, idle_connections: usize) 
         .http2_max_header_list_size(HTTP2_MAX_HEADER_BYTES)
         .http2_keep_alive_interval(http2_ping)
         .http2_keep_alive_timeout(http2_ping)
-        // A ping that is under way when the function is frozen would time out as soon
-        // as it thaws, and take the first request with it. An idle connection is closed
-        // before it matters.
+        // A ping that is in flight when the function is frozen would time out as soon as
+        // the function thaws, and take the next request with it. Without pings, an idle
+        // connection is closed by its age instead.
         .http2_keep_alive_while_idle(false)
         .build(connector.clone())
 }

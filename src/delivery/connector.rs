@@ -1,7 +1,7 @@
 //! Opens connections to receivers, and watches what passes through them.
 //!
-//! The client does not say how far a request came. So the connector notes the steps
-//! towards a connection, and each connection the steps of its requests.
+//! The client does not report how far a request got. So the connector notes the steps up
+//! to a connection, and each connection the steps of its requests.
 
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
@@ -47,11 +47,12 @@ impl Connector {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
-        // Keepalive asks only while there is nothing to send.
+        // Keepalive probes only an idle connection. This limits how long sent data may
+        // stay unacknowledged.
         #[cfg(target_os = "linux")]
         tcp.set_tcp_user_timeout(Some(time_limit));
-        // Shared out among the addresses of a host, so that one that does not answer
-        // leaves time for the others.
+        // The client divides this among the addresses of a host, so that one that does
+        // not answer leaves time for the others.
         tcp.set_connect_timeout(Some(time_limit));
         Self {
             https: HttpsConnector::from((TcpConnector(tcp), tls)),
@@ -73,8 +74,8 @@ impl Service<Uri> for Connector {
         let connecting = self.https.call(uri);
         let time_limit = self.time_limit;
         Box::pin(async move {
-            // If another connection becomes free first, the client goes on connecting
-            // in the background. This bounds for how long.
+            // If another connection becomes free first, the client keeps connecting in
+            // the background. This limits for how long.
             let connected = timeout(time_limit, connecting).await;
             let stream = connected.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             Ok(TokioIo::new(Watched {
@@ -86,7 +87,7 @@ impl Service<Uri> for Connector {
     }
 }
 
-/// Opens TCP connections, and notes the steps of that in the attempt's progress.
+/// Opens TCP connections, and notes that in the attempt's progress.
 #[derive(Clone)]
 struct TcpConnector(HttpConnector<Resolver>);
 
@@ -100,6 +101,7 @@ impl Service<Uri> for TcpConnector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
+        // Captured now, in the attempt's task. The future may be polled in another one.
         let progress = Progress::current();
         let connecting = self.0.call(uri);
         Box::pin(async move {
@@ -112,7 +114,7 @@ impl Service<Uri> for TcpConnector {
     }
 }
 
-/// The guarded resolver, as the client wants it.
+/// Adapts the guarded resolver to the client's interface.
 #[derive(Clone)]
 struct Resolver(Arc<GuardedResolver>);
 
@@ -137,19 +139,19 @@ impl Service<Name> for Resolver {
         Box::pin(async move {
             let addresses = resolving.await?.into_iter();
             note(Reached::Connecting);
-            // The client replaces this port.
+            // The client replaces the port.
             let addresses: Vec<_> = addresses.map(|ip| SocketAddr::new(ip, 0)).collect();
             Ok(addresses.into_iter())
         })
     }
 }
 
-/// How long a connection may take to say goodbye: TLS wants to send a last message, for
-/// which there may be no room if the receiver does not read.
+/// How long closing a connection may take. TLS sends a last message, for which there may
+/// be no room if the receiver does not read.
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
-/// A connection that notes what passes through it, and fails once it is closed. Above
-/// TLS, so it sees HTTP.
+/// A connection that notes what passes through it, and fails once we have closed it. It
+/// is above TLS, so it sees HTTP.
 pub(super) struct Watched {
     stream: TokioIo<MaybeHttpsStream<TokioIo<TcpStream>>>,
     tap: WireTap,

@@ -1,4 +1,4 @@
-//! What an attempt needs that is secret.
+//! Loads the secrets that an attempt needs.
 
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ use crate::domain::signing::SigningSecret;
 
 /// The secrets and headers of one endpoint.
 pub(super) struct Credentials {
-    /// Those that sign, newest first.
+    /// The secrets that sign, newest first.
     pub(super) secrets: Vec<Arc<SigningSecret>>,
     /// The endpoint's own headers, if it has any.
     pub(super) headers: Option<Arc<OwnHeaders>>,
 }
 
 impl Deliverer {
-    /// The credentials of an attempt that started then. `None` if the endpoint's secret
-    /// does not exist, or the key that its headers are sealed to. All are read at the same
-    /// time, because each may take a call.
+    /// The credentials of an attempt that started at `started_at`. `None` if the
+    /// endpoint's secret does not exist, or the key that its headers are sealed to. All
+    /// are loaded concurrently, because each may take a call.
     pub(super) async fn credentials(
         &self,
         endpoint: &Endpoint,
@@ -43,8 +43,9 @@ impl Deliverer {
         }))
     }
 
-    /// The previous secret, if it signs an attempt that started then. No failure stops the
-    /// attempt: the current secret is enough for a receiver that has it.
+    /// The previous secret, if it still signs an attempt that started at `started_at`. A
+    /// failure does not stop the attempt: the current secret is enough for a receiver
+    /// that knows it.
     async fn previous_secret(
         &self,
         endpoint: &Endpoint,
@@ -62,7 +63,8 @@ impl Deliverer {
         })
     }
 
-    /// An endpoint's own headers, or that it has none. `None` if they cannot be opened now.
+    /// An endpoint's own headers. The inner `None` means that it has none, the outer one
+    /// that their key does not exist.
     async fn own_headers(
         &self,
         endpoint: &Endpoint,

@@ -1,4 +1,4 @@
-//! The time that the work on a batch has.
+//! The deadlines of the work on a batch.
 
 use std::time::Duration;
 
@@ -7,50 +7,51 @@ use tokio::time::{Instant, timeout_at};
 
 use super::HandleError;
 
-/// When Lambda ends the function. Whatever is not done by then comes back as a whole,
-/// with messages that were handled, so each message's work ends a little earlier.
+/// When Lambda ends the function. If the work on a batch is not done by then, the whole
+/// batch comes back, including messages that were handled. So each message's work ends a
+/// little earlier.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     /// When the function is ended.
     at: Instant,
-    /// How long one attempt may take.
+    /// How long one attempt can take at most.
     attempt: Duration,
 }
 
-/// Left when the work on messages ends: time to return those that failed.
+/// Reserved after the work on messages: time to return those that failed.
 const RETURN_ROOM: Duration = Duration::from_secs(3);
 
-/// Left when the messages that failed have been given back to the queue: time for the
-/// response.
+/// Reserved after failed messages were returned to the queue: time for the response.
 const RESPONSE_ROOM: Duration = Duration::from_millis(500);
 
-/// What recording an attempt takes at worst: the message for the next attempt, and the
-/// record, with 8 seconds for each call (see [`crate::aws::timeouts`]).
+/// Reserved after an attempt: its record at worst. That is the message for the next
+/// attempt and the write, with 8 seconds for each call (see [`crate::aws::timeouts`]).
 const RECORD_ROOM: Duration = Duration::from_secs(16);
 
-/// Left when optional work ends: its message must be done with before all work ends.
+/// Reserved after optional work: time to finish its message before all work ends.
 const OPTIONAL_ROOM: Duration = Duration::from_secs(1);
 
 tokio::task_local! {
     /// The deadline of the message that this task handles. Not a parameter, because
-    /// attempts are made from more than one place, and only one function asks.
+    /// attempts are made from several places, and few functions need the deadline.
     static DEADLINE: Deadline;
 }
 
 impl Deadline {
-    /// A deadline at this time, with attempts that take `attempt` at most.
+    /// A deadline at this time, for attempts that take at most `attempt`.
     #[must_use]
     pub fn new(at: Instant, attempt: Duration) -> Self {
         Self { at, attempt }
     }
 
-    /// Lambda's deadline: milliseconds since the epoch, as in an invocation's context.
-    /// `None` if it has passed: the function runs, so something that stands in for
-    /// Lambda gave it no real one.
+    /// Lambda's deadline, from an invocation's context: milliseconds since the epoch.
+    /// `None` if it has passed. Since the function still runs, something other than
+    /// Lambda made it up.
     #[must_use]
     pub fn of_invocation(epoch_millis: u64, now: Timestamp, attempt: Duration) -> Option<Self> {
         let now = u64::try_from(now.as_millisecond()).ok()?;
         let left = epoch_millis.checked_sub(now).filter(|left| *left > 0)?;
+        // The wall clock may jump, so count from the monotonic clock from here on.
         let at = Instant::now() + Duration::from_millis(left);
         Some(Self::new(at, attempt))
     }
@@ -65,13 +66,13 @@ impl Deadline {
         self.before(RESPONSE_ROOM)
     }
 
-    /// Until when an attempt may begin: late enough for nothing that is posted to
-    /// lose its record.
+    /// The latest time to begin an attempt, so that no request is sent and then not
+    /// recorded.
     fn of_posting(self) -> Instant {
         self.before(RETURN_ROOM + RECORD_ROOM + self.attempt)
     }
 
-    /// When work has to end that a message can leave undone.
+    /// When optional work has to end.
     fn of_optional_work(self) -> Instant {
         self.before(RETURN_ROOM + OPTIONAL_ROOM)
     }
@@ -84,7 +85,7 @@ impl Deadline {
 /// Works until the deadline.
 ///
 /// # Errors
-/// [`HandleError::OutOfTime`], and those of the work.
+/// [`HandleError::OutOfTime`], and the work's own errors.
 pub(super) async fn within<T, E: Into<HandleError>>(
     deadline: Option<Deadline>,
     work: impl Future<Output = Result<T, E>>,
@@ -99,8 +100,8 @@ pub(super) async fn within<T, E: Into<HandleError>>(
     }
 }
 
-/// Whether an attempt that began now would be recorded in time. Otherwise it might be
-/// made again.
+/// Whether an attempt that began now could be recorded in time. If not, it might be made
+/// twice.
 pub(super) fn leaves_room_for_an_attempt() -> bool {
     let latest = DEADLINE.try_with(|deadline| deadline.of_posting());
     latest.map_or(true, |latest| Instant::now() <= latest)
@@ -117,8 +118,8 @@ pub(super) fn must_leave_room_for_an_attempt() -> Result<(), HandleError> {
     }
 }
 
-/// When work has to end that takes `most` at most, and that the message of this task
-/// can leave undone.
+/// When optional work has to end: after `most`, or earlier if the message that this task
+/// handles runs out of time.
 pub(super) fn end_of_optional_work(most: Duration) -> Instant {
     let end = Instant::now() + most;
     let latest = DEADLINE.try_with(|deadline| deadline.of_optional_work());
@@ -132,7 +133,7 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test]
-    async fn attempts_of_the_longest_timeout_may_begin_for_ten_seconds() {
+    async fn longest_attempts_may_begin_within_ten_seconds() {
         // The function's timeout, and the most that DELIVERY_TIMEOUT_SECONDS allows.
         let begun = Instant::now();
         let deadline = Deadline::new(begun + 60 * SECOND, 30 * SECOND);
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn deadlines_in_the_past_are_none() {
+    async fn past_deadlines_are_ignored() {
         let now = Timestamp::from_second(1_000).unwrap();
         for millis in [0, 600_000, 1_000_000] {
             assert!(Deadline::of_invocation(millis, now, SECOND).is_none());

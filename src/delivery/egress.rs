@@ -1,9 +1,9 @@
 //! The only place that resolves host names, so that we never connect to an address
 //! that the policy refuses.
 //!
-//! The check applies to the addresses that the client then connects to. It
-//! therefore also stops DNS rebinding, where a name resolves to a public address at
-//! first and to a private one later.
+//! The client connects to exactly the addresses that were checked. So the check also
+//! stops DNS rebinding, where a name first resolves to a public address and later to a
+//! private one.
 
 use std::io;
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ pub enum EgressError {
     /// unless they are in a dual-stack VPC.
     #[error("the name has only IPv6 addresses")]
     Ipv6Only,
-    /// We had no file descriptor left to ask with.
+    /// We had no file descriptor left for the lookup.
     #[error("out of file descriptors")]
     OutOfDescriptors,
 }
@@ -39,17 +39,17 @@ pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(ENFILE | EMFILE))
 }
 
-/// The addresses of a host name, once they are known.
+/// A lookup in progress.
 pub type Resolving = Pin<Box<dyn Future<Output = Result<Vec<IpAddr>, EgressError>> + Send>>;
 
 /// Resolves host names.
 pub trait Resolve: Send + Sync {
-    /// Looks up the addresses of this host name. It need not check any.
+    /// Looks up the addresses of a host name. The caller checks them.
     fn resolve(&self, host: String) -> Resolving;
 }
 
 /// A resolver that fails if the policy refuses any address of a name. Of public
-/// addresses, it returns those that can be reached, which are IPv4 ones.
+/// addresses, it returns only IPv4 ones, because a Lambda function can't reach others.
 pub struct GuardedResolver {
     inner: Arc<dyn Resolve>,
     policy: AddressPolicy,
@@ -96,7 +96,7 @@ pub struct SystemResolver;
 impl Resolve for SystemResolver {
     fn resolve(&self, host: String) -> Resolving {
         Box::pin(async move {
-            // The lookup wants a port, which does not matter.
+            // The lookup takes a port, which does not matter here.
             let found = tokio::net::lookup_host((host, 0)).await;
             let addresses = found.map_err(|_| lookup_error())?;
             Ok(addresses.map(|address| address.ip()).collect())
@@ -104,8 +104,8 @@ impl Resolve for SystemResolver {
     }
 }
 
-/// Why a lookup failed. `getaddrinfo` reports a lack of descriptors as a name that
-/// does not resolve, so see whether a file can be opened.
+/// Why a lookup failed. `getaddrinfo` reports a lack of descriptors as a name that does
+/// not resolve, so check whether a file can still be opened.
 fn lookup_error() -> EgressError {
     match std::fs::File::open("/dev/null") {
         Err(error) if is_out_of_descriptors(&error) => EgressError::OutOfDescriptors,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn names_resolve_only_if_all_addresses_are_public() {
+    async fn names_with_a_private_address_are_refused() {
         let both = resolve(&["1.1.1.1", "1.0.0.1"]).await.unwrap();
         assert_eq!(both, ["1.1.1.1", "1.0.0.1"]);
         assert_eq!(resolve(&["10.0.0.1"]).await, Err(EgressError::Refused));
@@ -145,6 +145,7 @@ mod tests {
         );
         assert_eq!(resolve(&[]).await, Err(EgressError::NotResolved));
     }
+
     #[tokio::test]
     async fn public_names_resolve_to_their_ipv4_addresses() {
         let found = resolve(&["2606:4700::1", "1.1.1.1"]).await.unwrap();

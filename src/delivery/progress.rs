@@ -1,4 +1,4 @@
-//! How far an attempt has come, so that its failure can say so.
+//! Tracks how far an attempt gets, so that its failure can say so.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -18,12 +18,12 @@ use super::status_line::StatusLine;
 pub(super) enum Reached {
     /// The host name is being resolved.
     Resolving,
-    /// The TCP connection is being opened, or a connection of another attempt waited
-    /// for.
+    /// The TCP connection is being opened, or the attempt waits for another one's
+    /// connection.
     Connecting,
     /// The TLS handshake is under way.
     Handshaking,
-    /// There is a connection. The request is not completely sent.
+    /// There is a connection, but the request is not completely sent.
     Connected,
     /// The request is sent.
     Sent,
@@ -37,22 +37,24 @@ pub(super) struct Progress(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// One of the stages before there is a connection.
+    /// Index in [`STAGES`]: how far the attempt got before it had a connection.
     connecting: AtomicU8,
     /// Whether the connection has taken all of the request's body.
     body_taken: Arc<AtomicBool>,
-    /// Dead once the client has done with the request's body.
+    /// Counts as dropped once the client has dropped the request's body.
     body: Mutex<Weak<()>>,
     /// The connection that the request was assigned to.
     connection: Mutex<Option<CaptureConnection>>,
 }
 
 tokio::task_local! {
-    /// The attempt that a connection is opened for. The client calls the connector in
-    /// the attempt's task, but passes it nothing that would identify the attempt.
+    /// The attempt that a connection is opened for. The client calls the connector in the
+    /// attempt's task, but passes it nothing that identifies the attempt.
     static PROGRESS: Progress;
 }
 
+/// Index 0 is where an attempt starts, and stays if it gets a connection that another
+/// attempt opens.
 const STAGES: [Reached; 3] = [
     Reached::Connecting,
     Reached::Resolving,
@@ -60,12 +62,13 @@ const STAGES: [Reached; 3] = [
 ];
 
 impl Progress {
-    /// Runs an exchange whose progress this is.
-    pub(super) async fn of<T>(&self, exchange: impl Future<Output = T>) -> T {
+    /// Runs an exchange and tracks its progress here.
+    pub(super) async fn track<T>(&self, exchange: impl Future<Output = T>) -> T {
         PROGRESS.scope(self.clone(), exchange).await
     }
 
-    /// The attempt that is being made in this task.
+    /// The attempt that this task makes. `None` where the client opens a connection in
+    /// the background.
     pub(super) fn current() -> Option<Self> {
         PROGRESS.try_with(Self::clone).ok()
     }
@@ -74,12 +77,14 @@ impl Progress {
     pub(super) fn note(&self, stage: Reached) {
         let position = STAGES.iter().position(|known| *known == stage);
         let position = position.and_then(|at| u8::try_from(at).ok());
+        // Relaxed, here and below: these values only describe a failure, and no other data
+        // depends on them.
         self.0
             .connecting
             .store(position.unwrap_or_default(), Ordering::Relaxed);
     }
 
-    /// Starts over, with this request.
+    /// Starts over with this request.
     pub(super) fn start<B>(&self, request: &mut Request<B>) {
         self.note(Reached::Connecting);
         self.0.body_taken.store(false, Ordering::Relaxed);
@@ -87,7 +92,7 @@ impl Progress {
         *self.connection() = Some(connection);
     }
 
-    /// A body of the request that notes when the connection has taken it.
+    /// Wraps the request's body to note when the connection has taken it.
     pub(super) fn watch(&self, payload: Bytes) -> WatchedBody {
         let alive = Arc::new(());
         *self.body() = Arc::downgrade(&alive);
@@ -98,15 +103,18 @@ impl Progress {
         }
     }
 
-    /// The attempt is over, and `answered` if the response was read. What is not sent by
-    /// now is not to be sent any more: a receiver that answers without reading would
-    /// otherwise keep the connection, and the payload, for as long as it likes.
+    /// Ends the attempt; `answered` if the response was read. What is not sent by now
+    /// must not be sent later: a receiver that answers without reading would otherwise
+    /// hold the connection, and the payload, for as long as it likes.
     pub(super) fn end(&self, answered: bool) {
         let body = self.body().clone();
         self.with_connection(|connected, tap| {
             if connected.is_negotiated_h2() {
+                // Other attempts share the connection, so it is not closed for this one
+                // alone.
                 tap.leave_unsent(body);
             } else if !answered || body.strong_count() > 0 || !tap.lock().flushed {
+                // An HTTP/1 connection can't be used again in the middle of an exchange.
                 tap.close();
             }
         });
@@ -117,8 +125,9 @@ impl Progress {
         let stage = usize::from(self.0.connecting.load(Ordering::Relaxed));
         let taken = self.0.body_taken.load(Ordering::Relaxed);
         self.with_wire(|connected, wire| match wire {
+            // Flushed bytes may be those of the head alone, or of a part of the body.
             _ if !taken => Reached::Connected,
-            // Bytes of HTTP/2 may belong to other requests.
+            // On HTTP/2, what passes through the connection may belong to other requests.
             _ if connected.is_negotiated_h2() => Reached::Sent,
             wire if wire.answer.begun => Reached::Answering,
             wire if wire.flushed => Reached::Sent,
@@ -127,7 +136,7 @@ impl Progress {
         .unwrap_or_else(|| STAGES.get(stage).copied().unwrap_or(Reached::Connecting))
     }
 
-    /// The status in the status line of the response, however odd its head is.
+    /// The status in the response's status line, even if the client can't parse its head.
     pub(super) fn status(&self) -> Option<u16> {
         self.with_wire(|connected, wire| {
             (!connected.is_negotiated_h2()).then(|| wire.answer.status())
@@ -142,6 +151,8 @@ impl Progress {
         let connection = self.connection();
         let metadata = connection.as_ref()?.connection_metadata();
         let connected = metadata.as_ref()?;
+        // The connector attached the tap to the connection as an extra. Extras can only
+        // be copied into a map.
         let mut extensions = hyper::http::Extensions::new();
         connected.get_extras(&mut extensions);
         Some(look(connected, extensions.get::<WireTap>()?))
@@ -159,14 +170,15 @@ impl Progress {
     }
 }
 
-/// How much of a body the connection is given at a time. It takes the next piece only
-/// when there is room for it, so that it has taken about as much as it has sent.
+/// How much of a body the connection gets at a time. It asks for the next piece only when
+/// it has room, so it has taken about as much as it has sent.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// A request body.
+/// A request body that notes when all of it has been taken.
 pub(super) struct WatchedBody {
     payload: Bytes,
     taken: Arc<AtomicBool>,
+    /// Dropped with the body, which [`Shared::body`] observes.
     _alive: Arc<()>,
 }
 
@@ -196,37 +208,39 @@ impl Body for WatchedBody {
     }
 }
 
-/// Requests of one HTTP/2 connection whose attempts are over while their bodies are not
-/// sent. The connection is closed with that many: HTTP/2 lets a receiver hold a stream
-/// open for ever, with its payload, but other attempts use the same connection.
+/// An HTTP/2 connection is closed once this many of its attempts are over without their
+/// bodies being sent. HTTP/2 lets a receiver hold a stream open forever, and with it the
+/// payload; but other attempts use the same connection, so one is not enough to close it.
 const MAX_UNSENT: usize = 8;
 
-/// What passes through a connection. Clones share it.
+/// Observes what passes through a connection, and can close it. Clones share their state.
 #[derive(Debug, Clone, Default)]
 pub(super) struct WireTap(Arc<Tapped>);
 
 #[derive(Debug, Default)]
 struct Tapped {
     wire: Mutex<Wire>,
-    /// Bodies that are not sent although their attempts are over.
+    /// Bodies that were not sent when their attempts ended.
     unsent: Mutex<Vec<Weak<()>>>,
     closed: AtomicBool,
-    /// The task of the connection.
+    /// Wakes the connection's task.
     waker: AtomicWaker,
 }
 
-/// What has passed through a connection since its last request began.
+/// What has passed through a connection since its latest request began.
 #[derive(Debug, Default)]
 struct Wire {
-    /// Whether all that was written is on its way.
+    /// Whether everything that was written has been flushed.
     flushed: bool,
-    /// The response.
+    /// The response so far.
     answer: StatusLine,
 }
 
 impl WireTap {
-    /// Whether the connection was closed from our side. Wakes the task when it is.
+    /// Whether we have closed the connection. If not yet, `close` wakes this task.
     pub(super) fn is_closed(&self, cx: &Context<'_>) -> bool {
+        // Registered before the flag is read: a `close` in between is then seen by the
+        // read, and a later one wakes the task.
         self.0.waker.register(cx.waker());
         self.0.closed.load(Ordering::Acquire)
     }
@@ -236,7 +250,7 @@ impl WireTap {
         self.0.waker.wake();
     }
 
-    /// Counts a body of an attempt that is over, unless it is sent.
+    /// Counts the body of an attempt that is over, unless it was sent.
     fn leave_unsent(&self, body: Weak<()>) {
         let mut unsent = self.0.unsent.lock().unwrap_or_else(PoisonError::into_inner);
         unsent.push(body);
@@ -246,8 +260,9 @@ impl WireTap {
         }
     }
 
-    /// Bytes are being written. They begin a request if all before them are on their
-    /// way; otherwise the response is an early one, to the request that they belong to.
+    /// To be called before bytes are written. If everything before them was flushed, they
+    /// begin a request, and what was read so far belongs to the one before. Otherwise
+    /// they continue a request, whose response may have begun early.
     pub(super) fn writing(&self) {
         let mut wire = self.lock();
         if wire.flushed {
@@ -256,12 +271,12 @@ impl WireTap {
         wire.flushed = false;
     }
 
-    /// All bytes are on their way.
+    /// To be called when all written bytes were flushed.
     pub(super) fn flushed(&self) {
         self.lock().flushed = true;
     }
 
-    /// Bytes were read.
+    /// To be called with bytes that were read.
     pub(super) fn read(&self, bytes: &[u8]) {
         self.lock().answer.read(bytes);
     }

@@ -4,17 +4,17 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
-/// How long the header's value asks to wait: a number of seconds, or a date in one of
-/// the three formats of HTTP. Values and dates that no integer holds ask for the
-/// longest wait there is. `None` if the value is malformed or the date has passed.
+/// How long the header asks to wait: a number of seconds, or a date in one of the three
+/// formats of HTTP. Values and dates that overflow are the longest possible wait. `None`
+/// if the value is malformed or the date has passed.
 pub(super) fn asked_wait(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim_ascii();
     // The parser would also accept a plus sign.
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Only too large a number fails.
+        // All digits, so only overflow can fail.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
-    // Not as a `Timestamp`, which ends a day before the last date of the format.
+    // Not as a `Timestamp`, whose range ends a day before that of the format.
     let date = httpdate::parse_http_date(value).ok()?;
     let date = date.duration_since(UNIX_EPOCH).ok()?;
     date.checked_sub(now.as_duration().try_into().ok()?)
@@ -32,7 +32,7 @@ mod tests {
     }
 
     #[test]
-    fn seconds_and_dates_are_waits() {
+    fn seconds_and_dates_are_parsed() {
         for (value, seconds) in [
             ("0", 0),
             ("120", 120),
@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn values_beyond_all_ranges_are_the_longest_waits() {
+    fn overflowing_values_are_the_longest_waits() {
         const CENTURY: u64 = 100 * 365 * 24 * HOUR;
         for value in [
             "18446744073709551616",

@@ -95,11 +95,11 @@ pub enum SendError {
 pub struct Outgoing<'a> {
     /// When the attempt started.
     pub at: Timestamp,
-    /// The headers that belong to this delivery, each with its value.
+    /// The names and values of the headers that sign and identify this delivery.
     pub headers: &'a [(&'a str, String)],
     /// The body, sent unchanged.
     pub payload: String,
-    /// Whether it looks like an event, and is a test: it then has the header
+    /// Whether this is a test that looks like an event. It then has the header
     /// `webhook-test`.
     pub is_test: bool,
     /// The endpoint's own headers.
@@ -107,12 +107,13 @@ pub struct Outgoing<'a> {
 }
 
 impl Outgoing<'_> {
-    /// Ours replace own ones of the same name.
+    /// All headers of the request. Ours are set last, so they replace own ones of the
+    /// same name.
     fn headers(&self) -> Result<HeaderMap, hyper::http::Error> {
         let mut headers = HeaderMap::new();
         for (name, value) in self.own_headers.iter().flat_map(|own| own.iter()) {
             let mut value = HeaderValue::from_str(value.expose_secret())?;
-            // HTTP/2 keeps it out of the table that compresses headers.
+            // HTTP/2 then keeps it out of the compression table.
             value.set_sensitive(true);
             headers.insert(HeaderName::from_bytes(name.as_bytes())?, value);
         }
@@ -148,8 +149,8 @@ impl Sender {
     /// Makes one attempt.
     ///
     /// # Errors
-    /// If the attempt could not be made because of us. The receiver has processed
-    /// nothing.
+    /// If the attempt could not be made because of a problem on our side. The receiver
+    /// has not processed anything.
     pub async fn post(
         &self,
         target: &TargetUrl,
@@ -161,7 +162,7 @@ impl Sender {
             return Ok(Verdict::Failed(Failure::RefusedAddress));
         }
         let Some(uri) = request_uri(target.url()) else {
-            // The host is none that DNS can have.
+            // DNS has no such host name.
             return Ok(Verdict::Failed(Failure::Dns));
         };
         let (at, own) = (outgoing.at, outgoing.own_headers);
@@ -180,7 +181,7 @@ impl Sender {
             progress: &progress,
             answered: false,
         };
-        let exchange = progress.of(self.response(client, &post, &progress));
+        let exchange = progress.track(self.response(client, &post, &progress));
         match timeout(self.deadline, exchange).await {
             Ok(Ok(response)) => {
                 let time_left = self.deadline.saturating_sub(begun.elapsed());
@@ -193,9 +194,9 @@ impl Sender {
         }
     }
 
-    /// Sends the request. If it was not processed for a reason that concerns the
-    /// connection, sends it once more over one of its own, which no other request can
-    /// use up.
+    /// Sends the request. If the receiver certainly did not process it, because of the
+    /// connection, sends it once more over a new connection that it does not share with
+    /// other requests.
     async fn response(
         &self,
         client: Client,
@@ -212,7 +213,8 @@ impl Sender {
     }
 }
 
-/// Ends an attempt when it goes out of scope, also if the function's time runs out.
+/// Ends an attempt when it goes out of scope. A guard, because the attempt is also
+/// dropped when the function's time runs out.
 struct Ending<'a> {
     progress: &'a Progress,
     answered: bool,
@@ -224,7 +226,7 @@ impl Drop for Ending<'_> {
     }
 }
 
-/// A request that can be sent more than once.
+/// A request that can be sent again.
 struct Post {
     uri: Uri,
     headers: HeaderMap,
@@ -242,9 +244,9 @@ impl Post {
     }
 }
 
-/// The URL as the client wants it. The root dot of a host is only for DNS, which does
-/// not need it: TLS has no place for it (RFC 6066, 3), and many servers know no host
-/// with one. `None` if the URL is none to the client.
+/// The URL without the root dot of an absolute host name (`example.com.`). DNS does not
+/// need the dot here, TLS does not allow it (RFC 6066, 3), and many servers do not know a
+/// host with one. `None` if the client can't parse the URL.
 fn request_uri(url: &Url) -> Option<Uri> {
     let absolute = url.domain().and_then(|name| name.strip_suffix('.'));
     let Some(name) = absolute else {

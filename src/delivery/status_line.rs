@@ -1,10 +1,10 @@
-//! The status of an HTTP/1 response whose head the client can't parse.
+//! Finds the status of an HTTP/1 response, even if the client can't parse the rest of the
+//! head.
 
-/// How much of a status line we look at. Its status is at its beginning.
+/// How much of a status line we look at: the status is at its beginning.
 const SEEN_BYTES: usize = 128;
 
-/// Reads a response for its status. Interim responses (1xx) are skipped, however long
-/// they are.
+/// Scans a response for its status. Skips interim responses (1xx), however long they are.
 #[derive(Debug, Default)]
 pub(super) struct StatusLine {
     /// Whether anything was read.
@@ -14,11 +14,11 @@ pub(super) struct StatusLine {
 
 #[derive(Debug)]
 enum At {
-    /// In a status line, of which this was read.
+    /// In a status line, of which this has been read.
     Line(Vec<u8>),
     /// In the rest of an interim response.
     Interim { line_is_empty: bool },
-    /// Past the status of the response, which is `None` if it tells none.
+    /// After the status of the response. `None` if it has none.
     Known(Option<u16>),
 }
 
@@ -29,7 +29,7 @@ impl Default for At {
 }
 
 impl StatusLine {
-    /// The next bytes of the response.
+    /// Reads the next bytes of the response.
     pub(super) fn read(&mut self, bytes: &[u8]) {
         self.begun |= !bytes.is_empty();
         for byte in bytes {
@@ -39,7 +39,8 @@ impl StatusLine {
                 At::Line(line) if line.is_empty() && matches!(byte, b'\r' | b'\n') => {}
                 At::Line(line) => {
                     line.push(*byte);
-                    // A status that is cut off may have been a longer number.
+                    // Only with the byte after it: a number that is cut off may be
+                    // longer.
                     if let (b' ' | b'\r' | b'\n', Some(status)) = (byte, status_of(line)) {
                         self.at = after(status, *byte);
                     } else if *byte == b'\n' || line.len() == SEEN_BYTES {
@@ -56,7 +57,7 @@ impl StatusLine {
         }
     }
 
-    /// The status of the response, if it tells one.
+    /// The final status of the response, if there is one.
     pub(super) fn status(&self) -> Option<u16> {
         match self.at {
             At::Known(status) => status,
@@ -65,7 +66,7 @@ impl StatusLine {
     }
 }
 
-/// Where we are when this byte has ended a status.
+/// The state after a status that ended with this byte.
 fn after(status: u16, byte: u8) -> At {
     match status {
         100..200 => At::Interim {
@@ -76,7 +77,7 @@ fn after(status: u16, byte: u8) -> At {
     }
 }
 
-/// The number in a status line that ends behind it.
+/// The status in a line that ends right after it.
 fn status_of(line: &[u8]) -> Option<u16> {
     let after_name = line.strip_prefix(b"HTTP/")?;
     let space = after_name.iter().position(|byte| *byte == b' ')?;
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn status_lines_tell_a_status_whatever_follows_them() {
+    fn status_is_found_whatever_follows_it() {
         let hints = format!(
             "HTTP/1.1 103 Early Hints\r\nlink: {}\r\n\r\n",
             "x".repeat(2_000)
