@@ -1,9 +1,9 @@
-//! Sends what waited for an endpoint that works, oldest first and at a bounded pace: in
-//! the endpoint's turns if it limits its rate, else so many a second.
+//! Sends the deliveries that waited for an endpoint, oldest first and at a bounded pace:
+//! in the endpoint's turns if it has a rate limit, else a fixed number per second.
 //!
-//! At an endpoint that limits its rate, new deliveries wait behind those that wait
-//! already. Retries do not: they are older, and the drain may have gone past them. Both
-//! take their turns from the same number, so the limit holds for all of them together.
+//! At an endpoint with a rate limit, new deliveries wait behind those that already wait.
+//! Retries do not: they are older, and the drain may be past them. Both take turns from
+//! the same counter, so the limit holds for all of them together.
 
 use std::time::Duration;
 
@@ -21,23 +21,24 @@ use crate::domain::rate_limit::RateLimit;
 
 const UPDATES_AT_ONCE: usize = 25;
 
-/// How long deliveries wait that have no turn before the drain looks for some: as long as
-/// it takes until most of those are over that have been taken.
+/// How long a drain waits when no turn is free. By then, most of the turns that have been
+/// taken are over: none is further ahead than 15 minutes.
 const UNTIL_TURNS_ARE_FREE: Duration = Duration::from_secs(10 * 60);
 
-/// A step of a drain in turns takes what is sent within this time, if that is more than
-/// one usually takes, because the slow lane handles a step every few seconds at best.
-const FASTEST_STEP: u16 = 5;
+/// A step of a drain in turns takes as many deliveries as the endpoint takes in this many
+/// seconds, because the slow lane handles a step every few seconds at best. It takes no
+/// fewer than a usual step.
+const STEP_SECONDS: u16 = 5;
 
-/// At most so many times what a step usually takes.
+/// The largest step, as a multiple of a usual one.
 const LARGEST_STEP: usize = 5;
 
-/// How long before the last turn of a step the next one comes: the slow lane collects its
-/// batches for two seconds.
+/// How long before the last turn of a step the next step is due: the slow lane collects
+/// its batches for two seconds, and the turns should follow each other without a gap.
 const LEAD: Duration = Duration::from_secs(5);
 
 impl Deliverer {
-    /// Puts waiting deliveries on the queue, oldest first.
+    /// Puts some of the waiting deliveries on the queue, oldest first.
     pub(super) async fn drain(&self, tend: &Tend, endpoint: &Endpoint) -> Result<(), StoreError> {
         match endpoint.rate_limit {
             Some(limit) => self.drain_in_turns(tend, endpoint, limit).await,
@@ -68,7 +69,7 @@ impl Deliverer {
     ) -> Result<(), StoreError> {
         let (key, now) = (endpoint.key, self.clock.now());
         let usual = usize::from(self.chunks.waiting);
-        let fastest = usize::from(limit.per_second()) * usize::from(FASTEST_STEP);
+        let fastest = usize::from(limit.per_second()) * usize::from(STEP_SECONDS);
         let most = fastest.clamp(usual, usual * LARGEST_STEP);
         let mut waiting = self.waiting(key, tend.after, most).await?;
         let free = limit.free(endpoint.next_turn, now);
@@ -77,8 +78,9 @@ impl Deliverer {
             return Ok(());
         }
         waiting.keep(usize::try_from(free).unwrap_or(usize::MAX));
-        // The turns are taken once the step is claimed: those of a claim that fails would
-        // be lost. So this is what they will be, unless somebody else takes some meanwhile.
+        // Claim the step first and take the turns after that, because the turns of a
+        // failed claim would be lost. So this is an estimate. It is right unless someone
+        // else takes turns in between.
         let count = waiting.deliveries.len();
         let end = limit.next_free(endpoint.next_turn, now) + u64::try_from(count).unwrap_or(0);
         let takes = match count {
@@ -100,7 +102,8 @@ impl Deliverer {
             }
         }
         if delays.len() < count {
-            // Somebody else took some, or the limit changed.
+            // Someone else took turns, or the limit changed. Send as many deliveries as
+            // there are turns, and let the next step continue after the last of them.
             let last = delays.len().checked_sub(1);
             let last = last.and_then(|last| waiting.deliveries.get(last));
             next.after = last.map_or(tend.after, |last| Some(last.id));
@@ -113,8 +116,8 @@ impl Deliverer {
             .await
     }
 
-    /// Puts the first of these on the queue, as many as have a delay, and then the message
-    /// for the next step.
+    /// Puts these deliveries on the queue, as many as there are delays, and then the
+    /// message for the next step.
     async fn send_waiting(
         &self,
         endpoint: &Endpoint,
@@ -135,6 +138,9 @@ impl Deliverer {
                 };
                 (Message::Delivery(task), delay)
             });
+        // First the messages, then the marks. After a crash in between, the deliveries
+        // still wait and are sent a second time, and the second message finds the attempt
+        // recorded. In the other order, they would be lost.
         queues.send_all(Lane::Slow, messages).await?;
         let count = waiting.deliveries.len();
         stream::iter(waiting.deliveries)
@@ -148,9 +154,8 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Has deliveries wait in the table that have no turn, until the drain has one for
-    /// them. Done again if it is cut off: nothing is lost, because their messages come
-    /// back.
+    /// Marks deliveries without a turn as waiting, until the drain has turns for them. If
+    /// this breaks off, their messages come back and it is done again.
     pub(super) async fn wait_for_turns(
         &self,
         tasks: Vec<DeliveryTask>,
@@ -167,8 +172,8 @@ impl Deliverer {
         if endpoint.has_backlog() || self.await_turns(&endpoint, now).await? {
             return Ok(());
         }
-        // Somebody else changed the place. If that was the end of a drain, it did not find
-        // these.
+        // Someone else moved the endpoint's place. If that was the end of a drain, it did
+        // not find these deliveries, so have the endpoint looked at once more.
         let tend = Message::Tend(Tend::now(endpoint.key));
         let soon = Duration::from_secs(1);
         self.stores
@@ -177,11 +182,11 @@ impl Deliverer {
             .await
     }
 
-    /// Has the deliveries that wait for an endpoint seen to once turns are free. `false` if
-    /// its place is not where it was read.
+    /// Schedules a drain for when turns are free. `false` if the endpoint's place is no
+    /// longer where it was read.
     async fn await_turns(&self, endpoint: &Endpoint, now: Timestamp) -> Result<bool, StoreError> {
         let at = match endpoint.place {
-            // Those that waited during a pause are to be sent already.
+            // A pause just ended, and what waited during it is due. Don't put that off.
             Some(Place { claim: None, .. }) => now,
             _ => now + UNTIL_TURNS_ARE_FREE,
         };
@@ -198,7 +203,7 @@ impl Deliverer {
     }
 }
 
-/// What a step of a drain is.
+/// The claim of a drain step that takes these deliveries.
 fn claim_of(waiting: &Waiting) -> Claim {
     match waiting.next {
         Some(_) => Claim::Drain,

@@ -1,20 +1,19 @@
-//! The sweep: every few minutes, moves the attempts that are due soon from the table
-//! to the queue, has overdue endpoints seen to that deliveries wait for, and finishes
+//! The sweep. Every few minutes, it moves attempts that are due soon from the table to
+//! the queue, sends messages for overdue endpoints that deliveries wait for, and finishes
 //! interrupted deletions of endpoints and apps.
 //!
 //! An attempt is moved in three steps:
 //!
 //! 1. Claim it: move it in the schedule to where no sweep looks for a [`LEASE`], on
-//!    the condition that it is still where it was found. Of two sweeps at once, or of
-//!    a late one and the next, one succeeds.
+//!    condition that it is still where it was found. Of two concurrent sweeps, or a late
+//!    one and the next, only one succeeds.
 //! 2. Enqueue it, with the delay that is left.
-//! 3. Take it off the schedule, on the condition that the claim is still there. It is
-//!    not if the attempt was made meanwhile: its record then holds the place of the
-//!    next attempt.
+//! 3. Take it off the schedule, on condition that the claim is still there. It is not if
+//!    the attempt was made meanwhile: its record then holds the next attempt's place.
 //!
-//! A sweep that is cut off after the first step has enqueued nothing; the attempt is
-//! found again after the lease, and sent at once. After the second step, the attempt
-//! is on the queue and in the schedule; it is made within the lease, and its record
+//! If a sweep breaks off after the first step, nothing is enqueued, and the attempt is
+//! found again after the lease and sent at once. After the second step, the attempt is
+//! both on the queue and in the schedule; it is made within the lease, and its record
 //! overwrites the claim.
 
 use std::time::Duration;
@@ -28,13 +27,12 @@ use crate::aws::StoreError;
 use crate::aws::table::{Due, DueAttempt, Table, UnreadableItem};
 use crate::domain::message::{Lane, Message, Tend};
 
-/// How far ahead a sweep looks: further than to the next but one, so that a sweep can
-/// fail without making an attempt late, and less than the longest delay of a message.
+/// How far ahead a sweep looks: further than two sweeps ahead, so that one can fail
+/// without making an attempt late, but less than the longest delay of a message.
 pub const AHEAD: Duration = Duration::from_secs(10 * 60);
 
 /// How long a claimed attempt is hidden from other sweeps. A second copy must not be
-/// enqueued before the first was attempted, so this is longer than all of these
-/// together:
+/// enqueued before the first was attempted, so this is longer than the sum of:
 ///
 /// - a minute, in which the sweep that claimed it may still enqueue it (the
 ///   function's timeout);
@@ -43,25 +41,24 @@ pub const AHEAD: Duration = Duration::from_secs(10 * 60);
 /// - six minutes until its message is received again, if that function crashed (the
 ///   queue's visibility timeout).
 ///
-/// If the queue is behind by more than the rest, there may be two copies. The second
-/// one finds the attempt recorded, unless both are handled at the same time.
+/// If the queue is further behind than the remaining time, there may be two copies. The
+/// second one finds the attempt recorded, unless both are handled at the same time.
 ///
-/// The price is paid by an attempt whose sweep died between claiming and enqueueing:
-/// it comes late by up to this and the time to the next sweep. Because this is longer
-/// than [`AHEAD`], such an attempt is always due when it is found again.
+/// In return, an attempt whose sweep died between claiming and enqueueing is late by up
+/// to this plus the time to the next sweep. Because this is longer than [`AHEAD`], such
+/// an attempt is always due when it is found again.
 pub const LEASE: Duration = Duration::from_secs(20 * 60);
 
-/// An attempt that is found this late counts as overdue. An endpoint is seen to from
-/// here only if it is this late: usually a message of its own has that done in time.
+/// An attempt that is found this late counts as overdue. The sweep handles an endpoint
+/// only if it is this late: usually the endpoint's own message does so in time.
 const OVERDUE: Duration = Duration::from_secs(60);
 
-/// Attempts that are moved together: five full batches of messages. A sweep that is
-/// cut off makes no more than these late.
+/// Attempts that are moved together: five full batches of messages. A sweep that breaks
+/// off delays no more than these.
 const STEP: usize = 50;
 
 const UPDATES_AT_ONCE: usize = 25;
 
-/// What a sweep did.
 #[derive(Debug, Default)]
 struct Swept {
     enqueued: usize,
@@ -70,7 +67,7 @@ struct Swept {
     more: bool,
 }
 
-/// What was found in a shard.
+/// What is due in one shard of the schedule.
 #[derive(Default)]
 struct Shard {
     attempts: Vec<DueAttempt>,
@@ -79,9 +76,10 @@ struct Shard {
 }
 
 impl Deliverer {
-    /// Calls: a `Query` of each shard, more if many endpoints are paused; for each attempt that is due two `UpdateItem`,
-    /// and for every ten a `SendMessageBatch`; a `SendMessage` if there is more to do;
-    /// those of [`Self::resume_app_deletions`] and [`Self::finish_deletions`].
+    /// Calls: a `Query` of each shard, more if many endpoints are paused; two
+    /// `UpdateItem` for each due attempt, and a `SendMessageBatch` for every ten; a
+    /// `SendMessage` if there is more to do; and those of [`Self::resume_app_deletions`]
+    /// and [`Self::finish_deletions`].
     pub(super) async fn enqueue_due(&self) -> Result<(), StoreError> {
         let mut swept = Swept::default();
         for shard in 0..Table::SCHEDULE_SHARDS {
@@ -98,8 +96,8 @@ impl Deliverer {
         if more {
             self.stores.queues.send(Lane::Fast, &Message::Sweep).await?;
         }
-        // After the attempts, so that the alarm tells if sweeps fail as well as if there
-        // are none. Before the deletions, which must not keep it from being told.
+        // After the attempts: an alarm on this metric must fire when sweeps fail, as well
+        // as when there are none. Before the deletions, which must not hold it up.
         self.metrics.sweep(overdue);
         self.resume_app_deletions().await;
         self.finish_deletions().await;
@@ -123,13 +121,13 @@ impl Deliverer {
             enqueued += self.enqueue(some, swept).await?;
         }
         swept.enqueued += enqueued;
-        // If all are claimed by another sweep, that one sees to the rest.
+        // If another sweep claimed them all, it takes care of the rest.
         swept.more |= found.is_full && enqueued > 0;
         Ok(())
     }
 
-    /// Finds what is due in a shard. Unreadable items are reported, and left where
-    /// they are, for an operator to look at.
+    /// Finds what is due in a shard. Unreadable items are reported and stay where they
+    /// are, for an operator to look at.
     async fn look_up(&self, shard: u8) -> Result<Shard, StoreError> {
         let now = self.clock.now();
         let limit = self.chunks.due;
@@ -144,10 +142,11 @@ impl Deliverer {
         for due in due {
             match due {
                 Due::Attempt(attempt) => found.attempts.push(attempt),
-                // The others are still overdue when the next sweep comes.
+                // The next sweep finds the others, still overdue.
                 Due::Endpoint(_) if found.endpoints.len() >= limit => {}
                 Due::Endpoint(endpoint) if endpoint.due_at + OVERDUE <= now => {
-                    // For its place, in case its own message is only late.
+                    // With its time, so that it does nothing if the endpoint's own
+                    // message is just late.
                     found.endpoints.push(Tend {
                         due_at: Some(endpoint.due_at),
                         ..Tend::now(endpoint.key)
@@ -176,8 +175,8 @@ impl Deliverer {
         }
     }
 
-    /// Claims attempts, enqueues them, and takes them off the schedule. Returns how
-    /// many were not claimed by somebody else.
+    /// Claims attempts, enqueues them, and takes them off the schedule. Returns how many
+    /// were not claimed by another sweep.
     async fn enqueue(
         &self,
         attempts: Vec<DueAttempt>,
@@ -185,14 +184,15 @@ impl Deliverer {
     ) -> Result<usize, StoreError> {
         let (table, queues) = (&self.stores.table, &self.stores.queues);
         let now = self.clock.now();
-        // A sweep finds what is before its own time plus AHEAD.
+        // A sweep finds what is due before its own time plus AHEAD, so this hides it for
+        // a LEASE.
         let until = now + AHEAD + LEASE;
         let claims: Vec<_> = stream::iter(attempts)
             .map(|due| table.claim(due, until))
             .buffer_unordered(UPDATES_AT_ONCE)
             .collect()
             .await;
-        // What was claimed is enqueued even if another claim failed: it would be late
+        // Enqueue what was claimed even if another claim failed. It would be late
         // otherwise.
         let mut claimed = Vec::new();
         let mut failed = Ok(());

@@ -1,5 +1,6 @@
-//! What attempts leave that were under way when the payload of their event was deleted:
-//! the API erases what is recorded at that time, and this what was recorded after it.
+//! Erases responses recorded by attempts that were in flight when the payload of their
+//! event was deleted. The API erases what is recorded by then, and this what was recorded
+//! later.
 
 use tracing::info;
 

@@ -1,9 +1,10 @@
-//! Part of the sweep: finishes the deletions of endpoints that broke off after the mark.
-//! The caller may never repeat them, while the secret is charged for and the endpoint
-//! counts toward its app's limit.
+//! Part of the sweep: finishes deletions of endpoints that broke off after the endpoint
+//! was marked. The caller may never repeat them, and until they are finished, the secret
+//! is charged for and the endpoint counts toward its app's limit.
 //!
-//! The secret is retired, not removed for good as by the API: the role of this function,
-//! which faces the receivers, can remove no secret that cannot be brought back.
+//! Unlike the API, this does not delete the secret for good: it can be restored for some
+//! days. The function faces the receivers, so its role can't do anything to a secret that
+//! can't be undone.
 
 use std::future::ready;
 use std::time::Duration;
@@ -19,19 +20,19 @@ use crate::aws::StoreError;
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::message::{Lane, Message, Tend};
 
-/// Longer than a deletion can be under way (the API function's timeout).
+/// Longer than the API function can run, so a deletion this old is not in progress.
 const UNDER_WAY: Duration = Duration::from_secs(60);
 
-/// How long a sweep finishes deletions; less if the function is ended sooner.
+/// How long a sweep finishes deletions, or less if the function ends sooner.
 const TIME: Duration = Duration::from_secs(20);
 
-/// Deletions that are finished at once.
+/// Deletions that are finished concurrently.
 const AT_ONCE: usize = 10;
 
 impl Deliverer {
     /// Calls: a `Query`; for each unfinished deletion a `SendMessage`, a `DeleteSecret`
-    /// and a `TransactWriteItems`. Whatever fails, or takes too long, is left to the next
-    /// sweep, and never fails this one: it would come back, and sweep again.
+    /// and a `TransactWriteItems`. Whatever fails or takes too long is left to the next
+    /// sweep. It never fails this sweep, whose message would come back and sweep again.
     pub(super) async fn finish_deletions(&self) {
         let end = end_of_optional_work(TIME);
         let mut found = match timeout_at(end, self.interrupted_deletions()).await {
@@ -45,13 +46,15 @@ impl Deliverer {
                 return;
             }
         };
-        // In any order, so that those that always fail do not keep out the others.
+        // In random order, so that deletions that always fail do not keep out the others.
         found.shuffle(&mut rand::rng());
         let count = found.len();
         let some = found.into_iter().take(self.chunks.deletions.into());
         let finished = stream::iter(some)
             .map(|key| self.try_to_finish(key))
             .buffer_unordered(AT_ONCE)
+            // Deletions in progress are dropped at the deadline. The next sweep finds
+            // them again.
             .take_until(sleep_until(end))
             .filter(|is_finished| ready(*is_finished))
             .count()
@@ -93,7 +96,8 @@ impl Deliverer {
     }
 
     async fn finish_deletion(&self, endpoint: EndpointKey) -> Result<(), StoreError> {
-        // The deletion may not have come to ending what waited for a paused endpoint.
+        // The deletion may have broken off before it ended the deliveries that wait for
+        // the endpoint. The item goes last, because a sweep finds the deletion by it.
         let tend = Message::Tend(Tend::now(endpoint));
         self.stores.queues.send(Lane::Slow, &tend).await?;
         self.stores.secrets.retire(endpoint).await?;

@@ -1,11 +1,11 @@
-//! What becomes of messages that could not be handled: they come back later, or go to
-//! the dead-letter queue.
+//! Returns messages that could not be handled to their queue, or moves them to the
+//! dead-letter queue.
 //!
 //! | What failed | Comes back | Dead letter |
 //! |---|---|---|
-//! | AWS, or its calls took too long | after [`delay_after`] its receives | after `maxReceiveCount` receives, by SQS: more than a week of outage |
-//! | This code (an error, a panic), or what is stored | the same | after [`DEFECT_RECEIVES`] receives |
-//! | The message cannot be read | | at once |
+//! | AWS, or a call to it took too long | after [`delay_after`] its receives | after `maxReceiveCount` receives, by SQS: an outage of more than a week |
+//! | This code (an error, a panic), or stored data | the same | after [`DEFECT_RECEIVES`] receives |
+//! | Parsing the message | | at once |
 //! | The whole function (killed, out of memory) | after the visibility timeout | after `maxReceiveCount` receives, by SQS: within a day |
 
 use aws_lambda_events::sqs::SqsBatchResponse;
@@ -24,9 +24,9 @@ use crate::domain::redelivery::{DEFECT_RECEIVES, delay_after, with_jitter};
 use crate::domain::unreadable::Unreadable;
 
 impl Deliverer {
-    /// Gives failed messages back to the queue of their lane, and says in the response
-    /// which ones. If that takes too long or fails, they come back all the same, after
-    /// the visibility timeout.
+    /// Returns failed messages to their lane's queue, each with a delay, and names them
+    /// in the response. If setting the delays takes too long or fails, the messages still
+    /// come back, after the visibility timeout.
     ///
     /// # Errors
     /// [`NamelessMessage`].
@@ -64,6 +64,7 @@ impl Deliverer {
             let buried = before(deadline, self.dead_letter(lane, &message, &reason)).await;
             (!buried).then_some(message)
         });
+        // A message that can't be moved to the dead-letter queue comes back instead.
         let (_, unburied) = tokio::join!(hiding, join_all(burying));
         back.extend(unburied.into_iter().flatten());
         let mut response = SqsBatchResponse::default();
@@ -82,8 +83,8 @@ impl Deliverer {
         Ok(self.stores.queues.hide_all(lane, delays).await?)
     }
 
-    /// Puts a message that cannot be read into the dead-letter queue, so that it is
-    /// handled.
+    /// Moves a message that can't be read to the dead-letter queue. It then counts as
+    /// handled, so SQS deletes the original.
     pub(super) async fn reject(
         &self,
         lane: Lane,
@@ -121,7 +122,7 @@ impl Deliverer {
     }
 }
 
-/// Whether this succeeds before the function has to respond. Logs why not.
+/// Whether `work` succeeds before the function has to respond. Logs why not.
 async fn before(
     deadline: Option<Deadline>,
     work: impl Future<Output = Result<(), HandleError>>,

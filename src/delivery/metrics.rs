@@ -12,7 +12,7 @@ use crate::domain::endpoint::DisabledReason;
 use crate::domain::message::Lane;
 use crate::domain::unreadable::Flaw;
 
-/// Namespace of the metrics, unless the deployment has one of its own.
+/// The default namespace. Each deployment can have one of its own.
 pub const NAMESPACE: &str = "WebhookEndpoints";
 
 /// Writes metrics. Cheap to clone.
@@ -24,9 +24,9 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Writes to standard output, where CloudWatch reads. Deployments in the same
-    /// account and Region need a `namespace` each, or the alarms of one would watch the
-    /// metrics of all.
+    /// Writes to standard output, which CloudWatch reads. Deployments in the same account
+    /// and Region need different namespaces, or the alarms of one would watch the metrics
+    /// of all.
     #[must_use]
     pub fn to_stdout(clock: Clock, namespace: Option<&str>) -> Self {
         #[expect(clippy::print_stdout, reason = "CloudWatch reads standard output")]
@@ -50,11 +50,11 @@ impl Metrics {
         }
     }
 
-    /// Measures an attempt, by the delivery's new status and the class of the response.
-    /// There is no count of attempts, which would cost as much as another metric: the
-    /// duration's `SampleCount` is that; if it was the first one, also how long it took to begin,
-    /// from the delivery's acceptance. The line is the attempt's log line, too: `details`
-    /// are what it tells beside the metrics.
+    /// Records the duration of an attempt, by the delivery's new status and by the class
+    /// of the response. A count of attempts would cost as much as another metric, and the
+    /// duration's `SampleCount` is that count. For a first attempt, also records how long
+    /// it took from acceptance to the attempt. The line is the attempt's log line, too:
+    /// `details` are its fields apart from the metrics.
     pub(super) fn attempt(
         &self,
         first_in: Option<Lane>,
@@ -107,34 +107,34 @@ impl Metrics {
         );
     }
 
-    /// An endpoint was paused.
+    /// Counts an endpoint that was paused.
     pub(super) fn endpoint_paused(&self) {
         self.count("EndpointsPaused", 1);
     }
 
-    /// A paused endpoint works again.
+    /// Counts a paused endpoint that works again.
     pub(super) fn endpoint_resumed(&self) {
         self.count("EndpointsResumed", 1);
     }
 
-    /// Deliveries began to wait for paused endpoints or for their turns.
+    /// Counts deliveries that begin to wait for paused endpoints or for their turns.
     pub(super) fn deliveries_wait(&self, count: usize) {
         self.count("DeliveriesWaiting", count);
     }
 
-    /// A sweep enqueued what was due, and found this many attempts more than a minute late.
-    /// An alarm depends on it, by its `SampleCount`, so it is written also if there was
-    /// nothing to do.
+    /// Counts the attempts that a sweep found more than a minute late. Written even if
+    /// there are none, because an alarm watches the `SampleCount`, which shows that
+    /// sweeps run.
     pub(super) fn sweep(&self, overdue: usize) {
         self.count("OverdueAttempts", overdue);
     }
 
-    /// Interrupted deletions that a sweep found and did not finish.
+    /// Counts interrupted deletions that a sweep found but did not finish.
     pub(super) fn deletions_unfinished(&self, count: usize) {
         self.count("DeletionsUnfinished", count);
     }
 
-    /// Counts a message that cannot be read.
+    /// Counts a message that was rejected because it can't be read.
     pub(super) fn message_rejected(&self, flaw: Flaw) {
         self.emit(
             &[&["Reason"]],
@@ -143,7 +143,7 @@ impl Metrics {
         );
     }
 
-    /// Items of the table were skipped, because they could not be read.
+    /// Counts items of the table that were skipped because they can't be read.
     pub(super) fn unreadable_items(&self, count: usize) {
         self.count("UnreadableItems", count);
     }
@@ -156,7 +156,7 @@ impl Metrics {
         self.write(vec![self.directive(dimensions, metrics)], line);
     }
 
-    /// Says which members of a line are metrics, and which their dimensions.
+    /// Describes which members of a line are metrics, and which are their dimensions.
     fn directive(&self, dimensions: &[&[&str]], metrics: &[(&str, &str)]) -> Value {
         let metrics: Vec<_> = metrics
             .iter()

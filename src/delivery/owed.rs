@@ -1,4 +1,4 @@
-//! Which endpoints an event is owed to.
+//! Decides which endpoints an event is for.
 
 use std::collections::HashSet;
 
@@ -13,7 +13,7 @@ use crate::domain::event_type::EventType;
 use crate::domain::filter::Data;
 use crate::domain::id::EndpointId;
 
-/// What decides about an event.
+/// The properties of an event that endpoints are selected by.
 #[derive(Clone, Copy)]
 pub(super) struct Occurrence<'a> {
     event_type: &'a EventType,
@@ -31,8 +31,9 @@ impl<'a> Occurrence<'a> {
         }
     }
 
-    /// The first event under an id, which `own` repeats. A payload that is not kept is
-    /// repeated by its own message only, which has the same data.
+    /// The first event under an id, which `own` repeats. If its payload is not stored,
+    /// the repeat has the same data, because only the first event's own message gets this
+    /// far.
     pub(super) fn of_stored(event: &'a StoredEvent, own: &'a PublishedEvent) -> Self {
         Self {
             event_type: &event.r#type,
@@ -43,14 +44,14 @@ impl<'a> Occurrence<'a> {
 }
 
 impl Deliverer {
-    /// Those of an app's endpoints that get an event, or miss it because they are inactive.
+    /// The endpoints of an app that get an event, or miss it because they are inactive.
     pub(super) fn owed(
         &self,
         endpoints: &[Endpoint],
         event: Occurrence<'_>,
         now: Timestamp,
     ) -> HashSet<EndpointId> {
-        // Parsed as far as any filter looks, for all of them.
+        // Shared by all filters, and parsed only as deep as they look.
         let data = Data::of(event.data);
         let owed = endpoints.iter().filter(|endpoint| {
             let EndpointKey { endpoint_id, .. } = endpoint.key;
@@ -61,17 +62,17 @@ impl Deliverer {
         owed.map(|endpoint| endpoint.key.endpoint_id).collect()
     }
 
-    /// Whether a kept event is for an endpoint that subscribes to its type, by its channels
-    /// and its filter of now.
+    /// Whether a stored event is for an endpoint that subscribes to its type, by the
+    /// endpoint's current channels and filter.
     pub(super) fn is_for(&self, endpoint: &Endpoint, event: &StoredEvent) -> bool {
         let EndpointKey { endpoint_id, .. } = endpoint.key;
         event.audience.includes(endpoint_id, &endpoint.channels)
             && self.lets_through(endpoint, &Data::of(event.own_data().unwrap_or_default()))
     }
 
-    /// Whether an endpoint's filter lets an event with this data through. One that
-    /// somebody edited by hand and that cannot be read lets nothing through, like an
-    /// endpoint that cannot be read.
+    /// Whether an endpoint's filter lets an event with this data through. A filter that
+    /// somebody edited by hand and that can't be read lets nothing through, as if the
+    /// whole endpoint could not be read.
     fn lets_through(&self, endpoint: &Endpoint, data: &Data<'_>) -> bool {
         let Some(filter) = &endpoint.filter else {
             return true;

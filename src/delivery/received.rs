@@ -1,4 +1,4 @@
-//! Messages as the queue hands them out.
+//! Messages as received from the queue.
 
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
@@ -9,10 +9,11 @@ use crate::domain::event::PublishedEvent;
 use crate::domain::id::EventId;
 use crate::domain::message::Message;
 
-/// A received message: what it takes to give it back, or to put it away.
+/// A received message, with what it takes to return it or move it to the dead-letter
+/// queue.
 #[derive(Debug, Clone)]
 pub(super) struct Received {
-    /// The id by which AWS is told that it failed.
+    /// Names the message in the response if it failed.
     pub(super) id: Option<String>,
     pub(super) receipt_handle: Option<String>,
     /// How often it was received, this time included.
@@ -21,8 +22,8 @@ pub(super) struct Received {
     pub(super) origin: Origin,
 }
 
-/// Where a message began, as text: a message that was a dead letter is a new one for
-/// SQS, so the dead letter names the first.
+/// The first id and sending time of a message, as text. A redriven dead letter is a new
+/// message to SQS, so the dead letter carries those of the first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Origin {
     pub(super) id: Option<String>,
@@ -33,12 +34,12 @@ pub(super) struct Origin {
 /// What the queue knows about a message.
 #[derive(Debug, Clone, Default)]
 pub(super) struct MessageMeta {
-    /// The ids of the message and of its copies. Each stays the same however often the
-    /// message is received.
+    /// The ids of the message and its copies, the first message's first. An id stays the
+    /// same however often the message is received.
     pub(super) ids: Vec<String>,
-    /// Those of them that came back, so that nobody is at them any more: they were
-    /// received before, or put into the dead-letter queue. SQS may also hand out a
-    /// message twice at the same time, which is not that.
+    /// Those of them that came back, so that nothing else works on them now: they were
+    /// received before, or come from the dead-letter queue. This does not cover a message
+    /// that SQS delivers twice at the same time.
     pub(super) back: Vec<String>,
     /// When it was sent.
     pub(super) sent_at: Option<Timestamp>,
@@ -46,8 +47,8 @@ pub(super) struct MessageMeta {
     pub(super) receive_count: u32,
 }
 
-/// What a message asks for, and the received messages that ask for it: SQS may hand
-/// out a message twice, and some are sent twice.
+/// What a message asks for, and all received messages that ask for it: SQS may deliver a
+/// message twice, and some are sent twice.
 #[derive(Debug)]
 pub(super) struct Work {
     pub(super) message: Message,
@@ -82,6 +83,7 @@ impl Origin {
 impl MessageMeta {
     pub(super) fn of(message: &Received) -> Self {
         let Origin { id, sent_at } = &message.origin;
+        // The message was redriven if its own id is not that of its origin.
         let own = message.id.clone().filter(|own| Some(own) != id.as_ref());
         let sent_at = sent_at.as_deref();
         let is_back = message.receive_count > 1 || own.is_some();
@@ -101,15 +103,15 @@ impl MessageMeta {
         self.receive_count = self.receive_count.max(copy.receive_count);
     }
 
-    /// The id of an event that has none of its own.
+    /// The id of an event that brings none.
     pub(super) fn event_id(&self) -> Option<EventId> {
         EventId::parse(self.ids.first()?).ok()
     }
 }
 
 impl Work {
-    /// Adds a message to the works of its batch, as another copy if one of them asks
-    /// for the same.
+    /// Adds a message to the work of its batch, as a copy if another one asks for the
+    /// same.
     pub(super) fn add(works: &mut Vec<Self>, message: Message, meta: MessageMeta, of: Received) {
         for work in works.iter_mut() {
             if work.is_same(&message, &meta) {
@@ -140,13 +142,15 @@ impl Work {
             (Message::DeleteApp(one), Message::DeleteApp(other)) => one == other,
             (Message::Erase(one), Message::Erase(other)) => one == other,
             (Message::Sweep, Message::Sweep) => true,
-            // Tending claims its step and a recovery is rare, so copies cost little.
+            // A tend claims its step, and recoveries are rare, so copies of these cost
+            // little.
             _ => false,
         }
     }
 
     fn merge(&mut self, copy: Message) {
         match (&mut self.message, copy) {
+            // An explicit resend is made even while the endpoint is paused.
             (Message::Delivery(task), Message::Delivery(copy)) => task.resend |= copy.resend,
             (Message::Event(event), Message::Event(copy)) if differ(event, &copy) => warn!(
                 app_id = %copy.app_id,
@@ -159,7 +163,7 @@ impl Work {
 }
 
 fn differ(one: &PublishedEvent, other: &PublishedEvent) -> bool {
-    // Not the timestamp, which each request that repeats an event has of its own.
+    // Not the timestamp: each request that repeats an event has its own.
     one.r#type != other.r#type
         || one.audience != other.audience
         || one.data.get() != other.data.get()
@@ -179,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_of_an_attempt_that_somebody_asked_for_are_asked_for() {
+    fn merged_copies_keep_the_resend_flag() {
         let endpoint = EndpointKey {
             app_id: AppId::new(),
             endpoint_id: EndpointId::new(),
@@ -203,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_without_a_receive_count_count_as_received_once() {
+    fn missing_receive_count_defaults_to_one() {
         assert_eq!(received().receive_count, 1);
         let mut message = SqsMessage::default();
         let name = "ApproximateReceiveCount".to_owned();

@@ -1,4 +1,4 @@
-//! A recovery: delivers again, in the background, what failed in a span of time.
+//! A recovery: repeats, in the background, the deliveries of a span of time that failed.
 //! It goes through the history in chunks, one message each.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::domain::message::{DeliveryTask, Lane, Message, Recovery, Source};
 
 impl Deliverer {
     /// Calls: a `Query` of a chunk, a `SendMessageBatch` for every ten deliveries, an
-    /// `UpdateItem` of the endpoint, on which the recovery counts as under way, and a
+    /// `UpdateItem` of the endpoint, which marks the recovery as in progress, and a
     /// `SendMessage` if there is more to do.
     pub(super) async fn recover(&self, recovery: Recovery) -> Result<(), StoreError> {
         let (table, queues) = (&self.stores.table, &self.stores.queues);
@@ -46,6 +46,9 @@ impl Deliverer {
             deliveries = made,
             "recovery"
         );
+        // If this message comes back, it enqueues the chunk again. The ids of the repeats
+        // derive from the recovery and the failed delivery, so each is still delivered
+        // once.
         let remaining = recovery.remaining.saturating_sub(made);
         let goes_on = page.next.filter(|_| remaining > 0);
         self.note_progress(&recovery, goes_on.is_some()).await;
@@ -62,8 +65,8 @@ impl Deliverer {
         }
     }
 
-    /// Renews the recovery's lease, or ends it. This never fails a chunk: at worst,
-    /// the lease runs out too early or too late.
+    /// Renews the recovery's lease, or ends it. This never fails a chunk: at worst, the
+    /// lease expires too early or too late.
     async fn note_progress(&self, recovery: &Recovery, goes_on: bool) {
         let table = &self.stores.table;
         let noted = match goes_on {

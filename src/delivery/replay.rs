@@ -1,10 +1,10 @@
-//! A replay: sends, in the background, the kept events that an endpoint subscribes to and
-//! never got, because it was made or its subscriptions were widened later.
+//! A replay: sends, in the background, stored events that an endpoint subscribes to but
+//! never got, because it was created or its subscriptions were widened later.
 //!
-//! It goes through the deliveries of the app's other endpoints, the oldest first, in
-//! chunks of one message each. An event is then delivered as if the endpoint had been
-//! there: with the id and the time that its delivery would have had. So whoever finds an
-//! event twice, by two other endpoints or in two replays, makes one delivery.
+//! It goes through the deliveries of the app's other endpoints, oldest first, in chunks
+//! of one message each. An event is then delivered as if the endpoint had existed at the
+//! time, under the same delivery id and time. So an event that is found twice, through
+//! two other endpoints or in two replays, makes one delivery.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const WRITES_AT_ONCE: usize = 25;
 impl Deliverer {
     /// Calls: a `GetItem` of the endpoint, those that find the events of a chunk, a
     /// `SendMessageBatch` for every ten and a `PutItem` for each, an `UpdateItem` of the
-    /// endpoint, on which the replay counts as under way, and a `SendMessage` if there is
+    /// endpoint, which marks the replay as in progress, and a `SendMessage` if there is
     /// more to do.
     pub(super) async fn replay(&self, replay: Replay) -> Result<(), StoreError> {
         let (table, queues, now) = (&self.stores.table, &self.stores.queues, self.clock.now());
@@ -56,8 +56,8 @@ impl Deliverer {
         }
     }
 
-    /// Puts first attempts on the queue, and records them, so that no other chunk finds
-    /// their events missing.
+    /// Enqueues first attempts, then records their deliveries, so that no other chunk
+    /// finds these events missing.
     async fn send_unsent(&self, tasks: Vec<DeliveryTask>) -> Result<(), StoreError> {
         let messages = tasks.iter().cloned().map(Message::Delivery);
         let messages: Vec<_> = messages.map(|message| (message, Duration::ZERO)).collect();
@@ -72,7 +72,7 @@ impl Deliverer {
     }
 
     /// Renews the replay's lease, or ends it. This never fails a chunk: at worst, the
-    /// lease runs out too early or too late.
+    /// lease expires too early or too late.
     async fn note_replay(&self, replay: &Replay, goes_on: bool) {
         let table = &self.stores.table;
         let noted = match goes_on {

@@ -1,4 +1,4 @@
-//! Work under way.
+//! Work in progress.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,8 @@ use super::HandleError;
 use super::deadline::{Deadline, within};
 use super::received::Received;
 
-/// Work under way for the messages of a batch, each in a task of its own, so that a
-/// panic takes one with it and not the batch.
+/// The work in progress for the messages of a batch. Each runs in a task of its own, so
+/// that a panic fails one message and not the batch.
 #[derive(Default)]
 pub(super) struct Running {
     pub(super) deadline: Option<Deadline>,
@@ -30,9 +30,9 @@ pub(super) struct Failed {
 /// Why a message could not be handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// AWS did not do its part, or took too long. That ends some time.
+    /// AWS failed or took too long. It passes by itself.
     Outage,
-    /// A defect of this code, or of what is stored. That takes a person.
+    /// A defect of this code or of stored data. Somebody has to repair it.
     Defect,
 }
 
@@ -44,7 +44,7 @@ impl Running {
         }
     }
 
-    /// Works on what these messages, which are copies of each other, ask for.
+    /// Starts the work that these messages, which are copies of each other, ask for.
     pub(super) fn spawn<E: Into<HandleError> + 'static>(
         &mut self,
         copies: Vec<Received>,
@@ -71,7 +71,7 @@ impl Running {
         }));
     }
 
-    /// The messages that failed, once all have been handled.
+    /// Waits until all messages have been handled. Returns those that failed.
     pub(super) async fn failures(mut self) -> Vec<Failed> {
         while let Some(done) = self.tasks.join_next_with_id().await {
             match done {

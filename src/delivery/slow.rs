@@ -1,5 +1,5 @@
-//! Notes that an endpoint is slow while an attempt is still under way, so that what
-//! follows is kept apart from the others at once.
+//! Marks an endpoint as slow while an attempt is still in flight, so that its later
+//! deliveries are kept away from the others at once.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use jiff::Timestamp;
 use crate::domain::endpoint::EndpointKey;
 use crate::ttl_cache::TtlCache;
 
-/// How long a note is not repeated. A batch may have many attempts at one endpoint.
+/// How long a mark is not repeated: a batch may have many attempts at one endpoint.
 const LIFETIME: Duration = Duration::from_secs(10);
 
-/// The endpoints that this process has noted as slow.
+/// The endpoints that this process has recently marked as slow.
 pub struct SlowNotes(TtlCache<EndpointKey, ()>);
 
 impl Default for SlowNotes {
@@ -22,7 +22,7 @@ impl Default for SlowNotes {
 }
 
 impl SlowNotes {
-    /// Whether to note the endpoint now: nobody in this process has done so recently.
+    /// Whether to mark the endpoint now: nothing in this process has done so recently.
     pub(super) fn begin(&self, endpoint: EndpointKey, now: Timestamp) -> bool {
         if self.0.get(&endpoint, now).is_some() {
             return false;

@@ -1,6 +1,6 @@
-//! When attempts at endpoints that limit their rate have their turn. One write for an
-//! endpoint and batch, whose attempts take turns together. What has no turn soon enough
-//! for the queue waits in the table, where the drain finds it.
+//! Assigns turns to attempts at endpoints with a rate limit. All attempts of a batch at
+//! one endpoint take their turns with one write. An attempt that gets no turn within the
+//! queue's longest delay waits in the table, where the drain finds it.
 
 use std::time::Duration;
 
@@ -14,21 +14,21 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::message::{DeliveryTask, Lane, MAX_DELAY, Source};
 use crate::domain::rate_limit::RateLimit;
 
-/// How long an attempt on the slow lane waits in the function: that lane collects its
-/// batches for two seconds, so what is due within them comes at once.
+/// How long an attempt on the slow lane may wait in the function. The lane collects its
+/// batches for two seconds, so attempts that are due within that time arrive together.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
-/// When an attempt is to be made.
+/// When to make an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// Now.
+    /// Immediately.
     Now,
     /// After this wait, in the function.
     After(Duration),
-    /// Not in this batch: its message comes again after this delay, for its turn.
+    /// Not in this batch. Its message comes back after this delay, when it has its turn.
     Queue(Duration),
-    /// It has none within the time that a queue can delay a message, or others wait that
-    /// have none. The delivery waits in the table.
+    /// There is none within the longest delay of a message, or earlier deliveries wait
+    /// for one. The delivery waits in the table.
     Wait,
 }
 
@@ -42,8 +42,8 @@ impl Turn {
 }
 
 impl Deliverer {
-    /// When the attempts at one endpoint, on which was decided, have their turns. One
-    /// `UpdateItem` if the endpoint limits its rate and any of them has no turn yet.
+    /// Assigns turns to attempts at one endpoint, in their order. One `UpdateItem` if the
+    /// endpoint has a rate limit and any attempt has no turn yet.
     pub(super) async fn turns(
         &self,
         lane: Lane,
@@ -66,7 +66,8 @@ impl Deliverer {
             if !task.has_turn {
                 return waits_behind(task, endpoint).then_some(Turn::Wait);
             }
-            // Those that waited for their turns may come late, and together.
+            // These had turns, but may come late and all at once. So spread them over
+            // seconds without taking new turns.
             let wait = limit.spread(returned);
             returned += 1;
             (wait <= longest).then(|| Turn::after(wait))
@@ -76,7 +77,7 @@ impl Deliverer {
         let open: Vec<_> = open.collect();
         if !open.is_empty() {
             let table = &self.stores.table;
-            // Boxed, like the read of a batch, because rustc could not lay it out.
+            // Boxed, because rustc can't compute the layout of the unboxed future.
             let taken = Box::pin(table.take_turns(endpoint, limit, open.len(), now)).await?;
             for (place, turn) in (0..).zip(open) {
                 *turn = Some(turn_of(taken, place, limit, longest, now));
@@ -86,8 +87,8 @@ impl Deliverer {
     }
 }
 
-/// The endpoint and its limit, if the attempt is to be made and has to have a turn.
-/// Test pings need none: there are few of them.
+/// The endpoint and its limit, if the attempt will be made and needs a turn. Test pings
+/// need none: there are few of them.
 fn limit_of<'a>(
     task: &DeliveryTask,
     decision: &'a BeforeAttempt,
@@ -100,21 +101,22 @@ fn limit_of<'a>(
     }
 }
 
-/// Whether others wait for their turns that come before this one. A retry, or what
-/// somebody asked for, does not wait behind them.
+/// Whether deliveries that wait for turns come before this one. A retry or a resend does
+/// not wait behind them.
 fn waits_behind(task: &DeliveryTask, endpoint: &Endpoint) -> bool {
     endpoint.has_backlog() && task.attempt == 1 && !task.resend
 }
 
 fn turn_of(taken: Turns, place: u64, limit: RateLimit, longest: Duration, now: Timestamp) -> Turn {
     match taken {
-        // None is left within the time that a queue can delay a message.
+        // No turn is left within the longest delay of a message.
         Turns::Some { count, .. } if place >= count => Turn::Wait,
         Turns::Some { first, .. } => match limit.wait_for(first + place, now) {
             wait if wait <= longest => Turn::after(wait),
             delay => Turn::Queue(delay.min(MAX_DELAY)),
         },
-        // The next batch reads what it is by then.
+        // The limit changed, or the endpoint was deleted. Attempt it now: the next batch
+        // reads the new limit.
         Turns::Changed => Turn::Now,
     }
 }
