@@ -10,7 +10,7 @@ use webhook_endpoints::aws::table::Table;
 use webhook_endpoints::aws::{QueueUrls, StoreError, StoreNames, Stores};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::metrics::Metrics;
-use webhook_endpoints::delivery::notices::ToldFailures;
+use webhook_endpoints::delivery::notices::NotifiedFailures;
 use webhook_endpoints::delivery::sender::{Sender, SenderError, SenderOptions};
 use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::delivery::{ChunkSizes, Deliverer, STRAGGLERS};
@@ -186,7 +186,7 @@ pub fn deliverer(
         stragglers: settings.stragglers,
         fan_out_lease: settings.fan_out_lease,
         slow_notes: SlowNotes::default(),
-        told_failures: ToldFailures::default(),
+        notified_failures: NotifiedFailures::default(),
         // Nothing reads metrics here.
         metrics: Metrics::to(settings.clock.clone(), |_| {}),
     }))

@@ -9,7 +9,7 @@ use webhook_endpoints::aws::{QueueUrls, StoreNames, Stores, sdk_config};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::config::{self, DeliverConfig};
 use webhook_endpoints::delivery::metrics::Metrics;
-use webhook_endpoints::delivery::notices::ToldFailures;
+use webhook_endpoints::delivery::notices::NotifiedFailures;
 use webhook_endpoints::delivery::sender::{Sender, SenderOptions};
 use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::delivery::{
@@ -60,7 +60,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         stragglers: STRAGGLERS,
         fan_out_lease: FAN_OUT_LEASE,
         slow_notes: SlowNotes::default(),
-        told_failures: ToldFailures::default(),
+        notified_failures: NotifiedFailures::default(),
         metrics: Metrics::to_stdout(Clock::system(), config.metrics_namespace.as_deref()),
     });
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -1,29 +1,30 @@
-//! The first attempts at an event, made by the function that read it: no message of their
-//! own, and no second read of what the function has just read and written.
+//! First attempts at an event, made by the function that read its message. They need no
+//! message of their own, and no second read of what the function has just read or
+//! written.
 //!
-//! Made only by the message that stored the event, so that nothing of it is recorded yet.
-//! Whatever breaks this off, the event's message comes back, finds the event stored, and
-//! sends a message for each endpoint. Such a message reads what is recorded, and a
-//! recorded attempt is not made again.
+//! Only the message that stored the event makes them, so nothing about its deliveries is
+//! recorded yet. Wherever this breaks off, the event's message comes back, finds the
+//! event stored, and sends a message for each endpoint. Such a message reads what is
+//! recorded, and a recorded attempt is not made again.
 //!
-//! | Broken off | What the event's message does next |
+//! | Breaks off | What the event's message does next |
 //! |---|---|
-//! | before the event is stored | begins as if for the first time |
-//! | after that, or after others got their messages | as above: all endpoints get messages, some for the second time |
-//! | while receivers are being called | the same. What was sent but not recorded is sent again, as after any attempt that is broken off there |
-//! | after a failed attempt enqueued the next one, before the record | the same, and the next one finds that it was made: see [`super::attempt`] |
-//! | after some records or all of them | the same: messages of recorded attempts do nothing |
-//! | after the event is recorded as fanned out | nothing |
+//! | before the event is stored | starts over |
+//! | after that, or after other endpoints got their messages | sends messages for all endpoints, for some a second time |
+//! | while requests are in flight | the same. A request that was sent but not recorded is sent again, as after any attempt that breaks off there |
+//! | after a failed attempt enqueued the next one, before the record | the same. Of the two messages for the next attempt, the later one finds it recorded: see [`super::attempt`] |
+//! | after some or all of the records | the same. Messages for recorded attempts do nothing |
+//! | after the fan-out is recorded as complete | nothing |
 //!
-//! An attempt that fails because of its receiver is no failure here: it is recorded and
-//! retried like any other. One that could not be made or recorded lets the others finish,
-//! and fails the message. Only if the endpoint has no secret, which somebody has to
-//! repair, the attempt gets a message of its own, so that the endpoint's trouble stays its
-//! own.
+//! An attempt that fails because of its receiver is not a failure here: it is recorded
+//! and retried like any other. If an attempt could not be made or recorded, the others
+//! still finish, and then the message fails. The exception is an endpoint whose secret
+//! does not exist, which somebody has to repair: that attempt gets a message of its own,
+//! so that the problem stays with that endpoint.
 //!
-//! The endpoint was read just before, by a strongly consistent `Query`, as for other
-//! attempts by a `BatchGetItem`. A receiver that hangs holds the function as long as one
-//! that was called for a message does.
+//! The endpoint was read just before by a strongly consistent `Query`, as other attempts
+//! read it by a `BatchGetItem`. A receiver that hangs holds the function for no longer
+//! than one that was called for a message of its own.
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
@@ -36,7 +37,7 @@ use crate::domain::message::{DeliveryTask, Lane, Message};
 
 impl Deliverer {
     /// Makes the first attempts at a new event, whose endpoints were read at `read_at`.
-    /// Every one ends before any failure is returned.
+    /// All of them end before a failure is returned.
     pub(super) async fn attempt_at_once(
         &self,
         tasks: Vec<(DeliveryTask, Endpoint)>,
@@ -49,7 +50,7 @@ impl Deliverer {
                 delivery: None,
                 event: Some(stored.clone()),
             };
-            // Boxed, because rustc could not lay out the function's whole future.
+            // Boxed, because rustc can't compute the layout of the unboxed future.
             Box::pin(self.attempt_first(task, context, read_at))
         });
         join_all(attempts).await.into_iter().collect()
@@ -70,6 +71,7 @@ impl Deliverer {
         let attempt = self.attempt(task.clone(), occasion, read_at, decision);
         match attempt.await {
             Err(HandleError::SecretMissing) => {
+                // The message will read the payload from the table.
                 if let Some(payload) = unstored {
                     self.keep_payload(&task, &payload).await?;
                 }

@@ -4,28 +4,30 @@
 //! |---|---|
 //! | Read endpoint, delivery and event | `BatchGetItem`, one for all attempts of a batch |
 //! | Decide whether to send ([`before_attempt`]) | |
-//! | Move it to the slow lane, if the endpoint is not well | `SendMessageBatch` |
-//! | Have it wait, if the endpoint is paused | `UpdateItem` |
-//! | Find the endpoint's secret, the previous one while it signs as well, and its own headers | none when warm, else `GetSecretValue` for each |
+//! | If the endpoint is unhealthy, move the message to the slow lane | `SendMessageBatch` |
+//! | If the endpoint is paused, mark the delivery as waiting | `UpdateItem` |
+//! | Load the signing secret, the previous one while it still signs, and the endpoint's own headers | none when cached, else `GetSecretValue` for each |
 //! | Sign and send | |
-//! | Note that the endpoint is slow, while the attempt is still under way | `UpdateItem` |
+//! | If it takes too long, mark the endpoint as slow while the request is in flight | `UpdateItem` |
 //! | Decide what follows ([`after_attempt`]) | |
 //! | Enqueue the next attempt, if it is due within 15 minutes | `SendMessageBatch` |
-//! | Record that it repeats an event, if it is a resent delivery's first | `PutItem` |
+//! | At the first attempt of a resend, record which event it repeats | `PutItem` |
 //! | Record the attempt, and schedule the next one if it is due later | `UpdateItem` |
 //! | Update the endpoint's health, if it changed | `UpdateItem` |
-//! | Have its waiting deliveries seen to, if a pause began or ended | `SendMessageBatch` |
-//! | Tell the operator of that, or that it was the last attempt | `SendMessage` |
+//! | Enqueue work on the waiting deliveries, if a pause began or ended | `SendMessageBatch` |
+//! | Notify the operator of that change, or that the attempts are used up | `SendMessage` |
 //!
-//! If the event's payload is kept for its attempts only, `UpdateItem` of the event keeps it
-//! for the next attempt, or has it go after the last one: see [`super::ephemeral`].
+//! If the event's payload is stored only for as long as attempts need it, an `UpdateItem`
+//! of the event stores it for the next attempt or removes it after the last one: see
+//! [`super::ephemeral`].
 //!
-//! The next attempt comes before the record, because a recorded attempt is never
-//! repeated: a crash in between repeats this one, and the second message for the
-//! next one finds that attempt recorded. Health comes after the record and never
-//! fails an attempt: what is missed, the endpoint's next attempt makes up for. What
-//! could not be told fails it, and is told when its message comes back and finds the
-//! attempt recorded: see [`super::notices`].
+//! The next attempt is enqueued before this one is recorded, because a recorded attempt
+//! is never repeated. After a crash between the two, this attempt is made again and
+//! enqueues a second message for the next one; whichever of the two messages comes later
+//! finds that attempt recorded. Health is updated after the record and never fails an
+//! attempt: the endpoint's next attempt makes up for a missed update. A notice that could
+//! not be sent does fail it. The message comes back, finds the attempt recorded, and
+//! sends the notice: see [`super::notices`].
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -38,31 +40,30 @@ use tracing::info;
 use super::credentials::Credentials;
 use super::sender::{Outgoing, Reuse, SendError};
 use super::{Deliverer, HandleError, deadline};
-use crate::aws::StoreError;
 use crate::aws::retry::Retries;
 use crate::aws::table::Recorded;
+use crate::aws::{StoreError, Stores};
 use crate::domain::decision::{
-    BeforeAttempt, Next, Occasion, ReadyAttempt, after_attempt, before_attempt,
+    AfterAttempt, BeforeAttempt, Next, Occasion, ReadyAttempt, after_attempt, before_attempt,
 };
 use crate::domain::delivery::{Abandoned, Attempt, Delivery, Verdict};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
 use crate::domain::transition::Cause;
 
-/// Pauses before the endpoint is read again because its secret version does not
-/// exist: it was rotated, or its deletion has begun, after it was read.
+/// Pauses before the endpoint is read again because its secret version does not exist:
+/// after the batch was read, the secret was rotated or the endpoint's deletion began.
 const SECRET_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
 
-/// What is to be done with a task.
+/// What [`Deliverer::prepare`] found: an attempt with its credentials, or none to make.
 enum Prepared {
     Send(Box<ReadyAttempt>, Credentials),
     Otherwise(BeforeAttempt),
 }
 
 impl Deliverer {
-    /// Makes the attempt if that was decided, on what was read at `started_at`. A
-    /// rotated secret, a changed URL and a deactivation take effect with the next
-    /// read.
+    /// Carries out `decision`, which is based on a read at `started_at`. A rotated
+    /// secret, a changed URL or a deactivation takes effect with the next read.
     pub(super) async fn attempt(
         &self,
         task: DeliveryTask,
@@ -73,6 +74,9 @@ impl Deliverer {
         let prepared = self.prepare(&task, occasion, decision, started_at);
         match prepared.await? {
             Prepared::Send(ready, credentials) => {
+                // Loading the credentials may have used up the time. If the function
+                // ended between the response and its record, the request would be sent
+                // again.
                 deadline::must_leave_room_for_an_attempt()?;
                 self.make(&task, occasion, *ready, &credentials, started_at)
                     .await
@@ -81,8 +85,8 @@ impl Deliverer {
         }
     }
 
-    /// Makes the attempt after a wait, in which the endpoint may have changed: reads
-    /// everything again.
+    /// Makes the attempt after waiting for its turn. The endpoint may have changed during
+    /// the wait, so everything is read again.
     pub(super) async fn attempt_after(
         &self,
         wait: Duration,
@@ -105,6 +109,8 @@ impl Deliverer {
         started_at: Timestamp,
     ) -> Result<(), HandleError> {
         let payload = std::mem::take(&mut ready.payload);
+        // A payload that is not in the table exists only here and in the event's message.
+        // Keep a copy for a next attempt: the request takes the other one.
         let unstored = (!ready.is_stored).then(|| payload.clone());
         let payload = self.payload_format.body(&task.event, payload);
         let mut attempt = self
@@ -118,37 +124,24 @@ impl Deliverer {
             &attempt,
             &mut rand::rng(),
         );
+        // Of such an event, what the receiver wrote is not kept either.
         if task.ephemeral {
             attempt = attempt.without_answer();
         }
-        if let Some(payload) = unstored.filter(|_| after.goes_on()) {
-            self.keep_payload(task, &payload).await?;
-        }
-        if let Next::Queue(wait) = after.next {
-            let next = (Message::Delivery(task.next()), wait);
-            self.stores.queues.send_all(Lane::Slow, [next]).await?;
-        }
-        if task.is_repeat() && attempt.number == 1 {
-            // Before the answer is, so that it can be found if it is to be erased.
-            self.stores.table.record_repeat(task).await?;
-        }
-        let recorded = match after.next {
-            // A failed probe: the delivery waits as before.
-            Next::StillWaits => Recorded::Written,
-            _ => {
-                let table = &self.stores.table;
-                table.record_attempt(task, &attempt, &after).await?
-            }
-        };
+        let unstored = unstored.filter(|_| after.goes_on());
+        let recorded = self.record(task, unstored, &attempt, &after).await?;
         if ready.is_stored && after.next == Next::Done {
+            // If this fails, the message comes back and releases the payload then: the
+            // recorded attempt is not made again.
             self.release_payload(task).await?;
         }
         self.report(task, occasion, &after.delivery, &attempt, recorded);
-        // A stale record means that this attempt, or a later one, was recorded by
-        // somebody else, who saw to the endpoint as well.
+        // Another message recorded this attempt or a later one, and updated the
+        // endpoint's health. Or an SDK retry met its own write: `notify_if_recorded` allows
+        // for that.
         if recorded == Recorded::Stale {
             return self
-                .tell_if_recorded(&after.delivery, &ready.endpoint)
+                .notify_if_recorded(&after.delivery, &ready.endpoint)
                 .await;
         }
         let cause = Cause {
@@ -157,14 +150,48 @@ impl Deliverer {
             succeeded: attempt.verdict.is_success(),
         };
         let (endpoint, delivery) = (&ready.endpoint, &after.delivery);
-        // Whatever becomes of the one, the other is told.
+        // Do both, even if the first one fails.
         let changed = self.change_health(endpoint, cause, after.endpoint).await;
-        let told = self.tell_if_exhausted(delivery, endpoint).await;
-        changed.and(told)
+        let notified = self.notify_if_exhausted(delivery, endpoint).await;
+        changed.and(notified)
     }
 
-    /// Finds the credentials of an attempt that is to be made. If the endpoint's secret
-    /// version does not exist, reads everything and decides again.
+    /// Enqueues the next attempt and records this one. Stores `unstored` first, the
+    /// payload that only this function has and the next attempt needs.
+    ///
+    /// The order matters, because each call may be the last one before a crash, and the
+    /// message then comes back unless the attempt is recorded.
+    async fn record(
+        &self,
+        task: &DeliveryTask,
+        unstored: Option<String>,
+        attempt: &Attempt,
+        after: &AfterAttempt,
+    ) -> Result<Recorded, StoreError> {
+        let Stores { table, queues, .. } = &self.stores;
+        if let Some(payload) = unstored {
+            self.keep_payload(task, &payload).await?;
+        }
+        if let Next::Queue(wait) = after.next {
+            let next = (Message::Delivery(task.next()), wait);
+            queues.send_all(Lane::Slow, [next]).await?;
+        }
+        if task.is_repeat() && attempt.number == 1 {
+            // Before the response is stored: the erasure of an event finds the responses
+            // to its resends by these records.
+            table.record_repeat(task).await?;
+        }
+        match after.next {
+            // A failed probe is not recorded: the delivery keeps waiting.
+            Next::StillWaits => Ok(Recorded::Written),
+            Next::Done | Next::Queue(_) | Next::Schedule(_) => {
+                table.record_attempt(task, attempt, after).await
+            }
+        }
+    }
+
+    /// Loads the credentials of an attempt to make. If the endpoint's secret version does
+    /// not exist, reads everything and decides again, after each of [`SECRET_PAUSES`].
     async fn prepare(
         &self,
         task: &DeliveryTask,
@@ -173,7 +200,7 @@ impl Deliverer {
         started_at: Timestamp,
     ) -> Result<Prepared, HandleError> {
         let mut retries = Retries::after(SECRET_PAUSES);
-        // The first try is on what was read for the whole batch.
+        // The first try, which does not pause, uses what was read for the whole batch.
         retries.next().await;
         loop {
             let ready = match decision {
@@ -184,7 +211,8 @@ impl Deliverer {
             if let Some(credentials) = found {
                 return Ok(Prepared::Send(ready, credentials));
             }
-            // A payload that is not stored could not be read again.
+            // A payload that is not in the table can't be read again: the new decision
+            // would end the delivery.
             if !ready.is_stored || !retries.next().await {
                 return Err(HandleError::SecretMissing);
             }
@@ -194,7 +222,7 @@ impl Deliverer {
         }
     }
 
-    /// Does what there is to do about an attempt that is not made.
+    /// Carries out a decision against making the attempt now.
     async fn leave(&self, task: DeliveryTask, decision: BeforeAttempt) -> Result<(), HandleError> {
         match decision {
             BeforeAttempt::Send(_) => Ok(()),
@@ -206,9 +234,11 @@ impl Deliverer {
                     attempt = task.attempt,
                     "attempt already made"
                 );
-                let told = self.tell_all(notices).await;
+                // The message may be back because a notice or the release of the payload
+                // failed, so do both again. A failed notice must not prevent the release.
+                let notified = self.notify_all(notices).await;
                 self.release_if_ended(&task).await?;
-                told
+                notified
             }
             BeforeAttempt::Abandon(reason) => Ok(self.abandon(&task, reason).await?),
             BeforeAttempt::Move => {
@@ -219,8 +249,8 @@ impl Deliverer {
         }
     }
 
-    /// Signs and posts. An attempt that takes too long is noted while it is still
-    /// under way.
+    /// Signs and posts. If that takes too long, marks the endpoint as slow while the
+    /// request is still in flight.
     async fn send(
         &self,
         task: &DeliveryTask,
@@ -234,7 +264,8 @@ impl Deliverer {
             .webhook_headers
             .of(task, started_at, &payload, &secrets);
         let begun = Instant::now();
-        // A ping has no second attempt.
+        // A ping gets one attempt, which must not fail because the receiver closes a kept
+        // connection.
         let reuse = match task.source {
             Source::Event(_) => Reuse::Allowed,
             Source::Ping { .. } => Reuse::Never,
@@ -246,6 +277,10 @@ impl Deliverer {
             is_test: task.is_test_of_an_event(),
             own_headers: credentials.headers.as_deref(),
         };
+        // Pinned here and polled by reference, so that `timeout` drops only the reference
+        // and the request continues. The slow mark is then written while we wait for the
+        // response: until it is there, more first attempts at this endpoint take the fast
+        // lane and hang there, too.
         let mut posting = pin!(self.sender.post(&endpoint.url, outgoing, reuse));
         let slow_after = self.policy.health.slow_after;
         let verdict = match tokio::time::timeout(slow_after, &mut posting).await {
@@ -289,7 +324,7 @@ impl Deliverer {
         attempt: &Attempt,
         recorded: Recorded,
     ) {
-        // Not at higher levels, where the line is for the metrics alone.
+        // Above INFO, the line carries only the metrics.
         let details = match tracing::enabled!(tracing::Level::INFO) {
             true => details(task, occasion, attempt, recorded),
             false => json!({}),
@@ -302,9 +337,8 @@ impl Deliverer {
     }
 }
 
-/// What the log tells of an attempt. An event that is delivered at the first attempt is
-/// the rule, and every byte of its line is paid for, so the line has nothing that goes
-/// without saying.
+/// The log fields of an attempt. Most events are delivered at the first attempt, and each
+/// byte of the log costs money, so that case has only the ids.
 fn details(
     task: &DeliveryTask,
     occasion: Occasion,

@@ -1,5 +1,5 @@
-//! A batch of the queue: every message is handled on its own, and only those
-//! that failed come back.
+//! A batch of queue messages. Each is handled on its own, and only those that failed come
+//! back.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,22 +18,21 @@ use crate::domain::decision::{BeforeAttempt, Occasion, before_attempt};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::message::{DeliveryTask, Lane, Message};
 
-/// Endpoints that turns are taken of at once.
+/// Endpoints whose turns are taken concurrently.
 const ENDPOINTS_AT_ONCE: usize = 25;
 
-/// A message without an id failed. AWS cannot be told which one, so the whole
-/// batch has to come back.
+/// A message without an id failed. The response can't name it, so the whole batch has to
+/// come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a message without messageId could not be handled")]
 pub struct NamelessMessage;
 
-/// Handles all messages of a batch concurrently and returns the ids of those that have
-/// to come back. A message that cannot be read goes to the dead-letter queue, where an
-/// operator can look at it. Messages that ask for the same are handled once, and share
-/// the outcome.
+/// Handles all messages of a batch concurrently and returns the ids of those that have to
+/// come back. A message that can't be read goes to the dead-letter queue, where an
+/// operator can look at it. Messages that ask for the same thing are handled once and
+/// share the outcome.
 ///
-/// What the attempts of a batch need is read in one call, so if that fails, all of
-/// them come back.
+/// All attempts of a batch share one read, so if that fails, all of them come back.
 ///
 /// # Errors
 /// [`NamelessMessage`].
@@ -48,6 +47,8 @@ pub async fn handle_batch(
     let lane = deliverer.stores.queues.lane_of(arn.unwrap_or_default());
     let mut running = Running::until(deadline);
     let works = read(deliverer, &mut running, lane, event);
+    // Attempts are collected for their common read. Everything else starts right away,
+    // each message in its own task.
     let mut attempts = Vec::new();
     for work in works {
         let Work {
@@ -59,7 +60,13 @@ pub async fn handle_batch(
         match message {
             Message::Delivery(task) => attempts.push((copies, task)),
             Message::Event(event) if event.id.is_none() && meta.receive_count > 1 => {
-                running.spawn(copies, async move { deliverer.name(event, meta).await });
+                // It failed before, and has no id of its own. Re-send it with one while
+                // we can: a redrive from the dead-letter queue would change the message's
+                // id.
+                running.spawn(
+                    copies,
+                    async move { deliverer.send_with_id(event, meta).await },
+                );
             }
             Message::Event(event) => {
                 running.spawn(
@@ -92,7 +99,7 @@ pub async fn handle_batch(
     deliverer.give_back(lane, failed, deadline).await
 }
 
-/// What the messages ask for. Begins to put away those that cannot be read.
+/// Parses the messages. Those that can't be read are moved to the dead-letter queue.
 fn read(
     deliverer: &Arc<Deliverer>,
     running: &mut Running,
@@ -117,14 +124,13 @@ fn read(
     works
 }
 
-/// An attempt on which was decided, for these messages.
+/// An attempt, the decision about it, and the messages that ask for it.
 type Decided = (Vec<Received>, DeliveryTask, BeforeAttempt);
 
-/// An attempt that is not to be made now: its messages, the lane for it, and how long it
-/// waits there.
+/// An attempt that goes back on a queue: its messages, the task, the lane, and the delay.
 type Later = (Vec<Received>, DeliveryTask, Lane, Duration);
 
-/// Deliveries that wait for turns at one endpoint.
+/// Deliveries to one endpoint that got no turn and will wait in the table.
 #[derive(Default)]
 struct Waits {
     copies: Vec<Received>,
@@ -138,8 +144,8 @@ async fn spawn_attempts(
     lane: Lane,
     attempts: Vec<(Vec<Received>, DeliveryTask)>,
 ) {
-    // Before the read: an attempt that is dated after a rotation has read the
-    // endpoint after it, so it is signed with the new secret.
+    // Taken before the read, so that an attempt dated after a rotation has read the
+    // endpoint after it, and is signed with the new secret.
     let started_at = deliverer.clock.now();
     let tasks: Vec<_> = attempts.iter().map(|(_, task)| task).collect();
     let reading = deliverer.stores.table.attempt_items(&tasks);
@@ -163,7 +169,8 @@ async fn spawn_attempts(
             }
         };
         match before_attempt(&task, Occasion::Lane(lane), context) {
-            // Its endpoint is not well enough for the fast lane.
+            // Put back together with the others below, rather than by a task of its own:
+            // one call moves ten.
             BeforeAttempt::Move => later.push((copies, task, Lane::Slow, Duration::ZERO)),
             decision => {
                 let of_endpoint = of_endpoints.entry(task.endpoint).or_default();
@@ -172,7 +179,8 @@ async fn spawn_attempts(
         }
     }
     let deadline = running.deadline;
-    // An endpoint whose turns take long to get does not hold up the others.
+    // Concurrently: contention for one endpoint's turns must not hold up the other
+    // endpoints.
     let mut in_turn = stream::iter(of_endpoints.into_values())
         .map(|decided| async move {
             let attempts = decided.iter().map(|(_, task, decision)| (task, decision));
@@ -198,8 +206,8 @@ async fn spawn_attempts(
     put_back(deliverer, running, later).await;
 }
 
-/// Makes attempts at an endpoint in their turns, has those wait that have none, and returns
-/// those whose turn is not in this batch.
+/// Starts the attempts at one endpoint that have a turn now or soon, marks those without
+/// a turn as waiting, and returns those whose turn comes after this batch.
 fn spawn_in_turn(
     deliverer: &Arc<Deliverer>,
     running: &mut Running,
@@ -221,6 +229,7 @@ fn spawn_in_turn(
                 deliverer.attempt_after(wait, task, occasion).await
             }),
             Turn::Queue(delay) => {
+                // Tells the batch that receives it not to take another turn.
                 let has_turn = true;
                 later.push((copies, DeliveryTask { has_turn, ..task }, lane, delay));
             }
@@ -242,8 +251,8 @@ fn spawn_in_turn(
     later
 }
 
-/// Puts attempts that are not to be made now on the queue of a lane, in one call for
-/// every ten.
+/// Puts attempts on the queues of their lanes, in one call for every ten. Once they are
+/// there, their received messages are done with; if the call fails, those come back.
 async fn put_back(deliverer: &Deliverer, running: &mut Running, later: Vec<Later>) {
     let (fast, slow): (Vec<_>, Vec<_>) = later
         .into_iter()

@@ -1,6 +1,6 @@
-//! The background part of an app's deletion: its keys, endpoints, secrets and history,
-//! and at last the app itself. It goes on in steps, one message each; if a message is
-//! lost, a sweep sends another one.
+//! The background part of an app's deletion: deletes its keys, endpoints, secrets and
+//! history, and finally the app itself. It proceeds in steps, one message each. If a
+//! message is lost, a sweep sends another one.
 
 use std::time::Duration;
 
@@ -14,35 +14,35 @@ use crate::domain::id::AppId;
 use crate::domain::message::{AppDeletion, Lane, Message};
 use crate::domain::notice::Notice;
 
-/// How long after its last step a sweep takes a deletion up: longer than a message is
-/// delayed below, and then received, handled and received again.
+/// How long after a deletion's last step a sweep resumes it. Longer than the delay of a
+/// message below plus the time to receive and handle it twice.
 const LEASE: Duration = Duration::from_secs(20 * 60);
 
-/// How long an app stays marked at least. Until then, instances of the API may trust
-/// keys of it that they have cached (300 s at most), or be within a request (29 s). The
-/// mark keeps these from making anything that would outlive the app.
+/// The minimum time that an app stays marked. During it, instances of the API may trust
+/// keys of the app that they have cached (300 s at most), or be handling a request (29
+/// s). The mark keeps these from creating anything that would outlive the app.
 pub const MARKED_FOR: Duration = Duration::from_secs(6 * 60);
 
-/// Endpoints that are marked at once.
+/// Endpoints that are marked concurrently.
 const AT_ONCE: usize = 10;
 
 impl Deliverer {
-    /// A step. Calls: `UpdateItem` by which no other step is begun; a `Query` and a
+    /// Makes one step. Calls: an `UpdateItem` that claims the step; a `Query` and a
     /// `DeleteItem` for each key; a `Query` and an `UpdateItem` for each endpoint; a
     /// `Query` and `BatchWriteItem` for each part of a history; once that is gone, a
-    /// `DeleteSecret` and a `TransactWriteItems` for the endpoint; and `SendMessage`
-    /// for the next step, or a `SendMessage` that tells the operator and `DeleteItem` of
-    /// the app.
+    /// `DeleteSecret` and a `TransactWriteItems` for the endpoint; and a `SendMessage`
+    /// for the next step, or the `SendMessage` of the notice and the `DeleteItem` of the
+    /// app.
     ///
-    /// Everything may be done twice. What has been made in the app is found by its
-    /// item, so that is removed last.
+    /// Every call may be repeated. What belongs to an app is found through the app's
+    /// items, so these are removed last.
     pub(super) async fn delete_app(&self, deletion: AppDeletion) -> Result<(), HandleError> {
         let AppDeletion { app_id } = deletion;
         let (table, now) = (&self.stores.table, self.clock.now());
         let Some(marked_at) = table.claim_app_deletion(app_id, now + LEASE).await? else {
             return Ok(());
         };
-        // Also those that the API's list lacked because they were new.
+        // Including new keys that the API's list did not have yet.
         table.remove_keys_of(app_id).await?;
         let endpoints = table.all_endpoints_of(app_id).await?;
         stream::iter(endpoints.clone())
@@ -58,18 +58,18 @@ impl Deliverer {
             let wait = now.duration_until(unmarked_at).unsigned_abs();
             return Ok(self.go_on(deletion, wait).await?);
         }
-        // Before the last step, because nothing comes back to it. A repeated step tells it
-        // again, as the same event.
+        // Before the app is removed, because nothing comes back to do it after that. A
+        // repeated step sends the notice again, as the same event.
         if let Some(notice) = Notice::of_deletion(app_id, marked_at) {
-            self.tell(&notice).await?;
+            self.notify(&notice).await?;
         }
         table.remove_app(app_id).await?;
         info!(%app_id, "app deleted");
         Ok(())
     }
 
-    /// Removes endpoints whose deliveries are gone, as far as one step goes. Returns
-    /// whether there is nothing left.
+    /// Removes histories, and endpoints whose history is gone, up to the limit of one
+    /// step. Returns whether nothing is left.
     async fn remove_endpoints_of_app(&self, endpoints: &[EndpointKey]) -> Result<bool, StoreError> {
         let (table, limit) = (&self.stores.table, self.chunks.history);
         let mut removed = 0;
@@ -98,12 +98,11 @@ impl Deliverer {
         self.stores.queues.send_all(Lane::Slow, [message]).await
     }
 
-    /// Part of the sweep: takes up deletions that broke off, or that nobody has begun.
-    /// A `Query`, and a `SendMessageBatch` if there are any. Whatever fails is left to
-    /// the next sweep.
+    /// Part of the sweep: resumes deletions that broke off or never started. A `Query`,
+    /// and a `SendMessageBatch` if there are any. A failure is left to the next sweep.
     pub(super) async fn resume_app_deletions(&self) {
         if let Err(error) = self.try_to_resume().await {
-            warn!(%error, "failed to take up deletions of apps");
+            warn!(%error, "failed to resume deletions of apps");
         }
     }
 

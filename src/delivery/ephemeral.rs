@@ -1,12 +1,12 @@
-//! Events whose payload is kept no longer than for their attempts (`storePayload` is
-//! false).
+//! Events whose payload is kept only for as long as their attempts need it
+//! (`storePayload` is false).
 //!
-//! Until an event is handed over, the queue's message has the payload. An endpoint that is
-//! attempted at once needs no more, unless the attempt fails. For all others, the event's
-//! item keeps the payload, with the endpoints that need it. Each leaves once its delivery
-//! has ended and that is recorded, and the payload goes with the last. Whatever breaks off
-//! in between, the attempt's message comes back, finds the delivery ended, and leaves
-//! again.
+//! Until the event is fanned out, the queue's message has the payload. An endpoint that
+//! is attempted at once needs it no longer, unless that attempt fails. For all others,
+//! the event's item holds the payload and the set of endpoints that need it. An endpoint
+//! leaves the set once the end of its delivery is recorded, and the last one removes the
+//! payload. If this breaks off, the attempt's message comes back, finds the delivery
+//! ended, and leaves the set again.
 
 use super::Deliverer;
 use crate::aws::StoreError;
@@ -17,7 +17,8 @@ use crate::domain::id::{EndpointId, EventId};
 use crate::domain::message::DeliveryTask;
 use crate::domain::route::{Circumstances, Route, routes};
 
-/// The endpoints of a new event that do not get it at once.
+/// Endpoints of a new event that are not attempted at once, and so need its payload
+/// stored.
 pub(super) fn needing_payload(owed: &[Endpoint], it: Circumstances) -> Vec<EndpointId> {
     let active = owed.iter().filter(|endpoint| endpoint.active);
     let active: Vec<_> = active.cloned().collect();
@@ -29,7 +30,7 @@ pub(super) fn needing_payload(owed: &[Endpoint], it: Circumstances) -> Vec<Endpo
 }
 
 impl Deliverer {
-    /// Keeps the payload for the next attempt.
+    /// Stores the payload for the next attempt.
     pub(super) async fn keep_payload(
         &self,
         task: &DeliveryTask,
@@ -37,15 +38,16 @@ impl Deliverer {
     ) -> Result<(), StoreError> {
         let (table, app_id) = (&self.stores.table, task.endpoint.app_id);
         let (id, endpoint) = (task.source.event_id(), task.endpoint.endpoint_id);
-        // If it was deleted, the next attempt ends the delivery.
+        // The result does not matter: if the payload was deleted meanwhile, the next
+        // attempt finds that and ends the delivery.
         table
             .keep_payload(app_id, id, (&task.event, payload), &[endpoint])
             .await?;
         Ok(())
     }
 
-    /// Keeps the payload of an event that is fanned out again, by messages. `false` if it
-    /// was deleted, or is not known any more.
+    /// Stores the payload of an event whose fan-out is taken over, for attempts by
+    /// messages. `false` if the payload was deleted, or the event has expired.
     pub(super) async fn keep_again(
         &self,
         owed: &[Endpoint],
@@ -65,8 +67,9 @@ impl Deliverer {
             .await
     }
 
-    /// Has the payload go, if no other endpoint needs it. A delivery that repeats the event
-    /// does not: the first one to this endpoint may need it still.
+    /// Notes that this endpoint no longer needs the payload, and removes the payload if
+    /// no other does. Nothing changes for a delivery that repeats the event: the first
+    /// delivery to this endpoint may still need the payload.
     pub(super) async fn release_payload(&self, task: &DeliveryTask) -> Result<(), StoreError> {
         if !task.ephemeral || task.is_repeat() {
             return Ok(());
@@ -76,7 +79,8 @@ impl Deliverer {
         table.release_payload(task.endpoint, id).await
     }
 
-    /// The same after an attempt that was made already, if it was the last.
+    /// Does the same when an attempt turns out to be made already, if it was the last
+    /// one.
     pub(super) async fn release_if_ended(&self, task: &DeliveryTask) -> Result<(), StoreError> {
         if !task.ephemeral {
             return Ok(());

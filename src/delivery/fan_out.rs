@@ -1,20 +1,21 @@
-//! An event on its way to the endpoints that subscribe to it: stored once, then
-//! [attempted at once](super::at_once) at those that are well, if they are few, while all
-//! others get a message each, so that none waits for another.
+//! Fans an event out to the endpoints that subscribe to it. The event is stored once.
+//! Then the endpoints that are well, if they are few, are [attempted at
+//! once](super::at_once); every other endpoint gets a message of its own, so that none
+//! waits for another.
 //!
-//! Calls: a `Query` of the app's endpoints; if any subscribes, a `PutItem` of the
-//! event; for every ten that get messages a `SendMessageBatch`, or, if deliveries wait for
-//! them, an `UpdateItem` each, and, if they are inactive, a `BatchWriteItem` for every 25
-//! (an `UpdateItem` each, if they may have been written before); for each attempt those
-//! that follow it. If the event may be published again under its id, another `PutItem` records
-//! that it is fanned out.
+//! Calls: a `Query` of the app's endpoints; if any subscribes, a `PutItem` of the event;
+//! a `SendMessageBatch` for every ten endpoints that get messages; an `UpdateItem` for
+//! each endpoint that deliveries wait for; for inactive endpoints, a `BatchWriteItem` for
+//! every 25 (an `UpdateItem` each, if they may have been written before); and the calls
+//! of each attempt made at once. If the event may be published again under its id,
+//! another `PutItem` records that it is fanned out.
 //!
-//! Whatever is published again under an id does nothing, once the first event is
-//! fanned out. If that cannot be told, the repeat looks again once the message that
-//! began can no longer be at it, and goes on in its place; if the end would not be
-//! recorded, it does so only if it says the same. A message that began and comes back
-//! goes on at once. For both there is a `GetItem` of that record, and an
-//! `UpdateItem` of the event, so that only one of them goes on.
+//! Publishing an event again under the same id does nothing once the first event is
+//! fanned out. If that is not recorded, the repeat waits until the first message can no
+//! longer be running, and then takes over. For an id whose fan-out is never recorded as
+//! complete, only a repeat with the same content takes over. A message that began the
+//! fan-out and came back takes over at once. In all cases, a `GetItem` looks for the
+//! record, and an `UpdateItem` of the event lets only one message continue.
 
 use std::time::Duration;
 
@@ -35,8 +36,8 @@ use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
 use crate::domain::route::{Circumstances, Route, routes};
 
-/// How far the clocks of the API and of the queue may be apart: an endpoint that
-/// was created just before an event must not seem younger than the event.
+/// Largest assumed difference between the clocks of the API and the queue: an endpoint
+/// that was created just before an event must not seem to be newer than the event.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 const WRITES_AT_ONCE: usize = 25;
@@ -49,8 +50,8 @@ impl Deliverer {
         lane: Lane,
     ) -> Result<(), HandleError> {
         let table = &self.stores.table;
-        // Before the read: an attempt that is dated after a rotation has read the
-        // endpoint after it, so it is signed with the new secret.
+        // Taken before the read, so that an attempt dated after a rotation has read the
+        // endpoint after it, and is signed with the new secret.
         let now = self.clock.now();
         let id = event.id.or_else(|| meta.event_id());
         let id = id.ok_or(HandleError::EventWithoutId)?;
@@ -59,7 +60,7 @@ impl Deliverer {
             self.metrics.unreadable_items(found.unreadable.len());
         }
         let mut endpoints = found.endpoints;
-        let mut owed_to = self.owed(&endpoints, Occurrence::of(&event), now);
+        let owed_to = self.owed(&endpoints, Occurrence::of(&event), now);
         if owed_to.is_empty() {
             report(&event, id, 0, 0);
             return Ok(());
@@ -72,44 +73,66 @@ impl Deliverer {
                 .filter(|found| owed_to.contains(&found.key.endpoint_id))
                 .cloned();
             let owed: Vec<_> = owed.collect();
+            // Endpoints that are attempted at once get the payload from this message.
             stored.kept_for = Some(needing_payload(&owed, circumstances));
         }
         if let Some(first) = table.store_event(event.app_id, id, &stored, now).await? {
-            let first = self.repeated(&event, id, first, &stored, &meta).await?;
+            let first = self
+                .resume(&event, id, first, &stored, &meta, &mut endpoints)
+                .await?;
             let Some(first) = first else {
                 return Ok(());
             };
-            // The first one counts, and goes to the endpoints that existed then.
-            endpoints.retain(|endpoint| endpoint.created_at <= first.accepted_at + CLOCK_SKEW);
-            // Attempts that were made at once have no message that could come back.
-            for endpoint in &endpoints {
-                let by = first_attempt(id, &first, endpoint.key).delivery_id;
-                self.tell_again_of(endpoint, by).await?;
-            }
-            let occurrence = Occurrence::of_stored(&first, &event);
-            owed_to = self.owed(&endpoints, occurrence, now);
-            endpoints.retain(|endpoint| owed_to.contains(&endpoint.key.endpoint_id));
-            if !self.keep_again(&endpoints, id, &first, &stored).await? {
-                return Ok(());
-            }
             stored = first;
+            // So that none is attempted at once: attempts may have been made before, and only
+            // an attempt's own message looks for its record.
             circumstances.is_new = false;
+        } else {
+            endpoints.retain(|endpoint| owed_to.contains(&endpoint.key.endpoint_id));
         }
-        endpoints.retain(|endpoint| owed_to.contains(&endpoint.key.endpoint_id));
         let (later, missed) = self
-            .reach(endpoints, circumstances, id, &stored, now)
+            .dispatch(endpoints, circumstances, id, &stored, now)
             .await?;
         if event.is_repeatable() {
             table.end_fan_out(event.app_id, id, &stored).await?;
         }
-        // Each attempt has its own line.
+        // Attempts that were made at once have log lines of their own.
         if later + missed > 0 {
             report(&event, id, later, missed);
         }
         Ok(())
     }
 
-    /// What decides how the endpoints of a new event get it.
+    /// Continues the fan-out of an event that is stored already, if this message may.
+    /// Returns the first event under this id, and reduces `endpoints` to those it is owed to.
+    async fn resume(
+        &self,
+        event: &PublishedEvent,
+        id: EventId,
+        first: EventRecord,
+        own: &StoredEvent,
+        meta: &MessageMeta,
+        endpoints: &mut Vec<Endpoint>,
+    ) -> Result<Option<StoredEvent>, HandleError> {
+        let Some(first) = self.repeated(event, id, first, own, meta).await? else {
+            return Ok(None);
+        };
+        // The first event counts, and goes to the endpoints that existed then.
+        endpoints.retain(|endpoint| endpoint.created_at <= first.accepted_at + CLOCK_SKEW);
+        // Attempts that were made at once have no message of their own to come back and
+        // notify the operator again, so this one does it for them.
+        for endpoint in endpoints.iter() {
+            let by = first_attempt(id, &first, endpoint.key).delivery_id;
+            self.notify_again_of(endpoint, by).await?;
+        }
+        let occurrence = Occurrence::of_stored(&first, event);
+        let owed_to = self.owed(endpoints, occurrence, own.fan_out.since);
+        endpoints.retain(|endpoint| owed_to.contains(&endpoint.key.endpoint_id));
+        let is_kept = self.keep_again(endpoints, id, &first, own).await?;
+        Ok(is_kept.then_some(first))
+    }
+
+    /// The circumstances that decide how endpoints get a new event.
     fn circumstances(&self, lane: Lane, endpoints: &[Endpoint]) -> Circumstances {
         let active = endpoints.iter().filter(|endpoint| endpoint.active);
         Circumstances {
@@ -121,15 +144,15 @@ impl Deliverer {
         }
     }
 
-    /// An event as it is stored, unless it is stored already.
+    /// The event as it will be stored if it is new.
     fn new_event(
         &self,
         event: &PublishedEvent,
         meta: &MessageMeta,
         now: Timestamp,
     ) -> Result<StoredEvent, HandleError> {
-        // The time of acceptance, not of handling, because it is part of the
-        // deliveries' ids: the same message has to yield the same ids.
+        // When the event was accepted, not when it is handled: the ids of its deliveries
+        // derive from this, and handling a message twice must produce the same ids.
         let accepted_at = meta.sent_at.unwrap_or(now);
         Ok(StoredEvent {
             r#type: event.r#type.clone(),
@@ -145,8 +168,8 @@ impl Deliverer {
         })
     }
 
-    /// The event that was stored first under this id, if this message goes on with its
-    /// fan-out.
+    /// The event that was first stored under this id, if this message takes over its
+    /// fan-out. Logs a repeat that differs from it.
     async fn repeated(
         &self,
         event: &PublishedEvent,
@@ -170,13 +193,14 @@ impl Deliverer {
                 "ignored an event that differs from an earlier one with the same id"
             );
         }
-        let goes_on = self.goes_on(event, id, &first, own, meta).await?;
-        Ok(goes_on.then_some(first))
+        let takes_over = self.takes_over(event, id, &first, own, meta).await?;
+        Ok(takes_over.then_some(first))
     }
 
-    /// Has every one of these endpoints, which were read at `read_at`, get the event now or
-    /// later, or miss it. Returns how many get it later, and how many miss it.
-    async fn reach(
+    /// Gets the event to these endpoints, which were read at `read_at`: at once, later,
+    /// or, if they are inactive, not at all. Returns how many get it later and how many
+    /// miss it.
+    async fn dispatch(
         &self,
         endpoints: Vec<Endpoint>,
         circumstances: Circumstances,
@@ -192,16 +216,15 @@ impl Deliverer {
         self.hand_over(routed).await?;
         self.record_missed(&inactive, circumstances.is_new, id, stored)
             .await?;
-        // Last, because a receiver may take long.
+        // Last, because receivers may be slow.
         self.attempt_at_once(at_once, stored, read_at).await?;
         Ok((later, missed))
     }
 
-    /// Sends an event without an id of its own once more, with the id of its message in
-    /// it. Done when the message comes back after a failure: if it ends in the
-    /// dead-letter queue, a redrive gives it another id, and SQS may move it there when
-    /// no code of ours can name it.
-    pub(super) async fn name(
+    /// Re-sends an event that has no id, with the id of its message. Done when the
+    /// message comes back after a failure. SQS may move it to the dead-letter queue
+    /// without running our code, and a redrive from there gives the message another id.
+    pub(super) async fn send_with_id(
         &self,
         event: PublishedEvent,
         meta: MessageMeta,
@@ -211,9 +234,9 @@ impl Deliverer {
         Ok(self.stores.queues.send(Lane::Fast, &named).await?)
     }
 
-    /// Whether this message goes on with the fan-out of an event that is stored. If it
-    /// has to wait for that, it is sent once more.
-    async fn goes_on(
+    /// Whether this message takes over the fan-out of an event that is stored already. If
+    /// it has to wait first, it is re-sent with a delay.
+    async fn takes_over(
         &self,
         event: &PublishedEvent,
         id: EventId,
@@ -228,12 +251,15 @@ impl Deliverer {
         }
         let (lease, now) = (self.fan_out_lease, own.fan_out.since);
         let FanOut { by, .. } = &first.fan_out;
-        // Where no end is recorded, this message may be the first one's dead letter, which
-        // SQS gives another id: then it says the same. Whatever does not is somebody
-        // else's, and the first one needs no help, for it comes back until it is done.
+        // Some fan-outs are never recorded as complete. A repeat of such an event may be
+        // the first message's dead letter, which SQS gave another id. Then it has the
+        // same content. A repeat with other content is somebody else's, and the first
+        // message needs no help from it: it comes back until it is done.
+        // `by` equals the event's id if the event took its id from the message that
+        // began.
         let is_own = meta.ids.contains(by) || *by == id.to_string();
         let is_recorded = event.is_repeatable() && *by != id.to_string();
-        // A payload that is not kept is known by the first message only.
+        // If the payload is not stored, only the first message has it.
         let is_known = is_own || first.payload.kept().is_some();
         let is_same =
             meta.ids.contains(by) || own.payload == first.payload && own.audience == first.audience;
@@ -241,8 +267,8 @@ impl Deliverer {
             info!(app_id = %app_id, event_id = %id, "ignored a repeat of an event");
             return Ok(false);
         }
-        // An event that was named has the id of the message that had it before, and that
-        // came back.
+        // An event that was re-sent with an id took it from a message that came back. So
+        // that message counts as back, too, and this one need not wait for it.
         let mut back = meta.back.clone();
         back.push(id.to_string());
         let mut wait = first.fan_out.wait(&back, lease, now);
@@ -251,7 +277,7 @@ impl Deliverer {
             if table.take_fan_out_over(app_id, id, old, new).await? {
                 return Ok(true);
             }
-            // Another message was faster.
+            // Another message took over first.
             wait = lease;
         }
         info!(app_id = %app_id, event_id = %id, "event waits for its fan-out");
@@ -262,7 +288,7 @@ impl Deliverer {
     }
 
     /// Records that these endpoints missed the event because they are inactive, so that
-    /// the history shows it and a recovery sends it.
+    /// the history shows it and a recovery can send it.
     async fn record_missed(
         &self,
         endpoints: &[Endpoint],
@@ -282,7 +308,8 @@ impl Deliverer {
         if is_new {
             table.record_missed(&tasks, reason).await?;
         } else {
-            // The endpoint may have been active before, and the event delivered.
+            // The endpoint may have been active the first time and got the event, so each
+            // write is conditional.
             let now = self.clock.now();
             stream::iter(tasks)
                 .map(|task| async move { table.record_abandoned(&task, reason, now).await })
@@ -294,10 +321,11 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Has every one of these endpoints get the event later.
+    /// Enqueues messages for these endpoints, or marks their deliveries as waiting.
     async fn hand_over(&self, routed: Routed) -> Result<(), StoreError> {
         let Routed { messages, wait, .. } = routed;
-        // Those that others wait for need no message: the delivery waits at once.
+        // No message for an endpoint that other deliveries wait for: this one waits
+        // behind them.
         let waiting = wait.len();
         stream::iter(wait)
             .map(|(task, endpoint)| async move { self.begin_waiting(&task, &endpoint).await })
@@ -367,7 +395,7 @@ pub(super) fn first_attempt(
     }
 }
 
-/// Logs what becomes of an event beside attempts at once: deliveries that are made by
+/// Logs what happens to an event apart from attempts at once: deliveries that get
 /// messages or wait, and endpoints that miss it.
 fn report(event: &PublishedEvent, id: EventId, deliveries: usize, missed: usize) {
     info!(

@@ -1,10 +1,10 @@
-//! Writes what attempts change about the health of their endpoints, and has waiting
-//! deliveries seen to when a pause begins or ends.
+//! Writes what attempts change about their endpoints' health, and enqueues work on the
+//! waiting deliveries when a pause begins or ends.
 //!
-//! None of this fails an attempt: a write that is missed, the endpoint's next attempt
-//! makes up for; a message that is missed, the schedule, which has the endpoint's
-//! place in it from the same write on. Only a notice to the operator has nothing that
-//! makes up for it, so its attempt's message comes back: see [`super::notices`].
+//! None of this fails an attempt. The endpoint's next attempt makes up for a missed
+//! write. The schedule makes up for a missed message: the same write gives the endpoint
+//! its place there. Only for a notice to the operator there is no such fallback, so its
+//! attempt's message comes back: see [`super::notices`].
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use crate::domain::message::{Lane, Message, Tend};
 use crate::domain::notice::Notice;
 use crate::domain::transition::{self, Cause, Transition};
 
-/// Tries to write a success while others write failures.
+/// Tries to write a success while concurrent attempts write failures.
 const TRIES: usize = 3;
 
 impl Deliverer {
-    /// Notes that an attempt at this endpoint takes too long.
+    /// Marks the endpoint as slow, because an attempt takes too long.
     pub(super) async fn note_slow(&self, endpoint: &Endpoint) {
         let now = self.clock.now();
         let old = endpoint.health;
@@ -46,31 +46,32 @@ impl Deliverer {
         }
     }
 
-    /// Writes what an attempt changes about its endpoint, and tells the operator of it.
+    /// Writes what an attempt changes about its endpoint, and notifies the operator.
     ///
     /// # Errors
-    /// If a transition could not be told, or may be written and is not told.
+    /// If a notice could not be sent, or if a transition may be written without its
+    /// notice.
     pub(super) async fn change_health(
         &self,
         endpoint: &Endpoint,
         cause: Cause,
         change: Change,
     ) -> Result<(), HandleError> {
-        let told = match change {
+        let transition = match change {
             Change::Unchanged => return Ok(()),
             Change::Health(new) => self.set_health(endpoint, new, cause).await?,
             Change::Disable(reason) => self.disable(endpoint, reason, cause).await?,
         };
-        match told {
+        match transition {
             Some(transition) => {
                 let notice = Notice::of_transition(endpoint, transition);
-                self.tell(&notice).await
+                self.notify(&notice).await
             }
             None => Ok(()),
         }
     }
 
-    /// Returns the transition that was written and is to be told.
+    /// Returns the transition that was written and needs a notice.
     async fn set_health(
         &self,
         endpoint: &Endpoint,
@@ -80,22 +81,24 @@ impl Deliverer {
         let (table, now) = (&self.stores.table, cause.at);
         let (mut endpoint, mut new) = (endpoint.clone(), new);
         for _ in 0..TRIES {
-            let told = transition::to_health(&endpoint, &new, cause);
-            let written = table.set_health_and_log(&endpoint, &new, told, now);
+            let transition = transition::to_health(&endpoint, &new, cause);
+            let written = table.set_health_and_log(&endpoint, &new, transition, now);
             let written = match written.await {
                 Ok(written) => written,
-                Err(error) => return unwritten(endpoint.key, error, told),
+                Err(error) => return unwritten(endpoint.key, error, transition),
             };
             if written {
                 let old = endpoint.health.pause;
-                let seen_to = self.see_to_pause(endpoint.key, old, new.pause, now).await;
-                if let Err(error) = seen_to {
+                let followed = self.follow_pause(endpoint.key, old, new.pause, now).await;
+                if let Err(error) = followed {
                     report_failure(endpoint.key, &error);
                 }
-                return Ok(told);
+                return Ok(transition);
             }
-            // Somebody else changed it, who saw to what follows. But a success counts,
-            // whatever failed at the same time.
+            // Another attempt changed the health first, and did what follows from that. A
+            // success must not get lost this way, though: it counts even if a failure was
+            // written at the same time. So re-read the endpoint and apply the success to
+            // it.
             if new.failing.is_some() || endpoint.health.failing.is_none() {
                 return Ok(None);
             }
@@ -103,6 +106,7 @@ impl Deliverer {
                 Ok(found) => found,
                 Err(error) => return unwritten(endpoint.key, error, None),
             };
+            // A new URL begins with a health of its own.
             let Some(found) = found.filter(|found| found.url == endpoint.url) else {
                 return Ok(None);
             };
@@ -114,8 +118,8 @@ impl Deliverer {
         Ok(None)
     }
 
-    /// Does what follows from the beginning or the end of a pause, or from a later probe.
-    async fn see_to_pause(
+    /// Does what follows from a pause that began, ended, or goes on with another probe.
+    async fn follow_pause(
         &self,
         key: EndpointKey,
         old: Option<Pause>,
@@ -155,8 +159,9 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Has the deliveries that wait for an endpoint seen to at this time, which is
-    /// the endpoint's place in the schedule.
+    /// Enqueues a message that handles an endpoint's waiting deliveries at this time,
+    /// which is the endpoint's place in the schedule. If the message is lost, the sweep
+    /// finds the endpoint overdue there.
     pub(super) async fn tend_at(
         &self,
         endpoint: EndpointKey,
@@ -172,7 +177,7 @@ impl Deliverer {
         self.stores.queues.send_all(Lane::Slow, [message]).await
     }
 
-    /// Returns the transition that was written and is to be told.
+    /// Returns the transition that was written and needs a notice.
     async fn disable(
         &self,
         endpoint: &Endpoint,
@@ -181,18 +186,19 @@ impl Deliverer {
     ) -> Result<Option<Transition>, StoreError> {
         let (key, at) = (endpoint.key, cause.at);
         let failing = endpoint.health.failing;
-        // Only if it still has been failing since then.
+        // The write is conditional on this time: a success meanwhile has cleared it, and
+        // the endpoint must not be disabled.
         let since = failing
             .filter(|_| reason == DisabledReason::Failing)
             .map(|failing| failing.since);
         let disabled = Disabled { reason, at };
         let table = &self.stores.table;
-        let told = transition::to_disabled(endpoint, reason, cause);
-        let written = table.disable_endpoint(endpoint, disabled, since, told);
+        let transition = transition::to_disabled(endpoint, reason, cause);
+        let written = table.disable_endpoint(endpoint, disabled, since, transition);
         match written.await {
             Ok(true) => {}
             Ok(false) => return Ok(None),
-            Err(error) => return unwritten(key, error, told),
+            Err(error) => return unwritten(key, error, transition),
         }
         warn!(
             app_id = %key.app_id,
@@ -208,19 +214,19 @@ impl Deliverer {
                 report_failure(key, &error);
             }
         }
-        Ok(told)
+        Ok(transition)
     }
 }
 
-/// What to do about a failure to write an endpoint's health. It is reported, because the
-/// endpoint's next attempt makes up for it; but if a transition may be written that nobody
-/// would be told of, it fails the attempt's message.
+/// Handles a failure to write an endpoint's health. It is only logged, because the
+/// endpoint's next attempt makes up for it. With a transition, it fails the attempt's
+/// message: the write may have succeeded all the same, and nobody would be notified.
 fn unwritten(
     endpoint: EndpointKey,
     error: StoreError,
-    told: Option<Transition>,
+    transition: Option<Transition>,
 ) -> Result<Option<Transition>, StoreError> {
-    match told {
+    match transition {
         Some(_) => Err(error),
         None => {
             report_failure(endpoint, &error);

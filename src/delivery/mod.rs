@@ -1,25 +1,26 @@
-//! From queue message to recorded outcome.
+//! Handles the messages of the delivery queues, up to the recorded outcome.
 //!
-//! Handling a message may send further ones, so every chain of messages has to end by
-//! itself. (Lambda would end it after about 16, which recoveries, sweeps and retries
-//! need more than; so the template turns its detection of recursive loops off.)
+//! Handling a message may send further messages, so every chain of messages must end by
+//! itself. (Lambda's recursive loop detection would stop a chain after about 16
+//! invocations. Recoveries, sweeps and retries need more, so the template turns it off.)
 //!
 //! | Message | May send | Why it ends |
 //! |---|---|---|
-//! | event | a delivery for each endpoint, or its next attempt | Deliveries send no events. |
-//! | event | itself with an id, if it has none and comes back | Then it has one. |
-//! | event | itself, if another message fans it out | It waits until that one has ended or its lease is over, and then does it itself. |
-//! | delivery | the same one in the slow lane | The slow lane moves none. |
+//! | event | a delivery for each endpoint, or the next attempt of one made at once | Deliveries send no events. |
+//! | event | itself with an id, if it has none and came back | Then it has one. |
+//! | event | itself, delayed, while another message fans it out | By then, that message is done or its lease is over, and this one takes over. |
+//! | delivery | itself, on the slow lane | The slow lane moves nothing. |
+//! | delivery | itself, delayed until its turn at an endpoint with a rate limit | It keeps its turn. If many come late, each batch sends at least one of them. |
 //! | delivery | its next attempt | The schedule has at most 21 attempts. |
 //! | delivery | tend, when a pause begins or ends | See tend. |
-//! | delivery, tend, delete app | a notice, which is an event of the reserved app | Nothing is told of the reserved app. |
+//! | delivery, tend, delete app | a notice, which is an event of the reserved app | Nothing about the reserved app is notified. |
 //! | delivery | tend, when it begins to wait for its turn | See tend. |
-//! | recover | deliveries, and the rest of the recovery | Each goes back further in a history that ends, and `remaining` decreases. |
-//! | replay | deliveries, and the rest of the replay | Each goes on in histories that end, in a span that does not grow. |
-//! | tend | deliveries, and itself | It drains what waits, which only events and attempts add to, and takes a last look. While no turn is free, it waits for ten minutes. Probes wait longer each time, until the endpoint is disabled. |
-//! | delete app | itself | Each step removes something, or is the one that waits until the mark may go. |
+//! | recover | deliveries, and the rest of the recovery | Each step goes further back in a finite history, and `remaining` decreases. |
+//! | replay | deliveries, and the rest of the replay | Each step goes forward through finite histories, in a fixed span of time. |
+//! | tend | deliveries, and itself | It sends what waits, which only events and attempts add to, and ends after a last look. While no turn is free, it waits for ten minutes. Probes wait longer each time, until the endpoint is disabled. |
+//! | delete app | itself | Each step removes something, or is the one that waits until the deletion mark may go. |
 //! | erase | nothing | |
-//! | sweep | deliveries, tends, deletions of apps, and itself if a shard held more attempts than a sweep takes | It goes on only after it took attempts out of its own sight. The attempts that follow from these are due later than it looks ahead. |
+//! | sweep | deliveries, tends, deletions of apps, and itself if a shard held more attempts than a sweep takes | It continues only after it took attempts out of its own sight. Their next attempts are due later than it looks ahead. |
 
 mod answer;
 mod at_once;
@@ -65,65 +66,65 @@ use crate::domain::route::MOST_AT_ONCE;
 use crate::domain::webhook_headers::WebhookHeaders;
 pub use deadline::Deadline;
 use metrics::Metrics;
-use notices::ToldFailures;
+use notices::NotifiedFailures;
 use sender::{SendError, Sender};
 use slow::SlowNotes;
 
-/// Does what the messages of the delivery queue ask for. [`batch::handle_batch`]
-/// is the way in.
+/// Handles the messages of the delivery queues. The entry point is
+/// [`batch::handle_batch`].
 #[derive(Debug)]
 pub struct Deliverer {
-    /// Where everything is kept.
+    /// The table, the secrets and the queues.
     pub stores: Stores,
-    /// What sends.
+    /// The HTTP client for receivers.
     pub sender: Sender,
-    /// Where the time comes from.
+    /// The system's clock, or a test's.
     pub clock: Clock,
-    /// How long the history is kept.
+    /// How long events and deliveries are kept after they were accepted.
     pub retention: Duration,
-    /// What follows from an attempt.
+    /// Retries and endpoint health.
     pub policy: Policy,
-    /// How receivers recognise deliveries.
+    /// The headers that sign and identify a delivery.
     pub webhook_headers: WebhookHeaders,
     /// The form in which receivers get an event.
     pub payload_format: PayloadFormat,
-    /// How much one message does.
+    /// How much work one message does before it leaves the rest to another.
     pub chunks: ChunkSizes,
-    /// Waiting deliveries that are sent a second, for each endpoint that works again.
+    /// Waiting deliveries sent per second to each endpoint that works again.
     pub drain_per_second: u16,
-    /// How long after the last waiting delivery was seen to there is another look.
+    /// See [`STRAGGLERS`]. Tests shorten it.
     pub stragglers: Duration,
-    /// How long a message has to fan an event out before another one may do it.
+    /// How long a message may take to fan an event out before another one may take over.
     pub fan_out_lease: Duration,
-    /// Endpoints that this process has noted as slow.
+    /// Endpoints that this process has recently marked as slow.
     pub slow_notes: SlowNotes,
-    /// Endpoints that this process has told failed deliveries of.
-    pub told_failures: ToldFailures,
-    /// Where metrics go.
+    /// Endpoints whose failed deliveries this process has recently notified.
+    pub notified_failures: NotifiedFailures,
+    /// Writes metrics, which are also log lines.
     pub metrics: Metrics,
 }
 
-/// How long after the last waiting delivery was seen to there is another look: an
-/// attempt that read the endpoint just before its pause ended may have its delivery
-/// wait for as long as the function runs (60 s), and the index follows within a
-/// second. For the same reason, a claimed probe or step of a drain is over by then.
+/// How long after the last waiting delivery was handled to look for stragglers. An
+/// attempt that read the endpoint just before its pause ended can mark its delivery as
+/// waiting for as long as the function runs (60 s), and the index follows within a
+/// second. For the same reason, a claimed probe or drain step is over by then.
 pub const STRAGGLERS: Duration = Duration::from_secs(90);
 
-/// How much one message does before it leaves the rest to a next one, so that
-/// none runs into the function's timeout.
+/// How much work one message does before it leaves the rest to another, so that none runs
+/// into the function's timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct ChunkSizes {
-    /// Endpoints of an event that are attempted at once.
+    /// Endpoints of an event that are attempted at once. With more, all get messages.
     pub at_once: usize,
-    /// Deliveries that a recovery makes again.
+    /// Deliveries that a recovery repeats, or events that a replay sends.
     pub recovery: u16,
-    /// Due attempts that are taken from a shard of the schedule.
+    /// Due attempts that a sweep takes from one shard of the schedule.
     pub due: u16,
-    /// Waiting deliveries that are sent, or ended.
+    /// Waiting deliveries that one step sends or ends.
     pub waiting: u16,
-    /// Interrupted deletions of endpoints that are finished.
+    /// Interrupted deletions of endpoints that a sweep finishes.
     pub deletions: u16,
-    /// Deliveries of a deleted app that are removed, about.
+    /// Deliveries of a deleted app that one step removes, approximately.
     pub history: u16,
 }
 
@@ -140,8 +141,8 @@ impl Default for ChunkSizes {
     }
 }
 
-/// Why a message could not be handled. It comes back, and nothing is lost if it
-/// is handled again.
+/// Why a message could not be handled. The message comes back, and handling it again is
+/// safe.
 #[derive(Debug, thiserror::Error)]
 enum HandleError {
     #[error(transparent)]
@@ -159,8 +160,9 @@ enum HandleError {
 }
 
 impl HandleError {
-    /// Whether AWS did not do its part, so that the same message succeeds once it does.
-    /// Time runs out because of slow calls to AWS, and descriptors because of too many.
+    /// Whether AWS is the cause, so that the same message succeeds once AWS works again.
+    /// Time runs out because AWS calls are slow, and descriptors because too many are
+    /// open.
     fn is_outage(&self) -> bool {
         match self {
             Self::Store(StoreError::Aws(error)) => !error.blames_request(),

@@ -1,18 +1,18 @@
-//! Tells the operator what became of endpoints, deliveries and apps, by events of the
-//! reserved app, which take the same way as all others.
+//! Notifies the operator about endpoints, deliveries and apps. A notice is an event of
+//! the reserved app, and is delivered like any other event.
 //!
-//! What happened is recorded first and told then, because only who recorded it knows that
-//! it happened. If it cannot be told, its message comes back, and the record says that it
-//! is still to be told:
+//! A change is recorded first and its notice sent then, because only the one that
+//! recorded the change knows that it happened. If the notice can't be sent, the message
+//! that caused it comes back, and the record tells that a notice may still be due:
 //!
-//! | What | The record | Who tells it again |
+//! | Change | Record | What sends the notice again |
 //! |---|---|---|
-//! | a transition of an endpoint | the log in its item, by the delivery that brought it about | the attempt's message, which finds the attempt made; the event's, if the attempt was made at once; or tend, for a probe |
-//! | a delivery that used up its attempts | its status | the last attempt's message, which finds it made |
+//! | a transition of an endpoint | the log in its item, with the delivery that caused it | the attempt's message, which finds the attempt made; the event's message, if the attempt was made at once; or tend, for a probe |
+//! | a delivery that used up its attempts | its status | the last attempt's message, which finds the attempt made |
 //! | an app that is deleted | its mark, which is removed last | the message of the deletion, or the next sweep's |
 //!
-//! Told twice, it is the same event, by its id. An event bus does not know that, so what
-//! is told twice is there twice, with the same id in it.
+//! A notice that is sent twice is the same event, because its id follows from its
+//! content. An event bus does not deduplicate, so it gets both, with the same id in them.
 
 use std::fmt;
 use std::time::Duration;
@@ -26,33 +26,33 @@ use crate::domain::message::{Lane, Message};
 use crate::domain::notice::{BusMessage, Notice};
 use crate::ttl_cache::TtlCache;
 
-/// How long failed deliveries of an endpoint are not told again. An endpoint that answers
-/// some events with an error, and others not, is never paused, and every event that it
-/// refuses uses up its attempts.
+/// How long an endpoint's failed deliveries are not notified again. An endpoint that
+/// answers only some events with an error is never paused, and each event that it rejects
+/// uses up its attempts.
 const FAILURES_ONCE_IN: Duration = Duration::from_secs(60);
 
-/// How far the clocks of the queue and of this function may be apart.
+/// Largest assumed difference between the clocks of the queue and of this function.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// The endpoints whose failed deliveries this process has told recently.
-pub struct ToldFailures(TtlCache<EndpointKey, ()>);
+/// The endpoints whose failed deliveries this process has recently notified.
+pub struct NotifiedFailures(TtlCache<EndpointKey, ()>);
 
-impl Default for ToldFailures {
+impl Default for NotifiedFailures {
     fn default() -> Self {
         Self(TtlCache::new(FAILURES_ONCE_IN))
     }
 }
 
-impl fmt::Debug for ToldFailures {
+impl fmt::Debug for NotifiedFailures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ToldFailures")
+        f.write_str("NotifiedFailures")
     }
 }
 
 impl Deliverer {
-    /// Publishes a notice. One `SendMessage`, and another one if the operator has an event
-    /// bus. Whatever becomes of the one, the other is made.
-    pub(super) async fn tell(&self, notice: &Notice) -> Result<(), HandleError> {
+    /// Publishes a notice. One `SendMessage`, and another one if the operator has an
+    /// event bus. Each is sent even if the other fails.
+    pub(super) async fn notify(&self, notice: &Notice) -> Result<(), HandleError> {
         let (queues, now) = (&self.stores.queues, self.clock.now());
         let event = notice.event(now)?;
         let message = Message::Event(event.clone());
@@ -65,21 +65,21 @@ impl Deliverer {
         Ok(to_bus?)
     }
 
-    /// Publishes notices, whatever becomes of the others.
-    pub(super) async fn tell_all(
+    /// Publishes notices, each even if others fail. Returns the first failure.
+    pub(super) async fn notify_all(
         &self,
         notices: impl IntoIterator<Item = Notice>,
     ) -> Result<(), HandleError> {
-        let mut told = Ok(());
+        let mut notified = Ok(());
         for notice in notices {
-            told = told.and(self.tell(&notice).await);
+            notified = notified.and(self.notify(&notice).await);
         }
-        told
+        notified
     }
 
-    /// Tells that a delivery used up its attempts, if it did; but only once a minute for
-    /// each endpoint and process.
-    pub(super) async fn tell_if_exhausted(
+    /// Notifies that a delivery used up its attempts, if it did, but at most once a
+    /// minute for each endpoint and process.
+    pub(super) async fn notify_if_exhausted(
         &self,
         delivery: &Delivery,
         endpoint: &Endpoint,
@@ -87,19 +87,20 @@ impl Deliverer {
         let Some(notice) = Notice::of_exhausted(delivery, Some(endpoint)) else {
             return Ok(());
         };
-        let (told, now) = (&self.told_failures.0, self.clock.now());
-        if told.get(&endpoint.key, now).is_some() {
+        let (recent, now) = (&self.notified_failures.0, self.clock.now());
+        if recent.get(&endpoint.key, now).is_some() {
             return Ok(());
         }
-        self.tell(&notice).await?;
-        told.put(endpoint.key, (), now);
+        self.notify(&notice).await?;
+        // Only once it is sent, so that a failure does not suppress the next try.
+        recent.put(endpoint.key, (), now);
         Ok(())
     }
 
-    /// The same for an attempt whose record was refused, because another one was there: if
-    /// the answer to an earlier try of the SDK was lost, that one is its own. One `GetItem`,
-    /// if the delivery would have used up its attempts.
-    pub(super) async fn tell_if_recorded(
+    /// Does the same for an attempt whose record was refused because a record exists. It
+    /// may be the attempt's own, if the response to it was lost and the SDK tried again.
+    /// One `GetItem`, if the delivery would have used up its attempts.
+    pub(super) async fn notify_if_recorded(
         &self,
         delivery: &Delivery,
         endpoint: &Endpoint,
@@ -109,24 +110,24 @@ impl Deliverer {
         }
         let table = &self.stores.table;
         match table.delivery(delivery.endpoint, delivery.id).await? {
-            Some(found) => self.tell_if_exhausted(&found.delivery, endpoint).await,
+            Some(found) => self.notify_if_exhausted(&found.delivery, endpoint).await,
             None => Ok(()),
         }
     }
 
-    /// Tells transitions of an endpoint again that this delivery brought about.
-    pub(super) async fn tell_again_of(
+    /// Notifies again of the endpoint's transitions that this delivery caused.
+    pub(super) async fn notify_again_of(
         &self,
         endpoint: &Endpoint,
         by: DeliveryId,
     ) -> Result<(), HandleError> {
         let notices = Notice::of_transitions(endpoint, |transition| transition.by == by);
-        self.tell_all(notices.collect::<Vec<_>>()).await
+        self.notify_all(notices.collect::<Vec<_>>()).await
     }
 
-    /// Tells transitions of an endpoint again that a message may have brought about, if it
-    /// came back: none that is older than the message.
-    pub(super) async fn tell_again(
+    /// Notifies again of the endpoint's transitions that a message may have caused, if it
+    /// came back. Transitions before the message was sent are not among them.
+    pub(super) async fn notify_again(
         &self,
         endpoint: &Endpoint,
         meta: &MessageMeta,
@@ -138,6 +139,6 @@ impl Deliverer {
         let notices = Notice::of_transitions(endpoint, |transition| {
             since.is_none_or(|since| since <= transition.at)
         });
-        self.tell_all(notices.collect::<Vec<_>>()).await
+        self.notify_all(notices.collect::<Vec<_>>()).await
     }
 }

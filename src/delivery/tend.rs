@@ -1,13 +1,13 @@
-//! Sees to the deliveries that wait for an endpoint: while it is paused, by a probe;
-//! once it works again, by sending them at a bounded pace; once it is inactive or
-//! deleted, by ending them.
+//! Handles the deliveries that wait for an endpoint. While the endpoint is paused, probes
+//! it with one of them; once it works again, sends them at a bounded pace; once it is
+//! inactive or deleted, ends them.
 //!
-//! The endpoint has a place in the schedule for as long as deliveries may wait for
-//! it. Every step first moves that place to when the next one is due, which claims the
-//! step: of two at once, one is left. The place says what it was claimed for, so that a
-//! message that comes meanwhile, because the endpoint changed, starts no second probe
-//! or drain beside it. Whatever breaks off, the schedule finds the endpoint overdue and
-//! has it seen to again.
+//! The endpoint has a place in the schedule for as long as deliveries may wait for it.
+//! Every step first moves that place to when the next step is due, on condition that it
+//! is still where it was read. That claims the step: of two at once, one gets it. The
+//! place also says what it was claimed for, so that a message which comes meanwhile,
+//! because the endpoint changed, starts no second probe or drain. If a step breaks off,
+//! the sweep finds the endpoint overdue in the schedule and sends another message.
 
 use std::time::Duration;
 
@@ -27,11 +27,11 @@ use crate::domain::message::{DeliveryTask, Lane, Message, Source, Tend};
 
 const UPDATES_AT_ONCE: usize = 25;
 
-/// Waiting deliveries that probes take turns in.
+/// How many of the waiting deliveries probes rotate through.
 const CANDIDATES: usize = 10;
 
-/// Searches for one of them before it is taken that there is none: each reads up to
-/// 1,500 pending deliveries.
+/// How many searches find nothing before we assume that no delivery can be the probe.
+/// Each reads up to 1,500 pending deliveries.
 const MOST_SEARCHES: usize = 10;
 
 impl Deliverer {
@@ -40,13 +40,15 @@ impl Deliverer {
         let Some(endpoint) = found else {
             return Ok(self.end_all(&tend, Abandoned::EndpointDeleted).await?);
         };
-        self.tell_again(&endpoint, meta).await?;
+        self.notify_again(&endpoint, meta).await?;
         let is_due = tend.due_at.is_some();
         if is_due && tend.due_at != endpoint.place.map(|place| place.at) {
-            // It was seen to meanwhile.
+            // Another step has moved the place since this message was sent.
             return Ok(());
         }
         let now = self.clock.now();
+        // A message with a due time is itself the step that the place was claimed for, as
+        // checked above. Any other message leaves a step in progress alone.
         let is_under_way = |claims: &[Claim]| {
             let place = endpoint.place.filter(|_| !is_due);
             let is_claimed = |place: Place| {
@@ -64,7 +66,7 @@ impl Deliverer {
         }
     }
 
-    /// Deliveries that wait for an endpoint. Counts those that cannot be read.
+    /// Reads deliveries that wait for an endpoint. Counts those that can't be read.
     pub(super) async fn waiting(
         &self,
         endpoint: EndpointKey,
@@ -79,8 +81,8 @@ impl Deliverer {
         Ok(found)
     }
 
-    /// Makes one attempt at a waiting delivery. Its outcome moves the endpoint's place
-    /// in the schedule, to the next probe or to the drain.
+    /// Makes one attempt at a waiting delivery. The outcome moves the endpoint's place in
+    /// the schedule, to the next probe or to the drain.
     async fn probe(
         &self,
         tend: &Tend,
@@ -91,8 +93,8 @@ impl Deliverer {
         if let Some(at) = pause.probe_at.filter(|at| *at > now) {
             let place = Place::at(at);
             let goes_on = match endpoint.place {
-                // Its message is on the queue, or is this one: a queue delays messages
-                // by 15 minutes at most.
+                // The message for this place is still on the queue, or it is this one and
+                // came early: a queue delays messages by 15 minutes at most.
                 Some(old) if old == place => tend.due_at.is_some(),
                 old => table.set_place(key, old, Some(place)).await?,
             };
@@ -101,7 +103,8 @@ impl Deliverer {
             }
             return Ok(());
         }
-        // So that two probes at once are one.
+        // Claim the probe before making it. Of two messages at once, only one gets past
+        // this.
         let next_at = now + self.stragglers;
         let claimed = Place {
             at: next_at,
@@ -119,14 +122,14 @@ impl Deliverer {
         let is_made = matches!(decision, BeforeAttempt::Send(_));
         self.attempt(task, Occasion::Probe, now, decision).await?;
         if !is_made {
-            // It has ended, so another one is to be the probe.
+            // That delivery has ended meanwhile, so probe with another one.
             self.tend_at(key, next_at, now).await?;
         }
         Ok(())
     }
 
-    /// The waiting delivery that the next probe is to be: the oldest, then the others in
-    /// turn, because a receiver may refuse one of them only.
+    /// The waiting delivery for the next probe: the oldest one first, then the others in
+    /// turn, because the receiver may refuse only one of them.
     async fn to_probe(
         &self,
         endpoint: EndpointKey,
@@ -136,6 +139,7 @@ impl Deliverer {
         for _ in 0..MOST_SEARCHES {
             let mut found = self.waiting(endpoint, after, CANDIDATES).await?;
             let candidates = u32::try_from(found.deliveries.len()).unwrap_or(u32::MAX);
+            // `None` without candidates: the remainder of a division by zero.
             if let Some(index) = pause.probes.checked_rem(candidates) {
                 let index = usize::try_from(index).unwrap_or_default();
                 return Ok(Some(found.deliveries.swap_remove(index)));
@@ -148,9 +152,9 @@ impl Deliverer {
         Ok(None)
     }
 
-    /// Goes on without a probe, because no delivery was found that could be one. The
-    /// first to wait from now on brings the next one about. Looks once more for those
-    /// that began to wait just before.
+    /// Drops the probe, because no delivery was found to make it with. The next delivery
+    /// that begins to wait schedules another one. Looks once more for deliveries that
+    /// began to wait just before.
     async fn stop_probing(
         &self,
         tend: &Tend,
@@ -161,6 +165,7 @@ impl Deliverer {
         let (table, key) = (&self.stores.table, endpoint.key);
         let new = endpoint.health.without_probe();
         if new == endpoint.health && tend.last {
+            // The last look found nothing either.
             table.set_place(key, Some(claimed), None).await?;
             return Ok(());
         }
@@ -187,8 +192,8 @@ impl Deliverer {
     }
 
     /// Ends the deliveries that wait for a deleted endpoint, and takes a last look for
-    /// those that began to wait as it was deleted. It has no place in the schedule any
-    /// more; the message comes again until it is done.
+    /// those that began to wait as it was deleted. A deleted endpoint has no place in the
+    /// schedule to fall back on; if this breaks off, its message comes back.
     async fn end_all(&self, tend: &Tend, reason: Abandoned) -> Result<(), StoreError> {
         let (key, limit) = (tend.endpoint, usize::from(self.chunks.waiting));
         let waiting = self.waiting(key, tend.after, limit).await?;
@@ -208,10 +213,11 @@ impl Deliverer {
         self.stores.queues.send_all(Lane::Slow, [message]).await
     }
 
-    /// Claims this step by moving the endpoint's place in the schedule to when the step
-    /// is certainly over; takes it off if this is the last look and nothing was found.
-    /// Returns the message for the next step, and how long it waits until this one is
-    /// over. `None` if somebody else sees to the endpoint, or nothing is left to be done.
+    /// Claims this step: moves the endpoint's place in the schedule to a time when the
+    /// step is certainly over, or takes it off if this was the last look and nothing was
+    /// found. `takes` is how long the queue needs to hand out what this step sends.
+    /// Returns the message for the next step and its delay. `None` if someone else has
+    /// the step or nothing is left to do.
     pub(super) async fn claim(
         &self,
         endpoint: &Endpoint,
@@ -247,7 +253,7 @@ impl Deliverer {
             .await
     }
 
-    /// Has a delivery wait for its paused endpoint, and counts it.
+    /// Marks a delivery as waiting for its paused endpoint, and counts it.
     pub(super) async fn wait(
         &self,
         task: &DeliveryTask,
@@ -258,9 +264,9 @@ impl Deliverer {
         Ok(())
     }
 
-    /// The same for one of many, which the caller counts together: each metric is a
-    /// line of the log, which is paid for. The first delivery to wait brings the next
-    /// probe about.
+    /// Does the same for one of many deliveries, which the caller counts together: each
+    /// metric is a line of the log, which costs money. The first delivery that waits
+    /// schedules the next probe.
     pub(super) async fn begin_waiting(
         &self,
         task: &DeliveryTask,
@@ -268,6 +274,7 @@ impl Deliverer {
     ) -> Result<(), StoreError> {
         let table = &self.stores.table;
         let (key, now) = (endpoint.key, self.clock.now());
+        // Before the probe is scheduled, which needs this delivery.
         table.record_waiting(task, now).await?;
         let Some(new) = endpoint.health.with_probe(&self.policy.health, now) else {
             return Ok(());
@@ -281,8 +288,8 @@ impl Deliverer {
     }
 }
 
-/// The step that follows one which moved the endpoint's place to `at`: it goes on after
-/// this delivery, or takes a last look.
+/// The step after one that moved the endpoint's place to `at`. It continues after this
+/// delivery, or takes a last look if there is none.
 fn next_step(endpoint: EndpointKey, at: Timestamp, after: Option<DeliveryId>) -> Tend {
     Tend {
         endpoint,

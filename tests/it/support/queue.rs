@@ -9,7 +9,7 @@ use local::emulators::Resources;
 use local::poller::{self, Poller};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::batch::{NamelessMessage, handle_batch};
-use webhook_endpoints::delivery::notices::ToldFailures;
+use webhook_endpoints::delivery::notices::NotifiedFailures;
 use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::delivery::{ChunkSizes, Deadline, Deliverer};
 use webhook_endpoints::domain::id::EndpointId;
@@ -395,7 +395,7 @@ pub fn copied(deliverer: &Deliverer) -> Deliverer {
         stragglers: deliverer.stragglers,
         fan_out_lease: deliverer.fan_out_lease,
         slow_notes: SlowNotes::default(),
-        told_failures: ToldFailures::default(),
+        notified_failures: NotifiedFailures::default(),
         metrics: deliverer.metrics.clone(),
     }
 }
