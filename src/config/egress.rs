@@ -1,12 +1,11 @@
-//! Where deliveries may go.
+//! The addresses and ports that deliveries may be sent to.
 
-use super::{ConfigError, parsed};
+use super::ConfigError;
+use super::variables::{Lookup, parsed};
 use crate::domain::address::AddressPolicy;
 use crate::domain::egress_rules::EgressRules;
 
-pub(super) fn address_policy(
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<AddressPolicy, ConfigError> {
+pub(super) fn address_policy(lookup: Lookup<'_>) -> Result<AddressPolicy, ConfigError> {
     let rules = EgressRules::new(
         parsed(lookup, "ALLOWED_PORTS")?.unwrap_or_default(),
         parsed(lookup, "BLOCKED_CIDRS")?.unwrap_or_default(),
@@ -14,7 +13,8 @@ pub(super) fn address_policy(
     );
     match lookup("ALLOW_LOOPBACK_TARGETS").as_deref() {
         None | Some("false") if rules.are_default() => Ok(AddressPolicy::PublicOnly),
-        // Read once, when the process starts, and needed until it ends.
+        // Leaked, so that a policy is `Copy`. It is read once, at the start of the process, and
+        // needed until its end.
         None | Some("false") => Ok(AddressPolicy::Operated(Box::leak(Box::new(rules)))),
         Some("true") => Ok(AddressPolicy::PublicAndLoopback),
         Some(value) => Err(ConfigError::Invalid {
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_defaults_are_the_defaults() {
+    fn template_and_code_defaults_agree() {
         let defaults = [
             ("ALLOWED_PORTS", "443,1024-65535"),
             ("BLOCKED_CIDRS", ""),
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn development_comes_before_all_others() {
+    fn loopback_setting_overrides_the_others() {
         let both = [("ALLOW_LOOPBACK_TARGETS", "true"), ("ALLOWED_PORTS", "443")];
         assert_eq!(policy(&both), AddressPolicy::PublicAndLoopback);
     }

@@ -1,9 +1,10 @@
 //! The operator's branding of the portal.
 
-use super::{ConfigError, parsed};
+use super::ConfigError;
+use super::variables::{Lookup, parsed};
 use crate::domain::branding::Branding;
 
-pub(super) fn branding(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Branding, ConfigError> {
+pub(super) fn branding(lookup: Lookup<'_>) -> Result<Branding, ConfigError> {
     Ok(Branding {
         title: parsed(lookup, "PORTAL_TITLE")?.unwrap_or_default(),
         logo: parsed(lookup, "PORTAL_LOGO_URL")?.unwrap_or_default(),

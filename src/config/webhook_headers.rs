@@ -1,6 +1,7 @@
-//! The headers of deliveries.
+//! The headers that sign and identify deliveries.
 
-use super::{ConfigError, flag, parsed};
+use super::ConfigError;
+use super::variables::{Lookup, flag, parsed};
 use crate::domain::validation::FieldError;
 use crate::domain::webhook_headers::{Conflict, WebhookHeaders};
 
@@ -12,9 +13,7 @@ const EVENT_HEADERS: &str = "EVENT_HEADERS";
 ///
 /// # Errors
 /// If one is invalid, or they can't be combined.
-pub fn read_webhook_headers(
-    lookup: &dyn Fn(&str) -> Option<String>,
-) -> Result<WebhookHeaders, ConfigError> {
+pub fn read_webhook_headers(lookup: Lookup<'_>) -> Result<WebhookHeaders, ConfigError> {
     let standard = flag(lookup, "STANDARD_HEADERS", true)?;
     let prefix = parsed(lookup, "HEADER_PREFIX")?.unwrap_or_default();
     let signatures = json(SIGNATURE_HEADERS, lookup)?;
@@ -34,10 +33,10 @@ pub fn read_webhook_headers(
     })
 }
 
-/// A variable with JSON, of which errors name the place.
+/// A variable with JSON. Errors name the place in it.
 fn json<T: std::str::FromStr<Err = FieldError> + Default>(
     name: &'static str,
-    lookup: &dyn Fn(&str) -> Option<String>,
+    lookup: Lookup<'_>,
 ) -> Result<T, ConfigError> {
     let text = lookup(name).unwrap_or_default();
     text.parse().map_err(|error: FieldError| {
@@ -61,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_defaults_are_the_defaults() {
+    fn template_and_code_defaults_agree() {
         let defaults = [
             ("STANDARD_HEADERS", "true"),
             ("HEADER_PREFIX", "webhook"),
