@@ -1,4 +1,4 @@
-//! Caches of one process: bounded, least recently used evicted first.
+//! Bounded in-process caches that evict the least recently used entry.
 
 use std::hash::Hash;
 use std::num::NonZeroUsize;
@@ -11,19 +11,27 @@ use lru::LruCache;
 /// An LRU cache with a size limit. Memory grows as entries arrive:
 /// `LruCache::new` allocates all of it at once, which slows a cold start.
 pub(crate) fn lru_cache<K: Hash + Eq, V>(most: NonZeroUsize) -> LruCache<K, V> {
+    // An unbounded cache starts empty, and `resize` limits it without allocating.
     let mut cache = LruCache::unbounded();
     cache.resize(most);
     cache
 }
 
-/// Entries that one cache holds, at some 200 bytes each.
+/// The most entries of one [`TtlCache`], at about 200 bytes each.
 const CAPACITY: NonZeroUsize = NonZeroUsize::new(4096).expect("not zero");
 
-/// A cache whose entries expire. Absence is never cached, so a new entry in the
-/// table takes effect at once.
+/// A cache whose entries expire a fixed time after they were stored.
+///
+/// What does not exist is never cached. So a new item in the table takes effect at once,
+/// and only a change or deletion may go unnoticed until its entry expires.
 pub(crate) struct TtlCache<K, V> {
-    entries: Mutex<LruCache<K, (V, Timestamp)>>,
+    entries: Mutex<LruCache<K, Entry<V>>>,
     lifetime: Duration,
+}
+
+struct Entry<V> {
+    value: V,
+    expires_at: Timestamp,
 }
 
 impl<K: Hash + Eq, V: Clone> TtlCache<K, V> {
@@ -34,17 +42,21 @@ impl<K: Hash + Eq, V: Clone> TtlCache<K, V> {
         }
     }
 
+    /// The value, unless it has expired. An expired entry stays until [`Self::put`]
+    /// replaces it or it is evicted.
     pub(crate) fn get(&self, key: &K, now: Timestamp) -> Option<V> {
         let mut entries = self.entries();
-        let (value, expires_at) = entries.get(key)?;
-        (now < *expires_at).then(|| value.clone())
+        let entry = entries.get(key)?;
+        (now < entry.expires_at).then(|| entry.value.clone())
     }
 
     pub(crate) fn put(&self, key: K, value: V, now: Timestamp) {
-        self.entries().put(key, (value, now + self.lifetime));
+        let expires_at = now + self.lifetime;
+        self.entries().put(key, Entry { value, expires_at });
     }
 
-    fn entries(&self) -> MutexGuard<'_, LruCache<K, (V, Timestamp)>> {
+    fn entries(&self) -> MutexGuard<'_, LruCache<K, Entry<V>>> {
+        // A panic while the lock is held can't leave the cache half changed.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
