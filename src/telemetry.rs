@@ -7,8 +7,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Starts logging at `level`. Dependencies never log below WARN, because the SDK
-/// and the HTTP client may log headers and bodies at lower levels.
+/// Starts logging at `level`. Dependencies log only at WARN and above: the SDK and the
+/// HTTP client may log headers and bodies at lower levels.
 pub fn init(level: Level) {
     init_to(level, std::io::stdout);
 }
@@ -20,8 +20,7 @@ pub fn init_to(level: Level, writer: impl for<'a> MakeWriter<'a> + Send + Sync +
         .with_target("webhook_endpoints", level)
         .with_target("api", level)
         .with_target("deliver", level)
-        // The table's emulator warns about each condition that fails, which is nothing
-        // unusual.
+        // The table's emulator warns about each failed condition, which is normal here.
         .with_target("dynoxide", Level::ERROR);
     tracing_subscriber::registry()
         .with(ours)

@@ -1,4 +1,4 @@
-//! The `api` function: HTTP API on API Gateway.
+//! The `api` function: the HTTP API behind API Gateway.
 
 use webhook_endpoints::api::{ApiOptions, lambda, router};
 use webhook_endpoints::aws::{QueueUrls, StoreNames, Stores, sdk_config};

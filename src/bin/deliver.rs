@@ -1,4 +1,4 @@
-//! The `deliver` function: reads the delivery queue, signs and sends.
+//! The `deliver` function: handles the messages of the delivery queues.
 
 use std::sync::Arc;
 
@@ -64,7 +64,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         metrics: Metrics::to_stdout(Clock::system(), config.metrics_namespace.as_deref()),
     });
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        // At the highest level, so that it names the lines of every level.
+        // An ERROR span is enabled at every log level, so that every line has the request
+        // id.
         let span = error_span!("batch", request_id = event.context.request_id);
         let now = deliverer.clock.now();
         let deadline =

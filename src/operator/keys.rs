@@ -23,10 +23,10 @@ pub enum CreateKeyError {
     Store(#[from] StoreError),
 }
 
-/// What became of a revocation.
+/// The result of a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revocation {
-    /// The key is revoked as of this time: now, or when it was first revoked.
+    /// When the key was revoked: now, or earlier by another call.
     RevokedAt(Timestamp),
     /// There is no such key.
     Missing,
@@ -51,8 +51,8 @@ pub async fn create(
     Ok((key, record))
 }
 
-/// Revokes a key. It is looked up in a list that may lack a key which was created
-/// within the last second.
+/// Revokes a key. The list that it is looked up in may lack a key that was created within
+/// the last second.
 ///
 /// # Errors
 /// If a call fails.

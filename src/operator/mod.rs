@@ -1,5 +1,5 @@
-//! What an operator does: API keys, portal sessions, moving signing secrets, and cleaning
-//! up what was interrupted. The `admin` command adds arguments and printing.
+//! What an operator does: manages API keys and portal sessions, moves signing secrets,
+//! and cleans up after interruptions. The `admin` command adds arguments and printing.
 
 pub mod keys;
 pub mod moves;

@@ -1,7 +1,7 @@
-//! Moves signing secrets between Secrets Manager and their endpoints' items, and seals
-//! them and own headers to another key, while everything else goes on. The secrets
-//! themselves stay the same, so receivers see nothing of it. What is interrupted or fails
-//! is found again by the next run.
+//! Moves signing secrets between Secrets Manager and their endpoints' items, and reseals
+//! them and own headers to another key, while the service keeps running. The secrets
+//! themselves do not change, so receivers notice nothing. Whatever is interrupted or
+//! fails is found again by the next run.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::domain::secret::SecretStorage;
 
 mod next;
 
-/// Secrets that are moved at once. Secrets Manager takes 50 writes a second.
+/// Secrets that are moved concurrently. Secrets Manager takes 50 writes a second.
 const AT_ONCE: usize = 10;
 
-/// Pauses before an endpoint that changed meanwhile is read again.
+/// Pauses before an endpoint that changed concurrently is read again.
 const PAUSES: [Duration; 4] = [
     Duration::from_millis(50),
     Duration::from_millis(200),
@@ -37,24 +37,24 @@ pub enum MoveError {
     /// A call failed, or what is stored cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// It could not be sealed.
+    /// Sealing it failed.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The version that the endpoint names does not exist.
+    /// The endpoint's secret version does not exist.
     #[error("its secret does not exist; a rotation gives it a new one")]
     NoSecret,
     /// The private key of its own headers does not exist.
     #[error("its headers do not open; set them again")]
     NoHeaders,
-    /// Something else kept changing it.
+    /// Concurrent changes kept winning.
     #[error("its secret kept changing")]
     KeptChanging,
 }
 
-/// What a run tells while it goes on.
+/// What a run reports on the way.
 #[derive(Debug)]
 pub enum Event {
-    /// Another part of the table is done. The counts so far.
+    /// Another page of the table is done. The counts are totals so far.
     Progress(Summary),
     /// A secret was not moved.
     Failed(EndpointKey, MoveError),
@@ -70,36 +70,36 @@ pub struct Summary {
     pub endpoints: usize,
     /// Secrets that were moved or resealed.
     pub moved: usize,
-    /// Secrets that were not, because of a failure.
+    /// Secrets that were not moved, because of a failure.
     pub failed: usize,
     /// Items that cannot be read.
     pub unreadable: usize,
 }
 
-/// What becomes of the current key.
+/// The result of a key rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct KeyRotation {
     /// The current key.
     pub key: SealingKeyId,
-    /// The key that it replaces, unless it is the first one.
+    /// The key that it replaces. `None` if it is the first one.
     pub replaced: Option<SealingKeyId>,
-    /// Whether this run goes on with an earlier one.
+    /// Whether this run continued an earlier one.
     pub resumed: bool,
-    /// Whether the private key of the replaced one is removed, because nothing is sealed
-    /// to it any more.
+    /// Whether the replaced private key was removed, because nothing is sealed to it any
+    /// more.
     pub retired: bool,
-    /// What was resealed.
+    /// The counts of what was resealed.
     #[serde(flatten)]
     pub summary: Summary,
 }
 
-/// Which secrets a run moves, and where to.
+/// The secrets that a run moves, and their new place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Goal {
-    /// All, to this place; sealed ones to the current key.
+    /// All of them, to this place; sealed ones to the current key.
     All(SecretStorage),
-    /// Sealed ones, to the current key.
+    /// Only sealed ones, to the current key.
     Resealed,
 }
 
@@ -116,7 +116,7 @@ impl Goal {
 /// Moves all secrets to this place.
 ///
 /// # Errors
-/// If the table cannot be read. A secret that is not moved is an [`Event`].
+/// If the table can't be read. A secret that could not be moved is an [`Event`].
 pub async fn migrate(
     stores: &SecretStores,
     to: SecretStorage,
@@ -126,13 +126,13 @@ pub async fn migrate(
     move_all(stores, Goal::All(to), now, &mut on, &mut |_| {}).await
 }
 
-/// Makes a new key pair and seals all sealed secrets to it. Then removes the old private
-/// key, so that it can be brought back for some days. If an earlier run did not get that
-/// far, goes on with its key instead of making another one.
+/// Creates a new key pair and reseals all sealed secrets to it. Then removes the old
+/// private key, which can be restored for some days. If an earlier run did not get that
+/// far, continues with its key instead of creating another one.
 ///
 /// # Errors
-/// If a call fails. A secret that is not resealed is an [`Event`], and keeps the old
-/// private key.
+/// If a call fails. A secret that could not be resealed is an [`Event`], and the old
+/// private key is kept for it.
 pub async fn rotate_sealing_key(
     stores: &SecretStores,
     now: Timestamp,
@@ -149,7 +149,8 @@ pub async fn rotate_sealing_key(
     let Some(old) = replaced else {
         return Ok(rotation);
     };
-    // From now on nothing is sealed to the old key any more: the table checks it.
+    // Nothing can be sealed to the old key from here on: writes of sealed secrets are
+    // conditional on the current key. So one pass over the table finds all that are left.
     let mut is_needed = false;
     let mut note = |left: SealingKeyId| is_needed |= left == old;
     rotation.summary = move_all(stores, Goal::Resealed, now, &mut on, &mut note).await?;
@@ -161,8 +162,8 @@ pub async fn rotate_sealing_key(
     Ok(rotation)
 }
 
-/// The current key after a replacement, the key that it replaces, and whether an earlier
-/// run made it.
+/// Replaces the current key, unless an earlier run already did. Returns the current key,
+/// the key that it replaces, and whether an earlier run created it.
 async fn replaced_key(
     stores: &SecretStores,
     now: Timestamp,
@@ -177,20 +178,21 @@ async fn replaced_key(
     }
     let (new, private) = SealingKey::generate()?;
     let table = &stores.table;
+    // The private key first: once the public one is current, secrets are sealed to it.
     stores.sealing_keys.store_private(new.id, &private).await?;
     let is_first_try = table.replace_sealing_key(old, &new, now).await?;
     stores.sealing_keys.forget(old).await;
     if is_first_try {
         return Ok((new.id, Some(old), false));
     }
-    // The SDK repeated the call, or another run was faster.
+    // An SDK retry met its own write, or another run replaced the key first.
     let current = table.sealing_key().await?.ok_or(MoveError::KeptChanging)?;
     let resumed = current.key.id != new.id;
     Ok((current.key.id, current.replaces, resumed))
 }
 
-/// Reads the whole table, once. `left` gets the keys that the secrets of an endpoint were
-/// sealed to which could not all be moved.
+/// Reads the whole table once and moves what it finds. Calls `left` with each key that
+/// something is still sealed to because it could not be moved.
 async fn move_all(
     stores: &SecretStores,
     goal: Goal,
@@ -239,7 +241,8 @@ async fn move_all(
     }
 }
 
-/// Whether something was moved, and not all is already there or deleted.
+/// Moves the secrets of one endpoint. `false` if they are all in their places already, or
+/// the endpoint was deleted.
 async fn move_one(
     stores: &SecretStores,
     mut endpoint: Endpoint,
@@ -263,6 +266,7 @@ async fn move_one(
             },
         };
         match set {
+            // Deleted meanwhile. A secret that was just stored for it must not remain.
             Some(SetSecret::Missing) => {
                 if to.storage == SecretStorage::PerEndpoint && endpoint.secret.is_sealed() {
                     stores.secrets.retire(endpoint.key).await?;

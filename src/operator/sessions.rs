@@ -12,7 +12,7 @@ use crate::domain::session::NewSession;
 /// Why a session was not created.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateSessionError {
-    /// Sessions are for apps that were made.
+    /// The app does not exist. Sessions need one that was created.
     #[error("app {0} was never made (apps put makes it)")]
     NoApp(AppId),
     /// The app is the reserved one.
@@ -54,8 +54,8 @@ pub async fn create(
     }
 }
 
-/// Revokes a session. Returns `false` if the app has no such session, or one that is over;
-/// one that was created within the last second may not be found yet.
+/// Revokes a session. Returns `false` if the app has no such session, or it has ended. A
+/// session that was created within the last second may not be found yet.
 ///
 /// # Errors
 /// If a call fails.

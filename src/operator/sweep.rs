@@ -14,8 +14,8 @@ use crate::aws::table::{Presence, Table, UnreadableItem};
 use crate::aws::{SecretStores, StoreError};
 use crate::domain::id::SealingKeyId;
 
-/// The minimum age of what is swept. A creation stores the secret first and the
-/// endpoint within seconds after it; the rest allows for clocks that differ.
+/// The minimum age of what is swept. A creation stores the secret first and the endpoint
+/// within seconds; the rest allows for clocks that differ.
 pub const MIN_AGE: Duration = Duration::from_secs(5 * 60);
 
 const READS_AT_ONCE: usize = 25;
@@ -30,8 +30,8 @@ pub enum Cause {
     DeletionInterrupted,
     /// Its endpoint's item holds a sealed secret: a move was interrupted.
     Moved,
-    /// Nothing is sealed to it: two processes made the first key at the same time, or
-    /// the one that made a key was interrupted.
+    /// Nothing is sealed to the key: two processes created the first key at the same
+    /// time, or the creation of a key was interrupted.
     UnusedKey,
 }
 
@@ -46,12 +46,12 @@ impl fmt::Display for Cause {
     }
 }
 
-/// An endpoint that left a secret, an item, or both behind, or an unused private key.
+/// A secret or endpoint that was left behind, or an unused private key.
 #[derive(Debug, Clone, Copy)]
 pub struct Found {
-    /// The endpoint or the key.
+    /// The endpoint that it belongs to, or the key.
     pub of: SecretOf,
-    /// When what was found was stored.
+    /// When it was stored.
     pub created_at: Timestamp,
     /// Why it is swept.
     pub cause: Cause,
@@ -62,10 +62,10 @@ pub struct Found {
 pub struct Leftovers {
     /// What can be swept.
     pub found: Vec<Found>,
-    /// Endpoints whose deletion began, but whose items cannot be read. Somebody has
-    /// to look at them: a secret may depend on them.
+    /// Endpoints whose deletion began, but whose items can't be read. Somebody has to
+    /// look at them, because a secret may depend on them.
     pub unreadable: Vec<UnreadableItem>,
-    /// Why table and secrets may not belong together.
+    /// Set if the table and the secrets may not belong together.
     pub doubt: Option<Doubt>,
 }
 
@@ -75,17 +75,17 @@ pub struct Leftovers {
 pub enum Doubt {
     /// Most secrets have no endpoint in the table.
     MostOrphaned {
-        /// How many have none.
+        /// Secrets without an endpoint.
         orphans: usize,
-        /// How many there are.
+        /// All secrets.
         secrets: usize,
     },
-    /// Deletions are to be finished, and no secret belongs to an endpoint of the table.
+    /// Some deletions are unfinished, and no secret belongs to an endpoint of the table.
     NoneMatches,
 }
 
 impl Doubt {
-    /// `key_matches`: the current sealing key of the table is among the secrets.
+    /// `key_matches` means that the table's current sealing key is among the secrets.
     fn about(secrets: usize, orphans: usize, deletions: usize, key_matches: bool) -> Option<Self> {
         if orphans * 2 > secrets {
             Some(Self::MostOrphaned { orphans, secrets })
@@ -113,10 +113,10 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// Finds what to sweep: secrets stored at least `older_than` ago that have no endpoint or
-/// whose endpoint's item holds the secret, private keys of that age that nothing is sealed
-/// to, and endpoints whose deletion began at least that long ago. Reads the whole table
-/// only if there is a private key besides the current one.
+/// Finds what to sweep, if it is at least `older_than` old: secrets without an endpoint,
+/// secrets whose endpoint's item holds the secret, private keys that nothing is sealed
+/// to, and endpoints whose deletion has begun. Reads the whole table only if there is a
+/// private key besides the current one.
 ///
 /// # Errors
 /// If a call fails.
@@ -137,14 +137,14 @@ pub async fn find(
         }
     }
     let count = endpoints.len();
-    // Looked up after the list was read, so an endpoint that was created in the meantime
-    // is seen.
+    // Looked up after the secrets were listed, so that endpoints created in the meantime
+    // are found.
     let left = stream::iter(endpoints).map(async |(key, secret)| {
         let cause = match table.endpoint_presence(key, now).await? {
             Presence::Missing => Cause::NoEndpoint,
-            // A secret that is just being moved back has a new version.
+            // A recent change is a secret that is just being moved back.
             Presence::Sealed if secret.changed_at <= newest => Cause::Moved,
-            // A marked endpoint is found below, once its deletion is old enough.
+            // Marked endpoints are found below, once their deletion is old enough.
             Presence::Sealed | Presence::Live | Presence::Marked => return Ok(None),
         };
         Ok::<_, StoreError>(Some(found(secret, cause)))
@@ -156,6 +156,8 @@ pub async fn find(
     let current = table.sealing_key().await?;
     let is_current = |id| current.as_ref().is_some_and(|current| current.key.id == id);
     let key_matches = keys.iter().any(|(id, _)| is_current(*id));
+    // Neither the current key, nor the one that an unfinished rotation replaces, nor one
+    // that another table uses.
     keys.retain(|(id, secret)| {
         let replaced = current.as_ref().and_then(|current| current.replaces);
         let is_own = secret.table.as_deref() == Some(table.name());
@@ -183,7 +185,7 @@ pub async fn find(
     })
 }
 
-/// Those of the keys that nothing is sealed to.
+/// Reads the whole table to find the keys that nothing is sealed to.
 async fn unused(
     table: &Table,
     mut keys: Vec<(SealingKeyId, &StoredSecret)>,
@@ -214,9 +216,9 @@ fn found(secret: &StoredSecret, cause: Cause) -> Found {
     }
 }
 
-/// Removes what was found. Nobody asked to delete a secret without an endpoint,
-/// and the table may be the wrong one, so that secret can be restored for some
-/// days. The deletion of a marked endpoint was asked for, and is finished.
+/// Removes what was found. Nobody asked to delete a secret without an endpoint, and the
+/// table may be the wrong one, so that secret can be restored for some days. The deletion
+/// of a marked endpoint was requested, and is finished.
 ///
 /// # Errors
 /// If a call fails. The next sweep finds it again.
@@ -245,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubt_arises_if_most_secrets_are_orphaned_or_none_matches() {
+    fn sweep_is_doubtful_if_most_secrets_are_orphans() {
         let most = |orphans, secrets| Some(Doubt::MostOrphaned { orphans, secrets });
         let none = Some(Doubt::NoneMatches);
         for (secrets, orphans, deletions, expected) in [
@@ -262,7 +264,8 @@ mod tests {
             let doubt = Doubt::about(secrets, orphans, deletions, false);
             assert_eq!(doubt, expected, "{secrets} {orphans} {deletions}");
         }
-        // The key alone tells that the two belong together, if nothing speaks against it.
+        // The key alone shows that the two belong together, unless most secrets are
+        // orphans.
         assert_eq!(Doubt::about(0, 0, 1, true), None);
         assert_eq!(Doubt::about(1, 1, 0, true), most(1, 1));
     }

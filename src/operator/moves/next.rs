@@ -1,4 +1,4 @@
-//! Where the secrets and headers of one endpoint go.
+//! Decides where the secrets and headers of one endpoint go.
 
 use jiff::Timestamp;
 
@@ -11,18 +11,18 @@ use crate::domain::sealing::SealingKey;
 use crate::domain::secret::{KeptHeaders, KeptSecret, PreviousSecret, SecretPlace, SecretStorage};
 use crate::domain::signing::SigningSecret;
 
-/// Where the secrets of one endpoint go.
+/// The new places of one endpoint's secrets.
 pub(super) struct Target {
     pub(super) storage: SecretStorage,
-    /// Whether those that are in Secrets Manager stay there.
+    /// Whether secrets that are in Secrets Manager stay there.
     keeps_stored: bool,
-    /// What sealed ones are sealed to, if there are any.
+    /// The key for sealed secrets. `None` if none is sealed.
     pub(super) sealing_key: Option<SealingKey>,
 }
 
 impl Target {
-    /// Whether a secret is already there. One that is sealed need not leave its item: the
-    /// private key is kept for as long as something is sealed to it.
+    /// Whether a secret may stay where it is. A sealed secret need not leave its item:
+    /// the private key is kept for as long as anything is sealed to it.
     fn has(&self, place: &SecretPlace) -> bool {
         match place {
             SecretPlace::SecretsManager { .. } => self.keeps_stored,
@@ -30,20 +30,20 @@ impl Target {
         }
     }
 
-    /// Whether the current secret stays where it is. Unlike others, it leaves its item if
-    /// secrets are to be in Secrets Manager.
+    /// Whether the current secret stays where it is. Unlike previous ones, it leaves its
+    /// item if secrets belong in Secrets Manager.
     fn stays(&self, secret: &KeptSecret) -> bool {
         let leaves_item = self.storage == SecretStorage::PerEndpoint && secret.is_sealed();
         self.has(&secret.place) && !leaves_item
     }
 
-    /// Whether what is sealed to this key stays as it is.
+    /// Whether what is sealed to this key need not be resealed.
     fn has_key(&self, id: SealingKeyId) -> bool {
         self.sealing_key.as_ref().is_some_and(|key| key.id == id)
     }
 }
 
-/// Where an endpoint's secrets go. `None` if they are all there.
+/// Where an endpoint's secrets go. `None` if they are all in their places.
 pub(super) async fn target(
     stores: &SecretStores,
     endpoint: &Endpoint,
@@ -71,9 +71,9 @@ pub(super) async fn target(
     Ok((!is_there).then_some(to))
 }
 
-/// The secrets of an endpoint, put into their new places, which count once the endpoint
-/// names them. `None` if the current one does not exist. A
-/// previous one that does not exist, or no longer signs, is left behind.
+/// Puts the secrets of an endpoint into their new places, which take effect once the
+/// endpoint names them. `None` if the current secret does not exist. A previous secret
+/// that does not exist, or no longer signs, is left behind.
 pub(super) async fn next_secrets(
     stores: &SecretStores,
     endpoint: &Endpoint,
