@@ -1,0 +1,190 @@
+//! Before an attempt.
+
+use super::*;
+
+#[test]
+fn first_obstacle_decides_whether_an_attempt_is_made() {
+    use Abandoned::{EndpointDeleted, EndpointInactive, PayloadDeleted, PayloadExpired};
+    use BeforeAttempt::{Abandon, AlreadyMade};
+
+    let active = endpoint();
+    let inactive = Endpoint {
+        active: false,
+        ..active.clone()
+    };
+    let task = event_task(&active);
+    let ping = ping_task(&active);
+    let made = Delivery {
+        attempts: 1,
+        ..task.delivery()
+    };
+    let ended = Delivery {
+        status: DeliveryStatus::Failed,
+        ..task.delivery()
+    };
+    let event = || stored("{}");
+    let deleted = || {
+        let payload = StoredPayload::Deleted(now());
+        event().map(|event| StoredEvent { payload, ..event })
+    };
+    let paused = Endpoint {
+        health: Health {
+            pause: Some(Pause {
+                since: now(),
+                probe_at: None,
+                probes: 0,
+            }),
+            ..failing_for(DAY)
+        },
+        ..active.clone()
+    };
+    let rows = [
+        (
+            &task,
+            Some(&active),
+            Some(&made),
+            event(),
+            Some(AlreadyMade(Vec::new())),
+        ),
+        (
+            &task,
+            Some(&active),
+            Some(&ended),
+            event(),
+            Some(AlreadyMade(Vec::new())),
+        ),
+        (
+            &task,
+            None,
+            Some(&made),
+            None,
+            Some(AlreadyMade(Vec::new())),
+        ),
+        (&task, None, None, None, Some(Abandon(EndpointDeleted))),
+        (&ping, None, None, None, Some(Abandon(EndpointDeleted))),
+        (
+            &task,
+            Some(&inactive),
+            None,
+            None,
+            Some(Abandon(EndpointInactive)),
+        ),
+        (
+            &task,
+            Some(&active),
+            None,
+            None,
+            Some(Abandon(PayloadExpired)),
+        ),
+        (
+            &task,
+            Some(&paused),
+            None,
+            deleted(),
+            Some(Abandon(PayloadDeleted)),
+        ),
+        (
+            &task,
+            Some(&inactive),
+            None,
+            deleted(),
+            Some(Abandon(PayloadDeleted)),
+        ),
+        (
+            &task,
+            Some(&active),
+            Some(&made),
+            deleted(),
+            Some(AlreadyMade(Vec::new())),
+        ),
+        (&task, Some(&active), None, event(), None),
+        (&ping, Some(&inactive), None, None, None),
+    ];
+    for (row, (task, endpoint, delivery, event, expected)) in rows.into_iter().enumerate() {
+        let context = AttemptContext {
+            endpoint: endpoint.cloned(),
+            delivery: delivery.cloned(),
+            event,
+        };
+        let decided = before_attempt(task, FAST, context);
+        match expected {
+            Some(expected) => assert_eq!(decided, expected, "row {row}"),
+            None => assert!(matches!(decided, BeforeAttempt::Send(_)), "row {row}"),
+        }
+    }
+}
+
+#[test]
+fn health_decides_where_and_when_an_attempt_is_made() {
+    let well = endpoint();
+    let with = |health| Endpoint {
+        health,
+        ..well.clone()
+    };
+    let slow = with(Health {
+        slow_since: Some(now()),
+        ..Health::default()
+    });
+    let failing = with(failing_for(DAY));
+    let paused = with(Health {
+        pause: Some(Pause {
+            since: now(),
+            probe_at: None,
+            probes: 0,
+        }),
+        ..failing_for(DAY)
+    });
+    let task = event_task(&well);
+    let ping = ping_task(&well);
+    let resend = DeliveryTask {
+        resend: true,
+        ..task.clone()
+    };
+    for (task, endpoint, occasion, expected) in [
+        (&task, &well, FAST, "send"),
+        (&task, &well, SLOW, "send"),
+        (&task, &slow, FAST, "move"),
+        (&task, &slow, SLOW, "send"),
+        (&task, &failing, FAST, "move"),
+        (&task, &failing, SLOW, "send"),
+        (&task, &paused, FAST, "move"),
+        (&task, &paused, SLOW, "wait"),
+        (&task, &paused, Occasion::Probe, "send"),
+        (&resend, &paused, SLOW, "send"),
+        (&ping, &paused, FAST, "move"),
+        (&ping, &paused, SLOW, "send"),
+    ] {
+        let context = AttemptContext {
+            endpoint: Some(endpoint.clone()),
+            delivery: None,
+            event: stored("{}"),
+        };
+        let decided = match before_attempt(task, occasion, context) {
+            BeforeAttempt::Send(_) => "send",
+            BeforeAttempt::Move => "move",
+            BeforeAttempt::Wait(_) => "wait",
+            other => panic!("{other:?}"),
+        };
+        let state = endpoint.health.state();
+        assert_eq!(decided, expected, "{state:?}, {occasion:?}, {task:?}");
+    }
+}
+
+#[test]
+fn payload_is_the_stored_events_or_the_pings_own() {
+    let endpoint = endpoint();
+    for (task, expected) in [
+        (event_task(&endpoint), "stored"),
+        (ping_task(&endpoint), "This is a test ping."),
+    ] {
+        let context = AttemptContext {
+            endpoint: Some(endpoint.clone()),
+            delivery: None,
+            event: stored("stored"),
+        };
+        let BeforeAttempt::Send(ready) = before_attempt(&task, FAST, context) else {
+            panic!("not sent: {task:?}");
+        };
+        assert!(ready.payload.contains(expected), "{ready:?}");
+    }
+}
