@@ -8,6 +8,7 @@ use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
+use super::header_name::{Reserved, reserved};
 use super::json::Fields;
 use super::validation::FieldError;
 
@@ -35,52 +36,6 @@ const REPEATED: &str = "must not be repeated, not even in another letter case";
 const VALUE: &str = "must be a string of 1 to 1,024 visible ASCII characters, with spaces and \
                      tabs only between them";
 const TOO_LARGE: &str = "must have at most 4,096 bytes of values";
-
-/// Why a name is refused. A name that ends in `*` stands for all that begin like it.
-const REFUSED: [(&[&str], &str); 5] = [
-    (
-        &[
-            "connection",
-            "expect",
-            "host",
-            "http2-settings",
-            "keep-alive",
-            "proxy-*",
-            "te",
-            "trailer",
-            "transfer-encoding",
-            "upgrade",
-        ],
-        "is for HTTP itself to set",
-    ),
-    // The body is what is signed, and always JSON.
-    (
-        &["content-*"],
-        "describes the body, which the service writes",
-    ),
-    // Answers are not decompressed, and a fixed date would be wrong.
-    (
-        &["accept", "accept-encoding", "date", "user-agent"],
-        "is for the service to set",
-    ),
-    // Receivers would verify these.
-    (&["webhook-*"], "is for the signature"),
-    // A receiver may trust them to tell where a request comes from.
-    (
-        &[
-            "cf-connecting-ip",
-            "fastly-client-ip",
-            "forwarded",
-            "true-client-ip",
-            "via",
-            "x-client-ip",
-            "x-cluster-client-ip",
-            "x-forwarded-*",
-            "x-real-ip",
-        ],
-        "would say where the request comes from, and not be true",
-    ),
-];
 
 /// Own headers, redacted by `Debug` and zeroed on drop.
 pub struct OwnHeaders(Vec<(String, SecretString)>);
@@ -223,17 +178,15 @@ fn is_value(value: &str) -> bool {
         && bytes.iter().all(is_inner)
 }
 
-/// Why an endpoint cannot set this header, if it can't.
+/// The message for a reserved name. `None` if an endpoint may set this header.
 fn refusal(name: &str) -> Option<&'static str> {
-    // CGI, and what is built on it, cannot tell the two apart.
-    let name = name.to_ascii_lowercase().replace('_', "-");
-    let is_meant = |refused: &&str| match refused.strip_suffix('*') {
-        Some(beginning) => name.starts_with(beginning),
-        None => *refused == name,
-    };
-    let mut reasons = REFUSED.iter();
-    let reason = reasons.find(|(names, _)| names.iter().any(is_meant));
-    reason.map(|(_, reason)| *reason)
+    reserved(name).map(|why| match why {
+        Reserved::Http => "is for HTTP itself to set",
+        Reserved::Body => "describes the body, which the service writes",
+        Reserved::Service => "is for the service to set",
+        Reserved::Signature => "is for the signature",
+        Reserved::Origin => "would say where the request comes from, and not be true",
+    })
 }
 
 impl fmt::Debug for OwnHeaders {
