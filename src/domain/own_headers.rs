@@ -110,11 +110,9 @@ impl OwnHeaders {
             // What follows `Basic` or `Bearer` may be repeated by itself.
             let credentials = value.split_once(' ').map(|(_, credentials)| credentials);
             for part in [Some(value), credentials].into_iter().flatten() {
-                remove(&mut text, part);
-                // As JSON has it, and as PHP writes JSON.
-                let quoted = part.replace('\\', r"\\").replace('"', r#"\""#);
-                remove(&mut text, &quoted.replace('/', r"\/"));
-                remove(&mut text, &quoted);
+                for spelling in spellings(part) {
+                    remove(&mut text, &spelling);
+                }
             }
         }
         text
@@ -145,6 +143,18 @@ impl OwnHeaders {
         let lines = std::str::from_utf8(lines).ok()?.lines();
         lines.map(header).collect::<Option<_>>().map(Self)
     }
+}
+
+/// How a response may spell a value: escaped as PHP writes JSON, escaped as JSON requires,
+/// and plain. The most escaped comes first, because removing a shorter spelling could leave
+/// the backslashes of a longer one behind.
+fn spellings(value: &str) -> Vec<String> {
+    let json = value.replace('\\', r"\\").replace('"', r#"\""#);
+    let php = json.replace('/', r"\/");
+    let mut all = vec![php, json, value.to_owned()];
+    // Most values need no escape, and then all three are the same.
+    all.dedup();
+    all
 }
 
 /// Removes a value from a text, and the beginning of one from its end.
