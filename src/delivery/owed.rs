@@ -7,7 +7,7 @@ use tracing::error;
 
 use super::Deliverer;
 use crate::domain::audience::Audience;
-use crate::domain::endpoint::{Endpoint, EndpointKey};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{PublishedEvent, StoredEvent};
 use crate::domain::event_type::EventType;
 use crate::domain::filter::Data;
@@ -54,10 +54,8 @@ impl Deliverer {
         // Shared by all filters, and parsed only as deep as they look.
         let data = Data::of(event.data);
         let owed = endpoints.iter().filter(|endpoint| {
-            let EndpointKey { endpoint_id, .. } = endpoint.key;
             endpoint.is_owed(event.event_type, self.retention, now)
-                && event.audience.includes(endpoint_id, &endpoint.channels)
-                && self.lets_through(endpoint, &data)
+                && self.addresses(endpoint, event.audience, &data)
         });
         owed.map(|endpoint| endpoint.key.endpoint_id).collect()
     }
@@ -65,9 +63,15 @@ impl Deliverer {
     /// Whether a stored event is for an endpoint that subscribes to its type, by the
     /// endpoint's current channels and filter.
     pub(super) fn is_for(&self, endpoint: &Endpoint, event: &StoredEvent) -> bool {
-        let EndpointKey { endpoint_id, .. } = endpoint.key;
-        event.audience.includes(endpoint_id, &endpoint.channels)
-            && self.lets_through(endpoint, &Data::of(event.own_data().unwrap_or_default()))
+        let data = Data::of(event.own_data().unwrap_or_default());
+        self.addresses(endpoint, &event.audience, &data)
+    }
+
+    /// The part of the rule that a fan-out and a replay share: whether an event with this
+    /// audience and data is for the endpoint, once it subscribes to the event's type.
+    fn addresses(&self, endpoint: &Endpoint, audience: &Audience, data: &Data<'_>) -> bool {
+        audience.includes(endpoint.key.endpoint_id, &endpoint.channels)
+            && self.lets_through(endpoint, data)
     }
 
     /// Whether an endpoint's filter lets an event with this data through. A filter that

@@ -135,12 +135,6 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Whether it gets events of this type.
-    #[must_use]
-    pub fn takes(&self, event_type: &EventType) -> bool {
-        self.active && self.events.matches(event_type)
-    }
-
     /// Whether a delivery is recorded for it if there is an event of this type: as long
     /// as it is active, or has not been inactive for as long as deliveries are kept.
     #[must_use]

@@ -110,10 +110,11 @@ impl Replay {
         (self.remaining > 0 && !self.others.is_empty()).then_some(self)
     }
 
-    /// Whether the endpoint would get events of this type.
+    /// Whether the replay is for events of this type. The endpoint is active: a replay to an
+    /// inactive one ends before it searches.
     #[must_use]
     pub fn may_want(&self, endpoint: &Endpoint, event_type: &EventType) -> bool {
-        endpoint.takes(event_type) && self.types.include(event_type)
+        endpoint.events.matches(event_type) && self.types.include(event_type)
     }
 
     /// Whether the endpoint would get this event if it was published now, and the event
