@@ -161,7 +161,7 @@ fn anything_but() {
             r#"{"detail": {"state": 1}}"#,
             r#"{"detail": {"state": null}}"#,
         ],
-        // Whatever is compared has to be there.
+        // The field has to exist.
         &[
             r#"{"detail": {"state": "initializing"}}"#,
             r#"{"detail": {}}"#,
@@ -188,7 +188,7 @@ fn anything_but() {
         &[INSTANCE],
         &[r#"{"detail": {"x-limit": 200}}"#],
     );
-    // Of a list, one element is enough.
+    // One matching element of a list is enough.
     check(
         r#"{"tags": [{"anything-but": "a"}]}"#,
         &[r#"{"tags": ["a", "b"]}"#],

@@ -1,4 +1,4 @@
-//! The data of an event, parsed as far as filters look.
+//! An event's data, parsed lazily.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -10,17 +10,17 @@ use serde_json::value::RawValue;
 use super::decimal::Decimal;
 use crate::domain::json::elements;
 
-/// JSON that is parsed where somebody looks, one level at a time and each part once.
+/// JSON that is parsed on access, one level at a time and each part at most once.
 ///
-/// Data can be what no common type holds: numbers of any size, halves of surrogate pairs,
-/// 128 levels. None of that stops the rest from being judged.
+/// Events may have data that `serde_json::Value` can't represent: numbers of any size, lone
+/// surrogates, 128 levels. Such parts do not prevent filters from matching the others.
 #[derive(Debug)]
 pub struct Data<'a> {
     json: &'a str,
     parsed: OnceCell<Node<'a>>,
 }
 
-/// A value, without what is in it.
+/// A parsed value. Elements and fields are still unparsed.
 #[derive(Debug)]
 pub(super) enum Node<'a> {
     Null,
@@ -31,13 +31,13 @@ pub(super) enum Node<'a> {
     Object(Object<'a>),
 }
 
-/// The fields of an object by name. Those of the same name are in the order in which
-/// they were written.
+/// The fields of an object, sorted by name for binary search. The sort is stable, so
+/// duplicates stay in the order in which they were written.
 #[derive(Debug)]
 pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Data<'a>)>);
 
 impl<'a> Data<'a> {
-    /// Data that is sound JSON.
+    /// Wraps valid JSON.
     #[must_use]
     pub fn of(json: &'a str) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl<'a> Data<'a> {
         self.parsed.get_or_init(|| Node::of(self.json))
     }
 
-    /// A field, if this is an object that has it.
+    /// The field of this name. `None` if there is none, or this is not an object.
     pub(super) fn field(&self, name: &str) -> Option<&Self> {
         match self.node() {
             Node::Object(object) => object.field(name),
@@ -60,8 +60,9 @@ impl<'a> Data<'a> {
 }
 
 impl<'a> Object<'a> {
-    /// The field of this name: the last one, as most parsers have it.
+    /// The field of this name. The last one wins if there are several, as in most parsers.
     pub(super) fn field(&self, name: &str) -> Option<&Data<'a>> {
+        // All names up to and including this one come before `end`.
         let end = self.0.partition_point(|(other, _)| other.as_ref() <= name);
         let (found, data) = self.0[..end].last()?;
         (found == name).then_some(data)
@@ -92,7 +93,8 @@ impl<'a> Node<'a> {
     }
 }
 
-/// A string, in which halves of surrogate pairs are replaced: no filter has any.
+/// A string. Lone surrogates, which UTF-8 can't encode, are replaced by U+FFFD. No filter
+/// contains any, so they match nothing that they should not.
 struct Text<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
@@ -116,7 +118,7 @@ impl<'de> Deserialize<'de> for Text<'de> {
             }
         }
 
-        // As bytes, because a string would have to be Unicode.
+        // As bytes, because serde_json accepts lone surrogates only there.
         deserializer.deserialize_bytes(Bytes)
     }
 }
@@ -151,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn data_that_no_common_type_holds_is_read() {
+    fn data_beyond_the_limits_of_common_types_is_read() {
         let deep = ["[".repeat(127), r#"{"a":"x"}"#.to_owned(), "]".repeat(127)].concat();
         let mut data = &Data::of(&deep);
         while let Node::List(elements) = data.node() {

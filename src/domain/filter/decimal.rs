@@ -1,20 +1,19 @@
-//! Numbers of JSON, compared by value and exactly, whatever their size and however they
-//! are written.
+//! JSON numbers of any size, compared exactly and by value, however they are written.
 
 use std::cmp::Ordering;
 
-/// A number.
+/// A decimal number in normal form, so that equal numbers have equal fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decimal {
     is_negative: bool,
-    /// The power of ten of the first digit.
+    /// The power of ten of the first significant digit. Zero for zero.
     magnitude: i64,
-    /// Without zeros at either end, so zero has none.
+    /// The significant digits in ASCII, without zeros at either end. Empty for zero.
     digits: Vec<u8>,
 }
 
 impl Decimal {
-    /// A number as JSON writes it.
+    /// Parses a valid JSON number.
     pub(super) fn of_json(json: &str) -> Self {
         let (is_negative, json) = match json.strip_prefix('-') {
             Some(rest) => (true, rest),
@@ -31,6 +30,7 @@ impl Decimal {
             };
         };
         let end = written.iter().rposition(|digit| *digit != b'0');
+        // `first` counts from the first written digit, whose power is `whole.len() - 1`.
         let position = length(whole.len()) - 1 - length(first);
         Self {
             is_negative,
@@ -44,7 +44,8 @@ fn length(bytes: usize) -> i64 {
     i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
-/// Beyond what 64 bits hold, exponents are alike.
+/// Exponents that do not fit in 64 bits saturate, so numbers that far out compare by their
+/// digits alone.
 fn exponent_of(text: &str) -> i64 {
     let beyond = match text.starts_with('-') {
         true => i64::MIN,
@@ -60,6 +61,7 @@ impl Ord for Decimal {
             (false, true) => 0,
             (false, false) => 1,
         };
+        // The digits compare lexicographically, because both begin at the same power of ten.
         let size = || {
             let by_magnitude = self.magnitude.cmp(&other.magnitude);
             by_magnitude.then_with(|| self.digits.cmp(&other.digits))
@@ -84,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_equal_however_they_are_written() {
+    fn equal_numbers_are_equal_however_they_are_written() {
         for alike in [
             &["0", "-0", "0.0", "-0.00e5", "0e-99999999999999999999"][..],
             &["300", "300.0", "3.0e2", "3E+2", "0.003e5", "30000e-2"],

@@ -1,18 +1,18 @@
-//! Filters: which events an endpoint gets, judged by their data. The syntax is that of
+//! Filters select the events that an endpoint gets by their data. The syntax is that of
 //! Amazon EventBridge's event patterns.
 //!
-//! A customer writes the filter and whoever publishes the data, so neither is trusted: a
-//! filter is small and hardly nested, and judging it takes at most [`judge::MOST_STEPS`]
-//! steps. The data is parsed only where a filter looks, and no part of it twice, however
-//! many filters an event meets.
+//! A customer writes the filter and a publisher writes the data, so neither is trusted. A
+//! filter is small and its nesting is limited, and evaluating it takes at most
+//! [`evaluate::MAX_STEPS`] steps. Data is parsed lazily, only where a filter looks, and each
+//! part at most once for all filters that an event is matched against.
 //!
-//! Crates for this exist, but they compile thousands of patterns into one automaton, in
-//! tens of thousands of lines. Here each event meets at most a hundred, read again from
-//! the table, and a wrong filter has to be refused with its place.
+//! Existing crates compile thousands of patterns into one automaton, in tens of thousands of
+//! lines. Here an event is matched against at most a hundred filters, which are read from the
+//! table each time, and an invalid filter has to be rejected with the place of each error.
 
 mod data;
 mod decimal;
-mod judge;
+mod evaluate;
 mod parse;
 mod pattern;
 mod wildcard;
@@ -25,7 +25,7 @@ mod properties;
 use std::sync::Arc;
 
 pub use data::Data;
-use judge::Judge;
+use evaluate::Evaluation;
 use pattern::Pattern;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -33,65 +33,69 @@ use serde_json::value::RawValue;
 use super::json::nesting;
 use super::validation::FieldError;
 
-/// Longest filter, in bytes and without white space between its parts. Each event reads
-/// the filters of all endpoints of its app, so size is money.
+/// Longest filter, in bytes, without white space between tokens. Every event reads all of
+/// its app's endpoints with their filters, and DynamoDB charges reads by size.
 pub const MAX_FILTER_BYTES: usize = 4 * 1024;
 
-/// What the API calls it.
+/// The field's name in the API, which every error path begins with.
 const FIELD: &str = "filter";
 
-/// How deep a filter may be nested, lists and operators included.
+/// Maximum nesting depth of a filter, counting lists and operators. The parser recurses, so
+/// this bounds its stack.
 const MAX_NESTING: usize = 20;
 
-/// A filter as text. It is compiled only where an event is held against it, because
-/// endpoints are read more often than that. Cheap to clone.
+/// A valid filter as JSON text. Cheap to clone.
+///
+/// It is compiled only when an event is matched against it, because endpoints are read far
+/// more often than that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter(Arc<str>);
 
-/// A filter that events can be held against.
+/// A compiled filter.
 #[derive(Debug, Clone)]
 pub struct Matcher(Pattern);
 
 impl Filter {
-    /// Reads a filter from JSON that is sound.
+    /// Parses a filter from valid JSON.
     ///
     /// # Errors
-    /// All that is wrong with it, each with its place below `filter`.
+    /// All errors, each with its path, such as `filter.price[0].numeric`.
     pub fn parse(json: &str) -> Result<Self, Vec<FieldError>> {
-        let refused = |message| Err(vec![FieldError::new(FIELD, message)]);
+        let whole = |message| Err(vec![FieldError::new(FIELD, message)]);
         let text = compact(json);
         if text.len() > MAX_FILTER_BYTES {
-            return refused("must be at most 4,096 bytes");
+            return whole("must be at most 4,096 bytes");
         }
+        // Checked before parsing, which recurses.
         if nesting(&text) > MAX_NESTING {
-            return refused("must be nested at most 20 deep");
+            return whole("must be nested at most 20 deep");
         }
         parse::pattern(FIELD, &text)?;
         Ok(Self(text.into()))
     }
 
-    /// A filter that was parsed before.
+    /// Wraps a stored filter, which was valid when it was stored.
     #[must_use]
     pub fn stored(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The filter as JSON, without white space between its parts.
+    /// The filter as JSON, without white space between tokens.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Makes it ready for events.
+    /// Compiles the filter.
     ///
     /// # Errors
-    /// What is wrong with it. Nothing is, unless somebody edited it where it is stored.
+    /// As [`Self::parse`], but only if somebody edited the stored filter by hand.
     pub fn compile(&self) -> Result<Matcher, Vec<FieldError>> {
         parse::pattern(FIELD, &self.0).map(Matcher)
     }
 }
 
-/// As the JSON that it is.
+/// Serializes the filter as nested JSON, not as a string.
 impl Serialize for Filter {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match serde_json::from_str::<&RawValue>(&self.0) {
@@ -102,34 +106,35 @@ impl Serialize for Filter {
 }
 
 impl Matcher {
-    /// Whether it lets an event with this data through.
+    /// Whether an event with this data passes the filter.
     ///
-    /// If that takes too many steps, it does: an event too many is better than one too
-    /// few.
+    /// If the evaluation takes too many steps, the event passes: a receiver can ignore an
+    /// event that it did not want, but it can't ask for one that it never got.
     #[must_use]
     pub fn matches(&self, data: &Data<'_>) -> bool {
-        Judge::of(data).matches(&self.0).unwrap_or(true)
+        Evaluation::of(data).matches(&self.0).unwrap_or(true)
     }
 
-    /// The place in the filter of the first field that does not match, or `None` if it
-    /// matches.
+    /// The path in the filter of the first field that does not match. `None` if the data
+    /// passes.
     #[must_use]
     pub fn failed_at(&self, data: &Data<'_>) -> Option<String> {
         if self.matches(data) {
             return None;
         }
-        let path = Judge::of(data).explain(&self.0);
+        let path = Evaluation::of(data).explain(&self.0);
         let path = std::iter::once(FIELD).chain(path);
         Some(path.collect::<Vec<_>>().join("."))
     }
 }
 
-/// JSON without the white space between its parts.
+/// Removes the white space between tokens. Strings are kept as they are.
 fn compact(json: &str) -> String {
     let (mut in_string, mut is_escaped) = (false, false);
     let is_kept = |c: &char| {
         match c {
             _ if is_escaped => is_escaped = false,
+            // The next character belongs to an escape: `\"` does not end the string.
             '\\' => is_escaped = in_string,
             '"' => in_string = !in_string,
             _ => {}
@@ -144,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn white_space_between_parts_is_dropped() {
+    fn white_space_between_tokens_is_removed() {
         let json = " { \"a b\\\"  \" :\r\n[ \"\\\\\" , \"x\ty\" ,\t1 ] } ";
         let expected = "{\"a b\\\"  \":[\"\\\\\",\"x\ty\",1]}";
         assert_eq!(compact(json), expected);
@@ -173,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_field_that_fails_is_told() {
+    fn first_field_that_fails_is_reported() {
         for (filter, data, failed) in [
             (r#"{"a":[1]}"#, r#"{"a":1}"#, None),
             (r#"{"a":[1],"b":[2]}"#, r#"{"a":1,"b":1}"#, Some("filter.b")),
@@ -189,7 +194,7 @@ mod tests {
                 r#"{"a":[{"b":{"c":2}}]}"#,
                 Some("filter.a.b.c"),
             ),
-            // No element has both.
+            // Each element matches one of the fields, but none matches both.
             (
                 r#"{"a":{"b":[1],"c":[2]}}"#,
                 r#"{"a":[{"b":1},{"c":2}]}"#,

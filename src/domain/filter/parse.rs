@@ -1,4 +1,4 @@
-//! Reads patterns, and says of all that is wrong where it is.
+//! Parses patterns, and reports every error with its path.
 
 use serde_json::value::RawValue;
 
@@ -10,26 +10,27 @@ use crate::domain::validation::FieldError;
 
 const OR: &str = "$or";
 
-/// Characters of a place that an answer repeats: whoever sends a filter chooses its names.
+/// Longest path in an error message, in characters. A path consists of field names that the
+/// caller chose, so without a limit a request could inflate its own response.
 const MAX_PLACE_CHARS: usize = 200;
 
-/// Reads a pattern that is hardly nested.
+/// Parses a pattern. Recurses, so the caller has limited the nesting.
 pub(super) fn pattern(place: &str, json: &str) -> Result<Pattern, Vec<FieldError>> {
     let mut reader = Reader::default();
     let pattern = reader.pattern(place, json);
-    match reader.faults.is_empty() {
+    match reader.errors.is_empty() {
         true => Ok(pattern),
-        false => Err(reader.faults),
+        false => Err(reader.errors),
     }
 }
 
-/// Goes on after whatever is wrong, so that all of it is told at once.
+/// Collects errors and carries on, so that the caller gets all of them at once.
 #[derive(Default)]
 struct Reader {
-    faults: Vec<FieldError>,
+    errors: Vec<FieldError>,
 }
 
-/// What begins a JSON value.
+/// The type of a JSON value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Null,
@@ -40,6 +41,7 @@ enum Kind {
     Object,
 }
 
+/// The first byte of valid JSON determines its type.
 fn kind_of(json: &str) -> Kind {
     match json.as_bytes().first() {
         Some(b'{') => Kind::Object,
@@ -53,13 +55,13 @@ fn kind_of(json: &str) -> Kind {
 }
 
 impl Reader {
-    fn fault(&mut self, place: &str, message: &'static str) {
+    fn error(&mut self, place: &str, message: &'static str) {
         let mut place = place.to_owned();
         if let Some((end, _)) = place.char_indices().nth(MAX_PLACE_CHARS) {
             place.truncate(end);
             place.push('…');
         }
-        self.faults.push(FieldError::new(place, message));
+        self.errors.push(FieldError::new(place, message));
     }
 
     fn pattern(&mut self, place: &str, json: &str) -> Pattern {
@@ -68,12 +70,13 @@ impl Reader {
             return Pattern::default();
         };
         if fields.values.is_empty() {
-            self.fault(place, "must have at least one field");
+            self.error(place, "must have at least one field");
         }
         let mut pattern = Vec::with_capacity(fields.values.len());
         for (name, value) in fields.values {
             let (place, value) = (format!("{place}.{name}"), value.get());
             match kind_of(value) {
+                // So a field that is really named `$or` can't be filtered on.
                 _ if name == OR => pattern.push(Field::Or(self.alternatives(&place, value))),
                 Kind::Object => {
                     let below = self.pattern(&place, value);
@@ -83,7 +86,7 @@ impl Reader {
                     let any_of = self.values(&place, value);
                     pattern.push(Field::Value(name, any_of));
                 }
-                _ => self.fault(
+                _ => self.error(
                     &place,
                     "must be a list of what to compare with, or an object of fields",
                 ),
@@ -96,7 +99,7 @@ impl Reader {
         const WRONG: &str = "must be a list of at least two objects of fields";
         let patterns = elements(json, usize::MAX).unwrap_or_default();
         if patterns.len() < 2 {
-            self.fault(place, WRONG);
+            self.error(place, WRONG);
             return Vec::new();
         }
         let patterns = patterns.iter().enumerate();
@@ -109,7 +112,7 @@ impl Reader {
         let mut any_of = AnyOf::default();
         let values = elements(json, usize::MAX).unwrap_or_default();
         if values.is_empty() {
-            self.fault(place, "must not be empty");
+            self.error(place, "must not be empty");
         }
         for (index, value) in values.iter().enumerate() {
             let (place, value) = (format!("{place}[{index}]"), value.get());
@@ -123,7 +126,7 @@ impl Reader {
                 }
                 Kind::Text => any_of.texts.extend(self.text(&place, value)),
                 Kind::Object => self.operator(&place, value, &mut any_of),
-                Kind::List => self.fault(
+                Kind::List => self.error(
                     &place,
                     "must be a string, a number, true, false, null or an operator",
                 ),
@@ -132,7 +135,7 @@ impl Reader {
         any_of
     }
 
-    /// The only field of an object: an operator and what it takes.
+    /// The only field of an object: an operator and its operand.
     fn only_field(&mut self, place: &str, json: &str) -> Option<(String, Box<RawValue>)> {
         const WRONG: &str = "must have exactly one operator";
         let fields = self.fields(place, json, WRONG)?;
@@ -140,7 +143,7 @@ impl Reader {
         match (fields.next(), fields.next()) {
             (Some(only), None) => Some(only),
             _ => {
-                self.fault(place, WRONG);
+                self.error(place, WRONG);
                 None
             }
         }
@@ -154,7 +157,7 @@ impl Reader {
         match (&*name, kind_of(value)) {
             ("exists", Kind::Bool(true)) => any_of.tests.push(Test::Exists),
             ("exists", Kind::Bool(false)) => any_of.absent = true,
-            ("exists", _) => self.fault(&place, "must be true or false"),
+            ("exists", _) => self.error(&place, "must be true or false"),
             ("numeric", _) => self.numeric(&place, value, any_of),
             ("anything-but", _) => {
                 let others = self.anything_but(&place, value);
@@ -164,16 +167,18 @@ impl Reader {
                 let network = self.text(&place, value).map(|text| text.parse());
                 match network {
                     Some(Ok(network)) => any_of.tests.push(Test::Cidr(network)),
-                    Some(Err(_)) => self.fault(&place, CIDR),
+                    Some(Err(_)) => self.error(&place, CIDR),
                     None => {}
                 }
             }
-            ("cidr", _) => self.fault(&place, CIDR),
-            _ => any_of.tests.extend(self.of_text(&place, &name, value)),
+            ("cidr", _) => self.error(&place, CIDR),
+            _ => any_of
+                .tests
+                .extend(self.string_operator(&place, &name, value)),
         }
     }
 
-    /// What `anything-but` excludes.
+    /// The values that `anything-but` excludes.
     fn anything_but(&mut self, place: &str, json: &str) -> AnyOf {
         const WRONG: &str = "must be a string, a number, a list of these, or an object with \
                              prefix, suffix, equals-ignore-case or wildcard";
@@ -186,8 +191,10 @@ impl Reader {
                 let place = format!("{place}.{name}");
                 for (place, json) in self.one_or_more(&place, value.get()) {
                     match json.as_str() {
-                        r#""""# => self.fault(&place, "must not be empty"),
-                        json => others.tests.extend(self.of_text(&place, &name, json)),
+                        r#""""# => self.error(&place, "must not be empty"),
+                        json => others
+                            .tests
+                            .extend(self.string_operator(&place, &name, json)),
                     }
                 }
             }
@@ -198,22 +205,23 @@ impl Reader {
                         Kind::Number => {
                             others.numbers.insert(Decimal::of_json(&json));
                         }
-                        _ => self.fault(&place, "must be a string or a number"),
+                        _ => self.error(&place, "must be a string or a number"),
                     }
                 }
             }
-            Kind::Null | Kind::Bool(_) => self.fault(place, WRONG),
+            Kind::Null | Kind::Bool(_) => self.error(place, WRONG),
         }
         others
     }
 
-    /// The elements of a list with their places, or what is not a list as the only one.
+    /// The elements of a list, each with its path. A value that is not a list counts as the
+    /// only element.
     fn one_or_more(&mut self, place: &str, json: &str) -> Vec<(String, String)> {
         let Some(elements) = elements(json, usize::MAX) else {
             return vec![(place.to_owned(), json.to_owned())];
         };
         if elements.is_empty() {
-            self.fault(place, "must not be empty");
+            self.error(place, "must not be empty");
         }
         let elements = elements.iter().enumerate();
         elements
@@ -221,17 +229,17 @@ impl Reader {
             .collect()
     }
 
-    /// An operator that compares texts.
-    fn of_text(&mut self, place: &str, name: &str, json: &str) -> Option<Test> {
+    /// An operator that compares strings.
+    fn string_operator(&mut self, place: &str, name: &str, json: &str) -> Option<Test> {
         if !["prefix", "suffix", "equals-ignore-case", "wildcard"].contains(&name) {
-            self.fault(place, "is not a known operator");
+            self.error(place, "is not a known operator");
             return None;
         }
         if kind_of(json) == Kind::Object && ["prefix", "suffix"].contains(&name) {
             let (inner, value) = self.only_field(place, json)?;
             let place = format!("{place}.{inner}");
             if inner != "equals-ignore-case" {
-                self.fault(&place, "must be equals-ignore-case");
+                self.error(&place, "must be equals-ignore-case");
                 return None;
             }
             let lower = lower_case(&self.text(&place, value.get())?).collect();
@@ -248,7 +256,7 @@ impl Reader {
             _ => match Wildcard::parse(&text) {
                 Ok(wildcard) => Some(Test::Wildcard(wildcard)),
                 Err(message) => {
-                    self.fault(place, message);
+                    self.error(place, message);
                     None
                 }
             },
@@ -273,14 +281,14 @@ impl Reader {
             Some(Numeric::Within(lower, upper)) => {
                 let ends = lower.as_ref().zip(upper.as_ref());
                 if ends.is_some_and(|(lower, upper)| lower.at >= upper.at) {
-                    self.fault(
+                    self.error(
                         place,
                         "must have the lower end of the range below the upper",
                     );
                 }
                 any_of.tests.push(Test::Range { lower, upper });
             }
-            None => self.fault(
+            None => self.error(
                 place,
                 "must be a comparison such as [\">\", 0], or a range such as [\">\", 0, \"<=\", 5]",
             ),
@@ -291,28 +299,28 @@ impl Reader {
         match serde_json::from_str(json) {
             Ok(text) => Some(text),
             Err(_) if kind_of(json) == Kind::Text => {
-                self.fault(place, "must be Unicode");
+                self.error(place, "must be Unicode");
                 None
             }
             Err(_) => {
-                self.fault(place, "must be a string");
+                self.error(place, "must be a string");
                 None
             }
         }
     }
 
-    /// The fields of an object, unless it is none.
+    /// The fields of an object. Reports `wrong` if it is not an object.
     fn fields(&mut self, place: &str, json: &str, wrong: &'static str) -> Option<Fields> {
         if kind_of(json) != Kind::Object {
-            self.fault(place, wrong);
+            self.error(place, wrong);
             return None;
         }
         let Ok(fields) = serde_json::from_str::<Fields>(json) else {
-            self.fault(place, "must have names that are Unicode");
+            self.error(place, "must have names that are Unicode");
             return None;
         };
         for name in &fields.repeated {
-            self.fault(&format!("{place}.{name}"), "must not be repeated");
+            self.error(&format!("{place}.{name}"), "must not be repeated");
         }
         Some(fields)
     }
@@ -320,12 +328,14 @@ impl Reader {
 
 const CIDR: &str = "must be a range of IP addresses such as 10.0.0.0/24";
 
+/// The meaning of a `numeric` operator.
 enum Numeric {
     Equal(Decimal),
     Within(Option<Bound>, Option<Bound>),
 }
 
-/// What operators with their numbers ask for: one, or a lower end and an upper one.
+/// Combines comparisons into one number or one range. `None` for any other combination: two
+/// lower bounds, `=` beside anything else, or an upper bound before a lower one.
 fn range_of(pairs: Vec<(&str, Decimal)>) -> Option<Numeric> {
     let (mut lower, mut upper) = (None, None);
     let count = pairs.len();

@@ -1,4 +1,4 @@
-//! A filter once it is parsed, and what one value is compared with.
+//! Parsed filters, and comparisons with a single value.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -9,35 +9,36 @@ use super::data::Node;
 use super::decimal::Decimal;
 use super::wildcard::Wildcard;
 
-/// Fields that all have to match.
+/// Fields, all of which have to match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Pattern(pub(super) Vec<Field>);
 
 /// A field of the data, or alternatives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Field {
-    /// A value that has to match at least one of these.
+    /// A value that has to match at least one comparison.
     Value(String, AnyOf),
     /// An object, or at least one object of a list.
     Object(String, Pattern),
-    /// `$or`: at least one of these, for the same object.
+    /// `$or`: at least one of the patterns has to match, all on the same object.
     Or(Vec<Pattern>),
 }
 
-/// What a value is compared with. It matches if anything of this does.
+/// Comparisons of which at least one has to match.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct AnyOf {
     pub(super) null: bool,
     pub(super) booleans: BTreeSet<bool>,
-    /// In sets, so that a long list of ids takes no longer than a short one.
+    /// Sets, so that a lookup in a long list of ids counts as a single step.
     pub(super) texts: BTreeSet<String>,
     pub(super) numbers: BTreeSet<Decimal>,
     pub(super) tests: Vec<Test>,
-    /// Whether the field may be absent. Not looked at here.
+    /// Whether the field may be absent. The evaluation handles this; a single value can't
+    /// tell.
     pub(super) absent: bool,
 }
 
-/// A comparison by an operator.
+/// A comparison operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Test {
     Exists,
@@ -45,7 +46,7 @@ pub(super) enum Test {
     Suffix(String),
     Wildcard(Wildcard),
     Cidr(IpNet),
-    /// These are in lower case.
+    /// This operand and the next two are in lower case.
     EqualsIgnoreCase(String),
     PrefixIgnoreCase(String),
     SuffixIgnoreCase(String),
@@ -56,18 +57,19 @@ pub(super) enum Test {
     AnythingBut(AnyOf),
 }
 
-/// An end of a range.
+/// One end of a range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Bound {
     pub(super) at: Decimal,
     pub(super) is_included: bool,
 }
 
-/// The longest IP address, in bytes.
+/// The longest IP address as text, in bytes: IPv6 with an embedded IPv4 address. Longer
+/// strings are not parsed at all.
 const MAX_ADDRESS: usize = 45;
 
 impl AnyOf {
-    /// Whether a value matches. Lists and objects never do.
+    /// Whether a value matches. Lists and objects never match, not even by `anything-but`.
     pub(super) fn matches(&self, value: &Node<'_>) -> bool {
         let is_exact = match value {
             Node::Null => self.null,
@@ -79,7 +81,7 @@ impl AnyOf {
         is_exact || self.tests.iter().any(|test| test.holds(value))
     }
 
-    /// How many comparisons a value may take.
+    /// The number of comparisons that one value may take, which is its cost in steps.
     pub(super) fn size(&self) -> usize {
         let of_test = |test: &Test| match test {
             Test::AnythingBut(others) => others.size(),
@@ -134,7 +136,8 @@ impl Bound {
     }
 }
 
-/// A text as it is compared if case does not matter.
+/// The characters of a text for case-insensitive comparison. Lower case can have more
+/// characters than the original, so lengths can't be compared first.
 pub(super) fn lower_case(text: &str) -> impl DoubleEndedIterator<Item = char> + '_ {
     text.chars().flat_map(char::to_lowercase)
 }

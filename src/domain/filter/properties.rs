@@ -1,4 +1,4 @@
-//! Properties that hold for filters and data of all kinds.
+//! Properties that hold for any filter and any data.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::wildcard::Wildcard;
 use super::{Data, Filter};
 
-/// JSON with few names and values, so that filters and data often meet.
+/// JSON with few different names and values, so that filters often match.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -38,7 +38,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// A filter that asks for exactly what an object has, and whether it asks for anything.
+/// A filter for exactly the scalar fields of an object. Empty if it has none.
 fn filter_for(fields: &Map<String, Value>) -> Map<String, Value> {
     let mut filter = Map::new();
     for (name, value) in fields {
@@ -59,21 +59,21 @@ fn filter_for(fields: &Map<String, Value>) -> Map<String, Value> {
     filter
 }
 
-/// Whether a wildcard matches, found out the slow way.
-fn matches_slowly(pattern: &[char], text: &[char]) -> bool {
+/// Whether a wildcard matches, by backtracking.
+fn matches_by_backtracking(pattern: &[char], text: &[char]) -> bool {
     match (pattern, text) {
         ([], []) => true,
         (['*', rest @ ..], _) => {
-            (0..=text.len()).any(|skipped| matches_slowly(rest, &text[skipped..]))
+            (0..=text.len()).any(|skipped| matches_by_backtracking(rest, &text[skipped..]))
         }
-        ([c, rest @ ..], [d, others @ ..]) if c == d => matches_slowly(rest, others),
+        ([c, rest @ ..], [d, others @ ..]) if c == d => matches_by_backtracking(rest, others),
         _ => false,
     }
 }
 
 proptest! {
     #[test]
-    fn any_json_is_a_filter_or_is_refused_with_places(json in any_json(), data in any_json()) {
+    fn json_is_a_filter_or_is_rejected_with_paths(json in any_json(), data in any_json()) {
         let data = data.to_string();
         match Filter::parse(&json.to_string()) {
             Ok(filter) => {
@@ -90,7 +90,7 @@ proptest! {
     }
 
     #[test]
-    fn filters_that_ask_for_what_is_there_match(data in any_json()) {
+    fn filters_for_the_data_itself_match(data in any_json()) {
         let Value::Object(fields) = &data else { return Ok(()) };
         let filter = Value::Object(filter_for(fields));
         prop_assume!(filter != json!({}));
@@ -99,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn a_value_is_there_or_absent(data in any_json(), name in "[ab]") {
+    fn values_either_exist_or_are_absent(data in any_json(), name in "[ab]") {
         let matches = |exists: bool| {
             let filter = json!({&name: {"a": [{"exists": exists}]}}).to_string();
             Filter::parse(&filter).unwrap().compile().unwrap().matches(&Data::of(&data.to_string()))
@@ -108,10 +108,10 @@ proptest! {
     }
 
     #[test]
-    fn wildcards_match_like_the_slow_way(pattern in "[ab*]{0,8}", text in "[ab]{0,10}") {
+    fn wildcards_match_as_by_backtracking(pattern in "[ab*]{0,8}", text in "[ab]{0,10}") {
         prop_assume!(!pattern.contains("**"));
         let chars = |text: &str| text.chars().collect::<Vec<_>>();
-        let expected = matches_slowly(&chars(&pattern), &chars(&text));
+        let expected = matches_by_backtracking(&chars(&pattern), &chars(&text));
         prop_assert_eq!(Wildcard::parse(&pattern).unwrap().matches(&text), expected);
     }
 }

@@ -1,14 +1,15 @@
-//! Texts in which `*` stands for any characters, also for none.
+//! Patterns in which `*` matches any characters, including none.
 
-/// Such a text.
+/// A parsed wildcard pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Wildcard {
-    /// What is between the asterisks: one more than there are of them.
+    /// The literal text before, between and after the asterisks: one part more than there are
+    /// asterisks. Parts may be empty.
     parts: Vec<String>,
 }
 
 impl Wildcard {
-    /// Reads a text in which `\*` and `\\` stand for the characters themselves.
+    /// Parses a pattern. `\*` is a literal asterisk, and `\\` a literal backslash.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
         let mut parts = vec![String::new()];
         let mut part = String::new();
@@ -16,6 +17,7 @@ impl Wildcard {
         let mut chars = text.chars();
         while let Some(c) = chars.next() {
             match c {
+                // Event Ruler refuses `**` too: it means the same as `*`.
                 '*' if part.is_empty() && !is_first => {
                     return Err("must not have one * right after another");
                 }
@@ -36,13 +38,14 @@ impl Wildcard {
         Ok(Self { parts })
     }
 
-    /// How many parts a text is searched for.
+    /// How many literals [`Self::matches`] looks for.
     pub(super) fn size(&self) -> usize {
         self.parts.len()
     }
 
-    /// Whether it matches all of a text. Takes linear time: each part is found where it
-    /// is first, which leaves the most room for those after it.
+    /// Whether the pattern matches the whole text. Never backtracks: taking the first
+    /// occurrence of each part leaves the most text for the parts after it, so if that fails,
+    /// so does every other choice.
     pub(super) fn matches(&self, text: &str) -> bool {
         let [first, between @ .., last] = &*self.parts else {
             return self.parts.first().is_some_and(|only| only == text);
@@ -50,6 +53,7 @@ impl Wildcard {
         let Some(text) = text.strip_prefix(first.as_str()) else {
             return false;
         };
+        // After the prefix is gone, so that `ab*ba` does not match `aba`.
         let Some(mut text) = text.strip_suffix(last.as_str()) else {
             return false;
         };
@@ -63,7 +67,7 @@ impl Wildcard {
     }
 }
 
-/// Moves a part in front of the one that follows it.
+/// Ends the current part and begins the next one.
 fn finish(parts: &mut Vec<String>, part: &mut String) {
     if let Some(last) = parts.last_mut() {
         *last = std::mem::take(part);
@@ -100,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_wildcards_are_rejected() {
+    fn malformed_wildcards_are_rejected() {
         for wrong in ["**", "a**b", "***", r"\", r"a\b", r"*\"] {
             assert!(Wildcard::parse(wrong).is_err(), "{wrong}");
         }

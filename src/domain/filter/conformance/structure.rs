@@ -9,7 +9,7 @@ fn exists() {
     check(
         filter,
         &[INSTANCE, r#"{"detail": {"c-count": null}}"#],
-        // Only leaves exist.
+        // Only scalars exist.
         &[
             r#"{"detail": {}}"#,
             "{}",
@@ -28,7 +28,7 @@ fn exists() {
         &[INSTANCE, r#"{"detail": {"state": "running"}}"#],
         &[r#"{"detail": {"state": "running", "c-count": 6}}"#, "{}"],
     );
-    // A field that any element of a list has is not absent.
+    // A field is not absent if any element of a list has it.
     check(
         r#"{"a": {"b": [{"exists": false}], "c": [1]}}"#,
         &[
@@ -82,7 +82,7 @@ fn or() {
 
 #[test]
 fn lists() {
-    // The intersection of both lists must not be empty.
+    // The two lists must have an element in common.
     check(
         r#"{"resources": ["a", "b"]}"#,
         &[
@@ -92,7 +92,7 @@ fn lists() {
         ],
         &[r#"{"resources": ["x"]}"#, r#"{"resources": []}"#],
     );
-    // Fields of one element, not of several.
+    // All fields have to match within one element.
     let employees = r#"{"employees": [
         {"firstName": "John", "lastName": "Doe", "ids": [1, 2]},
         {"firstName": "Anna", "lastName": "Smith", "ids": [3]},
@@ -117,7 +117,7 @@ fn lists() {
         &[employees],
         &[],
     );
-    // Data may be a list itself.
+    // The data itself may be a list.
     check(
         r#"{"a": [1]}"#,
         &[r#"[{"a": 2}, {"a": 1}]"#],

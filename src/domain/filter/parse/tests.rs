@@ -11,7 +11,7 @@ fn must_refuse(json: &str, expected: &[(&str, &str)]) {
 }
 
 #[test]
-fn structure_is_checked_with_its_place() {
+fn structural_errors_have_a_path() {
     const FIELDS: &str = "must be an object of fields to compare";
     const VALUE: &str = "must be a list of what to compare with, or an object of fields";
     for (json, place, message) in [
@@ -56,7 +56,7 @@ fn structure_is_checked_with_its_place() {
 }
 
 #[test]
-fn operators_are_checked_with_their_place() {
+fn operator_errors_have_a_path() {
     const ONE: &str = "must have exactly one operator";
     const UNKNOWN: &str = "is not a known operator";
     const NUMERIC: &str =
@@ -131,7 +131,7 @@ fn operators_are_checked_with_their_place() {
 }
 
 #[test]
-fn everything_wrong_is_told_at_once() {
+fn all_errors_are_reported_at_once() {
     must_refuse(
         r#"{"a":1,"b":[{"x":1},{"prefix":2}],"c":{"$or":[]}}"#,
         &[
@@ -150,7 +150,7 @@ fn everything_wrong_is_told_at_once() {
 }
 
 #[test]
-fn places_are_shortened() {
+fn long_paths_are_shortened() {
     let json = format!(r#"{{"{}":1}}"#, "é".repeat(1000));
     let errors = pattern("filter", &json).unwrap_err();
     assert_eq!(errors[0].field.chars().count(), MAX_PLACE_CHARS + 1);

@@ -1,42 +1,43 @@
-//! Whether data matches a pattern.
+//! Evaluates a pattern against data.
 //!
-//! The meaning is EventBridge's, for which an event is a set of paths with values:
+//! The semantics are EventBridge's, which treats an event as a set of paths with values:
 //!
 //! - A list matches if any of its elements does.
 //! - Fields below a list have to match within the same element.
-//! - A field is absent if no value has its path, in whatever element of a list. Objects
-//!   and empty lists are no values.
+//! - A field is absent if no value has its path, in any element of the lists on the path.
+//!   Objects and empty lists are not values.
 
 use std::collections::HashMap;
 
 use super::data::{Data, Node};
 use super::pattern::{AnyOf, Field, Pattern};
 
-/// How many steps one filter may take: comparisons and values looked at. A filter with
-/// five fields has as many for a list of thousands of objects, and 100,000 steps take
-/// a few milliseconds.
-pub(super) const MOST_STEPS: usize = 100_000;
+/// Maximum steps that one filter may take: comparisons, and values visited. It is enough for
+/// a filter with five fields on a list of thousands of objects, and takes a few milliseconds.
+pub(super) const MAX_STEPS: usize = 100_000;
 
-/// Bytes of text that a comparison looks at in one step.
-const BYTES_A_STEP: usize = 256;
+/// A comparison with a string counts as one step, and one more per this many bytes: a wildcard
+/// may search all of it.
+const BYTES_PER_STEP: usize = 256;
 
-/// Judging took too many steps.
+/// The evaluation took more than [`MAX_STEPS`].
 #[derive(Debug)]
 pub(super) struct TooManySteps;
 
-type Judged = Result<bool, TooManySteps>;
+type Outcome = Result<bool, TooManySteps>;
 
-/// Holds one pattern against data.
-pub(super) struct Judge<'a, 'd, 'p> {
+/// The evaluation of one pattern against one event's data.
+pub(super) struct Evaluation<'a, 'd, 'p> {
     root: &'a Data<'d>,
     steps: usize,
-    /// The names of the fields down to where it looks.
+    /// The names of the fields from the root down to the current one.
     path: Vec<&'p str>,
-    /// What was found of absent fields, by what they are compared with.
+    /// Which fields are known to be absent, or not. The key is the address of the pattern's
+    /// comparison, which is unique to a path in the pattern and stable while it is borrowed.
     absent: HashMap<*const AnyOf, bool>,
 }
 
-impl<'a, 'd, 'p> Judge<'a, 'd, 'p> {
+impl<'a, 'd, 'p> Evaluation<'a, 'd, 'p> {
     pub(super) fn of(root: &'a Data<'d>) -> Self {
         Self {
             root,
@@ -46,17 +47,19 @@ impl<'a, 'd, 'p> Judge<'a, 'd, 'p> {
         }
     }
 
-    pub(super) fn matches(&mut self, pattern: &'p Pattern) -> Judged {
+    pub(super) fn matches(&mut self, pattern: &'p Pattern) -> Outcome {
         self.object(pattern, Some(self.root))
     }
 
-    /// The path of the first field that does not match, as far down as there is one
-    /// object to blame. For a pattern that does not match.
+    /// The path of the first field that does not match. Call it only for a pattern that does
+    /// not match. The path ends early at a list with several elements, because each of them
+    /// may fail on another field.
     pub(super) fn explain(&mut self, pattern: &'p Pattern) -> Vec<&'p str> {
         let (mut pattern, mut data) = (pattern, Some(self.root));
         let mut path = Vec::new();
         loop {
             while let Some(Node::List(elements)) = data.map(Data::node) {
+                // A list of one element matches like the element itself.
                 match &**elements {
                     [only] => data = Some(only),
                     [] => data = None,
@@ -86,14 +89,15 @@ impl<'a, 'd, 'p> Judge<'a, 'd, 'p> {
 
     fn step(&mut self, steps: usize) -> Result<(), TooManySteps> {
         self.steps += steps;
-        match self.steps > MOST_STEPS {
+        match self.steps > MAX_STEPS {
             true => Err(TooManySteps),
             false => Ok(()),
         }
     }
 
-    /// Whether an object matches. What is absent has no fields, as has any other value.
-    fn object(&mut self, pattern: &'p Pattern, data: Option<&Data<'_>>) -> Judged {
+    /// Whether an object matches. An absent value, and any value that is not an object, counts
+    /// as an object without fields: it still matches `{"exists": false}`.
+    fn object(&mut self, pattern: &'p Pattern, data: Option<&Data<'_>>) -> Outcome {
         self.step(1)?;
         if let Some(Node::List(elements)) = data.map(Data::node)
             && !elements.is_empty()
@@ -113,7 +117,7 @@ impl<'a, 'd, 'p> Judge<'a, 'd, 'p> {
         Ok(true)
     }
 
-    fn field(&mut self, field: &'p Field, data: Option<&Data<'_>>) -> Judged {
+    fn field(&mut self, field: &'p Field, data: Option<&Data<'_>>) -> Outcome {
         match field {
             Field::Or(patterns) => {
                 for pattern in patterns {
@@ -125,24 +129,25 @@ impl<'a, 'd, 'p> Judge<'a, 'd, 'p> {
             }
             Field::Object(name, pattern) => {
                 self.path.push(name);
-                let judged = self.object(pattern, data.and_then(|data| data.field(name)));
+                let outcome = self.object(pattern, data.and_then(|data| data.field(name)));
                 self.path.pop();
-                judged
+                outcome
             }
             Field::Value(name, any_of) => {
                 self.path.push(name);
                 let value = data.and_then(|data| data.field(name));
-                let judged = match value.map_or(Ok(false), |value| self.value(any_of, value)) {
+                let outcome = match value.map_or(Ok(false), |value| self.value(any_of, value)) {
+                    // Only if no value matches, because the search starts at the root again.
                     Ok(false) if any_of.absent => self.is_absent(any_of),
-                    judged => judged,
+                    outcome => outcome,
                 };
                 self.path.pop();
-                judged
+                outcome
             }
         }
     }
 
-    fn value(&mut self, any_of: &AnyOf, data: &Data<'_>) -> Judged {
+    fn value(&mut self, any_of: &AnyOf, data: &Data<'_>) -> Outcome {
         match data.node() {
             Node::List(elements) => {
                 self.step(1)?;
@@ -158,15 +163,15 @@ impl<'a, 'd, 'p> Judge<'a, 'd, 'p> {
                     Node::Text(text) => text.len(),
                     _ => 0,
                 };
-                self.step(any_of.size() * (1 + bytes / BYTES_A_STEP))?;
+                self.step(any_of.size() * (1 + bytes / BYTES_PER_STEP))?;
                 Ok(any_of.matches(value))
             }
         }
     }
 
-    /// Whether no value has the path down to here. The same for all elements of lists on
-    /// that path, so it is found out once.
-    fn is_absent(&mut self, any_of: &AnyOf) -> Judged {
+    /// Whether no value in all of the data has the current path. The answer does not depend
+    /// on the list elements that led here, so it is computed once per field.
+    fn is_absent(&mut self, any_of: &AnyOf) -> Outcome {
         let key = std::ptr::from_ref(any_of);
         if let Some(known) = self.absent.get(&key) {
             return Ok(*known);
@@ -177,7 +182,7 @@ impl<'a, 'd, 'p> Judge<'a, 'd, 'p> {
         Ok(found)
     }
 
-    fn has_no_value(&mut self, data: &Data<'_>, path: &[&str]) -> Judged {
+    fn has_no_value(&mut self, data: &Data<'_>, path: &[&str]) -> Outcome {
         self.step(1)?;
         match (data.node(), path) {
             (Node::List(elements), _) => {
@@ -192,6 +197,7 @@ impl<'a, 'd, 'p> Judge<'a, 'd, 'p> {
                 Some(data) => self.has_no_value(data, rest),
                 None => Ok(true),
             },
+            // The path leads to an object, or goes on below something that is none.
             (Node::Object(_), []) | (_, [_, ..]) => Ok(true),
             (_, []) => Ok(false),
         }
@@ -206,13 +212,13 @@ mod tests {
     fn steps(filter: &str, data: &str) -> Option<usize> {
         let filter = Filter::parse(filter).unwrap().compile().unwrap();
         let data = Data::of(data);
-        let mut judge = Judge::of(&data);
-        let judged = judge.matches(&filter.0);
-        judged.ok().map(|_| judge.steps)
+        let mut evaluation = Evaluation::of(&data);
+        let outcome = evaluation.matches(&filter.0);
+        outcome.ok().map(|_| evaluation.steps)
     }
 
     #[test]
-    fn long_lists_of_values_take_as_long_as_short_ones() {
+    fn long_lists_of_values_take_as_many_steps_as_short_ones() {
         let ids: Vec<_> = (0..300).map(|n| format!(r#""c{n}""#)).collect();
         let long = format!(r#"{{"id":[{}]}}"#, ids.join(","));
         let data = r#"{"id":"c299"}"#;
@@ -220,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_too_many_steps_counts_as_a_match() {
+    fn events_pass_when_a_filter_takes_too_many_steps() {
         let numbers = |count| format!(r#"{{"a":[{}0]}}"#, "0,".repeat(count));
         let objects = format!(r#"{{"a":[{}{{}}]}}"#, r#"{"b":0},"#.repeat(60_000));
         let text = format!(r#"{{"a":"{}"}}"#, "a".repeat(390_000));
@@ -246,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn usual_filters_take_few_steps() {
+    fn ordinary_filters_take_few_steps() {
         let item = r#"{"sku":"a-1","price":12.5,"tags":["new"]}"#;
         let data = format!(
             r#"{{"status":"open","items":[{}]}}"#,
@@ -254,6 +260,6 @@ mod tests {
         );
         let filter = r#"{"status":["open"],"items":{"sku":[{"prefix":"b"}],"price":[{"numeric":[">",20]}]}}"#;
         let taken = steps(filter, &data).unwrap();
-        assert!(taken < MOST_STEPS / 10, "{taken}");
+        assert!(taken < MAX_STEPS / 10, "{taken}");
     }
 }
