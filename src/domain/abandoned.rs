@@ -1,4 +1,4 @@
-//! Why deliveries end early.
+//! Reasons to end a delivery early.
 
 /// Why a delivery ended without another attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

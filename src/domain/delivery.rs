@@ -1,4 +1,4 @@
-//! Deliveries and their attempts. A delivery sends one event to one endpoint.
+//! Deliveries and their attempts. A delivery is one event on its way to one endpoint.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,49 +12,49 @@ use super::event_type::EventType;
 use super::failure::Failure;
 use super::id::{DeliveryId, EventId};
 
-/// How many characters of a response body we store.
+/// How much of a response body is stored, in characters.
 pub const KEPT_BODY_CHARS: usize = 1000;
 
-/// The summary of a delivery, as listed in the history.
+/// A delivery's current state, as the history lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Identifies the delivery.
+    /// Unique across all apps. Ids sort by the time of acceptance.
     pub id: DeliveryId,
-    /// The endpoint that receives the delivery.
+    /// The endpoint to deliver to.
     pub endpoint: EndpointKey,
-    /// The delivered event.
+    /// The event to deliver.
     pub event_id: EventId,
     /// The event's type.
     pub event: EventType,
-    /// Whether it is a test ping, of whatever type. It has no event besides itself.
+    /// Whether it is a test ping, of any event type. A ping has no stored event.
     pub is_ping: bool,
-    /// Whether the delivery succeeded, failed or may be attempted again.
+    /// Whether the delivery has ended, and how.
     pub status: DeliveryStatus,
     /// HTTP status of the last attempt. `None` if that attempt got no response.
     pub response_status: Option<u16>,
-    /// Number of attempts so far.
+    /// How many attempts were recorded. Failed probes are not.
     pub attempts: u32,
     /// When the service accepted the delivery.
     pub created_at: Timestamp,
-    /// When the receiver accepted the delivery.
+    /// When the successful attempt ended.
     pub delivered_at: Option<Timestamp>,
-    /// When the next attempt is due.
+    /// When the next attempt is due. `None` while the delivery waits, and once it has ended.
     pub next_retry_at: Option<Timestamp>,
-    /// Since when it waits for its paused endpoint or for its turn, if it does. It then has no time of
-    /// its own for the next attempt.
+    /// When the delivery began to wait, for its paused endpoint or for its turn. `None` if it
+    /// does not wait.
     pub waiting_since: Option<Timestamp>,
-    /// When the delivery disappears from the history.
+    /// When the delivery leaves the history.
     pub expires_at: Timestamp,
     /// Set if the delivery ended without another attempt.
     pub abandoned: Option<Abandoned>,
-    /// Whether the payload of its event is kept for its attempts only, and no answers are.
+    /// Whether the payload is kept only until its attempts end, and answers are not kept.
     pub ephemeral: bool,
-    /// When the payload of its event was deleted, if it was.
+    /// When the event's payload was deleted.
     pub payload_deleted_at: Option<Timestamp>,
 }
 
 impl Delivery {
-    /// A new delivery without attempts.
+    /// A new delivery of an event, without attempts.
     #[must_use]
     pub fn accepted(
         id: DeliveryId,
@@ -84,15 +84,15 @@ impl Delivery {
         }
     }
 
-    /// Whether the payload of its event is certainly gone, or will be, so that it can't be
-    /// sent again.
+    /// Whether the delivery can never be resent, because its payload is deleted, or will be
+    /// once its attempts end.
     #[must_use]
     pub fn is_final(&self) -> bool {
         self.ephemeral || self.payload_deleted_at.is_some()
     }
 
-    /// The delivery after `attempt`. `next_retry_at` is when the next attempt is
-    /// due, if there is one.
+    /// The delivery after `attempt`. `next_retry_at` is when the next attempt is due; if it is
+    /// `None` and the attempt failed, the delivery has failed.
     #[must_use]
     pub fn after(self, attempt: &Attempt, next_retry_at: Option<Timestamp>) -> Self {
         let success = attempt.verdict.is_success();
@@ -112,22 +112,22 @@ impl Delivery {
     }
 }
 
-/// The status of a delivery.
+/// Whether a delivery has ended, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DeliveryStatus {
-    /// The next attempt is yet to come.
+    /// An attempt is still to be made.
     Pending,
     /// The receiver answered 2xx.
     Delivered,
-    /// The delivery ended without a success. There are no further attempts.
+    /// The delivery ended without success.
     Failed,
 }
 
 impl DeliveryStatus {
-    /// All statuses.
+    /// All statuses, in the order of their lifecycle.
     pub const ALL: [Self; 3] = [Self::Pending, Self::Delivered, Self::Failed];
 
-    /// The name used in the API.
+    /// The name used in the API and the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -138,7 +138,7 @@ impl DeliveryStatus {
     }
 }
 
-/// The text is not a status.
+/// The text is not the name of a status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be PENDING, DELIVERED or FAILED")]
 pub struct UnknownStatus;
@@ -146,7 +146,7 @@ pub struct UnknownStatus;
 impl FromStr for DeliveryStatus {
     type Err = UnknownStatus;
 
-    /// Case-insensitive.
+    /// Parses a name, case-insensitively.
     fn from_str(text: &str) -> Result<Self, UnknownStatus> {
         Self::ALL
             .into_iter()
@@ -155,12 +155,12 @@ impl FromStr for DeliveryStatus {
     }
 }
 
-/// One attempt to send a delivery to its receiver.
+/// One attempt to send a delivery, and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// Counted from 1.
     pub number: u32,
-    /// When the attempt started. Also the signed `webhook-timestamp`.
+    /// When the attempt started. Sent as `webhook-timestamp`, and signed.
     pub started_at: Timestamp,
     /// How long the attempt took, in milliseconds.
     pub duration_ms: u32,
@@ -169,8 +169,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// The attempt without what the receiver wrote: the body of its response, and where
-    /// a redirect points.
+    /// The attempt without the content of the response: its body, and the target of a
+    /// redirect. Its status stays.
     #[must_use]
     pub fn without_answer(mut self) -> Self {
         if let Verdict::Answered(answer) = &mut self.verdict {
@@ -180,7 +180,7 @@ impl Attempt {
         self
     }
 
-    /// When the attempt ended.
+    /// The start plus the duration.
     #[must_use]
     pub fn ended_at(&self) -> Timestamp {
         self.started_at + Duration::from_millis(self.duration_ms.into())
@@ -190,30 +190,30 @@ impl Attempt {
 /// How an attempt ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// The head of a response arrived before the deadline. Its status is the verdict,
-    /// whatever becomes of the body.
+    /// The head of a response arrived before the deadline. The status decides, even if the
+    /// body does not arrive.
     Answered(Answer),
-    /// There was no usable response.
+    /// No usable response arrived.
     Failed(Failure),
 }
 
-/// What we keep of a response.
+/// The part of a response that is stored or acted on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// HTTP status.
+    /// The HTTP status code.
     pub status: u16,
-    /// First [`KEPT_BODY_CHARS`] characters of the body, as far as it arrived.
+    /// The first [`KEPT_BODY_CHARS`] characters of the body, as far as it arrived.
     pub body: String,
-    /// Why the body is not all there.
+    /// Why the body is incomplete.
     pub note: Option<BodyNote>,
-    /// The wait that `Retry-After` asks for.
+    /// The wait that `Retry-After` asks for, unlimited.
     pub retry_after: Option<Duration>,
-    /// Where a redirect points: the origin and path, shortened.
+    /// The target of a redirect: its origin and path, shortened.
     pub location: Option<String>,
 }
 
 impl Answer {
-    /// A response with this status and nothing else.
+    /// A response with a status and nothing else.
     #[must_use]
     pub fn bare(status: u16) -> Self {
         Self {
@@ -225,30 +225,29 @@ impl Answer {
         }
     }
 
-    /// Whether the response is a redirect, which we don't follow.
+    /// Whether the response is a redirect. Redirects are not followed.
     fn is_redirect(&self) -> bool {
         matches!(self.status, 301..=303 | 307 | 308)
     }
 }
 
-/// What went wrong with the body of a response. It changes nothing about the outcome
-/// of the attempt. API clients see these messages.
+/// Why a response body is incomplete. It does not affect the outcome of the attempt. API
+/// clients see these messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BodyNote {
-    /// The connection closed or the framing was invalid.
+    /// The connection closed early, or the framing was invalid.
     #[error("the response body broke off")]
     BrokeOff,
-    /// It took longer than a body may.
+    /// The body did not arrive within its time limit.
     #[error("the response body took too long, so the rest of it was not read")]
     TookTooLong,
-    /// The headers are invalid or too large, so where the body begins and ends is not
-    /// known.
+    /// The headers are invalid or too large, so the body can't be located.
     #[error("the response headers are invalid or too large, so the response body was not read")]
     InvalidHeaders,
 }
 
 impl BodyNote {
-    /// All notes.
+    /// All variants, for parsing and tests.
     pub const ALL: [Self; 3] = [Self::BrokeOff, Self::TookTooLong, Self::InvalidHeaders];
 
     /// The name used in the API and the table.
@@ -284,8 +283,8 @@ impl Verdict {
         }
     }
 
-    /// What went wrong, besides what the status says: a code and a message for API
-    /// clients.
+    /// A code and a message for API clients, if the status alone does not explain the
+    /// failure.
     #[must_use]
     pub fn problem(&self) -> Option<(&'static str, String)> {
         match self {
@@ -310,8 +309,7 @@ impl fmt::Display for DeliveryStatus {
     }
 }
 
-/// The first [`KEPT_BODY_CHARS`] characters of a body. Invalid UTF-8 becomes
-/// U+FFFD.
+/// The first [`KEPT_BODY_CHARS`] characters of a body. Invalid UTF-8 becomes U+FFFD.
 #[must_use]
 pub fn body_excerpt(body: &[u8]) -> String {
     String::from_utf8_lossy(body)

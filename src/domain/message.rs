@@ -1,4 +1,4 @@
-//! Messages of the delivery queue, as JSON. They never contain secrets.
+//! The messages of the delivery queues, as JSON. They never contain secrets.
 
 use std::time::Duration;
 
@@ -14,44 +14,44 @@ use super::id::{AppId, DeliveryId, EventId};
 pub use super::replay::{Recovery, Replay};
 use super::unreadable::{Flaw, Unreadable, parse};
 
-/// Longest delay of a message (SQS quota).
+/// The longest delay that SQS accepts for a message.
 pub const MAX_DELAY: Duration = Duration::from_secs(15 * 60);
 
-/// The two queues of the delivery function. Each has its own concurrency, so that
-/// what waits for a slow receiver never holds up the others.
+/// The two queues of the delivery function. Each has its own concurrency limit, so attempts
+/// that hang on slow receivers can't take the slots of the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Events, first attempts and pings of endpoints that are well.
+    /// Events, and first attempts and test pings to endpoints that are well.
     Fast,
-    /// Everything else: attempts at endpoints that are slow or failing, retries,
-    /// recoveries, and what waited while an endpoint was paused.
+    /// Everything else: attempts at slow and failing endpoints, retries, recoveries, replays,
+    /// and deliveries that waited during a pause.
     Slow,
 }
 
-/// A message of the delivery queues. The field `kind` names the variant.
+/// A message of the delivery queues. Its JSON field `kind` names the variant.
 #[derive(Debug, Clone)]
 pub enum Message {
-    /// Deliver an event to every endpoint that subscribes to it. Its kind is `event`, or
-    /// `notice` if it is one of the service's own, so that nobody publishes in the
-    /// reserved app by naming it.
+    /// Deliver an event to every endpoint that subscribes to it. The kind is `event`, or
+    /// `notice` for the service's own events: an `event` of the reserved app is rejected, so
+    /// other publishers can't imitate the service by naming that app.
     Event(PublishedEvent),
     /// Make one attempt at a delivery.
     Delivery(DeliveryTask),
-    /// Deliver again what failed in a span of time.
+    /// Resend the failed deliveries of a time range.
     Recover(Recovery),
     /// Send events that an endpoint never got.
     Replay(Replay),
-    /// See to the deliveries that wait for a paused endpoint.
+    /// Probe, send or end the deliveries that wait for an endpoint.
     Tend(Tend),
-    /// Go on with the deletion of an app.
+    /// Continue the deletion of an app.
     DeleteApp(AppDeletion),
-    /// Erase what attempts left that were under way when a payload was deleted.
+    /// Erase answers that attempts recorded after their event's payload was deleted.
     Erase(Erasure),
-    /// Enqueue the attempts that are due soon.
+    /// Enqueue the scheduled attempts that are due soon.
     Sweep,
 }
 
-/// One attempt to make.
+/// One attempt at a delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeliveryTask {
@@ -72,14 +72,14 @@ pub struct DeliveryTask {
     pub expires_at: Timestamp,
     /// The number of this attempt: 1 for the first.
     pub attempt: u32,
-    /// Whether somebody asked for this very attempt: it is made even while the
-    /// endpoint is paused.
+    /// Whether a caller asked for this attempt. It is then made even if the endpoint is
+    /// paused, and not behind deliveries that wait for their turn.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub resend: bool,
-    /// Whether it waited for its turn at an endpoint that limits its rate.
+    /// Whether this attempt has taken its turn at a rate-limited endpoint, and waited for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_turn: bool,
-    /// Whether the event's payload is kept for its attempts only, and no answers are.
+    /// Whether the payload is kept only until its attempts end, and answers are not kept.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ephemeral: bool,
 }
@@ -88,13 +88,12 @@ pub struct DeliveryTask {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
-    /// A stored event. Failed attempts are retried and count for the endpoint's
-    /// health.
+    /// A stored event. Failed attempts are retried, and affect the endpoint's health.
     Event(EventId),
-    /// A test ping, which brings its body along. It gets one attempt, does not
-    /// affect the endpoint's health, and goes to inactive endpoints too.
+    /// A test ping, which carries its body in the message. It gets one attempt, and goes to
+    /// inactive and paused endpoints too. A failure does not affect the endpoint's health.
     Ping {
-        /// Sent as `webhook-id`; stays the same when the ping is resent.
+        /// Sent as `webhook-id`. Stays the same when the ping is resent.
         id: EventId,
         /// The body to send, byte for byte.
         payload: String,
@@ -102,7 +101,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The id that is sent as `webhook-id`.
+    /// The event's id, sent as `webhook-id`.
     #[must_use]
     pub fn event_id(&self) -> EventId {
         match self {
@@ -112,7 +111,7 @@ impl Source {
 }
 
 impl DeliveryTask {
-    /// The delivery before its first attempt.
+    /// The delivery as it is before its first attempt.
     #[must_use]
     pub fn delivery(&self) -> Delivery {
         let accepted = Delivery::accepted(
@@ -130,8 +129,9 @@ impl DeliveryTask {
         }
     }
 
-    /// Whether it sends its event to the endpoint once more: it is not the delivery
-    /// that the event itself made.
+    /// Whether this delivery repeats an earlier one of the same event to the same endpoint,
+    /// on behalf of a resend or a recovery. The first delivery's id follows from the event,
+    /// so any other id belongs to a repeat.
     #[must_use]
     pub fn is_repeat(&self) -> bool {
         let Source::Event(id) = self.source else {
@@ -153,34 +153,35 @@ impl DeliveryTask {
     }
 }
 
-/// Sees to the deliveries that wait for an endpoint: while it is paused, by a
-/// probe; once it works again, by sending them; once it is inactive or deleted, by
-/// ending them.
+/// One step for the deliveries that wait for an endpoint. While the endpoint is paused, it is
+/// a probe. Once the endpoint works again, it sends some of them. Once the endpoint is
+/// inactive or deleted, it ends them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tend {
-    /// The endpoint.
+    /// The endpoint that the deliveries wait for.
     #[serde(flatten)]
     pub endpoint: EndpointKey,
-    /// The time of the endpoint's [`Place`](super::endpoint::Place) that this is for:
-    /// it does nothing if the endpoint was seen to meanwhile. Absent if it is for
-    /// whatever there is to be done.
+    /// The time of the endpoint's [`Place`](super::endpoint::Place) when this message was
+    /// sent. If the place has moved since, another message is taking care of the endpoint and
+    /// this one does nothing. Absent: the step runs wherever the place is, unless one of its
+    /// kind is under way.
     #[serde(
         with = "super::time::serde_millis::option",
         default,
         skip_serializing_if = "Option::is_none"
     )]
     pub due_at: Option<Timestamp>,
-    /// The last delivery that was seen to. Absent to begin with the oldest.
+    /// Continue after this delivery. Absent: begin with the oldest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<DeliveryId>,
-    /// Whether it looks for stragglers: if nothing waits by then, nothing will.
+    /// Whether this is the last look for stragglers. If nothing waits, the chain of steps ends.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub last: bool,
 }
 
 impl Tend {
-    /// Sees to whatever there is to be done.
+    /// A step that is not tied to the endpoint's place in the schedule.
     #[must_use]
     pub fn now(endpoint: EndpointKey) -> Self {
         Self {
@@ -192,40 +193,40 @@ impl Tend {
     }
 }
 
-/// An app that is marked as deleted.
+/// Continues the deletion of an app that is marked as deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AppDeletion {
-    /// The app.
+    /// The app to delete.
     pub app_id: AppId,
 }
 
-/// An event whose payload was deleted.
+/// Erases the remaining answers to an event whose payload was deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Erasure {
-    /// The app that published it.
+    /// The app that published the event.
     pub app_id: AppId,
-    /// The event.
+    /// The event whose payload was deleted.
     pub event_id: EventId,
 }
 
 #[derive(Deserialize)]
 struct Kind {
     kind: Option<String>,
-    /// What an event of EventBridge has.
+    /// Present in events of EventBridge, for a helpful error.
     #[serde(rename = "detail-type")]
     detail_type: Option<IgnoredAny>,
 }
 
 impl Message {
-    /// Reads a message.
+    /// Parses a message.
     ///
     /// # Errors
-    /// [`Unreadable`].
+    /// [`Unreadable`], which quotes nothing of the message.
     pub fn from_json(text: &str) -> Result<Self, Unreadable> {
-        // In two steps, because serde's tagged enums cannot keep a value byte for
-        // byte, which the data of an event has to be.
+        // In two passes, the first for `kind` alone. Serde's tagged enums buffer the fields,
+        // which loses the exact bytes of an event's data.
         let found: Kind = parse(text)?;
         match found.kind.as_deref() {
             Some("event") => PublishedEvent::from_json(text)?
@@ -250,8 +251,8 @@ impl Message {
         }
     }
 
-    /// Whose message it is. SQS serves the groups of a fair queue in turns, so that
-    /// a group with many messages does not delay the others.
+    /// The message group: the endpoint, or the app if no endpoint is known yet. A fair queue
+    /// serves its groups in turn, so a backlog of one group does not delay the others.
     #[must_use]
     pub fn group(&self) -> String {
         match self {
@@ -266,10 +267,10 @@ impl Message {
         }
     }
 
-    /// Writes a message.
+    /// Serializes a message.
     ///
     /// # Errors
-    /// Never in practice: every part of a message can be written as JSON.
+    /// Never in practice: every part of a message is representable in JSON.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         match self {
             Self::Event(body) if body.app_id.is_operational() => tagged("notice", body),

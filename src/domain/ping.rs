@@ -1,4 +1,4 @@
-//! Test pings: plain ones, and such that look like an event.
+//! Test pings: plain ones, and typed ones, which look like an event of a given type.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::id::{DeliveryId, EndpointId, EventId};
 use super::message::{DeliveryTask, Source};
 
 impl DeliveryTask {
-    /// The one attempt of a new plain test ping.
+    /// The only attempt of a new plain test ping.
     ///
     /// # Errors
-    /// Never in practice: every part of a payload can be written as JSON.
+    /// Never in practice: every part of a payload is representable in JSON.
     pub fn ping(
         endpoint: EndpointKey,
         created_at: Timestamp,
@@ -28,8 +28,8 @@ impl DeliveryTask {
         ))
     }
 
-    /// The one attempt of a new test ping with the payload of an event of this type that
-    /// has this data.
+    /// The only attempt of a new typed test ping. Its payload is that of an event of this type
+    /// with this data.
     #[must_use]
     pub fn ping_like(
         event: EventType,
@@ -42,7 +42,7 @@ impl DeliveryTask {
         Self::ping_with(endpoint, event, payload, created_at, retention)
     }
 
-    /// A ping is an event of its own, so event and delivery share an id.
+    /// A ping has no stored event, so its event id is the delivery's id.
     fn ping_with(
         endpoint: EndpointKey,
         event: EventType,
@@ -68,7 +68,8 @@ impl DeliveryTask {
         }
     }
 
-    /// Whether it is a test ping that looks like an event: its type does not tell.
+    /// Whether this is a typed test ping. The event type does not tell receivers that it is a
+    /// test, so the service marks the request.
     #[must_use]
     pub fn is_test_of_an_event(&self) -> bool {
         matches!(self.source, Source::Ping { .. }) && self.event != EventType::test_ping()
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn pings_are_marked_and_look_like_what_they_test() {
+    fn typed_pings_look_like_events_and_are_marked() {
         let endpoint = EndpointKey {
             app_id: AppId::new(),
             endpoint_id: EndpointId::new(),
@@ -120,7 +121,7 @@ mod tests {
         assert!(like.delivery().is_ping && plain.delivery().is_ping);
         assert_eq!(like.delivery().event.as_str(), "invoice.paid");
         let Source::Ping { payload, .. } = like.source else {
-            panic!("no ping");
+            panic!("not a ping");
         };
         assert_eq!(
             payload,

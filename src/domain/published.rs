@@ -1,5 +1,5 @@
-//! Events of the queue, as docs/queue-messages.md describes them: they may come from
-//! other services, so they are read field by field, and a flaw is named.
+//! Parses and serializes events on the queue, as docs/queue-messages.md describes them. Other
+//! services may have sent them, so errors name the field.
 
 use std::fmt::Display;
 
@@ -18,10 +18,10 @@ use super::time;
 use super::unreadable::{Flaw, Unreadable, parse};
 
 impl PublishedEvent {
-    /// Reads an event.
+    /// Parses an event. Unknown fields are ignored.
     ///
     /// # Errors
-    /// [`Unreadable`], with the field and what is wrong with it.
+    /// [`Unreadable`], with the field and the reason.
     pub(super) fn from_json(json: &str) -> Result<Self, Unreadable> {
         let mut fields: Fields = parse(json)?;
         if !fields.repeated.is_empty() {
@@ -52,7 +52,7 @@ impl PublishedEvent {
         Ok(event)
     }
 
-    /// This event, if others may publish it.
+    /// Rejects events of the reserved app, which only the service publishes.
     pub(super) fn by_others(self) -> Result<Self, Unreadable> {
         if self.app_id.is_operational() {
             let what = format!("appId {PUBLISHES_ITSELF}");
@@ -61,7 +61,7 @@ impl PublishedEvent {
         Ok(self)
     }
 
-    /// This event, if it can be the service's own.
+    /// Rejects events that are not the service's own.
     pub(super) fn by_service(self) -> Result<Self, Unreadable> {
         if !self.app_id.is_operational() || self.id.is_none() {
             let what = "a notice has an id and the app operational";
@@ -71,7 +71,7 @@ impl PublishedEvent {
     }
 }
 
-/// Takes a string, unless it is absent or null.
+/// Removes and parses a string field. `None` if it is absent or null.
 fn text<T, E: Display>(
     fields: &mut Fields,
     name: &'static str,
@@ -88,7 +88,7 @@ fn text<T, E: Display>(
     }
 }
 
-/// Takes a boolean, unless it is absent or null.
+/// Removes and parses a boolean field. `None` if it is absent or null.
 fn boolean(fields: &mut Fields, name: &'static str) -> Result<Option<bool>, Unreadable> {
     let Some(value) = fields.values.remove(name) else {
         return Ok(None);
@@ -122,7 +122,7 @@ fn data(fields: &mut Fields) -> Result<Box<RawValue>, Unreadable> {
     }
 }
 
-/// Takes channels, unless they are absent or null.
+/// Removes and parses the channels. Empty if they are absent or null.
 fn channels(fields: &mut Fields) -> Result<Channels, Unreadable> {
     let wrong = |field: &str, what: &str| Unreadable::new(Flaw::Field, format!("{field} {what}"));
     let Some(value) = fields.values.remove("channels") else {
@@ -138,12 +138,13 @@ fn channels(fields: &mut Fields) -> Result<Channels, Unreadable> {
     })
 }
 
-/// Characters that no message of SQS may contain, although JSON may: XML does not
-/// allow them. (JSON has the others only in escapes.)
+/// Characters that JSON allows, but SQS rejects because XML does not allow them. The other
+/// ones that XML does not allow are control characters, which JSON text has only as escapes.
 const REFUSED: [char; 2] = ['\u{fffe}', '\u{ffff}'];
 
-/// SQS's way to have them is an escape, which means the same only inside a string. So
-/// data with any of them travels as a string, and comes out of it as it was written.
+/// Data with one of [`REFUSED`] is sent as a string, `dataText`, in which the queue's client
+/// can write the character as an escape. In the data itself an escape would change the bytes
+/// that receivers get.
 impl Serialize for PublishedEvent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]

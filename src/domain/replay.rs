@@ -1,5 +1,6 @@
-//! Searches through histories, in chunks of one message each: recoveries make again what
-//! failed, and replays send an endpoint the kept events that it subscribes to and never got.
+//! Background searches through histories, in chunks of one message each. A recovery resends
+//! failed deliveries. A replay sends an endpoint the kept events that it subscribes to and
+//! never got.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -9,60 +10,59 @@ use super::event::StoredEvent;
 use super::event_type::{EventType, Subscriptions};
 use super::id::{DeliveryId, EndpointId, EventId};
 
-/// Deliveries to make again.
+/// Resends an endpoint's failed deliveries, newest first, as a message of the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Recovery {
-    /// Tells recoveries apart, so that one that is handled twice makes its
-    /// deliveries once.
+    /// Identifies the recovery. The ids of its deliveries are derived from it, so handling a
+    /// chunk twice makes the same deliveries.
     pub id: EventId,
-    /// The endpoint.
+    /// The endpoint whose deliveries failed.
     #[serde(flatten)]
     pub endpoint: EndpointKey,
-    /// When it was requested.
+    /// When the recovery was requested.
     #[serde(with = "super::time::serde_millis")]
     pub asked_at: Timestamp,
-    /// The oldest delivery to make again.
+    /// The oldest delivery to resend.
     pub from: DeliveryId,
-    /// Deliveries before this one. Decreases as the recovery proceeds.
+    /// The end of the search, exclusive. Decreases as the recovery proceeds.
     pub before: DeliveryId,
-    /// How many deliveries may still be made.
+    /// How many deliveries may still be resent.
     pub remaining: u32,
 }
 
-/// Events to send to an endpoint that never got them, as a message of the queue. They are
-/// found by the deliveries of the app's other endpoints, one endpoint after the other:
-/// an event that no endpoint gets is not stored.
+/// Sends an endpoint events that it never got, as a message of the queue. The events are found
+/// through the deliveries of the app's other endpoints, one endpoint after the other. That
+/// finds all of them, because an event that no endpoint gets is not stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Replay {
-    /// Tells replays apart.
+    /// Identifies the replay.
     pub id: EventId,
     /// The endpoint that gets the events.
     #[serde(flatten)]
     pub endpoint: EndpointKey,
-    /// When it was requested.
+    /// When the replay was requested.
     #[serde(with = "super::time::serde_millis")]
     pub asked_at: Timestamp,
     /// Only events of these types.
     #[serde(default, skip_serializing_if = "Types::are_all")]
     pub types: Types,
-    /// The endpoints whose deliveries are still to be searched. Decreases as the replay
-    /// proceeds.
+    /// The endpoints whose deliveries are still to be searched, the current one first. Shrinks
+    /// as the replay proceeds.
     pub others: Vec<EndpointId>,
     /// The oldest delivery to look at.
     pub from: DeliveryId,
     /// The newest delivery to look at.
     pub to: DeliveryId,
-    /// The last delivery of the first of `others` that was looked at. Absent to begin with
-    /// the oldest.
+    /// Continue after this delivery of the first of `others`. Absent: begin with the oldest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<DeliveryId>,
     /// How many events may still be sent.
     pub remaining: u32,
 }
 
-/// A selection among the types that an endpoint subscribes to: patterns, or all of them.
+/// Which event types to replay: those that match the patterns, or all (`None`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Types(pub Option<Subscriptions>);
 
@@ -92,14 +92,15 @@ impl<'de> Deserialize<'de> for Types {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let texts = Vec::<String>::deserialize(deserializer)?;
         let patterns = Subscriptions::parse("types", texts.iter().map(String::as_str));
-        let patterns = patterns.map_err(|_| serde::de::Error::custom("types are no patterns"));
+        let patterns = patterns.map_err(|_| serde::de::Error::custom("types must be patterns"));
         patterns.map(|patterns| Self(Some(patterns)))
     }
 }
 
 impl Replay {
-    /// Goes on after this delivery of the endpoint that is being searched, or with the
-    /// next endpoint. `None` if all were searched, or enough was found.
+    /// The rest of the replay after a chunk that sent `sent` events. `after` is where to
+    /// continue in the current endpoint's deliveries; `None` continues with the next endpoint.
+    /// Returns `None` if all endpoints were searched, or the limit is reached.
     #[must_use]
     pub fn rest(mut self, after: Option<DeliveryId>, sent: u32) -> Option<Self> {
         self.remaining = self.remaining.saturating_sub(sent);
@@ -117,8 +118,8 @@ impl Replay {
         endpoint.events.matches(event_type) && self.types.include(event_type)
     }
 
-    /// Whether the endpoint would get this event if it was published now, and the event
-    /// can still be sent.
+    /// Whether the replay is for this event, and the event can still be sent. A payload that
+    /// is kept only for other endpoints' attempts does not count.
     #[must_use]
     pub fn wants(&self, endpoint: &Endpoint, event: &StoredEvent) -> bool {
         let is_kept = event.payload.kept().is_some() && event.kept_for.is_none();
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn replays_search_one_endpoint_after_the_other() {
+    fn replays_search_one_endpoint_after_another() {
         let first = replay(2, 10);
         let position = Some(DeliveryId::new());
         let second = first.clone().rest(position, 4).unwrap();
@@ -174,7 +175,7 @@ mod tests {
             assert_eq!(json.contains("types"), !sent.types.are_all());
             assert_eq!(serde_json::from_str::<Replay>(&json).unwrap(), sent);
         }
-        let of_none = r#"{"types": []}"#;
-        assert!(serde_json::from_str::<Replay>(of_none).is_err());
+        let no_types = r#"{"types": []}"#;
+        assert!(serde_json::from_str::<Replay>(no_types).is_err());
     }
 }

@@ -1,34 +1,34 @@
-//! Why a message of the queue cannot be read.
+//! Queue messages that can't be parsed.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::error::Category;
 
-/// A message that cannot be read. Says nothing about the body, which belongs to
-/// the customer.
+/// A queue message can't be parsed. The error quotes nothing of the message, which may have
+/// customers' data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the message cannot be read: {what}")]
 pub struct Unreadable {
-    /// What is wrong with it.
+    /// The kind of error, for metrics.
     pub flaw: Flaw,
     pub(super) what: Cow<'static, str>,
 }
 
-/// What is wrong with a message.
+/// Why a message can't be parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flaw {
     /// It is not JSON.
     NotJson,
-    /// It has no kind, or one that nothing here knows.
+    /// Its kind is missing or unknown.
     Kind,
-    /// A field is missing, wrong or repeated.
+    /// A field is missing, invalid or repeated.
     Field,
-    /// The type of an event is none.
+    /// An event's type is not a valid event type.
     EventType,
     /// An event is too large to be stored.
     Size,
-    /// An event is nested too deep.
+    /// An event's data is nested too deeply.
     Nesting,
 }
 
@@ -54,7 +54,7 @@ impl Unreadable {
     }
 }
 
-/// Parses JSON, with an error that quotes nothing of it.
+/// Parses JSON. Serde's own messages may quote the text, so they are replaced by the position.
 pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadable> {
     serde_json::from_str(text).map_err(|error| {
         let (flaw, what) = match error.classify() {

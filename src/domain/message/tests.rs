@@ -28,22 +28,22 @@ fn deliveries_survive_the_queue() {
     };
     let ping = DeliveryTask::ping(endpoint(), at(), MAX_DELAY).unwrap();
     let event_type = EventType::parse("invoice.paid").unwrap();
-    let like = DeliveryTask::ping_like(event_type, "[1]", endpoint(), at(), MAX_DELAY);
-    for task in [event, ping, like] {
+    let typed_ping = DeliveryTask::ping_like(event_type, "[1]", endpoint(), at(), MAX_DELAY);
+    for task in [event, ping, typed_ping] {
         let json = Message::Delivery(task.clone()).to_json().unwrap();
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["kind"], "delivery");
         assert_eq!(value["appId"], task.endpoint.app_id.as_str());
         assert_eq!(value["createdAt"], "2026-01-01T00:00:00.000Z");
         let Message::Delivery(read) = Message::from_json(&json).unwrap() else {
-            panic!("another kind");
+            panic!("not a delivery");
         };
         assert_eq!(read, task);
     }
 }
 
 #[test]
-fn recoveries_and_sweeps_survive_the_queue() {
+fn background_messages_survive_the_queue() {
     let recovery = Recovery {
         id: EventId::new(),
         endpoint: endpoint(),
@@ -81,11 +81,11 @@ fn recoveries_and_sweeps_survive_the_queue() {
 fn event_data_reaches_the_payload_byte_for_byte() {
     let json = r#"{"kind":"event","appId":"acme","type":"invoice.paid","data":{"n":12345678901234567890.10, "a": 1e2}}"#;
     let Message::Event(event) = Message::from_json(json).unwrap() else {
-        panic!("another kind");
+        panic!("not an event");
     };
     let again = Message::Event(event).to_json().unwrap();
     let Message::Event(event) = Message::from_json(&again).unwrap() else {
-        panic!("another kind");
+        panic!("not an event");
     };
     assert_eq!(
         event.payload(at()).unwrap(),
