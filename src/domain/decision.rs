@@ -1,6 +1,5 @@
-//! What follows from what: whether an attempt is made, and what becomes of the
-//! delivery and its endpoint afterwards. Pure, so that the whole policy is one
-//! table of tests.
+//! The delivery policy: whether an attempt is made, and what follows for the delivery and
+//! its endpoint. Pure functions, so the tests can state the whole policy as tables.
 
 use std::time::Duration;
 
@@ -15,70 +14,72 @@ use super::message::{DeliveryTask, Lane, MAX_DELAY, Source};
 use super::notice::Notice;
 use super::retry::{MAX_WAIT, RetrySchedule};
 
-/// What is known before an attempt.
+/// The state that is read before an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptContext {
-    /// The endpoint as it is now, unless it was deleted.
+    /// The current endpoint. `None` if it was deleted.
     pub endpoint: Option<Endpoint>,
-    /// The delivery as it is recorded, if it is.
+    /// The recorded delivery. `None` before its first record.
     pub delivery: Option<Delivery>,
-    /// The event, if the task needs one and it has not expired.
+    /// The stored event. `None` for test pings, and if it expired.
     pub event: Option<StoredEvent>,
 }
 
-/// What brings an attempt about.
+/// What triggered an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Occasion {
-    /// A message of this lane.
+    /// A message on this lane.
     Lane(Lane),
-    /// The probe of a paused endpoint.
+    /// A probe of a paused endpoint.
     Probe,
 }
 
-/// Whether to make an attempt.
+/// The decision before an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BeforeAttempt {
-    /// Make it.
+    /// Make the attempt.
     Send(Box<ReadyAttempt>),
-    /// Don't: it was made before, or the delivery has ended. But tell what followed from
-    /// it, because that may be what its message came back for.
+    /// Do nothing: the attempt was made before, or the delivery has ended. The notices are
+    /// sent again, because the message may have come back after it failed to send them.
     AlreadyMade(Vec<Notice>),
-    /// Don't, and end the delivery.
+    /// End the delivery without an attempt.
     Abandon(Abandoned),
-    /// Not here: the endpoint is in worse health than the fast lane is for.
+    /// Move the message to the slow lane: the fast lane is only for endpoints that are well.
     Move,
-    /// Not now: the endpoint is paused.
+    /// Record that the delivery waits for its paused endpoint.
     Wait(Box<Endpoint>),
 }
 
-/// An attempt that has all it needs but the secret.
+/// Everything that an attempt needs, except the secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadyAttempt {
-    /// Where to send.
+    /// The endpoint to send to.
     pub endpoint: Endpoint,
     /// The delivery before this attempt.
     pub delivery: Delivery,
-    /// What to send, byte for byte.
+    /// The payload in the standard form, byte for byte.
     pub payload: String,
-    /// Whether the payload is stored for this endpoint.
+    /// Whether the payload is stored for this endpoint, so that later attempts find it.
     pub is_stored: bool,
 }
 
-/// Decides whether to make the attempt that `task` asks for.
+/// Decides whether to make the attempt that `task` asks for. The order of the checks is part
+/// of the policy: the first one that applies decides.
 #[must_use]
 pub fn before_attempt(
     task: &DeliveryTask,
     occasion: Occasion,
     found: AttemptContext,
 ) -> BeforeAttempt {
+    // First of all, so that a message that SQS delivers twice never repeats a recorded attempt.
     let delivery = found.delivery.unwrap_or_else(|| task.delivery());
     if delivery.attempts >= task.attempt || delivery.status != DeliveryStatus::Pending {
-        return BeforeAttempt::AlreadyMade(told_of(task, &delivery, found.endpoint.as_ref()));
+        return BeforeAttempt::AlreadyMade(notices_of(task, &delivery, found.endpoint.as_ref()));
     }
     let Some(endpoint) = found.endpoint else {
         return BeforeAttempt::Abandon(Abandoned::EndpointDeleted);
     };
-    // Before anything that would have it wait.
+    // Before the checks that make a delivery wait: nothing would be left to send afterwards.
     let event = found.event.as_ref();
     if event.is_some_and(|event| event.payload.deleted_at().is_some()) {
         return BeforeAttempt::Abandon(Abandoned::PayloadDeleted);
@@ -88,6 +89,7 @@ pub fn before_attempt(
         return BeforeAttempt::Abandon(Abandoned::EndpointInactive);
     }
     match (endpoint.health.state(), occasion) {
+        // Probes are exempt, because they exist to find out whether the endpoint works again.
         (State::Well, _) | (_, Occasion::Probe) => {}
         (_, Occasion::Lane(Lane::Fast)) => return BeforeAttempt::Move,
         (State::Paused, Occasion::Lane(Lane::Slow)) if is_event && !task.resend => {
@@ -114,8 +116,12 @@ pub fn before_attempt(
     }))
 }
 
-/// The notices that followed from an attempt which was made before.
-fn told_of(task: &DeliveryTask, delivery: &Delivery, endpoint: Option<&Endpoint>) -> Vec<Notice> {
+/// The notices that an attempt led to, for an attempt that was made before.
+fn notices_of(
+    task: &DeliveryTask,
+    delivery: &Delivery,
+    endpoint: Option<&Endpoint>,
+) -> Vec<Notice> {
     let transitions = endpoint.map(|endpoint| {
         Notice::of_transitions(endpoint, |transition| transition.by == task.delivery_id)
     });
@@ -125,23 +131,23 @@ fn told_of(task: &DeliveryTask, delivery: &Delivery, endpoint: Option<&Endpoint>
     transitions.chain(exhausted.flatten()).collect()
 }
 
-/// What an operator can choose of the policy.
+/// The configurable part of the policy.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The waits between attempts.
     pub schedule: RetrySchedule,
-    /// When an endpoint counts as slow, is paused, and is disabled.
+    /// When an endpoint counts as slow, is paused and is disabled.
     pub health: HealthPolicy,
 }
 
-/// What follows from an attempt.
+/// The decision after an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AfterAttempt {
     /// The delivery after the attempt.
     pub delivery: Delivery,
     /// Where the next attempt waits.
     pub next: Next,
-    /// What changes for the endpoint.
+    /// The change to the endpoint's health.
     pub endpoint: Change,
 }
 
@@ -156,19 +162,18 @@ impl AfterAttempt {
 /// Where the next attempt waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// Nowhere: the delivery has ended.
+    /// There is none: the delivery has ended.
     Done,
-    /// In the queue, as a message with this delay.
+    /// In the queue, as a message with this delay of at most [`MAX_DELAY`].
     Queue(Duration),
-    /// In the table, until this time: longer than a queue can delay a message.
+    /// In the table, until this time. SQS can't delay a message for that long.
     Schedule(Timestamp),
-    /// Where it waited before: this was a probe that failed, which uses up none of
-    /// the delivery's attempts and is not recorded.
+    /// Where it waited before. The attempt was a failed probe, which uses up none of the
+    /// delivery's attempts and is not recorded.
     StillWaits,
 }
 
-/// Decides what follows from `attempt`, which was made for `task` on what
-/// `before` holds.
+/// Decides what follows from `attempt`, which was made for `task` with `before`.
 #[must_use]
 pub fn after_attempt(
     policy: &Policy,
@@ -194,11 +199,15 @@ pub fn after_attempt(
             endpoint,
         };
     }
-    // A change of the URL or an activation has cleared its health since its trouble was
-    // told. That it works is told as well.
-    let is_news = before.endpoint.transitions.end_in_trouble() && before.endpoint.active;
+    // Changing the URL or activating the endpoint clears its health, but not the log of what
+    // the operator was told. If the last notice was bad news, a success has to be reported as
+    // a recovery even though the health stays the same, so this forces a write.
+    let recovery_unreported =
+        before.endpoint.transitions.end_in_trouble() && before.endpoint.active;
     let endpoint = match endpoint {
-        Change::Unchanged if is_news && kind != Kind::Ping && attempt.verdict.is_success() => {
+        Change::Unchanged
+            if recovery_unreported && kind != Kind::Ping && attempt.verdict.is_success() =>
+        {
             Change::Health(before.endpoint.health)
         }
         change => change,
@@ -207,8 +216,8 @@ pub fn after_attempt(
         Kind::Ping => None,
         Kind::Delivery | Kind::Probe => wait_after(&policy.schedule, attempt, rng),
     };
-    // Counted from the end of the attempt, because that is when the message for
-    // the next one is sent: a receiver that used up the deadline gets a pause too.
+    // Counted from the end of the attempt, because the delay of the next message begins when
+    // it is sent. So a receiver that took until the timeout gets the full wait too.
     let retry_at = wait.map(|wait| attempt.ended_at() + wait);
     let next = match wait.zip(retry_at) {
         None => Next::Done,
@@ -222,19 +231,19 @@ pub fn after_attempt(
     }
 }
 
-/// How long to wait before the next attempt. `None` if there is to be none: this
-/// one succeeded, it was the last one, or its failure is final.
+/// How long to wait before the next attempt. `None` if there is none: this attempt
+/// succeeded, was the last one, or got a 410, which is final.
 fn wait_after(schedule: &RetrySchedule, attempt: &Attempt, rng: &mut impl Rng) -> Option<Duration> {
     let asked = match &attempt.verdict {
         verdict if verdict.is_success() => return None,
         Verdict::Answered(Answer { status: 410, .. }) => return None,
         Verdict::Answered(answer) => answer.retry_after.unwrap_or_default(),
-        // A refused address included: DNS can be wrong for a minute.
+        // Even a refused address is retried, because a wrong DNS answer may be temporary.
         Verdict::Failed(_) => Duration::ZERO,
     };
     let wait = schedule.wait_after(attempt.number, rng)?;
-    // Jitter may take the schedule's longest wait beyond a day: the limit is for
-    // what a receiver asks for.
+    // The limit applies only to the receiver's `Retry-After`. Jitter may take the schedule's
+    // own wait beyond a day.
     Some(wait.max(asked.min(MAX_WAIT)))
 }
 

@@ -1,6 +1,5 @@
-//! The health of an endpoint: well, slow, failing, paused or disabled; and what an
-//! attempt changes about it. Only changes are written, so an endpoint that is well
-//! costs nothing.
+//! An endpoint's health (well, slow, failing, paused or disabled), and how attempts change
+//! it. Only changes are written, so a healthy endpoint costs no writes.
 
 use std::time::Duration;
 
@@ -11,43 +10,45 @@ use super::delivery::{Attempt, Verdict};
 use super::endpoint::DisabledReason;
 use super::retry::MAX_WAIT;
 
-/// Failures that are further apart than this do not belong together: an endpoint
-/// that gets an event a week and fails once has not been failing for a week.
+/// Failures further apart than this do not belong together. Otherwise, an endpoint that gets
+/// one event a week and fails two of them would count as failing for a week.
 const MAX_GAP: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Failures that it takes to disable an endpoint.
+/// The least number of failures that disables an endpoint.
 const MIN_FAILURES: u32 = 10;
 
-/// The longest wait for a probe that no receiver asks for.
+/// The longest wait for a probe before jitter, unless a receiver asks for more with
+/// `Retry-After`.
 const MAX_PROBE: Duration = Duration::from_secs(15 * 60);
 
-/// Fraction by which the wait for a probe is shortened or lengthened at random, so
-/// that endpoints which failed together are not probed together.
+/// Each wait for a probe is shortened or lengthened at random by up to this fraction, so that
+/// endpoints that failed together are not probed together.
 const JITTER: f64 = 0.2;
 
-/// What an operator can choose.
+/// The configurable thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthPolicy {
-    /// How long an attempt may be under way before the endpoint counts as slow.
+    /// How long an attempt may take before the endpoint counts as slow.
     pub slow_after: Duration,
-    /// How long an endpoint has to fail, without a success, before it is paused.
+    /// How long an endpoint has to fail without a success before it is paused.
     pub pause_after: Duration,
-    /// The first wait for a probe of a paused endpoint. It doubles with each probe.
+    /// The wait for a paused endpoint's first probe. It doubles with each failed probe.
     pub first_probe: Duration,
-    /// How long an endpoint has to keep failing before it is disabled.
+    /// How long an endpoint has to fail without a success before it is disabled.
     pub disable_after: Duration,
 }
 
 impl HealthPolicy {
-    /// The wait for a probe after so many have failed.
+    /// The wait for the next probe after this many have failed, without jitter.
     fn probe_wait(&self, probes: u32) -> Duration {
+        // Saturates: an endpoint can be probed more than 32 times before it is disabled.
         let factor = 1_u32.checked_shl(probes).unwrap_or(u32::MAX);
         self.first_probe.saturating_mul(factor).min(MAX_PROBE)
     }
 }
 
 impl Default for HealthPolicy {
-    /// 3 s, a minute, 30 s, and five days.
+    /// Slow after 3 s, paused after a minute, probed after 30 s, disabled after five days.
     fn default() -> Self {
         Self {
             slow_after: Duration::from_secs(3),
@@ -58,63 +59,62 @@ impl Default for HealthPolicy {
     }
 }
 
-/// What is recorded of an endpoint's health. All of it is `None` while the endpoint
-/// is well.
+/// The stored health of an endpoint. Every field is `None` while the endpoint is well.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Health {
-    /// Since when an attempt has taken too long.
+    /// When an attempt was first found to take too long.
     pub slow_since: Option<Timestamp>,
     /// The failures since the last success.
     pub failing: Option<Failing>,
-    /// The pause, while there is one.
+    /// The current pause.
     pub pause: Option<Pause>,
 }
 
-/// Failures since the last success.
+/// An uninterrupted series of failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failing {
-    /// When the first one began.
+    /// When the first failed attempt began. Identifies the series.
     pub since: Timestamp,
-    /// When the last one that was recorded ended.
+    /// When the last recorded one ended.
     pub last: Timestamp,
-    /// How many were recorded. Those within [`HealthPolicy::pause_after`] of the
-    /// first one are not.
+    /// How many were recorded. Failures within [`HealthPolicy::pause_after`] of the first one
+    /// are not, so that a burst of failures costs one write.
     pub failures: u32,
 }
 
-/// A pause: deliveries wait, and one probe at a time goes out.
+/// A pause. All deliveries wait, except for one probe at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pause {
-    /// When it began.
+    /// When the pause began. Identifies it.
     pub since: Timestamp,
-    /// When the next probe is due. `None` while no delivery waits that could be one.
+    /// When the next probe is due. `None` while no delivery waits that could be sent as one.
     pub probe_at: Option<Timestamp>,
-    /// How many probes have failed.
+    /// How many probes have failed so far.
     pub probes: u32,
 }
 
-/// The state that a [`Health`] amounts to, the worst one first.
+/// A [`Health`] in one word, ordered from worst to best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// Deliveries wait until a probe succeeds.
+    /// Deliveries wait until an attempt succeeds, usually a probe.
     Paused,
     /// The last attempt failed.
     Failing,
-    /// An attempt has taken too long.
+    /// An attempt took too long.
     Slow,
-    /// None of these.
+    /// None of the above.
     Well,
 }
 
-/// Slow endpoints from which on an app is kept apart, see [`is_app_slow`].
+/// The least number of slow endpoints that makes an app slow, see [`is_app_slow`].
 const MIN_SLOW: usize = 5;
 
-/// Whether so many of an app's endpoints are slow that the others are likely to be:
-/// at least five, and at least a tenth of those that are active.
+/// Whether so many of an app's active endpoints are slow that the others probably are too:
+/// at least five, and at least a tenth.
 ///
-/// An endpoint is only known to be slow once an attempt at it has held a slot of the
-/// fast lane. With 100 endpoints that hang, an app could do that 100 times. Paused
-/// endpoints don't count, as they take no slot.
+/// An endpoint turns out to be slow only after an attempt has held a slot of the fast lane.
+/// An app with 100 endpoints that hang could do that 100 times. Paused endpoints don't count,
+/// because they take no slots.
 #[must_use]
 pub fn is_app_slow<'a>(active: impl IntoIterator<Item = &'a Health>) -> bool {
     let (mut slow, mut all) = (0, 0);
@@ -127,31 +127,31 @@ pub fn is_app_slow<'a>(active: impl IntoIterator<Item = &'a Health>) -> bool {
     slow >= MIN_SLOW && slow * 10 >= all
 }
 
-/// How an attempt came about.
+/// The kind of an attempt, as far as health is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A delivery of an event.
     Delivery,
-    /// The probe of a paused endpoint.
+    /// A probe of a paused endpoint.
     Probe,
-    /// A test ping. It shows whether the endpoint is slow and can end a pause. Its
-    /// failures don't count: customers ping endpoints that are still being built.
+    /// A test ping. Its duration shows whether the endpoint is slow, and its success ends a
+    /// pause. Its failures don't count: customers ping endpoints that are still being built.
     Ping,
 }
 
-/// What follows for the endpoint.
+/// How an attempt changes an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing.
+    /// Not at all, so nothing is written.
     Unchanged,
-    /// Its health is now this.
+    /// This is its new health.
     Health(Health),
-    /// It gets no more deliveries.
+    /// It is disabled, and gets no more deliveries.
     Disable(DisabledReason),
 }
 
 impl Health {
-    /// The state that this amounts to.
+    /// The worst state that applies.
     #[must_use]
     pub fn state(&self) -> State {
         match self {
@@ -167,7 +167,8 @@ impl Health {
         }
     }
 
-    /// What an attempt changes.
+    /// How an attempt changes this health. That an attempt is slow is noted while it is still
+    /// under way, so only the way back is here.
     #[must_use]
     pub fn after(
         &self,
@@ -178,6 +179,8 @@ impl Health {
     ) -> Change {
         let mut health = *self;
         let took = Duration::from_millis(attempt.duration_ms.into());
+        // Half of the limit, so that an endpoint close to it does not change back and forth.
+        // Without a response, a quick end says nothing: the connection may have been refused.
         if attempt.verdict.response_status().is_some() && took < policy.slow_after / 2 {
             health.slow_since = None;
         }
@@ -199,11 +202,14 @@ impl Health {
                 return Change::Disable(DisabledReason::Failing);
             }
             let pauses = self.pause.is_none() && lasted >= policy.pause_after;
-            // A probe that began as its pause ended begins no other one.
+            // A failed probe continues the pause, unless the pause had ended before the probe
+            // began: another attempt has succeeded then.
             let goes_on = self.pause.is_some() && kind == Kind::Probe;
             if pauses || goes_on {
                 health.pause = Some(self.pause_after(policy, attempt, rng));
             }
+            // Not every failure is written: only the first of a series, and those that begin a
+            // pause or are probes. All others would be one write each.
             let is_first = self.failing.map(|known| known.since) != Some(failing.since);
             if is_first || health.pause != self.pause {
                 health.failing = Some(failing);
@@ -220,7 +226,8 @@ impl Health {
         }
     }
 
-    /// The failures, with this one.
+    /// The series of failures including this one. A new series begins if the last failure is
+    /// more than [`MAX_GAP`] ago.
     fn failing_after(&self, attempt: &Attempt) -> Failing {
         let belongs = |known: &Failing| {
             let gap = attempt.started_at.duration_since(known.last);
@@ -228,6 +235,7 @@ impl Health {
         };
         let last = attempt.ended_at();
         match self.failing.filter(belongs) {
+            // Attempts overlap, so a later failure may already be recorded.
             Some(known) => Failing {
                 last: last.max(known.last),
                 failures: known.failures + 1,
@@ -241,7 +249,7 @@ impl Health {
         }
     }
 
-    /// The pause after this failure: one that begins, or goes on with a later probe.
+    /// The pause after this failure: a new one, or the current one with its next probe.
     fn pause_after(&self, policy: &HealthPolicy, attempt: &Attempt, rng: &mut impl Rng) -> Pause {
         let now = attempt.ended_at();
         let (since, probes) = match self.pause {
@@ -261,15 +269,17 @@ impl Health {
         }
     }
 
-    /// This health after a success that was to change `old` into `new`, and could not
-    /// because a failure changed `old` into this. `None` if the failures that the success
-    /// ends have ended otherwise.
+    /// Merges a success with a concurrent failure. The success was about to change `old` into
+    /// `new`, but its conditional write failed, because a failure had changed `old` into
+    /// `self`. Returns what to write instead: the success still ends this series of failures.
+    /// `None` if the series has already ended, or another one has begun.
     #[must_use]
     pub fn after_success_on(&self, old: &Self, new: &Self) -> Option<Self> {
         let begin = |health: &Self| health.failing.map(|failing| failing.since);
         if begin(self).is_none() || begin(self) != begin(old) {
             return None;
         }
+        // Keep a concurrent change of slowness, unless the success itself changed it.
         let slow_since = match old.slow_since == new.slow_since {
             true => self.slow_since,
             false => new.slow_since,
@@ -281,9 +291,9 @@ impl Health {
         })
     }
 
-    /// This health with a probe that is due now, or as soon as the last failure is
-    /// long enough ago: a delivery waits that can be it. `None` if there is nothing
-    /// to change.
+    /// Schedules a probe when a delivery begins to wait that can be sent as one. It is due
+    /// now, or once the usual wait since the last failure is over. `None` if the endpoint is
+    /// not paused, or a probe is already scheduled.
     #[must_use]
     pub fn with_probe(&self, policy: &HealthPolicy, now: Timestamp) -> Option<Self> {
         let pause = self.pause.filter(|pause| pause.probe_at.is_none())?;
@@ -298,7 +308,7 @@ impl Health {
         })
     }
 
-    /// This health without a probe, because no delivery waits that could be one.
+    /// Cancels the next probe, because no delivery waits that could be sent as one.
     #[must_use]
     pub fn without_probe(&self) -> Self {
         let pause = self.pause.map(|pause| Pause {

@@ -1,11 +1,11 @@
-//! The retry schedule.
+//! When failed attempts are retried.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use rand::{Rng, RngExt};
 
-/// Longest wait that the schedule or a receiver's `Retry-After` can request.
+/// The longest wait that the schedule or a receiver's `Retry-After` can ask for.
 pub const MAX_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Each wait is shortened or lengthened at random by up to this fraction.
@@ -66,16 +66,16 @@ impl FromStr for RetrySchedule {
 }
 
 impl RetrySchedule {
-    /// How long its waits can take together, if the receiver lengthens each of them with
-    /// `Retry-After` as far as it may.
+    /// The longest time that all waits can take together, if the receiver lengthens each one
+    /// with `Retry-After` as far as it can.
     #[must_use]
     pub fn longest(&self) -> Duration {
         let longest = |wait: &Duration| wait.mul_f64(1.0 + JITTER).max(MAX_WAIT);
         self.0.iter().map(longest).sum()
     }
 
-    /// How long to wait after failed attempt `number`, counted from 1, with jitter.
-    /// `None` after the last attempt.
+    /// The wait after the failed attempt `number`, counted from 1, with jitter. `None` after
+    /// the last attempt.
     #[must_use]
     pub fn wait_after(&self, number: u32, rng: &mut impl Rng) -> Option<Duration> {
         let index = usize::try_from(number.checked_sub(1)?).ok()?;
@@ -117,7 +117,8 @@ mod tests {
             let longest = Duration::from_secs(HOUR).mul_f64(hours);
             assert_eq!(schedule.longest(), longest);
         }
-        // The wait of 20 hours has 24 with jitter, so all but the last have a day.
+        // With jitter, the wait of 20 hours becomes 24. So each wait is a day, except for the
+        // last, which is longer.
         let most = Duration::from_secs(8 * 24 * HOUR) + Duration::from_secs(HOUR).mul_f64(28.8);
         assert_eq!(RetrySchedule::default().longest(), most);
     }

@@ -1,47 +1,47 @@
-//! How each endpoint of an event gets its first attempt. Pure, so that the policy is a
-//! table of tests.
+//! How each endpoint of an event gets its first attempt.
 
 use super::endpoint::Endpoint;
 use super::health::State;
 use super::message::Lane;
 
-/// Endpoints of one event that are attempted at once, at most: as many as one
-/// `SendMessageBatch` would hand over. With the ten messages of a batch, one function
-/// makes no more attempts than in a full batch of the slow lane.
+/// The most endpoints of an event that are attempted at once: as many as one
+/// `SendMessageBatch` can take. A batch has ten events, so a function makes at most a hundred
+/// attempts at a time, like for a full batch of the slow lane.
 pub const MOST_AT_ONCE: usize = 10;
 
 /// How an endpoint gets the first attempt at an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
-    /// From the function that read the event, at once.
+    /// At once, by the function that handles the event.
     AtOnce,
-    /// From a message in this lane.
+    /// By a message on this lane.
     Message(Lane),
-    /// Behind others that wait for the endpoint: it is paused, or has more to send than its
-    /// rate limit lets through.
+    /// It waits in the table behind other deliveries, because the endpoint is paused or has a
+    /// backlog beyond its rate limit.
     Wait,
 }
 
-/// What decides beside the endpoints themselves.
+/// What decides about the routes besides the endpoints themselves.
 #[derive(Debug, Clone, Copy)]
 pub struct Circumstances {
-    /// The lane that the event came by.
+    /// The lane on which the event's message arrived.
     pub lane: Lane,
-    /// Whether nobody has begun with the event before, so that no attempt is recorded.
+    /// Whether this message stored the event, so that no attempt can be recorded yet.
     pub is_new: bool,
-    /// Whether so many endpoints of the app are slow that all of its attempts go to the
-    /// slow lane.
+    /// Whether the app has so many slow endpoints that all its attempts go to the slow lane,
+    /// see [`is_app_slow`](super::health::is_app_slow).
     pub is_app_slow: bool,
-    /// Whether the function has the time for an attempt.
+    /// Whether the function has enough time left for an attempt.
     pub has_time: bool,
     /// How many endpoints may be attempted at once.
     pub most_at_once: usize,
 }
 
-/// The routes to these active endpoints, in their order.
+/// The routes to these active endpoints, in the same order.
 ///
-/// Each endpoint is judged by itself, except that there may be too many: one that is
-/// paused or slow, which may last for days, must not delay the app's others by a message.
+/// Each endpoint's route depends only on itself and on how many are ready: a paused or slow
+/// endpoint, which may stay so for days, must not cost the app's other endpoints the way
+/// through the queue.
 #[must_use]
 pub fn routes(endpoints: &[Endpoint], it: Circumstances) -> Vec<Route> {
     let by_message = |endpoint: &Endpoint| {
@@ -53,11 +53,12 @@ pub fn routes(endpoints: &[Endpoint], it: Circumstances) -> Vec<Route> {
             false => Route::Message(endpoint.lane()),
         }
     };
-    // An endpoint that limits its rate has to have its turn first.
+    // A rate-limited endpoint is never ready, because its attempts have to take turns.
     let is_ready = |endpoint: &Endpoint| {
         by_message(endpoint) == Route::Message(Lane::Fast) && endpoint.rate_limit.is_none()
     };
     let ready = endpoints.iter().filter(|endpoint| is_ready(endpoint));
+    // All or none: if there are too many, the ready ones all get messages.
     let at_once =
         it.lane == Lane::Fast && it.is_new && it.has_time && ready.count() <= it.most_at_once;
     let route = |endpoint: &Endpoint| match at_once && is_ready(endpoint) {
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_attempted_at_once_unless_all_circumstances_allow_it() {
+    fn attempts_at_once_need_every_circumstance() {
         let endpoints = [well(), slow(), paused()];
         for (it, of_well) in [
             (BEST, AtOnce),

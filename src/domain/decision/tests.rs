@@ -1,4 +1,4 @@
-//! The policy as a table.
+//! The policy as tables.
 
 mod after;
 mod before;
@@ -93,7 +93,7 @@ fn asking(status: u16, retry_after: Option<Duration>) -> Verdict {
 const FAST: Occasion = Occasion::Lane(Lane::Fast);
 const SLOW: Occasion = Occasion::Lane(Lane::Slow);
 
-/// Health of an endpoint whose failures began so long ago, the last one just now.
+/// The health of an endpoint that has failed for this long, most recently just now.
 fn failing_for(long: Duration) -> Health {
     Health {
         failing: Some(Failing {

@@ -1,4 +1,4 @@
-//! Transitions as tables.
+//! How attempts change an endpoint's health.
 
 use super::*;
 use crate::domain::delivery::Answer;
@@ -71,7 +71,7 @@ fn paused(probes: u32) -> Health {
 }
 
 #[test]
-fn an_endpoint_that_is_well_and_answers_costs_no_write() {
+fn successes_of_healthy_endpoints_cost_no_write() {
     for attempt in [answer(200, start(), 10), answer(200, start(), 14_000)] {
         let change = after(&Health::default(), Kind::Delivery, &attempt);
         assert_eq!(change, Change::Unchanged);
@@ -79,7 +79,7 @@ fn an_endpoint_that_is_well_and_answers_costs_no_write() {
 }
 
 #[test]
-fn slow_endpoints_are_well_again_when_they_answer_in_half_the_time() {
+fn answers_in_half_the_time_limit_clear_slow_since() {
     let slow = Health {
         slow_since: Some(start()),
         ..Health::default()
@@ -101,7 +101,7 @@ fn slow_endpoints_are_well_again_when_they_answer_in_half_the_time() {
 }
 
 #[test]
-fn pings_show_whether_an_endpoint_is_slow_and_no_failures() {
+fn pings_clear_slow_since_but_do_not_count_as_failures() {
     let well = failing(start(), start(), 3);
     let slow = Health {
         slow_since: Some(start()),
@@ -131,7 +131,7 @@ fn pings_show_whether_an_endpoint_is_slow_and_no_failures() {
 }
 
 #[test]
-fn first_failure_is_noted_and_those_within_a_minute_are_not() {
+fn only_the_first_failure_within_a_minute_is_written() {
     let first = changed(&Health::default(), Kind::Delivery, &answer(500, start(), 0));
     assert_eq!(first, failing(start(), start(), 1));
     for seconds in [1, 59] {
@@ -141,7 +141,7 @@ fn first_failure_is_noted_and_those_within_a_minute_are_not() {
 }
 
 #[test]
-fn an_endpoint_that_fails_for_a_minute_is_paused() {
+fn endpoints_are_paused_after_failing_for_a_minute() {
     let known = failing(start(), start(), 1);
     let now = start() + MINUTE;
     let health = changed(&known, Kind::Delivery, &answer(500, now, 0));
@@ -151,13 +151,13 @@ fn an_endpoint_that_fails_for_a_minute_is_paused() {
     assert_eq!((pause.since, pause.probes), (now, 0));
     let wait = pause.probe_at.unwrap().duration_since(now).as_secs();
     assert!((24..=36).contains(&wait), "{wait} s");
-    // What was under way meanwhile changes nothing.
+    // Attempts that were under way when the pause began change nothing.
     let late = timeout(now);
     assert_eq!(after(&health, Kind::Delivery, &late), Change::Unchanged);
 }
 
 #[test]
-fn probes_are_further_and_further_apart_up_to_a_quarter_of_an_hour() {
+fn waits_for_probes_double_up_to_15_minutes() {
     for (probes, seconds) in [(0, 60), (1, 120), (2, 240), (3, 480), (4, 900), (99, 900)] {
         let health = changed(&paused(probes), Kind::Probe, &answer(500, start(), 0));
         let pause = health.pause.unwrap();
@@ -196,20 +196,20 @@ fn any_success_ends_a_pause() {
 }
 
 #[test]
-fn a_probe_that_fails_after_its_pause_ended_begins_no_other() {
+fn probes_that_fail_after_their_pause_begin_no_new_one() {
     let failed = answer(500, start(), 10);
     let health = changed(&Health::default(), Kind::Probe, &failed);
     assert_eq!(health.state(), State::Failing);
 }
 
 #[test]
-fn successes_count_whatever_fails_at_the_same_time() {
+fn successes_win_over_concurrent_failures() {
     let read = paused(0);
     let well = changed(&read, Kind::Ping, &answer(200, start(), 10));
     // A probe failed meanwhile.
     let by_now = paused(1);
     assert_eq!(by_now.after_success_on(&read, &well), Some(well));
-    // It is slow as well.
+    // It became slow, too.
     let slow_since = Some(start());
     let slow = Health {
         slow_since,
@@ -217,7 +217,7 @@ fn successes_count_whatever_fails_at_the_same_time() {
     };
     let still_slow = Health { slow_since, ..well };
     assert_eq!(slow.after_success_on(&read, &well), Some(still_slow));
-    // What failed then is over, or other failures have begun.
+    // The failures have ended already, or others have begun.
     let later = failing(start() + DAY, start() + DAY, 1);
     for by_now in [well, later] {
         assert_eq!(by_now.after_success_on(&read, &well), None);
@@ -225,7 +225,7 @@ fn successes_count_whatever_fails_at_the_same_time() {
 }
 
 #[test]
-fn endpoints_that_keep_failing_are_disabled() {
+fn endpoints_are_disabled_after_failing_for_five_days() {
     let since = start() - 5 * DAY;
     let disabled = Change::Disable(DisabledReason::Failing);
     let again = answer(500, start(), 0);
@@ -245,14 +245,14 @@ fn endpoints_that_keep_failing_are_disabled() {
 }
 
 #[test]
-fn failures_more_than_a_day_apart_begin_anew() {
+fn failures_more_than_a_day_apart_begin_a_new_series() {
     let known = failing(start() - 9 * DAY, start() - DAY - SECOND, 100);
     let health = changed(&known, Kind::Delivery, &answer(500, start(), 0));
     assert_eq!(health, failing(start(), start(), 1));
 }
 
 #[test]
-fn gone_disables_at_once_unless_a_ping_finds_it() {
+fn gone_disables_at_once_except_for_pings() {
     let gone = answer(410, start(), 0);
     let disabled = Change::Disable(DisabledReason::Gone);
     assert_eq!(after(&Health::default(), Kind::Delivery, &gone), disabled);
@@ -261,10 +261,10 @@ fn gone_disables_at_once_unless_a_ping_finds_it() {
 }
 
 #[test]
-fn a_delivery_that_waits_brings_the_next_probe_about() {
+fn first_waiting_delivery_schedules_a_probe() {
     let idle = paused(1).without_probe();
     assert_eq!(idle.pause.unwrap().probe_at, None);
-    // Not sooner than after the wait that follows the last failure.
+    // Not before the usual wait since the last failure is over.
     let probe_at = |now| {
         idle.with_probe(&POLICY, now)
             .unwrap()
@@ -279,7 +279,7 @@ fn a_delivery_that_waits_brings_the_next_probe_about() {
 }
 
 #[test]
-fn an_app_is_slow_from_five_slow_endpoints_and_a_tenth_of_all() {
+fn apps_are_slow_with_five_slow_endpoints_and_a_tenth_of_all() {
     let slow = Health {
         slow_since: Some(start()),
         ..Health::default()
@@ -294,7 +294,7 @@ fn an_app_is_slow_from_five_slow_endpoints_and_a_tenth_of_all() {
         ..paused(0)
     };
     let well = Health::default();
-    // (so many of these, the others are well, the app is slow)
+    // (how many, of this health, how many others are well, whether the app is slow)
     let table = [
         (4, slow, 0, false),
         (5, slow, 0, true),

@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::failure::Failure;
 
-/// What changed for the endpoint.
+/// The change to the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Effect {
     Unchanged,
@@ -58,18 +58,18 @@ fn is_done(next: Next) -> bool {
     next == Next::Done
 }
 
-/// The first wait of the schedule, 60 s, give or take 20 %.
+/// The first wait of the schedule: 60 s, ±20 %.
 fn is_in_the_queue(next: Next) -> bool {
     matches!(next, Next::Queue(wait) if (48..=72).contains(&wait.as_secs()))
 }
 
-/// The second wait of the schedule, 2 h, give or take 20 %.
+/// The second wait of the schedule: 2 h, ±20 %.
 fn is_in_the_table(next: Next) -> bool {
     let hours = |tenths: u64| now() + Duration::from_secs(tenths * 360);
     matches!(next, Next::Schedule(at) if (hours(15)..=hours(25)).contains(&at))
 }
 
-/// An attempt of an event's delivery, by how it ended, its number, and how
+/// What follows from an attempt at an event's delivery, by its verdict, its number, and how
 /// long the endpoint has been failing.
 fn rows() -> Vec<Row> {
     use DeliveryStatus::{Delivered, Failed, Pending};
@@ -78,7 +78,7 @@ fn rows() -> Vec<Row> {
     let began = (Pending, is_in_the_queue as fn(Next) -> bool, BeganFailing);
     let failures = Failure::ALL.map(|failure| row(Verdict::Failed(failure), 1, None, began));
     let mut rows = vec![
-        // A success ends the delivery, and the endpoint's failing.
+        // A success ends the delivery and clears the endpoint's failures.
         row(answered(200), 1, None, (Delivered, is_done, Unchanged)),
         row(answered(299), 1, None, (Delivered, is_done, Unchanged)),
         row(
@@ -87,7 +87,7 @@ fn rows() -> Vec<Row> {
             Some(9 * DAY),
             (Delivered, is_done, Recovered),
         ),
-        // Any other answer, or none, is followed by the next attempt.
+        // After any other answer, or none, there is a next attempt.
         row(answered(199), 1, None, began),
         row(answered(302), 1, None, began),
         row(answered(404), 1, None, began),
@@ -99,9 +99,9 @@ fn rows() -> Vec<Row> {
             Some(DAY),
             (Pending, is_in_the_table, Paused),
         ),
-        // After the last attempt the delivery has failed.
+        // The last attempt fails the delivery.
         row(answered(500), 3, Some(DAY), (Failed, is_done, Paused)),
-        // 410 is final, and disables the endpoint.
+        // 410 is final and disables the endpoint.
         row(
             answered(410),
             1,
@@ -114,7 +114,7 @@ fn rows() -> Vec<Row> {
             Some(9 * DAY),
             (Failed, is_done, Disable(DisabledReason::Gone)),
         ),
-        // So does failing for too long; the delivery itself goes on.
+        // Failing for too long disables the endpoint too, but does not end the delivery.
         row(
             answered(500),
             1,
@@ -127,7 +127,7 @@ fn rows() -> Vec<Row> {
             Some(5 * DAY - Duration::from_secs(1)),
             (Pending, is_in_the_queue, Paused),
         ),
-        // An endpoint that has failed for less than a minute goes on failing.
+        // Nothing changes for an endpoint that has failed for less than a minute.
         row(
             answered(500),
             1,
@@ -139,7 +139,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// Makes this attempt and decides what follows.
+/// What follows from this attempt.
 fn decide(
     task: &DeliveryTask,
     occasion: Occasion,
@@ -186,7 +186,7 @@ fn outcome_decides_what_follows() {
 }
 
 #[test]
-fn pings_are_never_retried_and_never_change_an_endpoint_that_is_not_paused() {
+fn pings_are_not_retried_and_do_not_change_failing_endpoints() {
     for verdict in [
         answered(200),
         answered(410),
@@ -205,7 +205,7 @@ fn pings_are_never_retried_and_never_change_an_endpoint_that_is_not_paused() {
 }
 
 #[test]
-fn failed_probes_use_up_no_attempt_and_successful_ones_do() {
+fn only_successful_probes_use_up_an_attempt() {
     let endpoint = Endpoint {
         health: Health {
             pause: Some(Pause {

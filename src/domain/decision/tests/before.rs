@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn first_obstacle_decides_whether_an_attempt_is_made() {
+fn first_check_that_applies_decides() {
     use Abandoned::{EndpointDeleted, EndpointInactive, PayloadDeleted, PayloadExpired};
     use BeforeAttempt::{Abandon, AlreadyMade};
 
@@ -171,7 +171,7 @@ fn health_decides_where_and_when_an_attempt_is_made() {
 }
 
 #[test]
-fn payload_is_the_stored_events_or_the_pings_own() {
+fn payload_comes_from_the_stored_event_or_the_ping() {
     let endpoint = endpoint();
     for (task, expected) in [
         (event_task(&endpoint), "stored"),
