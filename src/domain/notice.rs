@@ -1,8 +1,8 @@
-//! Notices: what the operator is told, as an event of the reserved app.
+//! Notices to the operator, which are published as events of the reserved app.
 //!
-//! An event's id follows from what it tells, so that a notice which is sent twice is the
-//! same event. It has no secret, no payload and nothing of a response; and of a URL only
-//! the host, because the path or the query may hold a token.
+//! The event's id is derived from the notice, so a notice that is sent twice is the same
+//! event. It contains no secrets, no payload and no part of a response. Of a URL it contains
+//! only the host, because the path or the query may have a token.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -17,36 +17,36 @@ use super::operational::OperationalType;
 use super::time::{iso_millis, serde_millis};
 use super::transition::{Transition, TransitionKind};
 
-/// What the operator is told.
+/// A notice to the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// What became of an endpoint.
+    /// An endpoint's health changed.
     Endpoint {
-        /// The endpoint.
+        /// The endpoint whose health changed.
         endpoint: EndpointKey,
         /// The host of its URL.
         host: String,
-        /// What became of it.
+        /// The change.
         transition: Transition,
     },
     /// A delivery used up its attempts.
     DeliveryFailed {
-        /// The delivery.
+        /// The delivery after its last attempt.
         delivery: Box<Delivery>,
         /// The host of its endpoint's URL. `None` if the endpoint was deleted.
         host: Option<String>,
     },
-    /// An app is deleted.
+    /// The deletion of an app is complete.
     AppDeleted {
-        /// The app.
+        /// The deleted app.
         app_id: AppId,
         /// When its deletion was requested.
         requested_at: Timestamp,
     },
 }
 
-/// A notice on its way to the operator's event bus. A pipe takes the type and the time of
-/// the bus's event from here, and all of `detail`: see `OperationalPipe` in template.yaml.
+/// A notice for the operator's event bus. A pipe (`OperationalPipe` in template.yaml) builds
+/// the bus's event from these fields.
 #[derive(Debug, Serialize)]
 pub struct BusMessage<'a> {
     r#type: &'a str,
@@ -55,7 +55,7 @@ pub struct BusMessage<'a> {
     detail: Detail<'a>,
 }
 
-/// What the receiver of a webhook gets, and the event's id, which it has in a header.
+/// The body of the operational webhook, and the event's id, which a webhook has in a header.
 #[derive(Debug, Serialize)]
 struct Detail<'a> {
     id: Option<EventId>,
@@ -66,7 +66,7 @@ struct Detail<'a> {
 }
 
 impl<'a> BusMessage<'a> {
-    /// The message for an event, which happened now unless it says otherwise.
+    /// The message for an event. An event without a timestamp happened `now`.
     #[must_use]
     pub fn of(event: &'a PublishedEvent, now: Timestamp) -> Self {
         let (r#type, time) = (event.r#type.as_str(), event.timestamp.unwrap_or(now));
@@ -89,7 +89,7 @@ struct EndpointData<'a> {
     app_id: AppId,
     webhook_id: EndpointId,
     host: &'a str,
-    /// Only of a disabled endpoint.
+    /// Present only for disabled endpoints.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
     #[serde(with = "serde_millis::option")]
@@ -119,7 +119,7 @@ struct AppData {
 }
 
 impl Notice {
-    /// A notice of this transition of an endpoint.
+    /// The notice of an endpoint's transition.
     #[must_use]
     pub fn of_transition(endpoint: &Endpoint, transition: Transition) -> Self {
         Self::Endpoint {
@@ -129,7 +129,7 @@ impl Notice {
         }
     }
 
-    /// The notices of an endpoint's transitions that are still in its log.
+    /// The notices of those transitions in the endpoint's log that `are_meant` selects.
     pub fn of_transitions<'a>(
         endpoint: &'a Endpoint,
         are_meant: impl Fn(&Transition) -> bool + 'a,
@@ -139,8 +139,8 @@ impl Notice {
         meant.map(|transition| Self::of_transition(endpoint, *transition))
     }
 
-    /// The notice of a delivery whose last attempt failed, unless its receiver wants no
-    /// more deliveries, which is told of the endpoint.
+    /// The notice of a delivery that used up its attempts. `None` for other deliveries. A 410
+    /// is reported as a disabled endpoint instead.
     #[must_use]
     pub fn of_exhausted(delivery: &Delivery, endpoint: Option<&Endpoint>) -> Option<Self> {
         let is_exhausted = delivery.status == DeliveryStatus::Failed
@@ -154,7 +154,7 @@ impl Notice {
         })
     }
 
-    /// The notice of an app whose deletion is complete.
+    /// The notice of an app's complete deletion. `None` for the reserved app.
     #[must_use]
     pub fn of_deletion(app_id: AppId, requested_at: Timestamp) -> Option<Self> {
         let notice = Self::AppDeleted {
@@ -164,7 +164,7 @@ impl Notice {
         (!app_id.is_operational()).then_some(notice)
     }
 
-    /// The type of its event.
+    /// The type of the notice's event.
     #[must_use]
     pub fn operational_type(&self) -> OperationalType {
         match self {
@@ -179,15 +179,16 @@ impl Notice {
         }
     }
 
-    /// The event that tells it, at this time unless it has a time of its own.
+    /// The event for this notice. A transition has a time of its own; other notices happened
+    /// `now`.
     ///
     /// # Errors
-    /// Never in practice: all of it can be written as JSON.
+    /// Never in practice: every part of a notice is representable in JSON.
     pub fn event(&self, now: Timestamp) -> Result<PublishedEvent, serde_json::Error> {
         let app_id = AppId::operational();
-        let told = self.operational_type();
-        // No part has a space.
-        let key = format!("{} {}", told.as_str(), self.identity());
+        let kind = self.operational_type();
+        // Unambiguous, because no part contains a space.
+        let key = format!("{} {}", kind.as_str(), self.identity());
         let at = match self {
             Self::Endpoint { transition, .. } => transition.at,
             Self::DeliveryFailed { .. } | Self::AppDeleted { .. } => now,
@@ -195,7 +196,7 @@ impl Notice {
         Ok(PublishedEvent {
             app_id,
             id: Some(EventId::of_idempotency_key(app_id, &key)),
-            r#type: told.event_type(),
+            r#type: kind.event_type(),
             timestamp: Some(at),
             data: self.data()?,
             audience: Audience::default(),
@@ -203,7 +204,7 @@ impl Notice {
         })
     }
 
-    /// What tells it from all other notices of its type.
+    /// Identifies the notice among those of its type.
     fn identity(&self) -> String {
         match self {
             Self::Endpoint {
@@ -323,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_notice_is_the_same_event() {
+    fn same_notice_is_the_same_event() {
         let endpoint = endpoint();
         let kinds = [TransitionKind::Failing, TransitionKind::Paused];
         let mut ids = Vec::new();
@@ -346,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn notices_tell_the_host_and_nothing_else_of_a_url() {
+    fn notices_contain_only_the_host_of_a_url() {
         let endpoint = endpoint();
         let reason = DisabledReason::Gone;
         let notice =
@@ -360,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn only_deliveries_that_used_up_their_attempts_are_told() {
+    fn only_exhausted_deliveries_have_a_notice() {
         let endpoint = endpoint();
         let failed = exhausted(&endpoint);
         assert!(Notice::of_exhausted(&failed, None).is_some());

@@ -1,28 +1,27 @@
-//! Operational webhooks: what the service itself tells the operator about endpoints,
-//! deliveries and apps. They are events of a reserved app, so that they take the same
-//! way as all others.
+//! Operational webhooks: notices of the service to the operator about endpoints, deliveries
+//! and apps. They are events of a reserved app, so they are delivered like all others.
 
 use arrayvec::ArrayString;
 
 use super::event_type::{EventPattern, EventType};
 use super::id::AppId;
 
-/// The reserved app.
+/// The reserved app's id.
 const APP: &str = "operational";
 
-/// Why nobody but the service publishes in the reserved app.
+/// The error for publishing in the reserved app.
 pub const PUBLISHES_ITSELF: &str =
     "operational is reserved: only the service itself publishes there";
 
-/// Why the reserved app has no keys and no portal sessions.
+/// The error for making a key or a portal session in the reserved app.
 pub const HAS_NO_KEYS: &str =
     "operational is reserved: it has no API keys and no portal sessions, and takes a platform key";
 
 impl AppId {
-    /// The reserved app, whose endpoints are the operator's.
+    /// The reserved app, whose endpoints belong to the operator.
     #[must_use]
     pub fn operational() -> Self {
-        // It is shorter than an app's id may be, so nothing is cut off.
+        // Never fails: the id is shorter than the limit.
         Self(ArrayString::from(APP).unwrap_or_default())
     }
 
@@ -33,10 +32,10 @@ impl AppId {
     }
 }
 
-/// What the service tells.
+/// The event types of the service's own events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OperationalType {
-    /// An endpoint that worked has begun to fail.
+    /// An endpoint began to fail.
     EndpointFailing,
     /// An endpoint was paused because it kept failing.
     EndpointPaused,
@@ -44,14 +43,14 @@ pub enum OperationalType {
     EndpointRecovered,
     /// The service disabled an endpoint.
     EndpointDisabled,
-    /// A delivery failed, and will not be attempted again.
+    /// A delivery used up its attempts.
     DeliveryFailed,
-    /// An app and all that it had are deleted.
+    /// An app and all its data are deleted.
     AppDeleted,
 }
 
 impl OperationalType {
-    /// All of them.
+    /// All event types of the service.
     pub const ALL: [Self; 6] = [
         Self::EndpointFailing,
         Self::EndpointPaused,
@@ -74,14 +73,14 @@ impl OperationalType {
         }
     }
 
-    /// The event type.
+    /// As an event type, to publish or to match.
     #[must_use]
     pub fn event_type(self) -> EventType {
         EventType::named(self.as_str())
     }
 }
 
-/// Whether the service ever sends an event that this pattern matches.
+/// Whether the pattern matches any event that the service sends.
 #[must_use]
 pub fn matches_any(pattern: &EventPattern) -> bool {
     let types = OperationalType::ALL.map(OperationalType::event_type);
@@ -93,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reserved_app_is_told_from_all_others() {
+    fn only_the_reserved_app_is_operational() {
         let reserved = AppId::operational();
         assert_eq!(AppId::parse("operational"), Ok(reserved));
         assert!(reserved.is_operational());

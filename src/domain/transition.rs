@@ -1,10 +1,10 @@
-//! The transitions of an endpoint's health that the operator is told of, and the log of
-//! the last ones, which the endpoint's item has.
+//! The health transitions that the operator is told of, and the log of the latest ones in the
+//! endpoint's item.
 //!
 //! The log has two uses. A transition is written to it in the same update as the health
-//! itself, so that one whose notice could not be sent is told when its message comes back.
-//! And it bounds what is told: an endpoint that keeps changing between success and failure
-//! would otherwise send a notice for every change.
+//! itself, so if the notice can't be sent, the message that comes back finds it there and
+//! sends it again. It also limits the notices: an endpoint that alternates between success and
+//! failure would otherwise cause one for every change.
 
 use std::time::Duration;
 
@@ -14,66 +14,67 @@ use super::endpoint::{DisabledReason, Endpoint};
 use super::health::Health;
 use super::id::DeliveryId;
 
-/// How long after a notice an endpoint may begin to fail again without another one. If it
-/// keeps failing, the pause is told.
+/// An endpoint that begins to fail within this time after a notice causes no other one. If it
+/// keeps failing, the operator is told of the pause.
 const QUIET: Duration = Duration::from_secs(10 * 60);
 
-/// Transitions that are kept: more than can follow one another before a message comes
-/// back, because a pause takes a while and nothing follows a disabling by itself.
+/// The number of transitions in the log. They have to stay until a message whose notice failed
+/// comes back. Three are enough, because a pause takes a while, and nothing follows a
+/// disabling by itself.
 pub const KEPT: usize = 3;
 
-/// What became of an endpoint.
+/// The kind of a transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TransitionKind {
-    /// It has begun to fail.
+    /// The endpoint began to fail.
     Failing,
-    /// It was paused.
+    /// The endpoint was paused.
     Paused,
-    /// It works again.
+    /// The endpoint works again.
     Recovered,
-    /// The service disabled it.
+    /// The service disabled the endpoint.
     Disabled(DisabledReason),
 }
 
-/// A transition that is told.
+/// A transition that the operator is told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transition {
-    /// What became of the endpoint.
+    /// What changed.
     pub kind: TransitionKind,
-    /// When.
+    /// When the attempt that caused it ended.
     pub at: Timestamp,
-    /// When the first of the failures began that belong to it, if there were any.
+    /// When the failures began that led to it, or that it ends.
     pub failing_since: Option<Timestamp>,
-    /// The delivery whose attempt brought it about.
+    /// The delivery whose attempt caused it.
     pub by: DeliveryId,
 }
 
-/// The last transitions of an endpoint that were told, the newest last.
+/// The log: an endpoint's last [`KEPT`] transitions, newest last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Transitions(Vec<Transition>);
 
 impl Transitions {
-    /// The last of these.
+    /// Keeps the last [`KEPT`] of these.
     #[must_use]
     pub fn last_of(mut all: Vec<Transition>) -> Self {
-        let known = all.len().saturating_sub(KEPT);
-        all.drain(..known);
+        let excess = all.len().saturating_sub(KEPT);
+        all.drain(..excess);
         Self(all)
     }
 
-    /// These, and then this one.
+    /// The log with one more transition.
     #[must_use]
     pub fn with(&self, transition: Transition) -> Self {
         let all = self.0.iter().copied().chain([transition]);
         Self::last_of(all.collect())
     }
 
-    /// All of them, the newest last.
+    /// The transitions, newest last.
     pub fn iter(&self) -> impl Iterator<Item = &Transition> {
         self.0.iter()
     }
 
-    /// Whether the last thing told was bad news.
+    /// Whether the last transition was anything but a recovery.
     #[must_use]
     pub fn end_in_trouble(&self) -> bool {
         let last = self.0.last().map(|last| last.kind);
@@ -86,10 +87,10 @@ impl Transitions {
     }
 }
 
-/// An attempt that changes the health of its endpoint.
+/// The attempt that causes a transition.
 #[derive(Debug, Clone, Copy)]
 pub struct Cause {
-    /// The delivery.
+    /// The attempt's delivery.
     pub by: DeliveryId,
     /// When the attempt ended.
     pub at: Timestamp,
@@ -97,30 +98,31 @@ pub struct Cause {
     pub succeeded: bool,
 }
 
-/// The transition to tell of when an attempt changes the health of an endpoint to `new`.
-/// Nothing is told of the reserved app, whose own failures would be told to itself.
+/// The transition to report when an attempt changes an endpoint's health to `new`. `None` for
+/// endpoints of the reserved app: they receive the notices, so a failing one would be told of
+/// its own failures.
 #[must_use]
 pub fn to_health(endpoint: &Endpoint, new: &Health, cause: Cause) -> Option<Transition> {
-    let (old, told) = (&endpoint.health, &endpoint.transitions);
+    let (old, log) = (&endpoint.health, &endpoint.transitions);
     let kind = if old.pause.is_none() && new.pause.is_some() {
         TransitionKind::Paused
-    } else if old.failing.is_none() && new.failing.is_some() && !told.is_quiet(cause.at) {
+    } else if old.failing.is_none() && new.failing.is_some() && !log.is_quiet(cause.at) {
         TransitionKind::Failing
     } else if new.failing.is_none()
         && new.pause.is_none()
         && cause.succeeded
         && endpoint.active
-        && told.end_in_trouble()
+        && log.end_in_trouble()
     {
         TransitionKind::Recovered
     } else {
         return None;
     };
     let failing = new.failing.or(old.failing);
-    told_of(endpoint, kind, failing.map(|failing| failing.since), cause)
+    reported(endpoint, kind, failing.map(|failing| failing.since), cause)
 }
 
-/// The transition to tell of when an attempt disables an endpoint.
+/// The transition to report when an attempt disables an endpoint.
 #[must_use]
 pub fn to_disabled(
     endpoint: &Endpoint,
@@ -129,10 +131,10 @@ pub fn to_disabled(
 ) -> Option<Transition> {
     let failing_since = endpoint.health.failing.map(|failing| failing.since);
     let kind = TransitionKind::Disabled(reason);
-    told_of(endpoint, kind, failing_since, cause)
+    reported(endpoint, kind, failing_since, cause)
 }
 
-fn told_of(
+fn reported(
     endpoint: &Endpoint,
     kind: TransitionKind,
     failing_since: Option<Timestamp>,

@@ -1,4 +1,4 @@
-//! What is told of an endpoint, as a table.
+//! Which transitions are reported.
 
 use super::TransitionKind::{Disabled, Failing, Paused, Recovered};
 use super::*;
@@ -68,7 +68,7 @@ fn cause(seconds: i64, succeeded: bool) -> Cause {
 }
 
 /// A transition of this kind at this time.
-fn told(kind: TransitionKind, seconds: i64) -> Transition {
+fn logged(kind: TransitionKind, seconds: i64) -> Transition {
     Transition {
         kind,
         at: at(seconds),
@@ -78,13 +78,13 @@ fn told(kind: TransitionKind, seconds: i64) -> Transition {
 }
 
 #[test]
-fn transitions_are_told_as_this_table_says() {
+fn transitions_are_reported_as_this_table_says() {
     let gone = Disabled(DisabledReason::Gone);
-    for (told_before, old, new, succeeded, expected) in [
+    for (logged_before, old, new, succeeded, expected) in [
         (None, well(), failing(), false, Some(Failing)),
         (None, failing(), paused(), false, Some(Paused)),
         (None, well(), paused(), false, Some(Paused)),
-        // Only if its trouble was told.
+        // A recovery is reported only if the trouble was.
         (None, failing(), well(), true, None),
         (
             Some((Failing, -60)),
@@ -95,11 +95,11 @@ fn transitions_are_told_as_this_table_says() {
         ),
         (Some((Paused, -60)), paused(), well(), true, Some(Recovered)),
         (Some((Recovered, -60)), failing(), well(), true, None),
-        // A change of the URL or an activation ended the failures, and now it works.
+        // A new URL or an activation cleared the failures, and now an attempt succeeds.
         (Some((Paused, -60)), well(), well(), true, Some(Recovered)),
         (Some((gone, -60)), well(), well(), true, Some(Recovered)),
         (Some((Paused, -60)), well(), well(), false, None),
-        // It keeps changing.
+        // It alternates between success and failure.
         (Some((Recovered, -599)), well(), failing(), false, None),
         (
             Some((Recovered, -600)),
@@ -116,18 +116,18 @@ fn transitions_are_told_as_this_table_says() {
             false,
             Some(Paused),
         ),
-        // It goes on.
+        // It keeps failing.
         (Some((Failing, -900)), failing(), failing(), false, None),
         (Some((Paused, -900)), paused(), paused(), false, None),
     ] {
         let mut endpoint = endpoint_of(AppId::new());
         endpoint.health = old;
-        if let Some((kind, seconds)) = told_before {
-            endpoint.transitions = endpoint.transitions.with(told(kind, seconds));
+        if let Some((kind, seconds)) = logged_before {
+            endpoint.transitions = endpoint.transitions.with(logged(kind, seconds));
         }
         let found = to_health(&endpoint, &new, cause(0, succeeded));
         let kind = found.map(|found| found.kind);
-        assert_eq!(kind, expected, "{told_before:?} {old:?} {new:?}");
+        assert_eq!(kind, expected, "{logged_before:?} {old:?} {new:?}");
         if let Some(found) = found {
             let since = new.failing.or(old.failing).map(|failing| failing.since);
             assert_eq!((found.at, found.failing_since), (at(0), since));
@@ -139,12 +139,12 @@ fn transitions_are_told_as_this_table_says() {
 fn inactive_endpoints_do_not_recover() {
     let mut endpoint = endpoint_of(AppId::new());
     endpoint.active = false;
-    endpoint.transitions = endpoint.transitions.with(told(Paused, -60));
+    endpoint.transitions = endpoint.transitions.with(logged(Paused, -60));
     assert_eq!(to_health(&endpoint, &well(), cause(0, true)), None);
 }
 
 #[test]
-fn nothing_is_told_of_the_reserved_app() {
+fn transitions_of_the_reserved_app_are_not_reported() {
     let endpoint = endpoint_of(AppId::operational());
     for new in [failing(), paused()] {
         assert_eq!(to_health(&endpoint, &new, cause(0, false)), None);
@@ -154,10 +154,10 @@ fn nothing_is_told_of_the_reserved_app() {
 }
 
 #[test]
-fn disablings_are_always_told() {
+fn disablings_are_always_reported() {
     let mut endpoint = endpoint_of(AppId::new());
     endpoint.health = paused();
-    endpoint.transitions = endpoint.transitions.with(told(Paused, -1));
+    endpoint.transitions = endpoint.transitions.with(logged(Paused, -1));
     let reason = DisabledReason::Failing;
     let found = to_disabled(&endpoint, reason, cause(0, false)).unwrap();
     assert_eq!(found.kind, Disabled(reason));
@@ -168,7 +168,7 @@ fn disablings_are_always_told() {
 fn log_keeps_the_last_transitions() {
     let all = [(Failing, 1), (Paused, 2), (Recovered, 3), (Failing, 4)];
     let log = all.iter().fold(Transitions::default(), |log, (kind, at)| {
-        log.with(told(*kind, *at))
+        log.with(logged(*kind, *at))
     });
     let times: Vec<_> = log.iter().map(|transition| transition.at).collect();
     assert_eq!(times, [at(2), at(3), at(4)]);
