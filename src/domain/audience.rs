@@ -1,21 +1,21 @@
-//! Which of the endpoints that subscribe to an event's type it is for.
+//! Restrictions of an event to some of the endpoints that subscribe to its type.
 
 use super::channel::Channels;
 use super::id::EndpointId;
 
-/// Narrows an event down. By default, it is for all endpoints that subscribe to its type
-/// and have no channels.
+/// Which endpoints an event is for. By default, all that subscribe to its type and have no
+/// channels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Audience {
-    /// Its channels. Endpoints that have channels too get it only if they have one of
-    /// these.
+    /// The event's channels. An endpoint with channels gets the event only if they have one in
+    /// common.
     pub channels: Channels,
-    /// The only endpoint that it is for.
+    /// The only endpoint that the event is for. `None`: no restriction.
     pub only: Option<EndpointId>,
 }
 
 impl Audience {
-    /// Whether an endpoint with these channels is part of it.
+    /// Whether the audience includes an endpoint with these channels.
     #[must_use]
     pub fn includes(&self, endpoint: EndpointId, channels: &Channels) -> bool {
         let is_named = self.only.is_none_or(|only| only == endpoint);
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn channels_and_the_named_endpoint_narrow_an_event_down() {
+    fn channels_and_the_named_endpoint_restrict_an_event() {
         let (id, other) = (EndpointId::new(), EndpointId::new());
         for (of_event, only, of_endpoint, is_included) in [
             (&[][..], None, &[][..], true),
@@ -40,7 +40,7 @@ mod tests {
             (&[], Some(other), &[], false),
             (&["a"], Some(id), &["a"], true),
             (&["a"], Some(other), &["a"], false),
-            // Naming it does not make up for its channels.
+            // Naming an endpoint does not override its channels.
             (&[], Some(id), &["a"], false),
         ] {
             let channels =

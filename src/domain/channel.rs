@@ -1,5 +1,5 @@
-//! Channels: names by which a platform tells its customer's own customers, teams or
-//! projects apart.
+//! Channels: names with which a platform separates the customers, teams or projects within
+//! one app.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use super::validation::FieldError;
 const MAX_CHANNELS: usize = 10;
 const MAX_CHANNEL_BYTES: usize = 64;
 
-/// Different channels, at most ten, in the order of the request.
+/// Up to ten channels, without duplicates, in the order of the request.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Channels(Vec<String>);
@@ -29,6 +29,8 @@ impl Channels {
                 errors.push(FieldError::new(place, CHANNEL));
             } else if channels.len() <= MAX_CHANNELS && !channels.iter().any(|known| known == text)
             {
+                // Stops at one too many: enough for the error below, and it bounds the search
+                // for duplicates.
                 channels.push(text.to_owned());
             }
         }
@@ -41,7 +43,7 @@ impl Channels {
         }
     }
 
-    /// The same for a list that must not be empty.
+    /// Parses a list that must not be empty.
     ///
     /// # Errors
     /// As [`Self::parse`].
@@ -56,7 +58,7 @@ impl Channels {
         }
     }
 
-    /// Whether there is none.
+    /// Whether there are no channels.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -67,7 +69,7 @@ impl Channels {
         self.0.iter().map(String::as_str)
     }
 
-    /// Whether any of them is among the others too.
+    /// Whether the two have a channel in common.
     #[must_use]
     pub fn meet(&self, others: &Self) -> bool {
         self.0.iter().any(|channel| others.0.contains(channel))
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_channels_are_rejected_with_their_places() {
+    fn invalid_channels_are_rejected_with_their_index() {
         let too_long = "x".repeat(65);
         let wrong = ["", "a b", "é", "a#b", "a/b", &too_long];
         let errors = parse(&[&["ok"], &wrong[..]].concat()).unwrap_err();

@@ -1,4 +1,4 @@
-//! A webhook endpoint: the URL that receives an app's events.
+//! Webhook endpoints: URLs that receive an app's events.
 
 use std::fmt;
 use std::time::Duration;
@@ -21,41 +21,41 @@ use super::secret::{KeptHeaders, KeptSecret, PreviousSecret};
 use super::target_url::TargetUrl;
 use super::transition::Transitions;
 
-/// Maximum number of endpoints per app.
+/// The most endpoints that an app can have.
 pub const MAX_ENDPOINTS_PER_APP: u32 = 100;
 
-/// Identifies an endpoint. An endpoint is only ever looked up together with its
-/// app, so that no caller can reach another app's endpoint by its id alone.
+/// Identifies an endpoint together with its app. Lookups always need both, so a caller can't
+/// reach another app's endpoint by knowing its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EndpointKey {
     /// The app that owns the endpoint.
     pub app_id: AppId,
-    /// The endpoint's id, unique across all apps.
+    /// Unique across all apps.
     pub endpoint_id: EndpointId,
 }
 
-/// A request to register an endpoint.
+/// A validated request to register an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEndpoint {
     /// Where to send deliveries.
     pub url: TargetUrl,
-    /// Which events to deliver.
+    /// Which event types to deliver.
     pub events: Subscriptions,
     /// Whether to deliver events from the start.
     pub active: bool,
-    /// How many deliveries a second it takes, if it has a limit.
+    /// The maximum rate of deliveries.
     pub rate_limit: Option<RateLimit>,
-    /// What is noted about it.
+    /// The description and metadata.
     pub labels: Labels,
-    /// The channels whose events it gets. None for all events.
+    /// The channels whose events the endpoint gets. Empty: no restriction.
     pub channels: Channels,
-    /// What the data of its events has to match.
+    /// Which events to deliver by their data. `None`: all.
     pub filter: Option<Filter>,
 }
 
 impl NewEndpoint {
-    /// The new endpoint as stored, with its first secret.
+    /// The endpoint to store, with its first secret.
     #[must_use]
     pub fn registered(
         self,
@@ -91,22 +91,22 @@ impl NewEndpoint {
 /// A registered endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The app and the endpoint's id.
+    /// The owning app and the endpoint's id.
     pub key: EndpointKey,
     /// Where to send deliveries.
     pub url: TargetUrl,
-    /// Which events to deliver.
+    /// Which event types to deliver.
     pub events: Subscriptions,
     /// Whether to deliver events. Test pings are always sent.
     pub active: bool,
-    /// Since when it has been inactive, if it is.
+    /// When the endpoint became inactive. `None` while it is active.
     pub inactive_since: Option<Timestamp>,
-    /// The signing secret in use.
+    /// The current signing secret.
     pub secret: KeptSecret,
-    /// The one before it, if it was rotated with an overlap. It stays here when that is
-    /// over; see [`Endpoint::previous_secret_at`].
+    /// The secret before the last rotation, if that had an overlap. It is not removed when the
+    /// overlap ends, so use [`Endpoint::previous_secret_at`].
     pub previous_secret: Option<PreviousSecret>,
-    /// Its own headers, if it has any.
+    /// Additional headers that the customer set.
     pub headers: Option<KeptHeaders>,
     /// When the endpoint was registered.
     pub created_at: Timestamp,
@@ -114,51 +114,55 @@ pub struct Endpoint {
     pub updated_at: Timestamp,
     /// Set if the service disabled the endpoint.
     pub disabled: Option<Disabled>,
-    /// How many deliveries a second it takes, if it has a limit.
+    /// The maximum rate of deliveries.
     pub rate_limit: Option<RateLimit>,
-    /// What is noted about it.
+    /// The description and metadata.
     pub labels: Labels,
-    /// The channels whose events it gets. None for all events.
+    /// The channels whose events the endpoint gets. Empty: no restriction.
     pub channels: Channels,
-    /// What the data of its events has to match.
+    /// Which events to deliver by their data. `None`: all.
     pub filter: Option<Filter>,
-    /// The next turn that is free, if it has a limit and one was taken.
+    /// The next free turn, see [`RateLimit`]. It may be in the past, or belong to an earlier
+    /// limit.
     pub next_turn: Option<u64>,
-    /// Whether its receiver works.
+    /// How well the receiver works.
     pub health: Health,
-    /// What the operator was told of it last.
+    /// The last transitions that the operator was told of.
     pub transitions: Transitions,
-    /// Its place in the schedule. `None` if no delivery waits for it.
+    /// The endpoint's place in the schedule, while deliveries may wait for it.
     pub place: Option<Place>,
-    /// What it uses of its budgets.
+    /// How much of its budgets the endpoint has used.
     pub usage: Usage,
 }
 
 impl Endpoint {
-    /// Whether a delivery is recorded for it if there is an event of this type: as long
-    /// as it is active, or has not been inactive for as long as deliveries are kept.
+    /// Whether an event of this type makes a delivery for this endpoint. An inactive endpoint
+    /// gets one too, marked as missed, so that a recovery can send it later. That ends once
+    /// the endpoint has been inactive for `kept_for`, the retention of deliveries.
     #[must_use]
     pub fn is_owed(&self, event_type: &EventType, kept_for: Duration, now: Timestamp) -> bool {
         let long_inactive = |since: Timestamp| since + kept_for <= now;
         self.events.matches(event_type) && !self.inactive_since.is_some_and(long_inactive)
     }
 
-    /// Whether deliveries wait for their turns, so that later ones wait behind them. The
-    /// last look that ends this comes later than any that read the endpoint before.
+    /// Whether deliveries wait in the table for their turn, so that new ones have to wait
+    /// behind them. [`Claim::LastOfDrain`] does not count: after it there is another look for
+    /// waiting deliveries, late enough to find those of functions that read the endpoint
+    /// before.
     #[must_use]
     pub fn has_backlog(&self) -> bool {
         let claim = self.place.and_then(|place| place.claim);
         self.rate_limit.is_some() && matches!(claim, Some(Claim::Drain | Claim::Backlog))
     }
 
-    /// The previous secret, if it still signs at this time.
+    /// The previous secret, if its overlap is not over at this time.
     #[must_use]
     pub fn previous_secret_at(&self, now: Timestamp) -> Option<&PreviousSecret> {
         let previous = self.previous_secret.as_ref();
         previous.filter(|previous| previous.until > now)
     }
 
-    /// The key pairs that something of it is sealed to.
+    /// The key pairs to which this endpoint's secrets and headers are sealed.
     pub fn sealing_keys(&self) -> impl Iterator<Item = SealingKeyId> {
         let previous = self.previous_secret.as_ref();
         let previous = previous.and_then(|previous| previous.secret.sealing_key());
@@ -168,7 +172,7 @@ impl Endpoint {
         secret.chain(previous).chain(headers)
     }
 
-    /// The lane for what nobody has tried yet.
+    /// The lane for first attempts.
     #[must_use]
     pub fn lane(&self) -> Lane {
         match self.health.state() {
@@ -178,25 +182,27 @@ impl Endpoint {
     }
 }
 
-/// An endpoint's place in the schedule, for as long as deliveries may wait for it.
+/// An endpoint's place in the schedule. The endpoint has one while deliveries may wait for it,
+/// so that a sweep finds it even if a message about it is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// When its waiting deliveries are seen to next.
+    /// When the next step for its waiting deliveries is due.
     pub at: Timestamp,
-    /// What is under way until then.
+    /// The step that is under way until then.
     pub claim: Option<Claim>,
 }
 
-/// What is done about waiting deliveries by one at a time.
+/// A step for waiting deliveries that only one function may take at a time. Taking it moves
+/// the endpoint's place with a conditional write, which only one of several can win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
     /// A probe.
     Probe,
-    /// Sending some of them. Others wait behind.
+    /// Sending some of them. More are waiting.
     Drain,
-    /// Sending the last of them. Once that is over, there is another look.
+    /// Sending the last ones that were found. Another look for stragglers follows.
     LastOfDrain,
-    /// Nothing: they wait until turns are free at an endpoint that limits its rate.
+    /// None: they wait until the rate limit has free turns.
     Backlog,
 }
 
@@ -205,13 +211,14 @@ impl Claim {
 }
 
 impl Place {
-    /// A place that nobody has claimed.
+    /// An unclaimed place.
     #[must_use]
     pub fn at(at: Timestamp) -> Self {
         Self { at, claim: None }
     }
 
-    /// Whether this is under way.
+    /// Whether this step is under way. A claim whose time has passed does not count: its
+    /// function crashed or was cut off.
     #[must_use]
     pub fn is_claimed_for(self, claim: Claim, now: Timestamp) -> bool {
         self.claim == Some(claim) && self.at > now
@@ -237,12 +244,12 @@ impl Claim {
     }
 }
 
-/// Records that the service, not the app, deactivated an endpoint.
+/// Why and when the service, not the app, deactivated an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disabled {
-    /// Why the endpoint was disabled.
+    /// The cause, as the API shows it.
     pub reason: DisabledReason,
-    /// When the endpoint was disabled.
+    /// When the attempt ended that caused it.
     pub at: Timestamp,
 }
 
@@ -252,7 +259,7 @@ pub enum DisabledReason {
     /// The receiver answered 410 Gone, which asks the sender to stop (Standard
     /// Webhooks, "Deliverability and reliability").
     Gone,
-    /// All attempts failed for longer than the configured time.
+    /// Every attempt failed, for longer than the configured time.
     Failing,
 }
 
@@ -284,15 +291,15 @@ pub struct EndpointPatch {
     pub events: Option<Subscriptions>,
     /// Whether to deliver events.
     pub active: Option<bool>,
-    /// The new limit, or none.
+    /// The new limit. `Some(None)` removes it.
     pub rate_limit: Option<Option<RateLimit>>,
-    /// The new description, or none.
+    /// The new description. `Some(None)` removes it.
     pub description: Option<Option<String>>,
-    /// What replaces all metadata.
+    /// The new metadata, which replaces all existing entries.
     pub metadata: Option<Metadata>,
-    /// The new channels, or none.
+    /// The new channels, which replace all existing ones.
     pub channels: Option<Channels>,
-    /// The new filter, or none.
+    /// The new filter. `Some(None)` removes it.
     pub filter: Option<Option<Filter>>,
 }
 
@@ -304,8 +311,8 @@ impl EndpointPatch {
     }
 }
 
-/// A version of an endpoint's secret: the `VersionId` by which Secrets Manager stored it,
-/// or a random id. Not confidential.
+/// A version of an endpoint's secret or headers: the `VersionId` in Secrets Manager, or a
+/// random id for one that is sealed. Not confidential.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SecretVersion(String);
 
@@ -315,7 +322,7 @@ impl SecretVersion {
         Self(name.into())
     }
 
-    /// A version that no secret has yet.
+    /// A new version, different from all others.
     #[must_use]
     pub fn random() -> Self {
         Self(Uuid::now_v7().to_string())

@@ -1,5 +1,4 @@
-//! Events: as the API or another AWS service publishes them, as they are stored,
-//! and the body that receivers get.
+//! Events as they are published and as they are stored, and the body that receivers get.
 
 use std::time::Duration;
 
@@ -11,31 +10,31 @@ use super::audience::Audience;
 use super::event_type::EventType;
 use super::id::{AppId, EndpointId, EventId, Issued};
 
-/// An event, as the API or another AWS service puts it on the queue.
+/// An event as it is on the queue, published by the API or by another AWS service.
 #[derive(Debug, Clone)]
 pub struct PublishedEvent {
-    /// The app that published it.
+    /// The app whose endpoints get the event.
     pub app_id: AppId,
-    /// Its id. Defaults to the id of the queue message.
+    /// Defaults to the id of the queue message.
     pub id: Option<EventId>,
-    /// Its type.
+    /// The type that endpoints subscribe to.
     pub r#type: EventType,
-    /// When it happened. Defaults to when the message was sent.
+    /// When the event happened. Defaults to when the queue message was sent.
     pub timestamp: Option<Timestamp>,
     /// Any JSON, kept byte for byte.
     pub data: Box<RawValue>,
-    /// Which of the endpoints that subscribe to its type it is for.
+    /// Restricts the event to some of the endpoints that subscribe to its type.
     pub audience: Audience,
-    /// Whether to keep the payload for as long as the event. Otherwise it is kept for its
-    /// attempts only, and no answers are.
+    /// Whether to keep the payload for as long as the event. Otherwise it is kept only until
+    /// its attempts end, and answers are not kept.
     pub store_payload: bool,
 }
 
 impl PublishedEvent {
-    /// The body that receivers get.
+    /// The body that receivers get. An event without a timestamp gets `sent_at`.
     ///
     /// # Errors
-    /// Never in practice: every part of an event can be written as JSON.
+    /// Never in practice: every part of an event is representable in JSON.
     pub fn payload(&self, sent_at: Timestamp) -> Result<String, serde_json::Error> {
         serde_json::to_string(&Payload {
             r#type: self.r#type.as_str(),
@@ -44,7 +43,7 @@ impl PublishedEvent {
         })
     }
 
-    /// This event with an id, and a timestamp, of its own.
+    /// This event with an explicit id and timestamp in place of the defaults.
     #[must_use]
     pub fn named(self, id: EventId, sent_at: Option<Timestamp>) -> Self {
         Self {
@@ -54,8 +53,8 @@ impl PublishedEvent {
         }
     }
 
-    /// Whether somebody may publish another event under the same id: with the same
-    /// idempotency key, or by another message of the queue with this id.
+    /// Whether another event may be published under the same id, with the same idempotency
+    /// key or in a queue message that names the id.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
         let once = |id: EventId| matches!(id.issued(self.app_id), Some(Issued::Once(_)));
@@ -63,25 +62,25 @@ impl PublishedEvent {
     }
 }
 
-/// How deep the data of an event may be nested.
+/// Maximum nesting depth of an event's data.
 pub const MAX_NESTING: usize = 128;
 
-/// The longest body that receivers get, in bytes: an item of the table takes 400 KiB
-/// (DynamoDB quota), of which the rest of the event needs less than one.
+/// Maximum size of the body that receivers get, in bytes. A DynamoDB item can have 400 KiB,
+/// and the other attributes of an event need less than one.
 pub const MAX_PAYLOAD_BYTES: usize = 399 * 1024;
 
-/// What a payload has beside the event's type and data.
+/// How many bytes a payload has beside the event's type and data.
 pub const PAYLOAD_FRAME: usize =
     r#"{"type":"","timestamp":"2026-01-31T09:30:00.000Z","data":}"#.len();
 
-/// Whether an event can be stored.
+/// Whether an event fits into an item of the table.
 #[must_use]
 pub fn is_storable(event: &PublishedEvent) -> bool {
     let own = event.r#type.as_str().len() + event.data.get().len();
     PAYLOAD_FRAME + own <= MAX_PAYLOAD_BYTES
 }
 
-/// The payload of this type, time and data.
+/// The payload for an event type, a time and data, which is valid JSON.
 #[must_use]
 pub fn payload_of(r#type: &EventType, timestamp: Timestamp, data: &str) -> String {
     let timestamp = super::time::iso_millis(timestamp);
@@ -91,12 +90,14 @@ pub fn payload_of(r#type: &EventType, timestamp: Timestamp, data: &str) -> Strin
     )
 }
 
-/// The time and data of a payload, if [`payload_of`] yields exactly this payload for them.
+/// Splits a payload into its time and data without parsing the data. `None` unless
+/// [`payload_of`] yields exactly this payload for them.
 #[must_use]
 pub fn split_payload<'a>(r#type: &EventType, payload: &'a str) -> Option<(Timestamp, &'a str)> {
     let rest = payload.strip_prefix(r#"{"type":""#)?;
     let rest = rest.strip_prefix(r#type.as_str())?;
     let rest = rest.strip_prefix(r#"","timestamp":""#)?;
+    // The first occurrence is the frame's: a timestamp has no quotes.
     let (timestamp, data) = rest.split_once(r#"","data":"#)?;
     let data = data.strip_suffix('}')?;
     let at = super::time::parse(timestamp).ok()?;
@@ -106,9 +107,9 @@ pub fn split_payload<'a>(r#type: &EventType, payload: &'a str) -> Option<(Timest
 /// What is stored under an event's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventRecord {
-    /// An event that endpoints get, or got.
+    /// An event.
     Event(StoredEvent),
-    /// The app deleted the event at this time, before any endpoint got it. None will.
+    /// The app deleted the event at this time, before it was fanned out. No endpoint gets it.
     Withdrawn(Timestamp),
 }
 
@@ -122,7 +123,7 @@ impl EventRecord {
         }
     }
 
-    /// When the app had the payload deleted, if it did.
+    /// When the app deleted the payload.
     #[must_use]
     pub fn deleted_at(&self) -> Option<Timestamp> {
         match self {
@@ -137,14 +138,14 @@ impl EventRecord {
 pub enum StoredPayload {
     /// The body that receivers get, byte for byte.
     Kept(String),
-    /// It was deleted at this time. Nothing is sent any more.
+    /// The app deleted it at this time. Attempts end their deliveries.
     Deleted(Timestamp),
-    /// No attempt needs it, and it is not to be kept otherwise.
+    /// It was published with `storePayload: false`, and no attempt needs it any more.
     NotKept,
 }
 
 impl StoredPayload {
-    /// The payload, if it is still there.
+    /// The payload, if it is kept.
     #[must_use]
     pub fn kept(&self) -> Option<&str> {
         match self {
@@ -153,7 +154,7 @@ impl StoredPayload {
         }
     }
 
-    /// When it was deleted, if it was.
+    /// When the app deleted it.
     #[must_use]
     pub fn deleted_at(&self) -> Option<Timestamp> {
         match self {
@@ -163,77 +164,75 @@ impl StoredPayload {
     }
 }
 
-/// How long after a payload was deleted an attempt may still be under way that read it
-/// before, and be recorded: longer than a function can run (60 s), by any clock.
+/// How long after the deletion of a payload an attempt may still be recorded that had read it
+/// before. A function runs for at most 60 s, and the rest allows for clocks that differ.
 pub const UNDER_WAY: Duration = Duration::from_secs(90);
 
-/// An event as it is stored, once for all of its deliveries.
+/// An event as it is stored, once for all its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// Its type. Whatever is published later under the same id counts as this event,
-    /// so it goes to those that subscribe to this type.
+    /// The type of the first event under this id. Repeats count as this event, whatever their
+    /// own type is.
     pub r#type: EventType,
-    /// When it was accepted. If it was published more than once under the same
-    /// id, when it was accepted first.
+    /// When the first event under this id was accepted.
     pub accepted_at: Timestamp,
     /// When it expires, together with its deliveries.
     pub expires_at: Timestamp,
-    /// The body that receivers get, as long as it is kept.
+    /// The body that receivers get.
     pub payload: StoredPayload,
-    /// The endpoints whose attempts the payload is kept for. `None` if it is kept for as
-    /// long as the event.
+    /// The endpoints whose attempts still need the payload. It is removed with the last of
+    /// them. `None` if the payload is kept for as long as the event.
     pub kept_for: Option<Vec<EndpointId>>,
-    /// Which endpoints it is for. Whatever is published later under the same id goes to
-    /// these.
+    /// The audience of the first event under this id, which applies to repeats too.
     pub audience: Audience,
-    /// The fan-out that has begun.
+    /// The fan-out that stored the event, or has taken over since.
     pub fan_out: FanOut,
 }
 
 impl StoredEvent {
-    /// Its data, as JSON, if it is kept.
+    /// The event's data as JSON, if the payload is kept.
     #[must_use]
     pub fn own_data(&self) -> Option<&str> {
         let data = self.data()?;
         Some(data.strip_suffix('}').unwrap_or(data))
     }
 
-    /// Whether attempts at this endpoint find the payload stored, unless it was deleted.
+    /// Whether the payload is kept for this endpoint's attempts, unless the app deletes it.
     #[must_use]
     pub fn keeps_for(&self, endpoint: EndpointId) -> bool {
         let kept_for = self.kept_for.as_ref();
         kept_for.is_none_or(|endpoints| endpoints.contains(&endpoint))
     }
 
-    /// The payload from its data on, if it is kept. What is before may differ in the
-    /// timestamp, which each request that repeats an event has of its own.
+    /// The payload from its data to its end, if it is kept, for comparing repeats. The part
+    /// before it has the timestamp, which differs for every request without one of its own.
     #[must_use]
     pub fn data(&self) -> Option<&str> {
         let payload = self.payload.kept()?;
-        // No type and no timestamp has a quote.
+        // The first occurrence is the frame's: neither a type nor a timestamp has quotes.
         let found = payload.split_once(r#"","data":"#);
         Some(found.map_or(payload, |(_, data)| data))
     }
 }
 
-/// How long a message has to fan an event out before another one may do it: longer
-/// than a function can run (60 s), by any clock.
+/// How long a message may take to fan an event out before another one may take over. A
+/// function runs for at most 60 s, and the rest allows for clocks that differ.
 pub const FAN_OUT_LEASE: Duration = Duration::from_secs(90);
 
-/// A fan-out of an event that has begun. If nothing breaks it off, it is completed by
-/// the message that began it; otherwise that message comes back.
+/// A fan-out that has begun. The message that began it normally completes it; if it fails,
+/// SQS delivers that message again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FanOut {
-    /// The queue's id of the message that does it. Empty if it has none.
+    /// The SQS id of the message that does it. Empty if it has none.
     pub by: String,
-    /// When it began.
+    /// When the fan-out began.
     pub since: Timestamp,
 }
 
 impl FanOut {
-    /// How long a message has to wait before it may take this fan-out over: not at
-    /// all if the one that began it is among those that came `back`, since then nobody
-    /// else works on it.
+    /// How long a message has to wait before it may take over this fan-out. Zero if the message
+    /// that began it is among those that came `back` after a failure: then no other function
+    /// is working on it. Otherwise, the rest of the lease.
     #[must_use]
     pub fn wait(&self, back: &[String], lease: Duration, now: Timestamp) -> Duration {
         if back.contains(&self.by) {
@@ -258,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_messages_wait_for_a_fan_out_until_its_lease_is_over() {
+    fn other_messages_wait_for_the_lease_of_a_fan_out() {
         let at = |seconds| Timestamp::from_second(seconds).unwrap();
         let lease = Duration::from_secs(90);
         let begun = |by: &str| FanOut {
@@ -272,7 +271,7 @@ mod tests {
             ("a", &["b"], 1060, 30),
             ("a", &["b"], 1090, 0),
             ("a", &["b"], 5000, 0),
-            // By a clock that is behind.
+            // A clock that is behind.
             ("a", &["b"], 990, 100),
             ("", &[], 1000, 90),
         ] {

@@ -1,4 +1,4 @@
-//! Event types, and the patterns that endpoints subscribe with.
+//! Event types, and the patterns by which endpoints subscribe to them.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::validation::FieldError;
 
-/// Maximum length of an event type or pattern, in bytes.
+/// Maximum length of an event type or a pattern, in bytes.
 pub const MAX_EVENT_TYPE_BYTES: usize = 128;
-/// Maximum number of patterns per endpoint.
+/// The most patterns that an endpoint can have.
 pub const MAX_SUBSCRIPTIONS: usize = 100;
 
 /// An event type such as `invoice.paid`: segments of `[A-Za-z0-9_-]+` separated by
@@ -40,7 +40,7 @@ impl EventType {
         Self::named("test.ping")
     }
 
-    /// The event type of this name, which is one.
+    /// Wraps a literal that is a valid event type.
     pub(super) fn named(name: &'static str) -> Self {
         Self(name.to_owned())
     }
@@ -58,10 +58,10 @@ impl EventType {
         }
     }
 
-    /// Parses the type of an event that somebody publishes.
+    /// Parses the type of an event to publish.
     ///
     /// # Errors
-    /// Returns a message for the caller, also for the type of test pings.
+    /// Returns a message for the caller. The type of test pings is reserved.
     pub fn parse_published(text: &str) -> Result<Self, &'static str> {
         match Self::parse(text)? {
             ping if ping == Self::test_ping() => Err("test.ping is reserved for test pings"),
@@ -82,9 +82,8 @@ impl fmt::Display for EventType {
     }
 }
 
-/// A subscription pattern: an event type, `*` for all event types, or a prefix such
-/// as `invoice.*`. The prefix matches every type below `invoice`, but not `invoice`
-/// itself.
+/// A subscription pattern: an event type, `*` for all types, or a prefix such as `invoice.*`,
+/// which matches every type below `invoice` but not `invoice` itself.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EventPattern(String);
 
@@ -113,14 +112,13 @@ impl EventPattern {
     #[must_use]
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self.0.strip_suffix('*') {
-            // The prefix keeps its full stop: `invoice.` can't match
-            // `invoices.paid`.
+            // The prefix keeps its full stop, so `invoice.*` can't match `invoices.paid`.
             Some(prefix) => event_type.0.starts_with(prefix),
             None => self.0 == event_type.0,
         }
     }
 
-    /// The pattern as it was registered.
+    /// The pattern as the caller wrote it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -170,7 +168,7 @@ impl Subscriptions {
         self.0.iter().any(|pattern| pattern.matches(event_type))
     }
 
-    /// The patterns.
+    /// The patterns in the order of the request.
     #[must_use]
     pub fn patterns(&self) -> &[EventPattern] {
         &self.0
@@ -238,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_match_exactly_by_prefix_or_everything() {
+    fn patterns_match_a_type_a_prefix_or_everything() {
         let paid = EventType::parse("invoice.paid").unwrap();
         let matches = |pattern| EventPattern::parse(pattern).unwrap().matches(&paid);
         assert!(matches("*") && matches("invoice.*") && matches("invoice.paid"));

@@ -1,7 +1,6 @@
-//! Identifiers. An app's id is the platform's own; all others are UUIDs of
-//! version 7 (RFC 9562), which sort by creation time and carry 74 random bits, so
-//! that they cannot be guessed. The last 32 bits of an event's id tell whether the
-//! service issued it, and to which app.
+//! Identifiers. An app's id is chosen by the platform. All others are UUIDs, most of them of
+//! version 7 (RFC 9562), which sort by creation time and can't be guessed. The last 32 bits
+//! of an event's id are a check value, which shows that the service issued the id to this app.
 
 use std::fmt;
 
@@ -24,18 +23,18 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id, greater than every one made before by this process.
+            /// A new id, greater than all that this process made before.
             #[must_use]
             #[expect(clippy::new_without_default, reason = "an id is made on purpose, not by default")]
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
 
-            /// Reads the hyphenated form, in any letter case.
+            /// Parses the hyphenated form, case-insensitively.
             ///
             /// # Errors
-            /// [`InvalidId`] for every other form, the braced and the bare one included,
-            /// and for the nil UUID, which stands for an id that nothing has.
+            /// [`InvalidId`] for any other form, such as the braced one, and for the nil UUID,
+            /// which is [`Self::UNKNOWN`].
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
                 if text.len() != uuid::fmt::Hyphenated::LENGTH {
                     return Err(InvalidId);
@@ -46,23 +45,24 @@ macro_rules! id {
                 }
             }
 
-            /// An id that nothing has.
+            /// The nil UUID, an id that nothing has.
             pub const UNKNOWN: Self = Self(Uuid::nil());
 
-            /// Reads an id that a caller sent. A malformed one becomes an id that
-            /// nothing has, so that it is looked up, and missed, like any other.
+            /// Parses an id in a path. A malformed one becomes [`Self::UNKNOWN`], which is
+            /// looked up and not found like any other. So malformed ids take the same AWS
+            /// calls, and the same time, as ids of another app.
             #[must_use]
             pub fn parse_or_unknown(text: &str) -> Self {
                 Self::parse(text).unwrap_or(Self::UNKNOWN)
             }
 
-            /// The 16 bytes, big-endian.
+            /// The 16 bytes of the UUID, big-endian.
             #[must_use]
             pub fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
 
-            /// The id of these 16 bytes.
+            /// Restores an id from the output of [`Self::as_bytes`].
             #[must_use]
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(Uuid::from_bytes(bytes))
@@ -78,36 +78,35 @@ macro_rules! id {
 }
 
 id!(
-    /// A webhook endpoint.
+    /// Identifies a webhook endpoint.
     EndpointId
 );
 id!(
-    /// An event, whoever published it. Sent as `webhook-id`, which is the same
-    /// on every attempt of every delivery of the event.
+    /// Identifies an event. Sent as `webhook-id`, so it is the same on every attempt of every
+    /// delivery of the event.
     EventId
 );
 id!(
-    /// A delivery: one event for one endpoint.
+    /// Identifies a delivery of one event to one endpoint.
     DeliveryId
 );
 id!(
-    /// The public handle of an API key or a session, for listing and revoking it.
+    /// Identifies an API key or a portal session in lists and revocations. Not confidential.
     KeyId
 );
 id!(
-    /// A key pair that signing secrets are sealed to.
+    /// Identifies a key pair for sealing secrets.
     SealingKeyId
 );
 
 /// Longest app id, in bytes.
 pub const MAX_APP_ID_BYTES: usize = 64;
 
-/// An app: one customer of the platform, the owner of endpoints and keys. It has
-/// the id that the platform itself uses: 1 to [`MAX_APP_ID_BYTES`] of
-/// `[A-Za-z0-9_-]`, case-sensitive.
+/// Identifies an app, which is one customer of the platform. The platform chooses the id: 1
+/// to [`MAX_APP_ID_BYTES`] of `[A-Za-z0-9_-]`, case-sensitive.
 ///
-/// None of these characters separates the parts of a table key or of a secret's
-/// name, so an id can never reach into another app's.
+/// None of these characters is a separator in a table key or in the name of a secret, so no
+/// id can be crafted that reaches another app's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct AppId(pub(super) ArrayString<MAX_APP_ID_BYTES>);
@@ -118,7 +117,7 @@ pub struct AppId(pub(super) ArrayString<MAX_APP_ID_BYTES>);
 pub struct InvalidAppId;
 
 impl AppId {
-    /// An id for an app whose platform has none: a UUID of version 7.
+    /// A UUID of version 7, for apps to which the platform gives no id of its own.
     #[must_use]
     #[expect(
         clippy::new_without_default,
@@ -127,14 +126,14 @@ impl AppId {
     pub fn new() -> Self {
         let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
         let text = Uuid::now_v7().hyphenated().encode_lower(&mut text);
-        // A UUID has 36 bytes, so nothing is cut off.
+        // Never fails: a UUID has 36 bytes.
         Self(ArrayString::from(text).unwrap_or_default())
     }
 
-    /// Reads an app id.
+    /// Parses an app id.
     ///
     /// # Errors
-    /// [`InvalidAppId`] if it is empty, too long, or has any other character.
+    /// [`InvalidAppId`] if it is empty, too long, or has an invalid character.
     pub fn parse(text: &str) -> Result<Self, InvalidAppId> {
         let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
         if text.is_empty() || !text.bytes().all(is_allowed) {
@@ -170,37 +169,37 @@ impl TryFrom<String> for AppId {
     }
 }
 
-/// What the service issued the id of an event for.
+/// What the service issued an event's id for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Issued {
-    /// One request, at this time.
+    /// A single request, at this time.
     Once(Timestamp),
-    /// All requests under one idempotency key.
+    /// All requests with the same idempotency key.
     ForKey,
 }
 
-/// Where the check value of an event's id begins.
+/// The offset of the check value in an event's id. It fills the last four bytes.
 const CHECK: usize = 12;
 
 impl EventId {
-    /// The id of an event that an app publishes once: version 7, greater than every
-    /// one issued before by this process.
+    /// An id for an event without an idempotency key: version 7, greater than all that this
+    /// process issued before.
     #[must_use]
     pub fn issue(app_id: AppId) -> Self {
-        // The first 12 bytes are the time and a counter, which begins at random with
-        // each millisecond. The check value replaces random bits.
+        // The first 12 bytes are the time and a counter that begins at a random value in every
+        // millisecond, so ids stay unique although the check value overwrites random bits.
         Self::checked(app_id, Uuid::now_v7())
     }
 
-    /// The id of the event that an app publishes under an idempotency key. The
-    /// same key yields the same id, so a repeated event is recognized. A UUID of
-    /// version 8 (RFC 9562, 5.8), from a SHA-256.
+    /// The id of the event with this idempotency key. The same app and key yield the same id,
+    /// which is how repeated requests are recognized. A UUID of version 8 (RFC 9562, 5.8)
+    /// made from a SHA-256.
     #[must_use]
     pub fn of_idempotency_key(app_id: AppId, key: &str) -> Self {
         let hash = Sha256::new()
             .chain_update(b"event\0")
             .chain_update(app_id.as_str())
-            // The app's id has no NUL, so no two pairs of app and key read alike.
+            // An app's id has no NUL, so no two pairs of app and key are hashed as the same text.
             .chain_update(b"\0")
             .chain_update(key)
             .finalize();
@@ -209,9 +208,9 @@ impl EventId {
         Self::checked(app_id, uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 
-    /// What the service issued this id to the app for. `None` if it did not, except
-    /// by chance (one of four billion). Nothing is protected by this: whoever makes up
-    /// such an id has an id of an event that nobody published.
+    /// What the service issued this id to the app for. `None` if it did not; one in four
+    /// billion other ids passes by chance. This is not a security check: whoever forges an id
+    /// has the id of an event that nobody published.
     #[must_use]
     pub fn issued(self, app_id: AppId) -> Option<Issued> {
         if Self::checked(app_id, self.0) != self {
@@ -228,7 +227,7 @@ impl EventId {
         }
     }
 
-    /// The id with the check value of its other bits and the app.
+    /// Overwrites the last bytes with the check value of the app and the first 12 bytes.
     fn checked(app_id: AppId, id: Uuid) -> Self {
         let mut bytes = id.into_bytes();
         let hash = Sha256::new()
@@ -245,20 +244,20 @@ impl EventId {
 }
 
 impl DeliveryId {
-    /// The delivery of an event to an endpoint. Always the same one, so that an
-    /// event that is handled twice makes no second delivery.
+    /// The id of an event's first delivery to an endpoint. It is derived, so handling an event
+    /// twice makes the same delivery and not a second one.
     #[must_use]
     pub fn of_event(accepted_at: Timestamp, event_id: EventId, endpoint_id: EndpointId) -> Self {
         Self::derived(accepted_at, &[event_id.as_bytes(), endpoint_id.as_bytes()])
     }
 
-    /// The delivery that repeats `failed` on behalf of the recovery `recovery`.
+    /// The id of the delivery that repeats `failed` in a recovery. Derived for the same reason.
     #[must_use]
     pub fn of_recovery(asked_at: Timestamp, recovery: EventId, failed: DeliveryId) -> Self {
         Self::derived(asked_at, &[recovery.as_bytes(), failed.as_bytes()])
     }
 
-    /// Version 7 with the time of `at`, its other bits from a SHA-256 of parts.
+    /// A UUID of version 7 with the time `at`. The other bits are from a SHA-256 of `parts`.
     fn derived(at: Timestamp, parts: &[&[u8; 16]]) -> Self {
         let mut hash = Sha256::new().chain_update(b"delivery\0");
         for part in parts {
@@ -270,19 +269,19 @@ impl DeliveryId {
         Self(uuid::Builder::from_unix_timestamp_millis(millis(at), &bytes).into_uuid())
     }
 
-    /// No id is less.
+    /// The least id, for open ranges.
     pub const MIN: Self = Self(Uuid::nil());
-    /// No id is greater.
+    /// The greatest id, for open ranges.
     pub const MAX: Self = Self(Uuid::max());
 
-    /// The id before this one, or this one if there is none.
+    /// The greatest id less than this one, to exclude it from a range. [`Self::MIN`] stays.
     #[must_use]
     pub fn predecessor(self) -> Self {
         Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
     }
 
-    /// The least id that a delivery of this time can have: ids are ordered by
-    /// time, so it bounds a span of a history.
+    /// A lower bound for the ids of deliveries accepted at or after this millisecond. Ids sort
+    /// by time, so it turns a time range of the history into a range of ids.
     #[must_use]
     pub fn least_of(at: Timestamp) -> Self {
         let mut bytes = [0; 16];
@@ -291,7 +290,7 @@ impl DeliveryId {
     }
 }
 
-/// Milliseconds since 1970, which 48 bits hold until the year 10889.
+/// Milliseconds since 1970. They fit in the 48 bits of a UUID until the year 10889.
 fn millis(at: Timestamp) -> u64 {
     u64::try_from(at.as_millisecond()).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! The form in which receivers get an event.
+//! The form of the request body.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,21 +10,21 @@ use super::event::split_payload;
 use super::event_type::EventType;
 use super::json;
 
-/// The form of a delivery's body. Events are stored as they are published, so a change
-/// applies to all attempts that follow, whenever the event was published.
+/// The form of a delivery's body. Events are stored in the standard form, so a change of this
+/// setting applies to all later attempts, including retries of earlier events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum PayloadFormat {
-    /// `{"type", "timestamp", "data"}`, as Standard Webhooks recommends.
+    /// `{"type": …, "timestamp": …, "data": …}`, as Standard Webhooks recommends.
     #[default]
     Standard,
     /// The data alone.
     Data,
-    /// The fields of the data after a field `event` with the type. Data that is no object,
-    /// or has a field `event` of its own, is the value of a field `data` instead.
+    /// The data's own fields, after a field `event` with the type. Data that is not an object,
+    /// or has a field `event` itself, becomes the value of a field `data` instead.
     Flat,
 }
 
-/// The text names no format.
+/// The text is not the name of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("standard, data or flat")]
 pub struct UnknownFormat;
@@ -42,14 +42,13 @@ impl PayloadFormat {
         }
     }
 
-    /// The body for an event of this type with this payload, which is in the standard
-    /// format. The data stays the same, byte for byte.
+    /// Converts a payload in the standard form. The data stays the same, byte for byte.
     #[must_use]
     pub fn body(self, r#type: &EventType, payload: String) -> String {
         if self == Self::Standard {
             return payload;
         }
-        // The service wrote every payload itself, so each has data.
+        // Always there in practice, because the service wrote the payload.
         let Some(data) = data_of(r#type, &payload) else {
             return payload;
         };
@@ -82,6 +81,7 @@ fn data_of<'a>(r#type: &EventType, payload: &'a str) -> Option<&'a str> {
         #[serde(borrow)]
         data: &'a RawValue,
     }
+    // Without parsing, for payloads in the layout that the service writes.
     if let Some((_, data)) = split_payload(r#type, payload) {
         return Some(data);
     }
@@ -97,8 +97,8 @@ fn flat(r#type: &str, data: &str) -> String {
     }
 }
 
-/// The fields of the data as they were written, without the braces around them. `None` if
-/// they can't stand beside a field `event`.
+/// The text between the braces of an object. `None` if the data is not an object, or has a
+/// field `event`.
 fn fields_of(data: &str) -> Option<&str> {
     let inner = data.trim().strip_prefix('{')?.strip_suffix('}')?;
     (!json::has_field(data, "event")).then(|| inner.trim())
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_sent_as_it_was_published() {
+    fn data_keeps_its_bytes() {
         for data in [
             r#"{ "b" : 1.10 , "a" : 1e400, "a":\t-0.0 }"#,
             r#"{"type":"x","data":{"data":1}}"#,
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_stand_beside_the_type_if_they_can() {
+    fn flat_bodies_merge_the_fields_unless_they_conflict() {
         for (data, expected) in [
             (r#"{"a":1}"#, r#"{"event":"invoice.paid","a":1}"#),
             (
@@ -157,7 +157,7 @@ mod tests {
             (r#"{"a":"}"}"#, r#"{"event":"invoice.paid","a":"}"}"#),
             ("{}", r#"{"event":"invoice.paid"}"#),
             ("{ }", r#"{"event":"invoice.paid"}"#),
-            // A second field of the same name, however it is written.
+            // The same name, also if it is escaped.
             (
                 r#"{"event":"x"}"#,
                 r#"{"event":"invoice.paid","data":{"event":"x"}}"#,
@@ -166,7 +166,7 @@ mod tests {
                 r#"{"a":1,"\u0065vent":2}"#,
                 r#"{"event":"invoice.paid","data":{"a":1,"\u0065vent":2}}"#,
             ),
-            // A name that is not Unicode, which parsers differ about.
+            // A name with a lone surrogate, on which parsers disagree.
             (
                 r#"{"\ud800":1}"#,
                 r#"{"event":"invoice.paid","data":{"\ud800":1}}"#,

@@ -39,7 +39,7 @@ fn ids_sort_by_creation() {
 }
 
 #[test]
-fn issued_event_ids_are_told_from_all_others() {
+fn only_issued_event_ids_pass_the_check() {
     let app = AppId::parse("acme").unwrap();
     let other = AppId::parse("acme2").unwrap();
     let id = EventId::issue(app);
@@ -51,13 +51,13 @@ fn issued_event_ids_are_told_from_all_others() {
     let of_key = EventId::of_idempotency_key(app, "key");
     assert_eq!(of_key.issued(app), Some(Issued::ForKey));
     assert_eq!(of_key.issued(other), None);
-    // Any other bit makes it an id that was not issued.
+    // Flipping any bit makes it an id that was not issued.
     for bit in 0..128 {
         let mut bytes = *id.as_bytes();
         bytes[bit / 8] ^= 1 << (bit % 8);
         assert_eq!(EventId::from_bytes(bytes).issued(app), None, "bit {bit}");
     }
-    // Another service's, or a queue message's.
+    // An id from another service or from a queue message.
     let foreign = EventId::parse("6a7e8feb-b491-4cf7-a9f1-bf3703467718").unwrap();
     assert_eq!(foreign.issued(app), None);
     assert_eq!(EventId::parse_or_unknown("x").issued(app), None);
@@ -82,7 +82,7 @@ fn only_the_hyphenated_form_is_accepted() {
 }
 
 #[test]
-fn app_ids_are_the_platforms_own() {
+fn app_ids_have_1_to_64_safe_characters() {
     let longest = "x".repeat(MAX_APP_ID_BYTES);
     for id in [
         "a",
