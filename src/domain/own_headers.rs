@@ -1,5 +1,5 @@
-//! An endpoint's own headers, which each of its attempts carries, so that a receiver
-//! behind Basic authentication or a bearer token accepts it. The values are secrets.
+//! An endpoint's own headers, which are sent with each of its attempts, for receivers that
+//! require Basic authentication or a bearer token. The values are secrets.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,22 +12,22 @@ use super::header_name::{Reserved, reserved};
 use super::json::Fields;
 use super::validation::FieldError;
 
-/// Headers of an endpoint, at most.
+/// The most headers that an endpoint can have.
 pub const MAX_HEADERS: usize = 10;
 
-/// Bytes of a name, at most.
+/// Maximum length of a name, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
-/// Bytes of a value, at most.
+/// Maximum length of a value, in bytes.
 const MAX_VALUE_BYTES: usize = 1024;
 
-/// Bytes of all values together, at most.
+/// Maximum length of all values together, in bytes.
 const MAX_BYTES: usize = 4096;
 
-/// Bytes of a value that is removed from answers, at least.
+/// Shorter values are not removed from responses, because they could be part of any word.
 const MIN_REMOVED_BYTES: usize = 8;
 
-/// What stands for such a value.
+/// Replaces a removed value.
 const REMOVED: &str = "[removed]";
 
 const OBJECT: &str = "must be an object of at most 10 headers";
@@ -37,14 +37,16 @@ const VALUE: &str = "must be a string of 1 to 1,024 visible ASCII characters, wi
                      tabs only between them";
 const TOO_LARGE: &str = "must have at most 4,096 bytes of values";
 
-/// Own headers, redacted by `Debug` and zeroed on drop.
+/// An endpoint's own headers, in the order of their names. `Debug` redacts them, and the values
+/// are zeroed on drop.
 pub struct OwnHeaders(Vec<(String, SecretString)>);
 
 impl OwnHeaders {
-    /// Parses a JSON object of names and values. `None` if it is empty, or null.
+    /// Parses a JSON object of values by name. `None` if it is empty or null.
     ///
     /// # Errors
-    /// All faults, for the caller. None of them quotes a value, nor what is not a name.
+    /// All errors, for the caller. They quote no values, and no invalid names, which may be
+    /// values in the wrong place.
     pub fn parse(json: &str) -> Result<Option<Self>, Vec<FieldError>> {
         if json.trim() == "null" {
             return Ok(None);
@@ -54,15 +56,15 @@ impl OwnHeaders {
         if given.values.len() > MAX_HEADERS {
             return Err(whole(OBJECT));
         }
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let (mut headers, mut seen, mut bytes) = (Vec::new(), HashSet::new(), 0);
         for (name, value) in given.values {
             if !is_name(&name) {
-                faults.push(FieldError::new("headers", NAMES));
+                errors.push(FieldError::new("headers", NAMES));
                 continue;
             }
             let is_new = seen.insert(name.to_ascii_lowercase());
-            let fault = match refusal(&name) {
+            let refusal = match refusal(&name) {
                 _ if !is_new || given.repeated.contains(&name) => Some(REPEATED),
                 refusal => refusal,
             };
@@ -73,41 +75,41 @@ impl OwnHeaders {
             bytes += value
                 .as_ref()
                 .map_or(0, |value| value.expose_secret().len());
-            match (fault, value) {
+            match (refusal, value) {
                 (None, Some(value)) => headers.push((name, value)),
-                (fault, _) => {
+                (refusal, _) => {
                     let field = format!("headers.{name}");
-                    faults.push(FieldError::new(field, fault.unwrap_or(VALUE)));
+                    errors.push(FieldError::new(field, refusal.unwrap_or(VALUE)));
                 }
             }
         }
         if bytes > MAX_BYTES {
-            faults.push(FieldError::new("headers", TOO_LARGE));
+            errors.push(FieldError::new("headers", TOO_LARGE));
         }
-        match faults.is_empty() {
+        match errors.is_empty() {
             true => Ok((!headers.is_empty()).then_some(Self(headers))),
-            false => Err(faults),
+            false => Err(errors),
         }
     }
 
-    /// The names, which are no secrets.
+    /// The names, which are not confidential.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// Names and values.
+    /// Names with their values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &SecretString)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// A text without the values, for what a receiver repeats of a request, also where it
-    /// was cut off. Values that are shorter than 8 bytes stay: they could be any part of it.
+    /// Removes the values from a response that may repeat the request. A value at the end of
+    /// the text is also recognized if it is cut off. Values of less than 8 bytes stay.
     #[must_use]
     pub fn removed_from(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (_, value) in &self.0 {
             let value = value.expose_secret();
-            // What follows `Basic` or `Bearer` may be repeated by itself.
+            // A response may repeat the part after `Basic` or `Bearer` without that word.
             let credentials = value.split_once(' ').map(|(_, credentials)| credentials);
             for part in [Some(value), credentials].into_iter().flatten() {
                 for spelling in spellings(part) {
@@ -118,12 +120,12 @@ impl OwnHeaders {
         text
     }
 
-    /// All of them as one text, for sealing it: a line for each, as in HTTP.
+    /// Serializes the headers for sealing: one line per header, as in HTTP/1.1.
     pub(super) fn to_lines(&self) -> Zeroizing<String> {
         let length = |(name, value): &(String, SecretString)| {
             name.len() + ": \n".len() + value.expose_secret().len()
         };
-        // Reserved, because a text that grows leaves copies behind.
+        // Exact capacity: a string that grows is copied, and the old copy is not zeroed.
         let capacity = self.0.iter().map(length).sum();
         let mut lines = Zeroizing::new(String::with_capacity(capacity));
         for (name, value) in &self.0 {
@@ -157,13 +159,13 @@ fn spellings(value: &str) -> Vec<String> {
     all
 }
 
-/// Removes a value from a text, and the beginning of one from its end.
+/// Removes all occurrences of a value, and one that is cut off at the end of the text.
 fn remove(text: &mut String, value: &str) {
     if value.len() < MIN_REMOVED_BYTES {
         return;
     }
     *text = text.replace(value, REMOVED);
-    // Values are ASCII.
+    // Longest first. Slicing is safe because values are ASCII.
     let mut beginnings = (MIN_REMOVED_BYTES..value.len()).rev();
     if let Some(length) = beginnings.find(|&length| text.ends_with(&value[..length])) {
         text.truncate(text.len() - length);
@@ -171,13 +173,14 @@ fn remove(text: &mut String, value: &str) {
     }
 }
 
-/// Whether HTTP can have a header of this name (RFC 9110, 5.6.2).
+/// Whether this is a valid header name in HTTP (RFC 9110, 5.6.2).
 fn is_name(name: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(is_token)
 }
 
-/// Whether a header can have this value (RFC 9110, 5.5), without its obsolete parts.
+/// Whether this is a valid header value in HTTP (RFC 9110, 5.5), except for `obs-text`, which
+/// the RFC deprecates.
 fn is_value(value: &str) -> bool {
     let is_edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
     let bytes = value.as_bytes();
@@ -246,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn no_headers_are_written_as_null_or_an_empty_object() {
+    fn null_and_empty_objects_are_no_headers() {
         for none in ["null", "{}", " { } "] {
             assert!(OwnHeaders::parse(none).unwrap().is_none());
         }
@@ -281,31 +284,31 @@ mod tests {
             ("Via", "comes from"),
         ] {
             let json = json!({ name: "x" }).to_string();
-            let faults = OwnHeaders::parse(&json).unwrap_err();
-            assert_eq!(faults.len(), 1, "{faults:?}");
-            assert_eq!(faults[0].field, format!("headers.{name}"));
-            assert!(faults[0].message.contains(reason), "{faults:?}");
+            let errors = OwnHeaders::parse(&json).unwrap_err();
+            assert_eq!(errors.len(), 1, "{errors:?}");
+            assert_eq!(errors[0].field, format!("headers.{name}"));
+            assert!(errors[0].message.contains(reason), "{errors:?}");
         }
-        for taken in [
+        for allowed in [
             "Authorization",
             "X-Api-Key",
             "Cookie",
             "Hosts",
             "X-Webhook-Token",
         ] {
-            parsed(&json!({ taken: "x" }));
+            parsed(&json!({ allowed: "x" }));
         }
     }
 
     #[test]
-    fn all_faults_are_reported_and_no_value_is_quoted() {
+    fn all_errors_are_reported_without_quoting_values() {
         let long = "n".repeat(65);
         let longest = "n".repeat(64);
-        let faults = |json: &str| {
-            let faults = OwnHeaders::parse(json).unwrap_err();
-            let text = format!("{faults:?}");
+        let errors = |json: &str| {
+            let errors = OwnHeaders::parse(json).unwrap_err();
+            let text = format!("{errors:?}");
             assert!(!text.contains("hidden"), "{text}");
-            let fields = faults.into_iter().map(|fault| fault.field);
+            let fields = errors.into_iter().map(|error| error.field);
             fields.collect::<Vec<_>>()
         };
         for (json, fields) in [
@@ -334,13 +337,13 @@ mod tests {
                 &["headers.b", "headers", "headers.host"],
             ),
         ] {
-            assert_eq!(faults(json), fields, "{json}");
+            assert_eq!(errors(json), fields, "{json}");
         }
         parsed(&json!({ longest: "x" }));
     }
 
     #[test]
-    fn ten_headers_and_four_kibibytes_are_the_most() {
+    fn headers_are_limited_to_ten_and_4_kib() {
         let many = |count: usize, length: usize| {
             let headers = (0..count).map(|n| (format!("h{n}"), json!("v".repeat(length))));
             let json = Value::Object(headers.collect()).to_string();
@@ -349,12 +352,12 @@ mod tests {
         assert!(many(10, 409).is_ok());
         assert!(many(11, 1).is_err());
         assert!(many(4, 1024).is_ok());
-        let faults = many(10, 410).unwrap_err();
-        assert_eq!(faults, [FieldError::new("headers", TOO_LARGE)]);
+        let errors = many(10, 410).unwrap_err();
+        assert_eq!(errors, [FieldError::new("headers", TOO_LARGE)]);
     }
 
     #[test]
-    fn values_are_removed_from_texts_that_repeat_them() {
+    fn repeated_values_are_removed() {
         let headers = parsed(&json!({"a": "Bearer some-token", "b": "short", "c": "another-one"}));
         for (text, expected) in [
             ("nothing", "nothing"),
@@ -371,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_removed_from_json_too() {
+    fn values_escaped_in_json_are_removed() {
         let headers = parsed(&json!({"a": r#"key/"with"\slashes"#}));
         for text in [
             r#"key/"with"\slashes"#,

@@ -1,5 +1,5 @@
-//! Signing secrets and delivery signatures (Standard Webhooks 1.0, "Signature
-//! scheme" and "Webhook headers").
+//! Signing secrets and signatures (Standard Webhooks 1.0, "Signature scheme" and "Webhook
+//! headers").
 
 use std::fmt;
 
@@ -13,30 +13,31 @@ use sha2::Sha256;
 
 const PREFIX: &str = "whsec_";
 
-/// Marks a stored secret as text. No secret in the standard format begins like this.
+/// Marks a stored secret as text. Secrets in the standard format begin with [`PREFIX`].
 const STORED_TEXT: &str = "text:";
 
-/// Bytes of a generated key.
+/// Length of a generated key, in bytes.
 const GENERATED_BYTES: usize = 32;
 
-/// Bytes of a key in the standard format (Standard Webhooks, "Signature scheme").
+/// Allowed lengths of a key in the standard format, in bytes (Standard Webhooks, "Signature
+/// scheme").
 const KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// Characters of a secret that is text.
+/// Allowed lengths of a text secret, in characters.
 const TEXT_CHARS: std::ops::RangeInclusive<usize> = 16..=128;
 
-/// How a secret is written.
+/// The text format of a secret.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SecretFormat {
     /// `whsec_` followed by the base64 of the key.
     #[default]
     Standard,
-    /// Visible ASCII characters. Their bytes are the key.
+    /// Visible ASCII characters, whose bytes are the key.
     Text,
 }
 
 impl SecretFormat {
-    /// Parses the name that the API has for it.
+    /// Parses the name that the API uses.
     ///
     /// # Errors
     /// Returns a message for the caller.
@@ -72,10 +73,10 @@ impl SigningSecret {
         }
     }
 
-    /// Parses a secret that a caller chose.
+    /// Parses a secret chosen by a caller.
     ///
     /// # Errors
-    /// Returns a message for the caller, which does not quote the secret.
+    /// Returns a message for the caller that does not quote the secret.
     pub fn parse(text: &str, format: SecretFormat) -> Result<Self, &'static str> {
         match format {
             SecretFormat::Standard => standard(text)
@@ -88,7 +89,7 @@ impl SigningSecret {
     /// Parses the output of [`Self::to_stored`].
     ///
     /// # Errors
-    /// If the text has any other form.
+    /// [`InvalidSecret`] for any other text.
     pub fn parse_stored(stored: &str) -> Result<Self, InvalidSecret> {
         let (text, format) = match stored.strip_prefix(STORED_TEXT) {
             Some(text) => (text, SecretFormat::Text),
@@ -97,7 +98,7 @@ impl SigningSecret {
         Self::parse(text, format).map_err(|_| InvalidSecret)
     }
 
-    /// The secret with this key. `None` if no secret of this format has such a key.
+    /// The secret with this key. `None` if the key is invalid in this format.
     pub(super) fn from_key(key: &[u8], format: SecretFormat) -> Option<Self> {
         let is_valid = match format {
             SecretFormat::Standard => KEY_BYTES.contains(&key.len()),
@@ -111,30 +112,30 @@ impl SigningSecret {
         })
     }
 
-    /// The key of the HMAC.
+    /// The HMAC key.
     #[must_use]
     pub fn key(&self) -> &[u8] {
         self.key.expose_secret()
     }
 
-    /// How the secret is written.
+    /// The text format of the secret.
     #[must_use]
     pub fn format(&self) -> SecretFormat {
         self.format
     }
 
-    /// The secret as the API returns it and as its holder writes it. Some signature
-    /// schemes use the bytes of this text as their key.
+    /// The secret as the API returns it. Some signature schemes use the bytes of this text as
+    /// their key.
     #[must_use]
     pub fn to_text(&self) -> SecretString {
         match self.format {
             SecretFormat::Standard => format!("{PREFIX}{}", STANDARD.encode(self.key())).into(),
-            // ASCII, so that nothing is replaced.
+            // The key is ASCII, so no character is replaced.
             SecretFormat::Text => String::from_utf8_lossy(self.key()).into_owned().into(),
         }
     }
 
-    /// The secret together with its format, as Secrets Manager has it.
+    /// The secret with its format, as it is stored in Secrets Manager.
     #[must_use]
     pub fn to_stored(&self) -> SecretString {
         let text = self.to_text();
@@ -161,8 +162,8 @@ impl SigningSecret {
     }
 }
 
-/// Computes the `webhook-signature` header of several secrets, whose order it keeps. A
-/// receiver accepts it with any of them.
+/// Computes the `webhook-signature` header for several secrets, in their order. Receivers that
+/// know any one of them accept it.
 #[must_use]
 pub fn sign_with_each<'a>(
     secrets: impl IntoIterator<Item = &'a SigningSecret>,
@@ -175,11 +176,11 @@ pub fn sign_with_each<'a>(
     signatures.collect::<Vec<_>>().join(" ")
 }
 
-/// A secret in the standard format.
+/// Parses a secret in the standard format.
 fn standard(text: &str) -> Option<SigningSecret> {
     let encoded = text.strip_prefix(PREFIX)?;
-    // Three bytes more than the longest key. A text that is slightly too long decodes
-    // and fails the length check; a longer one does not fit and fails to decode.
+    // Three bytes longer than the longest key: a slightly longer key decodes and fails the
+    // length check, and an even longer one does not fit and fails to decode.
     let mut decoded = Zeroizing::new([0; *KEY_BYTES.end() + 3]);
     let length = STANDARD.decode_slice(encoded, &mut *decoded).ok()?;
     SigningSecret::from_key(decoded.get(..length)?, SecretFormat::Standard)
@@ -197,8 +198,7 @@ mod tests {
 
     #[test]
     fn signature_matches_the_reference_example() {
-        // Key, id, timestamp, body and signature from the tests of the reference
-        // implementations.
+        // Taken from the tests of the Standard Webhooks reference implementations.
         let text = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
         let secret = SigningSecret::parse(text, SecretFormat::Standard).unwrap();
         assert_eq!(
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn generated_secrets_are_written_like_those_of_the_standard() {
+    fn generated_secrets_have_32_bytes_in_standard_format() {
         let secret = SigningSecret::generate(&mut rand::rng());
         assert_eq!(secret.to_text().expose_secret().len(), 6 + 44);
         assert_eq!(secret.key().len(), 32);
@@ -228,7 +228,7 @@ mod tests {
             (whsec(64), SecretFormat::Standard),
             (text(16), SecretFormat::Text),
             (text(128), SecretFormat::Text),
-            // Either could be mistaken for something else.
+            // These two look like other formats.
             (whsec(32), SecretFormat::Text),
             ("text:text:text:text".to_owned(), SecretFormat::Text),
         ] {
@@ -266,7 +266,7 @@ mod tests {
             &encode(66),
             &encode(300),
             &encode(32)[6..],
-            // Without its padding, with other last bits, and with a line feed.
+            // No padding, non-zero trailing bits, and a line feed.
             encode(32).trim_end_matches('='),
             &encode(32).replace("c=", "d="),
             &format!("{}\n", encode(24)),

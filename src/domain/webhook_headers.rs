@@ -1,6 +1,5 @@
-//! The headers that tell a receiver what a delivery is, and that it is authentic: those
-//! of Standard Webhooks, and those that an operator adds for receivers that were written
-//! for another scheme.
+//! The headers that identify and authenticate a delivery: those of Standard Webhooks, and
+//! those that an operator adds for receivers that expect another scheme.
 
 mod event_headers;
 mod prefix;
@@ -21,28 +20,28 @@ pub use prefix::HeaderPrefix;
 pub use signature::SignatureHeaders;
 use template::{Placeholder, Template};
 
-/// The headers of all deliveries of a deployment.
+/// A deployment's settings for the headers of its deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebhookHeaders {
-    /// The prefixes under which the headers of Standard Webhooks are sent.
+    /// The prefixes with which the headers of Standard Webhooks are sent.
     prefixes: Vec<HeaderPrefix>,
     signatures: SignatureHeaders,
     events: EventHeaders,
 }
 
-/// Why settings that are sound by themselves can't be combined.
+/// Why settings that are valid by themselves can't be combined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conflict {
-    /// The signature header with this index has the name of another header.
+    /// Another header has the same name as the signature header with this index.
     Signature(usize),
-    /// The event header of this name has the name of another header.
+    /// Another header has the same name as this event header.
     Event(HeaderName),
-    /// No header has a signature.
+    /// No header contains a signature.
     Unsigned,
 }
 
 impl Default for WebhookHeaders {
-    /// Standard Webhooks, and nothing else.
+    /// Only the headers of Standard Webhooks.
     fn default() -> Self {
         Self {
             prefixes: vec![HeaderPrefix::default()],
@@ -53,11 +52,11 @@ impl Default for WebhookHeaders {
 }
 
 impl WebhookHeaders {
-    /// Combines settings. `standard` is whether to send `webhook-id`, `webhook-timestamp`
-    /// and `webhook-signature`. With another prefix, they are sent by its names as well.
+    /// Combines settings. `standard` enables `webhook-id`, `webhook-timestamp` and
+    /// `webhook-signature`. Any other prefix sends the same values under its own names too.
     ///
     /// # Errors
-    /// If two headers have the same name, or none has a signature.
+    /// If two headers have the same name, or none contains a signature.
     pub fn new(
         standard: bool,
         prefix: HeaderPrefix,
@@ -89,8 +88,8 @@ impl WebhookHeaders {
         })
     }
 
-    /// The headers of an attempt that starts at `at`, each with its value. Signed with
-    /// every one of `secrets`, newest first, where the scheme has a place for all.
+    /// The headers of an attempt that starts at `at`. Schemes that allow several signatures
+    /// get one for each of `secrets`, newest first; the others use the newest secret.
     #[must_use]
     pub fn of(
         &self,
@@ -121,7 +120,7 @@ impl WebhookHeaders {
     }
 }
 
-/// What placeholders stand for in one attempt.
+/// The values of the placeholders for one attempt.
 struct Facts<'a> {
     id: String,
     r#type: &'a str,
@@ -145,7 +144,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Signatures are not among them.
+    /// The value of a placeholder, except for the signatures, which [`Self::fill`] takes.
     fn value(&self, placeholder: Placeholder) -> &str {
         match placeholder {
             Placeholder::App => &self.app,
@@ -159,7 +158,8 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The text of a template in which the signatures are these.
+    /// Fills in a template. `signatures` replaces both placeholders for signatures; a template
+    /// has at most one of them.
     fn fill(&self, template: &Template, signatures: &str) -> String {
         let value_of = |placeholder| match placeholder {
             Placeholder::Signature | Placeholder::Signatures => signatures,

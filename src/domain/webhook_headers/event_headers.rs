@@ -1,4 +1,5 @@
-//! Headers that say what is delivered: its type, its id, the number of the attempt.
+//! Unsigned headers that describe the delivery, such as the event's type and the number of
+//! the attempt.
 
 use std::str::FromStr;
 
@@ -18,14 +19,15 @@ const FACTS: [Placeholder; 6] = [
     Placeholder::Endpoint,
 ];
 
-/// The headers that an operator adds, parsed from a JSON object of templates by name.
+/// The operator's event headers, parsed from a JSON object of templates by header name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventHeaders(pub(super) Vec<(HeaderName, Template)>);
 
 impl FromStr for EventHeaders {
     type Err = FieldError;
 
-    /// The empty string is the empty object. An error's field is the name of the header.
+    /// Parses the setting. An empty string means no headers. The field of an error is the
+    /// header's name.
     fn from_str(text: &str) -> Result<Self, FieldError> {
         if text.is_empty() {
             return Ok(Self::default());
@@ -57,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn invalid_headers_are_refused_with_their_names() {
+    fn invalid_headers_are_rejected_by_name() {
         let many: Vec<_> = (0..=MOST).map(|n| format!(r#""x-{n}":"1""#)).collect();
         let many = format!("{{{}}}", many.join(","));
         for (text, field, message) in [

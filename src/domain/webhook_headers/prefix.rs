@@ -1,4 +1,4 @@
-//! What the names of the headers of Standard Webhooks begin with.
+//! The prefix in the names of the Standard Webhooks headers.
 
 use std::str::FromStr;
 
@@ -6,11 +6,11 @@ use crate::domain::header_name::HeaderName;
 
 const MAX_BYTES: usize = 32;
 
-/// A prefix, and the names that follow from it.
+/// A prefix, as the three names that it forms.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeaderPrefix([String; 3]);
 
-/// The text can't be a prefix.
+/// The text is not a valid prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "1 to {MAX_BYTES} lower-case letters and digits, with hyphens only in between, that do not \
@@ -19,7 +19,7 @@ pub struct HeaderPrefix([String; 3]);
 pub struct InvalidPrefix;
 
 impl Default for HeaderPrefix {
-    /// `webhook`, the prefix in Standard Webhooks.
+    /// `webhook`, the prefix of Standard Webhooks.
     fn default() -> Self {
         Self::of("webhook")
     }
@@ -30,7 +30,7 @@ impl HeaderPrefix {
         Self(["id", "timestamp", "signature"].map(|name| format!("{prefix}-{name}")))
     }
 
-    /// The names for the id, the timestamp and the signature.
+    /// The names of the headers for the id, the timestamp and the signature, in this order.
     #[must_use]
     pub fn names(&self) -> [&str; 3] {
         self.0.each_ref().map(String::as_str)
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prefixes_begin_three_names() {
+    fn prefixes_form_three_names() {
         let prefix: HeaderPrefix = "svix".parse().unwrap();
         assert_eq!(
             prefix.names(),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn other_prefixes_are_refused() {
+    fn malformed_and_reserved_prefixes_are_rejected() {
         let long = "x".repeat(MAX_BYTES + 1);
         for text in [
             "",

@@ -1,4 +1,4 @@
-//! Headers with signatures of other schemes than that of Standard Webhooks.
+//! Headers with signatures in schemes other than Standard Webhooks.
 
 use std::str::FromStr;
 
@@ -17,12 +17,12 @@ use crate::domain::json;
 use crate::domain::signing::SigningSecret;
 use crate::domain::validation::FieldError;
 
-/// Each costs one pass over the body per delivery and secret.
+/// Limited because each header costs a pass over the body per attempt and secret.
 const MOST: usize = 5;
 
 const MAX_SEPARATOR: usize = 8;
 
-/// What a signature can cover, and what a header's value can have beside it.
+/// The placeholders allowed in signed content and in a header's value.
 const FACTS: [Placeholder; 6] = [
     Placeholder::Id,
     Placeholder::Timestamp,
@@ -32,11 +32,11 @@ const FACTS: [Placeholder; 6] = [
     Placeholder::Endpoint,
 ];
 
-/// The headers that an operator adds, parsed from a list of objects in JSON.
+/// The operator's signature headers, parsed from a JSON list of objects.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignatureHeaders(pub(super) Vec<SignatureHeader>);
 
-/// One header with a signature, or with one for each valid secret.
+/// A header with one signature, or one for each valid secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SignatureHeader {
     pub(super) name: HeaderName,
@@ -62,16 +62,16 @@ enum Encoding {
     Base64,
 }
 
-/// What of the secret is the key.
+/// What is used as the key of the HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
-    /// The key of Standard Webhooks.
+    /// The decoded secret, as in Standard Webhooks.
     Bytes,
-    /// The characters that the receiver has, `whsec_` included.
+    /// The text of the secret, including `whsec_`.
     Text,
 }
 
-/// As the operator writes it.
+/// The operator's JSON for one header.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
@@ -88,8 +88,8 @@ struct Written {
 impl FromStr for SignatureHeaders {
     type Err = FieldError;
 
-    /// The empty string is the empty list. An error's field is the place in the list, such
-    /// as `[0].content`.
+    /// Parses the setting. An empty string means no headers. The field of an error is a path
+    /// in the list, such as `[0].content`.
     fn from_str(text: &str) -> Result<Self, FieldError> {
         if text.is_empty() {
             return Ok(Self::default());
@@ -110,7 +110,7 @@ impl FromStr for SignatureHeaders {
 }
 
 impl SignatureHeader {
-    /// An error's field is the place in the object, such as `.content`.
+    /// Parses one object. The field of an error is a path in it, such as `.content`.
     fn parse(json: &RawValue) -> Result<Self, FieldError> {
         let written: Written = serde_json::from_str(json.get()).map_err(|error| {
             FieldError::new("", format!("must be an object of strings: {error}"))
@@ -155,7 +155,7 @@ impl SignatureHeader {
         })
     }
 
-    /// Its value. The newest secret comes first.
+    /// The header's value. `secrets` are newest first.
     pub(super) fn render(&self, facts: &Facts<'_>, secrets: &[&SigningSecret]) -> String {
         let filled = match self.value.has(Placeholder::Signatures) {
             true => {
@@ -201,7 +201,7 @@ fn with(placeholder: Placeholder) -> Vec<Placeholder> {
 fn name_of(text: &str) -> Result<HeaderName, FieldError> {
     let name = HeaderName::parse(text);
     let name = name.map_err(|error| FieldError::new(".header", error.to_string()))?;
-    // Receivers behind a login get these from their endpoint's own headers.
+    // A receiver that requires a login gets these from its endpoint's own headers.
     if ["authorization", "cookie"].contains(&name.as_str()) {
         let must = "must not be a header for the receiver's own credentials";
         return Err(FieldError::new(".header", must));
@@ -249,7 +249,7 @@ fn separator(text: Option<String>, is_list: bool) -> Result<String, FieldError> 
     }
 }
 
-/// What only a value with `{signatures}` can have.
+/// Rejects a field that is allowed only if the value contains `{signatures}`.
 fn only_of_lists<T>(field: &str, it: Option<T>, is_list: bool) -> Result<Option<T>, FieldError> {
     match it.is_some() && !is_list {
         true => Err(FieldError::new(

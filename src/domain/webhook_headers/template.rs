@@ -1,6 +1,6 @@
 //! Text with placeholders in braces, such as `t={timestamp},v1={signature}`.
 
-/// What stands for a part of a delivery.
+/// A placeholder for a fact about a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Placeholder {
     App,
@@ -8,9 +8,10 @@ pub(super) enum Placeholder {
     Body,
     Endpoint,
     Id,
-    /// The signature with the newest secret; in `each`, the one that it is about.
+    /// The signature with the newest secret. Within `each`, the signature of the list that is
+    /// being rendered.
     Signature,
-    /// The signatures with all secrets that are valid.
+    /// The signatures with all valid secrets.
     Signatures,
     /// In whole Unix seconds.
     Timestamp,
@@ -56,10 +57,10 @@ enum Part {
 pub(super) struct Template(Vec<Part>);
 
 impl Template {
-    /// Parses a template that may have these placeholders. There are no other braces.
+    /// Parses a template with the allowed placeholders. Braces can't be escaped.
     ///
     /// # Errors
-    /// What the text must be instead.
+    /// A message for the operator, without the name of the setting.
     pub(super) fn parse(text: &str, allowed: &[Placeholder]) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -85,11 +86,11 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// The same, for the value of a header. The values of placeholders are visible ASCII
-    /// characters, so with them it is one.
+    /// Parses a template for a header's value. All placeholders except the body have values of
+    /// visible ASCII characters, so the result is always a valid header value.
     ///
     /// # Errors
-    /// What the text must be instead.
+    /// As [`Self::parse`].
     pub(super) fn parse_header(text: &str, allowed: &[Placeholder]) -> Result<Self, String> {
         let is_visible = |byte: u8| byte == b' ' || byte.is_ascii_graphic();
         if text.trim().is_empty() || text.trim() != text || !text.bytes().all(is_visible) {
@@ -98,18 +99,18 @@ impl Template {
         Self::parse(text, allowed)
     }
 
-    /// How often it has this placeholder.
+    /// How often the placeholder occurs.
     pub(super) fn count(&self, placeholder: Placeholder) -> usize {
         let is_it = |part: &&Part| **part == Part::Placeholder(placeholder);
         self.0.iter().filter(is_it).count()
     }
 
-    /// Whether it has this placeholder.
+    /// Whether the placeholder occurs.
     pub(super) fn has(&self, placeholder: Placeholder) -> bool {
         self.count(placeholder) > 0
     }
 
-    /// Its text in pieces, with `value_of` each placeholder.
+    /// The filled-in text in pieces, so that a body is hashed without copying it.
     pub(super) fn pieces<'a>(
         &'a self,
         value_of: impl Fn(Placeholder) -> &'a str,
@@ -121,10 +122,10 @@ impl Template {
     }
 }
 
-/// A placeholder that is unknown, or means nothing here.
+/// The error for a placeholder that is unknown or not allowed here.
 fn unknown(name: &str, allowed: &[Placeholder]) -> String {
     let names: Vec<_> = allowed.iter().map(|known| known.name()).collect();
-    // The name is the operator's, but may be long.
+    // The name comes from the operator, but a stray brace can make it arbitrarily long.
     let start: String = name.chars().take(32).collect();
     format!(
         "must not contain {{{start}}}: it takes {{{}}}",
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_filled_in_their_places() {
+    fn placeholders_are_filled_in() {
         for (text, expected) in [
             ("", ""),
             ("plain", "plain"),
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn other_braces_are_refused() {
+    fn braces_need_an_allowed_placeholder() {
         for text in [
             "{", "}", "{id", "id}", "{}", "{{id}}", "{ID}", "{ id }", "{body}",
         ] {
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn values_of_headers_are_visible_characters() {
+    fn header_templates_are_visible_ascii() {
         for (text, is_sound) in [
             ("t={timestamp}, v1={id}", true),
             ("", false),

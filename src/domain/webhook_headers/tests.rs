@@ -1,4 +1,4 @@
-//! The expected signatures come from another implementation of HMAC (Python's).
+//! The expected signatures were computed with Python's `hmac`, an independent implementation.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ fn combined(standard: bool, prefix: &str, signatures: &str, events: &str) -> Web
     combined.unwrap()
 }
 
-/// The one line of this signature header.
+/// The only line that a signature header renders to.
 fn line(signature: &str, secrets: &[&str]) -> String {
     let headers = combined(false, "webhook", &format!("[{signature}]"), "");
     let lines = lines(&headers, secrets);
@@ -79,7 +79,7 @@ fn standard_headers_are_sent_by_default() {
 }
 
 #[test]
-fn other_prefixes_come_beside_the_standard_one_or_replace_it() {
+fn other_prefixes_complement_or_replace_the_standard_one() {
     let names = |standard| {
         let headers = combined(standard, "svix", "", "");
         let lines = lines(&headers, &[NEW]);
@@ -103,7 +103,7 @@ fn other_prefixes_come_beside_the_standard_one_or_replace_it() {
 }
 
 #[test]
-fn known_schemes_are_expressed_exactly() {
+fn known_schemes_can_be_expressed() {
     for (signature, expected) in [
         (
             r#"{"header":"Stripe-Signature","content":"{timestamp}.{body}","value":"t={timestamp},v1={signature}"}"#,
@@ -131,13 +131,13 @@ fn known_schemes_are_expressed_exactly() {
         ),
     ] {
         assert_eq!(line(signature, &[NEW]), expected, "{signature}");
-        // There is no place for a second signature.
+        // These schemes have no place for a second signature.
         assert_eq!(line(signature, &[NEW, OLD]), expected, "{signature}");
     }
 }
 
 #[test]
-fn lists_carry_a_signature_for_each_secret() {
+fn lists_have_a_signature_for_each_secret() {
     let stripe = r#"{"header":"Stripe-Signature","content":"{timestamp}.{body}","value":"t={timestamp},{signatures}","each":"v1={signature}"}"#;
     let (new, old) = (
         "320d76c531926d8bec658cff72f0dca0696171c45150f59a2cdbd88f868604d9",
@@ -160,7 +160,7 @@ fn lists_carry_a_signature_for_each_secret() {
 }
 
 #[test]
-fn event_headers_say_what_is_delivered() {
+fn event_headers_describe_the_delivery() {
     let events = r#"{"X-Event":"{type}","x-delivery":"{id}/{attempt}","x-time":"{timestamp}","x-from":"{app}:{endpoint}"}"#;
     let lines = lines(&combined(true, "webhook", "", events), &[NEW]);
     assert_eq!(
@@ -175,7 +175,7 @@ fn event_headers_say_what_is_delivered() {
 }
 
 #[test]
-fn invalid_signature_headers_are_refused_with_their_places() {
+fn invalid_signature_headers_are_rejected_with_a_path() {
     let many = format!("[{}]", [r#"{"header":"x"}"#; 6].join(","));
     for (text, field, message) in [
         ("{}", "", "must be a JSON list of at most 5"),
@@ -296,7 +296,7 @@ fn invalid_signature_headers_are_refused_with_their_places() {
 }
 
 #[test]
-fn conflicting_settings_are_refused() {
+fn conflicting_settings_are_rejected() {
     let new = |standard, prefix: &str, signatures: &str, events: &str| {
         let [prefix, signatures, events] = [prefix, signatures, events].map(str::to_owned);
         WebhookHeaders::new(
