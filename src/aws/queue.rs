@@ -1,4 +1,4 @@
-//! The delivery queues (SQS).
+//! Sends to the delivery queues (SQS). Lambda receives from them.
 
 mod batches;
 
@@ -19,7 +19,7 @@ use super::retry::Retries;
 use crate::domain::message::{Lane, MAX_DELAY, Message};
 use crate::domain::notice::BusMessage;
 
-/// The queues that the delivery function reads, one for each lane. Cheap to clone.
+/// The delivery function's queues, one for each lane. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Queues {
     client: LazyClient<Client>,
@@ -29,37 +29,36 @@ pub struct Queues {
 /// The URLs of the queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueUrls {
-    /// The fast lane's.
+    /// The fast lane.
     pub fast: String,
-    /// The slow lane's.
+    /// The slow lane.
     pub slow: String,
-    /// The dead-letter queue's. The API has none, because it handles no messages.
+    /// The dead-letter queue. `None` for the API, which handles no messages.
     pub dead_letter: Option<String>,
-    /// Where notices wait for the operator's event bus, if there is one.
+    /// The queue in front of the operator's event bus, if there is a bus.
     pub operational: Option<String>,
 }
 
-/// A message that is given up.
+/// A message that the delivery function gives up on.
 #[derive(Debug, Clone, Copy)]
 pub struct DeadLetter<'a> {
-    /// The lane that it comes from.
+    /// The lane that it was received from.
     pub lane: Lane,
-    /// Its first id: if it was redriven, it has had others since.
+    /// The message's first id. Each redrive gives it a new one.
     pub message_id: &'a str,
-    /// When it was sent first, in milliseconds since 1970.
+    /// When the message was first sent, in milliseconds since 1970.
     pub sent_at: &'a str,
-    /// Sent unchanged.
+    /// Forwarded unchanged.
     pub body: &'a str,
-    /// Why it is given up.
+    /// For the operator. Truncated to 1,000 characters.
     pub reason: &'a str,
 }
 
-/// The attribute of a dead letter with its first id. It stays when the dead letter is
-/// redriven, which gives it another id.
+/// The attribute with a dead letter's first id. Unlike the id, it survives a redrive.
 pub const MESSAGE_ID: &str = "MessageId";
 
-/// The attribute of a dead letter that says when it was sent first, named like the
-/// queue's own.
+/// The attribute with the time when a dead letter was first sent. Has the name of SQS's
+/// own attribute.
 pub const SENT_AT: &str = "SentTimestamp";
 
 const BATCH: &str = "SendMessageBatch";
@@ -69,23 +68,22 @@ const BATCH_ENTRIES: usize = 10;
 
 const BATCHES_AT_ONCE: usize = 10;
 
-/// Pauses before the entries are sent again that the queue did not take.
+/// Pauses before resending the entries of a batch that SQS refused.
 const REFUSED_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
-/// After this time they are not sent again: a call takes up to 8 s, and the API has to
-/// answer within 29 s.
+/// Refused entries are not resent later than this: another call takes up to 8 s, and the
+/// API must answer within 29 s.
 const REFUSED_SPAN: Duration = Duration::from_secs(6);
 
 impl Queues {
-    /// The queues at these URLs.
-    pub fn new(client: impl Into<LazyClient<Client>>, urls: QueueUrls) -> Self {
+    pub(super) fn new(client: impl Into<LazyClient<Client>>, urls: QueueUrls) -> Self {
         Self {
             client: client.into(),
             urls,
         }
     }
 
-    /// The lane whose queue has this ARN; the fast one if it is none of ours.
+    /// The lane whose queue has this ARN. The fast lane for an unknown ARN.
     #[must_use]
     pub fn lane_of(&self, arn: &str) -> Lane {
         // An ARN ends with the queue's name, as does a URL.
@@ -104,8 +102,7 @@ impl Queues {
         }
     }
 
-    /// Puts a message on a queue. Once this returns, the message is durable. One
-    /// `SendMessage`.
+    /// Sends one message. Once this returns, SQS has stored it durably. One `SendMessage`.
     ///
     /// # Errors
     /// If the call fails.
@@ -122,8 +119,8 @@ impl Queues {
         Ok(())
     }
 
-    /// Puts a notice on the way to the operator's event bus. One `SendMessage`, if there is
-    /// a bus.
+    /// Sends a notice to the operator's event bus, by way of its queue. One `SendMessage`;
+    /// none without a bus.
     ///
     /// # Errors
     /// If the call fails.
@@ -139,12 +136,12 @@ impl Queues {
         Ok(())
     }
 
-    /// Puts many messages on a queue, each with its delay (at most
-    /// [`MAX_DELAY`]). One `SendMessageBatch` for every ten, or fewer if they are large.
-    /// Entries that the queue does not take are sent again.
+    /// Sends messages, each with its delay (at most [`MAX_DELAY`]). Resends entries that SQS
+    /// refuses for the moment. One `SendMessageBatch` for every ten, or fewer if they are
+    /// large.
     ///
     /// # Errors
-    /// If a call fails. Some of the messages may be on the queue then.
+    /// If a call fails. Some of the messages may still have been sent.
     pub async fn send_all(
         &self,
         lane: Lane,
@@ -165,14 +162,15 @@ impl Queues {
                     .map_or(Ok(()), |(_, error)| Err(error))
             })
             .buffer_unordered(BATCHES_AT_ONCE)
+            // Stops at the first error and drops the calls in flight. The caller fails
+            // as a whole then, and its retry sends everything again.
             .try_collect()
             .await
     }
 
-    /// Puts messages on a queue and says of each whether it is there. The calls are those
-    /// of [`send_all`](Self::send_all), all of them at the same time, and whatever becomes
-    /// of one has no effect on the others. Of a message with an error, it is not known
-    /// whether it is on the queue.
+    /// Sends messages and reports the result of each. Makes the calls of
+    /// [`send_all`](Self::send_all), but all at once, and a failed one does not affect the
+    /// others. A message with an error may still have been sent.
     pub async fn send_each(
         &self,
         lane: Lane,
@@ -199,8 +197,9 @@ impl Queues {
         outcomes
     }
 
-    /// Sends a batch, and sends again what the queue did not take. Returns the entries that
-    /// were not sent by their ids.
+    /// Sends a batch, and resends refused entries. A successful response can still refuse
+    /// single entries, each with its own code. Returns the ids of the entries that were not
+    /// sent.
     async fn send_batch(
         &self,
         lane: Lane,
@@ -222,7 +221,7 @@ impl Queues {
             };
             entries.retain(|entry| {
                 let refusal = refused.iter().find(|failed| failed.id == entry.id);
-                // Sent again, it would be refused again.
+                // SQS blames the request, so resending it cannot help.
                 let lasting = refusal.filter(|failed| failed.sender_fault);
                 unsent.extend(lasting.map(|failed| {
                     let error = AwsError::from_code(BATCH, &failed.code);
@@ -241,12 +240,13 @@ impl Queues {
         unsent
     }
 
-    /// Hides received messages for a time each, after which they are received again:
-    /// at most 12 hours from when they were received (SQS quota). One
-    /// `ChangeMessageVisibilityBatch` for every ten. All batches are tried.
+    /// Hides received messages, each for its own time, after which they are received again.
+    /// SQS allows at most 12 hours from when a message was received. Tries all batches, even
+    /// if one fails. One `ChangeMessageVisibilityBatch` for every ten.
     ///
     /// # Errors
-    /// The first one. Its messages come back after the queue's visibility timeout.
+    /// The first error. Messages that were not hidden come back after the queue's visibility
+    /// timeout.
     pub async fn hide_all(
         &self,
         lane: Lane,
@@ -281,11 +281,11 @@ impl Queues {
         }
     }
 
-    /// Puts a message into the dead-letter queue, unchanged, with the reason, its queue,
-    /// its first id and when it was sent as attributes. One `SendMessage`.
+    /// Sends a message to the dead-letter queue, unchanged. Its attributes say why, which
+    /// queue it was on, its first id, and when it was first sent. One `SendMessage`.
     ///
     /// # Errors
-    /// If the call fails, or there is no such queue.
+    /// If the call fails, or the function has no dead-letter queue.
     pub async fn dead_letter(&self, letter: DeadLetter<'_>) -> Result<(), StoreError> {
         const OPERATION: &str = "SendMessage of a dead letter";
         let url = self.urls.dead_letter.as_deref();
@@ -298,7 +298,7 @@ impl Queues {
             (MESSAGE_ID, letter.message_id),
             (SENT_AT, letter.sent_at),
         ] {
-            // SQS takes no empty attribute.
+            // SQS rejects empty attributes.
             if !value.is_empty() {
                 let value = attribute(value).map_err(Malformed::from);
                 call = call.message_attributes(name, value.during(OPERATION)?);
@@ -330,8 +330,8 @@ fn hiding(
         .build()?)
 }
 
-/// A text attribute, without the characters that SQS refuses. An error of an SDK call
-/// may be long, and attributes count as part of the message.
+/// A text attribute without characters that SQS rejects. Truncated, because an SDK error
+/// can be long and attributes count toward the message's size.
 fn attribute(value: &str) -> Result<MessageAttributeValue, BuildError> {
     let taken = value.chars().take(1000);
     let plain = taken.map(|c| match c {
@@ -350,7 +350,7 @@ fn entry(
     message: &Message,
     delay: Duration,
 ) -> Result<SendMessageBatchRequestEntry, Malformed> {
-    // Rounded up: no attempt comes before it is due.
+    // SQS delays by whole seconds. Rounded up, so that no attempt is made early.
     let delay = delay.min(MAX_DELAY).as_millis().div_ceil(1000);
     Ok(SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
@@ -360,10 +360,11 @@ fn entry(
         .build()?)
 }
 
-/// Writes a message. SQS refuses characters that XML does not allow. Only two of
-/// those can stand in JSON unescaped (inside a string), and they mean the same
-/// when escaped. Where each byte counts, in the data of an event, the message has them
-/// in a string of its own.
+/// Encodes a message. SQS rejects characters that are not legal in XML. JSON escapes
+/// control characters, so only two of them can occur (inside a string), and escaping those
+/// does not change the meaning. It would change the bytes of an event's data, which
+/// receivers get as they were published, so data with such characters is sent as a string
+/// (`dataText`).
 fn encode(message: &Message) -> Result<String, Malformed> {
     let json = message.to_json()?;
     if json.contains(['\u{fffe}', '\u{ffff}']) {

@@ -1,15 +1,15 @@
-//! Which messages go into one `SendMessageBatch`.
+//! Grouping of messages into calls of `SendMessageBatch`.
 
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::BATCH_ENTRIES;
 
-/// Largest sum of the messages of a batch, in bytes, and largest message (SQS quotas, since
-/// August 2025).
+/// Maximum size of a batch, and of a single message, in bytes (SQS quota since August
+/// 2025).
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// Puts entries into as few batches as their order allows. What is too large by itself
-/// is a batch of its own, so that the queue refuses nothing but that.
+/// Groups entries into as few batches as their order allows. An entry that is too large by
+/// itself gets its own batch, so that SQS rejects only that one.
 pub(super) fn group(
     entries: Vec<SendMessageBatchRequestEntry>,
 ) -> Vec<Vec<SendMessageBatchRequestEntry>> {
@@ -31,8 +31,9 @@ pub(super) fn group(
     batches
 }
 
-/// What counts towards the quota, and the group's id, of which SQS does not say that it
-/// doesn't count. Our entries have no attributes, which would.
+/// An entry's size as far as it counts toward the quota. Includes the group id to be safe:
+/// AWS does not document whether it counts. Message attributes would count, but our entries
+/// have none.
 fn size(entry: &SendMessageBatchRequestEntry) -> usize {
     let group = entry.message_group_id.as_deref().unwrap_or_default();
     entry.message_body.len() + group.len()
@@ -42,7 +43,7 @@ fn size(entry: &SendMessageBatchRequestEntry) -> usize {
 mod tests {
     use super::*;
 
-    /// How many messages of these sizes each batch has.
+    /// The number of messages in each batch, for messages of these sizes.
     fn counts(sizes: &[usize]) -> Vec<usize> {
         let entries = sizes.iter().enumerate().map(|(index, size)| {
             SendMessageBatchRequestEntry::builder()
@@ -60,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_have_at_most_ten_messages_and_one_mebibyte() {
+    fn batches_hold_at_most_ten_messages_and_one_mebibyte() {
         const KIB: usize = 1024;
         for (sizes, expected) in [
             (vec![], &[][..]),

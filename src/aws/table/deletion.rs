@@ -1,8 +1,10 @@
-//! Deletion of endpoints. One whose item holds its secret is removed in one step, unless
-//! deliveries wait for it. Otherwise there are two steps: an endpoint is marked first (from then on
-//! it is missing to everyone), and removed once its secret is gone. An interrupted
-//! deletion leaves a marked item, which a repeated call or the next sweep finishes. The
-//! sweep finds marked items by a shard of the schedule.
+//! Deletion of endpoints.
+//!
+//! An endpoint whose item holds its secrets is removed in one step, unless deliveries wait
+//! for it. Any other endpoint takes two: it is first marked, which hides it from every
+//! caller, and then removed once its secret is gone from Secrets Manager. If the deletion
+//! is interrupted in between, the marked item remains, and a repeated call or the next
+//! sweep finishes the job. The sweep finds marked items in their own shard of the schedule.
 
 use aws_sdk_dynamodb::types::{
     Delete, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem,
@@ -23,59 +25,58 @@ use crate::aws::error::{During, Malformed, StoreError, has_code};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::time::iso_millis;
 
-/// Whether an endpoint is in the table.
+/// Whether an endpoint is in the table, and where its secrets are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {
-    /// It is, in use, and needs its secret in Secrets Manager.
+    /// In use, with a secret in Secrets Manager.
     Live,
-    /// It is, in use, and its item holds all of its secrets.
+    /// In use, with all of its secrets in its item.
     Sealed,
-    /// It is marked as deleted, and waits for the rest of its deletion.
+    /// Marked as deleted, but not removed yet.
     Marked,
-    /// It is not.
+    /// Not in the table.
     Missing,
 }
 
-/// What became of marking an endpoint as deleted.
+/// The outcome of [`Table::mark_endpoint_deleted`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marked {
-    /// It is marked, by this call or an earlier one.
+    /// The endpoint is marked, by this call or an earlier one.
     Done {
-        /// Whether deliveries may have waited for it until this call, or until an
-        /// earlier one, which may have broken off before it had them seen to.
+        /// Whether deliveries may be waiting for it. Also true on a repeated call: the
+        /// earlier one may have been interrupted before it ended them.
         had_waiting: bool,
-        /// Whether its item holds its secrets, so that none is in Secrets Manager.
+        /// Whether all of its secrets are in its item, and none in Secrets Manager.
         is_sealed: bool,
     },
     /// There is no such endpoint.
     Missing,
 }
 
-/// What became of deleting an endpoint in one step.
+/// The outcome of [`Table::delete_sealed_endpoint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeletedSealed {
-    /// It is deleted.
+    /// The endpoint is deleted.
     Done,
     /// There is no such endpoint.
     Missing,
-    /// It takes several steps: a secret of it is in Secrets Manager, deliveries may wait
-    /// for it, or its deletion has begun.
+    /// The endpoint needs several steps: one of its secrets is in Secrets Manager,
+    /// deliveries may be waiting for it, or its deletion has already begun.
     NotInOneStep,
 }
 
 /// An endpoint whose deletion has begun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MarkedEndpoint {
-    /// Its app and id.
+    /// The app and the endpoint's id.
     pub key: EndpointKey,
-    /// When it was registered.
+    /// When the endpoint was registered.
     pub created_at: Timestamp,
 }
 
 impl Table {
-    /// Whether an endpoint is in the table, even if its item cannot be read as an
-    /// endpoint, and where its secrets are that sign at this time. One strongly consistent
-    /// `GetItem`.
+    /// Whether an endpoint is in the table, even if its item cannot be decoded, and where
+    /// the secrets that sign at `now` are kept. One strongly consistent `GetItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -106,7 +107,7 @@ impl Table {
         })
     }
 
-    /// First step of a deletion. One `UpdateItem`.
+    /// Marks an endpoint as deleted, the first of two steps. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -119,10 +120,10 @@ impl Table {
         let at = text(iso_millis(now));
         let update = Update::existing()
             .set_once(DELETED_AT, at.clone())
-            // In place of the entry that a paused endpoint has.
+            // Replaces the entry of a paused endpoint, if there is one.
             .set(SCHEDULE.pk, text(DELETIONS))
-            // The time of the first mark, or a client that keeps repeating the call
-            // would keep the sweep from finishing it.
+            // Sorts by the time of the first mark. With the time of this call, a client
+            // that keeps repeating it would keep hiding the endpoint from the sweep.
             .set_to_first(SCHEDULE.sk, DELETED_AT, at);
         let updated = self
             .update_item(keys::endpoint(endpoint), update)
@@ -133,8 +134,10 @@ impl Table {
             Ok(updated) => {
                 let old = updated.attributes.unwrap_or_default();
                 Ok(Marked::Done {
+                    // The old entry is either that of waiting deliveries or of an earlier mark.
                     had_waiting: old.contains_key(SCHEDULE.pk),
-                    // One that no longer signs has to be removed as well.
+                    // `MIN`, because a previous secret must be removed even if it no longer
+                    // signs.
                     is_sealed: !names_a_stored_secret(&old, Timestamp::MIN),
                 })
             }
@@ -145,9 +148,9 @@ impl Table {
         }
     }
 
-    /// Last step of a deletion: removes a marked endpoint and subtracts it from
-    /// its app's count, both or neither. Does nothing if it was removed before.
-    /// One `TransactWriteItems`.
+    /// Removes a marked endpoint and decrements its app's count, in one transaction: the
+    /// last step of a deletion. Does nothing if the endpoint is already gone. One
+    /// `TransactWriteItems`.
     ///
     /// # Errors
     /// If the call fails.
@@ -163,12 +166,12 @@ impl Table {
             self.removal(endpoint, delete)
         };
         let writes = writes().during(OPERATION)?;
-        // If the condition failed, a concurrent deletion was faster.
+        // If the condition failed, a concurrent deletion has removed and counted it.
         self.transact(OPERATION, writes).await.map(|_| ())
     }
 
-    /// Removes an endpoint whose item holds its secrets, and subtracts it from its app's
-    /// count, both or neither: without a mark, because nothing else has to follow. One
+    /// Removes an endpoint whose item holds all of its secrets, and decrements its app's
+    /// count, in one transaction. It needs no mark, because no other step follows. One
     /// `TransactWriteItems`.
     ///
     /// # Errors
@@ -182,7 +185,9 @@ impl Table {
             let delete = Delete::builder()
                 .table_name(&self.name)
                 .set_key(Some(keys::endpoint(endpoint)))
-                // An entry in the schedule stands for waiting deliveries or for a mark.
+                // A schedule entry means that deliveries are waiting, or that the endpoint is
+                // marked. A path into a missing map counts as not existing, so the last
+                // condition also holds without a previous secret.
                 .condition_expression(
                     "attribute_exists(#key) AND attribute_not_exists(#deleted) \
                      AND attribute_not_exists(#scheduled) \
@@ -207,7 +212,7 @@ impl Table {
         })
     }
 
-    /// The writes that remove an endpoint.
+    /// The writes that remove an endpoint and decrement its app's count.
     fn removal(
         &self,
         endpoint: EndpointKey,
@@ -221,9 +226,9 @@ impl Table {
         ])
     }
 
-    /// The endpoints of all apps that were marked before `until` and have not been
-    /// removed, or the key of an item that cannot be read. One `Query` of the schedule
-    /// for each 1 MB.
+    /// Endpoints of all apps that were marked before `until` and are not removed yet. An
+    /// item that cannot be decoded is returned as its key. One `Query` of the schedule per
+    /// 1 MB.
     ///
     /// # Errors
     /// If a call fails.
@@ -240,7 +245,7 @@ impl Table {
         Ok(marked.collect())
     }
 
-    /// What a partition of the schedule has before `until`. One `Query` for each 1 MB.
+    /// The entries of a schedule partition before `until`. One `Query` per 1 MB.
     pub(super) async fn deletions_before(
         &self,
         operation: &'static str,

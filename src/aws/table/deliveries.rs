@@ -1,4 +1,9 @@
-//! Deliveries in the table: what is recorded of them.
+//! Recording the outcome of deliveries.
+//!
+//! The table is a projection of the queue: messages can arrive twice or out of order, so
+//! every write is conditional on how far the delivery has come. A delivery is often
+//! written for the first time by its first attempt, so each write here can also create the
+//! item.
 
 use jiff::Timestamp;
 
@@ -19,19 +24,21 @@ use crate::domain::endpoint::EndpointKey;
 use crate::domain::id::DeliveryId;
 use crate::domain::message::DeliveryTask;
 
-/// What became of recording an outcome.
+/// Whether an outcome was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is recorded.
+    /// This call recorded it.
     Written,
-    /// The same attempt or a later one was recorded before, or the delivery has
-    /// ended. Nothing changed.
+    /// Nothing changed: the same attempt or a later one was already recorded, or the
+    /// delivery has ended. The earlier write may have been this very call, if its response
+    /// was lost and the SDK repeated it.
     Stale,
 }
 
 impl Table {
-    /// Records an accepted delivery, unless something is recorded already: the
-    /// delivery function may have been faster. One `PutItem`.
+    /// Records an accepted delivery. Its message is already on the queue, so the delivery
+    /// function may have recorded an attempt first; then this changes nothing. One
+    /// `PutItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -49,8 +56,8 @@ impl Table {
         written(put).map(Recorded::from).during(OPERATION)
     }
 
-    /// Records an attempt and what follows from it, even if the delivery was not
-    /// recorded before. One `UpdateItem`.
+    /// Records an attempt and what follows from it. Creates the delivery if necessary. One
+    /// `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -62,6 +69,8 @@ impl Table {
     ) -> Result<Recorded, StoreError> {
         const OPERATION: &str = "UpdateItem of a delivery";
         let delivery = &after.delivery;
+        // Only a retry that is too far away for the queue goes on the schedule. Otherwise the
+        // entry is removed, also the one that a sweep claimed for this attempt.
         let due_at = match after.next {
             Next::Schedule(at) => Some(at),
             Next::Queue(_) | Next::Done | Next::StillWaits => None,
@@ -80,8 +89,8 @@ impl Table {
         self.write_outcome(OPERATION, task, update).await
     }
 
-    /// Records that a delivery ends without the task's attempt, even if it was not
-    /// recorded before. One `UpdateItem`.
+    /// Records that a delivery failed without the task's attempt. Creates the delivery if
+    /// necessary. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -110,8 +119,8 @@ impl Table {
             .await
     }
 
-    /// Records that a delivery waits for its endpoint, even if it was not
-    /// recorded before. One `UpdateItem`.
+    /// Records that a delivery waits for its endpoint. Creates the delivery if necessary.
+    /// One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -130,8 +139,8 @@ impl Table {
             .await
     }
 
-    /// Writes an outcome unless the delivery has come as far as the task's
-    /// attempt already, or has ended.
+    /// Writes an outcome, unless the delivery has ended or the task's attempt is already
+    /// recorded. Of two functions that handle the same message, the first to write wins.
     async fn write_outcome(
         &self,
         operation: &'static str,
@@ -147,10 +156,10 @@ impl Table {
         written(updated).map(Recorded::from).during(operation)
     }
 
-    /// A delivery in full. One strongly consistent `GetItem`.
+    /// A delivery with its attempts. One strongly consistent `GetItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn delivery(
         &self,
         endpoint: EndpointKey,
@@ -177,8 +186,8 @@ impl From<bool> for Recorded {
     }
 }
 
-/// What every outcome writes: status and index entry, of which a delivery that succeeds
-/// has none; and, the first time, what identifies the delivery.
+/// The part that all outcomes share: the status; the entry of the index, which a delivered
+/// one does not have; and, if the item is new, the attributes that never change.
 fn outcome(task: &DeliveryTask, delivery: &Delivery) -> Update {
     let (list, sort) = list_entry(delivery).unzip();
     let update = Update::default()

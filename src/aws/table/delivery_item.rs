@@ -15,19 +15,18 @@ use crate::domain::failure::Failure;
 use crate::domain::message::{DeliveryTask, Source};
 use jiff::Timestamp;
 
-/// A delivery with all that is recorded of it.
+/// A delivery with its attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FullDelivery {
-    /// The delivery.
+    /// What lists show of it.
     pub delivery: Delivery,
-    /// Its attempts, oldest first.
+    /// Recorded attempts, oldest first.
     pub attempts: Vec<Attempt>,
-    /// The payload of a test ping; an event's is stored with the event.
+    /// The payload of a test ping. An event's payload is in the event's own item.
     pub ping_payload: Option<String>,
 }
 
 impl FullDelivery {
-    /// The delivery of an item.
     pub(super) fn of_item(item: Item) -> Result<Self, Malformed> {
         let mut fields = Fields::of(item);
         let log: Vec<Item> = fields.read_some(ATTEMPT_LOG)?.unwrap_or_default();
@@ -39,7 +38,7 @@ impl FullDelivery {
     }
 }
 
-/// The item of a delivery without attempts.
+/// The item of a delivery that has no attempts yet.
 pub(super) fn item_of(task: &DeliveryTask, delivery: &Delivery) -> Item {
     let (list, sort) = list_entry(delivery).unzip();
     let abandoned = delivery.abandoned.map(|reason| text(reason.code()));
@@ -59,7 +58,8 @@ pub(super) fn item_of(task: &DeliveryTask, delivery: &Delivery) -> Item {
         .item()
 }
 
-/// The keys of a delivery in the index that lists it, if one does.
+/// The delivery's keys in the first index. `None` once it is delivered, because the index
+/// lists only pending and failed ones.
 pub(super) fn list_entry(delivery: &Delivery) -> Option<(AttributeValue, AttributeValue)> {
     let Delivery {
         endpoint, status, ..
@@ -70,10 +70,11 @@ pub(super) fn list_entry(delivery: &Delivery) -> Option<(AttributeValue, Attribu
     })
 }
 
-/// The value of [`EPHEMERAL`] and [`TEST_PING`]. Lists show the mark, and not the payload.
+/// The value of the flags [`EPHEMERAL`] and [`TEST_PING`]. A ping has a flag of its own so
+/// that lists need not read the payload to recognize one.
 pub(super) const MARK: AttributeValue = AttributeValue::Bool(true);
 
-/// The payload that a ping's delivery is stored with.
+/// The payload that is stored with the delivery. Only pings have one.
 pub(super) fn ping_payload(task: &DeliveryTask) -> Option<&str> {
     match &task.source {
         Source::Ping { payload, .. } => Some(payload),
@@ -81,7 +82,7 @@ pub(super) fn ping_payload(task: &DeliveryTask) -> Option<&str> {
     }
 }
 
-/// The delivery of an item, or of an index entry.
+/// Decodes the item of a delivery, or its index entry.
 pub(super) fn delivery(item: Item) -> Result<Delivery, Malformed> {
     read(Fields::of(item))
 }
@@ -113,7 +114,7 @@ fn read(mut fields: Fields) -> Result<Delivery, Malformed> {
     })
 }
 
-/// An attempt as an entry of the log.
+/// Encodes an attempt as an entry of [`ATTEMPT_LOG`].
 pub(super) fn entry_of(made: &Attempt) -> AttributeValue {
     let (answer, failure) = match &made.verdict {
         Verdict::Answered(answer) => (Some(answer), None),

@@ -35,12 +35,12 @@ pub struct HistoryQuery {
     pub search_until: Option<Instant>,
 }
 
-/// How many deliveries a recovery will resend.
+/// The number of deliveries that a recovery will resend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailedCount {
-    /// Those that were counted.
+    /// The count so far.
     pub deliveries: u32,
-    /// Whether there may be more, because time ran out.
+    /// Whether time ran out before the count was complete.
     pub at_least: bool,
 }
 
@@ -49,12 +49,14 @@ pub struct FailedCount {
 pub struct Page {
     /// Newest first.
     pub deliveries: Vec<Delivery>,
-    /// The next page starts after this delivery. `None` on the last page.
+    /// The next page starts after this delivery. `None` on the last page. Otherwise the
+    /// next page may still be empty, if the search stopped early.
     pub next: Option<DeliveryId>,
 }
 
-/// Cuts what was read to `limit` deliveries, and returns the one to go on after:
-/// the last that is left, or where DynamoDB stopped reading. `None` at the end.
+/// Truncates a page to `limit` deliveries and returns the position that the next page
+/// starts after: the last delivery of this page, or where DynamoDB stopped reading.
+/// `None` if everything was read.
 pub(super) fn cut(
     deliveries: &mut Vec<Delivery>,
     limit: usize,
@@ -64,6 +66,8 @@ pub(super) fn cut(
         deliveries.truncate(limit);
         deliveries.last().map(|last| last.id)
     } else {
+        // Everything found fits. `LastEvaluatedKey` may lie beyond the last delivery found,
+        // because filtered items advance it too; resuming there skips nothing.
         let stopped_at = stopped_at?;
         keys::delivery_of_sort(stopped_at.get(SK)?.as_s().ok()?)
     }
@@ -73,11 +77,11 @@ impl Table {
     /// Lists an endpoint's deliveries, newest first. Skips expired deliveries that
     /// DynamoDB has not removed yet.
     ///
-    /// One `Query`. More are needed only if it skips expired items, other event types, or
-    /// what is not delivered, of which the table has few among the delivered. After
-    /// [`MOST_PAGES`] queries, or once time has run out, the page is returned short:
-    /// searching a long history for something rare takes bounded time, and the caller
-    /// still makes progress.
+    /// Usually one `Query`. It takes more if the filter drops items: expired ones, other
+    /// event types, or, in a list of delivered ones, the few that are pending or failed.
+    /// After [`MOST_PAGES`] queries, or at `search_until`, the page is returned short. This
+    /// bounds a search for something rare in a long history, and the caller can continue
+    /// from where it stopped.
     ///
     /// # Errors
     /// If the call fails or an item can't be decoded.
@@ -112,7 +116,8 @@ impl Table {
             }
             start = page.last_evaluated_key;
             let time_is_up = wanted.search_until.is_some_and(is_past);
-            // A full page need not know for long whether another one follows.
+            // The page is full, and the search goes on only to learn whether another one
+            // follows. Rather than search for long, return a cursor whose page may be empty.
             let is_enough = deliveries.len() >= limit && count >= PAGES_FOR_THE_NEXT;
             if start.is_none() || deliveries.len() > limit || is_enough || time_is_up {
                 break;
@@ -129,6 +134,8 @@ impl Table {
         wanted: &HistoryQuery,
         now: Timestamp,
     ) -> QueryFluentBuilder {
+        // Pending and failed deliveries have an index entry. Delivered ones do not, but are
+        // by far the most, so the table's own order finds them with a cheap filter.
         let listed = wanted.status.filter(|status| keys::is_listed(*status));
         let (pk, sk, partition) = match listed {
             None => (PK, SK, keys::delivery_partition(endpoint)),
@@ -139,9 +146,8 @@ impl Table {
             .query()
             .table_name(&self.name)
             .set_index_name(listed.map(|_| LISTS.name.to_owned()))
-            // DynamoDB can't read an index consistently. Reads of the table are
-            // consistent, so the list includes every outcome that the caller has
-            // already seen.
+            // DynamoDB has no consistent reads of a global index. The table is read
+            // consistently, so the list includes every outcome the caller has seen.
             .consistent_read(listed.is_none())
             .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
             .expression_attribute_names("#pk", pk)
@@ -169,8 +175,8 @@ impl Table {
         query.filter_expression(filter)
     }
 
-    /// Counts the deliveries that a recovery will resend, until time runs out. One
-    /// `Query` of the index per 1 MB.
+    /// Counts the deliveries that a recovery will resend, until `search_until`. One `Query`
+    /// of the index per 1 MB.
     ///
     /// # Errors
     /// If the call fails.
@@ -181,6 +187,7 @@ impl Table {
         search_until: Instant,
     ) -> Result<FailedCount, StoreError> {
         const OPERATION: &str = "Query of failed deliveries";
+        // `before` is exclusive, `BETWEEN` inclusive.
         let to = recovery.before.predecessor();
         if recovery.from > to {
             return Ok(FailedCount {
@@ -196,6 +203,7 @@ impl Table {
             .index_name(LISTS.name)
             .select(Select::Count)
             .key_condition_expression("#pk = :partition AND #sk BETWEEN :from AND :to")
+            // Test pings, and deliveries whose payload is gone, cannot be resent.
             .filter_expression(
                 "#expires > :now AND attribute_not_exists(#ping) \
                  AND attribute_not_exists(#deleted) AND attribute_not_exists(#ephemeral)",
@@ -231,17 +239,17 @@ impl Table {
     }
 }
 
-/// How many items the queries of a page read.
+/// The `Limit` of the queries for one page.
 enum Reads {
-    /// So many, as far as that fits into AWS's page.
+    /// This many items, or 1 MB, whichever comes first.
     Items(i32),
-    /// AWS's page: 1 MB.
+    /// 1 MB, the most that DynamoDB reads in one query.
     Most,
 }
 
 impl Reads {
-    /// One item more than the page holds, to learn whether there is another page. A
-    /// search for an event type reads as much as it can.
+    /// Starts with one item more than the page holds, to learn whether another page follows.
+    /// A search for an event type reads as much as it can.
     fn of(wanted: &HistoryQuery, limit: usize) -> Self {
         match wanted.event {
             None => Self::Items(i32::try_from(limit + 1).unwrap_or(i32::MAX)),
@@ -249,9 +257,9 @@ impl Reads {
         }
     }
 
-    /// What the next query reads. If the one before did not fill the page, it skipped
-    /// items, and more of them may follow: few if some are not delivered, many if they
-    /// have expired.
+    /// The limit of the next query, four times the previous one. If a query did not fill the
+    /// page, the filter dropped items, and how many more it will drop is unknown: few if
+    /// some deliveries failed, many if they have expired.
     fn next(&mut self) -> Option<i32> {
         match *self {
             Self::Most => None,
@@ -266,8 +274,8 @@ impl Reads {
     }
 }
 
-/// Has a query return only what a list shows. What it reads costs the same, but less of
-/// it is sent.
+/// Limits a query to the attributes of a list. DynamoDB charges for whole items all the
+/// same, but less data is transferred: the attempt log stays behind.
 pub(super) fn shown(query: QueryFluentBuilder) -> QueryFluentBuilder {
     let names = SHOWN.iter().enumerate();
     let names: Vec<_> = names.map(|(i, name)| (format!("#{i}"), *name)).collect();
@@ -278,7 +286,7 @@ pub(super) fn shown(query: QueryFluentBuilder) -> QueryFluentBuilder {
     })
 }
 
-/// The attributes that a [`Delivery`] is read from.
+/// The attributes of a [`Delivery`].
 const SHOWN: [&str; 15] = [
     PK,
     SK,
@@ -304,5 +312,5 @@ fn is_past(time: Instant) -> bool {
 /// Maximum number of queries (up to 1 MB each) for one page.
 const MOST_PAGES: usize = 40;
 
-/// How many of them a full page makes to learn whether another one follows.
+/// After this many, a full page is returned without knowing whether another one follows.
 const PAGES_FOR_THE_NEXT: usize = 6;
