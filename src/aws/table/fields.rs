@@ -1,6 +1,6 @@
-//! The attributes of an item, as they are written and read: as small as DynamoDB counts
-//! them. A time is a number of milliseconds (8 bytes, as text 24), an id its 16 bytes (as
-//! text 36).
+//! Encoding and decoding of attributes, as compact as DynamoDB counts them. A time is a
+//! number of milliseconds (8 bytes instead of 24 as text), an id its 16 bytes (instead of
+//! 36).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -30,7 +30,7 @@ pub(super) fn id(bytes: &[u8; 16]) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }
 
-/// Channels, if there are any.
+/// `None` if there are no channels, because an item without the attribute is smaller.
 pub(super) fn channels(channels: &Channels) -> Option<AttributeValue> {
     (!channels.is_empty()).then(|| AttributeValue::L(channels.iter().map(text).collect()))
 }
@@ -39,7 +39,8 @@ pub(super) fn bytes(value: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(value))
 }
 
-/// An id that AWS made. It is a UUID in practice.
+/// An id that AWS issued. In practice it is a UUID and is stored as 16 bytes. AWS does not
+/// promise that, so anything else is stored as text, as is a UUID in any other notation.
 pub(super) fn aws_id(text: &str) -> AttributeValue {
     match Uuid::try_parse(text) {
         Ok(uuid) if uuid.to_string() == text => id(uuid.as_bytes()),
@@ -47,7 +48,7 @@ pub(super) fn aws_id(text: &str) -> AttributeValue {
     }
 }
 
-/// An item that is being put together.
+/// A builder of items.
 pub(super) struct Draft(Item);
 
 impl Draft {
@@ -64,7 +65,7 @@ impl Draft {
         self
     }
 
-    /// Sets an attribute that an item without this value lacks.
+    /// Sets the attribute if there is a value.
     pub(super) fn set_some(self, name: &str, value: Option<AttributeValue>) -> Self {
         match value {
             Some(value) => self.set(name, value),
@@ -77,8 +78,8 @@ impl Draft {
     }
 }
 
-/// The attributes of an item that is being read. Errors name the attribute and never
-/// quote the value.
+/// A reader of items. Errors name the attribute and never quote the value, which may be a
+/// customer's.
 pub(super) struct Fields(Item);
 
 impl Fields {
@@ -86,13 +87,13 @@ impl Fields {
         Self(item)
     }
 
-    /// An attribute that the item must have.
+    /// Takes a required attribute.
     pub(super) fn read<T: Readable>(&mut self, name: &str) -> Result<T, Malformed> {
         let found = self.read_some(name)?;
         Ok(found.ok_or_else(|| format!("the attribute {name} is missing"))?)
     }
 
-    /// An attribute that the item may lack.
+    /// Takes an optional attribute.
     pub(super) fn read_some<T: Readable>(&mut self, name: &str) -> Result<Option<T>, Malformed> {
         let Some(value) = self.0.remove(name) else {
             return Ok(None);
@@ -104,7 +105,7 @@ impl Fields {
     }
 }
 
-/// What an attribute can be read as.
+/// A type that an attribute can be decoded as.
 pub(super) trait Readable: Sized {
     fn of(value: AttributeValue) -> Option<Self>;
 }
@@ -136,14 +137,14 @@ macro_rules! readable_numbers {
 
 readable_numbers!(u16, u32, u64, i64);
 
-/// A time of [`time`].
+/// Inverse of [`time`].
 impl Readable for Timestamp {
     fn of(value: AttributeValue) -> Option<Self> {
         Self::from_millisecond(i64::of(value)?).ok()
     }
 }
 
-/// The value of [`bytes`].
+/// Inverse of [`bytes`].
 pub(super) struct Bytes(pub(super) Vec<u8>);
 
 impl Readable for Bytes {
@@ -155,7 +156,7 @@ impl Readable for Bytes {
     }
 }
 
-/// The bytes of [`id`].
+/// Inverse of [`id`].
 impl Readable for [u8; 16] {
     fn of(value: AttributeValue) -> Option<Self> {
         value.as_b().ok()?.as_ref().try_into().ok()
@@ -180,7 +181,7 @@ impl Readable for DeliveryId {
     }
 }
 
-/// The text of [`aws_id`].
+/// Inverse of [`aws_id`].
 pub(super) struct AwsId(pub(super) String);
 
 impl Readable for AwsId {
@@ -201,7 +202,7 @@ impl<T: Readable> Readable for Vec<T> {
     }
 }
 
-/// The names of [`channels`].
+/// Inverse of [`channels`].
 impl Readable for Channels {
     fn of(value: AttributeValue) -> Option<Self> {
         let texts: Vec<String> = Readable::of(value)?;
@@ -241,10 +242,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_of_aws_survive_whatever_they_are() {
+    fn aws_ids_round_trip_in_any_form() {
         for (text, is_small) in [
             ("01a20e92-ebe2-7744-a48e-17f9d6663787", true),
-            // In a form of their own, which must come back as it was.
+            // Other notations must come back unchanged.
             ("01A20E92-EBE2-7744-A48E-17F9D6663787", false),
             ("01a20e92ebe27744a48e17f9d6663787", false),
             ("seed", false),
@@ -257,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_name_the_attribute_and_not_the_value() {
+    fn errors_name_the_attribute_but_not_the_value() {
         let item = || Draft::new().set("x", text("a secret")).item();
         let errors = [
             Fields::of(item()).read::<u32>("x").map(|_| ()),

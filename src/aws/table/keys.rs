@@ -1,4 +1,4 @@
-//! Keys, attributes and indexes of the table: each name stands here, once.
+//! Keys, attributes and indexes of the table. Their names are defined only here.
 //!
 //! | Item | `pk` | `sk` | `gsi1pk` | `gsi1sk` |
 //! |---|---|---|---|---|
@@ -7,33 +7,35 @@
 //! | Portal session of an app | `SESSION#<sha-256>` | `KEY` | `APP#<app>#KEYS` | `SESSION#<session id>` |
 //! | Sealing key | `SEALING#KEY` | `SEALING#KEY` | | |
 //! | Event type | `TYPES#ALL` | `T#<type>` | | |
-//! | The names of all event types | `TYPES#ALL` | `NAMES` | | |
-//! | App | `APP#<app>` | `APP` | `APPS#ALL` if it was made | `APP#<app>` |
-//! | Pings of a minute | `APP#<app>` | `PINGS#<minute>` | | |
+//! | Names of all event types | `TYPES#ALL` | `NAMES` | | |
+//! | App | `APP#<app>` | `APP` | `APPS#ALL`, if it was created explicitly | `APP#<app>` |
+//! | Count of an app's pings in a minute | `APP#<app>` | `PINGS#<minute>` | | |
 //! | Endpoint | `APP#<app>` | `E#<endpoint>` | | |
 //! | Event | `APP#<app>#V#<event>` | `V` | | |
-//! | That an event is fanned out | `APP#<app>#V#<event>` | `F` | | |
-//! | That a delivery repeats an event | `APP#<app>#V#<event>` | `R#<endpoint>#<delivery>` | | |
+//! | Fan-out record of an event | `APP#<app>#V#<event>` | `F` | | |
+//! | Repeated delivery of an event | `APP#<app>#V#<event>` | `R#<endpoint>#<delivery>` | | |
 //! | Delivery | `APP#<app>#E#<endpoint>` | `D#<delivery>` | `APP#<app>#E#<endpoint>#<status>`, unless it is delivered | `D#<delivery>` |
 //!
-//! Every partition with a tenant's data begins with the app, in the table and in
-//! the first index: whatever ids a caller sends, the service reads no partition of
-//! another app for it, and IAM can say so (`dynamodb:LeadingKeys`). No part of a
-//! key can contain `#`. Ids are written out, at the price of 14 bytes each, so that
-//! an operator finds an item by the id that a log line or a customer names. Keys of the
-//! platform have a prefix of their own, so that IAM can keep the API from making one.
-//! The catalogue of event types is one partition: it belongs to the platform, is small,
-//! and is hardly ever written.
+//! Every partition with a tenant's data begins with the app, in the table and in the
+//! first index. Whatever ids a caller sends, the service never reads another app's
+//! partition, and IAM can enforce it (`dynamodb:LeadingKeys`). No part of a key can
+//! contain `#`. Ids are stored as text, which costs 14 bytes each, so that an operator can
+//! find an item by the id in a log line or a customer's report. The platform's keys have
+//! their own prefix, so that IAM can keep the API from creating one. The catalogue of event
+//! types is a single partition: it belongs to the platform, is small, and is rarely
+//! written.
 //!
-//! Ids of endpoints and deliveries are UUIDs of version 7, so key order is time
-//! order. The first index lists the apps, an app's API keys, and an endpoint's
-//! deliveries that are pending or failed. The many that are delivered at once have no
-//! entry: the table answers for them, because hardly anything else is among them. The
-//! second index is the schedule: `gsi2pk` is `DUE#<shard>`, `gsi2sk`
-//! is `<time>#<id>`, with more behind it while a sweep has claimed it. It holds the deliveries whose next attempt is due later than a
-//! queue can delay a message, the endpoints that deliveries wait for, and in shards
-//! of their own the endpoints and the apps whose deletion has begun. The time is when the entry is
-//! due, or, of an attempt that a sweep has claimed, when other sweeps may take it.
+//! Ids of endpoints and deliveries are version 7 UUIDs, so key order is time order.
+//!
+//! The first index lists apps, an app's API keys, and an endpoint's pending and failed
+//! deliveries. Delivered ones, by far the most, have no entry, which saves a write each.
+//! They are listed from the table, where few others are among them.
+//!
+//! The second index is the schedule: `gsi2pk` is `DUE#<shard>` and `gsi2sk` is
+//! `<time>#<id>`, with a suffix once claimed. It holds deliveries whose next attempt is
+//! due later than SQS can delay a message, endpoints with waiting deliveries, and, in their
+//! own shards, endpoints and apps that are being deleted. The time is when the entry is
+//! due; after a sweep has claimed an attempt, it is when other sweeps may claim it again.
 
 pub mod attribute;
 mod of_event;
@@ -54,45 +56,47 @@ use crate::domain::id::{AppId, DeliveryId, EndpointId, KeyId};
 use crate::domain::scope::Owner;
 use crate::domain::time::iso_millis;
 
-/// An index with the names of its keys.
+/// A global secondary index and the attributes that are its keys.
 pub(super) struct Index {
     pub(super) name: &'static str,
     pub(super) pk: &'static str,
     pub(super) sk: &'static str,
 }
 
-/// Lists apps, API keys, and deliveries by status.
+/// The first index: lists apps, API keys, and deliveries by status.
 pub(super) const LISTS: Index = Index {
     name: "gsi1",
     pk: "gsi1pk",
     sk: "gsi1sk",
 };
 
-/// What is due, and when.
+/// The second index: what is due, and when.
 pub(super) const SCHEDULE: Index = Index {
     name: "gsi2",
     pk: "gsi2pk",
     sk: "gsi2sk",
 };
 
-/// Shards of the schedule. A partition takes 1,000 writes a second (AWS quota),
-/// so this many take the failures of a busy service.
+/// Number of shards of the schedule. One partition takes 1,000 writes a second (AWS quota),
+/// and an index that falls behind throttles writes to the table. When receivers fail in
+/// large numbers, every failed attempt writes an entry; eight shards take 8,000 a second. A
+/// sweep queries each shard, so more of them would cost more reads.
 pub(super) const SCHEDULE_SHARDS: u8 = 8;
 
-/// The shard of the schedule that holds endpoints whose deletion has begun.
+/// The schedule shard of endpoints that are being deleted.
 pub(super) const DELETIONS: &str = "DUE#DELETIONS";
 
-/// The shard of the schedule that holds apps whose deletion has begun.
+/// The schedule shard of apps that are being deleted.
 pub(super) const APP_DELETIONS: &str = "DUE#APPS";
 
-/// First part of an endpoint's sort key.
+/// Prefix of an endpoint's sort key.
 pub(super) const ENDPOINT: &str = "E#";
 
 const DELIVERY: &str = "D#";
 const PLATFORM: &str = "PLATFORM#";
 const SESSION: &str = "SESSION#";
 
-/// First part of an API key's sort key in the first index.
+/// Prefix of an API key's partition key, and of its sort key in the first index.
 pub(super) const KEY: &str = "KEY#";
 
 fn key(pk: String, sk: String) -> Item {
@@ -110,7 +114,7 @@ pub(super) fn api_key_partition(hash: &ApiKeyHash) -> String {
     }
 }
 
-/// The kind and the hash in an API key's partition key.
+/// Inverse of [`api_key_partition`], with the hash still encoded.
 pub(super) fn api_key_hash(pk: &str) -> Option<(KeyKind, &str)> {
     let kinds = [
         (KEY, KeyKind::App),
@@ -129,7 +133,7 @@ pub(super) fn api_key(hash: &ApiKeyHash) -> Item {
     key(api_key_partition(hash), API_KEY_SORT.to_owned())
 }
 
-/// Partition of the first index that lists API keys, and an app's sessions.
+/// Partition of the first index that lists an owner's API keys and sessions.
 pub(super) fn api_keys_of(owner: Owner) -> String {
     match owner {
         Owner::Platform => format!("{PLATFORM}KEYS"),
@@ -137,7 +141,7 @@ pub(super) fn api_keys_of(owner: Owner) -> String {
     }
 }
 
-/// The place of a key or a session in such a list.
+/// Sort key of an API key or session in [`api_keys_of`].
 pub(super) fn key_id_sort(kind: KeyKind, id: KeyId) -> String {
     match kind {
         KeyKind::App | KeyKind::Platform => format!("{KEY}{id}"),
@@ -145,12 +149,12 @@ pub(super) fn key_id_sort(kind: KeyKind, id: KeyId) -> String {
     }
 }
 
-/// The id of an API key in such a list.
+/// Inverse of [`key_id_sort`], for API keys.
 pub(super) fn key_id_of_sort(sk: &str) -> Option<KeyId> {
     KeyId::parse(sk.strip_prefix(KEY)?).ok()
 }
 
-/// Partition and sort key of the key that new signing secrets are sealed to.
+/// Partition and sort key of the current sealing key.
 pub(super) const SEALING: &str = "SEALING#KEY";
 
 pub(super) fn sealing_key() -> Item {
@@ -162,7 +166,7 @@ pub(super) const TYPES: &str = "TYPES#ALL";
 
 const TYPE: &str = "T#";
 
-/// Where the types begin in the catalogue whose names begin like this.
+/// Prefix of the sort keys of all types whose names start with `prefix`.
 pub(super) fn type_sort(prefix: &str) -> String {
     format!("{TYPE}{prefix}")
 }
@@ -171,12 +175,12 @@ pub(super) fn event_type(name: &EventType) -> Item {
     key(TYPES.to_owned(), type_sort(name.as_str()))
 }
 
-/// The event type of an item's sort key.
+/// Inverse of [`type_sort`] with a whole name.
 pub(super) fn event_type_of_sort(sk: &str) -> Option<EventType> {
     EventType::parse(sk.strip_prefix(TYPE)?).ok()
 }
 
-/// The item with the names of all types of the catalogue.
+/// The item that holds the names of all types in the catalogue.
 pub(super) fn type_names() -> Item {
     key(TYPES.to_owned(), "NAMES".to_owned())
 }
@@ -191,7 +195,7 @@ pub(super) fn app(app_id: AppId) -> Item {
     key(app_partition(app_id), APP_SORT.to_owned())
 }
 
-/// The app of an app item's partition key.
+/// Inverse of [`app_partition`].
 pub(super) fn app_of(pk: &str) -> Option<AppId> {
     AppId::parse(pk.strip_prefix("APP#")?).ok()
 }
@@ -199,12 +203,12 @@ pub(super) fn app_of(pk: &str) -> Option<AppId> {
 /// Partition of the first index that lists the apps.
 pub(super) const APPS: &str = "APPS#ALL";
 
-/// Where the apps begin in the list whose ids begin like this.
+/// Prefix of the list's sort keys of all apps whose ids start with `prefix`.
 pub(super) fn app_list_sort(prefix: &str) -> String {
     format!("APP#{prefix}")
 }
 
-/// The count of an app's test pings in a minute of the clock.
+/// The item that counts an app's test pings in one minute, numbered from 1970.
 pub(super) fn pings(app_id: AppId, minute: i64) -> Item {
     key(app_partition(app_id), format!("PINGS#{minute}"))
 }
@@ -221,7 +225,7 @@ pub(super) fn endpoint(endpoint: EndpointKey) -> Item {
     key(app_partition(app_id), endpoint_sort(endpoint_id))
 }
 
-/// The endpoint of an endpoint item's key.
+/// Inverse of [`endpoint`].
 pub(super) fn endpoint_of(pk: &str, sk: &str) -> Option<EndpointKey> {
     Some(EndpointKey {
         app_id: AppId::parse(pk.strip_prefix("APP#")?).ok()?,
@@ -229,7 +233,7 @@ pub(super) fn endpoint_of(pk: &str, sk: &str) -> Option<EndpointKey> {
     })
 }
 
-/// Partition of an endpoint's deliveries.
+/// Partition of an endpoint's delivery history.
 pub(super) fn delivery_partition(endpoint: EndpointKey) -> String {
     let EndpointKey {
         app_id,
@@ -248,7 +252,7 @@ pub(super) fn status_partition(endpoint: EndpointKey, status: DeliveryStatus) ->
     format!("{}#{}", delivery_partition(endpoint), status_letter(status))
 }
 
-/// A status as it is stored: its first letter.
+/// The stored form of a status: its first letter.
 pub(super) fn status_letter(status: DeliveryStatus) -> &'static str {
     match status {
         DeliveryStatus::Pending => "P",
@@ -262,7 +266,7 @@ pub(super) fn status_of_letter(letter: &str) -> Option<DeliveryStatus> {
     all.find(|status| status_letter(*status) == letter)
 }
 
-/// The endpoint of a delivery's partition.
+/// Inverse of [`delivery_partition`].
 pub(super) fn endpoint_of_delivery(pk: &str) -> Option<EndpointKey> {
     let (app_id, endpoint_id) = pk.strip_prefix("APP#")?.split_once("#E#")?;
     Some(EndpointKey {
@@ -287,25 +291,26 @@ pub(super) fn schedule_partition(shard: u8) -> String {
     format!("DUE#{shard}")
 }
 
-/// The shard of the schedule that a delivery or an endpoint waits in.
+/// The schedule partition of a delivery or an endpoint.
 pub(super) fn schedule_partition_of(id: &[u8; 16]) -> String {
-    // The last byte of an id is random.
+    // An id starts with its time. The last byte is random, or from a hash, so ids spread
+    // evenly over the shards.
     let [.., last] = *id;
     schedule_partition(last % SCHEDULE_SHARDS)
 }
 
-/// A place in the schedule: by time, and by id among those of the same time.
+/// Sort key in the schedule: orders by time, then by id.
 pub(super) fn schedule_sort(due_at: Timestamp, id: impl std::fmt::Display) -> String {
     format!("{}#{id}", iso_millis(due_at))
 }
 
-/// The place of an attempt that a sweep has claimed until then, different for each
-/// claim.
+/// Sort key of an attempt that a sweep has claimed until `until`. The random `claim` tells
+/// one claim from any other, so that a sweep recognizes its own.
 pub(super) fn claim_sort(until: Timestamp, id: DeliveryId, claim: u64) -> String {
     format!("{}#{claim:016x}", schedule_sort(until, id))
 }
 
-/// An endpoint's place.
+/// Sort key of an endpoint in the schedule.
 pub(super) fn place_sort(place: Place, id: EndpointId) -> String {
     let sort = schedule_sort(place.at, id);
     match place.claim {
@@ -314,7 +319,7 @@ pub(super) fn place_sort(place: Place, id: EndpointId) -> String {
     }
 }
 
-/// The place of [`place_sort`].
+/// Inverse of [`place_sort`].
 pub(super) fn place_of_sort(sort: &str) -> Option<Place> {
     let mut parts = sort.split('#');
     let (at, _id) = (parts.next()?, parts.next()?);
@@ -330,7 +335,7 @@ mod tests {
     use crate::domain::id::EventId;
 
     #[test]
-    fn keys_are_parsed_as_they_are_made() {
+    fn keys_round_trip() {
         let key = EndpointKey {
             app_id: AppId::parse("Acme_1-eu").unwrap(),
             endpoint_id: EndpointId::new(),

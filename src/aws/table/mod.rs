@@ -1,4 +1,4 @@
-//! The DynamoDB table: one holds everything. [`keys`] has its layout.
+//! The DynamoDB table. A single table holds everything; [`keys`] describes its layout.
 
 mod api_keys;
 mod app_deletion;
@@ -72,7 +72,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of this name.
+    /// A handle to the table with this name. Makes no call.
     pub fn new(client: impl Into<LazyClient<Client>>, name: impl Into<String>) -> Self {
         Self {
             client: client.into(),
@@ -80,20 +80,20 @@ impl Table {
         }
     }
 
-    /// The name.
+    /// The DynamoDB table's name.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 }
 
-/// The key of an item that cannot be read. Not its other attributes, which may belong
-/// to a customer, nor the error, which may quote them.
+/// The key of an item that cannot be decoded. Leaves out the other attributes, which may
+/// hold a customer's data, and the error, which may quote them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreadableItem {
-    /// Its partition key.
+    /// The partition key.
     pub pk: String,
-    /// Its sort key.
+    /// The sort key.
     pub sk: String,
 }
 
@@ -103,7 +103,7 @@ impl fmt::Display for UnreadableItem {
     }
 }
 
-/// All items of a query, page by page.
+/// Reads all pages of a query.
 async fn collect(
     operation: &'static str,
     query: QueryFluentBuilder,

@@ -1,19 +1,19 @@
-//! Names of attributes. They are short because DynamoDB counts them with each item that
-//! it reads, writes or stores. No two meanings share a name: an index includes attributes
-//! by name, whatever kind of item they belong to.
+//! Attribute names. They are short, because DynamoDB counts them toward the size of every
+//! item that it reads, writes or stores. No two meanings share a name, because an index
+//! projects attributes by name, whatever kind of item they belong to.
 
 /// Partition key.
 pub const PK: &str = "pk";
 /// Sort key.
 pub const SK: &str = "sk";
-/// When the item expires, in Unix seconds: DynamoDB's time to live.
+/// When the item expires, in Unix seconds. DynamoDB's time to live.
 pub const EXPIRES_AT: &str = "ttl";
-/// When it was created; of events and deliveries, when the event was accepted.
+/// When the item was created; for events and deliveries, when the event was accepted.
 pub const CREATED_AT: &str = "c";
-/// The type of an event, and of the event of a delivery.
+/// The type of an event, or of a delivery's event.
 pub const EVENT: &str = "t";
 
-/// How many attempts of a delivery are recorded.
+/// Number of recorded attempts of a delivery.
 pub const ATTEMPTS: &str = "n";
 /// The recorded attempts; [`attempt`] has their attributes.
 pub const ATTEMPT_LOG: &str = "l";
@@ -33,25 +33,25 @@ pub const RESPONSE_STATUS: &str = "h";
 pub const STATUS: &str = "s";
 /// Present if a delivery is a test ping, of whatever type.
 pub const TEST_PING: &str = "tp";
-/// Since when a delivery waits for its paused endpoint.
+/// Since when a delivery has been waiting for its endpoint.
 pub const WAITING_SINCE: &str = "w";
 
 /// Channels of an endpoint or an event.
 pub const CHANNELS: &str = "ch";
 /// The data of an event, as text or compressed.
 pub const DATA: &str = "b";
-/// The id of the message that fans an event out.
+/// The id of the message that fans out an event.
 pub const FAN_OUT_BY: &str = "f";
-/// Since when that message does.
+/// When that message began the fan-out.
 pub const FAN_OUT_SINCE: &str = "g";
 /// The only endpoint that an event is for.
 pub const ONLY_ENDPOINT: &str = "to";
-/// Present if the payload of an event, or of a delivery's event, is kept for its attempts
-/// only.
+/// Present if the payload of an event, or of a delivery's event, is kept only as long as
+/// attempts need it.
 pub const EPHEMERAL: &str = "np";
-/// The endpoints whose attempts such a payload is kept for.
+/// The endpoints that still need such a payload.
 pub const KEPT_FOR: &str = "nf";
-/// When the payload was deleted: of an event, or of a delivery's event.
+/// When the payload of an event, or of a delivery's event, was deleted.
 pub const PAYLOAD_DELETED_AT: &str = "x";
 /// The time in an event's payload.
 pub const TIMESTAMP: &str = "o";
@@ -64,21 +64,21 @@ pub const DELETED_AT: &str = "del";
 pub const DISABLED_AT: &str = "dis";
 /// Why the service disabled an endpoint.
 pub const DISABLED_REASON: &str = "why";
-/// What an endpoint subscribes to.
+/// An endpoint's subscriptions.
 pub const EVENTS: &str = "ev";
 /// Since when deliveries to an endpoint have failed.
 pub const FAILING_SINCE: &str = "fs";
-/// How many have failed since then.
+/// How many deliveries have failed since then.
 pub const FAILURES: &str = "fn";
 /// An endpoint's own headers; [`headers`] has their attributes.
 pub const HEADERS: &str = "hdr";
 /// Since when an endpoint has been inactive.
 pub const INACTIVE_SINCE: &str = "off";
-/// What the data of an endpoint's events has to match.
+/// The filter that the data of an endpoint's events must match.
 pub const FILTER: &str = "fi";
-/// When the last of them failed.
+/// When the last delivery to a failing endpoint failed.
 pub const LAST_FAILURE_AT: &str = "fl";
-/// The next turn of an endpoint that limits its rate.
+/// The next free turn of an endpoint with a rate limit.
 pub const NEXT_TURN: &str = "nt";
 /// Since when an endpoint has been paused.
 pub const PAUSED_AT: &str = "ps";
@@ -86,102 +86,104 @@ pub const PAUSED_AT: &str = "ps";
 pub const PROBE_AT: &str = "pa";
 /// Probes since the pause began.
 pub const PROBES: &str = "pn";
-/// Deliveries a second that an endpoint takes.
+/// An endpoint's rate limit, in deliveries per second.
 pub const RATE_LIMIT: &str = "rl";
-/// The version of the secret that signs.
+/// The version of the current secret.
 pub const SECRET_VERSION: &str = "v";
-/// The endpoint's secret, if it is kept in its item.
+/// The endpoint's secret, sealed, if it is kept in the item.
 pub const SEALED_SECRET: &str = "sealed";
-/// The id of the key that it is sealed to; of the key's item, of the current one.
+/// The id of the key that the secret is sealed to. In the sealing key's own item, the id of
+/// the current key.
 pub const SEALING_KEY: &str = "key";
-/// The secret's version in Secrets Manager, if that has another id there.
+/// The secret's version id in Secrets Manager, if it differs from [`SECRET_VERSION`].
 pub const STORED_VERSION: &str = "sv";
-/// The secret before that one, while it still signs; [`previous`] has its attributes.
+/// The secret before the last rotation, while it still signs; [`previous`] has its
+/// attributes.
 pub const PREVIOUS_SECRET: &str = "prev";
 /// Since when an endpoint has been slow.
 pub const SLOW_SINCE: &str = "ss";
-/// The log of an endpoint's last transitions that the operator was told of.
+/// The log of an endpoint's last transitions that the operator is notified of.
 pub const TRANSITIONS: &str = "tr";
-/// When an endpoint, an app or a type of the catalogue was changed.
+/// When an endpoint, an app or a type of the catalogue was last changed.
 pub const UPDATED_AT: &str = "m";
 /// Where deliveries to an endpoint go.
 pub const URL: &str = "u";
 
 /// The test ping that holds the endpoint's slot.
 pub const PING_ID: &str = "pi";
-/// Until when it does.
+/// When that ping's lease of the slot ends.
 pub const PING_UNTIL: &str = "pu";
 /// When the recovery that holds the endpoint's slot was requested.
 pub const RECOVERY_ASKED_AT: &str = "ra";
-/// That recovery.
+/// The recovery that holds the endpoint's slot.
 pub const RECOVERY_ID: &str = "ri";
-/// Until when it holds the slot.
+/// When that recovery's lease of the slot ends.
 pub const RECOVERY_UNTIL: &str = "ru";
-/// When a secret was last rotated.
+/// When the secret was last rotated.
 pub const ROTATED_AT: &str = "ro";
-/// Identifies that rotation.
+/// A random id of the last rotation.
 pub const ROTATION_ID: &str = "rx";
 /// Rotations in the current 24 hours.
 pub const ROTATIONS: &str = "rn";
 /// When those 24 hours began.
 pub const ROTATIONS_SINCE: &str = "rs";
 
-/// How many endpoints an app has.
+/// Number of an app's endpoints.
 pub const ENDPOINT_COUNT: &str = "ec";
-/// Test pings of an app in a minute.
+/// Number of an app's test pings in a minute.
 pub const PINGS: &str = "pg";
 
 /// The public half of the current sealing key.
 pub const PUBLIC_KEY: &str = "public";
-/// The sealing key before the current one, while something may be sealed to it.
+/// The previous sealing key, while something may still be sealed to it.
 pub const REPLACES: &str = "before";
 
-/// The call that made an app or a type of the catalogue.
+/// A random id of the call that created an app or a type of the catalogue.
 pub const MADE_BY: &str = "by";
-/// What the platform notes about an app or an endpoint.
+/// The metadata of an app or an endpoint.
 pub const METADATA: &str = "meta";
-/// What people call an app.
+/// An app's display name.
 pub const NAME: &str = "name";
 
 /// Whether new subscriptions should avoid a type of the catalogue.
 pub const DEPRECATED: &str = "old";
-/// What people note about an endpoint, and what a type of the catalogue means.
+/// The description of an endpoint or of a type of the catalogue.
 pub const DESCRIPTION: &str = "desc";
-/// Data that an event of a type of the catalogue could have.
+/// Example data of a type of the catalogue.
 pub const EXAMPLE: &str = "ex";
-/// The heading that a type of the catalogue is shown under.
+/// The heading under which a type of the catalogue is shown.
 pub const GROUP: &str = "grp";
-/// JSON Schema of the data of a type of the catalogue.
+/// The JSON Schema for the data of a type of the catalogue.
 pub const SCHEMA: &str = "js";
 /// The names of all types of the catalogue.
 pub const TYPE_NAMES: &str = "types";
 
 /// The app of an API key.
 pub const APP_ID: &str = "app";
-/// The only endpoint that a session reaches.
+/// The only endpoint that a session can reach.
 pub const ENDPOINT_ID: &str = "hook";
-/// The beginning of an API key, to tell it from others.
+/// The first characters of an API key, so that people can tell keys apart.
 pub const HINT: &str = "hint";
-/// What the operator calls an API key.
+/// The operator's name for an API key.
 pub const LABEL: &str = "label";
-/// What an API key allows.
+/// The scope of an API key.
 pub const SCOPE: &str = "scope";
 /// When an API key was revoked.
 pub const REVOKED_AT: &str = "rev";
 
 /// Names within the entries of [`ATTEMPT_LOG`].
 pub mod attempt {
-    /// What went wrong with the response's body.
+    /// What went wrong with the response body.
     pub const BODY_NOTE: &str = "m";
-    /// Milliseconds that the attempt took.
+    /// Duration of the attempt in milliseconds.
     pub const DURATION: &str = "d";
     /// Why there was no response.
     pub const FAILURE: &str = "f";
-    /// Where a redirect points.
+    /// The target of a redirect.
     pub const LOCATION: &str = "l";
-    /// Counted from 1.
+    /// The attempt's number, from 1.
     pub const NUMBER: &str = "n";
-    /// The beginning of the response's body.
+    /// The first part of the response body.
     pub const RESPONSE_BODY: &str = "b";
     /// HTTP status of the response.
     pub const RESPONSE_STATUS: &str = "h";
@@ -193,25 +195,25 @@ pub mod attempt {
 pub mod headers {
     /// Names and values, sealed.
     pub const SEALED: &str = "b";
-    /// The id of the key that they are sealed to.
+    /// The id of the key that the headers are sealed to.
     pub const SEALING_KEY: &str = "k";
-    /// Their names.
+    /// Header names in plain text.
     pub const NAMES: &str = "n";
-    /// Their version.
+    /// The version, which changes with every change of the headers.
     pub const VERSION: &str = "v";
 }
 
 /// Names within [`PREVIOUS_SECRET`].
 pub mod previous {
-    /// The sealed secret, if it is kept here.
+    /// The secret, sealed, if it is kept in the item.
     pub const SEALED_SECRET: &str = "b";
-    /// The id of the key that it is sealed to.
+    /// The id of the key that the secret is sealed to.
     pub const SEALING_KEY: &str = "k";
-    /// Its version in Secrets Manager, if it is kept there.
+    /// The version id in Secrets Manager, if the secret is kept there.
     pub const STORED_VERSION: &str = "s";
-    /// Until when it signs.
+    /// When the secret stops signing.
     pub const UNTIL: &str = "u";
-    /// Its version.
+    /// The secret's version, wherever it is kept.
     pub const VERSION: &str = "v";
 }
 
@@ -220,7 +222,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn no_two_meanings_share_a_name() {
+    fn attribute_names_are_unique() {
         let (source, _) = include_str!("attribute.rs").split_once("#[cfg").unwrap();
         let mut modules = source.split("pub mod ");
         let of_items = modules.next().unwrap();

@@ -1,4 +1,4 @@
-//! Keys of what is stored for an event.
+//! Keys of the items in an event's partition.
 
 use super::key;
 use crate::aws::table::Item;
@@ -15,16 +15,17 @@ pub(in crate::aws::table) fn event(app_id: AppId, id: EventId) -> Item {
     key(event_partition(app_id, id), EVENT_SORT.to_owned())
 }
 
-/// The record that an event is fanned out.
+/// The record that the fan-out of an event is complete.
 pub(in crate::aws::table) fn fanned_out(app_id: AppId, id: EventId) -> Item {
     key(event_partition(app_id, id), "F".to_owned())
 }
 
-/// First part of the sort key of [`repeat`].
+/// Prefix of the sort key of [`repeat`].
 pub(in crate::aws::table) const REPEAT: &str = "R#";
 
-/// The record that a delivery repeats an event. The delivery that an event makes itself
-/// needs none, because its id follows from those of the event and the endpoint.
+/// The record of a delivery that repeats an event: a resend or part of a recovery. An
+/// event's first delivery to an endpoint needs none, because its id is derived from the
+/// ids of the event and the endpoint.
 pub(in crate::aws::table) fn repeat(endpoint: EndpointKey, event: EventId, id: DeliveryId) -> Item {
     let EndpointKey {
         app_id,
@@ -34,7 +35,7 @@ pub(in crate::aws::table) fn repeat(endpoint: EndpointKey, event: EventId, id: D
     key(event_partition(app_id, event), sort)
 }
 
-/// The endpoint and the delivery of the sort key of [`repeat`].
+/// Inverse of the sort key of [`repeat`].
 pub(in crate::aws::table) fn repeat_of_sort(sk: &str) -> Option<(EndpointId, DeliveryId)> {
     let (endpoint, delivery) = sk.strip_prefix(REPEAT)?.split_once('#')?;
     let endpoint = EndpointId::parse(endpoint).ok()?;
