@@ -6,8 +6,8 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::{HttpClient, SharedHttpClient, http_client_fn};
 
-/// Amazon's root certificates. Loading the system's, about 150, would take most of
-/// a cold start.
+/// Amazon's five root certificates. Loading the system's, about 150, would take most of a
+/// cold start.
 const AMAZON_ROOTS: &str = include_str!("amazon_roots.pem");
 
 /// A client for AWS in `region`, or for `endpoint_url` if there is one.
@@ -24,8 +24,9 @@ pub(super) fn http_client(region: &Region, endpoint_url: Option<&str>) -> Shared
         Ok(tls) => builder.tls_context(tls).build_https(),
         Err(_) => builder.build_https(),
     };
-    // Wrap `client` instead of returning it. Every service client validates its HTTP
-    // client by building a connector, and that would load the roots each time.
+    // Wrap `client` instead of returning it. Every service client validates its HTTP client
+    // when it is built, by building a connector, which would load the roots each time. A
+    // client made by `http_client_fn` has no such validation.
     http_client_fn(move |settings, components| client.http_connector(settings, components))
 }
 

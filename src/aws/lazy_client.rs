@@ -1,4 +1,4 @@
-//! SDK clients that not every invocation needs.
+//! SDK clients that are created on first use.
 
 use std::fmt;
 use std::ops::Deref;
@@ -8,13 +8,12 @@ use aws_config::SdkConfig;
 
 type Make<C> = Box<dyn FnOnce() -> C + Send>;
 
-/// An SDK client that is created on first use. Creating one takes half a
-/// millisecond, which a cold start can do without. Cheap to clone; clones share
-/// the client.
+/// An SDK client that is created on first use. Creating one takes half a millisecond, and
+/// not every cold start needs all three. Cheap to clone; clones share the client.
 pub struct LazyClient<C>(Arc<LazyLock<C, Make<C>>>);
 
 impl<C: 'static> LazyClient<C> {
-    /// The client that `make` creates from this configuration.
+    /// A client that `make` will create from this configuration.
     pub fn of(sdk: &SdkConfig, make: fn(&SdkConfig) -> C) -> Self {
         let sdk = sdk.clone();
         Self::made_by(move || make(&sdk))

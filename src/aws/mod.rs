@@ -1,6 +1,11 @@
 //! Access to DynamoDB, Secrets Manager and SQS, with one method per access pattern.
-//! Methods return conflicts as outcomes and missing items as `None`. A
-//! [`StoreError`] always means that AWS failed.
+//!
+//! Methods return conflicts as outcomes and missing items as `None`. A [`StoreError`] means
+//! that AWS failed, or that stored data is malformed.
+//!
+//! The SDK retries failed calls, including those whose response was lost. So the condition
+//! of a write may fail because its own first try took effect. Where that makes a
+//! difference, a method tells it from a conflict by a value that only this call writes.
 
 mod error;
 mod http;
@@ -25,11 +30,11 @@ pub use lazy_client::LazyClient;
 pub use queue::QueueUrls;
 pub use stores::{SecretStores, StoreNames, Stores};
 
-/// SDK configuration of a function. `endpoint_url` replaces the endpoints of
-/// `region`. Credentials come from the environment, where Lambda puts them.
+/// SDK configuration of a function. `endpoint_url` replaces the endpoints of `region`.
+/// Credentials come from the environment, where Lambda puts them.
 ///
-/// We don't use the SDK's default loader: it searches further sources for each
-/// setting, which adds code and time to every cold start.
+/// We don't use the SDK's default loader, which tries several sources for each setting and
+/// so adds code and time to every cold start.
 #[must_use]
 pub fn sdk_config(region: String, endpoint_url: Option<String>) -> SdkConfig {
     let region = Region::new(region);
@@ -45,8 +50,8 @@ pub fn sdk_config(region: String, endpoint_url: Option<String>) -> SdkConfig {
     config.build()
 }
 
-/// Timeouts of AWS calls: 3 s per attempt, and 8 s per call including retries. Even
-/// the longest chain of calls ends within the API's limit of 29 s.
+/// Timeouts of AWS calls: 3 s per attempt, and 8 s per call including retries. Even the
+/// longest chain of calls ends within the API's limit of 29 s.
 #[must_use]
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()

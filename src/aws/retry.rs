@@ -1,9 +1,9 @@
-//! Bounded retries: of calls that AWS answers in part or that met another one,
-//! and of reads that came too early.
+//! Bounded retries, in addition to the SDK's own: of batches that AWS handled only in
+//! part, of conflicting writes, and of reads that came too early.
 
 use std::time::Duration;
 
-/// Pauses before the rest of a batch that DynamoDB handled in part.
+/// Pauses before retrying the entries of a batch that DynamoDB left unprocessed.
 pub(crate) const UNPROCESSED_PAUSES: [Duration; 4] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
@@ -11,8 +11,7 @@ pub(crate) const UNPROCESSED_PAUSES: [Duration; 4] = [
     Duration::from_millis(400),
 ];
 
-/// The retries that are left, each after its pause. Used in a loop that returns
-/// once it is done:
+/// The remaining tries, each after its pause. Used in a loop that returns on success:
 ///
 /// ```ignore
 /// let mut retries = Retries::after(PAUSES);
@@ -27,7 +26,7 @@ pub(crate) struct Retries<I> {
 }
 
 impl<I: Iterator<Item = Duration>> Retries<I> {
-    /// One try at once, and one after each of these pauses.
+    /// One immediate try, and one after each of these pauses.
     pub(crate) fn after(pauses: impl IntoIterator<IntoIter = I>) -> Self {
         Self {
             pauses: pauses.into_iter(),
@@ -35,7 +34,7 @@ impl<I: Iterator<Item = Duration>> Retries<I> {
         }
     }
 
-    /// Waits until the next try. `false` if there is none left.
+    /// Waits until the next try is due. `false` if none is left.
     pub(crate) async fn next(&mut self) -> bool {
         if std::mem::take(&mut self.is_first) {
             return true;

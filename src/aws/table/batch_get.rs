@@ -1,4 +1,4 @@
-//! Items that are needed together, in one read.
+//! Reads of several items in one call.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,13 +19,13 @@ use crate::domain::event::{EventRecord, StoredEvent};
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Source};
 
-/// Keys of a `BatchGetItem` (DynamoDB quota).
+/// Maximum number of keys in one `BatchGetItem` (DynamoDB quota).
 const BATCH_KEYS: usize = 100;
 
 impl Table {
-    /// The items that these attempts need: endpoints, deliveries and events. One
-    /// strongly consistent `BatchGetItem` for every 100 items. Items that DynamoDB keeps
-    /// leaving out are missing from the result, and only for their own attempts.
+    /// Reads the endpoints, deliveries and events that these attempts need. Items that
+    /// DynamoDB leaves out even after retries fail only the attempts that need them. One
+    /// strongly consistent `BatchGetItem` for every 100 items.
     ///
     /// # Errors
     /// If the read fails.
@@ -34,7 +34,7 @@ impl Table {
         self.batch_get(CONTEXT, keys).await.map(AttemptItems)
     }
 
-    /// What one attempt has to know. One strongly consistent `BatchGetItem`.
+    /// Reads what one attempt needs. One strongly consistent `BatchGetItem`.
     ///
     /// # Errors
     /// If the read fails, or an item cannot be read.
@@ -72,8 +72,8 @@ impl Table {
         ))
     }
 
-    /// Those of these endpoints that exist. One strongly consistent `BatchGetItem` for
-    /// every 100.
+    /// The endpoints among these that exist and are not being deleted. One strongly
+    /// consistent `BatchGetItem` for every 100.
     ///
     /// # Errors
     /// If the read fails, or an item cannot be read.
@@ -92,9 +92,9 @@ impl Table {
         Ok(existing)
     }
 
-    /// What is recorded of the deliveries of an event to these endpoints, in their
-    /// order: of those that it made itself, not of those that repeat them. One strongly
-    /// consistent `BatchGetItem` for every 100 endpoints.
+    /// The recorded first delivery of an event to each of these endpoints, in their order,
+    /// without resends and recoveries. One strongly consistent `BatchGetItem` for every 100
+    /// endpoints.
     ///
     /// # Errors
     /// If the read fails, or an item cannot be read.
@@ -120,7 +120,7 @@ impl Table {
             .collect()
     }
 
-    /// What is recorded of these deliveries, as far as they exist. One strongly
+    /// The deliveries with these keys, without those that do not exist. One strongly
     /// consistent `BatchGetItem` for every 100.
     pub(super) async fn full_deliveries(
         &self,
@@ -137,13 +137,15 @@ impl Table {
         Ok(deliveries)
     }
 
-    /// The items of these keys, some of which may be the same. One `BatchGetItem`
-    /// for each 100 different keys, and up to four more while DynamoDB leaves some out.
+    /// Reads the items with these keys, which may contain duplicates. One `BatchGetItem` for
+    /// every 100 distinct keys, and up to four more while DynamoDB leaves some out.
     pub(super) async fn batch_get(
         &self,
         operation: &'static str,
         keys: impl IntoIterator<Item = Item>,
     ) -> Result<FoundItems, StoreError> {
+        // DynamoDB rejects a batch with duplicates, and attempts often share an endpoint or
+        // an event.
         let unique: HashMap<_, _> = keys.into_iter().map(|key| (id_of(&key), key)).collect();
         let unique: Vec<_> = unique.into_values().collect();
         let mut found = FoundItems::default();
@@ -151,8 +153,8 @@ impl Table {
             let mut missing = keys.to_vec();
             let mut retries = Retries::after(UNPROCESSED_PAUSES);
             while !missing.is_empty() && retries.next().await {
-                // Boxed, because the SDK's futures nest so deeply that rustc would
-                // refuse to lay out the whole of the delivery function's.
+                // Boxed, because the SDK's futures nest so deeply that rustc refuses to
+                // compute the layout of the delivery function's whole future.
                 let some = Box::pin(self.batch_get_some(operation, missing, &mut found));
                 missing = some.await?;
             }
@@ -161,8 +163,8 @@ impl Table {
         Ok(found)
     }
 
-    /// Adds what DynamoDB finds of these keys, and returns those it left out: it
-    /// does so when it throttles, and beyond 16 MB.
+    /// Adds the items with these keys to `found`, and returns the keys that DynamoDB left
+    /// out. It does so when it throttles, and when a response exceeds 16 MB.
     async fn batch_get_some(
         &self,
         operation: &'static str,
@@ -187,7 +189,7 @@ impl Table {
 
 const CONTEXT: &str = "BatchGetItem of endpoints, deliveries and events";
 
-/// The items that an attempt needs: three at most.
+/// The keys of the items that an attempt needs, at most three.
 fn keys_of(task: &DeliveryTask) -> impl Iterator<Item = Item> {
     let event = match task.source {
         Source::Event(id) => Some(keys::event(task.endpoint.app_id, id)),
@@ -201,11 +203,11 @@ fn keys_of(task: &DeliveryTask) -> impl Iterator<Item = Item> {
 /// Partition and sort key.
 type ItemId = (String, String);
 
-/// Items that were read at once.
+/// The result of a batch read.
 #[derive(Debug, Default)]
 pub(super) struct FoundItems {
     items: HashMap<ItemId, Item>,
-    /// Items that DynamoDB left out each time, so that nothing is known of them.
+    /// Items that DynamoDB left out on every try. They may or may not exist.
     left_out: HashSet<ItemId>,
 }
 
@@ -219,10 +221,10 @@ pub(super) fn id_of(item: &Item) -> ItemId {
 }
 
 impl FoundItems {
-    /// An item, if it exists.
+    /// The item with this key. `None` if it does not exist.
     ///
     /// # Errors
-    /// If DynamoDB left it out.
+    /// If DynamoDB left the item out.
     pub(super) fn item(
         &self,
         operation: &'static str,
@@ -245,17 +247,16 @@ impl FoundItems {
     }
 }
 
-/// The items that attempts need.
+/// The items that a batch of attempts needs.
 #[derive(Debug)]
 pub struct AttemptItems(FoundItems);
 
 impl AttemptItems {
-    /// What the attempt of this task has to know, which was among those that were
-    /// asked for.
+    /// What the attempt of this task needs. `task` must be one of those that were read.
     ///
     /// # Errors
-    /// If one of its items was left out or cannot be read, which fails no other
-    /// attempt.
+    /// If one of its items was left out or cannot be decoded. This does not affect other
+    /// attempts.
     pub fn context(
         &self,
         task: &DeliveryTask,

@@ -1,6 +1,6 @@
-//! The data of an event as it is stored: compressed if that saves write units, which are
-//! what an event costs most. JSON of a kilobyte or more shrinks to half its size or less,
-//! in microseconds. Whatever fits into a unit as it is stays readable.
+//! Compression of event data. Write units are the largest part of what an event costs, and
+//! JSON of a kilobyte or more shrinks to half its size or less, in microseconds. Data that
+//! fits into one unit anyway stays readable in the table.
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -13,16 +13,17 @@ use crate::domain::event::{MAX_PAYLOAD_BYTES, split_payload};
 use crate::domain::event_type::EventType;
 use crate::domain::id::AppId;
 
-/// What a write unit takes (DynamoDB).
+/// Bytes per write unit (DynamoDB).
 const WRITE_UNIT: usize = 1024;
 
-/// Of 10: those above take several times as long, and save a twentieth.
+/// Compression level, of 10. Higher levels take several times as long and save another 5 %.
 const LEVEL: u8 = 3;
 
-/// The bytes of an event's item beside its data, the app's id and the type.
+/// Size of an event's item without its data, the app's id and the event type.
 const OTHER_BYTES: usize = 103;
 
-/// The attributes that a payload is stored as.
+/// The attributes that store a payload. Of a payload in the service's own form, only the
+/// time and the data are stored: with the item's event type, they yield it byte for byte.
 pub(super) fn attributes_of(
     app_id: AppId,
     event_type: &EventType,
@@ -36,7 +37,7 @@ pub(super) fn attributes_of(
     vec![(TIMESTAMP, time(at)), (DATA, data)]
 }
 
-/// The data of an event whose item has so many bytes beside it.
+/// Encodes data for an item with `beside` bytes of other attributes.
 fn packed(data: &str, beside: usize) -> AttributeValue {
     let units = |bytes: usize| (beside + bytes).div_ceil(WRITE_UNIT);
     if units(data.len()) > 1 {
@@ -48,7 +49,7 @@ fn packed(data: &str, beside: usize) -> AttributeValue {
     text(data)
 }
 
-/// The data of [`packed`].
+/// Inverse of [`packed`].
 pub(super) struct Data(pub(super) String);
 
 impl Readable for Data {
@@ -56,6 +57,7 @@ impl Readable for Data {
         match value {
             AttributeValue::S(text) => Some(Self(text)),
             AttributeValue::B(small) => {
+                // The limit protects the function's memory from an edited item.
                 let data = decompress_to_vec_with_limit(small.as_ref(), MAX_PAYLOAD_BYTES);
                 String::from_utf8(data.ok()?).ok().map(Self)
             }
@@ -68,7 +70,7 @@ impl Readable for Data {
 mod tests {
     use super::*;
 
-    /// Hardly compressible text.
+    /// Text that barely compresses.
     fn noise(bytes: usize) -> String {
         let hashes = (0_u32..).flat_map(|n| {
             use sha2::{Digest, Sha256};
@@ -79,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn data_is_compressed_only_if_that_saves_units() {
+    fn data_is_compressed_only_if_it_saves_a_unit() {
         let json = r#"{"id":"inv_1","amount":1200},"#;
         let repeated = |bytes| json.chars().cycle().take(bytes).collect::<String>();
         for (data, is_small) in [
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn data_that_no_event_can_have_is_not_unpacked() {
+    fn invalid_compressed_data_is_rejected() {
         let much = compress_to_vec(&vec![b'x'; MAX_PAYLOAD_BYTES + 1], LEVEL);
         let not_text = compress_to_vec(&[0xff; 5000], LEVEL);
         for wrong in [much, not_text, b"no stream".to_vec()] {

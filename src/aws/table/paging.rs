@@ -1,26 +1,26 @@
-//! Pages of lists.
+//! Paging of lists.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 
 use super::Item;
 use crate::aws::error::{During, Malformed, StoreError};
 
-/// A page of a list.
 pub(super) struct ListPage<T> {
     pub(super) items: Vec<T>,
-    /// Whether others follow.
+    /// Whether more items follow.
     pub(super) more: bool,
 }
 
-/// The first `limit` items of a query, from the one after `start` on, as far as `read`
-/// makes something of them.
+/// Reads up to `limit` items of a query, starting after `start`. Skips items for which
+/// `read` returns `None`.
 ///
-/// One `Query`, unless some are passed over; then more of them, each for more items. A
-/// page ends early at the first one that meets its limit of 1 MB: an answer of Lambda has
-/// 6 MB at most, in which the quotes of the API's JSON are escaped.
+/// One `Query`, unless items are skipped or filtered out; then more, each for four times
+/// as many items. A page ends early at the first query that reaches DynamoDB's limit of
+/// 1 MB: a Lambda response holds at most 6 MB, and escaping the JSON in it adds to its
+/// size.
 ///
 /// # Errors
-/// If a call fails, or an item cannot be read.
+/// If a call fails, or an item cannot be decoded.
 pub(super) async fn list_page<T>(
     operation: &'static str,
     query: QueryFluentBuilder,
@@ -29,11 +29,13 @@ pub(super) async fn list_page<T>(
     read: impl Fn(Item) -> Result<Option<T>, Malformed>,
 ) -> Result<ListPage<T>, StoreError> {
     let mut items = Vec::new();
-    // One more than the page has, to tell whether it is the last one.
+    // One more than the page holds, to learn whether it is the last page.
     let mut wanted = i32::try_from(limit + 1).unwrap_or(i32::MAX);
     loop {
         let page = query.clone().limit(wanted).set_exclusive_start_key(start);
         let page = page.send().await.during(operation)?;
+        // If DynamoDB read fewer items than asked and did not reach the end (`start` below),
+        // it stopped at 1 MB.
         let met_limit = page.scanned_count < wanted;
         for item in page.items.unwrap_or_default() {
             items.extend(read(item).during(operation)?);

@@ -1,4 +1,4 @@
-//! Writes that happen all together or not at all.
+//! Atomic writes of several items.
 
 use std::iter::repeat_with;
 use std::time::Duration;
@@ -11,25 +11,26 @@ use super::{Item, Table};
 use crate::aws::error::{AwsError, During, StoreError};
 use crate::aws::retry::Retries;
 
-/// What became of a transaction.
+/// The outcome of a transaction.
 pub(super) enum Transacted {
     Done,
-    /// Of the first write whose condition failed.
     ConditionFailed {
+        /// The index of the first write whose condition failed.
         write: usize,
-        /// What is stored, if the write asked for it and something is.
+        /// The stored item, if there is one and the write asked for it.
         item: Option<Item>,
     },
 }
 
-/// Error code of a transaction that met another one on the same item.
+/// The cancellation reason if another transaction holds one of the items.
 const CONFLICT: &str = "TransactionConflict";
 
 const CONFLICT_RETRIES: usize = 7;
 
 impl Table {
-    /// Writes all or nothing. DynamoDB refuses a transaction that meets another
-    /// one on the same item, so it is retried after a short random pause.
+    /// Makes all of the writes or none. DynamoDB cancels a transaction that meets another one
+    /// on the same item, and the SDK does not retry that. So this does, after a short pause,
+    /// random so that the two do not meet again.
     pub(super) async fn transact(
         &self,
         operation: &'static str,
@@ -48,9 +49,13 @@ impl Table {
             else {
                 return Err(error).during(operation);
             };
+            // There is one reason for each write, in order. The code of a write that had
+            // no part in the cancellation is the string "None".
             let reasons = cancelled.cancellation_reasons();
             let codes: Vec<_> = reasons.iter().filter_map(|reason| reason.code()).collect();
             let failed = |code: &&str| *code == "ConditionalCheckFailed";
+            // A failed condition outweighs a conflict on another item: it would fail
+            // again.
             if let Some(write) = codes.iter().position(failed) {
                 let item = reasons.get(write).and_then(|reason| reason.item.clone());
                 return Ok(Transacted::ConditionFailed { write, item });

@@ -1,4 +1,9 @@
-//! The log of an endpoint's transitions, as an attribute of its item: 33 bytes for each.
+//! The log of an endpoint's transitions: one binary attribute, with 33 bytes per transition.
+//!
+//! The log makes the operator's notices reliable. A transition is logged by the same write
+//! that causes it, under the id of the delivery whose attempt did. If the function ends
+//! before it has sent the notice, that attempt's message comes back, finds its transition
+//! in the log, and sends it then.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};
@@ -14,7 +19,7 @@ use crate::domain::endpoint::{DisabledReason, Endpoint};
 use crate::domain::id::DeliveryId;
 use crate::domain::transition::{Transition, TransitionKind, Transitions};
 
-/// The kind, two times in milliseconds, and a delivery's id.
+/// Kind, `at` and `failing_since` in milliseconds, and the delivery's id.
 const BYTES: usize = 1 + 8 + 8 + 16;
 
 const KINDS: [(u8, TransitionKind); 5] = [
@@ -25,10 +30,10 @@ const KINDS: [(u8, TransitionKind); 5] = [
     (b'd', TransitionKind::Disabled(DisabledReason::Failing)),
 ];
 
-/// Stands for the absence of a time.
+/// Encodes a missing `failing_since`.
 const NO_TIME: i64 = 0;
 
-/// The attribute, unless there is nothing to log.
+/// Encodes the log. `None` if it is empty.
 fn log(transitions: &Transitions) -> Option<AttributeValue> {
     let mut bytes = Vec::new();
     for transition in transitions.iter() {
@@ -52,6 +57,7 @@ impl Readable for Transitions {
 }
 
 fn transition(entry: &[u8; BYTES]) -> Option<Transition> {
+    // Inverse of `log`.
     let (letter, rest) = entry.split_first()?;
     let (at, rest) = rest.split_first_chunk::<8>()?;
     let (since, by) = rest.split_first_chunk::<8>()?;
@@ -68,7 +74,8 @@ fn transition(entry: &[u8; BYTES]) -> Option<Transition> {
     })
 }
 
-/// The update that logs this transition as well, if the log is as it was read.
+/// Adds a transition to the log, on condition that the log is still as it was read.
+/// Otherwise a concurrent transition would be overwritten.
 pub(super) fn logging(update: Update, endpoint: &Endpoint, transition: Transition) -> Update {
     let update = match log(&endpoint.transitions) {
         Some(old) => update.only_if(TRANSITIONS, old),
@@ -78,9 +85,9 @@ pub(super) fn logging(update: Update, endpoint: &Endpoint, transition: Transitio
     update.set_or_remove(TRANSITIONS, new)
 }
 
-/// Whether the update was made that logged this transition, if it did: if its answer was
-/// lost, the SDK repeats it, and then its condition no longer holds. The failure has to
-/// show the item.
+/// Whether the update took effect. If the response to an update was lost, the SDK repeats
+/// it, and its condition fails because of the first try. The logged transition tells that
+/// case from a real conflict, so the update must return the item if its condition fails.
 pub(super) fn logged(
     operation: &'static str,
     updated: Result<UpdateItemOutput, SdkError<UpdateItemError>>,
@@ -103,7 +110,7 @@ mod tests {
     use crate::domain::transition::KEPT;
 
     #[test]
-    fn logs_survive_the_table_in_33_bytes_for_each_transition() {
+    fn logs_round_trip_at_33_bytes_per_transition() {
         let at = |millis| Timestamp::from_millisecond(millis).unwrap();
         let mut transitions = Transitions::default();
         assert_eq!(log(&transitions), None);
@@ -122,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_log_is_not_read() {
+    fn malformed_logs_are_rejected() {
         let bytes = |bytes: &[u8]| AttributeValue::B(Blob::new(bytes));
         for wrong in [
             AttributeValue::S("f".to_owned()),

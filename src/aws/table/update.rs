@@ -1,4 +1,4 @@
-//! Update expressions and their conditions.
+//! A builder of update expressions and their conditions.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,13 @@ use super::fields::number;
 use super::keys::attribute::{DELETED_AT, PK};
 use super::{Item, Table};
 
-/// An update of one item. All its conditions have to hold.
+/// An update of one item. It is applied only if all of its conditions hold.
 ///
-/// Every attribute is named by a placeholder, because DynamoDB reserves hundreds
-/// of words, `status` and `url` among them.
+/// Every attribute is named by a placeholder, because DynamoDB reserves hundreds of words,
+/// such as `status` and `url`.
+///
+/// Values and conditions refer to the item as it was before the update, so the order of
+/// calls matters only for [`Self::or_absent`].
 #[derive(Default)]
 pub(super) struct Update {
     set: Vec<String>,
@@ -42,7 +45,7 @@ impl Update {
         self
     }
 
-    /// Sets an attribute that the item does not have yet.
+    /// Sets an attribute, unless the item already has it.
     pub(super) fn set_once(mut self, attribute: &str, value: AttributeValue) -> Self {
         let (name, value) = (self.name(attribute), self.value(attribute, value));
         self.set
@@ -50,8 +53,8 @@ impl Update {
         self
     }
 
-    /// Sets an attribute to what another one was before, or to this value if that one
-    /// was not there.
+    /// Sets an attribute to the old value of `other`, or to `value` if the item did not have
+    /// `other` yet.
     pub(super) fn set_to_first(
         mut self,
         attribute: &str,
@@ -78,7 +81,7 @@ impl Update {
         self
     }
 
-    /// Appends to a list, which is created if need be.
+    /// Appends to a list, and creates it if necessary.
     pub(super) fn append(mut self, attribute: &str, entry: AttributeValue) -> Self {
         let entry = AttributeValue::L(vec![entry]);
         let (name, value) = (self.name(attribute), self.value(attribute, entry));
@@ -89,7 +92,7 @@ impl Update {
         self
     }
 
-    /// Adds a text to a set, which is created if need be.
+    /// Adds a text to a set, and creates it if necessary.
     pub(super) fn include(mut self, attribute: &str, text: &str) -> Self {
         let one = AttributeValue::Ss(vec![text.to_owned()]);
         let (name, value) = (self.name(attribute), self.value(attribute, one));
@@ -97,7 +100,8 @@ impl Update {
         self
     }
 
-    /// Adds texts to a set, which is created if need be. There has to be one at least.
+    /// Adds texts to a set, and creates it if necessary. `texts` must not be empty, because
+    /// DynamoDB has no empty sets.
     pub(super) fn include_all(mut self, attribute: &str, texts: Vec<String>) -> Self {
         let texts = AttributeValue::Ss(texts);
         let (name, value) = (self.name(attribute), self.value(attribute, texts));
@@ -105,7 +109,7 @@ impl Update {
         self
     }
 
-    /// Removes a text from a set, which goes with its last text.
+    /// Removes a text from a set. DynamoDB removes the attribute together with the last one.
     pub(super) fn exclude(mut self, attribute: &str, text: &str) -> Self {
         let one = AttributeValue::Ss(vec![text.to_owned()]);
         let (name, value) = (self.name(attribute), self.value(attribute, one));
@@ -113,7 +117,7 @@ impl Update {
         self
     }
 
-    /// Only if the set has less than `most` elements.
+    /// Only if the set has fewer than `most` elements.
     pub(super) fn only_smaller(mut self, attribute: &str, most: usize) -> Self {
         let name = self.name(attribute);
         let most = self.value(&format!("most_of_{attribute}"), number(most));
@@ -121,7 +125,7 @@ impl Update {
         self
     }
 
-    /// Adds to a number, which begins at zero.
+    /// Adds to a number. A missing attribute counts as zero.
     pub(super) fn add(mut self, attribute: &str, amount: impl ToString) -> Self {
         let (name, value) = (self.name(attribute), self.value(attribute, number(amount)));
         let zero = self.value("zero", number(0));
@@ -189,7 +193,8 @@ impl Update {
         self
     }
 
-    /// Only if at least one of the conditions holds that `either` asks for.
+    /// Only if at least one of the conditions that `either` adds holds. The other conditions
+    /// must hold as well.
     pub(super) fn only_if_any(mut self, either: impl FnOnce(Self) -> Self) -> Self {
         let others = std::mem::take(&mut self.conditions);
         let mut update = either(self);
@@ -214,8 +219,8 @@ impl Update {
         self
     }
 
-    /// Only if the item does not have this attribute, or all conditions hold that
-    /// were asked for so far.
+    /// Only if the item does not have this attribute, or all conditions added so far hold.
+    /// Conditions added later must hold in either case.
     pub(super) fn or_absent(mut self, attribute: &str) -> Self {
         let name = self.name(attribute);
         let all = self.conditions.join(" AND ");
@@ -223,8 +228,8 @@ impl Update {
         self
     }
 
-    /// The placeholder of an attribute, or of one within a map, whose names a full stop
-    /// separates.
+    /// Registers a placeholder for an attribute. A path into a map, such as `map.part`, gets
+    /// one for each of its names.
     fn name(&mut self, path: &str) -> String {
         let placeholders = path.split('.').map(|attribute| {
             let placeholder = format!("#{attribute}");
@@ -234,6 +239,8 @@ impl Update {
         placeholders.collect::<Vec<_>>().join(".")
     }
 
+    /// Registers a placeholder for a value. `name` must be unique within the update: a
+    /// second value with the same name would replace the first.
     fn value(&mut self, name: &str, value: AttributeValue) -> String {
         let placeholder = format!(":{}", name.replace('.', "_"));
         self.values.insert(placeholder.clone(), value);
@@ -262,13 +269,13 @@ impl Update {
     }
 
     fn values(self) -> Option<HashMap<String, AttributeValue>> {
-        // DynamoDB refuses an empty map.
+        // DynamoDB rejects an empty map.
         Some(self.values).filter(|values| !values.is_empty())
     }
 }
 
 impl Table {
-    /// `UpdateItem`, ready to be sent.
+    /// An `UpdateItem` call, ready to send.
     pub(super) fn update_item(&self, key: Item, update: Update) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
@@ -280,7 +287,7 @@ impl Table {
             .set_expression_attribute_values(update.values())
     }
 
-    /// The same as a part of a transaction.
+    /// The update as part of a transaction.
     pub(super) fn transact_update(
         &self,
         key: Item,
@@ -321,14 +328,14 @@ mod tests {
     }
 
     #[test]
-    fn attributes_within_a_map_are_named_by_their_path() {
+    fn nested_attributes_are_named_by_their_path() {
         let update = Update::default().only_if("map.part", number(1));
         assert_eq!(update.condition().unwrap(), "#map.#part = :if_map_part");
         assert_eq!(update.names.len(), 2);
     }
 
     #[test]
-    fn sets_grow_up_to_a_size() {
+    fn set_size_can_be_limited() {
         let update = Update::default()
             .include("types", "a")
             .only_smaller("types", 3)
@@ -343,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn alternatives_are_one_condition_among_the_others() {
+    fn alternatives_form_one_condition() {
         let update = Update::existing()
             .only_if_any(|either| {
                 either
@@ -359,7 +366,7 @@ mod tests {
     }
 
     #[test]
-    fn an_absent_attribute_overrides_the_other_conditions() {
+    fn absent_attribute_overrides_other_conditions() {
         let update = Update::default()
             .only_below("attempts", number(2))
             .only_if("status", AttributeValue::S("PENDING".to_owned()))
