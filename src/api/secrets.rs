@@ -203,8 +203,8 @@ async fn next_secret(
 /// Completes a move. The new secret signs already, so a failure fails nothing: the sweep
 /// finds a secret that is left over.
 async fn see_to_former_place(api: &ApiState, found: &Endpoint, next: &NextSecrets, now: Timestamp) {
-    let (key, stores) = (found.key, api.stores.of_secrets());
-    if let Err(error) = stores.see_to_former_place(found, next, now).await {
+    let (key, stores) = (found.key, api.stores.secret_stores());
+    if let Err(error) = stores.reconcile_stored_secret(found, next, now).await {
         let endpoint_id = key.endpoint_id;
         warn!(%error, %endpoint_id, "failed to complete the move of a secret");
     }

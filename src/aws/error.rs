@@ -1,4 +1,4 @@
-//! Why a call on a store failed.
+//! Errors of the stores.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -9,20 +9,20 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// A cause that several callers share.
+/// A cause that can be cloned: several callers may share one failed read.
 type SharedError = Arc<dyn StdError + Send + Sync>;
 
-/// Why a call on the table, the secrets or the queue failed.
+/// A failed call on the table, the secrets or the queues.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
     /// The AWS call failed.
     #[error(transparent)]
     Aws(#[from] AwsError),
-    /// AWS did its part, but what is stored, or is to be stored, does not have the
-    /// form that this code expects: a defect here, or an item that somebody edited.
+    /// AWS did its part, but data that was read or was to be written does not have the
+    /// expected form: a defect in this code, or an item that somebody edited.
     #[error("{operation}: {reason}")]
     Malformed {
-        /// What was being done.
+        /// The operation, as in [`AwsError`].
         operation: &'static str,
         /// What is wrong. Never quotes a value.
         reason: SharedError,
@@ -39,36 +39,37 @@ pub struct AwsError {
     source: SharedError,
 }
 
-/// What kind of fault an AWS call met, as far as callers need to know.
+/// The kind of an [`AwsError`], as far as callers need to tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// AWS throttled the call.
     Throttled,
-    /// A quota is used up, and does not become free within seconds.
+    /// A quota is exhausted and will not be free within seconds.
     LimitExceeded,
-    /// AWS did not answer, or answered that it cannot right now.
+    /// AWS did not respond, or responded that it cannot handle the call right now.
     Unavailable,
-    /// AWS rejected the call: a defect of the deployment or of this code.
+    /// AWS rejected the call: a defect in the deployment or in this code.
     Rejected,
 }
 
-/// Error code of a quota. Secrets Manager reports the versions of a secret by it:
-/// there can be about 100 that are younger than a day.
+/// Error code of an exhausted quota. Secrets Manager uses it for the versions of a secret:
+/// about 100 may be younger than a day.
 const LIMIT_EXCEEDED: &str = "LimitExceededException";
 
-/// Error codes by which the three services throttle, besides those that say so.
+/// Error codes by which the three services throttle, in addition to those that contain
+/// "Throttl".
 const THROTTLING: [&str; 7] = [
     "BandwidthLimitExceeded",
     "OverLimit",
-    "ProvisionedThroughputExceeded", // a cancellation reason of a transaction
+    "ProvisionedThroughputExceeded", // as a transaction's cancellation reason
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "SlowDown",
     "TooManyRequestsException",
 ];
 
-/// Error codes by which the three services say that they cannot right now, with a
-/// status of the 4xx range or as part of another answer.
+/// Error codes for temporary failures that come with a 4xx status, or as part of another
+/// response. A 5xx status is temporary whatever its code.
 const UNAVAILABLE: [&str; 13] = [
     "InternalError",
     "InternalFailure",
@@ -79,17 +80,17 @@ const UNAVAILABLE: [&str; 13] = [
     "RequestTimeout",
     "RequestTimeoutException",
     "ServiceUnavailable",
-    // Of a cancelled transaction: none of its writes says why.
+    // Only if none of the transaction's writes gives a reason.
     "TransactionCanceledException",
-    "TransactionConflict", // a cancellation reason of a transaction
-    // A write to an item that is part of a transaction at that moment.
+    "TransactionConflict", // as a transaction's cancellation reason
+    // A single write met a transaction on the same item.
     "TransactionConflictException",
     "TransactionInProgressException",
 ];
 
-/// Error codes by which the three services blame what the request says. The same
-/// request fails each time, so waiting does not help. Any other rejection (a missing
-/// permission, a disabled key) is cured by whoever operates the deployment.
+/// Error codes that blame the content of the request. The same request fails every time, so
+/// retrying does not help. Any other rejection (a missing permission, a disabled key) ends
+/// once the operator has fixed the deployment.
 const BLAMING: [&str; 8] = [
     "BatchRequestTooLong",
     "InvalidAttributeValue",
@@ -102,14 +103,15 @@ const BLAMING: [&str; 8] = [
 ];
 
 impl StoreError {
-    /// Something else kept changing the same items, which waiting cures.
+    /// Other writers kept changing the same items until the retries ran out. Retrying later
+    /// helps.
     pub(crate) fn conflict(operation: &'static str) -> Self {
         AwsError::unavailable(operation, "something else kept changing it").into()
     }
 }
 
 impl AwsError {
-    /// A fault that AWS reported by an error code in a successful response.
+    /// An error that AWS reported as a code within another response, without a status.
     pub(super) fn from_code(operation: &'static str, code: &str) -> Self {
         Self {
             operation,
@@ -120,7 +122,7 @@ impl AwsError {
         }
     }
 
-    /// A rejection that waiting cures, whatever its code says.
+    /// A temporary failure, whatever the code in `source` says.
     pub(super) fn unavailable(operation: &'static str, source: impl Into<BoxError>) -> Self {
         Self {
             operation,
@@ -131,26 +133,26 @@ impl AwsError {
         }
     }
 
-    /// What kind of fault it is.
+    /// How callers should treat the error.
     #[must_use]
     pub fn fault(&self) -> Fault {
         self.fault
     }
 
-    /// AWS's code of the error, if it answered.
+    /// AWS's error code. `None` if AWS did not respond.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.code.as_deref()
     }
 
-    /// Whether AWS blames what the request says, so that no later try can succeed.
+    /// Whether AWS blames the content of the request, so that no retry can succeed.
     #[must_use]
     pub fn blames_request(&self) -> bool {
         self.blames_request
     }
 }
 
-/// Of some errors, SQS reports the code that its former protocol had.
+/// Strips the prefix that SQS still uses for some codes, from its former query protocol.
 fn short(code: &str) -> &str {
     code.strip_prefix("AWS.SimpleQueueService.").unwrap_or(code)
 }
@@ -169,11 +171,11 @@ fn fault_of(code: &str) -> Fault {
     }
 }
 
-/// The fault of an answer with an error. The code says more than the status: most
-/// faults of DynamoDB are a 400.
+/// Classifies an error response. The code says more than the status, because DynamoDB
+/// answers most errors with a 400.
 fn fault_of_answer(status: u16, code: Option<&str>) -> Fault {
     match code.map(fault_of) {
-        // A gateway's page instead of a response of the service.
+        // No code: the page of a proxy or load balancer, not the service's own response.
         None => Fault::Unavailable,
         Some(Fault::Rejected) if status == 429 => Fault::Throttled,
         Some(Fault::Rejected) if status >= 500 => Fault::Unavailable,
@@ -185,9 +187,8 @@ fn blames_request(code: &str) -> bool {
     BLAMING.contains(&short(code))
 }
 
-/// Names the operation in which something failed.
+/// Converts an error to a [`StoreError`] and adds the operation that failed.
 pub(super) trait During<T> {
-    /// The error, with the operation that it happened in.
     fn during(self, operation: &'static str) -> Result<T, StoreError>;
 }
 
@@ -218,7 +219,8 @@ where
     }
 }
 
-/// What is stored, or is to be stored, does not have the expected form.
+/// Data that was read or was to be written does not have the expected form. `?` converts
+/// any error to it.
 #[derive(Debug)]
 pub(super) struct Malformed(BoxError);
 
@@ -242,7 +244,7 @@ pub(super) fn has_code<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, code:
     error.as_service_error().and_then(|error| error.code()) == Some(code)
 }
 
-/// Whether a conditional write was made: `false` if its condition did not hold.
+/// Whether a conditional write was made. `false` if its condition failed.
 pub(super) fn written<T, E: ProvideErrorMetadata, R>(
     result: Result<T, SdkError<E, R>>,
 ) -> Result<bool, SdkError<E, R>> {
@@ -254,7 +256,8 @@ pub(super) fn written<T, E: ProvideErrorMetadata, R>(
 }
 
 impl fmt::Display for AwsError {
-    /// The whole chain of causes, because SDK errors say nothing by themselves.
+    /// Prints the whole chain of causes, because an SDK error alone says only "service error"
+    /// or the like.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} failed ({:?})", self.operation, self.fault)?;
         let mut source: Option<&(dyn StdError + 'static)> = Some(self.source.as_ref());
@@ -273,7 +276,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_follow_from_the_code_or_else_the_status() {
+    fn code_outweighs_status() {
         use Fault::{LimitExceeded, Rejected, Throttled, Unavailable};
         let table = [
             // DynamoDB
@@ -321,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn cancellations_and_refused_entries_have_no_status() {
+    fn codes_without_a_status_are_classified() {
         for (code, fault) in [
             ("ProvisionedThroughputExceeded", Fault::Throttled),
             ("ThrottlingError", Fault::Throttled),

@@ -1,7 +1,8 @@
-//! Key pairs that signing secrets and own headers are sealed to. The private key is a secret in Secrets
-//! Manager, named `<prefix>/sealing.<key id>`: no app id contains a full stop, and an
-//! endpoint's secret is a level deeper, so that IAM can tell the two apart. The public
-//! key of the current pair is an item of the table.
+//! Key pairs that signing secrets and own headers are sealed to.
+//!
+//! The private key is a secret in Secrets Manager named `<prefix>/sealing.<key id>`. IAM can
+//! tell it from an endpoint's secret, which is named one level deeper, under an app id that
+//! contains no full stop. The public key of the current pair is an item of the table.
 
 use std::sync::Arc;
 
@@ -20,17 +21,18 @@ use crate::domain::sealing::{PrivateKey, SealedSecret, SealingKey};
 use crate::domain::secret::KeptHeaders;
 use crate::domain::signing::SigningSecret;
 
-/// Second part of a private key's name.
+/// What follows the prefix in a private key's name.
 const KIND: &str = "sealing.";
 
-/// The key that new signing secrets are sealed to. Cheap to clone; clones share what
-/// they know.
+/// The key that new signing secrets are sealed to. Cheap to clone; clones share the cached
+/// key.
 #[derive(Debug, Clone)]
 pub struct SealingKeys {
     table: Table,
     secrets: Secrets,
-    /// Never out of date for long: whoever writes a sealed secret has the table check
-    /// its key. Locked while it is read or made, so that this is done once.
+    /// May be outdated. A write of a sealed secret checks in its transaction that the key is
+    /// still current, and the caller then calls [`SealingKeys::forget`]. The lock is held
+    /// while the key is read or created, so that concurrent requests do that once.
     current: Arc<Mutex<Option<SealingKey>>>,
 }
 
@@ -43,8 +45,8 @@ impl SealingKeys {
         }
     }
 
-    /// The current key, which is made if there is none. No call if this process knows it;
-    /// otherwise one `GetItem`; and a `CreateSecret` and a `PutItem` to make it.
+    /// The current key. Creates the first one if there is none. No call if it is cached;
+    /// otherwise one `GetItem`, and to create it a `CreateSecret` and a `PutItem`.
     ///
     /// # Errors
     /// If a call fails.
@@ -60,8 +62,8 @@ impl SealingKeys {
         Ok(current.insert(key).clone())
     }
 
-    /// Reads the current key again before it is used next, unless it is another one by
-    /// now.
+    /// Drops `key` from the cache because it is no longer current. Does nothing if another
+    /// request has replaced it already.
     pub async fn forget(&self, key: SealingKeyId) {
         let mut current = self.current.lock().await;
         current.take_if(|known| known.id == key);
@@ -80,9 +82,9 @@ impl SealingKeys {
         self.secrets.store_private_key(id, key, table).await
     }
 
-    /// The private key first: a public key alone would seal what nobody can open. If
-    /// another process is faster, or this one ends in between, its secret is left over
-    /// for the sweep.
+    /// Stores the private key first: with only the public key in the table, secrets would be
+    /// sealed that nobody can open. If another process is faster, or this one is interrupted
+    /// in between, the sweep removes the unused private key.
     async fn make_first(&self, now: Timestamp) -> Result<SealingKey, StoreError> {
         const OPERATION: &str = "making the first sealing key";
         let (key, private) = SealingKey::generate()
@@ -111,21 +113,21 @@ impl Secrets {
             .name(self.private_key_name(id))
             .description("Private key that opens the sealed signing secrets of webhook endpoints")
             .secret_string(key.to_text().expose_secret())
-            // So that no sweep removes the key of another stack with the same prefix.
+            // Keeps a sweep from removing the key of another stack with the same prefix.
             .tags(tag(TABLE_TAG, table))
             .send()
             .await;
         match created {
             Ok(_) => Ok(()),
-            // The id is new, so an earlier try of the SDK stored it.
+            // The id is new, so it was an earlier try of the SDK that stored it.
             Err(error) if has_code(&error, "ResourceExistsException") => Ok(()),
             Err(error) => Err(error).during("CreateSecret of a private key"),
         }
     }
 
-    /// Removes a private key so that it can be brought back for
-    /// [`RECOVERY_DAYS`](super::secrets::RECOVERY_DAYS). Does nothing if there is none.
-    /// One `DeleteSecret`.
+    /// Removes a private key. It can be restored for
+    /// [`RECOVERY_DAYS`](super::secrets::RECOVERY_DAYS). Does nothing if there is none. One
+    /// `DeleteSecret`.
     ///
     /// # Errors
     /// If the call fails.
@@ -189,11 +191,11 @@ impl Secrets {
         Ok(Some(Arc::new(key.during(OPERATION)?)))
     }
 
-    /// The key pair of a name that [`Self::private_key_name`] made.
+    /// Inverse of [`Self::private_key_name`].
     pub(super) fn sealing_key_of(&self, name: &str) -> Option<SealingKeyId> {
         let rest = name.strip_prefix(&self.prefix)?.strip_prefix('/')?;
         let id = SealingKeyId::parse(rest.strip_prefix(KIND)?).ok()?;
-        // Names are case-sensitive, while UUIDs are parsed in any case.
+        // Names are case-sensitive, but UUIDs parse in any case.
         (self.private_key_name(id) == name).then_some(id)
     }
 

@@ -1,5 +1,6 @@
-//! The secrets that one process has read: versions of signing secrets, and private keys
-//! that open sealed ones. Neither ever changes, so a cached one never expires.
+//! A cache of the secrets that one process has read: versions of signing secrets, private
+//! keys that open sealed ones, and own headers. None of them ever changes under its key, so
+//! entries never expire. A rotation yields a new version, and so another key.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,33 +17,32 @@ use crate::domain::endpoint::SecretVersion;
 use crate::domain::id::{EndpointId, SealingKeyId};
 use crate::ttl_cache::lru_cache;
 
-/// Secrets that one process keeps. Below that many endpoints, no attempt waits or pays
-/// for a secret twice. An entry takes some 200 bytes, so a full cache takes 10 MB.
+/// Capacity for secrets. With fewer endpoints than that, no process waits or pays for a
+/// secret twice. An entry takes about 200 bytes, so a full cache takes 10 MB.
 pub(super) const MOST_SECRETS: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 
-/// Own headers of endpoints that one process keeps. They can be 5 KB each, and reading them
-/// again takes no call, so there are fewer.
+/// Capacity for own headers of endpoints. They can take 5 KB each, and opening them again
+/// takes no call, so it is lower.
 pub(super) const MOST_HEADERS: NonZeroUsize = NonZeroUsize::new(1000).expect("not zero");
 
-/// What a read found. `None` if there is no such secret.
+/// The result of a read. `None` if there is no such secret.
 pub(super) type Found<T> = Result<Option<Arc<T>>, StoreError>;
 
-/// Cheap to clone; clones share the cache.
+/// An LRU cache. Cheap to clone; clones share the entries.
 pub(super) struct SecretCache<T>(Arc<Mutex<State<T>>>);
 
 struct State<T> {
     secrets: LruCache<CacheKey, Arc<T>>,
-    /// Reads under way. Weak, so that one which nobody waits for any more ends, and is
-    /// begun again by the next who asks.
+    /// Reads in flight. Weak, so that a read is dropped once nobody waits for it, as when an
+    /// attempt is cut off by its deadline. The next caller then starts it again.
     reads: HashMap<CacheKey, WeakShared<BoxFuture<'static, Found<T>>>>,
 }
 
-/// What names a secret.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct CacheKey([u8; 16]);
 
 impl CacheKey {
-    /// A digest of the two, which takes a tenth of them.
+    /// A truncated digest: 16 bytes, about a tenth of the endpoint's id and the version.
     pub(super) fn of_version(endpoint: EndpointId, version: &SecretVersion) -> Self {
         let hash = Sha256::new()
             .chain_update(endpoint.as_bytes())
@@ -59,7 +59,7 @@ impl CacheKey {
 }
 
 impl<T: Send + Sync + 'static> SecretCache<T> {
-    /// A cache of at most so many.
+    /// A cache with this capacity. Memory grows as entries arrive.
     pub(super) fn of(most: NonZeroUsize) -> Self {
         Self(Arc::new(Mutex::new(State {
             secrets: lru_cache(most),
@@ -67,10 +67,9 @@ impl<T: Send + Sync + 'static> SecretCache<T> {
         })))
     }
 
-    /// The secret of this name, from the cache or by `read`. All who ask while a read
-    /// is under way share it and what becomes of it, an error included: otherwise each
-    /// attempt of a batch would make a call of its own, or wait for all the failures of
-    /// those before it.
+    /// Returns the secret from the cache, or else by calling `read`. Concurrent callers share
+    /// one read and its result, even an error. Otherwise each attempt of a batch would make
+    /// its own call, or, one after the other, wait for all failures before its own.
     pub(super) async fn get_or_read<R>(&self, key: CacheKey, read: impl FnOnce() -> R) -> Found<T>
     where
         R: Future<Output = Found<T>> + Send + 'static,
@@ -80,9 +79,13 @@ impl<T: Send + Sync + 'static> SecretCache<T> {
             if let Some(secret) = state.secrets.get(&key) {
                 return Ok(Some(Arc::clone(secret)));
             }
+            // Each caller holds a strong `Shared`, and whichever is polled drives the read. If
+            // that one is dropped, another caller takes over. When the last one is dropped, so
+            // is the read, and `upgrade` fails from then on.
             let under_way = state.reads.get(&key).and_then(WeakShared::upgrade);
             under_way.unwrap_or_else(|| {
                 let reading = self.clone().keep(key, read()).boxed().shared();
+                // A dropped read never removes itself (see `keep`), so clean up here.
                 state.reads.retain(|_, read| read.upgrade().is_some());
                 state
                     .reads
@@ -90,9 +93,12 @@ impl<T: Send + Sync + 'static> SecretCache<T> {
                 reading
             })
         };
+        // Awaited after the lock is released.
         reading.await
     }
 
+    /// Caches the result of a read, unless it failed or found nothing. Both can change: a
+    /// version may become visible a moment after the endpoint that names it.
     async fn keep(self, key: CacheKey, read: impl Future<Output = Found<T>>) -> Found<T> {
         let found = read.await;
         let mut state = self.state();
@@ -105,12 +111,12 @@ impl<T: Send + Sync + 'static> SecretCache<T> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
-        // A panic elsewhere can't leave the cache half changed.
+        // Ignore poisoning: no code that holds the lock can leave the state half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-// Derived, it would ask for secrets that can be cloned.
+// A derived `Clone` would require `T: Clone`.
 impl<T> Clone for SecretCache<T> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
@@ -145,7 +151,7 @@ mod tests {
         Ok(Some(Arc::new(SigningSecret::generate(&mut rand::rng()))))
     }
 
-    /// Asks for a version. Returns how many reads that made.
+    /// Requests a version and returns the number of reads it caused.
     async fn reads(cache: &Cache, endpoint: EndpointId, number: u32) -> u32 {
         let reads = Arc::new(AtomicU32::new(0));
         let counter = Arc::clone(&reads);
@@ -158,7 +164,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn fifty_thousand_versions_are_kept() {
+    async fn cache_keeps_fifty_thousand_versions() {
         let cache = Cache::of(MOST_SECRETS);
         let endpoint = EndpointId::new();
         for expected in [1, 0] {
@@ -166,14 +172,14 @@ mod tests {
                 assert_eq!(reads(&cache, endpoint, number).await, expected);
             }
         }
-        // One more takes the place of the least recently used.
+        // One more evicts the least recently used.
         assert_eq!(reads(&cache, EndpointId::new(), 0).await, 1);
         assert_eq!(reads(&cache, endpoint, 0).await, 1);
         assert_eq!(reads(&cache, endpoint, 49_999).await, 0);
     }
 
     #[tokio::test]
-    async fn versions_of_other_endpoints_are_other_secrets() {
+    async fn endpoints_do_not_share_versions() {
         let cache = Cache::of(MOST_SECRETS);
         for endpoint in [EndpointId::new(), EndpointId::new()] {
             assert_eq!(reads(&cache, endpoint, 1).await, 1);
@@ -182,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failed_reads_are_shared_and_not_kept() {
+    async fn failed_reads_are_shared_but_not_cached() {
         let cache = Cache::of(MOST_SECRETS);
         let endpoint = EndpointId::new();
         let begun = Arc::new(AtomicU32::new(0));
@@ -202,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn reads_that_nobody_waits_for_are_begun_again() {
+    async fn abandoned_reads_are_restarted() {
         let cache = Cache::of(MOST_SECRETS);
         let endpoint = EndpointId::new();
         let one = version(endpoint, 1);

@@ -1,6 +1,8 @@
-//! Secrets Manager. Signing secrets that are kept there have one secret per endpoint,
-//! named `<prefix>/<app id>/<endpoint id>`, with one version per rotation. Those that are
-//! sealed in their endpoint's item share the secret of their key pair, see
+//! Secrets Manager.
+//!
+//! An endpoint whose signing secret is kept here has one secret, named
+//! `<prefix>/<app id>/<endpoint id>`, with one version per rotation. Signing secrets that
+//! are sealed in their endpoints' items share one secret, the private key of
 //! [`sealing_keys`](super::sealing_keys).
 
 use std::sync::Arc;
@@ -23,11 +25,11 @@ use crate::domain::sealing::PrivateKey;
 use crate::domain::secret::{KeptHeaders, KeptSecret, SecretPlace};
 use crate::domain::signing::SigningSecret;
 
-/// Days for which a secret that was removed with [`Secrets::retire`] can be
-/// brought back; the fewest that Secrets Manager takes.
+/// Number of days for which a secret that was removed by [`Secrets::retire`] can be restored.
+/// The minimum that Secrets Manager accepts.
 pub const RECOVERY_DAYS: u8 = 7;
 
-/// The secrets of one deployment. Cheap to clone; clones share the cache.
+/// The secrets of one deployment. Cheap to clone; clones share the caches.
 #[derive(Debug, Clone)]
 pub struct Secrets {
     pub(super) client: LazyClient<Client>,
@@ -37,30 +39,30 @@ pub struct Secrets {
     headers: SecretCache<OwnHeaders>,
 }
 
-/// A secret as [`Secrets::list`] shows it, without its value.
+/// A secret as [`Secrets::list`] returns it, without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredSecret {
-    /// What it is named after, which may or may not exist.
+    /// The owner in the secret's name. It may no longer exist.
     pub of: SecretOf,
-    /// When its first version was stored.
+    /// When the first version was stored.
     pub created_at: Timestamp,
-    /// When its last version was stored, or it was changed otherwise.
+    /// When the last version was stored, or the secret was changed in another way.
     pub changed_at: Timestamp,
-    /// The table that a private key belongs to.
+    /// The name of the table that a private key belongs to. `None` for a signing secret.
     pub table: Option<String>,
 }
 
-/// What a secret is named after.
+/// The owner of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretOf {
-    /// An endpoint, whose signing secret it is.
+    /// The secret is this endpoint's signing secret.
     Endpoint(EndpointKey),
-    /// A key pair, whose private key it is.
+    /// The secret is this key pair's private key.
     SealingKey(SealingKeyId),
 }
 
 impl Secrets {
-    /// The secrets whose names begin with `<prefix>/`.
+    /// A handle to the secrets whose names begin with `<prefix>/`. Makes no call.
     pub fn new(client: impl Into<LazyClient<Client>>, prefix: impl Into<String>) -> Self {
         Self {
             client: client.into(),
@@ -93,7 +95,7 @@ impl Secrets {
             .await;
         match created {
             Ok(created) => version(created.version_id).during(OPERATION),
-            // The name of a secret that was deleted becomes free a little later.
+            // Secrets Manager frees the name of a deleted secret only after a moment.
             Err(error) if has_code(&error, INVALID_REQUEST) => {
                 Err(AwsError::unavailable(OPERATION, error).into())
             }
@@ -101,14 +103,14 @@ impl Secrets {
         }
     }
 
-    /// Stores a next version of an endpoint's secret. It signs nothing until the
-    /// endpoint points at it. If somebody removed the secret, restores it or creates
-    /// a new one. One `PutSecretValue`; for a removed secret, a `CreateSecret` more, or
-    /// a `RestoreSecret` and a `PutSecretValue`.
+    /// Stores another version of an endpoint's secret. It signs nothing until the endpoint's
+    /// item names it. If the secret was removed, restores it or creates a new one. One
+    /// `PutSecretValue`; for a removed secret, also a `CreateSecret`, or a `RestoreSecret` and
+    /// another `PutSecretValue`.
     ///
     /// # Errors
-    /// If a call fails. While Secrets Manager is still removing the secret for good, as
-    /// one that is unavailable.
+    /// If a call fails. [`Fault::Unavailable`](super::Fault::Unavailable) while Secrets
+    /// Manager is removing the old secret for good.
     pub async fn put_next(
         &self,
         endpoint: EndpointKey,
@@ -126,7 +128,7 @@ impl Secrets {
             Err(error) if has_code(&error, NOT_FOUND) => {
                 return self.create(endpoint, secret).await;
             }
-            // It waits for its deletion, so its name can't be used for another one.
+            // The secret is scheduled for deletion, and its name is taken until then.
             Err(error) if has_code(&error, INVALID_REQUEST) => {
                 self.restore(endpoint).await?;
                 put().await
@@ -136,8 +138,8 @@ impl Secrets {
         version(put.during(OPERATION)?.version_id).during(OPERATION)
     }
 
-    /// Brings back a secret that waits for its deletion. Does nothing if there is none.
-    /// One `RestoreSecret`.
+    /// Restores a secret that is scheduled for deletion. Does nothing if there is none. One
+    /// `RestoreSecret`.
     ///
     /// # Errors
     /// If the call fails.
@@ -150,7 +152,7 @@ impl Secrets {
         }
     }
 
-    /// The secret that an endpoint signs with. See [`Self::kept`].
+    /// The endpoint's current secret. See [`Self::kept`].
     ///
     /// # Errors
     /// If the call fails, or a sealed secret does not open.
@@ -158,10 +160,10 @@ impl Secrets {
         self.kept(endpoint.key, &endpoint.secret).await
     }
 
-    /// A secret that an endpoint names. `None` if that version no longer exists, or the
-    /// key that it is sealed to, because the endpoint was read before a change. No call for
-    /// a version that this process has seen, nor for one that is sealed to a key that it
-    /// has. Otherwise one `GetSecretValue` for all who ask at the same time.
+    /// One of an endpoint's secrets. `None` if the version, or the key that it is sealed to,
+    /// no longer exists: the endpoint was then read before a change. No call if the version,
+    /// or the private key that opens it, is cached. Otherwise one `GetSecretValue`, shared by
+    /// all concurrent callers.
     ///
     /// # Errors
     /// If the call fails, or a sealed secret does not open.
@@ -179,8 +181,8 @@ impl Secrets {
         self.cache.get_or_read(cache_key, read).await
     }
 
-    /// Own headers that an endpoint has. `None` if the key that they are sealed to does not
-    /// exist. No call if this process has the key, otherwise one `GetSecretValue`.
+    /// An endpoint's own headers. `None` if the key that they are sealed to does not exist. No
+    /// call if the private key is cached, otherwise one `GetSecretValue`.
     ///
     /// # Errors
     /// If the call fails, or the headers do not open.
@@ -212,8 +214,8 @@ impl Secrets {
         }
     }
 
-    /// Removes an endpoint's secret with all versions, at once and for good.
-    /// Does nothing if there is none. One `DeleteSecret`.
+    /// Removes an endpoint's secret with all versions, immediately and for good. Does nothing
+    /// if there is none. One `DeleteSecret`.
     ///
     /// # Errors
     /// If the call fails.
@@ -222,9 +224,9 @@ impl Secrets {
         send_deletion(secret.force_delete_without_recovery(true)).await
     }
 
-    /// Removes a secret that nobody asked to delete. It is missing and costs
-    /// nothing from then on; for [`RECOVERY_DAYS`], `RestoreSecret` brings it
-    /// back. Does nothing if there is none. One `DeleteSecret`.
+    /// Removes an endpoint's secret, but lets it be restored for [`RECOVERY_DAYS`]. For
+    /// removals that nobody asked for, such as cleaning up. The secret can no longer be read
+    /// and costs nothing. Does nothing if there is none. One `DeleteSecret`.
     ///
     /// # Errors
     /// If the call fails.
@@ -237,9 +239,9 @@ impl Secrets {
         send_deletion(secret.recovery_window_in_days(RECOVERY_DAYS.into())).await
     }
 
-    /// All secrets of the deployment, in no particular order. One that was stored
-    /// within the last minutes may be missing. Secrets with names of another form
-    /// are not ours and left out. One `ListSecrets` for each 100 secrets.
+    /// All secrets of the deployment, in no particular order. Secrets that were stored within
+    /// the last minutes may be missing. Leaves out secrets whose names have another form,
+    /// because they are not ours. One `ListSecrets` for every 100 secrets.
     ///
     /// # Errors
     /// If the call fails.
@@ -277,7 +279,7 @@ impl Secrets {
         endpoint.or_else(|| self.sealing_key_of(name).map(SecretOf::SealingKey))
     }
 
-    /// The endpoint of a name that [`Self::name`] made.
+    /// Inverse of [`Self::name`].
     fn endpoint_of(&self, name: &str) -> Option<EndpointKey> {
         let rest = name.strip_prefix(&self.prefix)?.strip_prefix('/')?;
         let (app_id, endpoint_id) = rest.split_once('/')?;
@@ -285,7 +287,7 @@ impl Secrets {
             app_id: AppId::parse(app_id).ok()?,
             endpoint_id: EndpointId::parse(endpoint_id).ok()?,
         };
-        // Names are case-sensitive, while UUIDs are parsed in any case.
+        // Names are case-sensitive, but UUIDs parse in any case.
         (self.name(endpoint) == name).then_some(endpoint)
     }
 
@@ -298,13 +300,13 @@ impl Secrets {
     }
 }
 
-/// Names the table that a private key belongs to.
+/// The tag with the name of the table that a private key belongs to.
 pub(super) const TABLE_TAG: &str = "webhook-endpoints:table";
 
 /// Error code for a secret or version that does not exist.
 const NOT_FOUND: &str = "ResourceNotFoundException";
 
-/// Error code for a secret that is being deleted, or waits for it.
+/// Error code for a secret that is being deleted, or is scheduled for deletion.
 const INVALID_REQUEST: &str = "InvalidRequestException";
 
 pub(super) fn is_gone<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {

@@ -1,4 +1,4 @@
-//! All of a deployment's stores.
+//! The stores of a deployment, wired up once.
 
 use aws_config::SdkConfig;
 use jiff::Timestamp;
@@ -15,17 +15,17 @@ use crate::domain::endpoint::{Endpoint, EndpointKey};
 /// cache of secrets.
 #[derive(Debug, Clone)]
 pub struct Stores {
-    /// API keys, endpoints, events and the history.
+    /// DynamoDB: API keys, endpoints, events and the history.
     pub table: Table,
-    /// Secrets Manager: signing secrets, and the private keys of sealed ones.
+    /// Secrets Manager: signing secrets, and the private keys that open sealed ones.
     pub secrets: Secrets,
-    /// The key that new signing secrets are sealed to, if they are.
+    /// The key that new signing secrets are sealed to, if the deployment seals them.
     pub sealing_keys: SealingKeys,
-    /// The delivery queues.
+    /// SQS: the delivery queues.
     pub queues: Queues,
 }
 
-/// The stores that signing secrets are kept in. Cheap to clone.
+/// The stores that hold signing secrets. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SecretStores {
     /// See [`Stores::table`].
@@ -41,14 +41,14 @@ pub struct SecretStores {
 pub struct StoreNames {
     /// Name of the DynamoDB table.
     pub table: String,
-    /// First part of every secret's name in Secrets Manager.
+    /// Prefix of every secret's name in Secrets Manager, without the slash.
     pub secret_prefix: String,
     /// URLs of the delivery queues.
     pub queues: QueueUrls,
 }
 
 impl Stores {
-    /// The stores of these names, through clients of this configuration.
+    /// Stores with clients of this configuration.
     #[must_use]
     pub fn new(sdk: &SdkConfig, names: StoreNames) -> Self {
         Self::with_clients(
@@ -59,7 +59,7 @@ impl Stores {
         )
     }
 
-    /// The stores of these names, through these clients.
+    /// Stores with existing clients.
     pub fn with_clients(
         dynamodb: impl Into<LazyClient<aws_sdk_dynamodb::Client>>,
         secrets_manager: impl Into<LazyClient<aws_sdk_secretsmanager::Client>>,
@@ -76,9 +76,9 @@ impl Stores {
         }
     }
 
-    /// Those that signing secrets are kept in.
+    /// The subset that holds signing secrets.
     #[must_use]
-    pub fn of_secrets(&self) -> SecretStores {
+    pub fn secret_stores(&self) -> SecretStores {
         SecretStores {
             table: self.table.clone(),
             secrets: self.secrets.clone(),
@@ -88,7 +88,7 @@ impl Stores {
 }
 
 impl SecretStores {
-    /// This table and these secrets.
+    /// The stores with this table and these secrets, for callers without queues.
     #[must_use]
     pub fn new(table: Table, secrets: Secrets) -> Self {
         Self {
@@ -98,12 +98,14 @@ impl SecretStores {
         }
     }
 
-    /// Completes a move: removes a secret from Secrets Manager that nothing needs any more,
-    /// and brings back one that is needed again. No call if neither changed.
+    /// Makes Secrets Manager match an endpoint whose secrets changed from those of `found` to
+    /// `next`: retires a secret that is no longer needed there, and restores one that is
+    /// needed again. Called after the table is written, so an interruption leaves behind a
+    /// secret that nothing needs, which the operator's sweep finds. No call if nothing changed.
     ///
     /// # Errors
     /// If a call fails.
-    pub async fn see_to_former_place(
+    pub async fn reconcile_stored_secret(
         &self,
         found: &Endpoint,
         next: &NextSecrets,
@@ -111,14 +113,15 @@ impl SecretStores {
     ) -> Result<(), StoreError> {
         let previous = found.previous_secret.as_ref();
         let was_stored = !found.secret.is_sealed()
-            // Also if it no longer signs: it is still there.
+            // Even if it no longer signs, it is still in Secrets Manager.
             || previous.is_some_and(|previous| !previous.secret.is_sealed());
         let next_previous = next.previous.as_ref();
         let is_needed = !next.current.is_sealed()
             || next_previous.is_some_and(|previous| previous.needs_stored_secret(now));
         match (was_stored, is_needed) {
             (true, false) => self.retire_unused_secret(found.key, now).await,
-            // Whoever moved it into the item may remove the secret only now.
+            // The process that moved the secret into the item may be late with retiring it, and
+            // may have done so after this process stored the new version.
             (_, true) if found.secret.is_sealed() && !next.current.is_sealed() => {
                 self.secrets.restore(found.key).await
             }
@@ -126,9 +129,9 @@ impl SecretStores {
         }
     }
 
-    /// Removes the secret of an endpoint from Secrets Manager, so that it can be brought
-    /// back for some days, because the endpoint's item holds all that sign. If that
-    /// changed meanwhile, brings it back. One `DeleteSecret`, one `GetItem`.
+    /// Retires an endpoint's secret in Secrets Manager because the item now holds all secrets
+    /// that sign. If that changes meanwhile, restores it. One `DeleteSecret`, one `GetItem`,
+    /// and perhaps one `RestoreSecret`.
     ///
     /// # Errors
     /// If a call fails.
@@ -138,7 +141,9 @@ impl SecretStores {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.secrets.retire(endpoint).await?;
-        // Whoever moves a secret back brings it back as well, but may have done so before.
+        // Another process may be moving a secret back into Secrets Manager. It writes the table
+        // and then restores the secret. If its restore came before the deletion above, its write
+        // did too, so this read sees it. If not, its restore undoes the deletion.
         match self.table.endpoint_presence(endpoint, now).await? {
             Presence::Live => self.secrets.restore(endpoint).await,
             Presence::Sealed | Presence::Marked | Presence::Missing => Ok(()),

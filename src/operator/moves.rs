@@ -259,7 +259,9 @@ async fn move_one(
             None => None,
             Some(next) => match stores.table.move_secrets(&endpoint, &next).await? {
                 SetSecret::Done => {
-                    stores.see_to_former_place(&endpoint, &next, now).await?;
+                    stores
+                        .reconcile_stored_secret(&endpoint, &next, now)
+                        .await?;
                     return Ok(true);
                 }
                 set => Some(set),

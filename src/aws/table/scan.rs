@@ -1,4 +1,4 @@
-//! All endpoints of all apps, for the operator: a scan, because no index lists them.
+//! Reads all endpoints of all apps, for the operator. A scan, because no index lists them.
 
 use std::collections::HashMap;
 
@@ -15,35 +15,36 @@ use crate::aws::error::{During, StoreError};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::id::SealingKeyId;
 
-/// Where a scan goes on.
+/// Where a scan continues.
 #[derive(Debug, Clone)]
 pub struct ScanPosition(HashMap<String, AttributeValue>);
 
-/// A part of the table.
+/// The endpoints in a part of the table.
 #[derive(Debug)]
 pub struct ScannedPage {
-    /// The endpoints in it, in no particular order, without those being deleted.
+    /// In no particular order, without those being deleted.
     pub endpoints: Vec<ScannedEndpoint>,
-    /// Where the rest begins, unless this was all.
+    /// Where the next part begins. `None` at the end of the table.
     pub next: Option<ScanPosition>,
 }
 
 /// An endpoint that a scan found.
 #[derive(Debug)]
 pub enum ScannedEndpoint {
-    /// The endpoint.
+    /// A valid endpoint.
     Read(Box<Endpoint>),
-    /// One that cannot be read.
+    /// An item that cannot be decoded.
     Unreadable {
-        /// Which item it is.
+        /// The item's key.
         item: UnreadableItem,
-        /// The keys that something in it is sealed to, as far as that can be read.
+        /// The keys that something in the item is sealed to, as far as they are readable.
+        /// They must not be removed.
         sealing_keys: Vec<SealingKeyId>,
     },
 }
 
 impl ScannedEndpoint {
-    /// The keys that something of it is sealed to.
+    /// The keys that something in the endpoint's item is sealed to.
     #[must_use]
     pub fn sealing_keys(&self) -> Vec<SealingKeyId> {
         match self {
@@ -54,9 +55,9 @@ impl ScannedEndpoint {
 }
 
 impl Table {
-    /// A part of all endpoints: those in the next 1 MB of the table. An endpoint that
-    /// exists during the whole scan is found. One strongly consistent `Scan`, which is
-    /// charged for everything that it passes.
+    /// Reads the endpoints in the next 1 MB of the table. A scan finds every endpoint that
+    /// exists for its whole duration. One strongly consistent `Scan`, which costs read units
+    /// for all items that it passes, not only endpoints.
     ///
     /// # Errors
     /// If the call fails.

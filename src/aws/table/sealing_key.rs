@@ -1,4 +1,4 @@
-//! The public key that new signing secrets are sealed to: one item of the whole table.
+//! The public key that new signing secrets are sealed to: a single item of the table.
 
 use aws_sdk_dynamodb::types::{ConditionCheck, TransactWriteItem};
 use jiff::Timestamp;
@@ -12,18 +12,17 @@ use crate::aws::error::{During, Malformed, StoreError, written};
 use crate::domain::id::SealingKeyId;
 use crate::domain::sealing::SealingKey;
 
-/// The current key.
+/// The current sealing key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CurrentKey {
-    /// Its public half.
+    /// The public half.
     pub key: SealingKey,
-    /// The key before it, while secrets may still be sealed to that one.
+    /// The previous key, while secrets may still be sealed to it.
     pub replaces: Option<SealingKeyId>,
 }
 
 impl Table {
-    /// The current key. `None` if nobody has made one yet. One strongly consistent
-    /// `GetItem`.
+    /// The current key. `None` if none was created yet. One strongly consistent `GetItem`.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
@@ -41,8 +40,8 @@ impl Table {
         found.item.map(current_key).transpose().during(OPERATION)
     }
 
-    /// Makes this the first key. `false` if there is one already, which may be this one,
-    /// if the SDK repeated the call. One `PutItem`.
+    /// Makes `key` the first key. `false` if there is one already. That may be this one, if
+    /// the SDK repeated the call. One `PutItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -64,9 +63,10 @@ impl Table {
         written(put).during(OPERATION)
     }
 
-    /// Makes this the current key in place of `old`, which it remembers until
-    /// [`Table::end_replacement`]. `false` if another key is current, which may be this
-    /// one, if the SDK repeated the call. One `UpdateItem`.
+    /// Replaces the current key `old` by `new`. The item remembers `old` until
+    /// [`Table::end_replacement`]. `false` if `old` is not the current key, or itself still
+    /// replaces another. It may be `new` already, if the SDK repeated the call. One
+    /// `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -82,14 +82,15 @@ impl Table {
             .set(CREATED_AT, time(now))
             .set(REPLACES, text(old))
             .only_if(SEALING_KEY, text(old))
-            // One replacement at a time, or the key before this one would be forgotten.
+            // One replacement at a time, or the item would forget the key before `old`
+            // while secrets are still sealed to it.
             .only_if_absent(REPLACES);
         let updated = self.update_item(keys::sealing_key(), update).send().await;
         written(updated).during("UpdateItem of the sealing key")
     }
 
-    /// Forgets the key that was replaced, once nothing is sealed to it. Does nothing if
-    /// somebody else did. One `UpdateItem`.
+    /// Forgets the replaced key, once nothing is sealed to it. Does nothing if it is already
+    /// forgotten. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -103,9 +104,10 @@ impl Table {
             .during("UpdateItem of a replaced sealing key")
     }
 
-    /// The part of a transaction that fails it unless this key is the current one.
-    /// Transactions of different apps meet at this item, and are repeated like those of
-    /// one app that meet at its count of endpoints.
+    /// A part of a transaction that makes it fail unless this key is the current one.
+    ///
+    /// It makes transactions of different apps conflict on the key's item. They are retried
+    /// like those of one app that conflict on its endpoint count.
     pub(super) fn only_if_current(
         &self,
         key: SealingKeyId,

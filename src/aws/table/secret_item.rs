@@ -1,4 +1,5 @@
-//! The attributes of an endpoint's item that name its secrets or hold them sealed.
+//! The attributes of an endpoint's item that hold its sealed secrets, or name those in
+//! Secrets Manager.
 
 use jiff::Timestamp;
 
@@ -18,7 +19,7 @@ pub(super) fn version_id(version: &SecretVersion) -> AttributeValue {
     aws_id(&version.to_string())
 }
 
-/// Adds the secret that signs to the item of a new endpoint.
+/// Adds the current secret to the item of a new endpoint.
 pub(super) fn with_secret(item: Draft, secret: &KeptSecret) -> Draft {
     let KeptSecret { version, place } = secret;
     let (stored_version, sealed) = match place {
@@ -33,11 +34,12 @@ pub(super) fn with_secret(item: Draft, secret: &KeptSecret) -> Draft {
         .set_some(SEALING_KEY, sealed.map(|sealed| text(sealed.key_id)))
 }
 
-/// The secret that signs.
+/// Reads the current secret.
 pub(super) fn secret(fields: &mut Fields) -> Result<KeptSecret, Malformed> {
     let AwsId(version) = fields.read(SECRET_VERSION)?;
     let version = SecretVersion::new(version);
-    // The version's `VersionId` in Secrets Manager, if that is another one.
+    // The `VersionId` in Secrets Manager, if it differs: a secret that is moved there gets a
+    // new one, while its version stays the same.
     let stored: Option<AwsId> = fields.read_some(STORED_VERSION)?;
     let sealed: Option<String> = fields.read_some(SEALED_SECRET)?;
     let key: Option<String> = fields.read_some(SEALING_KEY)?;
@@ -52,7 +54,7 @@ pub(super) fn secret(fields: &mut Fields) -> Result<KeptSecret, Malformed> {
     })
 }
 
-/// Where a sealed secret is. `None` if it is not sealed.
+/// The place of a sealed secret. `None` if the secret is not sealed.
 fn place(sealed: Option<String>, key: Option<String>) -> Result<Option<SecretPlace>, Malformed> {
     match (sealed, key) {
         (Some(sealed), Some(key)) => {
@@ -64,7 +66,7 @@ fn place(sealed: Option<String>, key: Option<String>) -> Result<Option<SecretPla
     }
 }
 
-/// The secret before that one.
+/// Encodes the previous secret.
 pub(super) fn previous_item(secret: &PreviousSecret) -> AttributeValue {
     let KeptSecret { version, place } = &secret.secret;
     let draft = Draft::new()
@@ -107,7 +109,7 @@ pub(super) fn previous_secret(fields: &mut Fields) -> Result<Option<PreviousSecr
     }))
 }
 
-/// An endpoint's own headers.
+/// Encodes an endpoint's own headers.
 pub(super) fn headers_item(kept: &KeptHeaders) -> AttributeValue {
     let names = kept.names.iter().map(text).collect();
     let draft = Draft::new()
@@ -136,8 +138,8 @@ pub(super) fn own_headers(fields: &mut Fields) -> Result<Option<KeptHeaders>, Ma
     }))
 }
 
-/// Whether an endpoint's item names a secret in Secrets Manager that signs at this time.
-/// The item need not be readable as an endpoint.
+/// Whether an endpoint's item names a secret in Secrets Manager that signs at `now`. Works
+/// even if the item cannot be decoded, and then errs on the side of yes.
 pub(super) fn names_a_stored_secret(item: &Item, now: Timestamp) -> bool {
     if !item.contains_key(SEALING_KEY) {
         return true;
@@ -148,11 +150,12 @@ pub(super) fn names_a_stored_secret(item: &Item, now: Timestamp) -> bool {
     };
     let is_stored = previous.contains_key(previous::STORED_VERSION);
     let until = Fields::of(previous).read_some::<Timestamp>(previous::UNTIL);
-    // One that cannot be read may be needed.
+    // A secret with an unreadable end may still be needed.
     is_stored && !matches!(until, Ok(Some(until)) if until <= now)
 }
 
-/// The keys that something in an endpoint's item is sealed to, as far as they can be read.
+/// The keys that something in an endpoint's item is sealed to. Works even if the item
+/// cannot be decoded, as far as the keys themselves are readable.
 pub(super) fn sealing_keys_in(item: &Item) -> Vec<SealingKeyId> {
     let within = |attribute, key| item.get(attribute)?.as_m().ok()?.get(key);
     let previous = within(PREVIOUS_SECRET, previous::SEALING_KEY);

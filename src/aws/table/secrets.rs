@@ -1,10 +1,12 @@
-//! The signing secrets that an endpoint's item names or holds.
+//! Changes of the signing secrets in an endpoint's item.
 //!
-//! A secret that was just sealed is only ever written together with a check that its key
-//! is the current one. A rotation that keeps the former secret copies it within the item,
-//! if that is still sealed to the key that it was read with. So once another key is current
-//! and an item was resealed, nothing in it is sealed to the old one any more, however slow
-//! the process that read it was.
+//! A process that is slow may write a secret that it sealed to a key which has been replaced
+//! meanwhile. Once the operator has resealed all items, the old private key is removed, and
+//! such a secret could never be opened again. Two rules prevent that. A newly sealed secret
+//! is only written in a transaction that checks that its key is still the current one. And
+//! a rotation that keeps the old secret is conditional on that secret still being sealed to
+//! the same key as when it was read. So after an item was resealed, no late write brings
+//! the old key back.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -28,39 +30,40 @@ use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::id::SealingKeyId;
 use crate::domain::secret::{KeptHeaders, KeptSecret, PreviousSecret, SecretPlace};
 
-/// What became of giving an endpoint another secret, or its secret another place.
+/// The outcome of a rotation or a move of an endpoint's secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SetSecret {
-    /// All attempts that start from now on use it.
+    /// The secrets are written. All attempts that start from now on use them.
     Done,
     /// A concurrent rotation came first.
     Lost,
-    /// The secret is the same and was moved elsewhere meanwhile. The endpoint as it is
-    /// now.
+    /// The secret is still the same, but was moved or resealed meanwhile. Contains the
+    /// endpoint as it is now, so that the caller can try again.
     Moved(Box<Endpoint>),
     /// The endpoint was deleted meanwhile.
     Missing,
-    /// The secret is sealed to a key that is no longer the current one.
+    /// The new secret is sealed to a key that is no longer the current one.
     KeyReplaced,
 }
 
-/// The secrets that an endpoint is to have.
+/// The secrets that an endpoint will have after a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextSecrets {
-    /// The one that signs.
+    /// The secret that signs.
     pub current: KeptSecret,
-    /// The one before it, while it signs as well.
+    /// The secret before the rotation, as long as it signs too.
     pub previous: Option<PreviousSecret>,
-    /// The own headers, if they were resealed. Otherwise they stay as they are.
+    /// The own headers, if they were resealed. `None` leaves them unchanged.
     pub headers: Option<KeptHeaders>,
-    /// The key of what was sealed for this write, if anything was.
+    /// The key that something was sealed to for this write. `None` if nothing was.
     pub sealed_to: Option<SealingKeyId>,
 }
 
 impl Table {
-    /// Makes `next` the secrets that sign, if the endpoint still has the version that
-    /// [`Table::reserve_rotation`] found, in the same place. One `UpdateItem`, or one
-    /// `TransactWriteItems` if something was sealed.
+    /// Completes a rotation: makes `next` the secrets that sign, provided that the current
+    /// secret is still the one in `found`, and in the same place. `found` comes from
+    /// [`Table::reserve_rotation`]. One `UpdateItem`, or one `TransactWriteItems` if something
+    /// was sealed.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
@@ -71,6 +74,8 @@ impl Table {
         now: Timestamp,
     ) -> Result<SetSecret, StoreError> {
         let mut update = replacement(found, next).set(UPDATED_AT, time(now));
+        // `reserve_rotation` could only increment the count. If its 24 hours are over, start
+        // a new count with this rotation.
         let rotations = found.usage.rotations;
         if rotations.is_some_and(|rotations| rotations.are_over(now)) {
             update = update
@@ -80,9 +85,9 @@ impl Table {
         self.set_secrets(found, next, update).await
     }
 
-    /// Keeps the same secrets in other places, or sealed to another key, on the same
-    /// conditions. The app sees no change. One `UpdateItem`, or one `TransactWriteItems`
-    /// if something was sealed.
+    /// Moves secrets, or seals them to another key, on the same conditions as a rotation. The
+    /// app sees no change. One `UpdateItem`, or one `TransactWriteItems` if something was
+    /// sealed.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
@@ -92,11 +97,12 @@ impl Table {
         next: &NextSecrets,
     ) -> Result<SetSecret, StoreError> {
         let update = replacement(found, next);
-        // An overlap that ended meanwhile must not begin again.
+        // Must not bring back a previous secret that was removed meanwhile.
         let update = match &found.previous_secret {
             Some(previous) => update.only_if(PREVIOUS_SECRET, previous_item(previous)),
             None => update.only_if_absent(PREVIOUS_SECRET),
         };
+        // Nor overwrite headers that were changed meanwhile.
         let update = match &next.headers {
             Some(kept) => update.set(HEADERS, headers_item(kept)).only_if(
                 &format!("{HEADERS}.{}", headers::VERSION),
@@ -107,8 +113,9 @@ impl Table {
         self.set_secrets(found, next, update).await
     }
 
-    /// Ends an overlap. The endpoint as it was before, which may have none; `None` if
-    /// there is no such endpoint. One `UpdateItem`.
+    /// Removes the previous secret, so that only the current one signs. Returns the endpoint
+    /// as it was before, which may have had no previous secret. `None` if there is no such
+    /// endpoint. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
@@ -197,15 +204,17 @@ impl Table {
     }
 }
 
-/// Whoever writes this also has to make sure that the key is current of what was sealed.
+/// The update that replaces the secrets of `found`. The caller must also check that the key
+/// of newly sealed secrets is current.
 fn replacement(found: &Endpoint, next: &NextSecrets) -> Update {
     let current = &next.current;
     let update = Update::live()
         .set(SECRET_VERSION, version_id(&current.version))
         .set_or_remove(PREVIOUS_SECRET, next.previous.as_ref().map(previous_item))
         .only_if(SECRET_VERSION, version_id(&found.secret.version));
-    // Whoever takes a secret out of Secrets Manager removes it there, and whoever reseals
-    // one removes the key. So one that was moved meanwhile has to be seen.
+    // A move out of Secrets Manager is followed by the removal of the secret there, and a
+    // resealing by the removal of the old key. A write based on the old place would name what
+    // is gone, so the place must be unchanged, not only the version.
     let update = match &found.secret.place {
         SecretPlace::SecretsManager { .. } => update.only_if_absent(SEALED_SECRET),
         SecretPlace::Sealed(sealed) => update.only_if(SEALING_KEY, text(sealed.key_id)),
@@ -225,7 +234,7 @@ fn replacement(found: &Endpoint, next: &NextSecrets) -> Update {
     }
 }
 
-/// Why the conditions of [`replacement`] did not hold for this item.
+/// Why the conditions of [`replacement`] failed for this item.
 fn not_set(
     found: &Endpoint,
     next: &NextSecrets,
@@ -237,12 +246,14 @@ fn not_set(
     let Some(endpoint) = live_endpoint(item)? else {
         return Ok(SetSecret::Missing);
     };
+    // Only a rotation writes a version that nobody else can write. A move keeps it, so to
+    // recognize its own first try, everything it wrote is compared.
     let is_rotation = next.current.version != found.secret.version;
     let has_rest = endpoint.previous_secret == next.previous
         && (next.headers.is_none() || next.headers == endpoint.headers);
     Ok(
         if endpoint.secret == next.current && (is_rotation || has_rest) {
-            // The SDK repeated a call that had taken effect.
+            // The first try took effect, and the SDK repeated it.
             SetSecret::Done
         } else if endpoint.secret.version == found.secret.version {
             SetSecret::Moved(Box::new(endpoint))

@@ -26,7 +26,7 @@ pub async fn sealing() -> TestApp {
 
 /// The stores of an operator.
 pub fn operator(app: &TestApp) -> SecretStores {
-    app.aws.stores().of_secrets()
+    app.aws.stores().secret_stores()
 }
 
 pub fn now() -> Timestamp {

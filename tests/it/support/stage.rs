@@ -294,7 +294,7 @@ impl Stage {
     /// that nothing is missing or left over.
     pub async fn must_come_to_rest(&self) {
         self.drain().await;
-        let stores = self.app.aws.stores().of_secrets();
+        let stores = self.app.aws.stores().secret_stores();
         let later = Clock::system().now() + DAY;
         let found = sweep::find(&stores, DAY / 2, later).await;
         let leftovers = found.expect("find what to clean up");
