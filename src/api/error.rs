@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use tracing::error;
 
-use crate::aws::{Fault, StoreError};
+use crate::aws::{AwsErrorKind, StoreError};
 use crate::domain::scope::Need;
 use crate::domain::validation::FieldError;
 
@@ -209,34 +209,34 @@ impl Answer {
                 "UNSUPPORTED_MEDIA_TYPE",
                 "The request body must be JSON, sent with content-type: application/json.",
             ),
-            ApiError::Store(StoreError::Aws(error)) => Self::of_fault(error.fault()),
+            ApiError::Store(StoreError::Aws(error)) => Self::of_aws(error.kind()),
             ApiError::Store(StoreError::Malformed { .. }) | ApiError::Internal(_) => {
                 Self::internal()
             }
         }
     }
 
-    fn of_fault(fault: Fault) -> Self {
-        match fault {
-            Fault::Throttled => Self::new(
+    fn of_aws(kind: AwsErrorKind) -> Self {
+        match kind {
+            AwsErrorKind::Throttled => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "RATE_LIMIT",
                 "Too many requests. Try again later.",
             )
             .retry_after(RETRY_SOON),
-            Fault::LimitExceeded => Self::new(
+            AwsErrorKind::LimitExceeded => Self::new(
                 StatusCode::TOO_MANY_REQUESTS,
                 "RATE_LIMIT",
                 "A limit of the AWS account is reached. Try again later.",
             )
             .retry_after(RETRY_LATER),
-            Fault::Unavailable => Self::new(
+            AwsErrorKind::Unavailable => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "UNAVAILABLE",
                 "The service is temporarily unavailable. Try again later.",
             )
             .retry_after(RETRY_SOON),
-            Fault::Rejected => Self::internal(),
+            AwsErrorKind::Rejected => Self::internal(),
         }
     }
 

@@ -33,15 +33,15 @@ pub enum StoreError {
 #[derive(Debug, Clone)]
 pub struct AwsError {
     operation: &'static str,
-    fault: Fault,
+    kind: AwsErrorKind,
     blames_request: bool,
     code: Option<String>,
     source: SharedError,
 }
 
-/// The kind of an [`AwsError`], as far as callers need to tell.
+/// The kind of an [`AwsError`], as far as callers distinguish them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub enum AwsErrorKind {
     /// AWS throttled the call.
     Throttled,
     /// A quota is exhausted and will not be free within seconds.
@@ -115,7 +115,7 @@ impl AwsError {
     pub(super) fn from_code(operation: &'static str, code: &str) -> Self {
         Self {
             operation,
-            fault: fault_of(code),
+            kind: kind_of(code),
             blames_request: blames_request(code),
             code: Some(code.to_owned()),
             source: BoxError::from(code).into(),
@@ -126,7 +126,7 @@ impl AwsError {
     pub(super) fn unavailable(operation: &'static str, source: impl Into<BoxError>) -> Self {
         Self {
             operation,
-            fault: Fault::Unavailable,
+            kind: AwsErrorKind::Unavailable,
             blames_request: false,
             code: None,
             source: source.into().into(),
@@ -135,8 +135,8 @@ impl AwsError {
 
     /// How callers should treat the error.
     #[must_use]
-    pub fn fault(&self) -> Fault {
-        self.fault
+    pub fn kind(&self) -> AwsErrorKind {
+        self.kind
     }
 
     /// AWS's error code. `None` if AWS did not respond.
@@ -157,29 +157,29 @@ fn short(code: &str) -> &str {
     code.strip_prefix("AWS.SimpleQueueService.").unwrap_or(code)
 }
 
-fn fault_of(code: &str) -> Fault {
+fn kind_of(code: &str) -> AwsErrorKind {
     let code = short(code);
     if code == LIMIT_EXCEEDED {
-        Fault::LimitExceeded
+        AwsErrorKind::LimitExceeded
     } else if code.contains("Throttl") || THROTTLING.contains(&code) {
         // `ThrottlingException`, `RequestThrottled`, `KMS.ThrottlingException`, …
-        Fault::Throttled
+        AwsErrorKind::Throttled
     } else if UNAVAILABLE.contains(&code) {
-        Fault::Unavailable
+        AwsErrorKind::Unavailable
     } else {
-        Fault::Rejected
+        AwsErrorKind::Rejected
     }
 }
 
 /// Classifies an error response. The code says more than the status, because DynamoDB
 /// answers most errors with a 400.
-fn fault_of_answer(status: u16, code: Option<&str>) -> Fault {
-    match code.map(fault_of) {
+fn kind_of_response(status: u16, code: Option<&str>) -> AwsErrorKind {
+    match code.map(kind_of) {
         // No code: the page of a proxy or load balancer, not the service's own response.
-        None => Fault::Unavailable,
-        Some(Fault::Rejected) if status == 429 => Fault::Throttled,
-        Some(Fault::Rejected) if status >= 500 => Fault::Unavailable,
-        Some(fault) => fault,
+        None => AwsErrorKind::Unavailable,
+        Some(AwsErrorKind::Rejected) if status == 429 => AwsErrorKind::Throttled,
+        Some(AwsErrorKind::Rejected) if status >= 500 => AwsErrorKind::Unavailable,
+        Some(kind) => kind,
     }
 }
 
@@ -199,18 +199,18 @@ where
     fn during(self, operation: &'static str) -> Result<T, StoreError> {
         self.map_err(|error| {
             let code = error.as_service_error().and_then(|error| error.code());
-            let fault = match &error {
+            let kind = match &error {
                 SdkError::TimeoutError(_)
                 | SdkError::DispatchFailure(_)
-                | SdkError::ResponseError(_) => Fault::Unavailable,
+                | SdkError::ResponseError(_) => AwsErrorKind::Unavailable,
                 SdkError::ServiceError(service) => {
-                    fault_of_answer(service.raw().status().as_u16(), code)
+                    kind_of_response(service.raw().status().as_u16(), code)
                 }
-                _ => Fault::Rejected,
+                _ => AwsErrorKind::Rejected,
             };
             StoreError::Aws(AwsError {
                 operation,
-                fault,
+                kind,
                 blames_request: code.is_some_and(blames_request),
                 code: code.map(str::to_owned),
                 source: BoxError::from(error).into(),
@@ -259,7 +259,7 @@ impl fmt::Display for AwsError {
     /// Prints the whole chain of causes, because an SDK error alone says only "service error"
     /// or the like.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed ({:?})", self.operation, self.fault)?;
+        write!(f, "{} failed ({:?})", self.operation, self.kind)?;
         let mut source: Option<&(dyn StdError + 'static)> = Some(self.source.as_ref());
         while let Some(error) = source {
             write!(f, ": {error}")?;
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn code_outweighs_status() {
-        use Fault::{LimitExceeded, Rejected, Throttled, Unavailable};
+        use AwsErrorKind::{LimitExceeded, Rejected, Throttled, Unavailable};
         let table = [
             // DynamoDB
             (400, "ProvisionedThroughputExceededException", Throttled),
@@ -313,27 +313,27 @@ mod tests {
             (503, "SlowDown", Throttled),
             (400, "SomethingNew", Rejected),
         ];
-        for (status, code, fault) in table {
+        for (status, code, kind) in table {
             assert_eq!(
-                fault_of_answer(status, Some(code)),
-                fault,
+                kind_of_response(status, Some(code)),
+                kind,
                 "{status} {code}"
             );
         }
-        assert_eq!(fault_of_answer(502, None), Unavailable);
+        assert_eq!(kind_of_response(502, None), Unavailable);
     }
 
     #[test]
     fn codes_without_a_status_are_classified() {
-        for (code, fault) in [
-            ("ProvisionedThroughputExceeded", Fault::Throttled),
-            ("ThrottlingError", Fault::Throttled),
-            ("TransactionConflict", Fault::Unavailable),
-            ("TransactionCanceledException", Fault::Unavailable),
-            ("InternalError", Fault::Unavailable),
-            ("ValidationError", Fault::Rejected),
+        for (code, kind) in [
+            ("ProvisionedThroughputExceeded", AwsErrorKind::Throttled),
+            ("ThrottlingError", AwsErrorKind::Throttled),
+            ("TransactionConflict", AwsErrorKind::Unavailable),
+            ("TransactionCanceledException", AwsErrorKind::Unavailable),
+            ("InternalError", AwsErrorKind::Unavailable),
+            ("ValidationError", AwsErrorKind::Rejected),
         ] {
-            assert_eq!(AwsError::from_code("Test", code).fault(), fault, "{code}");
+            assert_eq!(AwsError::from_code("Test", code).kind(), kind, "{code}");
         }
     }
 

@@ -25,7 +25,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
 
-pub use error::{AwsError, Fault, StoreError};
+pub use error::{AwsError, AwsErrorKind, StoreError};
 pub use lazy_client::LazyClient;
 pub use queue::QueueUrls;
 pub use stores::{SecretStores, StoreNames, Stores};

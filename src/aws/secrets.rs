@@ -109,8 +109,8 @@ impl Secrets {
     /// another `PutSecretValue`.
     ///
     /// # Errors
-    /// If a call fails. [`Fault::Unavailable`](super::Fault::Unavailable) while Secrets
-    /// Manager is removing the old secret for good.
+    /// If a call fails. The kind is [`Unavailable`](super::AwsErrorKind::Unavailable) while
+    /// Secrets Manager is removing the old secret for good.
     pub async fn put_next(
         &self,
         endpoint: EndpointKey,
