@@ -1,7 +1,9 @@
-//! Deletion of apps. An app is marked first: nothing more can be made in it. Then its
-//! keys, endpoints, secrets and histories are removed in steps, and its own item last.
-//! A shard of the schedule holds the marked apps, each from when on a sweep may have its
-//! deletion taken up again.
+//! Deletion of apps.
+//!
+//! An app is first marked, so that nothing more can be created in it. Then its keys,
+//! endpoints, secrets and histories are removed, in steps of one message each, and its own
+//! item last, because it is how an interrupted deletion is found. Marked apps have their
+//! own shard of the schedule. The time of an entry is when a sweep may resume the deletion.
 
 use std::collections::BTreeSet;
 use std::future::ready;
@@ -24,13 +26,13 @@ use crate::domain::endpoint::EndpointKey;
 use crate::domain::id::{AppId, EventId};
 use crate::domain::time::iso_millis;
 
-/// Updates and deletions of single items at once.
+/// Concurrent updates and deletions of single items.
 const AT_ONCE: usize = 10;
 
 impl Table {
-    /// First step of a deletion: marks the app. `None` if it was never made. A repeated
-    /// call keeps the first mark, and has the deletion taken up by the next sweep, in
-    /// case it broke off. One `UpdateItem`.
+    /// Marks an app as deleted, the first step. `None` if it was never created explicitly. A
+    /// repeated call keeps the first mark, but lets the next sweep resume the deletion, in case
+    /// it was interrupted. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -53,8 +55,8 @@ impl Table {
         }
     }
 
-    /// Revokes all keys and sessions of an app. They are read from a list that may lack those which
-    /// were created within the last second. One `Query`, and an `UpdateItem` for each.
+    /// Revokes all keys and sessions of an app. May miss those created within the last second,
+    /// because the index is eventually consistent. One `Query`, and an `UpdateItem` for each.
     ///
     /// # Errors
     /// If a call fails.
@@ -68,8 +70,8 @@ impl Table {
             .await
     }
 
-    /// Keeps sweeps from taking a deletion up until then. Returns when the app was
-    /// marked; `None` if it is not, because its deletion is over. One `UpdateItem`.
+    /// Keeps sweeps from resuming a deletion before `until`. Returns when the app was marked.
+    /// `None` if it is not, because its deletion is complete. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -93,8 +95,8 @@ impl Table {
         }
     }
 
-    /// The apps whose deletion a sweep may take up before `until`. One `Query` of the
-    /// schedule for each 1 MB.
+    /// The apps whose deletion may be resumed before `until`. One `Query` of the schedule per
+    /// 1 MB.
     ///
     /// # Errors
     /// If a call fails, or an item cannot be read.
@@ -109,7 +111,8 @@ impl Table {
             .during(OPERATION)
     }
 
-    /// Removes all keys and sessions of an app. One `Query`, and a `DeleteItem` for each.
+    /// Removes all keys and sessions of an app, revoked ones included. One `Query`, and a
+    /// `DeleteItem` for each.
     ///
     /// # Errors
     /// If a call fails.
@@ -133,8 +136,8 @@ impl Table {
         Ok(())
     }
 
-    /// An app's endpoints, those that are marked as deleted included. One strongly
-    /// consistent `Query`.
+    /// The keys of an app's endpoints, including those marked as deleted. One strongly
+    /// consistent `Query` per 1 MB.
     ///
     /// # Errors
     /// If the call fails, or a key cannot be read.
@@ -160,8 +163,9 @@ impl Table {
         endpoints.during(OPERATION)
     }
 
-    /// Marks an endpoint as deleted, as a part of its app's deletion: that one finishes
-    /// it, and not a sweep, which would leave its history. One `UpdateItem`.
+    /// Marks an endpoint as deleted, as part of its app's deletion. Removes it from the
+    /// schedule: a sweep would only remove the endpoint and leave its history, which the app's
+    /// deletion then could not find. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -175,14 +179,15 @@ impl Table {
             .remove(SCHEDULE.pk)
             .remove(SCHEDULE.sk);
         let updated = self.update_item(keys::endpoint(endpoint), update);
-        // If it is gone, a deletion of its own was faster.
+        // If it is gone, the endpoint's own deletion was faster.
         written(updated.send().await).during("UpdateItem of a deleted app's endpoint")?;
         Ok(())
     }
 
-    /// Removes up to `limit` deliveries of an endpoint, with their events. Returns how
-    /// many there were. The events go first: they are found by the deliveries. One
-    /// `Query`, and a `BatchWriteItem` for every 25 items.
+    /// Removes up to `limit` deliveries of an endpoint, and their events. Returns the number of
+    /// deliveries. Events are removed first, because only their deliveries lead to them: after
+    /// an interruption, the next call must still find them. One `Query`, and a
+    /// `BatchWriteItem` for every 25 items.
     ///
     /// # Errors
     /// If a call fails, or a key cannot be read.
@@ -224,7 +229,8 @@ impl Table {
         self.write_all(writes).await
     }
 
-    /// Last step of a deletion: from now on the app was never made. One `DeleteItem`.
+    /// Removes the app's own item, the last step of a deletion. From then on, the app does not
+    /// exist. One `DeleteItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -238,7 +244,8 @@ impl Table {
             .expression_attribute_names("#deleted", DELETED_AT)
             .send()
             .await;
-        // If it is not marked, another message removed it, and it may have been made again.
+        // If the item is not marked, a copy of the message has removed the app, and somebody
+        // may have created it again.
         match removed {
             Err(error) if !has_code(&error, "ConditionalCheckFailedException") => {
                 Err(error).during("DeleteItem of an app")
@@ -248,7 +255,7 @@ impl Table {
     }
 }
 
-/// The event of a delivery. A ping has none in the table.
+/// The id of a delivery's event. `None` for a ping, whose event is not stored.
 fn stored_event(delivery: &Item) -> Option<EventId> {
     let is_ping = delivery.contains_key(TEST_PING);
     EventId::of(delivery.get(EVENT_ID)?.clone()).filter(|_| !is_ping)

@@ -1,9 +1,11 @@
-//! Apps. Their items also count their endpoints, so an item is there from the first
-//! endpoint on, whether or not the app was made.
+//! Apps.
 //!
-//! All apps are in one partition of the index, which is not sharded: it is written only
-//! when an app is made, changed or deleted, and takes 1,000 of these a second. (The
-//! count of endpoints is not in the index.) DynamoDB splits it by sort key as it grows.
+//! An app's item also counts its endpoints, so it exists from the first endpoint on, whether
+//! or not the app was created explicitly. Only an app that was has [`CREATED_AT`].
+//!
+//! All apps are in one partition of the index. It needs no shards: it takes 1,000 writes a
+//! second, and is only written when an app is created, changed or deleted. (The endpoint
+//! count is not in the index.) DynamoDB splits the partition by sort key as it grows.
 
 use std::collections::HashMap;
 
@@ -22,29 +24,31 @@ use crate::aws::error::{During, Malformed, StoreError, has_code};
 use crate::domain::app::{App, AppChange, Metadata};
 use crate::domain::id::AppId;
 
-/// What became of making or changing an app.
+/// The outcome of [`Table::put_app`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppPut {
-    /// This call made it.
+    /// This call created the app.
     Made(App),
-    /// It was there already.
+    /// The app existed, and this call changed it.
     Changed(App),
-    /// It is being deleted.
+    /// The app is being deleted. Nothing changed.
     Deleting,
 }
 
-/// A page of apps, by id.
+/// A page of apps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppsPage {
-    /// The apps.
+    /// In the order of their ids.
     pub apps: Vec<App>,
-    /// The last one, if others follow.
+    /// The next page starts after this app. `None` on the last page.
     pub next: Option<AppId>,
 }
 
 impl Table {
-    /// Makes an app, or changes it. One `UpdateItem`. Of two calls at the same time,
-    /// one makes it: the item says which.
+    /// Creates an app, or changes it. One `UpdateItem`.
+    ///
+    /// A call leaves a random id in an item that it creates. So of two concurrent calls,
+    /// exactly one reports that it created the app, even if the SDK repeats it.
     ///
     /// # Errors
     /// If the call fails.
@@ -92,10 +96,11 @@ impl Table {
         })
     }
 
-    /// An app, if it was made. One strongly consistent `GetItem`.
+    /// Reads an app. `None` if it was never created explicitly. One strongly consistent
+    /// `GetItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn app(&self, app_id: AppId) -> Result<Option<App>, StoreError> {
         const OPERATION: &str = "GetItem of an app";
         let found = self
@@ -110,10 +115,10 @@ impl Table {
         found.item.map_or(Ok(None), app).during(OPERATION)
     }
 
-    /// The apps whose ids begin with `prefix`, by id in byte order, from the one after
-    /// `after` on. One `Query` of the index, which is eventually consistent: an app that
-    /// was made within the last second may be missing. A page may be shorter than
-    /// `limit`, see [`list_page`].
+    /// The apps whose ids begin with `prefix`, ordered by the bytes of their ids, starting
+    /// after `after`. One `Query` of the index, which is eventually consistent: an app that
+    /// was created within the last second may be missing. A page may be shorter than `limit`;
+    /// see [`list_page`].
     ///
     /// # Errors
     /// If a call fails, or an item cannot be read.
@@ -142,7 +147,8 @@ impl Table {
     }
 }
 
-/// An app's place in the list.
+/// The start key of a query that continues after this app. It has the keys of both the
+/// index and the table.
 fn place(app_id: AppId) -> Item {
     HashMap::from([
         (PK.to_owned(), text(keys::app_partition(app_id))),
@@ -164,7 +170,7 @@ pub(super) fn map(metadata: &Metadata) -> AttributeValue {
     )
 }
 
-/// The app of an item, if it was made.
+/// Decodes an app's item. `None` if it only counts endpoints.
 pub(super) fn app(item: Item) -> Result<Option<App>, Malformed> {
     let mut fields = Fields::of(item);
     let Some(created_at) = fields.read_some(CREATED_AT)? else {

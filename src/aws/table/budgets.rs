@@ -1,9 +1,10 @@
-//! Budgets in the table: slots and counts on the endpoints' own items, and one count
-//! of pings per app and minute.
+//! Budgets: slots and counts on an endpoint's own item, and a count of pings per app and
+//! minute.
 //!
-//! A slot is taken by one conditional update, so of two requests at the same time
-//! one is refused. The update stores an id that nobody else has: if the SDK repeats
-//! a call that had taken effect, the slot turns out to be the caller's own.
+//! A slot is taken by one conditional update, so of two concurrent requests one is refused.
+//! The update stores an id that is unique to the request. If the SDK repeats a call that
+//! took effect, the condition fails, but the stored id shows that the slot is the caller's
+//! own. Slots are leases: if their holder crashes, they become free by themselves.
 
 use std::time::Duration;
 
@@ -31,20 +32,21 @@ use crate::domain::message::DeliveryTask;
 
 const MINUTE: i64 = 60;
 
-/// What became of reserving something that an endpoint has a budget for.
+/// The outcome of a reservation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reserved {
-    /// It is reserved. The endpoint as it is now.
+    /// Reserved. Contains the endpoint as it is now.
     Granted(Box<Endpoint>),
-    /// It is over the budget. The endpoint, which says what the budget is used for.
+    /// Over budget. Contains the endpoint, whose usage says why.
     Refused(Box<Endpoint>),
     /// There is no such endpoint.
     Missing,
 }
 
 impl Table {
-    /// Takes an endpoint's slot for a test ping, if it is free, if its lease has run
-    /// out, or if `ended` holds it. One `UpdateItem`.
+    /// Takes an endpoint's slot for a test ping, provided that it is free, its lease has
+    /// expired, or its holder is `ended`, a ping that is known to have ended. One
+    /// `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
@@ -71,8 +73,8 @@ impl Table {
             .await
     }
 
-    /// Gives back the slot of a ping that was not sent. Does nothing if the ping does
-    /// not hold it. One `UpdateItem`.
+    /// Frees the slot of a ping that was not sent. Does nothing if the ping does not hold it.
+    /// One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -86,9 +88,9 @@ impl Table {
             .during("UpdateItem of a free ping slot")
     }
 
-    /// Counts a test ping of an app. `false` if the app has sent `most` of them in
-    /// this minute of the clock. One `UpdateItem`; if its answer is lost, the SDK
-    /// repeats it, and the ping counts twice.
+    /// Counts a test ping of an app. `false` if the app has already sent `most` of them in the
+    /// current minute. One `UpdateItem`. If its response is lost and the SDK repeats it, the
+    /// ping counts twice.
     ///
     /// # Errors
     /// If the call fails.
@@ -109,7 +111,7 @@ impl Table {
         written(updated).during("UpdateItem of an app's pings")
     }
 
-    /// Takes an endpoint's slot for a recovery, if none is under way. One
+    /// Takes an endpoint's slot for a recovery, provided that none is in progress. One
     /// `UpdateItem`.
     ///
     /// # Errors
@@ -133,8 +135,8 @@ impl Table {
             .await
     }
 
-    /// Renews the lease of a recovery that goes on. Does nothing if another one has
-    /// the slot. One `UpdateItem`.
+    /// Renews the lease of a recovery in progress. Does nothing if another recovery has the
+    /// slot. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -152,7 +154,7 @@ impl Table {
             .during("UpdateItem of a recovery that goes on")
     }
 
-    /// Frees the slot of a recovery. Does nothing if another one has it. One
+    /// Frees the slot of a recovery. Does nothing if another recovery has it. One
     /// `UpdateItem`.
     ///
     /// # Errors
@@ -169,12 +171,14 @@ impl Table {
             .during("UpdateItem of a recovery that ended")
     }
 
-    /// Counts a rotation of an endpoint's secret, if the budgets allow one. A failed
-    /// rotation counts too, because it may have made a version. One `UpdateItem`.
+    /// Counts a rotation of an endpoint's secret, provided that the budgets allow one. A
+    /// rotation that fails later counts too, because it may have stored a version. One
+    /// `UpdateItem`.
     ///
-    /// An update can't tell a new day from an old one in what it writes. So if
-    /// [`Rotations::are_over`](crate::domain::budget::Rotations::are_over), the caller
-    /// starts the count over together with the new version.
+    /// One update cannot both increment a current count and reset an old one. So this always
+    /// increments it, and if
+    /// [`Rotations::are_over`](crate::domain::budget::Rotations::are_over), the write of the
+    /// new secret resets it.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
@@ -207,7 +211,7 @@ impl Table {
             .await
     }
 
-    /// Updates a live endpoint, and stores the caller's own id in an attribute.
+    /// Updates a live endpoint, and stores the request's id in `attribute`.
     async fn reserve(
         &self,
         operation: &'static str,
@@ -245,7 +249,7 @@ impl Table {
         })
     }
 
-    /// Updates an endpoint, if the conditions hold.
+    /// Updates an endpoint. Does nothing if a condition fails.
     async fn update_if(
         &self,
         endpoint: EndpointKey,

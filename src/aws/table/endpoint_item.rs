@@ -34,7 +34,8 @@ pub(super) fn live_endpoint(item: Item) -> Result<Option<Endpoint>, Malformed> {
     endpoint(Fields::of(item)).map(Some)
 }
 
-/// The item of a new endpoint, which is well and has used nothing.
+/// The item of a new endpoint. Leaves out health and budgets, because a new endpoint is
+/// well and has used nothing.
 pub(super) fn item_of(endpoint: &Endpoint) -> Item {
     let limit = endpoint.rate_limit.map(|limit| number(limit.per_second()));
     let disabled = endpoint.disabled;
@@ -67,7 +68,7 @@ pub(super) fn filter_text(filter: &Filter) -> AttributeValue {
     text(filter.as_str())
 }
 
-/// Metadata that is worth an attribute.
+/// `None` if there is no metadata, because an item without the attribute is smaller.
 pub(super) fn metadata(metadata: &Metadata) -> Option<AttributeValue> {
     (!metadata.is_empty()).then(|| map(metadata))
 }
@@ -139,11 +140,12 @@ fn endpoint(mut fields: Fields) -> Result<Endpoint, Malformed> {
     let filter: Option<String> = fields.read_some(FILTER)?;
     Ok(Endpoint {
         key: keys::endpoint_of(&pk, &sk).ok_or("not the keys of an endpoint")?,
-        // The sender checks it before each attempt.
+        // Need not satisfy today's rules. The sender checks it before each attempt.
         url: TargetUrl::registered(&url)?,
         events: events.map_err(|_| "not the events of an endpoint")?,
         active,
-        // Endpoints that became inactive before this was recorded changed then, or later.
+        // Older items do not have the attribute. Deactivation also set one of these two times,
+        // so they are the best estimate; a later change makes it too late, never too early.
         inactive_since: (!active).then(|| inactive_since.or(disabled_at).unwrap_or(updated_at)),
         secret: secret(&mut fields)?,
         previous_secret: previous_secret(&mut fields)?,

@@ -1,4 +1,4 @@
-//! Changes of an endpoint, as an update of its item.
+//! Translates changes of an endpoint to an update of its item.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ use super::keys::attribute::{
 use super::update::Update;
 use crate::domain::endpoint::EndpointPatch;
 
-/// What a patch sets and removes.
+/// The update for a patch.
 pub(super) fn update_of(patch: &EndpointPatch, now: Timestamp) -> Update {
     let mut update = Update::live().set(UPDATED_AT, time(now));
     if let Some(url) = &patch.url {
@@ -27,7 +27,8 @@ pub(super) fn update_of(patch: &EndpointPatch, now: Timestamp) -> Update {
     }
     if let Some(limit) = patch.rate_limit {
         let limit = limit.map(|limit| number(limit.per_second()));
-        // The next turn stays: the limit may be the same as before.
+        // Keeps the next turn. If the limit does not change, turns already taken still
+        // count; if it does, the old number is recognizably out of range.
         update = update.set_or_remove(RATE_LIMIT, limit);
     }
     if let Some(description) = &patch.description {
@@ -46,7 +47,8 @@ pub(super) fn update_of(patch: &EndpointPatch, now: Timestamp) -> Update {
     activation(update, patch, now)
 }
 
-/// What follows from a patch for the endpoint's health.
+/// Resets what the patch makes obsolete: the reason of an earlier deactivation, and the
+/// health.
 fn activation(mut update: Update, patch: &EndpointPatch, now: Timestamp) -> Update {
     match patch.active {
         Some(true) => {
@@ -59,8 +61,8 @@ fn activation(mut update: Update, patch: &EndpointPatch, now: Timestamp) -> Upda
         None => {}
     }
     if patch.active == Some(true) || patch.url.is_some() {
-        // What failed was the old URL, or is said to work again. The place in the
-        // schedule stays: what waits is still to be seen to.
+        // The health was that of the old URL, or the caller says that the endpoint works
+        // again. The place in the schedule stays, because deliveries may still be waiting.
         update = HEALTH.into_iter().fold(update, Update::remove);
     }
     update

@@ -1,4 +1,4 @@
-//! Endpoints in the table, and the count of them that limits an app.
+//! Endpoints, and the count on the app's item that enforces their limit.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{
@@ -30,37 +30,37 @@ use crate::domain::id::AppId;
 use crate::domain::secret::KeptHeaders;
 use crate::domain::transition::Transition;
 
-/// What became of a creation.
+/// The outcome of [`Table::create_endpoint`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateOutcome {
     /// The endpoint is stored.
     Created,
-    /// The app already has as many endpoints as it may have, or is being deleted.
+    /// The app has reached its limit of endpoints, or is being deleted.
     LimitReached,
-    /// Something of it is sealed to a key that is no longer the current one.
+    /// The secret or the headers are sealed to a key that is no longer the current one.
     KeyReplaced,
 }
 
 /// What an update does to an endpoint's own headers.
 #[derive(Debug, Clone, Copy)]
 pub enum HeadersChange<'a> {
-    /// Nothing. The URL cannot change then if there are any.
+    /// Leaves them unchanged. If there are any, the update must not change the URL.
     Keep,
-    /// Removes them.
+    /// Removes all of them.
     Remove,
-    /// Replaces them.
+    /// Replaces all of them.
     Set(&'a KeptHeaders),
 }
 
-/// What became of an update.
+/// The outcome of [`Table::update_endpoint`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UpdateOutcome {
-    /// The endpoint as it is now.
+    /// The endpoint is changed. Contains its new state.
     Updated(Box<Endpoint>),
     /// There is no such endpoint.
     Missing,
-    /// It has own headers, which the update does not say anything about, while it changes
-    /// the URL.
+    /// The update changes the URL of an endpoint with own headers, but does not say what
+    /// happens to them.
     HeadersNeeded,
     /// The headers are sealed to a key that is no longer the current one.
     KeyReplaced,
@@ -77,14 +77,14 @@ impl UpdateOutcome {
 pub struct Endpoints {
     /// Newest first.
     pub endpoints: Vec<Endpoint>,
-    /// Those that cannot be read.
+    /// Items that cannot be decoded.
     pub unreadable: Vec<UnreadableItem>,
 }
 
 impl Table {
-    /// Stores a new endpoint and counts it, both or neither. One
-    /// `TransactWriteItems`, repeated while it conflicts with other creations of
-    /// the app.
+    /// Stores a new endpoint and increments the app's count, in one transaction, so that
+    /// concurrent creations cannot exceed the limit. One `TransactWriteItems`, retried while it
+    /// conflicts with other creations in the app.
     ///
     /// # Errors
     /// If the call fails.
@@ -107,7 +107,7 @@ impl Table {
                 TransactWriteItem::builder().put(put).build(),
                 TransactWriteItem::builder().update(count).build(),
             ];
-            // All that is sealed of a new endpoint is sealed to the same key.
+            // Everything in a new endpoint is sealed to the same key.
             if let Some(key) = endpoint.sealing_keys().next() {
                 writes.push(self.only_if_current(key)?);
             }
@@ -116,15 +116,15 @@ impl Table {
         let writes = writes().during(OPERATION)?;
         match self.transact(OPERATION, writes).await? {
             Transacted::Done => Ok(CreateOutcome::Created),
-            // The id is new, so an earlier try of the SDK stored the endpoint, and
-            // may have taken the last place.
+            // The id is new, so it was an earlier try of the SDK that stored the endpoint.
+            // Checked before the limit, which that try may have used up.
             Transacted::ConditionFailed { write: 0, .. } => Ok(CreateOutcome::Created),
             Transacted::ConditionFailed { write: 1, .. } => Ok(CreateOutcome::LimitReached),
             Transacted::ConditionFailed { .. } => Ok(CreateOutcome::KeyReplaced),
         }
     }
 
-    /// How many endpoints an app has. `None` if it is being deleted. One strongly
+    /// The number of an app's endpoints. `None` if it is being deleted. One strongly
     /// consistent `GetItem`.
     ///
     /// # Errors
@@ -151,10 +151,11 @@ impl Table {
         Ok(Some(count.unwrap_or(0)))
     }
 
-    /// An endpoint. One strongly consistent `GetItem`.
+    /// Reads an endpoint. `None` if it does not exist or is being deleted. One strongly
+    /// consistent `GetItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn endpoint(&self, endpoint: EndpointKey) -> Result<Option<Endpoint>, StoreError> {
         const OPERATION: &str = "GetItem of an endpoint";
         let found = self
@@ -169,8 +170,8 @@ impl Table {
         found.item.map_or(Ok(None), live_endpoint).during(OPERATION)
     }
 
-    /// An app's endpoints, newest first, without those that cannot be read. One
-    /// strongly consistent `Query` for each 1 MB (AWS's page).
+    /// An app's endpoints, newest first, without those that cannot be decoded. One strongly
+    /// consistent `Query` per 1 MB.
     ///
     /// # Errors
     /// If the call fails.
@@ -178,9 +179,9 @@ impl Table {
         Ok(self.readable_endpoints(app_id).await?.endpoints)
     }
 
-    /// Like [`Self::endpoints`], and which cannot be read. An endpoint that somebody
-    /// edited by hand must not stop the app's others, so it is skipped, and its key
-    /// logged.
+    /// Like [`Self::endpoints`], but also returns the keys of items that cannot be decoded. One
+    /// item that somebody edited by hand must not stop the app's other endpoints, so it is
+    /// skipped and its key is logged.
     ///
     /// # Errors
     /// If the call fails.
@@ -202,8 +203,8 @@ impl Table {
             let (pk, sk) = id_of(&item);
             match live_endpoint(item) {
                 Ok(endpoint) => found.endpoints.extend(endpoint),
-                // Not the reason, which might quote a value. Reading the endpoint by
-                // itself tells it.
+                // Does not log the reason, which might quote a value. Reading the
+                // endpoint by itself reports it.
                 Err(_) => {
                     error!(
                         pk,
@@ -218,7 +219,7 @@ impl Table {
         Ok(found)
     }
 
-    /// Changes an endpoint. One `UpdateItem`; if it gets own headers, one
+    /// Changes an endpoint. One `UpdateItem`; if the headers are set, one
     /// `TransactWriteItems` and one strongly consistent `GetItem`.
     ///
     /// # Errors
@@ -238,8 +239,8 @@ impl Table {
                 return self.update_with_headers(endpoint, update, kept).await;
             }
             (HeadersChange::Remove, _) => update.remove(HEADERS),
-            // Nobody who changes the URL may have the values sent there unless they know
-            // them.
+            // Headers can hold credentials that the API never returns. A caller who could
+            // redirect them to another URL would learn them, so a new URL needs new headers.
             (HeadersChange::Keep, Some(url)) => {
                 update.only_if_any(|either| either.only_if_absent(HEADERS).only_if(URL, text(url)))
             }
@@ -270,7 +271,8 @@ impl Table {
         Ok(UpdateOutcome::of(endpoint))
     }
 
-    /// Changes an endpoint that gets own headers, if their key is the current one.
+    /// Changes an endpoint and sets its own headers, provided that the key they are sealed to
+    /// is the current one.
     async fn update_with_headers(
         &self,
         endpoint: EndpointKey,
@@ -294,13 +296,13 @@ impl Table {
         }
     }
 
-    /// Deactivates an endpoint, with the reason. `false` if it is inactive or
-    /// deleted already. With `failing_since`, only if it still has been failing
-    /// since then. Logs the transition, if it is to be told; then `true` also if an earlier
-    /// try of the SDK wrote it, whose answer was lost. One `UpdateItem`.
+    /// Deactivates an endpoint, with the reason. `false` if it is already inactive or deleted,
+    /// was changed since it was read, or, with `failing_since`, has not been failing since
+    /// then. Logs the transition if the operator will be notified of it; then also `true` if
+    /// an earlier try of the SDK took effect. One `UpdateItem`.
     ///
     /// # Errors
-    /// If the call fails. The endpoint may be disabled then.
+    /// If the call fails. The endpoint may still have been disabled.
     pub async fn disable_endpoint(
         &self,
         endpoint: &Endpoint,
@@ -316,8 +318,8 @@ impl Table {
             .set(INACTIVE_SINCE, at.clone())
             .set(UPDATED_AT, at)
             .only_if(ACTIVE, AttributeValue::Bool(true))
-            // An attempt that began before a change of the URL says nothing about the
-            // new one, nor does one that began before the endpoint was reactivated.
+            // The attempt says nothing about an endpoint whose URL was changed, or which was
+            // reactivated, after it began.
             .only_if(URL, text(&endpoint.url))
             .only_if(UPDATED_AT, time(endpoint.updated_at));
         if let Some(since) = failing_since {

@@ -1,9 +1,9 @@
 //! The catalogue of event types: an item for each type, and one with the names of all.
 //!
-//! The names are what a published event and a subscription are held against. Together
-//! they are one small read, of which the answer holds for all types; and their number is
-//! the limit of the catalogue. A type and its name are written by one transaction, so
-//! neither is ever there without the other.
+//! Published events and subscriptions are checked against the names. With all of them in one
+//! item, the check is a single small read whose result can be cached, and the size of the
+//! set enforces the catalogue's limit. A type and its name are written in one transaction,
+//! so neither exists without the other.
 
 use std::time::Duration;
 
@@ -27,45 +27,48 @@ use crate::aws::retry::Retries;
 use crate::domain::catalogue::{CatalogueType, MAX_TYPES, TypeDetails, TypeNames};
 use crate::domain::event_type::EventType;
 
-/// What became of adding or changing a type.
+/// The outcome of [`Table::put_event_type`].
 #[derive(Debug, Clone)]
 pub enum TypePut {
-    /// This call added it.
+    /// This call added the type.
     Added(CatalogueType),
-    /// It was there already.
+    /// The type existed, and this call changed it.
     Changed(CatalogueType),
-    /// The catalogue has [`MAX_TYPES`] others.
+    /// The catalogue already has [`MAX_TYPES`] other types.
     Full,
 }
 
-/// Which types a list has.
+/// Which types to list. Both conditions must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypeFilter {
-    /// How their names begin.
+    /// The beginning of the name. Empty for all.
     pub prefix: String,
-    /// Their group, unless all are wanted.
+    /// The group. `None` for all.
     pub group: Option<String>,
 }
 
-/// A page of types, by name.
+/// A page of types.
 #[derive(Debug, Clone)]
 pub struct TypesPage {
-    /// The types.
+    /// In the order of their names.
     pub types: Vec<CatalogueType>,
-    /// The last one, if others follow.
+    /// The next page starts after this type. `None` on the last page.
     pub next: Option<EventType>,
 }
 
-/// One more try than this for a type that others add and remove at the same time.
+/// Retries while other calls keep adding and removing the same type.
 const RETRIES: usize = 5;
 
 impl Table {
-    /// Adds a type, or changes it: what it had before goes. `UpdateItem` if it is there,
-    /// and otherwise `TransactWriteItems` as well. Of two calls at the same time, one adds
-    /// it: the item says which.
+    /// Adds a type, or replaces its details. One `UpdateItem` if it exists, and otherwise also
+    /// a `TransactWriteItems`.
+    ///
+    /// Tries the change first, which is the cheaper call. The two steps are not atomic: if the
+    /// type is added or removed in between, another try finds out. A call leaves a random id
+    /// in an item that it creates, so that it recognizes its own work if the SDK repeats it.
     ///
     /// # Errors
-    /// If a call fails, or others kept adding and removing the type.
+    /// If a call fails, or other calls kept adding and removing the type.
     pub async fn put_event_type(
         &self,
         name: &EventType,
@@ -77,7 +80,8 @@ impl Table {
         let mut retries = Retries::after(std::iter::repeat_with(pause).take(RETRIES));
         while retries.next().await {
             if let Some((found, made_by)) = self.change_event_type(name, details, now).await? {
-                // An earlier try, of which only the answer was lost.
+                // The item has the id of this call if an earlier try added the type and only the
+                // response was lost.
                 return Ok(match made_by.as_deref() == Some(&*this_call) {
                     true => TypePut::Added(found),
                     false => TypePut::Changed(found),
@@ -92,7 +96,7 @@ impl Table {
                         updated_at: now,
                     }));
                 }
-                // It was added meanwhile.
+                // Another call added the type meanwhile, so change it instead.
                 Transacted::ConditionFailed { write: 0, .. } => {}
                 Transacted::ConditionFailed { .. } => return Ok(TypePut::Full),
             }
@@ -100,8 +104,8 @@ impl Table {
         Err(StoreError::conflict("putting an event type"))
     }
 
-    /// The type as it is then, and which call made it. `None` if it is not there, or part
-    /// of a transaction at this moment.
+    /// Changes an existing type. Returns its new state and the id of the call that added it.
+    /// `None` if it does not exist, or is part of a transaction at this moment.
     async fn change_event_type(
         &self,
         name: &EventType,
@@ -197,10 +201,11 @@ impl Table {
         })
     }
 
-    /// A type of the catalogue. One strongly consistent `GetItem`.
+    /// Reads a type. `None` if the catalogue does not have it. One strongly consistent
+    /// `GetItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn event_type(&self, name: &EventType) -> Result<Option<CatalogueType>, StoreError> {
         const OPERATION: &str = "GetItem of an event type";
         let found = self
@@ -215,8 +220,8 @@ impl Table {
         found.item.map(event_type).transpose().during(OPERATION)
     }
 
-    /// The names of all types. One strongly consistent `GetItem`: a type that was just
-    /// added is known at once.
+    /// The names of all types. One `GetItem`, strongly consistent so that a type can be used
+    /// as soon as it was added.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
@@ -239,9 +244,9 @@ impl Table {
         }
     }
 
-    /// The types that a filter lets pass, by name in byte order, from the one after
-    /// `after` on. One strongly consistent `Query`; with a group, perhaps more. A page may
-    /// be shorter than `limit`, see [`list_page`].
+    /// The types that match a filter, ordered by the bytes of their names, starting after
+    /// `after`. One strongly consistent `Query`; with a group, possibly more. A page may be
+    /// shorter than `limit`; see [`list_page`].
     ///
     /// # Errors
     /// If a call fails, or an item cannot be read.
@@ -279,7 +284,7 @@ impl Table {
     }
 }
 
-/// The attributes that a put sets. Those without a value are removed.
+/// The attributes that a put writes. It removes those without a value.
 fn attributes(
     details: &TypeDetails,
     now: Timestamp,

@@ -1,5 +1,5 @@
-//! The health of endpoints in the table, and their place in the schedule while
-//! deliveries wait for them.
+//! Writes of an endpoint's health, and of its place in the schedule while deliveries wait
+//! for it.
 
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure as OnFailure;
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ pub(super) const HEALTH: [&str; 7] = [
     PROBES,
 ];
 
-/// The values of [`HEALTH`].
+/// The values of the attributes in [`HEALTH`], in the same order.
 fn values(health: &Health) -> [Option<super::AttributeValue>; 7] {
     let (failing, pause) = (health.failing, health.pause);
     [
@@ -43,11 +43,11 @@ fn values(health: &Health) -> [Option<super::AttributeValue>; 7] {
 }
 
 impl Table {
-    /// Changes the health of an endpoint, as it was read, to `new`, and with it the
-    /// endpoint's place in the schedule if its pause changes: the time of its probe while
-    /// it is paused, and `now` once it works again. `false` if what changes is no longer
-    /// as it was read, if the URL is another by now, whose health this is not, or if the
-    /// endpoint was deleted. One `UpdateItem`.
+    /// Changes an endpoint's health from the one that was read to `new`. If the pause changes,
+    /// also sets the endpoint's place in the schedule: the time of the next probe while it is
+    /// paused, and `now` once it works again, so that the waiting deliveries are sent. Returns
+    /// `false` if what `new` changes was changed concurrently, if the endpoint was deleted, or
+    /// if its URL changed, because this is the health of the old URL. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -60,11 +60,11 @@ impl Table {
         self.set_health_and_log(endpoint, new, None, now).await
     }
 
-    /// The same, and logs a transition that is to be told. `true` also if an earlier try
-    /// of the SDK wrote it, whose answer was lost. One `UpdateItem`.
+    /// Like [`Self::set_health`], and logs a transition that the operator will be notified of.
+    /// Also `true` if an earlier try of the SDK took effect. One `UpdateItem`.
     ///
     /// # Errors
-    /// If the call fails. The health may be written then.
+    /// If the call fails. The health may still have been written.
     pub async fn set_health_and_log(
         &self,
         endpoint: &Endpoint,
@@ -76,10 +76,12 @@ impl Table {
         let mut update = Update::live().only_if(URL, text(&endpoint.url));
         let pause_changes = old.pause != new.pause;
         let pause_goes_on = old.pause.is_some() && new.pause.is_some();
+        // Writes, and compares with what was read, only attributes that change. So an attempt
+        // that notes that the endpoint is slow does not conflict with one that counts a failure.
         for ((attribute, old), new) in HEALTH.into_iter().zip(values(old)).zip(values(new)) {
             let is_new = old != new;
-            // A pause is identified by its beginning. When one begins or ends, what is
-            // left of another one is overwritten.
+            // A pause is identified by when it began (`PAUSED_AT`). Comparing that is enough
+            // when a pause begins or ends, so the next probe is overwritten whatever it is.
             let is_overwritten =
                 pause_changes && !pause_goes_on && [PROBE_AT, PROBES].contains(&attribute);
             let is_checked = is_new || pause_changes && attribute == PAUSED_AT;
@@ -93,13 +95,13 @@ impl Table {
                 update = update.set_or_remove(attribute, new);
             }
         }
-        let seen_to_at = match new.pause {
+        let due_at = match new.pause {
             _ if !pause_changes => None,
-            // Without a probe, whoever dropped it has a place of its own.
+            // Without a probe, the step that dropped it keeps the place that it claimed.
             Some(pause) => pause.probe_at,
             None => Some(now),
         };
-        if let Some(at) = seen_to_at {
+        if let Some(at) = due_at {
             update = with_place(update, key, Some(Place::at(at)));
         }
         if let Some(transition) = transition {
@@ -112,8 +114,8 @@ impl Table {
         logged(operation, updated.send().await, transition)
     }
 
-    /// Moves an endpoint in the schedule from `old` to `new`, or takes it off.
-    /// `false` if it is not at `old`, so that somebody else sees to it, or if it was
+    /// Moves an endpoint in the schedule from `old` to `new`, or removes it. Returns `false` if
+    /// the endpoint is no longer at `old`, so another step has claimed it, or if it was
     /// deleted. One `UpdateItem`.
     ///
     /// # Errors

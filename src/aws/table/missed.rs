@@ -1,4 +1,5 @@
-//! Deliveries that end as soon as their event is accepted: their endpoint is inactive.
+//! Records the deliveries that end when their event is accepted, because their endpoint is
+//! inactive.
 
 use std::collections::HashMap;
 
@@ -14,19 +15,19 @@ use crate::domain::message::DeliveryTask;
 
 const OPERATION: &str = "BatchWriteItem";
 
-/// Writes of a `BatchWriteItem` (DynamoDB quota).
+/// Maximum number of writes in one `BatchWriteItem` (DynamoDB quota).
 const BATCH_WRITES: usize = 25;
 
 const BATCHES_AT_ONCE: usize = 4;
 
 impl Table {
-    /// Records deliveries that end without an attempt, in place of whatever is recorded
-    /// of them. So this is for those of an event that was stored just now, of which
-    /// nothing can be recorded yet; for others there is [`Table::record_abandoned`]. One
-    /// `BatchWriteItem` for every 25.
+    /// Records deliveries that end without an attempt. A batch write has no conditions and
+    /// overwrites what is recorded. So this is only for deliveries of an event that was stored
+    /// just now, which cannot have been recorded yet. For others there is
+    /// [`Table::record_abandoned`]. One `BatchWriteItem` for every 25.
     ///
     /// # Errors
-    /// If a call fails, or DynamoDB keeps leaving some out.
+    /// If a call fails, or DynamoDB leaves some writes unprocessed even after retries.
     pub async fn record_missed(
         &self,
         tasks: &[DeliveryTask],
@@ -36,7 +37,7 @@ impl Table {
         self.write_all(writes.during(OPERATION)?).await
     }
 
-    /// Writes items, not together. One `BatchWriteItem` for every 25.
+    /// Makes writes, but not atomically. One `BatchWriteItem` for every 25.
     pub(super) async fn write_all(&self, writes: Vec<WriteRequest>) -> Result<(), StoreError> {
         let batches = writes.chunks(BATCH_WRITES).map(<[_]>::to_vec);
         stream::iter(batches)

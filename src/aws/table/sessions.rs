@@ -1,5 +1,6 @@
-//! Finds portal sessions without their tokens. The list of an app's keys has them too, so
-//! that one query finds everything that must end with the app.
+//! Finds portal sessions without their tokens, which are not stored. An app's sessions are
+//! in the same index partition as its keys, so one query finds everything that must end
+//! with the app.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::domain::api_key::{ApiKeyHash, KeyKind};
 use crate::domain::id::{AppId, KeyId};
 use crate::domain::scope::Owner;
 
-/// A key or a session of an app, with only what revoking it needs.
+/// A key or a session of an app, reduced to what revoking it needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Credential {
     pub(super) hash: ApiKeyHash,
@@ -23,16 +24,16 @@ pub(super) struct Credential {
 }
 
 impl Credential {
-    /// Whether it works now.
+    /// Whether the credential still works at `now`.
     pub(super) fn is_in_use(&self, now: Timestamp) -> bool {
         !self.is_revoked && self.expires_at.is_none_or(|at| now.as_second() < at)
     }
 }
 
 impl Table {
-    /// The hash of the app's session with this id. `None` if it has no such session, or one
-    /// that is over. One `Query` of the index, which is eventually consistent: a session that
-    /// was made within the last second may be missing.
+    /// The hash of an app's session. `None` if there is no such session, or if it was revoked
+    /// or has expired. One `Query` of the index, which is eventually consistent: a session
+    /// that was created within the last second may be missing.
     ///
     /// # Errors
     /// If the call fails or the item can't be decoded.
@@ -53,8 +54,8 @@ impl Table {
         Ok(in_use.next().map(|session| session.hash))
     }
 
-    /// All keys and sessions of an app, also those that are over. One `Query` of the index
-    /// for each 1 MB; those that were made within the last second may be missing.
+    /// All keys and sessions of an app, including revoked and expired ones. One `Query` of the
+    /// index per 1 MB. Those that were created within the last second may be missing.
     ///
     /// # Errors
     /// If a call fails or an item can't be decoded.

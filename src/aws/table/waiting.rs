@@ -1,6 +1,6 @@
-//! Deliveries that wait for their endpoint: while it is paused, or because more are to
-//! be sent than its rate limit allows. They are those of the endpoint's
-//! pending ones that say so, so waiting costs no index of its own.
+//! Deliveries that wait for their endpoint, because it is paused or because its rate limit
+//! leaves no turn. A waiting delivery is a pending one with [`WAITING_SINCE`], so the index
+//! of pending deliveries finds it and waiting needs no index of its own.
 
 use jiff::Timestamp;
 use tracing::error;
@@ -19,19 +19,19 @@ use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::endpoint::EndpointKey;
 use crate::domain::id::DeliveryId;
 
-/// Some of the deliveries that wait for an endpoint.
+/// A page of the deliveries that wait for an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// Oldest first.
     pub deliveries: Vec<Delivery>,
-    /// How many were skipped because they cannot be read.
+    /// How many deliveries were skipped because they cannot be decoded.
     pub unreadable: usize,
-    /// The delivery to go on after, unless there are no more.
+    /// The next page starts after this delivery. `None` on the last page.
     pub next: Option<DeliveryId>,
 }
 
 impl Waiting {
-    /// Leaves all but so many for later. At least one stays.
+    /// Shortens the page to `count` deliveries, but to no fewer than one.
     pub fn keep(&mut self, count: usize) {
         if self.deliveries.len() > count.max(1) {
             self.deliveries.truncate(count.max(1));
@@ -40,19 +40,19 @@ impl Waiting {
     }
 }
 
-/// Pending deliveries that are read at once to find those that wait. Few of an
-/// endpoint's pending ones do not.
+/// Pending deliveries that one query reads. While an endpoint is paused, nearly all of its
+/// pending deliveries wait.
 const PAGE: i32 = 300;
 
-/// Such pages that are read before the caller goes on from there.
+/// Maximum number of queries for one page.
 const MOST_PAGES: usize = 5;
 
 impl Table {
-    /// Up to `limit` deliveries that wait for an endpoint, oldest first, from the one
-    /// behind `after` on. One `Query` of the index, more only if many of the
-    /// endpoint's pending deliveries do not wait. One that began to wait within the
-    /// last second may be missing. One that somebody edited by hand must not stop the
-    /// others, so it is skipped, and its key logged.
+    /// Up to `limit` deliveries that wait for an endpoint, oldest first, starting after
+    /// `after`. One `Query` of the index; more if many of the endpoint's pending deliveries do
+    /// not wait. The index is eventually consistent, so a delivery that began to wait within
+    /// the last second may be missing. A delivery that somebody edited by hand must not stop
+    /// the others, so it is skipped and its key is logged.
     ///
     /// # Errors
     /// If the call fails.
@@ -80,7 +80,7 @@ impl Table {
             .expression_attribute_values(":pending", text(pending))
             .expression_attribute_values(":after", text(keys::delivery_sort(after)))
             .expression_attribute_values(":now", number(now.as_second()))
-            // Of items before the filter: those that do not wait count as well.
+            // DynamoDB applies the limit before the filter, so this counts all pending ones.
             .limit(PAGE);
         let (mut deliveries, mut unreadable) = (Vec::new(), 0);
         let mut start = None;
@@ -115,8 +115,8 @@ impl Table {
         })
     }
 
-    /// Records that a delivery no longer waits, once it is on the queue. Does nothing
-    /// if its attempt was made meanwhile, or if it waits again. One `UpdateItem`.
+    /// Records that a delivery no longer waits, once its message is on the queue. Does nothing
+    /// if its attempt was made meanwhile, or if it began to wait again. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
