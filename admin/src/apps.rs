@@ -77,7 +77,7 @@ pub(crate) async fn run(command: AppsCommand, sdk: &SdkConfig, json: bool) -> Re
             };
             let now = Clock::system().now();
             let (app, done) = match table(sdk, name).put_app(id, &change, now).await? {
-                AppPut::Made(app) => (app, "made"),
+                AppPut::Created(app) => (app, "made"),
                 AppPut::Changed(app) => (app, "changed"),
                 AppPut::Deleting => return Err(format!("app {id} is being deleted").into()),
             };

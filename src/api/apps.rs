@@ -74,7 +74,7 @@ pub(super) async fn put(
     let change = parse_change(body)?;
     let table = &api.stores.table;
     let (status, app) = match table.put_app(app_id, &change, api.clock.now()).await? {
-        AppPut::Made(app) => (StatusCode::CREATED, app),
+        AppPut::Created(app) => (StatusCode::CREATED, app),
         AppPut::Changed(app) => (StatusCode::OK, app),
         AppPut::Deleting => return Err(BEING_DELETED),
     };

@@ -274,7 +274,7 @@ impl Deliverer {
         let mut wait = first.fan_out.wait(&back, lease, now);
         if wait.is_zero() {
             let (old, new) = (&first.fan_out, &own.fan_out);
-            if table.take_fan_out_over(app_id, id, old, new).await? {
+            if table.take_over_fan_out(app_id, id, old, new).await? {
                 return Ok(true);
             }
             // Another message took over first.

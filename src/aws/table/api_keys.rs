@@ -1,4 +1,4 @@
-//! Storage of API keys and portal sessions.
+//! API keys and portal sessions, stored under the SHA-256 of the key or token.
 
 use aws_sdk_dynamodb::types::{
     ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
@@ -21,22 +21,22 @@ use crate::domain::id::{AppId, EndpointId};
 use crate::domain::scope::{Grant, Owner, Scope};
 use crate::domain::session::SessionScope;
 
-/// What became of creating an app's key or session.
+/// The outcome of [`Table::create_api_key`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyCreated {
-    /// It is stored.
+    /// The key or session is stored.
     Done,
-    /// The app was never made.
+    /// The app does not exist.
     NoApp,
     /// The app is being deleted.
     AppDeleting,
-    /// The app does not have the endpoint that a session is for.
+    /// The app does not have the endpoint that the session is for.
     NoEndpoint,
 }
 
 impl Table {
-    /// Looks up what a key allows. `None` if the key is unknown or revoked; it may
-    /// have expired. One eventually consistent `GetItem`.
+    /// Looks up what a key allows. `None` if the key is unknown or revoked. The caller must
+    /// check whether it has expired. One eventually consistent `GetItem`.
     ///
     /// # Errors
     /// If the call fails or the item can't be decoded.
@@ -69,9 +69,9 @@ impl Table {
         Ok(())
     }
 
-    /// Stores the record of an app's new key or session, if the app is there, and the
-    /// endpoint that a session is for: what is made while its app is deleted would outlive
-    /// it. One `TransactWriteItems`.
+    /// Stores the record of an app's new key or session, provided that the app exists, and the
+    /// endpoint too if the session is for one. The transaction keeps a key from being created
+    /// while its app is deleted, which it would then outlive. One `TransactWriteItems`.
     ///
     /// # Errors
     /// If the call fails.
@@ -111,28 +111,27 @@ impl Table {
             (0, _) if is_deleted => KeyCreated::AppDeleting,
             (0, _) => KeyCreated::NoApp,
             (1, Some(_)) => KeyCreated::NoEndpoint,
-            // The hash is new, so an earlier try of the SDK stored it.
+            // The hash is new, so it was an earlier try of the SDK that stored it.
             _ => KeyCreated::Done,
         })
     }
 
-    /// Checks that an item has this attribute, and is not marked as deleted.
+    /// A check that an item has this attribute and is not marked as deleted.
     fn check_live(&self, key: Item, attribute: &str) -> Result<ConditionCheck, Malformed> {
         let check = ConditionCheck::builder()
             .table_name(&self.name)
             .set_key(Some(key))
-            .condition_expression("attribute_exists(#made) AND attribute_not_exists(#deleted)")
-            .expression_attribute_names("#made", attribute)
+            .condition_expression("attribute_exists(#created) AND attribute_not_exists(#deleted)")
+            .expression_attribute_names("#created", attribute)
             .expression_attribute_names("#deleted", DELETED_AT)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         Ok(check.build()?)
     }
 
-    /// Lists the keys of an app or of the platform, without its sessions, oldest first,
-    /// including revoked
-    /// ones and expired ones that DynamoDB has not removed yet. One `Query` of the
-    /// index, which is eventually consistent: a key created within the last second
-    /// may be missing.
+    /// Lists the keys of an app (without its sessions) or of the platform, oldest first.
+    /// Includes revoked keys, and expired ones that DynamoDB has not removed yet. One `Query`
+    /// of the index, which is eventually consistent: a key that was created within the last
+    /// second may be missing.
     ///
     /// # Errors
     /// If a call fails or an item can't be decoded.
@@ -153,8 +152,8 @@ impl Table {
         records.during(OPERATION)
     }
 
-    /// Revokes a key or a session. The API rejects it as soon as its cached copy expires. Revoking
-    /// it again keeps the first time. Returns `false` if there is no such key. One
+    /// Revokes a key or a session. The API rejects it once its cached copy has expired.
+    /// Revoking it again keeps the first time. `false` if there is no such key. One
     /// `UpdateItem`.
     ///
     /// # Errors
@@ -191,7 +190,7 @@ fn item_of(record: &ApiKeyRecord) -> Item {
         .item()
 }
 
-/// The hash in the partition key of a key or a session.
+/// Decodes the hash in the partition key of a key or a session.
 pub(super) fn stored_hash(pk: &str) -> Result<ApiKeyHash, Malformed> {
     const KEYS: &str = "not the keys of an API key";
     let (kind, hash) = keys::api_key_hash(pk).ok_or(KEYS)?;
@@ -200,8 +199,9 @@ pub(super) fn stored_hash(pk: &str) -> Result<ApiKeyHash, Malformed> {
     Ok(ApiKeyHash::from_bytes(kind, hash))
 }
 
-/// The key's hash, and what the key allows. Where an item is decides what kind of key it
-/// is: no attribute makes an app's key the platform's, or a session a key.
+/// Decodes a key's hash and what the key allows. Only the item's partition key decides
+/// what kind of key it is. No attribute can turn an app's key into the platform's, or a
+/// session into a key.
 fn access_in(fields: &mut Fields) -> Result<(ApiKeyHash, KeyAccess), Malformed> {
     let pk: String = fields.read(PK)?;
     let hash = stored_hash(&pk)?;
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn grants_survive_the_table() {
+    fn grants_round_trip() {
         let keys = Scope::NAMES.map(|(_, scope)| of_app(scope));
         let sessions = [SessionScope::Manage, SessionScope::Read]
             .into_iter()
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn listed_keys_are_read_whole() {
+    fn listed_keys_are_read_in_full() {
         let grant = of_app(Scope::Read);
         let key = key_of(grant);
         let read = record(item(&key, grant)).unwrap();
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn no_attribute_makes_an_apps_key_the_platforms() {
+    fn attributes_cannot_turn_an_app_key_into_a_platform_key() {
         let key = key_of(of_app(Scope::Read));
         let mut item = item(&key, Grant::Platform);
         assert!(access(item.clone()).is_err(), "it has no app");
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_that_are_not_whole_allow_nothing() {
+    fn incomplete_sessions_allow_nothing() {
         let grant = session(SessionScope::Read, Some(EndpointId::new()));
         let item = item(&key_of(grant), grant);
         for missing in [APP_ID, SCOPE, EXPIRES_AT] {

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use super::fields::{Fields, text, time};
 use super::keys::attribute::{
-    CREATED_AT, DELETED_AT, ENDPOINT_COUNT, MADE_BY, METADATA, NAME, PK, SK, UPDATED_AT,
+    CREATED_AT, CREATED_BY, DELETED_AT, ENDPOINT_COUNT, METADATA, NAME, PK, SK, UPDATED_AT,
 };
 use super::keys::{self, APPS, LISTS};
 use super::paging::list_page;
@@ -28,7 +28,7 @@ use crate::domain::id::AppId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AppPut {
     /// This call created the app.
-    Made(App),
+    Created(App),
     /// The app existed, and this call changed it.
     Changed(App),
     /// The app is being deleted. Nothing changed.
@@ -63,7 +63,7 @@ impl Table {
         let now = time(now);
         let mut update = Update::default()
             .set_once(CREATED_AT, now.clone())
-            .set_once(MADE_BY, text(&this_call))
+            .set_once(CREATED_BY, text(&this_call))
             .set(UPDATED_AT, now)
             .set(LISTS.pk, text(APPS))
             .set(LISTS.sk, text(keys::app_list_sort(app_id.as_str())))
@@ -86,12 +86,12 @@ impl Table {
             }
             Err(error) => return Err(error).during(OPERATION),
         };
-        let is_new = item.get(MADE_BY) == Some(&text(&this_call));
+        let is_new = item.get(CREATED_BY) == Some(&text(&this_call));
         let app = app(item).during(OPERATION)?;
         let app = app.ok_or(Malformed::from("an app without its time"));
         let app = app.during(OPERATION)?;
         Ok(match is_new {
-            true => AppPut::Made(app),
+            true => AppPut::Created(app),
             false => AppPut::Changed(app),
         })
     }

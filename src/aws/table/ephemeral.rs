@@ -1,8 +1,8 @@
-//! Payloads that are kept for as long as an attempt needs them.
+//! Payloads that are kept only as long as an attempt needs them.
 //!
-//! The event's item names the endpoints that still do. An endpoint whose first attempt is
-//! made at once is not among them until that fails, so an event that all endpoints take at
-//! once has its payload in the table at no time.
+//! The event's item has the set of endpoints that still need the payload. An endpoint whose
+//! first attempt is made at once is added only if that attempt fails. So if all endpoints
+//! accept an event at once, its payload is never in the table.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -18,8 +18,9 @@ use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, EndpointId, EventId};
 
 impl Table {
-    /// Keeps the payload of an event for attempts at these endpoints. `false` if it was
-    /// deleted. One `UpdateItem`, which costs as much as storing the event does.
+    /// Keeps the payload of an event for attempts at these endpoints. `false` if the payload
+    /// was deleted on request, or if the event has expired. One `UpdateItem`, which costs as
+    /// much as storing the event.
     ///
     /// # Errors
     /// If the call fails.
@@ -43,8 +44,9 @@ impl Table {
         written(updated.await).during("UpdateItem of a payload to keep")
     }
 
-    /// Has the payload of an event go, unless another endpoint needs it. May be done
-    /// twice. One `UpdateItem`; if others do, another one.
+    /// Removes an endpoint from those that need the payload, and with the last one the payload.
+    /// Idempotent. One `UpdateItem`; two if other endpoints need the payload, or three if
+    /// these are removed at the same time.
     ///
     /// # Errors
     /// If a call fails.
@@ -59,6 +61,8 @@ impl Table {
             endpoint_id,
         } = endpoint;
         let key = keys::event(app_id, id);
+        // No single update can remove an element and, if the set is then empty, other
+        // attributes. So first try the usual case: this endpoint is the last one.
         let last = AttributeValue::Ss(vec![endpoint_id.to_string()]);
         let update = Update::existing().only_if_any(|either| {
             let either = either.only_if_absent(KEPT_FOR);
@@ -70,6 +74,7 @@ impl Table {
         if written(updated.await).during(OPERATION)? {
             return Ok(());
         }
+        // It is not, so only remove the element.
         let update = Update::existing().exclude(KEPT_FOR, &endpoint_id.to_string());
         let updated = self
             .update_item(key.clone(), update)
@@ -79,7 +84,7 @@ impl Table {
         let left = match updated {
             Ok(updated) => updated.attributes.unwrap_or_default(),
             Err(error) => match error.as_service_error() {
-                // It has expired.
+                // The event has expired and is gone.
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => return Ok(()),
                 _ => return Err(error).during(OPERATION),
             },
@@ -87,7 +92,8 @@ impl Table {
         if left.contains_key(KEPT_FOR) {
             return Ok(());
         }
-        // The others left meanwhile.
+        // The other endpoints were removed between the two updates, so the set is gone but the
+        // payload is not. Unless an endpoint was added again, this one has to remove it.
         let update = Update::existing().only_if_absent(KEPT_FOR);
         let updated = self.update_item(key, without_payload(update)).send();
         written(updated.await).during(OPERATION)?;

@@ -1,8 +1,8 @@
-//! Deleting the payload of an event, and what its receivers answered.
+//! Deletion of an event's payload and of its receivers' responses.
 //!
-//! The event's item stays, without the payload: it says that the event happened, and has
-//! repeats of it do nothing. Every attempt reads it, so none begins any more. Its
-//! deliveries stay, without the answers; those that are pending end.
+//! The event's item stays, without the payload. It shows that the event happened, and keeps
+//! repeats of the event from doing anything. Every attempt reads it, so no new one begins.
+//! Deliveries stay, without the responses. Pending ones end.
 
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ use crate::domain::message::DeliveryTask;
 
 const UPDATES_AT_ONCE: usize = 25;
 
-/// Pauses before a delivery is read again that changed after it was read. An attempt
-/// that was under way changes it once.
+/// Pauses before re-reading a delivery that changed concurrently. An attempt that is in
+/// progress changes it once, and no further one begins.
 const CHANGED_PAUSES: [Duration; 3] = [
     Duration::from_millis(20),
     Duration::from_millis(100),
@@ -40,8 +40,8 @@ const CHANGED_PAUSES: [Duration; 3] = [
 ];
 
 impl Table {
-    /// Deletes the payload of an event. Returns what is left, or `None` if nothing is
-    /// stored under this id. One `UpdateItem`.
+    /// Deletes the payload of an event. Returns what is left. `None` if nothing is stored under
+    /// this id, or if it has expired. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
@@ -74,8 +74,8 @@ impl Table {
         item.map(event_record).transpose().during(OPERATION)
     }
 
-    /// Records that a delivery repeats an event, so that its answers can be found if
-    /// the payload is to be deleted. One `PutItem`.
+    /// Records that a delivery repeats an event, so that its responses are found when the
+    /// payload is deleted. One `PutItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -90,10 +90,9 @@ impl Table {
         Ok(())
     }
 
-    /// Erases what the receivers of an event answered, and ends its pending deliveries.
-    /// May be done twice. A `Query` of the app's endpoints and one of the deliveries that
-    /// repeat the event, a `BatchGetItem` for every 100 deliveries, and an `UpdateItem`
-    /// for each.
+    /// Erases the responses to an event, and ends its pending deliveries. Idempotent. A `Query`
+    /// of the app's endpoints and one of the deliveries that repeat the event, a `BatchGetItem`
+    /// for every 100 deliveries, and an `UpdateItem` for each.
     ///
     /// # Errors
     /// If a call fails, or an item cannot be read.
@@ -104,7 +103,7 @@ impl Table {
         event: &StoredEvent,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        // Those included whose own deletion has begun.
+        // Includes endpoints that are being deleted.
         let endpoints = self.all_endpoints_of(app_id);
         let (endpoints, repeats) = tokio::try_join!(endpoints, self.repeats_of(app_id, id))?;
         let own = endpoints.into_iter().map(|endpoint| {
@@ -121,7 +120,7 @@ impl Table {
             .await
     }
 
-    /// The keys of the deliveries that repeat an event.
+    /// The keys of all deliveries that repeat an event.
     async fn repeats_of(&self, app_id: AppId, id: EventId) -> Result<Vec<Item>, StoreError> {
         let query = self
             .client
@@ -146,8 +145,9 @@ impl Table {
         Ok(keys.collect())
     }
 
-    /// Erases what the receiver of a delivery answered, and ends it if it is pending. If
-    /// it changed since it was read, an attempt was recorded, so it is read again.
+    /// Erases the responses to one delivery, and ends it if it is pending. If an attempt was
+    /// recorded since it was read, the update would lose that attempt, so its condition fails
+    /// and the delivery is read again.
     async fn erase_answer(
         &self,
         mut found: FullDelivery,
@@ -185,7 +185,7 @@ fn is_erased(found: &FullDelivery) -> bool {
         && !found.attempts.iter().any(has_answer)
 }
 
-/// The update that erases a delivery, if it is as it was found.
+/// The update that erases a delivery, on condition that it has not changed.
 fn erased(found: FullDelivery, now: Timestamp) -> Update {
     let FullDelivery {
         delivery, attempts, ..

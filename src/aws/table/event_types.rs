@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Draft, Fields, text, time};
 use super::keys::attribute::{
-    CREATED_AT, DEPRECATED, DESCRIPTION, EXAMPLE, GROUP, MADE_BY, PK, SCHEMA, SK, TYPE_NAMES,
+    CREATED_AT, CREATED_BY, DEPRECATED, DESCRIPTION, EXAMPLE, GROUP, PK, SCHEMA, SK, TYPE_NAMES,
     UPDATED_AT,
 };
 use super::keys::{self, TYPES};
@@ -79,10 +79,10 @@ impl Table {
         let pause = || Duration::from_millis(rand::rng().random_range(10..100));
         let mut retries = Retries::after(std::iter::repeat_with(pause).take(RETRIES));
         while retries.next().await {
-            if let Some((found, made_by)) = self.change_event_type(name, details, now).await? {
+            if let Some((found, created_by)) = self.change_event_type(name, details, now).await? {
                 // The item has the id of this call if an earlier try added the type and only the
                 // response was lost.
-                return Ok(match made_by.as_deref() == Some(&*this_call) {
+                return Ok(match created_by.as_deref() == Some(&*this_call) {
                     true => TypePut::Added(found),
                     false => TypePut::Changed(found),
                 });
@@ -132,10 +132,10 @@ impl Table {
             }
             Err(error) => return Err(error).during(OPERATION),
         };
-        let made_by = item
-            .remove(MADE_BY)
+        let created_by = item
+            .remove(CREATED_BY)
             .and_then(|value| value.as_s().ok().cloned());
-        Ok(Some((event_type(item).during(OPERATION)?, made_by)))
+        Ok(Some((event_type(item).during(OPERATION)?, created_by)))
     }
 
     async fn add_event_type(
@@ -148,7 +148,7 @@ impl Table {
         const OPERATION: &str = "TransactWriteItems of an event type";
         let draft = Draft::of(keys::event_type(name))
             .set(CREATED_AT, time(now))
-            .set(MADE_BY, text(this_call));
+            .set(CREATED_BY, text(this_call));
         let item = attributes(details, now)
             .into_iter()
             .fold(draft, |draft, (attribute, value)| {

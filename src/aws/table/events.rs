@@ -1,4 +1,5 @@
-//! Events in the table: the payload of all their deliveries, stored once.
+//! Events. An event's item holds the payload of all of its deliveries, so it is stored only
+//! once.
 
 use std::collections::BTreeSet;
 
@@ -24,8 +25,8 @@ use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, EndpointId, EventId};
 
 impl Table {
-    /// Stores an event, unless something is stored under its id already: then that is
-    /// returned. One `PutItem`.
+    /// Stores an event. If something is already stored under its id, changes nothing and
+    /// returns that. One `PutItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -41,8 +42,9 @@ impl Table {
             .await
     }
 
-    /// Has nobody get an event of which nothing is stored, even if it is on the queue.
-    /// Returns what is stored, if something is. One `PutItem`.
+    /// Withdraws an event that is not stored yet, so that nobody receives it even if its
+    /// message is on the queue: the delivery function then finds its key taken. If something
+    /// is already stored, changes nothing and returns that. One `PutItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -61,8 +63,8 @@ impl Table {
         self.put_event(OPERATION, item, now).await
     }
 
-    /// Writes the item of an event, unless there is one that has not expired: then that
-    /// one is returned.
+    /// Writes the item of an event. If there is one that has not expired, changes nothing and
+    /// returns that.
     async fn put_event(
         &self,
         operation: &'static str,
@@ -74,8 +76,7 @@ impl Table {
             .put_item()
             .table_name(&self.name)
             .set_item(Some(item))
-            // DynamoDB may take days to remove an expired event, which is as good
-            // as gone.
+            // DynamoDB may take days to remove an expired event. It counts as gone.
             .condition_expression("attribute_not_exists(#pk) OR #expires <= :now")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#expires", EXPIRES_AT)
@@ -96,13 +97,14 @@ impl Table {
         }
     }
 
-    /// Has another message, or the same one once more, fan out an event that was read
-    /// with the fan-out `old`. `false` if it is no longer that one. One `UpdateItem`,
-    /// which costs as much as storing the event does.
+    /// Takes over the fan-out of an event, for another message or for the same one after it
+    /// came back. `false` if the fan-out is no longer `old`, so another message was faster. One
+    /// `UpdateItem`, which costs as much as storing the event: DynamoDB charges for the whole
+    /// item.
     ///
     /// # Errors
     /// If the call fails.
-    pub async fn take_fan_out_over(
+    pub async fn take_over_fan_out(
         &self,
         app_id: AppId,
         id: EventId,
@@ -126,7 +128,7 @@ impl Table {
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                 let found = failed.item.clone().unwrap_or_default();
-                // The SDK may have repeated a call that had taken effect.
+                // Still a success if the first try took effect and the SDK repeated it.
                 Ok(found.get(FAN_OUT_BY) == Some(&aws_id(&new.by))
                     && found.get(FAN_OUT_SINCE) == Some(&time(new.since)))
             }
@@ -134,8 +136,8 @@ impl Table {
         }
     }
 
-    /// Records that an event is fanned out: in an item of its own, because an update
-    /// of the event's would cost as much as storing the event does. One `PutItem`.
+    /// Records that the fan-out of an event is complete. In an item of its own, because an
+    /// update of the event's item would cost as much as storing the event. One `PutItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -154,8 +156,8 @@ impl Table {
         Ok(())
     }
 
-    /// Whether an event is fanned out, as far as that was recorded. One strongly
-    /// consistent `GetItem`.
+    /// Whether the fan-out of an event is recorded as complete. One strongly consistent
+    /// `GetItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -175,13 +177,15 @@ impl Table {
             .await
             .during("GetItem of an event that is fanned out")?;
         let expires_at = number(event.expires_at.as_second());
-        // DynamoDB may not have removed that of an earlier event of the same id yet.
+        // The expiry is part of the event's identity here: an id can be used again after its
+        // event has expired, while DynamoDB has not removed that event's record yet.
         Ok(found
             .item
             .is_some_and(|item| item.get(EXPIRES_AT) == Some(&expires_at)))
     }
 
-    /// What is stored under an event's id, unless it has expired. One `GetItem`.
+    /// What is stored under an event's id. `None` if nothing is, or if it has expired. One
+    /// eventually consistent `GetItem`.
     ///
     /// # Errors
     /// If the call fails, or the item cannot be read.
@@ -205,8 +209,7 @@ impl Table {
     }
 }
 
-/// The item of an event. A payload whose bytes follow from type, time and data is stored
-/// as these.
+/// Encodes an event. See [`attributes_of`] for the payload.
 fn item_of(app_id: AppId, event_id: EventId, event: &StoredEvent) -> Item {
     let Audience {
         channels: of_event,
@@ -224,7 +227,8 @@ fn item_of(app_id: AppId, event_id: EventId, event: &StoredEvent) -> Item {
         .set(FAN_OUT_BY, aws_id(&event.fan_out.by))
         .set(FAN_OUT_SINCE, time(event.fan_out.since));
     match &event.payload {
-        // No attempt will need it, unless one fails.
+        // Every active endpoint is attempted at once. The payload is stored only if one of
+        // these attempts fails.
         StoredPayload::Kept(_) if kept_for.is_some_and(Vec::is_empty) => draft.item(),
         StoredPayload::Kept(payload) => {
             let attributes = attributes_of(app_id, &event.r#type, payload).into_iter();
@@ -236,20 +240,20 @@ fn item_of(app_id: AppId, event_id: EventId, event: &StoredEvent) -> Item {
     }
 }
 
-/// The set of these endpoints. DynamoDB has no empty one.
+/// A set of endpoint ids. `None` if it is empty, because DynamoDB has no empty sets.
 fn endpoints(ids: &[EndpointId]) -> Option<AttributeValue> {
     let texts: Vec<_> = ids.iter().map(ToString::to_string).collect();
     (!texts.is_empty()).then_some(AttributeValue::Ss(texts))
 }
 
-/// Whether an item has not expired: DynamoDB may take days to remove one that has.
+/// Whether an item has not expired. DynamoDB may take days to remove one that has.
 pub(super) fn is_kept(item: &Item, now: Timestamp) -> bool {
     let expires_at = item.get(EXPIRES_AT).and_then(|value| value.as_n().ok());
     let expires_at = expires_at.and_then(|seconds| seconds.parse::<i64>().ok());
     expires_at.is_none_or(|seconds| seconds > now.as_second())
 }
 
-/// What the item of an event holds.
+/// Decodes the item of an event, which may be withdrawn.
 pub(super) fn event_record(item: Item) -> Result<EventRecord, Malformed> {
     let mut fields = Fields::of(item);
     let deleted_at: Option<Timestamp> = fields.read_some(PAYLOAD_DELETED_AT)?;

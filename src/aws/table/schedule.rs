@@ -1,5 +1,5 @@
-//! What is due later than a queue can delay a message: attempts, and endpoints whose
-//! waiting deliveries are to be seen to. They wait in the table, at no cost, until
+//! The schedule: attempts that are due later than SQS can delay a message, and endpoints
+//! whose waiting deliveries need the next step. They wait in the table, at no cost, until
 //! they are due soon enough for the queue.
 
 use jiff::Timestamp;
@@ -21,47 +21,47 @@ use crate::domain::time::iso_millis;
 /// An entry of the schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Due {
-    /// An attempt.
+    /// A delivery's next attempt.
     Attempt(DueAttempt),
-    /// An endpoint that deliveries wait for.
+    /// An endpoint with waiting deliveries.
     Endpoint(DueEndpoint),
-    /// Neither of the two can be read from this item.
+    /// An item that cannot be decoded as either.
     Unreadable(UnreadableItem),
 }
 
-/// An attempt that waits in the table.
+/// An attempt on the schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueAttempt {
-    /// The attempt.
+    /// What to attempt.
     pub task: DeliveryTask,
-    /// When it is due. Stays the same when it is claimed.
+    /// When the attempt is due. Claiming it does not change this.
     pub due_at: Timestamp,
-    /// Its place in the schedule.
+    /// The sort key in the schedule. Changes with every claim.
     sort: String,
 }
 
-/// An endpoint that deliveries wait for.
+/// An endpoint with waiting deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DueEndpoint {
-    /// The endpoint.
+    /// The app and the endpoint's id.
     pub key: EndpointKey,
-    /// When its waiting deliveries are to be seen to.
+    /// When the next step for its waiting deliveries is due.
     pub due_at: Timestamp,
 }
 
-/// Pages that are read for one call, so that a sweep ends in time: of 500 entries each,
-/// they hold 80,000 paused endpoints in all shards. What comes after is found once those
-/// before it have moved on.
+/// Maximum number of queries per call, so that a sweep ends in time. With 500 entries each,
+/// they cover 80,000 paused endpoints in all shards. Entries after that are found once the
+/// ones before them have moved on.
 const MOST_PAGES: usize = 20;
 
 impl Table {
-    /// Shards of the schedule, numbered from 0.
+    /// The number of shards. They are numbered from 0.
     pub const SCHEDULE_SHARDS: u8 = SCHEDULE_SHARDS;
 
-    /// Up to `limit` attempts of a shard that are due before `until`, the longest
-    /// overdue first. Endpoints and unreadable items come in addition: they stay in the
-    /// schedule, and must not keep the attempts after them from being found. One `Query`,
-    /// more only if there are many of those.
+    /// Up to `limit` attempts of a shard that are due before `until`, most overdue first.
+    /// Endpoints and unreadable items are returned in addition and do not count: they stay on
+    /// the schedule, and must not hide the attempts behind them. One `Query`; more only if
+    /// there are many of those.
     ///
     /// # Errors
     /// If a call fails.
@@ -83,7 +83,8 @@ impl Table {
             .expression_attribute_values(":until", text(iso_millis(until)));
         let (mut found, mut attempts, mut start) = (Vec::new(), 0, None);
         for _ in 0..MOST_PAGES {
-            // Whole pages, however few attempts are missing: what is in between may be much.
+            // Reads whole pages even if few attempts are missing, because many other entries
+            // may be in between.
             let page = query.clone().limit(limit).set_exclusive_start_key(start);
             let page = page.send().await.during("Query of what is due")?;
             for item in page.items.unwrap_or_default() {
@@ -102,10 +103,9 @@ impl Table {
         Ok(found)
     }
 
-    /// Claims an attempt, by moving it in the schedule to `until`. `None` if it is no
-    /// longer where it was found: another sweep claimed it, or the attempt was made.
-    /// One `UpdateItem`. If its answer is lost, the SDK's next try succeeds: every claim
-    /// has a place of its own, which the condition allows as well.
+    /// Claims an attempt by moving it to `until` in the schedule. `None` if it is no longer
+    /// where it was found: another sweep has claimed it, or the attempt was made. One
+    /// `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.
@@ -116,6 +116,8 @@ impl Table {
     ) -> Result<Option<DueAttempt>, StoreError> {
         let task = &due.task;
         let sort = keys::claim_sort(until, task.delivery_id, rand::random());
+        // Every claim has a unique sort key, which the condition also allows. So if a response
+        // is lost, the SDK's next try succeeds.
         let update = Update::default()
             .set(SCHEDULE.sk, text(&sort))
             .only_if_either(SCHEDULE.sk, text(&due.sort), text(&sort));
@@ -125,8 +127,8 @@ impl Table {
         Ok(claimed.then_some(DueAttempt { sort, ..due }))
     }
 
-    /// Takes an attempt off the schedule, once it is on the queue. Does nothing if it
-    /// is no longer where it was found or claimed. One `UpdateItem`.
+    /// Removes an attempt from the schedule, once it is on the queue. Does nothing if it is no
+    /// longer where it was found or claimed. One `UpdateItem`.
     ///
     /// # Errors
     /// If the call fails.

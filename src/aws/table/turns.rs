@@ -1,4 +1,10 @@
-//! The turns of an endpoint that limits its rate.
+//! The turns of an endpoint with a rate limit; see
+//! [`rate_limit`](crate::domain::rate_limit).
+//!
+//! Turns are numbered from 1970, as many per second as the limit allows. The endpoint's item
+//! stores the next free one, and whoever moves that number on has the turns in between. If
+//! the response to an update is lost, the SDK's next try takes further turns. The first ones
+//! are then unused, which never exceeds the limit.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -13,28 +19,28 @@ use crate::aws::error::{AwsError, During, StoreError};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::rate_limit::RateLimit;
 
-/// Tries to take turns while others take some, too.
+/// Tries while other functions take turns at the same time.
 const TRIES: usize = 5;
 
-/// Turns that were taken.
+/// The outcome of [`Table::take_turns`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turns {
-    /// So many, from this one on: as many as were asked for, or all that were left of
-    /// the next 15 minutes.
+    /// Consecutive turns: as many as requested, or all that were free in the next 15
+    /// minutes.
     Some {
-        /// The first one.
+        /// The first of them.
         first: u64,
-        /// How many: none if all have been taken.
+        /// The number of turns. Zero if none was free.
         count: u64,
     },
-    /// None, because the limit is another by now, or the endpoint was deleted.
+    /// None, because the limit was changed or the endpoint was deleted.
     Changed,
 }
 
 impl Table {
-    /// Takes so many turns of an endpoint that has this limit. One `UpdateItem`, and
-    /// another whenever somebody else takes turns at the same moment after a second
-    /// in which nobody did.
+    /// Takes up to `count` turns of an endpoint with this limit. One `UpdateItem`. One more
+    /// whenever another function takes turns at the same moment and the stored number had
+    /// fallen behind the current second, or when the last free turns are taken.
     ///
     /// # Errors
     /// If a call fails.
@@ -51,18 +57,21 @@ impl Table {
         let mut next = endpoint.next_turn;
         for _ in 0..TRIES {
             let from = limit.next_free(next, now);
-            // None that is too far away to be used: it would be lost.
+            // Turns that are too far away for the queue cannot be used, so take none of them.
             let count = count.min(full.saturating_sub(from));
             if count == 0 {
                 return Ok(Turns::Some { first: from, count });
             }
             let update = Update::live().only_if(RATE_LIMIT, number(limit.per_second()));
             let update = match next {
-                // Others may have taken some more since: these are behind theirs.
+                // Moves the number on, wherever it is by now. Other functions may have taken
+                // turns since `endpoint` was read; then these come after theirs. The range
+                // excludes a number that has fallen behind, and turns too far away.
                 Some(next) if limit.is_current(next, now) => update
                     .only_between(NEXT_TURN, number(first), number(full - count))
                     .add(NEXT_TURN, count),
-                // One of the past, or of another limit.
+                // The number is in the past, or counts in another limit's turns. Replace it,
+                // provided that nobody else has.
                 Some(next) => update
                     .only_if(NEXT_TURN, number(next))
                     .set(NEXT_TURN, number(from + count)),
@@ -80,6 +89,7 @@ impl Table {
                 .await;
             let error = match updated {
                 Ok(updated) => {
+                    // The turns begin at the number that this update moved on from.
                     let old = updated.attributes.as_ref().and_then(next_turn);
                     let old = old.filter(|old| limit.is_current(*old, now));
                     let first = old.unwrap_or(from).max(from);
@@ -93,6 +103,7 @@ impl Table {
                     if found.get(RATE_LIMIT) != Some(&number(limit.per_second())) {
                         return Ok(Turns::Changed);
                     }
+                    // Decide again from the current number, which the failure returned.
                     next = next_turn(&found);
                 }
                 _ => return Err(error).during(OPERATION),

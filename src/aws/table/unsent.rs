@@ -1,8 +1,8 @@
-//! Events that an endpoint never got, found by the deliveries of another one.
+//! Finds events that an endpoint never received, by way of another endpoint's deliveries.
 //!
-//! Nothing is stored for this ahead of time. What it costs is paid by a replay: it reads
-//! the other endpoint's deliveries, 4 KB a read unit, and for each event that the endpoint
-//! may want its own delivery and the event.
+//! Nothing is stored for this in advance, so only a replay pays for it. It reads the other
+//! endpoint's deliveries, at 4 KB per read unit, and for each event that the endpoint may
+//! want, the endpoint's own delivery and the event.
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use jiff::Timestamp;
@@ -21,30 +21,31 @@ use crate::domain::event::{EventRecord, StoredEvent};
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::replay::Replay;
 
-/// Events that an endpoint never got.
+/// A page of events that an endpoint never received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unsent {
-    /// The oldest first.
+    /// Oldest first.
     pub events: Vec<(EventId, StoredEvent)>,
-    /// The other endpoint's delivery to go on after, unless there are no more.
+    /// The next page starts after this delivery of the other endpoint. `None` on the last
+    /// page.
     pub next: Option<DeliveryId>,
 }
 
-/// Queries (up to 1 MB each) before the caller goes on from there.
+/// Maximum number of queries (up to 1 MB each) for one page.
 const MOST_PAGES: usize = 4;
 
-/// Events that are read together. Each may have a payload of 399 KB, and a function has
-/// 256 MB.
+/// Events that are read together. Each payload may have 399 KB, and the function has 256 MB
+/// of memory.
 const EVENTS_AT_ONCE: usize = 25;
 
 impl Table {
-    /// Events that this endpoint wants and never got, among those of the next deliveries
-    /// to the first of the other endpoints. Looks at `limit` deliveries that may be of
-    /// such events, or at 4 MB of any.
+    /// The next events that this endpoint wants and never received, found by deliveries to the
+    /// first of the replay's other endpoints. Stops after `limit` deliveries whose events the
+    /// endpoint may want, or after 4 MB.
     ///
-    /// A `Query`, up to four if few of the deliveries are of types that the endpoint
-    /// wants; a `BatchGetItem` for every 100 that are, and one for every 25 events that it
-    /// did not get.
+    /// One `Query`, up to four if few of the deliveries are of types that the endpoint wants;
+    /// a `BatchGetItem` for every 100 that are, and one for every 25 events that it did not
+    /// receive.
     ///
     /// # Errors
     /// If a call fails, or an item cannot be read.
@@ -77,8 +78,8 @@ impl Table {
         Ok(Unsent { events, next })
     }
 
-    /// Deliveries to the other endpoint of events that this one may want, oldest first,
-    /// and the delivery to go on after. Not those that repeat an event.
+    /// Deliveries to the other endpoint whose events this one may want, oldest first, and the
+    /// delivery to continue after. Leaves out deliveries that repeat an event.
     async fn candidates(
         &self,
         endpoint: &Endpoint,
@@ -99,10 +100,11 @@ impl Table {
             let page = page.during(OPERATION)?;
             for item in page.items.unwrap_or_default() {
                 let (_, sort) = id_of(&item);
-                // One that somebody edited by hand must not stop the others.
+                // A delivery that somebody edited by hand must not stop the others.
                 let Ok(delivery) = delivery(item) else {
                     continue;
                 };
+                // The id of an event's first delivery is derived. Any other id is a repeat.
                 let first =
                     DeliveryId::of_event(delivery.created_at, delivery.event_id, other.endpoint_id);
                 if delivery.id == first && replay.may_want(endpoint, &delivery.event) {
@@ -121,7 +123,7 @@ impl Table {
         Ok((found, next))
     }
 
-    /// The query of a history in the span of a replay, oldest first.
+    /// A query of the other endpoint's history in the span of the replay, oldest first.
     fn span_of(&self, other: EndpointKey, replay: &Replay, now: Timestamp) -> QueryFluentBuilder {
         let query = self
             .client
@@ -144,7 +146,7 @@ impl Table {
         super::history::shown(query)
     }
 
-    /// Leaves out the events that the endpoint has a delivery of.
+    /// Drops the events that the endpoint already has a delivery of.
     async fn leave_out_recorded(
         &self,
         endpoint: EndpointKey,
@@ -167,7 +169,7 @@ impl Table {
         Ok(())
     }
 
-    /// These events, as far as they are kept, in their order.
+    /// Reads these events, in their order. Leaves out those that are no longer stored.
     async fn events(
         &self,
         endpoint: EndpointKey,

@@ -18,7 +18,7 @@ fn event(payload: &str) -> StoredEvent {
 }
 
 #[test]
-fn audiences_are_read_as_they_were_written() {
+fn audiences_round_trip() {
     let app_id = AppId::parse("acme").unwrap();
     let payload = r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":1}"#;
     let channels = |names: &[&str]| Channels::parse("c", names.iter().copied()).unwrap();
@@ -43,7 +43,7 @@ fn audiences_are_read_as_they_were_written() {
 }
 
 #[test]
-fn payloads_are_read_byte_for_byte() {
+fn payloads_round_trip_byte_for_byte() {
     let app_id = AppId::parse("acme").unwrap();
     for (payload, is_split) in [
         (
@@ -58,7 +58,7 @@ fn payloads_are_read_byte_for_byte() {
             r#"{"type":"invoice.paid","timestamp":"9999-12-30T00:00:00.999Z","data":null}"#,
             true,
         ),
-        // None that the service writes, so none that may be written again.
+        // Not exactly as the service writes them, so splitting them would change bytes.
         (
             r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00Z","data":1}"#,
             false,
@@ -90,7 +90,7 @@ fn payloads_are_read_byte_for_byte() {
 }
 
 #[test]
-fn payloads_that_no_attempt_needs_are_not_stored() {
+fn unneeded_payloads_are_not_stored() {
     let app_id = AppId::parse("acme").unwrap();
     let kept_for = |ids: Vec<EndpointId>| StoredEvent {
         kept_for: Some(ids),
@@ -105,7 +105,7 @@ fn payloads_that_no_attempt_needs_are_not_stored() {
 }
 
 #[test]
-fn deleted_payloads_leave_the_event() {
+fn events_outlive_their_deleted_payloads() {
     let app_id = AppId::parse("acme").unwrap();
     let deleted = StoredEvent {
         payload: StoredPayload::Deleted("2026-02-01T00:00:00Z".parse().unwrap()),

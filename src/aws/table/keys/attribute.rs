@@ -139,7 +139,7 @@ pub const PUBLIC_KEY: &str = "public";
 pub const REPLACES: &str = "before";
 
 /// A random id of the call that created an app or a type of the catalogue.
-pub const MADE_BY: &str = "by";
+pub const CREATED_BY: &str = "by";
 /// The metadata of an app or an endpoint.
 pub const METADATA: &str = "meta";
 /// An app's display name.
