@@ -106,7 +106,7 @@ impl StoreError {
     /// Other writers kept changing the same items until the retries ran out. Retrying later
     /// helps.
     pub(crate) fn conflict(operation: &'static str) -> Self {
-        AwsError::unavailable(operation, "something else kept changing it").into()
+        AwsError::unavailable(operation, "other writers kept changing it").into()
     }
 }
 

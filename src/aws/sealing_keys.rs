@@ -86,7 +86,7 @@ impl SealingKeys {
     /// sealed that nobody can open. If another process is faster, or this one is interrupted
     /// in between, the sweep removes the unused private key.
     async fn make_first(&self, now: Timestamp) -> Result<SealingKey, StoreError> {
-        const OPERATION: &str = "making the first sealing key";
+        const OPERATION: &str = "Creation of the first sealing key";
         let (key, private) = SealingKey::generate()
             .map_err(Malformed::from)
             .during(OPERATION)?;
@@ -147,7 +147,9 @@ impl Secrets {
         };
         let opened = private.open(endpoint, version, sealed);
         let secret = opened.map_err(Malformed::from);
-        Ok(Some(Arc::new(secret.during("opening a signing secret")?)))
+        Ok(Some(Arc::new(
+            secret.during("Opening of a signing secret")?,
+        )))
     }
 
     /// Opens an endpoint's own headers. `None` if their private key does not exist.
@@ -164,7 +166,7 @@ impl Secrets {
         };
         let opened = private.open_headers(endpoint, version, sealed);
         let headers = opened.map_err(Malformed::from);
-        Ok(Some(Arc::new(headers.during("opening own headers")?)))
+        Ok(Some(Arc::new(headers.during("Opening of own headers")?)))
     }
 
     async fn private_key(&self, id: SealingKeyId) -> Found<PrivateKey> {

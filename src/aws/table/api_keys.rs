@@ -220,7 +220,9 @@ fn access_in(fields: &mut Fields) -> Result<(ApiKeyHash, KeyAccess), Malformed> 
             // Keys without a scope allow everything in their app.
             scope: scope.map_or(Ok(Scope::All), |scope| Scope::parse(&scope))?,
         },
-        KeyKind::Session if expires_at.is_none() => return Err("a session without end".into()),
+        KeyKind::Session if expires_at.is_none() => {
+            return Err("a session without an expiry".into());
+        }
         KeyKind::Session => Grant::Session {
             app_id: app_id("a session without an app")?,
             scope: SessionScope::parse(&scope.ok_or("a session without a scope")?)?,

@@ -88,7 +88,7 @@ impl Table {
         };
         let is_new = item.get(CREATED_BY) == Some(&text(&this_call));
         let app = app(item).during(OPERATION)?;
-        let app = app.ok_or(Malformed::from("an app without its time"));
+        let app = app.ok_or(Malformed::from("an app without a creation time"));
         let app = app.during(OPERATION)?;
         Ok(match is_new {
             true => AppPut::Created(app),

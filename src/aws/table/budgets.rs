@@ -85,7 +85,7 @@ impl Table {
             .only_if(PING_ID, id_bytes(ping.delivery_id.as_bytes()));
         self.update_if(ping.endpoint, update)
             .await
-            .during("UpdateItem of a free ping slot")
+            .during("UpdateItem of a freed ping slot")
     }
 
     /// Counts a test ping of an app. `false` if the app has already sent `most` of them in the
@@ -151,7 +151,7 @@ impl Table {
             .only_if(RECOVERY_ID, id_bytes(recovery.id.as_bytes()));
         self.update_if(recovery.endpoint, update)
             .await
-            .during("UpdateItem of a recovery that goes on")
+            .during("UpdateItem of a renewed recovery")
     }
 
     /// Frees the slot of a recovery. Does nothing if another recovery has it. One
@@ -168,7 +168,7 @@ impl Table {
             .only_if(RECOVERY_ID, id_bytes(recovery.id.as_bytes()));
         self.update_if(recovery.endpoint, update)
             .await
-            .during("UpdateItem of a recovery that ended")
+            .during("UpdateItem of an ended recovery")
     }
 
     /// Counts a rotation of an endpoint's secret, provided that the budgets allow one. A

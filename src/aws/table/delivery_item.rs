@@ -93,7 +93,8 @@ fn read(mut fields: Fields) -> Result<Delivery, Malformed> {
     let status: String = fields.read(STATUS)?;
     let event: String = fields.read(EVENT)?;
     let abandoned: Option<String> = fields.read_some(ABANDONED)?;
-    let abandoned = abandoned.map(|code| Abandoned::from_code(&code).ok_or("not a reason"));
+    let abandoned = abandoned
+        .map(|code| Abandoned::from_code(&code).ok_or("not a reason for abandoning a delivery"));
     Ok(Delivery {
         id: keys::delivery_of_sort(&sk).ok_or(KEYS)?,
         endpoint: keys::endpoint_of_delivery(&pk).ok_or(KEYS)?,
@@ -143,7 +144,7 @@ fn attempt_of(entry: Item) -> Result<Attempt, Malformed> {
     let mut fields = Fields::of(entry);
     let status: Option<u16> = fields.read_some(attempt::RESPONSE_STATUS)?;
     let note: Option<String> = fields.read_some(attempt::BODY_NOTE)?;
-    let note = note.map(|code| BodyNote::from_code(&code).ok_or("not the note of a body"));
+    let note = note.map(|code| BodyNote::from_code(&code).ok_or("not a body note"));
     let failure: Option<String> = fields.read_some(attempt::FAILURE)?;
     let verdict = match (status, failure) {
         (Some(status), _) => Verdict::Answered(Answer {
@@ -155,9 +156,9 @@ fn attempt_of(entry: Item) -> Result<Attempt, Malformed> {
             ..Answer::bare(status)
         }),
         (None, Some(code)) => {
-            Verdict::Failed(Failure::from_code(&code).ok_or("not the failure of an attempt")?)
+            Verdict::Failed(Failure::from_code(&code).ok_or("not a failure code")?)
         }
-        (None, None) => return Err("an attempt without status and failure".into()),
+        (None, None) => return Err("an attempt without a status or a failure".into()),
     };
     Ok(Attempt {
         number: fields.read(attempt::NUMBER)?,

@@ -142,7 +142,7 @@ fn endpoint(mut fields: Fields) -> Result<Endpoint, Malformed> {
         key: keys::endpoint_of(&pk, &sk).ok_or("not the keys of an endpoint")?,
         // Need not satisfy today's rules. The sender checks it before each attempt.
         url: TargetUrl::registered(&url)?,
-        events: events.map_err(|_| "not the events of an endpoint")?,
+        events: events.map_err(|_| "not the subscriptions of an endpoint")?,
         active,
         // Older items do not have the attribute. Deactivation also set one of these two times,
         // so they are the best estimate; a later change makes it too late, never too early.

@@ -41,7 +41,7 @@ impl Table {
         let attributes = attributes_of(app_id, event_type, payload).into_iter();
         let update = attributes.fold(update, |update, (name, value)| update.set(name, value));
         let updated = self.update_item(keys::event(app_id, id), update).send();
-        written(updated.await).during("UpdateItem of a payload to keep")
+        written(updated.await).during("UpdateItem of a kept payload")
     }
 
     /// Removes an endpoint from those that need the payload, and with the last one the payload.
@@ -55,7 +55,7 @@ impl Table {
         endpoint: EndpointKey,
         id: EventId,
     ) -> Result<(), StoreError> {
-        const OPERATION: &str = "UpdateItem of a payload that an endpoint needs no more";
+        const OPERATION: &str = "UpdateItem of a released payload";
         let EndpointKey {
             app_id,
             endpoint_id,

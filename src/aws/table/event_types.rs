@@ -101,7 +101,7 @@ impl Table {
                 Transacted::ConditionFailed { .. } => return Ok(TypePut::Full),
             }
         }
-        Err(StoreError::conflict("putting an event type"))
+        Err(StoreError::conflict("Put of an event type"))
     }
 
     /// Changes an existing type. Returns its new state and the id of the call that added it.
@@ -240,7 +240,7 @@ impl Table {
         match item.remove(TYPE_NAMES) {
             None => Ok(TypeNames::default()),
             Some(AttributeValue::Ss(names)) => Ok(names.into_iter().collect()),
-            Some(_) => Err(Malformed::from("the names are not a set of texts")).during(OPERATION),
+            Some(_) => Err(Malformed::from("the names are not a set of strings")).during(OPERATION),
         }
     }
 

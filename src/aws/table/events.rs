@@ -152,7 +152,7 @@ impl Table {
         item.insert(EXPIRES_AT.to_owned(), expires_at);
         let put = self.client.put_item().table_name(&self.name);
         let put = put.set_item(Some(item)).send().await;
-        put.during("PutItem of an event that is fanned out")?;
+        put.during("PutItem of a completed fan-out")?;
         Ok(())
     }
 
@@ -175,7 +175,7 @@ impl Table {
             .consistent_read(true)
             .send()
             .await
-            .during("GetItem of an event that is fanned out")?;
+            .during("GetItem of a completed fan-out")?;
         let expires_at = number(event.expires_at.as_second());
         // The expiry is part of the event's identity here: an id can be used again after its
         // event has expired, while DynamoDB has not removed that event's record yet.

@@ -86,7 +86,7 @@ impl Table {
             // Reads whole pages even if few attempts are missing, because many other entries
             // may be in between.
             let page = query.clone().limit(limit).set_exclusive_start_key(start);
-            let page = page.send().await.during("Query of what is due")?;
+            let page = page.send().await.during("Query of due entries")?;
             for item in page.items.unwrap_or_default() {
                 let entry = due(item);
                 let is_attempt = matches!(entry, Due::Attempt(_));

@@ -97,7 +97,7 @@ pub(super) fn previous_secret(fields: &mut Fields) -> Result<Option<PreviousSecr
         None => {
             let sealed = fields.read_some(previous::SEALED_SECRET)?;
             let place = place(sealed, fields.read_some(previous::SEALING_KEY)?)?;
-            place.ok_or("a previous secret that is nowhere")?
+            place.ok_or("a previous secret without a place")?
         }
     };
     Ok(Some(PreviousSecret {

@@ -152,7 +152,7 @@ impl Table {
         endpoint: EndpointKey,
         found: &mut Vec<Delivery>,
     ) -> Result<(), StoreError> {
-        const OPERATION: &str = "BatchGetItem of deliveries that may be missing";
+        const OPERATION: &str = "BatchGetItem of possibly missing deliveries";
         let key_of = |delivery: &Delivery| {
             let (at, event) = (delivery.created_at, delivery.event_id);
             let own = DeliveryId::of_event(at, event, endpoint.endpoint_id);

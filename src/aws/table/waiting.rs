@@ -129,7 +129,7 @@ impl Table {
             .remove(WAITING_SINCE);
         let key = keys::delivery(delivery.endpoint, delivery.id);
         let updated = self.update_item(key, update).send().await;
-        written(updated).during("UpdateItem of a delivery that waited")?;
+        written(updated).during("UpdateItem of a delivery that no longer waits")?;
         Ok(())
     }
 }
