@@ -112,6 +112,8 @@ impl Queues {
             .send_message()
             .queue_url(self.url(lane))
             .message_body(encode(message).during(OPERATION)?)
+            // On a standard queue, the group does not order messages. SQS shares out the
+            // consumers fairly among groups.
             .message_group_id(message.group())
             .send()
             .await
@@ -152,6 +154,7 @@ impl Queues {
             .enumerate()
             .map(|(index, (message, delay))| entry(index, &message, delay))
             .collect();
+        // Encodes all of them first, so that none is sent if one cannot be encoded.
         let batches = batches::group(entries.during(BATCH)?);
         stream::iter(batches)
             .map(async |batch| {
@@ -187,6 +190,7 @@ impl Queues {
         let sending = batches::group(entries)
             .into_iter()
             .map(|batch| self.send_batch(lane, batch));
+        // Ids are the messages' indexes across all batches.
         let unsent = join_all(sending).await;
         for (id, error) in unsent.into_iter().flatten() {
             let outcome = id.parse().ok().and_then(|id: usize| outcomes.get_mut(id));
@@ -233,6 +237,7 @@ impl Queues {
                 break;
             }
         }
+        // Out of tries, or of time. What is left was refused only for the moment.
         unsent.extend(entries.into_iter().map(|entry| {
             let error = AwsError::from_code(BATCH, "ServiceUnavailable");
             (entry.id, error.into())

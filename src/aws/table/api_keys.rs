@@ -83,6 +83,7 @@ impl Table {
         const OPERATION: &str = "TransactWriteItems of an API key";
         let endpoint = record.grant.only_endpoint();
         let writes = || -> Result<_, Malformed> {
+            // The match on `write` below depends on this order.
             let mut checks = vec![self.check_live(keys::app(app_id), CREATED_AT)?];
             if let Some(endpoint_id) = endpoint {
                 let key = EndpointKey {

@@ -214,6 +214,7 @@ impl Table {
         let deliveries = page.items.unwrap_or_default();
         let events: BTreeSet<_> = deliveries.iter().filter_map(stored_event).collect();
         let app_id = endpoint.app_id;
+        // Other endpoints' deliveries share these events, but all of them go with the app.
         let events = events
             .into_iter()
             .flat_map(|id| [keys::event(app_id, id), keys::fanned_out(app_id, id)]);

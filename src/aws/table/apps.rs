@@ -61,6 +61,8 @@ impl Table {
         const OPERATION: &str = "UpdateItem of an app";
         let this_call = format!("{:016x}", rand::random::<u64>());
         let now = time(now);
+        // An item that only counted endpoints becomes an app: it gets a time of creation and an
+        // index entry, and keeps its count.
         let mut update = Update::default()
             .set_once(CREATED_AT, now.clone())
             .set_once(CREATED_BY, text(&this_call))

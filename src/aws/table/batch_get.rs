@@ -158,6 +158,7 @@ impl Table {
                 let some = Box::pin(self.batch_get_some(operation, missing, &mut found));
                 missing = some.await?;
             }
+            // Fails only those who need these items; see `FoundItems::item`.
             found.left_out.extend(missing.iter().map(id_of));
         }
         Ok(found)

@@ -57,6 +57,9 @@ impl Table {
         ended: Option<DeliveryId>,
     ) -> Result<Reserved, StoreError> {
         let now = ping.created_at;
+        // Nothing is written when a ping ends. The next caller finds its recorded outcome and
+        // passes its id as `ended`. Of several such callers, the first to write wins, because
+        // the slot then holds another id.
         let update = Update::default()
             .set(PING_UNTIL, time(now + lease))
             .only_if_any(|either| {
@@ -103,6 +106,7 @@ impl Table {
         let minute = now.as_second() / MINUTE;
         let update = Update::default()
             .add(PINGS, 1)
+            // Each minute has its own item, which DynamoDB removes some time after it.
             .set(EXPIRES_AT, number((minute + 1) * MINUTE))
             .only_below(PINGS, number(most))
             .or_absent(PINGS);
@@ -241,6 +245,7 @@ impl Table {
         let Some(item) = item.filter(|item| !item.is_empty()) else {
             return Ok(Reserved::Missing);
         };
+        // The condition may have failed because the first try of the SDK took effect.
         let is_own = is_done || item.get(attribute) == Some(&id);
         Ok(match live_endpoint(item).during(operation)? {
             Some(endpoint) if is_own => Reserved::Granted(Box::new(endpoint)),

@@ -79,6 +79,8 @@ impl Table {
         let due_sort = due_at.map(|at| keys::schedule_sort(at, delivery.id));
         let update = outcome(task, delivery)
             .set(ATTEMPTS, number(delivery.attempts))
+            // Never appends an attempt twice: it also raises `ATTEMPTS`, which the
+            // condition of `write_outcome` compares.
             .append(ATTEMPT_LOG, entry_of(attempt))
             .set_or_remove(RESPONSE_STATUS, delivery.response_status.map(number))
             .set_or_remove(DELIVERED_AT, delivery.delivered_at.map(time))
@@ -104,6 +106,7 @@ impl Table {
             status: DeliveryStatus::Failed,
             ..task.delivery()
         };
+        // Keeps the count of earlier attempts. Zero is for an item that this creates.
         let update = outcome(task, &delivery)
             .set(ABANDONED, text(reason.code()))
             .set_once(ATTEMPTS, number(0))

@@ -53,6 +53,7 @@ impl Table {
     ) -> Result<Option<EventRecord>, StoreError> {
         const OPERATION: &str = "UpdateItem of a deleted payload";
         let update = Update::existing()
+            // DynamoDB may take days to remove an expired event. It counts as gone.
             .only_above(EXPIRES_AT, number(now.as_second()))
             .set_once(PAYLOAD_DELETED_AT, time(now))
             .remove(KEPT_FOR)
@@ -106,6 +107,8 @@ impl Table {
         // Includes endpoints that are being deleted.
         let endpoints = self.all_endpoints_of(app_id);
         let (endpoints, repeats) = tokio::try_join!(endpoints, self.repeats_of(app_id, id))?;
+        // The ids of first deliveries are derived, so they need no search. Some of these
+        // endpoints may have none.
         let own = endpoints.into_iter().map(|endpoint| {
             let own = DeliveryId::of_event(event.accepted_at, id, endpoint.endpoint_id);
             keys::delivery(endpoint, own)

@@ -128,6 +128,8 @@ impl Table {
                 if has_code(&error, "ConditionalCheckFailedException")
                     || has_code(&error, "TransactionConflictException") =>
             {
+                // A conflict means that another call is adding or removing the type right
+                // now. The transaction that follows settles the order.
                 return Ok(None);
             }
             Err(error) => return Err(error).during(OPERATION),

@@ -81,6 +81,7 @@ impl Table {
             .expression_attribute_names("#pk", PK)
             .expression_attribute_names("#expires", EXPIRES_AT)
             .expression_attribute_values(":now", number(now.as_second()))
+            // Returns the item that is in the way, which saves a read.
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;

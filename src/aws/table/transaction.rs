@@ -61,6 +61,7 @@ impl Table {
                 return Ok(Transacted::ConditionFailed { write, item });
             }
             match codes.into_iter().find(|code| *code != "None") {
+                // Goes on to the next try.
                 Some(CONFLICT) => {}
                 code => {
                     let code = code.unwrap_or("TransactionCanceledException");

@@ -94,6 +94,7 @@ impl Table {
             return Ok((found, None));
         }
         let query = self.span_of(other, replay, now);
+        // DynamoDB continues after this key even if its item is gone by now.
         let mut start = replay.after.map(|after| keys::delivery(other, after));
         for _ in 0..MOST_PAGES {
             let page = query.clone().set_exclusive_start_key(start).send().await;
@@ -111,6 +112,7 @@ impl Table {
                     found.push(delivery);
                 }
                 if found.len() >= limit {
+                    // In the middle of a page: the rest is read again by the next chunk.
                     return Ok((found, keys::delivery_of_sort(&sort)));
                 }
             }

@@ -150,6 +150,8 @@ impl Update {
     /// Only if the attribute has this value.
     pub(super) fn only_if(mut self, attribute: &str, value: AttributeValue) -> Self {
         let name = self.name(attribute);
+        // Has its own placeholder, because the same update may set the attribute to another
+        // value. The other conditions do the same.
         let value = self.value(&format!("if_{attribute}"), value);
         self.conditions.push(format!("{name} = {value}"));
         self
@@ -196,6 +198,7 @@ impl Update {
     /// Only if at least one of the conditions that `either` adds holds. The other conditions
     /// must hold as well.
     pub(super) fn only_if_any(mut self, either: impl FnOnce(Self) -> Self) -> Self {
+        // Collects what `either` adds apart from the conditions so far.
         let others = std::mem::take(&mut self.conditions);
         let mut update = either(self);
         let any = update.conditions.join(" OR ");

@@ -124,6 +124,7 @@ impl Table {
         let Some(since) = delivery.waiting_since else {
             return Ok(());
         };
+        // The time identifies the wait: a delivery that waits again has a later one.
         let update = Update::existing()
             .only_if(WAITING_SINCE, time(since))
             .remove(WAITING_SINCE);
