@@ -39,7 +39,7 @@ impl Table {
     /// check whether it has expired. One eventually consistent `GetItem`.
     ///
     /// # Errors
-    /// If the call fails or the item can't be decoded.
+    /// If the call fails or the item cannot be decoded.
     pub async fn key_access(&self, hash: &ApiKeyHash) -> Result<Option<KeyAccess>, StoreError> {
         const OPERATION: &str = "GetItem of an API key";
         let found = self
@@ -135,7 +135,7 @@ impl Table {
     /// second may be missing.
     ///
     /// # Errors
-    /// If a call fails or an item can't be decoded.
+    /// If a call fails or an item cannot be decoded.
     pub async fn api_keys(&self, owner: Owner) -> Result<Vec<ApiKeyRecord>, StoreError> {
         const OPERATION: &str = "Query of API keys";
         let query = self

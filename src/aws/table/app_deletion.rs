@@ -99,7 +99,7 @@ impl Table {
     /// 1 MB.
     ///
     /// # Errors
-    /// If a call fails, or an item cannot be read.
+    /// If a call fails, or an item cannot be decoded.
     pub async fn app_deletions(&self, until: Timestamp) -> Result<Vec<AppId>, StoreError> {
         const OPERATION: &str = "Query of apps that are being deleted";
         let deletions = self.deletions_before(OPERATION, APP_DELETIONS, until);
@@ -140,7 +140,7 @@ impl Table {
     /// consistent `Query` per 1 MB.
     ///
     /// # Errors
-    /// If the call fails, or a key cannot be read.
+    /// If the call fails, or a key cannot be decoded.
     pub async fn all_endpoints_of(&self, app_id: AppId) -> Result<Vec<EndpointKey>, StoreError> {
         const OPERATION: &str = "Query of a deleted app's endpoints";
         let query = self
@@ -190,7 +190,7 @@ impl Table {
     /// `BatchWriteItem` for every 25 items.
     ///
     /// # Errors
-    /// If a call fails, or a key cannot be read.
+    /// If a call fails, or a key cannot be decoded.
     pub async fn remove_history(
         &self,
         endpoint: EndpointKey,

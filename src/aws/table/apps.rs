@@ -1,7 +1,7 @@
 //! Apps.
 //!
-//! An app's item also counts its endpoints, so it exists from the first endpoint on, whether
-//! or not the app was created explicitly. Only an app that was has [`CREATED_AT`].
+//! An app's item also counts its endpoints, so it exists from the first endpoint on. If the
+//! app was created explicitly, the item has [`CREATED_AT`] as well.
 //!
 //! All apps are in one partition of the index. It needs no shards: it takes 1,000 writes a
 //! second, and is only written when an app is created, changed or deleted. (The endpoint
@@ -123,7 +123,7 @@ impl Table {
     /// see [`list_page`].
     ///
     /// # Errors
-    /// If a call fails, or an item cannot be read.
+    /// If a call fails, or an item cannot be decoded.
     pub async fn apps(
         &self,
         prefix: &str,

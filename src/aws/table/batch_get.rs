@@ -37,7 +37,7 @@ impl Table {
     /// Reads what one attempt needs. One strongly consistent `BatchGetItem`.
     ///
     /// # Errors
-    /// If the read fails, or an item cannot be read.
+    /// If the read fails, or an item cannot be decoded.
     pub async fn attempt_context(
         &self,
         task: &DeliveryTask,
@@ -50,7 +50,7 @@ impl Table {
     /// `BatchGetItem`.
     ///
     /// # Errors
-    /// If the read fails, or an item cannot be read.
+    /// If the read fails, or an item cannot be decoded.
     pub async fn endpoint_and_delivery(
         &self,
         endpoint: EndpointKey,
@@ -76,7 +76,7 @@ impl Table {
     /// consistent `BatchGetItem` for every 100.
     ///
     /// # Errors
-    /// If the read fails, or an item cannot be read.
+    /// If the read fails, or an item cannot be decoded.
     pub async fn existing_endpoints(
         &self,
         endpoints: &HashSet<EndpointKey>,
@@ -97,7 +97,7 @@ impl Table {
     /// endpoints.
     ///
     /// # Errors
-    /// If the read fails, or an item cannot be read.
+    /// If the read fails, or an item cannot be decoded.
     pub async fn deliveries_of_event(
         &self,
         id: EventId,

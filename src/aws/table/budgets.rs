@@ -49,7 +49,7 @@ impl Table {
     /// `UpdateItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn take_ping_slot(
         &self,
         ping: &DeliveryTask,
@@ -119,7 +119,7 @@ impl Table {
     /// `UpdateItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn begin_recovery(
         &self,
         recovery: impl Into<RecoveryKey>,
@@ -185,7 +185,7 @@ impl Table {
     /// new secret resets it.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn reserve_rotation(
         &self,
         endpoint: EndpointKey,

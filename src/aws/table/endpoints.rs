@@ -223,7 +223,7 @@ impl Table {
     /// `TransactWriteItems` and one strongly consistent `GetItem`.
     ///
     /// # Errors
-    /// If a call fails, or the item cannot be read.
+    /// If a call fails, or the item cannot be decoded.
     pub async fn update_endpoint(
         &self,
         endpoint: EndpointKey,

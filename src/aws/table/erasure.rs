@@ -44,7 +44,7 @@ impl Table {
     /// this id, or if it has expired. One `UpdateItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn delete_payload(
         &self,
         app_id: AppId,
@@ -96,7 +96,7 @@ impl Table {
     /// for every 100 deliveries, and an `UpdateItem` for each.
     ///
     /// # Errors
-    /// If a call fails, or an item cannot be read.
+    /// If a call fails, or an item cannot be decoded.
     pub async fn erase_answers(
         &self,
         app_id: AppId,

@@ -223,10 +223,10 @@ impl Table {
     }
 
     /// The names of all types. One `GetItem`, strongly consistent so that a type can be used
-    /// as soon as it was added.
+    /// as soon as it is added.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn event_type_names(&self) -> Result<TypeNames, StoreError> {
         const OPERATION: &str = "GetItem of the names of event types";
         let found = self
@@ -251,7 +251,7 @@ impl Table {
     /// shorter than `limit`; see [`list_page`].
     ///
     /// # Errors
-    /// If a call fails, or an item cannot be read.
+    /// If a call fails, or an item cannot be decoded.
     pub async fn event_types(
         &self,
         filter: &TypeFilter,

@@ -189,7 +189,7 @@ impl Table {
     /// eventually consistent `GetItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn event(
         &self,
         app_id: AppId,

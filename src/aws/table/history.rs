@@ -84,7 +84,7 @@ impl Table {
     /// from where it stopped.
     ///
     /// # Errors
-    /// If the call fails or an item can't be decoded.
+    /// If the call fails or an item cannot be decoded.
     pub async fn deliveries(
         &self,
         endpoint: EndpointKey,

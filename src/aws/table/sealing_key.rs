@@ -25,7 +25,7 @@ impl Table {
     /// The current key. `None` if none was created yet. One strongly consistent `GetItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn sealing_key(&self) -> Result<Option<CurrentKey>, StoreError> {
         const OPERATION: &str = "GetItem of the sealing key";
         let found = self

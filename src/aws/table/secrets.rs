@@ -1,11 +1,11 @@
 //! Changes of the signing secrets in an endpoint's item.
 //!
-//! A process that is slow may write a secret that it sealed to a key which has been replaced
+//! A slow process may try to write a secret that it sealed to a key that was replaced
 //! meanwhile. Once the operator has resealed all items, the old private key is removed, and
 //! such a secret could never be opened again. Two rules prevent that. A newly sealed secret
 //! is only written in a transaction that checks that its key is still the current one. And
 //! a rotation that keeps the old secret is conditional on that secret still being sealed to
-//! the same key as when it was read. So after an item was resealed, no late write brings
+//! the same key as when it was read. So once an item is resealed, no late write can bring
 //! the old key back.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -66,7 +66,7 @@ impl Table {
     /// was sealed.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn set_rotated_secret(
         &self,
         found: &Endpoint,
@@ -90,7 +90,7 @@ impl Table {
     /// sealed.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn move_secrets(
         &self,
         found: &Endpoint,
@@ -118,7 +118,7 @@ impl Table {
     /// endpoint. One `UpdateItem`.
     ///
     /// # Errors
-    /// If the call fails, or the item cannot be read.
+    /// If the call fails, or the item cannot be decoded.
     pub async fn remove_previous_secret(
         &self,
         endpoint: EndpointKey,

@@ -36,7 +36,7 @@ impl Table {
     /// that was created within the last second may be missing.
     ///
     /// # Errors
-    /// If the call fails or the item can't be decoded.
+    /// If the call fails or the item cannot be decoded.
     pub async fn session_hash(
         &self,
         app_id: AppId,
@@ -58,7 +58,7 @@ impl Table {
     /// index per 1 MB. Those that were created within the last second may be missing.
     ///
     /// # Errors
-    /// If a call fails or an item can't be decoded.
+    /// If a call fails or an item cannot be decoded.
     pub(super) async fn credentials_of(
         &self,
         app_id: AppId,

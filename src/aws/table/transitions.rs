@@ -1,9 +1,9 @@
 //! The log of an endpoint's transitions: one binary attribute, with 33 bytes per transition.
 //!
-//! The log makes the operator's notices reliable. A transition is logged by the same write
-//! that causes it, under the id of the delivery whose attempt did. If the function ends
-//! before it has sent the notice, that attempt's message comes back, finds its transition
-//! in the log, and sends it then.
+//! The log makes the operator's notices reliable. The write that changes the health also
+//! logs the transition, with the id of the delivery whose attempt caused it. If the function
+//! ends before it has sent the notice, that attempt's message comes back, finds its
+//! transition in the log, and sends the notice then.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput};

@@ -2,9 +2,9 @@
 //! [`rate_limit`](crate::domain::rate_limit).
 //!
 //! Turns are numbered from 1970, as many per second as the limit allows. The endpoint's item
-//! stores the next free one, and whoever moves that number on has the turns in between. If
-//! the response to an update is lost, the SDK's next try takes further turns. The first ones
-//! are then unused, which never exceeds the limit.
+//! stores the next free one, and a function takes turns by advancing that number. If the
+//! response to an update is lost, the SDK's next try takes further turns. The first ones are
+//! then wasted, but the limit is never exceeded.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
@@ -64,9 +64,9 @@ impl Table {
             }
             let update = Update::live().only_if(RATE_LIMIT, number(limit.per_second()));
             let update = match next {
-                // Moves the number on, wherever it is by now. Other functions may have taken
-                // turns since `endpoint` was read; then these come after theirs. The range
-                // excludes a number that has fallen behind, and turns too far away.
+                // Advances the number, whatever it is now. Other functions may have taken turns
+                // since `endpoint` was read; these then come after theirs. The range excludes a
+                // number that has fallen behind, and turns too far away.
                 Some(next) if limit.is_current(next, now) => update
                     .only_between(NEXT_TURN, number(first), number(full - count))
                     .add(NEXT_TURN, count),
@@ -89,7 +89,7 @@ impl Table {
                 .await;
             let error = match updated {
                 Ok(updated) => {
-                    // The turns begin at the number that this update moved on from.
+                    // The turns begin at the number that this update advanced from.
                     let old = updated.attributes.as_ref().and_then(next_turn);
                     let old = old.filter(|old| limit.is_current(*old, now));
                     let first = old.unwrap_or(from).max(from);

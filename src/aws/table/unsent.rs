@@ -48,7 +48,7 @@ impl Table {
     /// receive.
     ///
     /// # Errors
-    /// If a call fails, or an item cannot be read.
+    /// If a call fails, or an item cannot be decoded.
     pub async fn unsent(
         &self,
         endpoint: &Endpoint,
