@@ -53,6 +53,7 @@ impl Deliverer {
             // Boxed, because rustc can't compute the layout of the unboxed future.
             Box::pin(self.attempt_first(task, context, read_at))
         });
+        // Not `try_join_all`, which would drop the other attempts at the first failure.
         join_all(attempts).await.into_iter().collect()
     }
 

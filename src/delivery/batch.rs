@@ -158,6 +158,7 @@ async fn spawn_attempts(
             return;
         }
     };
+    // Attempts at one endpoint take their turns together, with one write.
     let mut of_endpoints = HashMap::<_, Vec<Decided>>::new();
     let mut later = Vec::new();
     for (copies, task) in attempts {

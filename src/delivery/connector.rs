@@ -44,6 +44,7 @@ impl Connector {
         time_limit: Duration,
     ) -> Self {
         let mut tcp = HttpConnector::new_with_resolver(Resolver(resolver));
+        // TLS is added on top of this connector, so it gets `https` URLs, too.
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_keepalive(Some(TCP_KEEPALIVE));
@@ -226,6 +227,7 @@ impl AsyncWrite for Watched {
         if done.is_ready() {
             return done;
         }
+        // The first poll starts the timer, later ones continue with it.
         let limit = self
             .shutdown
             .get_or_insert_with(|| Box::pin(sleep(SHUTDOWN)));

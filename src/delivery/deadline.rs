@@ -93,6 +93,8 @@ pub(super) async fn within<T, E: Into<HandleError>>(
     let Some(deadline) = deadline else {
         return work.await.map_err(Into::into);
     };
+    // Work that takes too long is dropped where it awaits, as if the function had crashed
+    // there. Its message comes back.
     let work = DEADLINE.scope(deadline, work);
     match timeout_at(deadline.of_work(), work).await {
         Ok(done) => done.map_err(Into::into),

@@ -77,6 +77,7 @@ impl Deliverer {
             loop {
                 let found = table.remove_history(*endpoint, limit).await?;
                 removed += found;
+                // A full chunk may not be all of this history.
                 if found < usize::from(limit) {
                     break;
                 }

@@ -56,6 +56,7 @@ impl Deliverer {
         let Some(next) = self.claim(endpoint, tend, claim, takes, &waiting).await? else {
             return Ok(());
         };
+        // `rate` deliveries share each second.
         let delays = (0..count).map(|index| Duration::from_secs((index / rate).into()));
         self.send_waiting(endpoint, waiting, delays.collect(), next)
             .await

@@ -79,6 +79,7 @@ impl Resolve for GuardedResolver {
             if policy == AddressPolicy::PublicAndLoopback {
                 return Ok(addresses);
             }
+            // An IPv4-mapped IPv6 address counts as IPv4.
             let reachable = addresses.iter().map(IpAddr::to_canonical);
             let reachable: Vec<_> = reachable.filter(IpAddr::is_ipv4).collect();
             if reachable.is_empty() {

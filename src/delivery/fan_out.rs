@@ -197,9 +197,9 @@ impl Deliverer {
         Ok(takes_over.then_some(first))
     }
 
-    /// Gets the event to these endpoints, which were read at `read_at`: at once, later,
-    /// or, if they are inactive, not at all. Returns how many get it later and how many
-    /// miss it.
+    /// Delivers the event to these endpoints, which were read at `read_at`: at once,
+    /// later, or, if they are inactive, not at all. Returns how many get it later and how
+    /// many miss it.
     async fn dispatch(
         &self,
         endpoints: Vec<Endpoint>,

@@ -56,6 +56,7 @@ impl Deliverer {
                 back.push(failed.message);
             }
         }
+        // Both run concurrently: only seconds are left.
         let hiding = before(deadline, self.hide(lane, &back));
         let burying = given_up.into_iter().map(|failed| async move {
             let Failed {

@@ -27,6 +27,7 @@ impl Deliverer {
     pub(super) async fn note_slow(&self, endpoint: &Endpoint) {
         let now = self.clock.now();
         let old = endpoint.health;
+        // A batch may have many attempts at this endpoint. One of them writes the mark.
         if old.slow_since.is_some() || !self.slow_notes.begin(endpoint.key, now) {
             return;
         }

@@ -113,6 +113,7 @@ impl Work {
     /// Adds a message to the work of its batch, as a copy if another one asks for the
     /// same.
     pub(super) fn add(works: &mut Vec<Self>, message: Message, meta: MessageMeta, of: Received) {
+        // A batch has at most 100 messages, so a linear search is fast enough.
         for work in works.iter_mut() {
             if work.is_same(&message, &meta) {
                 work.merge(message);

@@ -181,6 +181,8 @@ impl Sender {
             progress: &progress,
             answered: false,
         };
+        // Everything up to the response's head. The body gets what is left of the
+        // deadline.
         let exchange = progress.track(self.response(client, &post, &progress));
         match timeout(self.deadline, exchange).await {
             Ok(Ok(response)) => {
@@ -230,6 +232,7 @@ impl Drop for Ending<'_> {
 struct Post {
     uri: Uri,
     headers: HeaderMap,
+    // Shared by both requests, not copied.
     payload: Bytes,
 }
 

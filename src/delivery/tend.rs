@@ -170,6 +170,7 @@ impl Deliverer {
             return Ok(());
         }
         if new != endpoint.health {
+            // Leaves the place as claimed, which is when the last look is due.
             table.set_health(endpoint, &new, now).await?;
         }
         let next = Message::Tend(next_step(key, claimed.at, None));
@@ -227,6 +228,8 @@ impl Deliverer {
         waiting: &Waiting,
     ) -> Result<Option<(Tend, Duration)>, StoreError> {
         let is_done = tend.last && waiting.deliveries.is_empty() && waiting.next.is_none();
+        // Not before the next step's message arrives, see `wait` below: the sweep takes
+        // over only if that message is lost.
         let at = self.clock.now() + takes + self.stragglers;
         let next = (!is_done).then_some(Place { at, claim });
         let table = &self.stores.table;
@@ -234,6 +237,7 @@ impl Deliverer {
         if is_done || !claimed {
             return Ok(None);
         }
+        // With more to come, the next step follows these. Otherwise it is the last look.
         let wait = match waiting.next {
             Some(_) => takes.max(Duration::from_secs(1)),
             None => takes + self.stragglers,
