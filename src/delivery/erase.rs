@@ -1,5 +1,5 @@
 //! Erases responses recorded by attempts that were in flight when the payload of their
-//! event was deleted. The API erases what is recorded by then, and this what was recorded
+//! event was deleted. The API erases what is recorded by then; this erases what came
 //! later.
 
 use tracing::info;

@@ -10,18 +10,14 @@
 //! of each attempt made at once. If the event may be published again under its id,
 //! another `PutItem` records that it is fanned out.
 //!
-//! Publishing an event again under the same id does nothing once the first event is
-//! fanned out. If that is not recorded, the repeat waits until the first message can no
-//! longer be running, and then takes over. For an id whose fan-out is never recorded as
-//! complete, only a repeat with the same content takes over. A message that began the
-//! fan-out and came back takes over at once. In all cases, a `GetItem` looks for the
-//! record, and an `UpdateItem` of the event lets only one message continue.
+//! If the event is stored already, [`super::take_over`] decides whether this message continues
+//! its fan-out.
 
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::ephemeral::needing_payload;
 use super::owed::Occurrence;
@@ -30,15 +26,11 @@ use super::{Deliverer, HandleError, deadline};
 use crate::aws::StoreError;
 use crate::domain::delivery::Abandoned;
 use crate::domain::endpoint::{Endpoint, EndpointKey};
-use crate::domain::event::{EventRecord, FanOut, PublishedEvent, StoredEvent, StoredPayload};
+use crate::domain::event::{FanOut, PublishedEvent, StoredEvent, StoredPayload};
 use crate::domain::health;
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{DeliveryTask, Lane, Message, Source};
 use crate::domain::route::{Circumstances, Route, routes};
-
-/// Largest assumed difference between the clocks of the API and the queue: an endpoint
-/// that was created just before an event must not seem to be newer than the event.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 const WRITES_AT_ONCE: usize = 25;
 
@@ -103,35 +95,6 @@ impl Deliverer {
         Ok(())
     }
 
-    /// Continues the fan-out of an event that is stored already, if this message may.
-    /// Returns the first event under this id, and reduces `endpoints` to those it is owed to.
-    async fn resume(
-        &self,
-        event: &PublishedEvent,
-        id: EventId,
-        first: EventRecord,
-        own: &StoredEvent,
-        meta: &MessageMeta,
-        endpoints: &mut Vec<Endpoint>,
-    ) -> Result<Option<StoredEvent>, HandleError> {
-        let Some(first) = self.repeated(event, id, first, own, meta).await? else {
-            return Ok(None);
-        };
-        // The first event counts, and goes to the endpoints that existed then.
-        endpoints.retain(|endpoint| endpoint.created_at <= first.accepted_at + CLOCK_SKEW);
-        // Attempts that were made at once have no message of their own to come back and
-        // notify the operator again, so this one does it for them.
-        for endpoint in endpoints.iter() {
-            let by = first_attempt(id, &first, endpoint.key).delivery_id;
-            self.notify_again_of(endpoint, by).await?;
-        }
-        let occurrence = Occurrence::of_stored(&first, event);
-        let owed_to = self.owed(endpoints, occurrence, own.fan_out.since);
-        endpoints.retain(|endpoint| owed_to.contains(&endpoint.key.endpoint_id));
-        let is_kept = self.keep_again(endpoints, id, &first, own).await?;
-        Ok(is_kept.then_some(first))
-    }
-
     /// The circumstances that decide how endpoints get a new event.
     fn circumstances(&self, lane: Lane, endpoints: &[Endpoint]) -> Circumstances {
         let active = endpoints.iter().filter(|endpoint| endpoint.active);
@@ -168,35 +131,6 @@ impl Deliverer {
         })
     }
 
-    /// The event that was first stored under this id, if this message takes over its
-    /// fan-out. Logs a repeat that differs from it.
-    async fn repeated(
-        &self,
-        event: &PublishedEvent,
-        id: EventId,
-        first: EventRecord,
-        own: &StoredEvent,
-        meta: &MessageMeta,
-    ) -> Result<Option<StoredEvent>, StoreError> {
-        if first.deleted_at().is_some() {
-            info!(app_id = %event.app_id, event_id = %id, "event was deleted");
-            return Ok(None);
-        }
-        let Some(first) = first.event() else {
-            return Ok(None);
-        };
-        let differs = first.data().is_some_and(|data| own.data() != Some(data));
-        if first.r#type != own.r#type || first.audience != own.audience || differs {
-            warn!(
-                app_id = %event.app_id,
-                event_id = %id,
-                "ignored an event that differs from an earlier one with the same id"
-            );
-        }
-        let takes_over = self.takes_over(event, id, &first, own, meta).await?;
-        Ok(takes_over.then_some(first))
-    }
-
     /// Delivers the event to these endpoints, which were read at `read_at`: at once,
     /// later, or, if they are inactive, not at all. Returns how many get it later and how
     /// many miss it.
@@ -219,72 +153,6 @@ impl Deliverer {
         // Last, because receivers may be slow.
         self.attempt_at_once(at_once, stored, read_at).await?;
         Ok((later, missed))
-    }
-
-    /// Re-sends an event that has no id, with the id of its message. Done when the
-    /// message comes back after a failure. SQS may move it to the dead-letter queue
-    /// without running our code, and a redrive from there gives the message another id.
-    pub(super) async fn send_with_id(
-        &self,
-        event: PublishedEvent,
-        meta: MessageMeta,
-    ) -> Result<(), HandleError> {
-        let id = meta.event_id().ok_or(HandleError::EventWithoutId)?;
-        let named = Message::Event(event.named(id, meta.sent_at));
-        Ok(self.stores.queues.send(Lane::Fast, &named).await?)
-    }
-
-    /// Whether this message takes over the fan-out of an event that is stored already. If
-    /// it has to wait first, it is re-sent with a delay.
-    async fn takes_over(
-        &self,
-        event: &PublishedEvent,
-        id: EventId,
-        first: &StoredEvent,
-        own: &StoredEvent,
-        meta: &MessageMeta,
-    ) -> Result<bool, StoreError> {
-        let (table, app_id) = (&self.stores.table, event.app_id);
-        if event.is_repeatable() && table.is_fanned_out(app_id, id, first).await? {
-            info!(app_id = %app_id, event_id = %id, "event already fanned out");
-            return Ok(false);
-        }
-        let (lease, now) = (self.fan_out_lease, own.fan_out.since);
-        let FanOut { by, .. } = &first.fan_out;
-        // Some fan-outs are never recorded as complete. A repeat of such an event may be
-        // the first message's dead letter, which SQS gave another id. Then it has the
-        // same content. A repeat with other content is somebody else's, and the first
-        // message needs no help from it: it comes back until it is done.
-        // `by` equals the event's id if the event took its id from the message that
-        // began.
-        let is_own = meta.ids.contains(by) || *by == id.to_string();
-        let is_recorded = event.is_repeatable() && *by != id.to_string();
-        // If the payload is not stored, only the first message has it.
-        let is_known = is_own || first.payload.kept().is_some();
-        let is_same =
-            meta.ids.contains(by) || own.payload == first.payload && own.audience == first.audience;
-        if !is_known || !is_recorded && !is_same {
-            info!(app_id = %app_id, event_id = %id, "ignored a repeat of an event");
-            return Ok(false);
-        }
-        // An event that was re-sent with an id took it from a message that came back. So
-        // that message counts as back, too, and this one need not wait for it.
-        let mut back = meta.back.clone();
-        back.push(id.to_string());
-        let mut wait = first.fan_out.wait(&back, lease, now);
-        if wait.is_zero() {
-            let (old, new) = (&first.fan_out, &own.fan_out);
-            if table.take_over_fan_out(app_id, id, old, new).await? {
-                return Ok(true);
-            }
-            // Another message took over first.
-            wait = lease;
-        }
-        info!(app_id = %app_id, event_id = %id, "event waits for its fan-out");
-        let again = event.clone().named(id, Some(own.accepted_at));
-        let again = (Message::Event(again), wait);
-        self.stores.queues.send_all(Lane::Fast, [again]).await?;
-        Ok(false)
     }
 
     /// Records that these endpoints missed the event because they are inactive, so that

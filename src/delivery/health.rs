@@ -209,6 +209,8 @@ impl Deliverer {
             "endpoint disabled"
         );
         self.metrics.endpoint_disabled(reason);
+        // Deliveries may wait for the endpoint. Have them ended now, not when it is
+        // overdue.
         if endpoint.place.is_some() {
             let tend = Message::Tend(Tend::now(key));
             if let Err(error) = self.stores.queues.send(Lane::Slow, &tend).await {

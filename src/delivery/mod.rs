@@ -53,6 +53,7 @@ mod running;
 pub mod sender;
 pub mod slow;
 mod status_line;
+mod take_over;
 mod tend;
 mod turns;
 

@@ -57,6 +57,7 @@ impl Deliverer {
         let event = notice.event(now)?;
         let message = Message::Event(event.clone());
         let for_bus = BusMessage::of(&event, now);
+        // Not `try_join!`, which would drop the other call when one fails.
         let (to_endpoints, to_bus) = tokio::join!(
             queues.send(Lane::Fast, &message),
             queues.send_to_bus(&for_bus),

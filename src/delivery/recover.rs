@@ -38,6 +38,9 @@ impl Deliverer {
             .map(|message| (message, Duration::ZERO))
             .collect();
         let made = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        // If this message comes back, it enqueues the chunk again. The ids of the repeats
+        // derive from the recovery and the failed delivery, so each is still delivered
+        // once.
         queues.send_all(Lane::Slow, messages).await?;
         info!(
             app_id = %recovery.endpoint.app_id,
@@ -46,9 +49,6 @@ impl Deliverer {
             deliveries = made,
             "recovery"
         );
-        // If this message comes back, it enqueues the chunk again. The ids of the repeats
-        // derive from the recovery and the failed delivery, so each is still delivered
-        // once.
         let remaining = recovery.remaining.saturating_sub(made);
         let goes_on = page.next.filter(|_| remaining > 0);
         self.note_progress(&recovery, goes_on.is_some()).await;

@@ -27,6 +27,7 @@ impl Deliverer {
     pub(super) async fn replay(&self, replay: Replay) -> Result<(), StoreError> {
         let (table, queues, now) = (&self.stores.table, &self.stores.queues, self.clock.now());
         let endpoint = table.endpoint(replay.endpoint).await?;
+        // An inactive or deleted endpoint gets nothing, so the replay ends.
         let Some(endpoint) = endpoint.filter(|endpoint| endpoint.active) else {
             self.note_replay(&replay, false).await;
             return Ok(());
@@ -61,6 +62,8 @@ impl Deliverer {
     async fn send_unsent(&self, tasks: Vec<DeliveryTask>) -> Result<(), StoreError> {
         let messages = tasks.iter().cloned().map(Message::Delivery);
         let messages: Vec<_> = messages.map(|message| (message, Duration::ZERO)).collect();
+        // The messages first: if this breaks off, the replay's message comes back and
+        // finds the events still missing. The same events then make the same deliveries.
         self.stores.queues.send_all(Lane::Slow, messages).await?;
         let table = &self.stores.table;
         stream::iter(tasks)

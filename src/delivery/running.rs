@@ -50,6 +50,7 @@ impl Running {
         copies: Vec<Received>,
         work: impl Future<Output = Result<(), E>> + Send + 'static,
     ) {
+        // The span has the request id, which a spawned task would not log otherwise.
         let work = within(self.deadline, work).in_current_span();
         let task = self.tasks.spawn(work);
         self.copies.insert(task.id(), copies);

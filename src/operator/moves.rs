@@ -34,7 +34,7 @@ const PAUSES: [Duration; 4] = [
 /// Why a secret was not moved.
 #[derive(Debug, thiserror::Error)]
 pub enum MoveError {
-    /// A call failed, or what is stored cannot be read.
+    /// A call failed, or a stored item can't be read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Sealing it failed.
@@ -251,6 +251,9 @@ async fn move_one(
 ) -> Result<bool, MoveError> {
     let mut retries = Retries::after(PAUSES);
     let mut outcome = MoveError::KeptChanging;
+    // Each pass copies the secrets to their new places, where they do nothing yet, and
+    // then makes the endpoint name these, on condition that its secrets are as they were
+    // read. After a concurrent change, the next pass begins with what is there now.
     while retries.next().await {
         let Some(to) = target(stores, &endpoint, goal, now).await? else {
             return Ok(false);
@@ -259,6 +262,7 @@ async fn move_one(
             None => None,
             Some(next) => match stores.table.move_secrets(&endpoint, &next).await? {
                 SetSecret::Done => {
+                    // Only now is the old copy unused.
                     stores
                         .reconcile_stored_secret(&endpoint, &next, now)
                         .await?;
@@ -276,10 +280,13 @@ async fn move_one(
                 return Ok(false);
             }
             Some(SetSecret::Moved(moved)) => {
+                // The failed write returned the endpoint, so it need not be read.
                 endpoint = *moved;
                 continue;
             }
             Some(SetSecret::KeyReplaced) => {
+                // The process has cached a key that is no longer current. Seal to the new
+                // one.
                 if let Some(key) = &to.sealing_key {
                     stores.sealing_keys.forget(key.id).await;
                 }

@@ -80,6 +80,7 @@ pub(super) async fn next_secrets(
     to: &Target,
     now: Timestamp,
 ) -> Result<Option<NextSecrets>, MoveError> {
+    // The write that follows is conditional on this key still being the current one.
     let mut sealed_to = None;
     let mut seal = |kept: &KeptSecret, secret: &SigningSecret| -> Result<_, MoveError> {
         let key = to.sealing_key.as_ref().ok_or(MoveError::KeptChanging)?;
@@ -100,6 +101,7 @@ pub(super) async fn next_secrets(
             (Some(secret), SecretStorage::PerEndpoint) => KeptSecret {
                 version: kept.version.clone(),
                 place: SecretPlace::SecretsManager {
+                    // Signs nothing until the endpoint names this version.
                     version: stores.secrets.put_next(endpoint.key, &secret).await?,
                 },
             },
