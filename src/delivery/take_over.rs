@@ -106,6 +106,7 @@ impl Deliverer {
         // the first message's dead letter, which SQS gave another id. Then it has the
         // same content. A repeat with other content is somebody else's, and the first
         // message needs no help from it: it comes back until it is done.
+        //
         // `by` equals the event's id if the event took its id from the message that
         // began.
         let is_own = meta.ids.contains(by) || *by == id.to_string();

@@ -41,13 +41,13 @@ pub enum MoveError {
     #[error(transparent)]
     Seal(#[from] SealError),
     /// The endpoint's secret version does not exist.
-    #[error("its secret does not exist; a rotation gives it a new one")]
+    #[error("its secret does not exist; rotate it to create a new one")]
     NoSecret,
     /// The private key of its own headers does not exist.
-    #[error("its headers do not open; set them again")]
+    #[error("its own headers cannot be decrypted; set them again")]
     NoHeaders,
     /// Concurrent changes kept winning.
-    #[error("its secret kept changing")]
+    #[error("its secret kept changing concurrently")]
     KeptChanging,
 }
 
@@ -58,7 +58,7 @@ pub enum Event {
     Progress(Summary),
     /// A secret was not moved.
     Failed(EndpointKey, MoveError),
-    /// An item cannot be read.
+    /// An item can't be read.
     Unreadable(UnreadableItem),
 }
 
@@ -72,7 +72,7 @@ pub struct Summary {
     pub moved: usize,
     /// Secrets that were not moved, because of a failure.
     pub failed: usize,
-    /// Items that cannot be read.
+    /// Items that can't be read.
     pub unreadable: usize,
 }
 

@@ -13,7 +13,7 @@ use crate::domain::session::NewSession;
 #[derive(Debug, thiserror::Error)]
 pub enum CreateSessionError {
     /// The app does not exist. Sessions need one that was created.
-    #[error("app {0} was never made (apps put makes it)")]
+    #[error("app {0} does not exist; create it with apps put")]
     NoApp(AppId),
     /// The app is the reserved one.
     #[error("app {HAS_NO_KEYS}")]
@@ -22,7 +22,7 @@ pub enum CreateSessionError {
     #[error("app {0} is being deleted")]
     AppDeleting(AppId),
     /// The app has no such endpoint.
-    #[error("app {0} does not have this endpoint")]
+    #[error("app {0} has no such endpoint")]
     NoEndpoint(AppId),
     /// The prefix of tokens is not valid.
     #[error(transparent)]
