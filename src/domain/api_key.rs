@@ -1,4 +1,4 @@
-//! API keys. A key is shown once; only its SHA-256 hash is stored.
+//! API keys. A key is shown only once, when it is made; the table has only its SHA-256.
 
 use std::fmt;
 
@@ -11,26 +11,26 @@ use sha2::{Digest, Sha256};
 use super::id::{AppId, KeyId};
 use super::scope::{Grant, Scope};
 
-/// 43 base62 characters hold 256 bits.
+/// 43 base62 characters have 256 bits of entropy.
 const RANDOM_CHARS: usize = 43;
 const MAX_PREFIX_BYTES: usize = 32;
 
-/// Prefix of keys, unless whoever makes one chooses another.
+/// The prefix of keys if none is chosen.
 pub const DEFAULT_PREFIX: &str = "whk";
 
-/// How the prefix of the platform's keys ends. Its keys are stored apart, and this says
-/// where to look a key up.
+/// The last part of the prefix of platform keys. They are stored in a partition of their own,
+/// and the prefix tells where to look a key up.
 const PLATFORM: &str = "platform";
 
-/// How the prefix of the tokens of portal sessions ends, for the same reason.
+/// The last part of the prefix of portal sessions' tokens, for the same reason.
 const SESSION: &str = "session";
 
-/// An API key in plain text: `<prefix>_<43 base62 characters>`. People and secret
-/// scanners recognize it by its prefix. `Debug` redacts it.
+/// An API key in plain text: `<prefix>_<43 base62 characters>`. The prefix lets people and
+/// secret scanners recognize it. `Debug` redacts it.
 #[derive(Debug, Clone)]
 pub struct ApiKey(SecretString);
 
-/// The prefix does not match `[A-Za-z0-9_]{1,32}`.
+/// The prefix does not match `[A-Za-z0-9_]{1,32}`, or has a reserved ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the prefix must be 1 to 32 letters, digits and underscores, and must not end with platform \
@@ -39,11 +39,11 @@ pub struct ApiKey(SecretString);
 pub struct InvalidPrefix;
 
 impl ApiKey {
-    /// Generates a random key. Keys of the platform and sessions get a prefix that says
-    /// so.
+    /// Generates a random key. The prefix of platform keys and sessions is extended by their
+    /// kind.
     ///
     /// # Errors
-    /// If the prefix is invalid.
+    /// [`InvalidPrefix`] if the prefix is malformed, or has the ending of another kind.
     pub fn generate(
         prefix: &str,
         kind: KeyKind,
@@ -65,8 +65,7 @@ impl ApiKey {
         Ok(Self(format!("{whole}_{random}").into()))
     }
 
-    /// Parses a key from a request. Returns `None` if it is malformed, which
-    /// saves a lookup.
+    /// Parses a key from a request. `None` if it is malformed, which saves the lookup.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (prefix, random) = text.rsplit_once('_')?;
@@ -76,8 +75,8 @@ impl ApiKey {
         well_formed.then(|| Self(text.into()))
     }
 
-    /// The hash under which the key is stored. A fast hash is enough, because a
-    /// key with 256 random bits can't be found by brute force or in a dictionary.
+    /// The hash under which the key is stored. A fast hash is enough: with 256 random bits, a
+    /// key can't be found by brute force or in a dictionary.
     #[must_use]
     pub fn hash(&self) -> ApiKeyHash {
         let text = self.0.expose_secret();
@@ -88,28 +87,28 @@ impl ApiKey {
         }
     }
 
-    /// The last four characters, so that people can tell keys apart.
+    /// The last four characters, by which people can recognize a key in a list.
     #[must_use]
     pub fn hint(&self) -> String {
         let text = self.0.expose_secret();
         text[text.len() - 4..].to_owned()
     }
 
-    /// The key in plain text, to show it to its holder once.
+    /// The key in plain text, to be shown to its holder once.
     #[must_use]
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 }
 
-/// Where a key is stored. The API's role can't write to where the platform's keys are,
-/// so that nothing which goes wrong in the API can make one. Sessions are apart from an
-/// app's keys, so that no attribute of theirs can make one a key.
+/// Which partition a key is stored in. The API's IAM role can't write to the partition of
+/// platform keys, so no bug in the API can make one. Sessions have their own partition too, so
+/// no wrong attribute can turn a session into a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyKind {
-    /// A key of an app.
+    /// A key of one app.
     App,
-    /// A key of the platform.
+    /// A key of the platform, for all apps.
     Platform,
     /// A portal session.
     Session,
@@ -138,13 +137,13 @@ impl KeyKind {
 /// The SHA-256 hash of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ApiKeyHash {
-    /// Where the key is stored.
+    /// Which partition the key is stored in.
     pub kind: KeyKind,
     sha256: [u8; 32],
 }
 
 impl ApiKeyHash {
-    /// Wraps an existing hash.
+    /// Restores a hash from its parts.
     #[must_use]
     pub fn from_bytes(kind: KeyKind, sha256: [u8; 32]) -> Self {
         Self { kind, sha256 }
@@ -157,29 +156,29 @@ impl fmt::Display for ApiKeyHash {
     }
 }
 
-/// The stored record of a key. It does not contain the key itself.
+/// The stored record of a key or a session. It does not contain the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiKeyRecord {
     /// Identifies the key in listings and revocations.
     pub id: KeyId,
-    /// What the key allows, and where.
+    /// What the key allows, and for which app.
     pub grant: Grant,
-    /// The hash that identifies the key in the table.
+    /// The hash by which the key is looked up.
     pub hash: ApiKeyHash,
     /// The key's last four characters.
     pub hint: String,
-    /// The operator's note, e.g. who holds the key. May be empty.
+    /// A note, such as who holds the key. May be empty.
     pub label: String,
-    /// When the key was created.
+    /// When the key was made.
     pub created_at: Timestamp,
-    /// From when on it is rejected, in whole seconds. `None` if it does not expire.
+    /// When the key expires, in whole seconds. `None`: never.
     pub expires_at: Option<Timestamp>,
-    /// When the key was revoked, if it was.
+    /// When the key was revoked.
     pub revoked_at: Option<Timestamp>,
 }
 
 impl ApiKeyRecord {
-    /// The record of a new key.
+    /// The record of a new key, with a new id.
     #[must_use]
     pub fn new(key: &ApiKey, new: NewKey, now: Timestamp) -> Self {
         Self {
@@ -196,26 +195,26 @@ impl ApiKeyRecord {
         }
     }
 
-    /// Whether it works now.
+    /// Whether the key is neither revoked nor expired.
     #[must_use]
     pub fn is_in_use(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && self.expires_at.is_none_or(|at| now < at)
     }
 }
 
-/// A key that is to be made.
+/// A validated request for a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewKey {
-    /// What it allows, and where.
+    /// What the key is to allow, and for which app.
     pub grant: Grant,
-    /// A note about it. May be empty.
+    /// A note, such as who holds the key. May be empty.
     pub label: String,
-    /// From when on it is rejected.
+    /// When the key is to expire. `None`: never.
     pub expires_at: Option<Timestamp>,
 }
 
 impl NewKey {
-    /// A key that allows everything in one app, and does not expire.
+    /// A key that allows everything within one app, and does not expire.
     #[must_use]
     pub fn of_app(app_id: AppId, label: impl Into<String>) -> Self {
         Self {
@@ -229,12 +228,12 @@ impl NewKey {
     }
 }
 
-/// What is known of a key that may be used.
+/// What authentication has to know about a valid key. Small enough to be cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyAccess {
-    /// What it allows, and where.
+    /// What the key allows, and for which app.
     pub grant: Grant,
-    /// From when on it is rejected.
+    /// When the key expires. Checked on every use, because the key may be cached.
     pub expires_at: Option<Timestamp>,
 }
 
@@ -250,7 +249,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_of_keys_are_told_by_their_prefix() {
+    fn prefix_determines_the_kind_of_a_key() {
         let found = |prefix: &str, kind| {
             let key = ApiKey::generate(prefix, kind, &mut rand::rng()).ok()?;
             let read = ApiKey::parse(key.expose()).unwrap();

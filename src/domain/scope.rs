@@ -1,11 +1,11 @@
-//! What API keys allow, and what calls need of them.
+//! Which calls API keys and sessions allow.
 
 use serde::{Deserialize, Serialize};
 
 use super::id::{AppId, EndpointId};
 use super::session::SessionScope;
 
-/// What a key of one app allows within this app.
+/// What a key of one app allows within that app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Scope {
@@ -13,13 +13,13 @@ pub enum Scope {
     All,
     /// Endpoints, history, resending, recovering and replaying: everything but publishing.
     Manage,
-    /// Publishing events and deleting what they say, and nothing else.
+    /// Publishing events and deleting their payloads, and nothing else.
     Publish,
-    /// Looking at endpoints, events and history.
+    /// Reading endpoints, events and history.
     Read,
 }
 
-/// Whose a key is.
+/// The owner of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// The platform, which acts for all of its apps.
@@ -28,49 +28,49 @@ pub enum Owner {
     App(AppId),
 }
 
-/// What a key allows, and where.
+/// What a key allows, and for which app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Grant {
-    /// Apps, their keys, and publishing, in every app. Not an app's endpoints and
-    /// history: who needs those makes a key of the app. Except for the reserved app
-    /// of operational webhooks, whose endpoints and history are the platform's.
+    /// Managing apps and their keys, and publishing in every app. Not endpoints and history,
+    /// for which the platform can make a key of the app; except in the reserved app of
+    /// operational webhooks, which belongs to the platform.
     Platform,
     /// Calls on one app.
     App {
         /// The only app that the key reaches.
         app_id: AppId,
-        /// What it allows there.
+        /// What the key allows within the app.
         scope: Scope,
     },
     /// A portal session: calls on one app, or on one of its endpoints.
     Session {
         /// The only app that the session reaches.
         app_id: AppId,
-        /// What it allows there.
+        /// What the session allows within the app.
         scope: SessionScope,
-        /// The only endpoint that it reaches, if it is not for all of them.
+        /// The only endpoint that the session reaches. `None`: all of the app.
         endpoint: Option<EndpointId>,
     },
 }
 
-/// What a call needs of its caller's key. The names are those of the scope that
-/// grants the least beyond it.
+/// What a call requires of the caller's key. Each variant is named after the narrowest scope
+/// that meets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Need {
-    /// The platform's key.
+    /// A platform key.
     Platform,
-    /// To change endpoints, or to have something sent to them.
+    /// Changing endpoints, or causing deliveries to them.
     Manage,
-    /// To publish, or to delete what was published.
+    /// Publishing events, or deleting their payloads.
     Publish,
-    /// To look.
+    /// Reading.
     Read,
     /// Any valid key, whatever it allows.
     Any,
 }
 
 impl Scope {
-    /// Every scope, with its name.
+    /// All scopes with their names.
     pub const NAMES: [(&str, Self); 4] = [
         ("all", Self::All),
         ("manage", Self::Manage),
@@ -78,10 +78,10 @@ impl Scope {
         ("read", Self::Read),
     ];
 
-    /// Reads a scope by its name.
+    /// Parses a scope's name.
     ///
     /// # Errors
-    /// A sentence that lists the names.
+    /// A message for the caller, with the valid names.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let found = Self::NAMES.into_iter().find(|(name, _)| *name == text);
         found
@@ -89,7 +89,7 @@ impl Scope {
             .ok_or("must be all, manage, publish or read")
     }
 
-    /// Its name.
+    /// The name used in the API and the table.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -111,7 +111,7 @@ impl Scope {
 }
 
 impl Need {
-    /// The name of the scope that a key lacks if it does not allow the call.
+    /// The name of the missing scope, for the error if a key does not allow the call.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -125,7 +125,7 @@ impl Need {
 }
 
 impl Grant {
-    /// Whether a call with this need may be made.
+    /// Whether the key allows calls with this need, in any app but the reserved one.
     #[must_use]
     pub const fn allows(self, need: Need) -> bool {
         match self {
@@ -135,18 +135,18 @@ impl Grant {
         }
     }
 
-    /// Whether a call with this need may be made on this app, which the key reaches.
+    /// Whether the key allows calls with this need on this app, which it has to reach.
     #[must_use]
     pub fn allows_on(self, app: AppId, need: Need) -> bool {
-        let of_its_own = matches!(need, Need::Manage | Need::Read);
+        let concerns_endpoints = matches!(need, Need::Manage | Need::Read);
         match self {
-            Self::Platform if app.is_operational() && of_its_own => true,
+            Self::Platform if app.is_operational() && concerns_endpoints => true,
             _ => self.allows(need),
         }
     }
 
-    /// Whether the key reaches this app at all. Keys and sessions of the reserved app
-    /// can't be made, so one that is stored all the same reaches nothing.
+    /// Whether the key reaches this app at all. Keys and sessions of the reserved app can't be
+    /// made; if one is stored anyway, it reaches nothing.
     #[must_use]
     pub fn reaches(self, app: AppId) -> bool {
         match self {
@@ -157,7 +157,7 @@ impl Grant {
         }
     }
 
-    /// The only endpoint that the key reaches. `None` if it is not limited to one.
+    /// The only endpoint that the key reaches. `None`: all of the app.
     #[must_use]
     pub const fn only_endpoint(self) -> Option<EndpointId> {
         match self {
@@ -166,7 +166,7 @@ impl Grant {
         }
     }
 
-    /// Whose key it is.
+    /// Whom the key belongs to.
     #[must_use]
     pub const fn owner(self) -> Owner {
         match self {
@@ -175,7 +175,7 @@ impl Grant {
         }
     }
 
-    /// The name of what it allows.
+    /// The name of the scope, as the API shows it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -271,7 +271,7 @@ mod tests {
             assert_eq!(Scope::parse(name), Ok(scope));
             assert_eq!(scope.as_str(), name);
         }
-        // No app's key can be made with this scope.
+        // `platform` is not a scope that a key of an app can have.
         for unknown in ["platform", "ALL", "", "all,read"] {
             assert!(Scope::parse(unknown).is_err());
         }

@@ -1,11 +1,10 @@
-//! Signing secrets and own headers sealed to the public key of a key pair, so that whoever
-//! seals one cannot open it (HPKE, RFC 9180, base mode: DHKEM(X25519, HKDF-SHA256),
-//! HKDF-SHA256, AES-256-GCM).
+//! Seals signing secrets and own headers to the public key of a key pair, so that the function
+//! that seals them can't open them. This is HPKE (RFC 9180) in base mode, with DHKEM(X25519,
+//! HKDF-SHA256), HKDF-SHA256 and AES-256-GCM.
 //!
-//! What is sealed is a format byte, the encapsulated key (32 bytes) and the ciphertext (as
-//! long as the key or the headers, and a tag of 16). App, endpoint and version are its
-//! associated data: copied to another endpoint's item, or given another version, it does
-//! not open.
+//! A sealed message is a format byte, the encapsulated key (32 bytes) and the ciphertext, which
+//! is 16 bytes longer than the plaintext. App, endpoint and version are the associated data, so
+//! a message that is copied to another endpoint's item, or given another version, does not open.
 
 use std::fmt;
 
@@ -22,27 +21,26 @@ use super::signing::{SecretFormat, SigningSecret};
 
 static SUITE: &dyn Hpke = DH_KEM_X25519_HKDF_SHA256_AES_256;
 
-/// What a sealed message is: its first byte, and the text that separates it from the
-/// others that are sealed to the same key. One that is passed off as another kind does not
-/// open.
+/// The kind of a sealed message: its format byte, and the HPKE `info` that separates the kinds
+/// cryptographically. A message whose format byte is changed does not open.
 struct Kind {
     format: u8,
     info: &'static [u8],
 }
 
-/// The key of a signing secret in the standard format.
+/// The key of a signing secret in standard format.
 const STANDARD_SECRET: Kind = Kind {
     format: 1,
     info: b"webhook-endpoints signing secret",
 };
 
-/// A signing secret that is text.
+/// A signing secret in text format.
 const TEXT_SECRET: Kind = Kind {
     format: 2,
     info: b"webhook-endpoints text secret",
 };
 
-/// An endpoint's own headers.
+/// An endpoint's own headers, as lines.
 const HEADERS: Kind = Kind {
     format: 3,
     info: b"webhook-endpoints own headers",
@@ -52,15 +50,15 @@ const KEY_BYTES: usize = 32;
 
 const PRIVATE_PREFIX: &str = "whsk_";
 
-/// The public half of a key pair, with the pair's id.
+/// The public key of a key pair, with the pair's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealingKey {
-    /// Names the private key.
+    /// Identifies the key pair, and names the private key in Secrets Manager.
     pub id: SealingKeyId,
     public: [u8; KEY_BYTES],
 }
 
-/// The private half of a key pair, zeroed on drop and redacted by `Debug`.
+/// The private key of a key pair, zeroed on drop and redacted by `Debug`.
 pub struct PrivateKey(HpkePrivateKey);
 
 /// A sealed signing secret, as base64. Not confidential.
@@ -80,7 +78,7 @@ pub struct SealedHeaders {
     pub bytes: Vec<u8>,
 }
 
-/// A public or private key is not the base64 of 32 bytes, in its form.
+/// The text is not a public or private key of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a sealing key")]
 pub struct InvalidKey;
@@ -90,17 +88,17 @@ pub struct InvalidKey;
 #[error("failed to seal a secret")]
 pub struct SealError;
 
-/// The text does not open: it was changed, belongs to another endpoint or version, or
-/// was sealed to another key.
+/// The message does not open. It was changed, belongs to another endpoint or version, or was
+/// sealed to another key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the sealed secret does not open")]
 pub struct OpenError;
 
 impl SealingKey {
-    /// Makes a key pair.
+    /// Generates a key pair.
     ///
     /// # Errors
-    /// [`SealError`].
+    /// [`SealError`] if the cryptographic library fails.
     pub fn generate() -> Result<(Self, PrivateKey), SealError> {
         let (public, private) = SUITE.generate_key_pair().map_err(|_| SealError)?;
         let key = Self {
@@ -113,7 +111,7 @@ impl SealingKey {
     /// Parses the output of [`Self::public_text`].
     ///
     /// # Errors
-    /// [`InvalidKey`].
+    /// [`InvalidKey`] for any other text.
     pub fn parse(id: SealingKeyId, public: &str) -> Result<Self, InvalidKey> {
         let public = STANDARD.decode(public).map_err(|_| InvalidKey)?;
         Ok(Self {
@@ -128,10 +126,10 @@ impl SealingKey {
         STANDARD.encode(self.public)
     }
 
-    /// Seals one version of an endpoint's secret.
+    /// Seals an endpoint's secret of this version.
     ///
     /// # Errors
-    /// [`SealError`].
+    /// [`SealError`] if the cryptographic library fails.
     pub fn seal(
         &self,
         endpoint: EndpointKey,
@@ -150,10 +148,10 @@ impl SealingKey {
         })
     }
 
-    /// Seals one version of an endpoint's own headers.
+    /// Seals an endpoint's own headers of this version.
     ///
     /// # Errors
-    /// [`SealError`].
+    /// [`SealError`] if the cryptographic library fails.
     pub fn seal_headers(
         &self,
         endpoint: EndpointKey,
@@ -180,11 +178,11 @@ impl PrivateKey {
     /// Parses the output of [`Self::to_text`].
     ///
     /// # Errors
-    /// [`InvalidKey`].
+    /// [`InvalidKey`] for any other text.
     pub fn parse(text: &str) -> Result<Self, InvalidKey> {
         let encoded = text.strip_prefix(PRIVATE_PREFIX).ok_or(InvalidKey)?;
         let bytes = STANDARD.decode(encoded).map_err(|_| InvalidKey)?;
-        // Zeroed when dropped, if it is refused as well.
+        // Wrapped before the check, so that rejected bytes are zeroed too.
         let key = HpkePrivateKey::from(bytes);
         match key.secret_bytes().len() {
             KEY_BYTES => Ok(Self(key)),
@@ -198,7 +196,7 @@ impl PrivateKey {
         format!("{PRIVATE_PREFIX}{}", STANDARD.encode(self.0.secret_bytes())).into()
     }
 
-    /// Opens one version of an endpoint's secret.
+    /// Opens an endpoint's secret of this version.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -218,7 +216,7 @@ impl PrivateKey {
         SigningSecret::from_key(&opened, format).ok_or(OpenError)
     }
 
-    /// Opens one version of an endpoint's own headers.
+    /// Opens an endpoint's own headers of this version.
     ///
     /// # Errors
     /// [`OpenError`].
@@ -248,7 +246,7 @@ impl PrivateKey {
 }
 
 impl SealedSecret {
-    /// What [`Self::as_str`] returned, with the key pair's id.
+    /// Restores a sealed secret from its key pair's id and the output of [`Self::as_str`].
     pub fn new(key_id: SealingKeyId, text: impl Into<String>) -> Self {
         Self {
             key_id,
@@ -256,14 +254,15 @@ impl SealedSecret {
         }
     }
 
-    /// The sealed secret as text.
+    /// The sealed message as base64.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 }
 
-/// Each part behind its length, so that no two lists of parts have the same encoding.
+/// The associated data of a message. Every part has its length in front, so different parts
+/// can't have the same encoding.
 fn associated_data(endpoint: EndpointKey, version: &SecretVersion) -> Vec<u8> {
     let app_id = endpoint.app_id.to_string();
     let parts = [

@@ -1,4 +1,4 @@
-//! Where an endpoint's signing secrets and own headers are kept.
+//! Where an endpoint's signing secrets and own headers are stored.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use super::endpoint::SecretVersion;
 use super::id::SealingKeyId;
 use super::sealing::{SealedHeaders, SealedSecret};
 
-/// How new signing secrets are kept. Each endpoint says how its own one is, so both
-/// ways work next to each other.
+/// Where new signing secrets are stored. Each endpoint's item says where its own secret is, so
+/// both ways can be used side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretStorage {
     /// In Secrets Manager, one secret per endpoint.
     PerEndpoint,
-    /// In the endpoint's item, sealed to the public key of a key pair. Its private key
-    /// is the one secret in Secrets Manager.
+    /// In the endpoint's item, sealed to the public key of a key pair. Only the private key is
+    /// in Secrets Manager.
     Sealed,
 }
 
@@ -38,34 +38,34 @@ impl SecretStorage {
     }
 }
 
-/// An endpoint's signing secret, as its item names it.
+/// A reference to an endpoint's signing secret, as it is in the endpoint's item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptSecret {
     /// Changes if, and only if, the secret does: not when it is moved or resealed.
     pub version: SecretVersion,
-    /// Where it is.
+    /// Where the secret is stored.
     pub place: SecretPlace,
 }
 
-/// The secret that an endpoint had before its last rotation, where it was kept then. It
-/// signs as well, until its time is over.
+/// The secret before an endpoint's last rotation. Attempts are signed with it too, until the
+/// overlap ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PreviousSecret {
-    /// The secret.
+    /// The previous secret, in the place where it was before the rotation.
     pub secret: KeptSecret,
-    /// From then on, attempts are signed with the current secret alone.
+    /// The end of the overlap.
     pub until: Timestamp,
 }
 
 impl PreviousSecret {
-    /// Whether it signs at this time, and needs to be in Secrets Manager for that.
+    /// Whether the overlap is not over, and the secret has to stay in Secrets Manager for it.
     #[must_use]
     pub fn needs_stored_secret(&self, now: Timestamp) -> bool {
         self.until > now && !self.secret.is_sealed()
     }
 }
 
-/// How long the previous secret still signs after a rotation, at most: 7 days.
+/// The longest overlap after a rotation: 7 days.
 pub const MAX_OVERLAP: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Parses an overlap in seconds.
@@ -80,23 +80,24 @@ pub fn parse_overlap(seconds: u64) -> Result<Duration, &'static str> {
     }
 }
 
-/// An endpoint's own headers, as its item has them, however its signing secret is kept.
+/// An endpoint's own headers, as they are in its item. They are always sealed, wherever the
+/// signing secret is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptHeaders {
     /// Changes if, and only if, the headers do: not when they are resealed.
     pub version: SecretVersion,
-    /// Their names, which are no secrets.
+    /// The names, in plain text for the API.
     pub names: Vec<String>,
-    /// Names and values.
+    /// Names and values, sealed.
     pub sealed: SealedHeaders,
 }
 
-/// Where a signing secret is.
+/// The place of a signing secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretPlace {
     /// In Secrets Manager, under the endpoint's name.
     SecretsManager {
-        /// Its `VersionId` there.
+        /// Its `VersionId` in Secrets Manager.
         version: SecretVersion,
     },
     /// In the endpoint's item.
@@ -104,7 +105,7 @@ pub enum SecretPlace {
 }
 
 impl KeptSecret {
-    /// The key pair that it is sealed to, if it is in the endpoint's item.
+    /// The key pair that opens the secret, if it is sealed.
     #[must_use]
     pub fn sealing_key(&self) -> Option<SealingKeyId> {
         match &self.place {
@@ -113,14 +114,14 @@ impl KeptSecret {
         }
     }
 
-    /// Whether it is in the endpoint's item.
+    /// Whether the secret is sealed in the endpoint's item.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
         self.sealing_key().is_some()
     }
 }
 
-/// A secret that was stored in Secrets Manager and is known by its version there.
+/// A secret in Secrets Manager, where its version is the `VersionId`.
 impl From<SecretVersion> for KeptSecret {
     fn from(version: SecretVersion) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! Portal sessions: credentials that expire soon, for a customer's browser. They are
-//! stored and checked like API keys.
+//! Portal sessions: short-lived credentials for a customer's browser. They are stored and
+//! checked like API keys.
 
 use std::time::Duration;
 
@@ -10,27 +10,27 @@ use super::api_key::{ApiKey, ApiKeyRecord, DEFAULT_PREFIX, InvalidPrefix, KeyKin
 use super::id::{AppId, EndpointId};
 use super::scope::{Grant, Scope};
 
-/// How long a session lasts, unless its request says otherwise.
+/// The lifetime of a session if the request does not set one.
 pub const DEFAULT_LIFETIME: Duration = Duration::from_secs(60 * 60);
 
 const SHORTEST_SECONDS: u64 = 60;
 const LONGEST_SECONDS: u64 = 7 * 24 * 60 * 60;
 
-/// What a session allows: less than a key can, because it lives in a browser. A type of
-/// its own, so that no session can publish or act for the platform.
+/// What a session allows, which is less than a key can, because its token is in a browser. It
+/// has its own type, so that no session can publish or act for the platform.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SessionScope {
     /// Endpoints, history, resending and recovering.
     Manage,
-    /// Looking at endpoints, events and history.
+    /// Reading endpoints, events and history.
     Read,
 }
 
 impl SessionScope {
-    /// Reads a scope by its name.
+    /// Parses a scope's name.
     ///
     /// # Errors
-    /// A sentence that lists the names.
+    /// A message for the caller, with the valid names.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         match text {
             "manage" => Ok(Self::Manage),
@@ -39,7 +39,7 @@ impl SessionScope {
         }
     }
 
-    /// The scope of a key that allows as much.
+    /// The equivalent scope of a key.
     #[must_use]
     pub const fn as_scope(self) -> Scope {
         match self {
@@ -49,10 +49,10 @@ impl SessionScope {
     }
 }
 
-/// Reads how long a session is to last, in seconds.
+/// Parses a lifetime in seconds.
 ///
 /// # Errors
-/// A sentence that says what is allowed.
+/// A message for the caller, with the valid range.
 pub fn parse_lifetime(seconds: u64) -> Result<Duration, &'static str> {
     if (SHORTEST_SECONDS..=LONGEST_SECONDS).contains(&seconds) {
         return Ok(Duration::from_secs(seconds));
@@ -60,21 +60,21 @@ pub fn parse_lifetime(seconds: u64) -> Result<Duration, &'static str> {
     Err("must be a whole number from 60 to 604,800")
 }
 
-/// A session that is to be made.
+/// A validated request for a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewSession {
-    /// The only app that it reaches.
+    /// The only app that the session reaches.
     pub app_id: AppId,
-    /// What it allows there.
+    /// What the session allows within the app.
     pub scope: SessionScope,
-    /// The only endpoint that it reaches, if it is not for all of them.
+    /// The only endpoint that the session reaches. `None`: all of the app.
     pub endpoint: Option<EndpointId>,
-    /// From now on.
+    /// How long the session lasts.
     pub lifetime: Duration,
 }
 
 impl NewSession {
-    /// Generates the session's token, and the record to store of it.
+    /// Generates the session's token, and the record to store.
     ///
     /// # Errors
     /// Never, because the prefix is valid.
@@ -98,9 +98,9 @@ impl NewSession {
     }
 }
 
-/// The address that opens the portal with a session. The token is in the fragment, which
-/// browsers send to no server, so that no log on the way has it. The app is there for the
-/// page to ask for its endpoints at once, without asking first whose token this is.
+/// The URL that opens the portal with a session. The token is in the fragment, which browsers
+/// don't send to servers, so it is in no access log. The app's id is there too, so that the
+/// page can request the endpoints without first asking whose token it has.
 #[must_use]
 pub fn portal_link(base: &str, app_id: AppId, token: &ApiKey) -> String {
     format!("{base}/portal/#app={app_id}&token={}", token.expose())
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sessions_have_a_narrow_scope() {
+    fn session_scopes_are_manage_and_read() {
         assert_eq!(SessionScope::parse("manage"), Ok(SessionScope::Manage));
         assert_eq!(SessionScope::parse("read"), Ok(SessionScope::Read));
         for wrong in ["all", "publish", "platform", "any", "", "Manage"] {

@@ -26,7 +26,7 @@ fn sealed_secrets_open_with_the_private_key_only() {
     let secret = SigningSecret::generate(&mut rand::rng());
     let sealed = key.seal(acme(), &version, &secret).unwrap();
     assert_eq!(sealed.key_id, key.id);
-    // Read again, as from the table and from Secrets Manager.
+    // Parsed again, as from the table and from Secrets Manager.
     let sealed = SealedSecret::new(sealed.key_id, sealed.as_str());
     let private = PrivateKey::parse(private.to_text().expose_secret()).unwrap();
     let opened = private.open(acme(), &version, &sealed).unwrap();
@@ -47,7 +47,7 @@ fn secrets_of_any_format_and_length_open() {
         ),
         (&long, SecretFormat::Standard),
         ("sixteen-letters.", SecretFormat::Text),
-        // As long as a generated key.
+        // The length of a generated key.
         ("thirty-two-letters-thirty-two-ls", SecretFormat::Text),
     ] {
         let secret = SigningSecret::parse(text, format).unwrap();
@@ -76,7 +76,7 @@ fn headers_open_for_their_own_endpoint_and_version_only() {
         let opened = private.open_headers(endpoint, version, &sealed);
         assert_eq!(opened.unwrap_err(), OpenError);
     }
-    // As if they were a secret.
+    // Headers that pretend to be a secret.
     let mut bytes = sealed.bytes;
     for format in [STANDARD_SECRET.format, TEXT_SECRET.format] {
         bytes[0] = format;
@@ -86,7 +86,7 @@ fn headers_open_for_their_own_endpoint_and_version_only() {
 }
 
 #[test]
-fn secrets_sealed_twice_look_different() {
+fn sealing_a_secret_twice_gives_different_messages() {
     let (key, _) = SealingKey::generate().unwrap();
     let version = SecretVersion::new("v1");
     let secret = SigningSecret::generate(&mut rand::rng());
@@ -133,7 +133,7 @@ fn changed_sealed_secrets_do_not_open() {
         changed[position] ^= 1;
         refused(STANDARD.encode(changed));
     }
-    // As if it were text.
+    // A standard secret that pretends to be text.
     let mut other = bytes.clone();
     other[0] = TEXT_SECRET.format;
     refused(STANDARD.encode(other));
@@ -144,10 +144,10 @@ fn changed_sealed_secrets_do_not_open() {
     refused("%".to_owned());
 }
 
-/// Sealed by another implementation, so that neither format nor associated data
-/// can change unnoticed.
+/// Sealed by another implementation, so that neither the format nor the associated data can
+/// change unnoticed.
 #[test]
-fn sealed_secrets_have_the_form_that_others_compute() {
+fn secrets_sealed_by_another_implementation_open() {
     let private = PrivateKey::parse("whsk_AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA=").unwrap();
     let key_id = SealingKeyId::parse("01890a5d-ac96-774b-bcce-b302099a8059").unwrap();
     let sealed = SealedSecret::new(
