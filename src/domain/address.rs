@@ -1,10 +1,10 @@
-//! Which addresses webhooks may be sent to. This protects against server-side
+//! The addresses that webhooks may be sent to, which is the protection against server-side
 //! request forgery (SSRF).
 //!
-//! We refuse every block in the IANA IPv4 and IPv6 special-purpose address
-//! registries (RFC 6890), multicast, and IPv6 addresses that embed a refused IPv4
-//! address. That includes the few special-purpose blocks that are globally
-//! reachable (anycast relays, AS112), because they don't host webhook receivers.
+//! Refused are all blocks in the IANA IPv4 and IPv6 special-purpose address registries (RFC
+//! 6890), multicast, and IPv6 addresses that embed a refused IPv4 address. That includes the
+//! few special-purpose blocks that are globally reachable (anycast relays, AS112), because
+//! they don't host webhook receivers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -12,14 +12,15 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::egress_rules::EgressRules;
 
-/// Which addresses deliveries may connect to.
+/// Decides which addresses deliveries may connect to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressPolicy {
     /// Public unicast addresses only.
     PublicOnly,
     /// Public unicast and loopback addresses, and every port, for local development.
     PublicAndLoopback,
-    /// What the operator makes of it. The rules hold for as long as the process runs.
+    /// Public unicast addresses, modified by the operator's rules. The rules are leaked once at
+    /// the start, so that the policy is `Copy`.
     Operated(&'static EgressRules),
 }
 
@@ -32,15 +33,15 @@ impl AddressPolicy {
             Self::PublicOnly => is_public(address),
             Self::PublicAndLoopback => is_public(address) || address.is_loopback(),
             Self::Operated(rules) => {
-                // A gateway would send on to the embedded address, so it is blocked, too.
-                // But it does not open anything.
+                // A NAT64 gateway would forward to the embedded address, so blocking that one
+                // blocks both. Opening it opens only the address itself.
                 let blocked = rules.block(address) || rules.block(embedded(address));
                 !blocked && (is_public(address) || rules.open(address))
             }
         }
     }
 
-    /// Whether some private networks are open.
+    /// Whether deliveries can reach any private network.
     #[must_use]
     pub fn opens_private_networks(self) -> bool {
         match self {
@@ -50,7 +51,7 @@ impl AddressPolicy {
         }
     }
 
-    /// Whether URLs may have this port.
+    /// Checks that URLs may have this port.
     ///
     /// # Errors
     /// A message for the caller.
@@ -64,7 +65,7 @@ impl AddressPolicy {
     }
 }
 
-/// The IPv4 special-purpose registry, and multicast.
+/// The IPv4 special-purpose address registry, and multicast.
 const REFUSED_V4: [Ipv4Net; 18] = [
     v4([0, 0, 0, 0], 8),       // "this network", RFC 791
     v4([10, 0, 0, 0], 8),      // private use, RFC 1918
@@ -89,7 +90,7 @@ const REFUSED_V4: [Ipv4Net; 18] = [
 /// Global unicast, RFC 4291. It contains all public IPv6 addresses.
 const GLOBAL_UNICAST_V6: Ipv6Net = v6([0x2000, 0, 0, 0, 0, 0, 0, 0], 3);
 
-/// Blocks of the IPv6 special-purpose registry that lie within global unicast.
+/// The blocks of the IPv6 special-purpose address registry within global unicast.
 const REFUSED_V6: [Ipv6Net; 5] = [
     v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23), // IETF protocol assignments with Teredo, RFC 2928
     v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32), // documentation, RFC 3849
@@ -113,7 +114,7 @@ const fn v6(s: [u16; 8], prefix: u8) -> Ipv6Net {
     )
 }
 
-/// The IPv4 address in an IPv4-mapped or NAT64 address, or the address itself.
+/// The IPv4 address that an IPv4-mapped or NAT64 address embeds, or the address itself.
 fn embedded(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if NAT64.contains(&address) => {
@@ -124,8 +125,8 @@ fn embedded(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Whether `address` is public unicast. For IPv4-mapped and NAT64 addresses, the
-/// embedded IPv4 address decides.
+/// Whether `address` is public unicast. IPv4-mapped and NAT64 addresses are as public as the
+/// IPv4 address that they embed.
 fn is_public(address: IpAddr) -> bool {
     match embedded(address) {
         IpAddr::V4(address) => !REFUSED_V4.iter().any(|net| net.contains(&address)),
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn operators_block_and_open_exactly_their_blocks() {
+    fn operators_block_and_open_exactly_the_listed_blocks() {
         let rules = EgressRules::new(
             "443".parse().unwrap(),
             "203.0.112.0/24, 2600::/12, 10.1.9.0/24".parse().unwrap(),

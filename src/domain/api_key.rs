@@ -18,8 +18,8 @@ const MAX_PREFIX_BYTES: usize = 32;
 /// The prefix of keys if none is chosen.
 pub const DEFAULT_PREFIX: &str = "whk";
 
-/// The last part of the prefix of platform keys. They are stored in a partition of their own,
-/// and the prefix tells where to look a key up.
+/// The last part of the prefix of platform keys. They are stored under other table keys than
+/// the keys of apps, and the prefix tells where to look a key up.
 const PLATFORM: &str = "platform";
 
 /// The last part of the prefix of portal sessions' tokens, for the same reason.
@@ -101,9 +101,9 @@ impl ApiKey {
     }
 }
 
-/// Which partition a key is stored in. The API's IAM role can't write to the partition of
-/// platform keys, so no bug in the API can make one. Sessions have their own partition too, so
-/// no wrong attribute can turn a session into a key.
+/// Where a key is stored. Each kind has its own prefix of table keys. The API's IAM role can't
+/// write under that of platform keys, so no bug in the API can make one. And no wrong attribute
+/// can turn a session into a key of the app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyKind {
     /// A key of one app.
@@ -137,7 +137,7 @@ impl KeyKind {
 /// The SHA-256 hash of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ApiKeyHash {
-    /// Which partition the key is stored in.
+    /// Where the key is stored.
     pub kind: KeyKind,
     sha256: [u8; 32],
 }

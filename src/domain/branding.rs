@@ -1,6 +1,6 @@
-//! How an operator can make the portal their own. Every value ends up in a page that
-//! customers trust, in its headers or in its style sheet, so each type holds only what
-//! cannot mean anything else there.
+//! The operator's branding of the portal. Every value ends up in a page that customers trust,
+//! in its headers or in its style sheet. So each type accepts only text that can't be misread
+//! as markup, a directive or a style there.
 
 use std::str::FromStr;
 
@@ -9,13 +9,13 @@ use url::{Host, Url};
 /// Maximum length of a title, in characters.
 const MAX_TITLE_CHARS: usize = 64;
 
-/// Maximum length of a logo's URL, in bytes.
+/// Maximum length of the logo's URL, in bytes.
 const MAX_URL_BYTES: usize = 2_048;
 
 /// Maximum number of frame ancestors.
 const MAX_ANCESTORS: usize = 20;
 
-/// The contrast that text needs (WCAG 2.2, 1.4.3).
+/// The least contrast ratio for legible text (WCAG 2.2, 1.4.3).
 const TEXT_CONTRAST: f64 = 4.5;
 
 /// The portal's title, logo and colour, and who may embed it.
@@ -31,12 +31,12 @@ pub struct Branding {
     pub frame_ancestors: FrameAncestors,
 }
 
-/// A branding value that is refused. Completes the sentence "must be …".
+/// A setting is invalid. The message completes the sentence "must be …".
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidBranding(&'static str);
 
-/// 1 to 64 characters that are seen and keep their direction.
+/// A title of 1 to 64 characters, none of which is invisible or changes the direction of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Title(String);
 
@@ -59,7 +59,7 @@ impl FromStr for Title {
 
     fn from_str(text: &str) -> Result<Self, InvalidBranding> {
         let fits = (1..=MAX_TITLE_CHARS).contains(&text.chars().count());
-        if fits && !text.trim().is_empty() && !text.chars().any(is_unseen) {
+        if fits && !text.trim().is_empty() && !text.chars().any(is_invisible) {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidBranding(
@@ -69,8 +69,8 @@ impl FromStr for Title {
     }
 }
 
-/// Control characters, and those that are not seen or turn text around.
-fn is_unseen(c: char) -> bool {
+/// Whether a character is a control character, invisible, or changes the direction of text.
+fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
         || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
         || c.is_control()
@@ -81,13 +81,13 @@ fn is_unseen(c: char) -> bool {
 pub struct Logo(Option<Url>);
 
 impl Logo {
-    /// The image's URL.
+    /// The URL of the image.
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         self.0.as_ref().map(Url::as_str)
     }
 
-    /// Where the image comes from, as a source of a Content-Security-Policy.
+    /// The origin of the image, as a source in the Content-Security-Policy.
     #[must_use]
     pub fn origin(&self) -> Option<String> {
         self.0
@@ -107,8 +107,8 @@ impl FromStr for Logo {
                 && url.username().is_empty()
                 && url.password().is_none()
                 && url.fragment().is_none()
-                // The URL parser lets a host have characters that end a directive of
-                // the policy.
+                // The URL parser accepts hosts with a semicolon or a comma, which would end
+                // the directive.
                 && url.host_str().is_some_and(is_source_host)
         });
         url.map(|url| Self(Some(url))).ok_or(InvalidBranding(
@@ -117,18 +117,18 @@ impl FromStr for Logo {
     }
 }
 
-/// Whether a policy can name this host.
+/// Whether a Content-Security-Policy can name this host.
 fn is_source_host(host: &str) -> bool {
     let is_part = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.');
     !host.is_empty() && host.bytes().all(is_part) && Host::parse(host).is_ok()
 }
 
-/// The origins whose pages may show the portal in a frame. None by default.
+/// The origins whose pages may embed the portal in a frame. None by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FrameAncestors(Vec<String>);
 
 impl FrameAncestors {
-    /// The sources of the directive `frame-ancestors`.
+    /// The value of the directive `frame-ancestors`.
     #[must_use]
     pub fn sources(&self) -> String {
         if self.0.is_empty() {
@@ -158,8 +158,8 @@ impl FromStr for FrameAncestors {
     }
 }
 
-/// An https origin. Its host may begin with a wildcard, but not be one alone: that would
-/// let every site frame the portal.
+/// Whether this is an https origin. The host may begin with a wildcard, but not consist of one
+/// or of one and a top-level domain, because that would let any site embed the portal.
 fn is_ancestor(origin: &str) -> bool {
     let Some(rest) = origin.strip_prefix("https://") else {
         return false;
@@ -176,16 +176,16 @@ fn is_ancestor(origin: &str) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accent([u8; 3]);
 
-/// A colour and what is legible on it or with it, each as `#rrggbb`.
+/// The accent colour and colours that are legible with it, each as `#rrggbb`.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Palette {
-    /// The colour itself, behind the text of buttons.
+    /// The colour itself, as the background of buttons.
     pub accent: String,
-    /// Black or white, whichever is legible on it.
+    /// The text colour of buttons: black or white, whichever is legible.
     pub on_accent: &'static str,
-    /// The colour as text in the light theme, darker if need be.
+    /// The colour of links in the light theme, darkened if necessary.
     pub on_light: String,
-    /// The colour as text in the dark theme, lighter if need be.
+    /// The colour of links in the dark theme, lightened if necessary.
     pub on_dark: String,
 }
 
@@ -213,9 +213,9 @@ impl FromStr for Accent {
             let is_hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
             is_hex.then(|| u8::from_str_radix(digits, 16).ok())?
         };
-        let is_sound = text.len() == 7 && text.starts_with('#');
+        let has_form = text.len() == 7 && text.starts_with('#');
         let color = || Some([channel(1)?, channel(3)?, channel(5)?]);
-        is_sound
+        has_form
             .then(color)
             .flatten()
             .map(Self)
@@ -224,7 +224,7 @@ impl FromStr for Accent {
 }
 
 impl Accent {
-    /// The colours to use, all legible, whatever the colour is.
+    /// Derives colours that are legible for any accent colour.
     #[must_use]
     pub fn palette(self) -> Palette {
         let is_light = contrast(self.0, WHITE) < TEXT_CONTRAST;
@@ -241,7 +241,8 @@ fn hex([red, green, blue]: [u8; 3]) -> String {
     format!("#{red:02x}{green:02x}{blue:02x}")
 }
 
-/// The colour, mixed with as little of another as makes it legible.
+/// The colour, mixed with just enough of `other`, in steps of 5 %, to be legible on the
+/// background.
 fn legible(color: [u8; 3], background: [u8; 3], other: [u8; 3]) -> [u8; 3] {
     let mixed = |percent: u16| {
         let channel = |index: usize| {
@@ -257,13 +258,13 @@ fn legible(color: [u8; 3], background: [u8; 3], other: [u8; 3]) -> [u8; 3] {
         .unwrap_or(other)
 }
 
-/// The contrast ratio of WCAG 2.2, 1 to 21.
+/// The contrast ratio as defined by WCAG 2.2, from 1 to 21.
 fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
     let (one, other) = (luminance(one), luminance(other));
     (one.max(other) + 0.05) / (one.min(other) + 0.05)
 }
 
-/// The relative luminance of WCAG 2.2, 0 to 1.
+/// The relative luminance as defined by WCAG 2.2, from 0 to 1.
 fn luminance(color: [u8; 3]) -> f64 {
     let linear = color.map(|channel| {
         let value = f64::from(channel) / 255.0;

@@ -1,8 +1,7 @@
-//! Budgets for what is dear: test pings, recoveries, rotations and searches.
+//! Budgets for expensive operations: test pings, recoveries, replays, rotations and searches.
 //!
-//! What an endpoint uses of them is stored with the endpoint, which each of these
-//! calls reads or updates anyway. A slot has a lease, so that a process that dies
-//! while it holds one blocks nobody for good.
+//! An endpoint's usage is stored in its item, which these calls read or update anyway. A slot
+//! has a lease, so that a process that crashes while it holds one does not block it forever.
 
 use std::time::Duration;
 
@@ -13,32 +12,32 @@ use super::id::{DeliveryId, EventId};
 use super::message::Recovery;
 use super::replay::Replay;
 
-/// How long a recovery counts as under way after it was requested, or after its last
-/// chunk. Longer than a chunk is tried that fails by a defect
-/// ([`DEFECT_RECEIVES`](super::redelivery::DEFECT_RECEIVES)). Only an outage of AWS that
-/// lasts longer lets a second recovery begin.
+/// How long a recovery or replay counts as under way after its request or its last chunk. This
+/// is longer than a chunk is retried that fails because of a defect
+/// ([`DEFECT_RECEIVES`](super::redelivery::DEFECT_RECEIVES)), so a second one can begin beside
+/// it only during a longer outage of AWS.
 pub const RECOVERY_LEASE: Duration = Duration::from_secs(30 * 60);
 
-/// The span that [`Budgets::rotations_per_day`] counts in.
+/// The window of [`Budgets::rotations_per_day`].
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How much the API does of what is dear.
+/// The limits on expensive operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budgets {
-    /// How long a test ping can hold its endpoint's slot without an outcome. An attempt
-    /// takes at most 30 s, and the rest is for its way through the queue. Usually the
-    /// slot is free earlier: as soon as the outcome is recorded.
+    /// How long a test ping can hold its endpoint's slot without an outcome. An attempt takes
+    /// at most 30 s; the rest is for its way through the queue. Normally, the slot is free
+    /// earlier, as soon as the outcome is recorded.
     pub ping_lease: Duration,
-    /// Test pings that an app can send per minute of the clock.
+    /// How many test pings an app can send per clock minute.
     pub pings_per_minute: u32,
-    /// How long after a rotation an endpoint's secret can be rotated again. Zero for
-    /// no pause, not even between rotations at the same time.
+    /// The shortest time between two rotations of an endpoint's secret. Zero disables the
+    /// check, even for concurrent rotations.
     pub rotation_pause: Duration,
-    /// How often an endpoint's secret can be rotated within 24 hours. The next 24
-    /// hours begin with the first rotation after them. So any 24 hours see at most
-    /// twice as many, and Secrets Manager keeps about 100 versions of that age.
+    /// How often an endpoint's secret can be rotated per window of 24 hours. A new window
+    /// begins with the first rotation after the previous one is over. So any 24 hours can have
+    /// up to twice as many rotations, and Secrets Manager keeps about 100 versions of that age.
     pub rotations_per_day: u32,
-    /// How long a request searches the history before it answers with what it has.
+    /// How long a request searches the history before it returns what it has found.
     pub search_time: Duration,
 }
 
@@ -54,45 +53,45 @@ impl Default for Budgets {
     }
 }
 
-/// What an endpoint uses of its budgets. Entries stay until they are replaced, so
-/// they may be outdated.
+/// An endpoint's usage of its budgets. Entries stay until they are replaced, so they may be
+/// outdated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// The last test ping.
     pub ping: Option<PingSlot>,
-    /// The last recovery, until its end.
+    /// The recovery or replay under way. Removed when it ends.
     pub recovery: Option<RecoverySlot>,
-    /// The latest rotations.
+    /// The rotations of the current window.
     pub rotations: Option<Rotations>,
 }
 
-/// The slot of the only test ping in flight.
+/// The slot for an endpoint's only test ping in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PingSlot {
-    /// The ping that took it. The slot is free once that delivery has ended.
+    /// The ping that holds the slot. The slot is free once this delivery has ended.
     pub ping: DeliveryId,
-    /// When the slot is free in any case.
+    /// When the lease ends.
     pub until: Timestamp,
 }
 
-/// The slot of the only recovery under way.
+/// The slot for an endpoint's only recovery or replay under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecoverySlot {
-    /// The recovery that holds it.
+    /// The recovery or replay that holds the slot.
     pub id: EventId,
-    /// When the recovery was requested.
+    /// When it was requested.
     pub asked_at: Timestamp,
-    /// When the slot is free in any case.
+    /// When the lease ends.
     pub until: Timestamp,
 }
 
-/// Who asks for the slot for recoveries. Replays take the same one, because both put many
-/// deliveries on the queue.
+/// Identifies the holder of a [`RecoverySlot`]. Recoveries and replays share the slot, because
+/// both put many deliveries on the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecoveryKey {
-    /// The endpoint whose slot it is.
+    /// The endpoint that has the slot.
     pub endpoint: EndpointKey,
-    /// The recovery, or the replay.
+    /// The recovery's or replay's own id.
     pub id: EventId,
     /// When it was requested.
     pub asked_at: Timestamp,
@@ -118,19 +117,19 @@ impl From<&Replay> for RecoveryKey {
     }
 }
 
-/// The rotations of an endpoint's secret.
+/// The rotations of an endpoint's secret in the current window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rotations {
-    /// When the last one was made.
+    /// When the last rotation was made.
     pub last: Timestamp,
-    /// When the 24 hours began that `count` is for.
+    /// When the window of 24 hours began.
     pub since: Timestamp,
-    /// How many there were since then.
+    /// How many rotations the window has.
     pub count: u32,
 }
 
 impl Rotations {
-    /// Whether a rotation at this time begins the next 24 hours.
+    /// Whether the window is over at this time, so that a rotation begins the next one.
     #[must_use]
     pub fn are_over(&self, now: Timestamp) -> bool {
         self.since + DAY <= now

@@ -1,5 +1,4 @@
-//! The catalogue: the event types that the platform publishes, described for its
-//! customers. It belongs to the platform and is the same for all apps.
+//! The catalogue: the platform's event types, described for its customers. All apps share it.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -14,41 +13,41 @@ use super::event_type::{EventPattern, EventType};
 use super::json::{nesting, repeats_a_name};
 use super::schema;
 
-/// Most types that the catalogue holds.
+/// The most types that the catalogue can have.
 pub const MAX_TYPES: usize = 1_000;
 
 const MAX_DESCRIPTION_CHARS: usize = 1_000;
 const MAX_GROUP_CHARS: usize = 64;
 
-/// A type of the catalogue. As JSON, it is what the API shows.
+/// A type of the catalogue. Its JSON is what the API returns.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CatalogueType {
-    /// The type itself.
+    /// The event type.
     pub name: EventType,
-    /// What the platform says about it.
+    /// The platform's description of it.
     #[serde(flatten)]
     pub details: TypeDetails,
-    /// When it was added.
+    /// When the type was added.
     #[serde(with = "super::time::serde_millis")]
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the type was last changed.
     #[serde(with = "super::time::serde_millis")]
     pub updated_at: Timestamp,
 }
 
-/// What the platform says about an event type.
+/// The platform's description of an event type.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct TypeDetails {
-    /// For people.
+    /// A text for people. May be empty.
     pub description: String,
-    /// JSON Schema of the data of its events, as it was written.
+    /// A JSON Schema of the data, byte for byte.
     pub schema: Option<Box<RawValue>>,
-    /// Data that an event of this type could have, as it was written.
+    /// Example data, byte for byte.
     pub example: Option<Box<RawValue>>,
-    /// The heading that lists show it under.
+    /// The heading under which lists show the type.
     pub group: Option<String>,
-    /// Whether new subscriptions should avoid it. It works as before.
+    /// Whether new subscriptions should avoid the type. Existing ones keep working.
     pub deprecated: bool,
 }
 
@@ -69,13 +68,13 @@ impl TypeNames {
         self.0.contains(event_type.as_str())
     }
 
-    /// Whether the pattern can match anything: `*`, a type of the catalogue, or a prefix
-    /// with a type of the catalogue under it.
+    /// Whether the pattern matches any type of the catalogue. `*` always counts as a match.
     #[must_use]
     pub fn has_any_of(&self, pattern: &EventPattern) -> bool {
         match pattern.as_str().strip_suffix('*') {
             Some("") => true,
             Some(prefix) => {
+                // If any name has the prefix, the first one at or after it does.
                 let from = (Bound::Included(prefix), Bound::Unbounded);
                 let mut under = self.0.range::<str, _>(from);
                 under.next().is_some_and(|name| name.starts_with(prefix))
@@ -85,10 +84,10 @@ impl TypeNames {
     }
 }
 
-/// Reads a description.
+/// Parses a description.
 ///
 /// # Errors
-/// A sentence that says what is allowed.
+/// A message for the caller.
 pub fn parse_description(text: &str) -> Result<String, &'static str> {
     let is_allowed = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
     if text.chars().count() > MAX_DESCRIPTION_CHARS || !text.chars().all(is_allowed) {
@@ -100,10 +99,10 @@ pub fn parse_description(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Reads the name of a group.
+/// Parses the name of a group.
 ///
 /// # Errors
-/// A sentence that says what is allowed.
+/// A message for the caller.
 pub fn parse_group(text: &str) -> Result<String, &'static str> {
     let is_short = (1..=MAX_GROUP_CHARS).contains(&text.chars().count());
     if !is_short || text.chars().any(char::is_control) {
@@ -112,10 +111,10 @@ pub fn parse_group(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Reads the first part of a type's name, which may end anywhere.
+/// Parses a prefix by which to list types. It may end within a segment.
 ///
 /// # Errors
-/// A sentence that says what is allowed.
+/// A message for the caller.
 pub fn parse_prefix(text: &str) -> Result<String, &'static str> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if text.len() > super::event_type::MAX_EVENT_TYPE_BYTES || !text.bytes().all(is_allowed) {
@@ -124,10 +123,10 @@ pub fn parse_prefix(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Reads a schema. Null is none.
+/// Parses a schema. Null means none.
 ///
 /// # Errors
-/// A sentence that says what is allowed.
+/// A message for the caller.
 pub fn parse_schema(json: Box<RawValue>) -> Result<Option<Box<RawValue>>, Cow<'static, str>> {
     let Some(json) = parse_example(json)? else {
         return Ok(None);
@@ -136,13 +135,13 @@ pub fn parse_schema(json: Box<RawValue>) -> Result<Option<Box<RawValue>>, Cow<'s
     Ok(Some(json))
 }
 
-/// Reads an example: any JSON that an event's data can be, of which null is none.
+/// Parses an example, which can be any JSON that events can have as data. Null means none.
 ///
-/// Of an object that repeats a name, parsers keep different values, so people would be
-/// shown another example than is sent.
+/// Objects that repeat a name are rejected. Parsers disagree about which of the values counts,
+/// so the portal could show another example than a test ping sends.
 ///
 /// # Errors
-/// A sentence that says what is allowed.
+/// A message for the caller.
 pub fn parse_example(json: Box<RawValue>) -> Result<Option<Box<RawValue>>, &'static str> {
     if nesting(json.get()) > MAX_NESTING {
         return Err("must be nested at most 128 deep");
@@ -162,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn names_answer_for_types_and_patterns() {
+    fn type_names_know_types_and_patterns() {
         let names = ["invoice.paid", "invoices.sent", "order", "order-x.y"];
         let names: TypeNames = names.map(str::to_owned).into_iter().collect();
         for (pattern, known) in [
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_limited() {
+    fn descriptions_groups_and_prefixes_are_limited() {
         for good in ["", "Two\nlines\r\n\tand a tab", &"é".repeat(1_000)] {
             assert_eq!(parse_description(good).as_deref(), Ok(good));
         }
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_are_kept_as_written() {
+    fn examples_keep_their_bytes() {
         for good in [
             "1e2",
             r#""\ud800""#,
@@ -234,7 +233,7 @@ mod tests {
             assert!(parse_example(raw(&bad)).is_err(), "{bad:.30}");
             assert!(parse_schema(raw(&bad)).is_err(), "{bad:.30}");
         }
-        // Too deep for RawValue's own parser as well, which has no limit.
+        // `RawValue` itself has no limit, so this gets as far as our own check.
         assert!(parse_example(raw(&nested(10_000))).is_err());
     }
 }

@@ -1,21 +1,21 @@
-//! Which web pages may call the API from a browser.
+//! The setting for web pages that call the API from a browser (CORS).
 
 use std::str::FromStr;
 
 use url::Url;
 
-/// Origins that one deployment can list.
+/// The most origins that a deployment can list.
 const MOST: usize = 20;
 
-/// The origins whose pages may read the API's answers. None by default.
+/// The origins whose pages may read the API's responses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum AllowedOrigins {
-    /// No page of another origin.
+    /// Only the API's own origin.
     #[default]
     None,
-    /// Every page. Callers still need a key, and browsers never send one by themselves.
+    /// Every origin. Callers still need a key, which browsers never send on their own.
     Any,
-    /// The pages of these origins.
+    /// These origins, as browsers send them.
     Only(Vec<String>),
 }
 
@@ -37,21 +37,21 @@ impl FromStr for AllowedOrigins {
             _ => {}
         }
         let origins: Vec<_> = text.split(',').map(str::to_owned).collect();
-        let are_sound = origins.len() <= MOST && origins.iter().all(|origin| is_origin(origin));
-        match are_sound {
+        let are_valid = origins.len() <= MOST && origins.iter().all(|origin| is_origin(origin));
+        match are_valid {
             true => Ok(Self::Only(origins)),
             false => Err(InvalidOrigins),
         }
     }
 }
 
-/// Whether a browser would send exactly this: it compares byte by byte, so that a slash at
-/// the end or a default port would match no page, and nobody would know why.
+/// Whether a browser would send exactly this origin. The comparison is byte by byte, so an
+/// origin with a trailing slash or a default port would silently match no page.
 fn is_origin(text: &str) -> bool {
     let Ok(url) = Url::parse(text) else {
         return false;
     };
-    // A URL may have such a host, but no page does.
+    // The URL parser accepts an asterisk in a host, but no page has such an origin.
     let has_wildcard = text.contains('*');
     let is_web = ["http", "https"].contains(&url.scheme());
     is_web && !has_wildcard && url.origin().ascii_serialization() == text
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_are_listed_exactly() {
+    fn listed_origins_parse() {
         assert_eq!("".parse(), Ok(AllowedOrigins::None));
         assert_eq!("*".parse(), Ok(AllowedOrigins::Any));
         let listed = "https://app.example.com,http://localhost:5173,https://[2001:db8::1]:8443";
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_browser_sends_is_refused() {
+    fn origins_that_no_browser_sends_are_rejected() {
         let many = vec!["https://example.com"; MOST + 1].join(",");
         for wrong in [
             "null",

@@ -1,4 +1,4 @@
-//! Where the operator lets deliveries go, apart from what is refused anyway.
+//! The operator's rules for where deliveries may go, on top of the built-in ones.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,13 +7,13 @@ use std::str::FromStr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-/// The ports and addresses that an operator allows and blocks.
+/// The ports that an operator allows, and the addresses that an operator blocks and opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EgressRules {
     ports: Ports,
     blocked: Blocks,
     opened: PrivateBlocks,
-    /// Why a port is refused, for the caller.
+    /// The message for a refused port. Kept, because it lists the allowed ones.
     port_refusal: String,
 }
 
@@ -21,27 +21,26 @@ pub struct EgressRules {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ports(Vec<RangeInclusive<u16>>);
 
-/// Blocks of addresses, separated by commas: `198.51.100.0/24,2001:db8::/32`.
+/// CIDR blocks: `198.51.100.0/24,2001:db8::/32`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Blocks(Vec<IpNet>);
 
-/// Blocks for private use. Others cannot be opened: link-local addresses (instance
-/// metadata), loopback and the rest never belong to a receiver. Nor can IPv6, which
-/// deliveries do not use.
+/// IPv4 blocks for private use. No others can be opened: link-local addresses (instance
+/// metadata), loopback and the like never belong to a receiver, and deliveries do not use IPv6.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrivateBlocks(Vec<Ipv4Net>);
 
-/// The text is no list of ports. The message states what is valid.
+/// The text is not a list of ports. The message says what is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("ports from 1 to 65535 and ranges of them, separated by commas, such as 443,1024-65535")]
 pub struct InvalidPorts;
 
-/// The text is no list of blocks. The message states what is valid.
+/// The text is not a list of blocks. The message says what is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("CIDR blocks separated by commas, such as 198.51.100.0/24,2001:db8::/32")]
 pub struct InvalidBlocks;
 
-/// The text is no list of blocks for private use. The message states what is valid.
+/// The text is not a list of blocks for private use. The message says what is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "CIDR blocks within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16 or 100.64.0.0/10, separated \
@@ -49,8 +48,8 @@ pub struct InvalidBlocks;
 )]
 pub struct InvalidPrivateBlocks;
 
-/// What can be opened: private use (RFC 1918), and the shared address space, which VPCs
-/// use as well (RFC 6598).
+/// The blocks that can be opened: private use (RFC 1918) and the shared address space (RFC
+/// 6598), which VPCs use too.
 const PRIVATE_V4: [Ipv4Net; 4] = [
     Ipv4Net::new_assert(Ipv4Addr::new(10, 0, 0, 0), 8),
     Ipv4Net::new_assert(Ipv4Addr::new(172, 16, 0, 0), 12),
@@ -59,8 +58,8 @@ const PRIVATE_V4: [Ipv4Net; 4] = [
 ];
 
 impl EgressRules {
-    /// Allows URLs with these ports, blocks these addresses even if they are public, and
-    /// opens those that are private.
+    /// Rules that allow these ports, block addresses even if they are public, and open private
+    /// ones.
     #[must_use]
     pub fn new(ports: Ports, blocked: Blocks, opened: PrivateBlocks) -> Self {
         Self {
@@ -77,7 +76,7 @@ impl EgressRules {
         self.ports == Ports::default() && self.blocked.0.is_empty() && self.opened.0.is_empty()
     }
 
-    /// Why URLs may not have this port.
+    /// Checks that URLs may have this port.
     ///
     /// # Errors
     /// A message for the caller.
@@ -94,13 +93,13 @@ impl EgressRules {
         self.blocked.0.iter().any(|net| net.contains(&address))
     }
 
-    /// Whether the operator opens any private addresses.
+    /// Whether the operator opens any private address.
     #[must_use]
     pub fn open_any(&self) -> bool {
         !self.opened.0.is_empty()
     }
 
-    /// Whether the operator opens this private address. A blocked one stays blocked.
+    /// Whether the operator opens this private address. [`Self::block`] takes precedence.
     #[must_use]
     pub fn open(&self, address: IpAddr) -> bool {
         match address {
@@ -111,7 +110,7 @@ impl EgressRules {
 }
 
 impl Ports {
-    /// Whether a port is among them.
+    /// Whether the port is allowed.
     #[must_use]
     pub fn contain(&self, port: u16) -> bool {
         self.0.iter().any(|range| range.contains(&port))
@@ -119,8 +118,8 @@ impl Ports {
 }
 
 impl Default for Ports {
-    /// 443, and those that need no privileges. The others belong to services that are
-    /// not webhook receivers, such as mail servers.
+    /// 443 and the unprivileged ports. The other ones belong to services that are not webhook
+    /// receivers, such as mail servers.
     fn default() -> Self {
         Self(vec![443..=443, 1024..=65535])
     }
@@ -162,7 +161,7 @@ impl FromStr for Ports {
 impl FromStr for Blocks {
     type Err = InvalidBlocks;
 
-    /// An empty text is an empty list.
+    /// Parses blocks separated by commas. An empty text is an empty list.
     fn from_str(text: &str) -> Result<Self, InvalidBlocks> {
         if text.trim().is_empty() {
             return Ok(Self::default());
@@ -177,7 +176,7 @@ impl FromStr for Blocks {
 impl FromStr for PrivateBlocks {
     type Err = InvalidPrivateBlocks;
 
-    /// An empty text is an empty list.
+    /// Parses blocks separated by commas. An empty text is an empty list.
     fn from_str(text: &str) -> Result<Self, InvalidPrivateBlocks> {
         let Blocks(nets) = text.parse().map_err(|_| InvalidPrivateBlocks)?;
         let private = nets.into_iter().map(|net| match net {
@@ -193,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ports_and_ranges_of_them_parse() {
+    fn ports_and_port_ranges_parse() {
         for (text, taken, refused) in [
             ("443", &[443][..], &[442, 444, 0][..]),
             ("443,1024-65535", &[443, 1024, 65535], &[80, 1023]),
@@ -210,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_ports_list_the_allowed_ones() {
+    fn refused_ports_come_with_the_allowed_ones() {
         let ports = "443,1024-65535".parse().unwrap();
         let rules = EgressRules::new(ports, Blocks::default(), PrivateBlocks::default());
         assert_eq!(rules.check_port(8443), Ok(()));

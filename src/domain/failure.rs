@@ -1,7 +1,7 @@
-//! Why attempts get no usable response.
+//! Failures of attempts that got no usable response.
 
-/// Why an attempt got no usable response. API clients see these messages, so they
-/// reveal nothing about addresses, our network or our code.
+/// Why an attempt got no usable response. API clients see these messages, so they reveal nothing
+/// about addresses, the operator's network or the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The host name has no address.
@@ -10,13 +10,13 @@ pub enum Failure {
     /// No DNS server answered in time.
     #[error("the host name could not be resolved within the time limit")]
     DnsTimeout,
-    /// The host is, or resolves to, an address that the policy refuses.
+    /// The host is an address that the policy refuses, or resolves to one.
     #[error("the host has, or resolves to, a private or reserved address")]
     RefusedAddress,
     /// The host name has no IPv4 address.
     #[error("the host has only IPv6 addresses, and deliveries go out over IPv4")]
     Ipv6Only,
-    /// Nothing listens at the port.
+    /// Nothing listens on the port.
     #[error("the receiver refused the connection")]
     ConnectionRefused,
     /// The TCP connection was not established in time.
@@ -28,25 +28,25 @@ pub enum Failure {
     /// The certificate has expired.
     #[error("the receiver's certificate has expired")]
     CertificateExpired,
-    /// The certificate's validity has not begun.
+    /// The certificate's validity period has not begun.
     #[error("the receiver's certificate is not valid yet")]
     CertificateNotYetValid,
-    /// No trusted authority vouches for the certificate.
+    /// The certificate chain does not lead to a trusted authority.
     #[error(
         "the issuer of the receiver's certificate is not known; most often, the receiver does \
          not send the intermediate certificate, or the certificate is self-signed"
     )]
     CertificateUnknownIssuer,
-    /// The certificate is for other names.
+    /// The certificate is for another host name.
     #[error("the receiver's certificate is for another host name")]
     CertificateWrongName,
-    /// The certificate is unacceptable for another reason.
+    /// The certificate is invalid for another reason.
     #[error("the receiver's certificate is not valid for a server, or is self-signed")]
     CertificateInvalid,
-    /// There is no version or cipher that both sides support.
+    /// Both sides have no TLS version or cipher suite in common.
     #[error("the receiver supports no TLS version or cipher suite that we support")]
     TlsIncompatible,
-    /// The response to the TLS handshake is something else.
+    /// The answer to the TLS handshake is not TLS.
     #[error("the receiver does not use TLS at this port")]
     NotTls,
     /// The TLS handshake was not complete in time.
@@ -55,38 +55,37 @@ pub enum Failure {
     /// The TLS handshake failed for another reason.
     #[error("the TLS handshake failed")]
     Tls,
-    /// The receiver did not take all of the request in time.
+    /// The receiver did not read the whole request in time.
     #[error("connected, but the receiver did not take the request within the time limit")]
     SendTimeout,
-    /// Nothing came back in time.
+    /// The request was sent, but no response began in time.
     #[error("the request was sent, but no response came within the time limit")]
     ResponseTimeout,
     /// The head of the response was not complete in time.
     #[error("the response began, but its headers were not complete within the time limit")]
     HeadTimeout,
-    /// The deadline passed. Recorded by versions that could not tell how far it came.
+    /// The deadline passed, at an unknown stage. Only earlier versions recorded this.
     #[error("the receiver did not complete its response within the time limit")]
     Timeout,
     /// The connection closed before the response began.
     #[error("the receiver closed the connection without a response")]
     Closed,
-    /// The connection closed in the head of the response.
+    /// The connection closed within the head of the response.
     #[error("the receiver closed the connection before the response headers were complete")]
     ClosedInHead,
-    /// No status can be told from the response.
+    /// The response has no HTTP status line.
     #[error("the response is not HTTP")]
     NotHttp,
-    /// The head of the response has too many headers, or too long ones, and no status
-    /// was told before it went over the limit.
+    /// The head of the response exceeds the limits before its status is known.
     #[error("the response headers are too large")]
     HeadTooLarge,
-    /// The exchange broke off, in a way that no other failure describes.
+    /// The exchange broke off in any other way.
     #[error("the connection broke before the response was complete")]
     BrokenAnswer,
 }
 
 impl Failure {
-    /// All failures.
+    /// All variants, for parsing and tests.
     pub const ALL: [Self; 25] = [
         Self::Dns,
         Self::DnsTimeout,
@@ -153,8 +152,8 @@ impl Failure {
         Self::ALL.into_iter().find(|failure| failure.code() == code)
     }
 
-    /// The group that metrics count the failure in. There are few, because CloudWatch
-    /// charges for each.
+    /// The group by which metrics count the failure. There are few groups, because CloudWatch
+    /// charges for each metric.
     #[must_use]
     pub fn group(self) -> &'static str {
         match self {
@@ -197,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_have_a_message_of_their_own() {
+    fn failures_have_different_messages() {
         let messages: BTreeSet<_> = Failure::ALL.iter().map(ToString::to_string).collect();
         assert_eq!(messages.len(), Failure::ALL.len());
     }

@@ -1,11 +1,11 @@
-//! Which host names a delivery can ever go to. Names are not looked up here.
+//! Checks of host names, without looking them up.
 
 use super::address::AddressPolicy;
 
-/// Maximum length of a host name, in bytes (RFC 1035, 3.1, as text).
+/// Maximum length of a host name as text, in bytes (RFC 1035, 3.1).
 const MAX_HOST_BYTES: usize = 253;
 
-/// Maximum length of each part of a host name, in bytes.
+/// Maximum length of a label of a host name, in bytes.
 const MAX_LABEL_BYTES: usize = 63;
 
 pub(super) const CHARACTERS: &str = "must have a host of letters, digits, hyphens and \
@@ -19,19 +19,19 @@ const PRIVATE: &str = "must not have a host that ends in .home.arpa, .internal o
                        such names exist in private networks only";
 
 /// Domains that are never in DNS: RFC 9476, RFC 6761 (6.4) and RFC 7686, which asks
-/// applications not to look the last one up either.
+/// applications not even to look up the last one.
 ///
-/// `test` and `example` are not among them. RFC 6761 (6.2, 6.5) asks applications to
-/// treat them as any others, and whoever tests or documents a setup uses them.
+/// `test` and `example` are not on the list. RFC 6761 (6.2, 6.5) asks applications to treat
+/// them like other domains, and people use them to test or document a setup.
 const NEVER_IN_DNS: [&str; 3] = ["alt", "invalid", "onion"];
 
-/// Domains that only private networks have: RFC 8375, ICANN's decision of 2024, and
-/// RFC 6762, which is for multicast, but private zones use it too.
+/// Domains that exist only in private networks: RFC 8375, ICANN's decision of 2024, and RFC
+/// 6762, whose domain is meant for multicast DNS, but is also used for private zones.
 const ONLY_PRIVATE: [&str; 3] = ["home.arpa", "internal", "local"];
 
-/// Whether DNS and TLS can have this name, and networks that the policy opens. URLs can
-/// have others, which fail when the client builds its request, looks the name up, or
-/// asks for a certificate of that name.
+/// Checks that a delivery to this host name could ever succeed: DNS and TLS allow it, and it is
+/// not limited to private networks, unless the policy opens some. The URL parser accepts more
+/// names, which would fail later, when the request is built, or in DNS or TLS.
 pub(super) fn check(name: &str, policy: AddressPolicy) -> Result<(), &'static str> {
     if name.len() > MAX_HOST_BYTES {
         return Err(LENGTH);
@@ -60,7 +60,7 @@ pub(super) fn is_localhost(name: &str) -> bool {
     is_within(name, "localhost")
 }
 
-/// Whether a name is this domain or a subdomain of it.
+/// Whether the name is this domain or one of its subdomains. Case-insensitive.
 fn is_within(name: &str, domain: &str) -> bool {
     let mut labels = without_root(name).rsplit('.');
     domain.rsplit('.').all(|part| {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_that_dns_and_tls_cannot_have_are_refused_with_the_reason() {
+    fn hosts_invalid_in_dns_or_tls_are_rejected_with_the_reason() {
         let label = "a".repeat(63);
         let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
         assert_eq!(longest.len(), MAX_HOST_BYTES);
@@ -105,7 +105,7 @@ mod tests {
             ("a'b;c=d,e.example.com", CHARACTERS),
             ("-a.example.com", CHARACTERS),
             ("a-.example.com", CHARACTERS),
-            ("xn--a.example.com", CHARACTERS), // no valid Punycode
+            ("xn--a.example.com", CHARACTERS), // invalid Punycode
             ("%00.example.com", CHARACTERS),
             (&format!("{label}a.example.com"), LABEL),
             ("a..example.com", LABEL),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_can_never_be_public_are_refused_with_the_reason() {
+    fn names_that_are_never_public_are_rejected_with_the_reason() {
         let local = AddressPolicy::PublicAndLoopback;
         for host in [
             "receiver.invalid",

@@ -1,5 +1,4 @@
-//! JSON as it was written: the fields of an object, how deep a value is nested, and
-//! whether an object in it repeats a name.
+//! Access to JSON that keeps its exact bytes, and limits on untrusted JSON.
 
 use std::borrow::Cow;
 use std::collections::btree_map::Entry;
@@ -9,13 +8,13 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The fields of an object, each value as it was written.
+/// The fields of an object. The values are unparsed and keep their bytes.
 #[derive(Debug, Default)]
 pub struct Fields {
-    /// The values by name.
+    /// The values by name. Of a repeated name, the first value.
     pub values: BTreeMap<String, Box<RawValue>>,
-    /// Names that the object has more than once. Parsers disagree about which of the
-    /// values counts, so an object with any is best refused.
+    /// Names that occur more than once. Parsers disagree about which of the values counts, so
+    /// callers reject objects that have any.
     pub repeated: BTreeSet<String>,
 }
 
@@ -50,8 +49,8 @@ impl<'de> Deserialize<'de> for Fields {
     }
 }
 
-/// The elements of a list, each as it was written. `None` if it is not a list, or has more
-/// than `most` elements; no more of them are kept than that.
+/// The elements of a list, unparsed. `None` if the JSON is not a list, or has more than `most`
+/// elements. Reading stops at that number, so a huge list takes no memory.
 #[must_use]
 pub fn elements(json: &str, most: usize) -> Option<Vec<&RawValue>> {
     struct List {
@@ -83,9 +82,9 @@ pub fn elements(json: &str, most: usize) -> Option<Vec<&RawValue>> {
     Some(elements)
 }
 
-/// Whether this JSON is an object with a field of this name. True as well for objects that
-/// can't be read, such as those with a name that is not Unicode. Takes no stack, whatever the
-/// depth.
+/// Whether this JSON is an object with a field of this name. Also true for objects that serde
+/// can't read, such as those with a lone surrogate in a name. Uses constant stack, whatever the
+/// nesting.
 #[must_use]
 pub fn has_field(json: &str, name: &str) -> bool {
     struct Search<'a> {
@@ -112,8 +111,8 @@ pub fn has_field(json: &str, name: &str) -> bool {
     reader.deserialize_map(Search { name }).unwrap_or(true)
 }
 
-/// How deep lists and objects are nested in this JSON: 0 if it is neither. Takes linear
-/// time and no stack, whatever the depth.
+/// The nesting depth of lists and objects in this JSON, which is 0 for a scalar. Takes linear
+/// time and constant stack, so it is safe to call before any recursive parser.
 #[must_use]
 pub fn nesting(json: &str) -> usize {
     let (mut depth, mut deepest) = (0_usize, 0);
@@ -121,6 +120,7 @@ pub fn nesting(json: &str) -> usize {
     for byte in json.bytes() {
         match byte {
             _ if is_escaped => is_escaped = false,
+            // The next byte belongs to an escape: `\"` does not end the string.
             b'\\' => is_escaped = in_string,
             b'"' => in_string = !in_string,
             _ if in_string => {}
@@ -135,8 +135,8 @@ pub fn nesting(json: &str) -> usize {
     deepest
 }
 
-/// Whether an object in this JSON has a name more than once, or one that is not Unicode
-/// (half of a surrogate pair). Recurses as deep as it is nested, so that has to be limited.
+/// Whether any object in this JSON repeats a name, or has a name with a lone surrogate.
+/// Recurses with the nesting, which the caller has to limit.
 #[must_use]
 pub fn repeats_a_name(json: &RawValue) -> bool {
     let text = json.get();
@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn repeated_names_are_found_at_any_depth() {
+    fn repeated_names_are_detected_at_any_depth() {
         for (json, repeats) in [
             ("1", false),
             (r#""{\"a\":1,\"a\":1}""#, false),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_keep_their_values_as_written_and_tell_repeated_names() {
+    fn fields_keep_bytes_and_report_repeated_names() {
         let fields: Fields =
             serde_json::from_str(r#"{"a": 1e2, "b" :[ 1 ], "\u0061":2,"c":3,"a":4}"#).unwrap();
         let values: Vec<_> = fields
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_found_on_the_first_level_by_any_spelling() {
+    fn top_level_fields_are_found_even_if_escaped() {
         for (json, is_found) in [
             ("{}", false),
             (r#"{"b":{"a":1},"c":["a"],"d":"a"}"#, false),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn elements_are_kept_as_written_up_to_a_limit() {
+    fn elements_keep_their_bytes_up_to_a_limit() {
         let found = |json, most| {
             let elements = elements(json, most)?;
             Some(elements.iter().map(|raw| raw.get()).collect::<Vec<_>>())

@@ -1,14 +1,14 @@
-//! Where customers open the portal.
+//! The public URL of the customer portal.
 
 use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// Base URL of the portal, without `/portal/` and without a slash at the end.
+/// The portal's base URL, without `/portal/` and without a trailing slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PortalUrl(String);
 
-/// The text is not such an address.
+/// The text is not a valid base URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "an https URL without credentials, query and fragment, such as https://webhooks.example.com"
@@ -16,7 +16,7 @@ pub struct PortalUrl(String);
 pub struct InvalidPortalUrl;
 
 impl PortalUrl {
-    /// The address as text.
+    /// The URL as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -26,7 +26,7 @@ impl PortalUrl {
 impl FromStr for PortalUrl {
     type Err = InvalidPortalUrl;
 
-    /// The page handles a customer's token, so only this machine may serve it by `http`.
+    /// Parses a URL. The page handles customers' tokens, so `http` is allowed only on loopback.
     fn from_str(text: &str) -> Result<Self, InvalidPortalUrl> {
         let url = Url::parse(text).map_err(|_| InvalidPortalUrl)?;
         let is_loopback = match url.host() {
@@ -35,15 +35,16 @@ impl FromStr for PortalUrl {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        let is_safe = url.scheme() == "https" || (url.scheme() == "http" && is_loopback);
+        let is_encrypted = url.scheme() == "https" || (url.scheme() == "http" && is_loopback);
         let is_bare = url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none();
-        // What a parser drops or decodes was no address that people would recognize.
+        // Rejects whatever the parser rewrites, such as `/a/../b`, backslashes or upper case:
+        // people would not recognize the URL.
         let whole = url.as_str().trim_end_matches('/');
-        let is_plain = whole == text.trim_end_matches('/');
-        if is_safe && is_bare && is_plain {
+        let is_unchanged = whole == text.trim_end_matches('/');
+        if is_encrypted && is_bare && is_unchanged {
             return Ok(Self(whole.to_owned()));
         }
         Err(InvalidPortalUrl)
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_lose_only_the_slash_at_their_end() {
+    fn valid_urls_lose_only_their_trailing_slash() {
         for (text, base) in [
             ("https://example.com", "https://example.com"),
             ("https://example.com/", "https://example.com"),
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_could_leak_a_token_are_refused() {
+    fn urls_that_could_leak_a_token_are_rejected() {
         for wrong in [
             "",
             "example.com",

@@ -1,9 +1,10 @@
-//! The rate that an endpoint may set: so many deliveries a second.
+//! Rate limits of endpoints, in deliveries per second.
 //!
-//! Every delivery takes a *turn*. Turns are numbered from 1970 on, as many for each
-//! second as the limit allows, so the number of a turn says when it is. The endpoint
-//! stores the next free one. Whoever is to send takes turns by moving that number,
-//! which is one write, and waits for them.
+//! Every delivery takes a *turn*. Turns are numbered consecutively from 1970 on, and every
+//! second has as many as the limit allows. So the number of a turn determines its second, and
+//! the only state is the number of the next free turn, which is stored with the endpoint. A
+//! function takes turns for a whole batch by advancing that number, in one conditional write,
+//! and then waits until their time.
 
 use std::num::NonZeroU16;
 use std::time::Duration;
@@ -12,21 +13,21 @@ use jiff::Timestamp;
 
 use super::message::MAX_DELAY;
 
-/// How far the clocks of two functions may be apart.
+/// How far the clocks of two functions may differ.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-/// How many deliveries a second an endpoint takes: 1 to 1,000.
+/// The most deliveries per second to an endpoint: 1 to 1,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit(NonZeroU16);
 
 impl RateLimit {
-    /// The highest limit.
+    /// The highest limit, in deliveries per second.
     pub const MAX: u16 = 1_000;
 
     /// Parses a limit.
     ///
     /// # Errors
-    /// What the number must be.
+    /// A message for the caller.
     pub fn new(per_second: u64) -> Result<Self, &'static str> {
         u16::try_from(per_second)
             .ok()
@@ -36,7 +37,7 @@ impl RateLimit {
             .ok_or("must be a whole number from 1 to 1000, or null")
     }
 
-    /// Deliveries a second.
+    /// The limit in deliveries per second.
     #[must_use]
     pub fn per_second(self) -> u16 {
         self.0.get()
@@ -49,14 +50,14 @@ impl RateLimit {
         second * u64::from(self.per_second())
     }
 
-    /// The first turn that is too far away to be taken: longer than a queue can delay
-    /// a message.
+    /// The end of the turns that can be taken, exclusive: later ones are further away than SQS
+    /// can delay a message.
     #[must_use]
     pub fn full(self, now: Timestamp) -> u64 {
         self.first_turn(now + MAX_DELAY)
     }
 
-    /// The next turn that is free, if the endpoint stores this one.
+    /// The next free turn, given the stored one.
     #[must_use]
     pub fn next_free(self, stored: Option<u64>, now: Timestamp) -> u64 {
         match stored {
@@ -65,21 +66,22 @@ impl RateLimit {
         }
     }
 
-    /// How many turns are free, of those that are not too far away to be taken.
+    /// How many turns are free before [`Self::full`].
     #[must_use]
     pub fn free(self, stored: Option<u64>, now: Timestamp) -> u64 {
         self.full(now).saturating_sub(self.next_free(stored, now))
     }
 
-    /// Whether an endpoint's next turn is one of this limit, in this second or later. If
-    /// not, turns are free from `now` on: none were taken lately, or they were those of
-    /// another limit. Its numbers are years away, because they count from 1970.
+    /// Whether the stored turn still counts: it belongs to this limit, and to the current
+    /// second or a later one. If not, turns are free from `now` on, because none was taken
+    /// recently or the limit was changed. The turns of another limit are never in this range:
+    /// numbers count from 1970, so even those of the closest limit are weeks away.
     #[must_use]
     pub fn is_current(self, turn: u64, now: Timestamp) -> bool {
         (self.first_turn(now)..=self.full(now + CLOCK_SKEW)).contains(&turn)
     }
 
-    /// How long it is from `now` until a turn.
+    /// The time from `now` until a turn. Zero if its second has begun.
     #[must_use]
     pub fn wait_for(self, turn: u64, now: Timestamp) -> Duration {
         let second = turn / u64::from(self.per_second());
@@ -91,8 +93,8 @@ impl RateLimit {
             .unwrap_or_default()
     }
 
-    /// How long the delivery at this place of a group waits if the group, which is due
-    /// already, is spread over seconds.
+    /// How long the delivery at index `place` waits, if a group of deliveries that are all due
+    /// is spread over seconds at this rate.
     #[must_use]
     pub fn spread(self, place: u64) -> Duration {
         Duration::from_secs(place / u64::from(self.per_second()))
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_have_bounds() {
+    fn limits_are_from_1_to_1000() {
         for good in [1, 2, 1_000] {
             let limit = RateLimit::new(good).unwrap();
             assert_eq!(u64::from(limit.per_second()), good);
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_has_as_many_turns_as_the_limit_allows() {
+    fn seconds_have_as_many_turns_as_the_limit_allows() {
         let limit = RateLimit::new(3).unwrap();
         let first = limit.first_turn(at("10.9"));
         let waits: Vec<_> = (first..first + 7)
@@ -129,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn turns_end_where_a_queue_can_delay_no_further() {
+    fn turns_end_at_the_longest_delay_of_a_message() {
         let limit = RateLimit::new(1_000).unwrap();
         let full = limit.full(at("10"));
         assert_eq!(limit.wait_for(full, at("10")), MAX_DELAY);
     }
 
     #[test]
-    fn turns_are_free_from_the_stored_one_to_where_a_queue_can_delay_no_further() {
+    fn turns_are_free_between_the_stored_one_and_the_end() {
         let (limit, now) = (RateLimit::new(2).unwrap(), at("10"));
         let (first, full) = (limit.first_turn(now), limit.full(now));
         for (stored, next, free) in [
@@ -146,7 +148,7 @@ mod tests {
             (Some(first + 5), first + 5, 1_795),
             (Some(full - 1), full - 1, 1),
             (Some(full), full, 0),
-            // By a clock that is ahead.
+            // Stored by a clock that is ahead.
             (Some(full + 10), full + 10, 0),
             (Some(full * 2), first, 1_800),
         ] {
@@ -156,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_of_other_limits_and_of_the_past_are_not_current() {
+    fn past_turns_and_those_of_other_limits_do_not_count() {
         let now = at("10");
         let limits: Vec<_> = [1, 2, 3, 999, 1_000]
             .map(|n| RateLimit::new(n).unwrap())
@@ -166,7 +168,7 @@ mod tests {
             assert!(limit.is_current(limit.full(now), now));
             assert!(
                 limit.is_current(limit.full(at("40")), now),
-                "by a clock that is ahead"
+                "a clock that is ahead"
             );
             assert!(!limit.is_current(limit.first_turn(now) - 1, now));
             for other in limits.iter().filter(|other| *other != limit) {
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_is_spread_over_seconds() {
+    fn groups_are_spread_over_seconds() {
         let limit = RateLimit::new(2).unwrap();
         let waits: Vec<_> = (0..5).map(|place| limit.spread(place).as_secs()).collect();
         assert_eq!(waits, [0, 0, 1, 1, 2]);

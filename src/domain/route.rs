@@ -40,8 +40,8 @@ pub struct Circumstances {
 /// The routes to these active endpoints, in the same order.
 ///
 /// Each endpoint's route depends only on itself and on how many are ready: a paused or slow
-/// endpoint, which may stay so for days, must not cost the app's other endpoints the way
-/// through the queue.
+/// endpoint, which may stay so for days, must not send the app's other endpoints through the
+/// queue.
 #[must_use]
 pub fn routes(endpoints: &[Endpoint], it: Circumstances) -> Vec<Route> {
     let by_message = |endpoint: &Endpoint| {

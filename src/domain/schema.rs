@@ -1,10 +1,9 @@
-//! Whether JSON is a JSON Schema of the dialect 2020-12, as far as its form shows: each
-//! keyword has the type of value that the dialect's meta-schema asks for.
+//! A shallow check of JSON Schemas (2020-12): every keyword has the type of value that the
+//! meta-schema requires.
 //!
-//! A validator would need more room than the function has left, so regular expressions,
-//! references and names of formats are not looked at, nor does anything hold events or
-//! examples against a schema. Keywords that the dialect does not know are allowed, as it
-//! says.
+//! A complete validator would make the function too large. So regular expressions, references
+//! and format names are not checked, and neither events nor examples are validated against a
+//! schema. Unknown keywords are allowed, as the specification requires.
 
 use std::collections::HashSet;
 
@@ -12,28 +11,29 @@ use serde_json::value::RawValue;
 
 use super::json::{Fields, elements};
 
-/// The only value that `$schema` may have.
+/// The only accepted value of `$schema`.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// What a keyword takes.
+/// The type of value that a keyword takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Takes {
     Schema,
-    /// A list of schemas that is not empty.
+    /// A non-empty list of schemas.
     Schemas,
-    /// An object of schemas.
+    /// An object whose values are schemas.
     NamedSchemas,
-    /// The name of a type, or a list of them.
+    /// The name of a JSON type, or a list of different ones.
     Types,
     Text,
+    /// A list of different strings.
     Texts,
-    /// An object of lists of texts.
+    /// An object whose values are lists of different strings.
     NamedTexts,
     Boolean,
-    /// A whole number that is not negative.
+    /// A non-negative whole number.
     Count,
     Number,
-    /// A number that is greater than zero.
+    /// A number greater than zero.
     PositiveNumber,
     List,
     Dialect,
@@ -59,7 +59,7 @@ impl Takes {
     }
 }
 
-/// The keywords that do not take just anything.
+/// The keywords with a restricted value. Those that take any value, such as `const`, are absent.
 const KEYWORDS: &[(&str, Takes)] = &[
     ("$anchor", Takes::Text),
     ("$comment", Takes::Text),
@@ -121,11 +121,10 @@ const TYPES: [&str; 7] = [
     "array", "boolean", "integer", "null", "number", "object", "string",
 ];
 
-/// Checks the form of a schema. The caller has made sure that it is not nested so deep
-/// that recursion is a danger.
+/// Checks a schema and, recursively, the schemas in it. The caller has limited the nesting.
 ///
 /// # Errors
-/// A sentence that names the first keyword with a value that it does not take.
+/// A message that names the first keyword with an invalid value.
 pub(super) fn check(schema: &RawValue) -> Result<(), String> {
     if is_boolean(schema) {
         return Ok(());
@@ -151,7 +150,8 @@ pub(super) fn check(schema: &RawValue) -> Result<(), String> {
     Ok(())
 }
 
-/// The schemas within a keyword's value, or `None` if it is not what the keyword takes.
+/// The schemas within a keyword's value, which the caller checks next. `None` if the value has
+/// the wrong type.
 fn schemas_in(takes: Takes, value: &RawValue) -> Option<Vec<Box<RawValue>>> {
     let only = |fits: bool| fits.then(Vec::new);
     match takes {
@@ -187,7 +187,7 @@ fn schemas_in(takes: Takes, value: &RawValue) -> Option<Vec<Box<RawValue>>> {
         Takes::Number => only(number(value).is_some()),
         Takes::PositiveNumber => only(number(value)? > 0.0),
         Takes::List => only(list(value).is_some()),
-        // Some tools write the empty fragment that earlier dialects had.
+        // Some tools append the empty fragment that earlier versions had.
         Takes::Dialect => only(text(value)?.trim_end_matches('#') == DIALECT),
     }
 }
@@ -216,14 +216,14 @@ fn text(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
 
-/// A list of different strings.
+/// The strings of a list, if it has no others and no duplicates.
 fn texts(value: &RawValue) -> Option<Vec<String>> {
     let texts: Vec<_> = list(value)?.into_iter().map(text).collect::<Option<_>>()?;
     let different: HashSet<_> = texts.iter().collect();
     (different.len() == texts.len()).then_some(texts)
 }
 
-/// A number, as far as a float holds it.
+/// A number, rounded to a float. That is exact enough for the checks of sign and fraction.
 fn number(value: &RawValue) -> Option<f64> {
     serde_json::from_str(value.get()).ok()
 }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn schemas_of_the_dialect_are_accepted() {
+    fn valid_schemas_are_accepted() {
         for good in [
             "true",
             "false",
@@ -249,7 +249,7 @@ mod tests {
             r#"{"allOf": [true, {"not": {"const": null}}], "if": {}, "then": false}"#,
             r##"{"$defs": {"a": {"type": "integer"}}, "$ref": "#/$defs/a"}"##,
             r#"{"dependentRequired": {"a": ["b"]}, "multipleOf": 0.01, "enum": [1, null]}"#,
-            // Not looked at.
+            // Not checked.
             r##"{"pattern": "(", "$ref": "#/nowhere", "format": "unheard-of"}"##,
             r#"{"x-internal": {"type": 1}, "default": [], "const": {"type": 1}}"#,
             r#"{"examples": [{"type": 1}]}"#,
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_a_keyword_does_not_take_are_named() {
+    fn invalid_schemas_are_rejected_with_the_keyword() {
         for (bad, keyword) in [
             ("1", "an object or a boolean"),
             ("[]", "an object or a boolean"),
@@ -276,7 +276,7 @@ mod tests {
             (r#"{"required": ["a", "a"]}"#, "required"),
             (r#"{"properties": [{}]}"#, "properties"),
             (r#"{"properties": {"a": null}}"#, "properties"),
-            // As earlier dialects had it.
+            // Valid in earlier versions of JSON Schema.
             (r#"{"items": [{}]}"#, "items"),
             (r#"{"exclusiveMinimum": true}"#, "exclusiveMinimum"),
             (r#"{"anyOf": []}"#, "anyOf"),

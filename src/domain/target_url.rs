@@ -1,4 +1,4 @@
-//! The URL that receives an endpoint's deliveries.
+//! The URLs that receive deliveries.
 
 use std::fmt;
 
@@ -10,11 +10,10 @@ use super::host_name::{self, CHARACTERS};
 /// Maximum length of a URL, in bytes.
 pub const MAX_URL_BYTES: usize = 2048;
 
-/// An absolute `https` URL with a host and without credentials or a fragment, that a
-/// client can use.
+/// An absolute `https` URL without credentials and without a fragment.
 ///
-/// Parsing checks literal addresses against the policy. The resolver checks host
-/// names, for every new connection.
+/// Literal addresses are checked against the policy here. Host names are checked by the
+/// resolver, on every new connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TargetUrl {
     shown: String,
@@ -30,8 +29,8 @@ impl TargetUrl {
         if given.len() > MAX_URL_BYTES {
             return Err("must be at most 2,048 bytes");
         }
-        // The parser silently drops or rewrites these (WHATWG URL, "basic URL
-        // parser"). We would then show one URL and use another.
+        // The parser silently drops or rewrites these (WHATWG URL, "basic URL parser"), so the
+        // service would show one URL and use another.
         if given.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
             return Err("must not contain whitespace, control characters or backslashes");
         }
@@ -44,8 +43,8 @@ impl TargetUrl {
         if !after_scheme.starts_with("://") || after_scheme.starts_with(":///") {
             return Err(ABSOLUTE);
         }
-        // The rest is judged as it was written: the parser drops empty credentials and an
-        // empty port, and decodes the host.
+        // These checks use the text as it was written, because the parser drops empty
+        // credentials and an empty port, and percent-decodes the host.
         let authority = after_scheme.trim_start_matches("://");
         let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains('@') {
@@ -67,8 +66,8 @@ impl TargetUrl {
         Ok(url)
     }
 
-    /// Reads a URL that was registered, perhaps by other rules than today's. So it need
-    /// not pass [`TargetUrl::check`].
+    /// Parses a stored URL. It may have been registered under earlier rules, so it does not
+    /// necessarily pass [`TargetUrl::check`].
     ///
     /// # Errors
     /// Returns a message for the caller.
@@ -79,8 +78,8 @@ impl TargetUrl {
             ParseError::InvalidIpv4Address | ParseError::InvalidIpv6Address => ADDRESS,
             _ => ABSOLUTE,
         })?;
-        // Letters that look like others, and characters that turn the direction of the
-        // text, could make one URL look like another.
+        // Look-alike letters, and characters that change the direction of text, could make a
+        // URL look like a different one. So URLs that are not ASCII are shown encoded.
         let shown = if text.is_ascii() {
             text.to_owned()
         } else {
@@ -89,9 +88,8 @@ impl TargetUrl {
         Ok(Self { shown, parsed })
     }
 
-    /// Checks the scheme, port and host against the policy, without resolving host names.
-    /// Runs again before every attempt, because the policy may have changed since
-    /// registration.
+    /// Checks the scheme, port and host against the policy, without resolving the host name.
+    /// Repeated before every attempt, because the policy may have changed since registration.
     ///
     /// # Errors
     /// Returns a message for the caller.
@@ -102,7 +100,7 @@ impl TargetUrl {
             "http" if local => {}
             _ => return Err(ABSOLUTE),
         }
-        // Both schemes have a default.
+        // Both schemes have a default port.
         policy.check_port(self.parsed.port_or_known_default().unwrap_or_default())?;
         let permitted = match self.parsed.host() {
             None => return Err(ABSOLUTE),
@@ -123,14 +121,14 @@ impl TargetUrl {
         }
     }
 
-    /// The URL as it is shown: exactly as registered, but if that was not ASCII, in the
-    /// form that is used for requests.
+    /// The URL to show: exactly as registered, or in the form used for requests if it was not
+    /// ASCII.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.shown
     }
 
-    /// The parsed and normalized URL, as used for requests.
+    /// The normalized URL that is used for requests.
     #[must_use]
     pub fn url(&self) -> &Url {
         &self.parsed
@@ -157,7 +155,7 @@ mod tests {
     const PUBLIC: AddressPolicy = AddressPolicy::PublicOnly;
 
     #[test]
-    fn registered_url_is_kept_verbatim() {
+    fn ascii_urls_are_kept_verbatim() {
         let given = "https://Example.com:8443/a%20b?c=d";
         let url = TargetUrl::parse(given, PUBLIC).unwrap();
         assert_eq!(url.as_str(), given);
@@ -225,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_that_can_never_be_reached_are_refused_with_the_reason() {
+    fn unreachable_addresses_are_rejected_with_the_reason() {
         for (host, reason) in [
             ("1.2.3.4.5", ADDRESS),
             ("example.0x1f", ADDRESS),
@@ -245,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_parser_would_drop_or_decode_is_refused_with_the_reason() {
+    fn text_that_the_parser_would_rewrite_is_rejected() {
         const UNPRINTED: &str = "must not contain whitespace, control characters or backslashes";
         for (given, reason) in [
             ("https://@example.com/", CREDENTIALS),
@@ -278,7 +276,7 @@ mod tests {
         ] {
             assert_eq!(TargetUrl::parse(given, PUBLIC), Err(reason), "{given}");
         }
-        // Behind the host, these are a matter of the receiver.
+        // After the host, the same characters are up to the receiver.
         for taken in [
             "https://example.com/@user:/%61",
             "https://example.com?to=a@example.com:",
@@ -290,15 +288,15 @@ mod tests {
     }
 
     #[test]
-    fn urls_that_are_not_ascii_are_shown_as_they_are_used() {
+    fn non_ascii_urls_are_shown_encoded() {
         for (given, shown) in [
             (
                 "https://münchen.example/grüße?q=ß",
                 "https://xn--mnchen-3ya.example/gr%C3%BC%C3%9Fe?q=%C3%9F",
             ),
-            // A Cyrillic letter that looks like a Latin one.
+            // A Cyrillic letter that looks like a Latin `a`.
             ("https://ex\u{430}mple.com/", "https://xn--exmple-4nf.com/"),
-            // What follows U+202E is shown from right to left.
+            // U+202E makes the following text run from right to left.
             (
                 "https://example.com/\u{202e}moc.live",
                 "https://example.com/%E2%80%AEmoc.live",
@@ -319,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_registered_by_other_rules_can_be_read_but_not_used() {
+    fn urls_of_earlier_rules_can_be_read_but_not_used() {
         for old in [
             "https://a{b}.example.com/",
             "https://[2606:4700:4700::1111]/",

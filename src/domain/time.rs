@@ -1,4 +1,4 @@
-//! Time as the service shows and stores it: ISO 8601, UTC, whole milliseconds.
+//! Time as the service shows and stores it: ISO 8601 in UTC, with whole milliseconds.
 
 use jiff::Timestamp;
 use jiff::fmt::temporal::Pieces;
@@ -9,19 +9,19 @@ pub fn iso_millis(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
-/// Truncates `at` to the precision that is stored and shown, so that a value
-/// survives a round trip unchanged.
+/// Truncates `at` to the precision that is stored and shown, so that a value is the same after
+/// a round trip.
 #[must_use]
 pub fn whole_millis(at: Timestamp) -> Timestamp {
     Timestamp::from_millisecond(at.as_millisecond()).unwrap_or(at)
 }
 
-/// Parses an ISO 8601 time with an offset, truncated to milliseconds.
+/// Parses an ISO 8601 time with an offset, and truncates it to milliseconds.
 ///
 /// # Errors
-/// A sentence that says what is wrong. Years before 0 are refused: they would be
-/// formatted with a sign, which RFC 3339 does not allow. The last day of 9999 is, too: in
-/// some time zone it is a year later.
+/// A message for the caller. Years before 0 are rejected, because they would be formatted with
+/// a sign, which RFC 3339 does not allow. The end of the year 9999 is rejected by jiff, because
+/// it is in the year 10000 in some time zones.
 pub fn parse(text: &str) -> Result<Timestamp, &'static str> {
     if let Ok(at) = text.parse::<Timestamp>()
         && at.as_millisecond() >= YEAR_0_MILLIS
@@ -52,10 +52,10 @@ pub mod serde_millis {
         serializer.collect_str(&format_args!("{at:.3}"))
     }
 
-    /// Reads what [`super::parse`] takes.
+    /// Parses a time with [`super::parse`].
     ///
     /// # Errors
-    /// If the value is not a string that holds such a time.
+    /// If the value is not a string with a valid time.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         super::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
     }
@@ -64,7 +64,7 @@ pub mod serde_millis {
     pub mod option {
         use super::{Deserialize, Deserializer, Error, Serializer, Timestamp};
 
-        /// Writes the timestamp or null.
+        /// Writes the timestamp, or null for `None`.
         ///
         /// # Errors
         /// Returns the serializer's errors.
@@ -78,7 +78,7 @@ pub mod serde_millis {
             }
         }
 
-        /// Reads a timestamp or null.
+        /// Parses a timestamp, or null as `None`.
         ///
         /// # Errors
         /// If the value is neither.
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_times_are_told_what_is_wrong_with_them() {
+    fn invalid_times_are_rejected_with_the_reason() {
         for text in ["0000-01-01T00:00:00Z", "9999-12-30T22:00:00Z"] {
             assert!(parse(text).is_ok(), "{text}");
         }
