@@ -63,7 +63,7 @@ impl FromStr for Title {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidBranding(
-                "1 to 64 characters, without control characters and text directions",
+                "1 to 64 characters, none of which is invisible or changes the text direction",
             ))
         }
     }

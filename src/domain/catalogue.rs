@@ -92,7 +92,7 @@ pub fn parse_description(text: &str) -> Result<String, &'static str> {
     let is_allowed = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
     if text.chars().count() > MAX_DESCRIPTION_CHARS || !text.chars().all(is_allowed) {
         return Err(
-            "must be at most 1,000 characters, and have no control characters but tabs and \
+            "must be at most 1,000 characters, without control characters other than tabs and \
              line breaks",
         );
     }

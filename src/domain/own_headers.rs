@@ -32,7 +32,7 @@ const REMOVED: &str = "[removed]";
 
 const OBJECT: &str = "must be an object of at most 10 headers";
 const NAMES: &str = "must have names of 1 to 64 characters that HTTP allows in header names";
-const REPEATED: &str = "must not be repeated, not even in another letter case";
+const REPEATED: &str = "must not be repeated, even in a different letter case";
 const VALUE: &str = "must be a string of 1 to 1,024 visible ASCII characters, with spaces and \
                      tabs only between them";
 const TOO_LARGE: &str = "must have at most 4,096 bytes of values";
@@ -194,11 +194,11 @@ fn is_value(value: &str) -> bool {
 /// The message for a reserved name. `None` if an endpoint may set this header.
 fn refusal(name: &str) -> Option<&'static str> {
     reserved(name).map(|why| match why {
-        Reserved::Http => "is for HTTP itself to set",
+        Reserved::Http => "is set by HTTP itself",
         Reserved::Body => "describes the body, which the service writes",
-        Reserved::Service => "is for the service to set",
-        Reserved::Signature => "is for the signature",
-        Reserved::Origin => "would say where the request comes from, and not be true",
+        Reserved::Service => "is set by the service",
+        Reserved::Signature => "is reserved for the signature",
+        Reserved::Origin => "must not claim where the request comes from",
     })
 }
 

@@ -88,7 +88,7 @@ impl Reader {
                 }
                 _ => self.error(
                     &place,
-                    "must be a list of what to compare with, or an object of fields",
+                    "must be a list of values to compare with, or an object of fields",
                 ),
             }
         }
@@ -281,10 +281,7 @@ impl Reader {
             Some(Numeric::Within(lower, upper)) => {
                 let ends = lower.as_ref().zip(upper.as_ref());
                 if ends.is_some_and(|(lower, upper)| lower.at >= upper.at) {
-                    self.error(
-                        place,
-                        "must have the lower end of the range below the upper",
-                    );
+                    self.error(place, "must have a lower bound below the upper one");
                 }
                 any_of.tests.push(Test::Range { lower, upper });
             }

@@ -19,7 +19,7 @@ impl Wildcard {
             match c {
                 // Event Ruler refuses `**` too: it means the same as `*`.
                 '*' if part.is_empty() && !is_first => {
-                    return Err("must not have one * right after another");
+                    return Err("must not have consecutive asterisks");
                 }
                 '*' => {
                     finish(&mut parts, &mut part);
@@ -27,7 +27,7 @@ impl Wildcard {
                 }
                 '\\' => match chars.next() {
                     Some(c @ ('*' | '\\')) => part.push(c),
-                    _ => return Err("may have \\ only before * and another \\"),
+                    _ => return Err("must have \\ only before * or another \\"),
                 },
                 c => part.push(c),
             }

@@ -13,7 +13,7 @@ fn must_refuse(json: &str, expected: &[(&str, &str)]) {
 #[test]
 fn structural_errors_have_a_path() {
     const FIELDS: &str = "must be an object of fields to compare";
-    const VALUE: &str = "must be a list of what to compare with, or an object of fields";
+    const VALUE: &str = "must be a list of values to compare with, or an object of fields";
     for (json, place, message) in [
         ("1", "filter", FIELDS),
         ("[]", "filter", FIELDS),
@@ -81,12 +81,12 @@ fn operator_errors_have_a_path() {
         (
             r#"{"wildcard":"a**"}"#,
             ".wildcard",
-            "must not have one * right after another",
+            "must not have consecutive asterisks",
         ),
         (
             r#"{"wildcard":"\\x"}"#,
             ".wildcard",
-            "may have \\ only before * and another \\",
+            "must have \\ only before * or another \\",
         ),
         (r#"{"cidr":"10.0.0.0"}"#, ".cidr", CIDR),
         (r#"{"cidr":"10.0.0.0/33"}"#, ".cidr", CIDR),
@@ -102,7 +102,7 @@ fn operator_errors_have_a_path() {
         (
             r#"{"numeric":[">",5,"<=",5.0]}"#,
             ".numeric",
-            "must have the lower end of the range below the upper",
+            "must have a lower bound below the upper one",
         ),
         (
             r#"{"anything-but":[]}"#,
@@ -137,7 +137,7 @@ fn all_errors_are_reported_at_once() {
         &[
             (
                 "filter.a",
-                "must be a list of what to compare with, or an object of fields",
+                "must be a list of values to compare with, or an object of fields",
             ),
             ("filter.b[0].x", "is not a known operator"),
             ("filter.b[1].prefix", "must be a string"),
