@@ -104,3 +104,15 @@ fn failing_for(long: Duration) -> Health {
         ..Health::default()
     }
 }
+
+/// The health of an endpoint that was paused just now.
+fn paused() -> Health {
+    Health {
+        pause: Some(Pause {
+            since: now(),
+            probe_at: None,
+            probes: 0,
+        }),
+        ..failing_for(DAY)
+    }
+}

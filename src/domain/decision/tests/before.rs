@@ -28,75 +28,28 @@ fn first_check_that_applies_decides() {
         event().map(|event| StoredEvent { payload, ..event })
     };
     let paused = Endpoint {
-        health: Health {
-            pause: Some(Pause {
-                since: now(),
-                probe_at: None,
-                probes: 0,
-            }),
-            ..failing_for(DAY)
-        },
+        health: paused(),
         ..active.clone()
     };
+    let already = || Some(AlreadyMade(Vec::new()));
+    let ends = |reason| Some(Abandon(reason));
     let rows = [
-        (
-            &task,
-            Some(&active),
-            Some(&made),
-            event(),
-            Some(AlreadyMade(Vec::new())),
-        ),
-        (
-            &task,
-            Some(&active),
-            Some(&ended),
-            event(),
-            Some(AlreadyMade(Vec::new())),
-        ),
-        (
-            &task,
-            None,
-            Some(&made),
-            None,
-            Some(AlreadyMade(Vec::new())),
-        ),
-        (&task, None, None, None, Some(Abandon(EndpointDeleted))),
-        (&ping, None, None, None, Some(Abandon(EndpointDeleted))),
-        (
-            &task,
-            Some(&inactive),
-            None,
-            None,
-            Some(Abandon(EndpointInactive)),
-        ),
-        (
-            &task,
-            Some(&active),
-            None,
-            None,
-            Some(Abandon(PayloadExpired)),
-        ),
-        (
-            &task,
-            Some(&paused),
-            None,
-            deleted(),
-            Some(Abandon(PayloadDeleted)),
-        ),
+        (&task, Some(&active), Some(&made), event(), already()),
+        (&task, Some(&active), Some(&ended), event(), already()),
+        (&task, None, Some(&made), None, already()),
+        (&task, None, None, None, ends(EndpointDeleted)),
+        (&ping, None, None, None, ends(EndpointDeleted)),
+        (&task, Some(&inactive), None, None, ends(EndpointInactive)),
+        (&task, Some(&active), None, None, ends(PayloadExpired)),
+        (&task, Some(&paused), None, deleted(), ends(PayloadDeleted)),
         (
             &task,
             Some(&inactive),
             None,
             deleted(),
-            Some(Abandon(PayloadDeleted)),
+            ends(PayloadDeleted),
         ),
-        (
-            &task,
-            Some(&active),
-            Some(&made),
-            deleted(),
-            Some(AlreadyMade(Vec::new())),
-        ),
+        (&task, Some(&active), Some(&made), deleted(), already()),
         (&task, Some(&active), None, event(), None),
         (&ping, Some(&inactive), None, None, None),
     ];
@@ -126,14 +79,7 @@ fn health_decides_where_and_when_an_attempt_is_made() {
         ..Health::default()
     });
     let failing = with(failing_for(DAY));
-    let paused = with(Health {
-        pause: Some(Pause {
-            since: now(),
-            probe_at: None,
-            probes: 0,
-        }),
-        ..failing_for(DAY)
-    });
+    let paused = with(paused());
     let task = event_task(&well);
     let ping = ping_task(&well);
     let resend = DeliveryTask {

@@ -55,12 +55,17 @@ fn structural_errors_have_a_path() {
     }
 }
 
+/// Asserts the error for an operator, whose place follows `filter.a.b[1]`.
+#[track_caller]
+fn must_refuse_operator(operator: &str, place: &str, message: &str) {
+    let json = format!(r#"{{"a":{{"b":["x",{operator}]}}}}"#);
+    must_refuse(&json, &[(&format!("filter.a.b[1]{place}"), message)]);
+}
+
 #[test]
 fn operator_errors_have_a_path() {
     const ONE: &str = "must have exactly one operator";
     const UNKNOWN: &str = "is not a known operator";
-    const NUMERIC: &str =
-        "must be a comparison such as [\">\", 0], or a range such as [\">\", 0, \"<=\", 5]";
     for (operator, place, message) in [
         ("{}", "", ONE),
         (r#"{"prefix":"a","suffix":"b"}"#, "", ONE),
@@ -91,19 +96,6 @@ fn operator_errors_have_a_path() {
         (r#"{"cidr":"10.0.0.0"}"#, ".cidr", CIDR),
         (r#"{"cidr":"10.0.0.0/33"}"#, ".cidr", CIDR),
         (r#"{"cidr":1}"#, ".cidr", CIDR),
-        (r#"{"numeric":5}"#, ".numeric", NUMERIC),
-        (r#"{"numeric":[]}"#, ".numeric", NUMERIC),
-        (r#"{"numeric":["="]}"#, ".numeric", NUMERIC),
-        (r#"{"numeric":["!=",1]}"#, ".numeric", NUMERIC),
-        (r#"{"numeric":["=","1"]}"#, ".numeric", NUMERIC),
-        (r#"{"numeric":["<",1,">",0]}"#, ".numeric", NUMERIC),
-        (r#"{"numeric":["=",1,"<",2]}"#, ".numeric", NUMERIC),
-        (r#"{"numeric":[">",0,"<",5,"<",6]}"#, ".numeric", NUMERIC),
-        (
-            r#"{"numeric":[">",5,"<=",5.0]}"#,
-            ".numeric",
-            "must have a lower bound below the upper one",
-        ),
         (
             r#"{"anything-but":[]}"#,
             ".anything-but",
@@ -125,8 +117,29 @@ fn operator_errors_have_a_path() {
             "must not be empty",
         ),
     ] {
-        let json = format!(r#"{{"a":{{"b":["x",{operator}]}}}}"#);
-        must_refuse(&json, &[(&format!("filter.a.b[1]{place}"), message)]);
+        must_refuse_operator(operator, place, message);
+    }
+}
+
+#[test]
+fn numeric_takes_a_comparison_or_a_range() {
+    const NUMERIC: &str =
+        "must be a comparison such as [\">\", 0], or a range such as [\">\", 0, \"<=\", 5]";
+    for (operator, message) in [
+        (r#"{"numeric":5}"#, NUMERIC),
+        (r#"{"numeric":[]}"#, NUMERIC),
+        (r#"{"numeric":["="]}"#, NUMERIC),
+        (r#"{"numeric":["!=",1]}"#, NUMERIC),
+        (r#"{"numeric":["=","1"]}"#, NUMERIC),
+        (r#"{"numeric":["<",1,">",0]}"#, NUMERIC),
+        (r#"{"numeric":["=",1,"<",2]}"#, NUMERIC),
+        (r#"{"numeric":[">",0,"<",5,"<",6]}"#, NUMERIC),
+        (
+            r#"{"numeric":[">",5,"<=",5.0]}"#,
+            "must have a lower bound below the upper one",
+        ),
+    ] {
+        must_refuse_operator(operator, ".numeric", message);
     }
 }
 
