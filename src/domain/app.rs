@@ -1,6 +1,5 @@
-//! Apps: the platform's customers. An app need not be made before it is used: a key
-//! that the operator made for any id works. Making it gives it a name, and a place in
-//! the list.
+//! Apps: the platform's customers. An app need not be created before it is used, because the
+//! operator can make a key for any id. Creating it gives it a name and puts it on the list.
 
 use std::collections::BTreeMap;
 
@@ -15,42 +14,42 @@ const MAX_METADATA: usize = 20;
 const MAX_METADATA_NAME_CHARS: usize = 40;
 const MAX_METADATA_VALUE_CHARS: usize = 500;
 
-/// Most keys that an app can have in use.
+/// The most valid keys that an app can have.
 pub const MAX_KEYS_PER_APP: usize = 100;
 
-/// What the platform notes about an app.
+/// Entries by name, chosen by the platform. The service does not interpret them.
 pub type Metadata = BTreeMap<String, String>;
 
-/// An app that was made.
+/// An app that was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
-    /// The platform's own id of it.
+    /// The id that the platform chose.
     pub id: AppId,
-    /// For people.
+    /// A name for people.
     pub name: Option<String>,
-    /// For the platform.
+    /// The platform's notes.
     pub metadata: Metadata,
-    /// When it was made.
+    /// When the app was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the app was last changed.
     pub updated_at: Timestamp,
-    /// Since when it is being deleted.
+    /// When the deletion was requested, which continues in the background.
     pub deleted_at: Option<Timestamp>,
-    /// How many endpoints it has. Zero in lists, which do not count them.
+    /// How many endpoints the app has. Zero in lists, which do not count them.
     pub endpoint_count: u32,
 }
 
-/// What is to be set. What is absent stays as it is.
+/// A partial update of an app. `None` leaves a field unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AppChange {
-    /// The name, or `Some(None)` to have none.
+    /// The new name. `Some(None)` removes it.
     pub name: Option<Option<String>>,
-    /// In place of all that was noted before.
+    /// The new metadata, which replaces all existing entries.
     pub metadata: Option<Metadata>,
 }
 
 impl App {
-    /// Whether it is in use.
+    /// The status that the API shows.
     #[must_use]
     pub const fn status(&self) -> &'static str {
         match self.deleted_at {
@@ -60,10 +59,10 @@ impl App {
     }
 }
 
-/// Reads an app's name, or a key's label that is not empty.
+/// Parses the name of an app, or a non-empty label of a key.
 ///
 /// # Errors
-/// A sentence that says what is allowed.
+/// A message for the caller.
 pub fn parse_name(text: &str) -> Result<String, &'static str> {
     let is_short = (1..=MAX_NAME_CHARS).contains(&text.chars().count());
     if !is_short || text.chars().any(char::is_control) {
@@ -72,10 +71,10 @@ pub fn parse_name(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Reads an app's metadata from JSON.
+/// Parses an app's metadata from JSON.
 ///
 /// # Errors
-/// Everything that is wrong with it. An error in one pair is one of the field `metadata.<name>`.
+/// All errors. The field of an error in one entry is `metadata.<name>`.
 pub fn parse_metadata(json: &str) -> Result<Metadata, Vec<FieldError>> {
     parse_pairs(json, |name| match has_length(name) {
         true => Ok(()),
@@ -83,12 +82,12 @@ pub fn parse_metadata(json: &str) -> Result<Metadata, Vec<FieldError>> {
     })
 }
 
-/// Whether a name of metadata is neither empty nor too long.
+/// Whether the name of an entry is neither empty nor too long.
 pub(super) fn has_length(name: &str) -> bool {
     (1..=MAX_METADATA_NAME_CHARS).contains(&name.chars().count())
 }
 
-/// Reads metadata whose names satisfy `check_name`.
+/// Parses metadata whose names pass `check_name`.
 pub(super) fn parse_pairs(
     json: &str,
     check_name: impl Fn(&str) -> Result<(), &'static str>,
@@ -97,29 +96,29 @@ pub(super) fn parse_pairs(
     const VALUE: &str = "must be a string of at most 500 characters";
     let whole = || vec![FieldError::new("metadata", OBJECT)];
     let fields: Fields = serde_json::from_str(json).map_err(|_| whole())?;
-    // Checked before the pairs, so that a long list of them is one error, not thousands.
+    // Checked before the entries, so that thousands of them cause only one error.
     if fields.values.len() > MAX_METADATA {
         return Err(whole());
     }
-    let (mut metadata, mut faults) = (Metadata::new(), Vec::new());
+    let (mut metadata, mut errors) = (Metadata::new(), Vec::new());
     for (name, value) in fields.values {
         let field = format!("metadata.{}", shortened(name.clone()));
         if let Err(message) = check_name(&name) {
-            faults.push(FieldError::new(&field, message));
+            errors.push(FieldError::new(&field, message));
         }
         if fields.repeated.contains(&name) {
-            faults.push(FieldError::new(&field, "must not be repeated"));
+            errors.push(FieldError::new(&field, "must not be repeated"));
         }
         match serde_json::from_str::<String>(value.get()) {
             Ok(value) if value.chars().count() <= MAX_METADATA_VALUE_CHARS => {
                 metadata.insert(name, value);
             }
-            _ => faults.push(FieldError::new(field, VALUE)),
+            _ => errors.push(FieldError::new(field, VALUE)),
         }
     }
-    match faults.is_empty() {
+    match errors.is_empty() {
         true => Ok(metadata),
-        false => Err(faults),
+        false => Err(errors),
     }
 }
 
@@ -128,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_limited() {
+    fn names_have_1_to_128_printable_characters() {
         for name in ["A", "Acme GmbH & Co. KG", &"é".repeat(128)] {
             assert_eq!(parse_name(name).as_deref(), Ok(name));
         }
@@ -138,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_an_object_of_a_few_strings() {
+    fn metadata_is_an_object_of_up_to_20_strings() {
         let read = parse_metadata(r#"{"plan": "pro", "region": ""}"#).unwrap();
         assert_eq!(read["plan"], "pro");
         assert_eq!(read["region"], "");
@@ -171,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_pair_of_metadata_is_named() {
+    fn every_invalid_entry_is_reported() {
         let long_name = "é".repeat(150);
         let json = format!(r#"{{"a": 1, "a": 2, "b": "c", "{long_name}": "", "z": []}}"#);
         let errors = parse_metadata(&json).unwrap_err();

@@ -1,27 +1,27 @@
-//! What people and the platform note about an endpoint. Nothing follows from it.
+//! Descriptions and metadata of endpoints. The service does not interpret them.
 
 use super::app::{Metadata, has_length, parse_pairs};
 use super::validation::FieldError;
 
 const MAX_DESCRIPTION_CHARS: usize = 500;
 
-/// Names and values together, in bytes. Each event reads all endpoints of its app, so
-/// size is money.
+/// Maximum size of names and values together, in bytes. Every event reads all of its app's
+/// endpoints, and DynamoDB charges reads by size.
 const MAX_METADATA_BYTES: usize = 2 * 1024;
 
-/// What is noted about an endpoint.
+/// The description and metadata of an endpoint.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Labels {
-    /// For people.
+    /// A note for people.
     pub description: Option<String>,
-    /// For the platform.
+    /// The platform's notes.
     pub metadata: Metadata,
 }
 
-/// Reads a description.
+/// Parses a description.
 ///
 /// # Errors
-/// A sentence that says what is allowed.
+/// A message for the caller.
 pub fn parse_description(text: &str) -> Result<String, &'static str> {
     let is_allowed = |c: char| !c.is_control() || matches!(c, '\n' | '\r' | '\t');
     let has_length = (1..=MAX_DESCRIPTION_CHARS).contains(&text.chars().count());
@@ -34,10 +34,10 @@ pub fn parse_description(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Reads an endpoint's metadata from JSON. Null means none.
+/// Parses an endpoint's metadata from JSON. Null is the same as an empty object.
 ///
 /// # Errors
-/// Everything that is wrong with it. An error in one pair is one of the field `metadata.<name>`.
+/// All errors. The field of an error in one entry is `metadata.<name>`.
 pub fn parse_endpoint_metadata(json: &str) -> Result<Metadata, Vec<FieldError>> {
     const NAME: &str =
         "must have a name of 1 to 40 letters, digits, full stops, hyphens and underscores";
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descriptions_are_short_texts() {
+    fn descriptions_have_1_to_500_characters() {
         for text in ["Billing", "Two\r\n\tlines", &"é".repeat(500)] {
             assert_eq!(parse_description(text).as_deref(), Ok(text));
         }
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_small() {
+    fn metadata_is_limited_to_2_kib() {
         let none = Ok(Metadata::new());
         assert_eq!(parse_endpoint_metadata("null"), none);
         assert_eq!(parse_endpoint_metadata("{}"), none);

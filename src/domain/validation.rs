@@ -4,20 +4,20 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-/// How many characters of a name an error repeats, if the caller chose it.
+/// How many characters of a name chosen by the caller an error repeats.
 const MAX_NAME_CHARS: usize = 100;
 
 /// An error in one field of a request, with a message for the caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// The field as the caller knows it, e.g. `url`, `events[3]`, `metadata.plan` or `limit`.
+    /// The path of the field in the request, e.g. `url`, `events[3]`, `metadata.plan` or `limit`.
     pub field: String,
     /// What the value must be, e.g. `must be at most 128 bytes`.
     pub message: Cow<'static, str>,
 }
 
 impl FieldError {
-    /// Creates an error for `field`.
+    /// An error in this field.
     pub fn new(field: impl Into<String>, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             field: field.into(),
