@@ -141,6 +141,7 @@ impl Endpoint {
     /// the endpoint has been inactive for `kept_for`, the retention of deliveries.
     #[must_use]
     pub fn is_owed(&self, event_type: &EventType, kept_for: Duration, now: Timestamp) -> bool {
+        // Otherwise, an endpoint that was left behind would cost a write per event forever.
         let long_inactive = |since: Timestamp| since + kept_for <= now;
         self.events.matches(event_type) && !self.inactive_since.is_some_and(long_inactive)
     }

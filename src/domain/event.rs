@@ -57,6 +57,7 @@ impl PublishedEvent {
     /// key or in a queue message that names the id.
     #[must_use]
     pub fn is_repeatable(&self) -> bool {
+        // An event without an id gets that of its message, which no other message has.
         let once = |id: EventId| matches!(id.issued(self.app_id), Some(Issued::Once(_)));
         self.id.is_some_and(|id| !once(id))
     }
@@ -193,6 +194,7 @@ impl StoredEvent {
     /// The event's data as JSON, if the payload is kept.
     #[must_use]
     pub fn own_data(&self) -> Option<&str> {
+        // The rest of the payload ends with the brace of the frame.
         let data = self.data()?;
         Some(data.strip_suffix('}').unwrap_or(data))
     }
@@ -238,6 +240,7 @@ impl FanOut {
         if back.contains(&self.by) {
             return Duration::ZERO;
         }
+        // Zero once the lease is over, because the difference is negative then.
         let until = self.since + lease;
         Duration::try_from(until.duration_since(now)).unwrap_or_default()
     }

@@ -154,6 +154,7 @@ impl Health {
     /// The worst state that applies.
     #[must_use]
     pub fn state(&self) -> State {
+        // Worst first: a paused endpoint usually has failures, and may be slow too.
         match self {
             Self { pause: Some(_), .. } => State::Paused,
             Self {
@@ -185,6 +186,7 @@ impl Health {
             health.slow_since = None;
         }
         let ends_pause = attempt.verdict.is_success() && self.pause.is_some();
+        // Before the 410: a ping must not disable an endpoint either.
         if kind == Kind::Ping && !ends_pause {
             return self.changed_to(health);
         }
@@ -197,7 +199,9 @@ impl Health {
         } else {
             let failing = self.failing_after(attempt);
             let since_first = attempt.ended_at().duration_since(failing.since);
+            // Negative if the first recorded failure began after this attempt ended.
             let lasted = Duration::try_from(since_first).unwrap_or_default();
+            // Both conditions, so that a few failures far apart do not disable an endpoint.
             if lasted >= policy.disable_after && failing.failures >= MIN_FAILURES {
                 return Change::Disable(DisabledReason::Failing);
             }
@@ -256,6 +260,7 @@ impl Health {
             Some(pause) => (pause.since, pause.probes + 1),
             None => (now, 0),
         };
+        // The receiver's `Retry-After` can only lengthen the wait.
         let wait = policy.probe_wait(probes);
         let wait = wait.mul_f64(rng.random_range(1.0 - JITTER..=1.0 + JITTER));
         let asked = match &attempt.verdict {
@@ -275,6 +280,7 @@ impl Health {
     /// `None` if the series has already ended, or another one has begun.
     #[must_use]
     pub fn after_success_on(&self, old: &Self, new: &Self) -> Option<Self> {
+        // A series is identified by its beginning, which does not change as failures are added.
         let begin = |health: &Self| health.failing.map(|failing| failing.since);
         if begin(self).is_none() || begin(self) != begin(old) {
             return None;

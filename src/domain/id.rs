@@ -36,6 +36,7 @@ macro_rules! id {
             /// [`InvalidId`] for any other form, such as the braced one, and for the nil UUID,
             /// which is [`Self::UNKNOWN`].
             pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                // Only the hyphenated form has this length. The parser accepts others too.
                 if text.len() != uuid::fmt::Hyphenated::LENGTH {
                     return Err(InvalidId);
                 }
@@ -234,6 +235,7 @@ impl EventId {
             .chain_update(b"event id\0")
             .chain_update(app_id.as_str())
             .chain_update(b"\0")
+            // Includes the bits for version and variant, which are before the check value.
             .chain_update(&bytes[..CHECK])
             .finalize();
         for (byte, check) in bytes[CHECK..].iter_mut().zip(hash) {
@@ -260,6 +262,7 @@ impl DeliveryId {
     /// A UUID of version 7 with the time `at`. The other bits are from a SHA-256 of `parts`.
     fn derived(at: Timestamp, parts: &[&[u8; 16]]) -> Self {
         let mut hash = Sha256::new().chain_update(b"delivery\0");
+        // Parts have a fixed length, so they need no separators.
         for part in parts {
             hash.update(part);
         }
@@ -284,6 +287,7 @@ impl DeliveryId {
     /// by time, so it turns a time range of the history into a range of ids.
     #[must_use]
     pub fn least_of(at: Timestamp) -> Self {
+        // All bits after the time are zero, so it is less than any id of that millisecond.
         let mut bytes = [0; 16];
         bytes[..6].copy_from_slice(&millis(at).to_be_bytes()[2..]);
         Self(Uuid::from_bytes(bytes))

@@ -76,8 +76,10 @@ pub fn elements(json: &str, most: usize) -> Option<Vec<&RawValue>> {
         }
     }
 
+    // With a deserializer of our own, because the visitor carries the limit.
     let mut reader = serde_json::Deserializer::from_str(json);
     let elements = reader.deserialize_seq(List { most }).ok()?;
+    // Nothing but white space may follow.
     reader.end().ok()?;
     Some(elements)
 }

@@ -243,6 +243,7 @@ impl Message {
             Some("erase") => parse(text).map(Self::Erase),
             Some("sweep") => Ok(Self::Sweep),
             Some(_) => Err(Unreadable::new(Flaw::Kind, "unknown kind")),
+            // A common mistake in setting up an EventBridge rule.
             None if found.detail_type.is_some() => Err(Unreadable::new(
                 Flaw::Kind,
                 "it has no kind; an event of EventBridge needs an input transformer",

@@ -143,6 +143,7 @@ impl Notice {
     /// is reported as a disabled endpoint instead.
     #[must_use]
     pub fn of_exhausted(delivery: &Delivery, endpoint: Option<&Endpoint>) -> Option<Self> {
+        // Abandoned deliveries have failed, too, but did not use up their attempts.
         let is_exhausted = delivery.status == DeliveryStatus::Failed
             && delivery.abandoned.is_none()
             && delivery.response_status != Some(410)

@@ -63,6 +63,7 @@ impl OwnHeaders {
                 errors.push(FieldError::new("headers", NAMES));
                 continue;
             }
+            // `given` knows only names that are repeated exactly.
             let is_new = seen.insert(name.to_ascii_lowercase());
             let refusal = match refusal(&name) {
                 _ if !is_new || given.repeated.contains(&name) => Some(REPEATED),

@@ -111,6 +111,7 @@ fn event_type(fields: &mut Fields) -> Result<EventType, Unreadable> {
 }
 
 fn data(fields: &mut Fields) -> Result<Box<RawValue>, Unreadable> {
+    // `dataText` is JSON in a string, see the serialization below.
     let written = fields.values.remove("data");
     let json = |text: &str| RawValue::from_string(text.to_owned()).map_err(|_| "must be JSON");
     match (written, text(fields, "dataText", json)?) {

@@ -47,6 +47,7 @@ impl RateLimit {
     #[must_use]
     pub fn first_turn(self, now: Timestamp) -> u64 {
         let second = u64::try_from(now.as_second()).unwrap_or_default();
+        // No overflow: seconds until the year 9999 need 38 bits, and a limit needs 10.
         second * u64::from(self.per_second())
     }
 
@@ -78,12 +79,15 @@ impl RateLimit {
     /// numbers count from 1970, so even those of the closest limit are weeks away.
     #[must_use]
     pub fn is_current(self, turn: u64, now: Timestamp) -> bool {
+        // With the skew, because a function with a clock ahead of ours may have stored a turn
+        // that is beyond our end. It must not count as free again.
         (self.first_turn(now)..=self.full(now + CLOCK_SKEW)).contains(&turn)
     }
 
     /// The time from `now` until a turn. Zero if its second has begun.
     #[must_use]
     pub fn wait_for(self, turn: u64, now: Timestamp) -> Duration {
+        // All turns of a second are due at its beginning, so they are sent as a burst.
         let second = turn / u64::from(self.per_second());
         let at = i64::try_from(second)
             .ok()

@@ -90,6 +90,7 @@ impl Serialize for Types {
 
 impl<'de> Deserialize<'de> for Types {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Absent fields are `Types::default()`, so this always reads a list of patterns.
         let texts = Vec::<String>::deserialize(deserializer)?;
         let patterns = Subscriptions::parse("types", texts.iter().map(String::as_str));
         let patterns = patterns.map_err(|_| serde::de::Error::custom("types must be patterns"));
@@ -103,6 +104,8 @@ impl Replay {
     /// Returns `None` if all endpoints were searched, or the limit is reached.
     #[must_use]
     pub fn rest(mut self, after: Option<DeliveryId>, sent: u32) -> Option<Self> {
+        // Every message of the chain has either a later position or fewer endpoints left, so the
+        // chain ends by itself.
         self.remaining = self.remaining.saturating_sub(sent);
         self.after = after;
         if after.is_none() && !self.others.is_empty() {

@@ -207,6 +207,8 @@ impl PrivateKey {
         sealed: &SealedSecret,
     ) -> Result<SigningSecret, OpenError> {
         let bytes = STANDARD.decode(&sealed.text).map_err(|_| OpenError)?;
+        // The format byte only selects what to try: if it was changed, the `info` differs and
+        // the message does not open.
         let (kind, format) = match bytes.first() {
             Some(&format) if format == TEXT_SECRET.format => (TEXT_SECRET, SecretFormat::Text),
             _ => (STANDARD_SECRET, SecretFormat::Standard),

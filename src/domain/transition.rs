@@ -104,6 +104,8 @@ pub struct Cause {
 #[must_use]
 pub fn to_health(endpoint: &Endpoint, new: &Health, cause: Cause) -> Option<Transition> {
     let (old, log) = (&endpoint.health, &endpoint.transitions);
+    // A pause comes first and is always reported, even shortly after another notice. It takes a
+    // series of failures without a success, so pauses can't come in quick succession.
     let kind = if old.pause.is_none() && new.pause.is_some() {
         TransitionKind::Paused
     } else if old.failing.is_none() && new.failing.is_some() && !log.is_quiet(cause.at) {
@@ -114,10 +116,12 @@ pub fn to_health(endpoint: &Endpoint, new: &Health, cause: Cause) -> Option<Tran
         && endpoint.active
         && log.end_in_trouble()
     {
+        // The log decides, not the old health, which a new URL or an activation may have cleared.
         TransitionKind::Recovered
     } else {
         return None;
     };
+    // A recovery has cleared the failures, so it reports those that it ended.
     let failing = new.failing.or(old.failing);
     reported(endpoint, kind, failing.map(|failing| failing.since), cause)
 }

@@ -99,6 +99,8 @@ impl<'a, 'd, 'p> Evaluation<'a, 'd, 'p> {
     /// as an object without fields: it still matches `{"exists": false}`.
     fn object(&mut self, pattern: &'p Pattern, data: Option<&Data<'_>>) -> Outcome {
         self.step(1)?;
+        // All fields of the pattern have to match within one element. An empty list is not a
+        // value, so it counts as an absent object.
         if let Some(Node::List(elements)) = data.map(Data::node)
             && !elements.is_empty()
         {

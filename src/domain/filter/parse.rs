@@ -76,7 +76,7 @@ impl Reader {
         for (name, value) in fields.values {
             let (place, value) = (format!("{place}.{name}"), value.get());
             match kind_of(value) {
-                // So a field that is really named `$or` can't be filtered on.
+                // A field that is really named `$or` can't be filtered on.
                 _ if name == OR => pattern.push(Field::Or(self.alternatives(&place, value))),
                 Kind::Object => {
                     let below = self.pattern(&place, value);
@@ -191,6 +191,7 @@ impl Reader {
                 let place = format!("{place}.{name}");
                 for (place, json) in self.one_or_more(&place, value.get()) {
                     match json.as_str() {
+                        // An empty prefix or suffix would exclude every string.
                         r#""""# => self.error(&place, "must not be empty"),
                         json => others
                             .tests
@@ -264,11 +265,14 @@ impl Reader {
     }
 
     fn numeric(&mut self, place: &str, json: &str, any_of: &mut AnyOf) {
+        // At most two pairs of an operator and a number. Anything else leaves no valid pairs,
+        // which is an error below.
         let parts = elements(json, 4).unwrap_or_default();
         let pairs: Option<Vec<_>> = parts
             .chunks(2)
             .map(|pair| match pair {
                 [operator, number] if kind_of(number.get()) == Kind::Number => {
+                    // The operator stays JSON text, quotes included.
                     Some((operator.get(), Decimal::of_json(number.get())))
                 }
                 _ => None,
