@@ -24,7 +24,7 @@ run *arguments:
     cargo run -p local -- {{ arguments }}
 
 # Check everything that CI checks
-ci: lint test contract lambda
+ci: lint packaging test contract lambda
 
 # Check format, template, documents, dependencies and code
 lint: format template openapi links spelling scripts dependencies clippy rustdoc
@@ -139,3 +139,23 @@ schemathesis:
 # Build the functions as they are deployed, and test them
 lambda:
     python tests/lambda/run
+
+# Test what makes a release, without building one: template, archives, SBOM, Terraform, CDK
+packaging:
+    python -m unittest discover --start-directory release/tests --top-level-directory .
+
+# Generate the files of deploy/ that repeat the template's parameters and outputs
+generate-deploy:
+    python -m release --generate
+
+# Make a release in dist/; `just release --architecture x86_64` makes one to try
+release *arguments:
+    python -m release {{ arguments }}
+
+# Test the functions of the release in dist/, as `lambda` tests those of `sam build`
+release-functions:
+    python tests/lambda/run --release dist/webhook-endpoints-*/
+
+# Make the release of dist/ again in another folder, and compare every byte
+reproducible *arguments:
+    release/reproduce {{ arguments }}
