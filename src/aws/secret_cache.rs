@@ -19,11 +19,11 @@ use crate::ttl_cache::lru_cache;
 
 /// Capacity for secrets. With fewer endpoints than that, no process waits or pays for a
 /// secret twice. An entry takes about 200 bytes, so a full cache takes 10 MB.
-pub(super) const MOST_SECRETS: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+pub(super) const MAX_SECRETS: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
 
 /// Capacity for own headers of endpoints. They can take 5 KB each, and opening them again
 /// takes no call, so it is lower.
-pub(super) const MOST_HEADERS: NonZeroUsize = NonZeroUsize::new(1000).expect("not zero");
+pub(super) const MAX_HEADERS: NonZeroUsize = NonZeroUsize::new(1000).expect("not zero");
 
 /// The result of a read. `None` if there is no such secret.
 pub(super) type Found<T> = Result<Option<Arc<T>>, StoreError>;
@@ -59,10 +59,10 @@ impl CacheKey {
 }
 
 impl<T: Send + Sync + 'static> SecretCache<T> {
-    /// A cache with this capacity. Memory grows as entries arrive.
-    pub(super) fn of(most: NonZeroUsize) -> Self {
+    /// Memory grows as entries arrive, up to `capacity`.
+    pub(super) fn with_capacity(capacity: NonZeroUsize) -> Self {
         Self(Arc::new(Mutex::new(State {
-            secrets: lru_cache(most),
+            secrets: lru_cache(capacity),
             reads: HashMap::new(),
         })))
     }
@@ -82,10 +82,10 @@ impl<T: Send + Sync + 'static> SecretCache<T> {
             // Each caller holds a strong `Shared`, and whichever is polled drives the read. If
             // that one is dropped, another caller takes over. When the last one is dropped, so
             // is the read, and `upgrade` fails from then on.
-            let under_way = state.reads.get(&key).and_then(WeakShared::upgrade);
-            under_way.unwrap_or_else(|| {
-                let reading = self.clone().keep(key, read()).boxed().shared();
-                // A dropped read never removes itself (see `keep`), so clean up here.
+            let in_flight = state.reads.get(&key).and_then(WeakShared::upgrade);
+            in_flight.unwrap_or_else(|| {
+                let reading = self.clone().read_and_cache(key, read()).boxed().shared();
+                // A dropped read never removes itself (see `read_and_cache`), so clean up here.
                 state.reads.retain(|_, read| read.upgrade().is_some());
                 state
                     .reads
@@ -98,8 +98,8 @@ impl<T: Send + Sync + 'static> SecretCache<T> {
     }
 
     /// Caches the result of a read, unless it failed or found nothing. Both can change: a
-    /// version may become visible a moment after the endpoint that names it.
-    async fn keep(self, key: CacheKey, read: impl Future<Output = Found<T>>) -> Found<T> {
+    /// secret that was removed can be restored.
+    async fn read_and_cache(self, key: CacheKey, read: impl Future<Output = Found<T>>) -> Found<T> {
         let found = read.await;
         let mut state = self.state();
         state.reads.remove(&key);
@@ -165,7 +165,7 @@ mod tests {
 
     #[tokio::test]
     async fn cache_keeps_fifty_thousand_versions() {
-        let cache = Cache::of(MOST_SECRETS);
+        let cache = Cache::with_capacity(MAX_SECRETS);
         let endpoint = EndpointId::new();
         for expected in [1, 0] {
             for number in 0..50_000 {
@@ -180,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn endpoints_do_not_share_versions() {
-        let cache = Cache::of(MOST_SECRETS);
+        let cache = Cache::with_capacity(MAX_SECRETS);
         for endpoint in [EndpointId::new(), EndpointId::new()] {
             assert_eq!(reads(&cache, endpoint, 1).await, 1);
             assert_eq!(reads(&cache, endpoint, 2).await, 1);
@@ -189,7 +189,7 @@ mod tests {
 
     #[tokio::test]
     async fn failed_reads_are_shared_but_not_cached() {
-        let cache = Cache::of(MOST_SECRETS);
+        let cache = Cache::with_capacity(MAX_SECRETS);
         let endpoint = EndpointId::new();
         let begun = Arc::new(AtomicU32::new(0));
         let failing = join_all((0..10).map(|_| {
@@ -209,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn abandoned_reads_are_restarted() {
-        let cache = Cache::of(MOST_SECRETS);
+        let cache = Cache::with_capacity(MAX_SECRETS);
         let endpoint = EndpointId::new();
         let one = version(endpoint, 1);
         let mut hanging = cache.get_or_read(one, pending).boxed();

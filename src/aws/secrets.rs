@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 
 use super::LazyClient;
 use super::error::{AwsError, During, Malformed, StoreError, has_code};
-use super::secret_cache::{CacheKey, Found, MOST_HEADERS, MOST_SECRETS, SecretCache};
+use super::secret_cache::{CacheKey, Found, MAX_HEADERS, MAX_SECRETS, SecretCache};
 use crate::domain::endpoint::{Endpoint, EndpointKey, SecretVersion};
 use crate::domain::id::{AppId, EndpointId, SealingKeyId};
 use crate::domain::own_headers::OwnHeaders;
@@ -67,9 +67,9 @@ impl Secrets {
         Self {
             client: client.into(),
             prefix: prefix.into(),
-            cache: SecretCache::of(MOST_SECRETS),
-            private_keys: SecretCache::of(MOST_SECRETS),
-            headers: SecretCache::of(MOST_HEADERS),
+            cache: SecretCache::with_capacity(MAX_SECRETS),
+            private_keys: SecretCache::with_capacity(MAX_SECRETS),
+            headers: SecretCache::with_capacity(MAX_HEADERS),
         }
     }
 

@@ -79,7 +79,7 @@ impl Table {
     ///
     /// Usually one `Query`. It takes more if the filter drops items: expired ones, other
     /// event types, or, in a list of delivered ones, the few that are pending or failed.
-    /// After [`MOST_PAGES`] queries, or at `search_until`, the page is returned short. This
+    /// After [`MAX_PAGES`] queries, or at `search_until`, the page is returned short. This
     /// bounds a search for something rare in a long history, and the caller can continue
     /// from where it stopped.
     ///
@@ -103,7 +103,7 @@ impl Table {
         let query = self.history_query(endpoint, wanted, now);
         let mut reads = Reads::of(wanted, limit);
         let mut start = None;
-        for count in 1..=MOST_PAGES {
+        for count in 1..=MAX_PAGES {
             let page = query
                 .clone()
                 .set_limit(reads.next())
@@ -118,7 +118,7 @@ impl Table {
             let time_is_up = wanted.search_until.is_some_and(is_past);
             // The page is full, and the search goes on only to learn whether another one
             // follows. Rather than search for long, return a cursor whose page may be empty.
-            let is_enough = deliveries.len() >= limit && count >= PAGES_FOR_THE_NEXT;
+            let is_enough = deliveries.len() >= limit && count >= PAGES_TO_FIND_NEXT;
             if start.is_none() || deliveries.len() > limit || is_enough || time_is_up {
                 break;
             }
@@ -310,7 +310,7 @@ fn is_past(time: Instant) -> bool {
 }
 
 /// Maximum number of queries (up to 1 MB each) for one page.
-const MOST_PAGES: usize = 40;
+const MAX_PAGES: usize = 40;
 
 /// After this many, a full page is returned without knowing whether another one follows.
-const PAGES_FOR_THE_NEXT: usize = 6;
+const PAGES_TO_FIND_NEXT: usize = 6;

@@ -52,7 +52,7 @@ pub struct DueEndpoint {
 /// Maximum number of queries per call, so that a sweep ends in time. With 500 entries each,
 /// they cover 80,000 paused endpoints in all shards. Entries after that are found once the
 /// ones before them have moved on.
-const MOST_PAGES: usize = 20;
+const MAX_PAGES: usize = 20;
 
 impl Table {
     /// The number of shards. They are numbered from 0.
@@ -82,7 +82,7 @@ impl Table {
             .expression_attribute_values(":shard", text(keys::schedule_partition(shard)))
             .expression_attribute_values(":until", text(iso_millis(until)));
         let (mut found, mut attempts, mut start) = (Vec::new(), 0, None);
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             // Reads whole pages even if few attempts are missing, because many other entries
             // may be in between.
             let page = query.clone().limit(limit).set_exclusive_start_key(start);

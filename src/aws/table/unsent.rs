@@ -32,7 +32,7 @@ pub struct Unsent {
 }
 
 /// Maximum number of queries (up to 1 MB each) for one page.
-const MOST_PAGES: usize = 4;
+const MAX_PAGES: usize = 4;
 
 /// Events that are read together. Each payload may have 399 KB, and the function has 256 MB
 /// of memory.
@@ -96,7 +96,7 @@ impl Table {
         let query = self.span_of(other, replay, now);
         // DynamoDB continues after this key even if its item is gone by now.
         let mut start = replay.after.map(|after| keys::delivery(other, after));
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let page = query.clone().set_exclusive_start_key(start).send().await;
             let page = page.during(OPERATION)?;
             for item in page.items.unwrap_or_default() {

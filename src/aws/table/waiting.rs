@@ -45,7 +45,7 @@ impl Waiting {
 const PAGE: i32 = 300;
 
 /// Maximum number of queries for one page.
-const MOST_PAGES: usize = 5;
+const MAX_PAGES: usize = 5;
 
 impl Table {
     /// Up to `limit` deliveries that wait for an endpoint, oldest first, starting after
@@ -84,7 +84,7 @@ impl Table {
             .limit(PAGE);
         let (mut deliveries, mut unreadable) = (Vec::new(), 0);
         let mut start = None;
-        for _ in 0..MOST_PAGES {
+        for _ in 0..MAX_PAGES {
             let page = query.clone().set_exclusive_start_key(start).send().await;
             let page = page.during(OPERATION)?;
             for item in page.items.unwrap_or_default() {
