@@ -7,9 +7,12 @@ use crate::aws::StoreError;
 use crate::domain::message::{DeliveryTask, Lane, Message};
 
 impl ApiState {
-    /// Accepts a delivery. Once its message is on the queue, the delivery will
-    /// happen. The record only makes it visible at once: if that fails, the
-    /// delivery function writes it. Two calls, `SendMessage` and `PutItem`.
+    /// Accepts a delivery. Two calls, `SendMessage` and `PutItem`.
+    ///
+    /// Once the message is on the queue, the delivery will happen. The record only makes it visible
+    /// before the first attempt. If writing it fails, the delivery function writes it later, so the
+    /// call still succeeds. In the other order, a crash between the two calls would leave a
+    /// pending delivery that is never attempted.
     pub(super) async fn accept(&self, lane: Lane, task: &DeliveryTask) -> Result<(), StoreError> {
         let message = Message::Delivery(task.clone());
         self.stores.queues.send(lane, &message).await?;

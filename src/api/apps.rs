@@ -1,4 +1,4 @@
-//! Apps, for the platform: make and change, list, get, delete.
+//! Apps: put, list, get and delete, with a key of the platform.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::body::Body;
 use super::error::ApiError;
-use super::extract::{AppScope, NO_APP, NoApp};
+use super::extract::{AppScope, Caller, NO_APP};
 use super::keys::in_use;
 use super::name_list::NameList;
 use super::query::QueryParameters;
@@ -22,7 +22,7 @@ use crate::domain::time::serde_millis;
 
 pub(super) const BEING_DELETED: ApiError = ApiError::conflict("The app is being deleted.");
 
-/// An app as all calls show it.
+/// An app as all calls return it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
@@ -36,7 +36,7 @@ struct Shown<'a> {
     updated_at: Timestamp,
 }
 
-/// An app as get shows it.
+/// The response of get.
 #[derive(Serialize)]
 struct Counted<'a> {
     #[serde(flatten)]
@@ -81,7 +81,7 @@ pub(super) async fn put(
     Ok((status, success(Shown::from(&app))).into_response())
 }
 
-/// `GET /apps/{appId}`. Two concurrent calls: `GetItem` and a `Query` of its keys.
+/// `GET /apps/{appId}`. Two concurrent calls: `GetItem` of the app and `Query` of its keys.
 pub(super) async fn get(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -96,9 +96,9 @@ pub(super) async fn get(
     }))
 }
 
-/// `DELETE /apps/{appId}`. `UpdateItem`, which marks the app; a `Query` of its keys and an
-/// `UpdateItem` for each, which revoke them; and a `SendMessage`. The delivery function
-/// does the rest. If any of these calls fails, a repeated call or the next sweep goes on.
+/// `DELETE /apps/{appId}`. `UpdateItem`, which marks the app as deleted; a `Query` of its keys and
+/// an `UpdateItem` for each, which revoke them; and a `SendMessage`. The delivery function does the
+/// rest. If a call fails, a repeated call or the next sweep continues from the mark.
 pub(super) async fn delete(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -114,7 +114,7 @@ pub(super) async fn delete(
 /// `GET /apps`. One `Query`.
 pub(super) async fn list(
     State(api): State<Api>,
-    NoApp(_): NoApp,
+    Caller(_): Caller,
     mut query: QueryParameters,
 ) -> Result<Response, ApiError> {
     let prefix = query.read("prefix", |text| {
@@ -134,8 +134,7 @@ pub(super) async fn list(
     }))
 }
 
-/// Fields that a change passes over, so that what get showed can be changed and sent
-/// back.
+/// Fields that put ignores, so that a client can change what get returned and send it back.
 const READ_ONLY: [&str; 6] = [
     "id",
     "status",
@@ -146,12 +145,12 @@ const READ_ONLY: [&str; 6] = [
 ];
 
 fn parse_change(mut body: Body) -> Result<AppChange, ApiError> {
-    body.pass_over(&READ_ONLY);
+    body.ignore(&READ_ONLY);
     let change = AppChange {
         name: body.string_or_null("name", parse_name),
         metadata: body
             .raw("metadata")
-            .and_then(|json| body.keep_all(parse_metadata(json.get()))),
+            .and_then(|json| body.check_all(parse_metadata(json.get()))),
     };
     body.finish(Some(change))
 }

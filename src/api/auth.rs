@@ -1,5 +1,4 @@
-//! Who is calling: API keys and portal sessions, what each of them allows, and what a call
-//! needs.
+//! Authentication by API key or portal session, and the scope that each route needs.
 
 use axum::Extension;
 use axum::handler::{Handler, Layered};
@@ -12,8 +11,8 @@ use super::{Api, ApiState};
 use crate::domain::api_key::{ApiKey, KeyAccess};
 use crate::domain::scope::Need;
 
-/// A call, and what it needs of its caller's key. The router names it for each call,
-/// and the extractors that authenticate the caller hold the key against it.
+/// Attaches to a handler the scope that its caller needs. The router attaches one to every call,
+/// and the extractors of [`super::extract`] check the caller against it.
 pub(super) fn needs<H, T>(need: Need, handler: H) -> Layered<Extension<Need>, H, T, Api>
 where
     H: Handler<T, Api>,
@@ -23,8 +22,8 @@ where
 }
 
 impl ApiState {
-    /// What the key or session allows that the caller sent. One `GetItem`, unless it is
-    /// cached. An expired one is rejected like an unknown one, also by the cache.
+    /// Authenticates the caller by API key or session token. One `GetItem`, unless the key is
+    /// cached.
     pub(super) async fn caller(&self, headers: &HeaderMap) -> Result<KeyAccess, ApiError> {
         let key = presented_key(headers).ok_or(ApiError::Authentication)?;
         let hash = key.hash();
@@ -38,6 +37,8 @@ impl ApiState {
                 access
             }
         };
+        // Checked after the cache too: a key may expire while it is cached. The table may keep
+        // expired keys, so they get the same 401 as unknown ones.
         match access.expires_at {
             Some(expires_at) if expires_at <= now => Err(ApiError::Authentication),
             _ => Ok(access),
@@ -47,8 +48,8 @@ impl ApiState {
 
 pub(super) const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The key in `x-api-key`, or else in a bearer token (RFC 6750). Of two keys, none
-/// counts.
+/// The key in `x-api-key`, or else the bearer token (RFC 6750). `None` if either header is
+/// repeated, because then it is unclear which key the caller means.
 fn presented_key(headers: &HeaderMap) -> Option<ApiKey> {
     let text = match single_header(headers, X_API_KEY).ok()? {
         Some(key) => key,

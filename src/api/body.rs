@@ -1,5 +1,5 @@
-//! JSON bodies, read field by field, so that everything that is wrong with a
-//! request is reported at once.
+//! JSON bodies, read field by field. One response reports everything that is wrong with a request,
+//! so a caller does not have to fix one error to learn of the next.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +18,12 @@ use super::single_header::single_header;
 use crate::domain::json::Fields;
 use crate::domain::validation::{FieldError, shortened};
 
-/// A JSON object. Fields are taken out one by one; [`Body::finish`] reports the
-/// faults of all, and the fields that are left as unknown.
+/// A JSON object. Handlers take its fields out one by one, and then call [`Body::finish`], which
+/// reports the errors of all fields, and those that are left as unknown.
 #[derive(Default)]
 pub(super) struct Body {
     fields: BTreeMap<String, Box<RawValue>>,
-    faults: Vec<FieldError>,
+    errors: Vec<FieldError>,
 }
 
 impl FromRequest<Api> for Body {
@@ -37,7 +37,7 @@ impl FromRequest<Api> for Body {
     }
 }
 
-/// A body that may be left out. If it is, its type does not matter.
+/// A body that may be left out. If it is, `Content-Type` does not matter.
 impl OptionalFromRequest<Api> for Body {
     type Rejection = ApiError;
 
@@ -70,7 +70,7 @@ impl Body {
         }
     }
 
-    /// An event of a batch, read like the body of its own request.
+    /// Parses an event of a batch like the body of a request.
     pub(super) fn of_event(event: &RawValue) -> Result<Self, ApiError> {
         match serde_json::from_str::<Fields>(event.get()) {
             Ok(fields) => Ok(Self::of(fields)),
@@ -82,39 +82,38 @@ impl Body {
         let repeated = fields.repeated.into_iter();
         Self {
             fields: fields.values,
-            faults: repeated
+            errors: repeated
                 .map(|name| FieldError::new(shortened(name), "must not be repeated"))
                 .collect(),
         }
     }
 
-    /// Reports those of these fields that are missing. Called before they are taken.
+    /// Reports these fields if they are missing. Call it before taking them.
     pub(super) fn require(&mut self, fields: &[&str]) {
         for field in fields {
             if !self.fields.contains_key(*field) {
-                self.fault(field, "is missing");
+                self.error(field, "is missing");
             }
         }
     }
 
-    /// Ignores these fields, whatever they contain.
-    pub(super) fn pass_over(&mut self, fields: &[&str]) {
+    /// Drops these fields, whatever they contain.
+    pub(super) fn ignore(&mut self, fields: &[&str]) {
         for field in fields {
             self.fields.remove(*field);
         }
     }
 
-    /// Whether a field is there and was not taken yet.
+    /// Whether a field is present and has not been taken.
     pub(super) fn has(&self, field: &str) -> bool {
         self.fields.contains_key(field)
     }
 
-    /// Takes a field as it was written.
+    /// Takes a field as the caller wrote it.
     pub(super) fn raw(&mut self, field: &str) -> Option<Box<RawValue>> {
         self.fields.remove(field)
     }
 
-    /// Takes a string.
     pub(super) fn string<T>(
         &mut self,
         field: &str,
@@ -124,10 +123,10 @@ impl Body {
             Value::String(text) => parse(&text),
             _ => Err("must be a string"),
         };
-        self.keep(parsed.map_err(|message| FieldError::new(field, message)))
+        self.check(parsed.map_err(|message| FieldError::new(field, message)))
     }
 
-    /// Takes a string, or null.
+    /// Like [`Body::string`], but null is `Some(None)`.
     pub(super) fn string_or_null<T>(
         &mut self,
         field: &str,
@@ -141,18 +140,18 @@ impl Body {
         self.string(field, parse).map(Some)
     }
 
-    /// Takes a boolean.
     pub(super) fn boolean(&mut self, field: &str) -> Option<bool> {
         match self.value(field)? {
             Value::Bool(value) => Some(value),
             _ => {
-                self.fault(field, "must be true or false");
+                self.error(field, "must be true or false");
                 None
             }
         }
     }
 
-    /// Takes a whole number that is not negative, or null.
+    /// Takes a whole number, or null, which is `Some(None)`. `parse` gets `u64::MAX` for anything
+    /// else, and rejects it as out of range.
     pub(super) fn number_or_null<T>(
         &mut self,
         field: &str,
@@ -162,36 +161,36 @@ impl Body {
         if raw.get() == "null" {
             return Some(None);
         }
-        // As in JSON Schema, 5.0 and 5e0 are whole. Anything else than a whole number
-        // counts as one that is too large.
+        // As in JSON Schema, 5.0 and 5e0 are whole numbers. serde_json reads them as floats only,
+        // so read a float and go through its decimal digits.
         let number = serde_json::from_str::<f64>(raw.get()).ok();
         let whole = number
             .filter(|number| number.fract() == 0.0)
             .and_then(|number| format!("{number:.0}").parse().ok());
         let parsed = parse(whole.unwrap_or(u64::MAX));
-        self.keep(parsed.map_err(|message| FieldError::new(field, message)))
+        self.check(parsed.map_err(|message| FieldError::new(field, message)))
             .map(Some)
     }
 
-    /// Takes a list of strings. An element of another type is parsed as an empty
-    /// string, so that its fault is reported along with the others.
+    /// Takes a list of strings. `parse` gets an empty string for an element of another type, so
+    /// that it reports this element along with the others.
     pub(super) fn strings<T>(
         &mut self,
         field: &str,
         parse: impl FnOnce(&mut dyn Iterator<Item = &str>) -> Result<T, Vec<FieldError>>,
     ) -> Option<T> {
         let Value::Array(values) = self.value(field)? else {
-            self.fault(field, "must be a list of strings");
+            self.error(field, "must be a list of strings");
             return None;
         };
         let mut texts = values
             .iter()
             .map(|value| value.as_str().unwrap_or_default());
         let parsed = parse(&mut texts);
-        self.keep_all(parsed)
+        self.check_all(parsed)
     }
 
-    /// Takes a list of strings, or null.
+    /// Like [`Body::strings`], but null is `Some(None)`.
     pub(super) fn strings_or_null<T>(
         &mut self,
         field: &str,
@@ -205,59 +204,61 @@ impl Body {
         self.strings(field, parse).map(Some)
     }
 
-    /// What was parsed elsewhere in the request, or its fault to be reported.
-    pub(super) fn keep<T>(&mut self, parsed: Result<T, FieldError>) -> Option<T> {
+    /// Returns what the caller of this method parsed itself, or keeps the error for
+    /// [`Body::finish`].
+    pub(super) fn check<T>(&mut self, parsed: Result<T, FieldError>) -> Option<T> {
         match parsed {
             Ok(parsed) => Some(parsed),
-            Err(fault) => {
-                self.faults.push(fault);
+            Err(error) => {
+                self.errors.push(error);
                 None
             }
         }
     }
 
-    /// The same for what may have many faults.
-    pub(super) fn keep_all<T>(&mut self, parsed: Result<T, Vec<FieldError>>) -> Option<T> {
+    /// Like [`Body::check`], for what can have several errors.
+    pub(super) fn check_all<T>(&mut self, parsed: Result<T, Vec<FieldError>>) -> Option<T> {
         match parsed {
             Ok(parsed) => Some(parsed),
-            Err(faults) => {
-                self.faults.extend(faults);
+            Err(errors) => {
+                self.errors.extend(errors);
                 None
             }
         }
     }
 
-    pub(super) fn fault(&mut self, field: &str, message: &'static str) {
-        self.faults.push(FieldError::new(field, message));
+    pub(super) fn error(&mut self, field: &str, message: &'static str) {
+        self.errors.push(FieldError::new(field, message));
     }
 
-    /// Whether nothing is wrong so far, and no field is left.
-    pub(super) fn is_sound(&self) -> bool {
-        self.faults.is_empty() && self.fields.is_empty()
+    /// Whether there are no errors so far, and no fields left.
+    pub(super) fn is_valid(&self) -> bool {
+        self.errors.is_empty() && self.fields.is_empty()
     }
 
-    /// What was parsed, if nothing is wrong with the request. What is `None` has a
-    /// fault that was reported.
+    /// Returns `parsed` if there are no errors. `None` says that a required part has an error,
+    /// which must have been reported already.
     pub(super) fn finish<T>(mut self, parsed: Option<T>) -> Result<T, ApiError> {
         for name in self.fields.into_keys() {
-            let fault = FieldError::new(shortened(name), "is not a known field");
-            self.faults.push(fault);
+            let error = FieldError::new(shortened(name), "is not a known field");
+            self.errors.push(error);
         }
         match parsed {
-            Some(parsed) if self.faults.is_empty() => Ok(parsed),
-            _ => Err(ApiError::Validation(self.faults)),
+            Some(parsed) if self.errors.is_empty() => Ok(parsed),
+            _ => Err(ApiError::Validation(self.errors)),
         }
     }
 
-    /// Takes a value. A number that no Rust type holds becomes null, which is
-    /// refused like any number.
+    /// Takes a value. What serde_json cannot represent, such as `1e999` or a lone surrogate,
+    /// becomes null, which all callers reject as a value of the wrong type.
     fn value(&mut self, field: &str) -> Option<Value> {
         let raw = self.fields.remove(field)?;
         Some(serde_json::from_str(raw.get()).unwrap_or_default())
     }
 }
 
-/// `application/json`, whatever its parameters: JSON is UTF-8 (RFC 8259, 8.1).
+/// Whether the body is `application/json`. Ignores parameters such as `charset`, because JSON is
+/// always UTF-8 (RFC 8259, section 8.1).
 fn is_json(headers: &HeaderMap) -> bool {
     let content_type = single_header(headers, CONTENT_TYPE).ok().flatten();
     content_type

@@ -1,4 +1,4 @@
-//! What a caller is told whose request is over a budget.
+//! The errors of requests that exceed a budget.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use super::error::ApiError;
 use crate::domain::budget::{Budgets, DAY, PingSlot, RecoverySlot, Rotations};
 use crate::domain::time::iso_millis;
 
-/// Most test pings end within seconds, long before their lease.
+/// Upper limit of `Retry-After` for a ping in flight. Most pings end within seconds, long before
+/// their lease does.
 const PING_ENDS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The endpoint has a test ping in flight.
@@ -19,7 +20,7 @@ pub(super) fn ping_in_flight(slot: &PingSlot, now: Timestamp) -> ApiError {
     }
 }
 
-/// The app has sent as many test pings in this minute of the clock as it can.
+/// The app has used up its test pings of this clock minute.
 pub(super) fn too_many_pings(budgets: &Budgets, now: Timestamp) -> ApiError {
     let into_minute = Duration::from_millis(now.as_millisecond().rem_euclid(60_000).unsigned_abs());
     ApiError::OverBudget {
@@ -32,7 +33,7 @@ pub(super) fn too_many_pings(budgets: &Budgets, now: Timestamp) -> ApiError {
     }
 }
 
-/// The secret was rotated just now, or as often as it can be in a day.
+/// The secret was rotated a moment ago, or has used up its rotations of a day.
 pub(super) fn too_many_rotations(budgets: &Budgets, made: &Rotations, now: Timestamp) -> ApiError {
     let (message, again_at) = if made.count >= budgets.rotations_per_day && !made.are_over(now) {
         let most = budgets.rotations_per_day;
@@ -49,7 +50,7 @@ pub(super) fn too_many_rotations(budgets: &Budgets, made: &Rotations, now: Times
     }
 }
 
-/// The endpoint has a recovery under way.
+/// The endpoint already has a recovery or replay.
 pub(super) fn recovery_under_way(slot: &RecoverySlot) -> ApiError {
     let (id, asked_at) = (slot.id, iso_millis(slot.asked_at));
     ApiError::Conflict(
@@ -60,12 +61,12 @@ pub(super) fn recovery_under_way(slot: &RecoverySlot) -> ApiError {
     )
 }
 
-/// A defect of ours: the endpoint does not say what its budget is used for.
+/// A bug: the table refused a reservation, but the endpoint's item does not show why.
 pub(super) fn unexplained() -> ApiError {
     ApiError::internal("a budget is used up, but the endpoint does not say by what")
 }
 
 fn until(at: Timestamp, now: Timestamp) -> Duration {
-    // Negative if it is past.
+    // A time in the past gives a negative duration, which does not convert.
     Duration::try_from(at.duration_since(now)).unwrap_or_default()
 }

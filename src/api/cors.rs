@@ -1,7 +1,7 @@
 //! Cross-origin requests of web pages (CORS).
 //!
-//! Keys and sessions are sent by the page itself, never by the browser, so no answer allows
-//! credentials. An origin that may call the API gains nothing without a key.
+//! A page sends its API key or session token itself; the browser never adds one. So responses do
+//! not allow credentials, and an allowed origin gains nothing without a key.
 
 use std::time::Duration;
 
@@ -13,12 +13,11 @@ use super::auth::X_API_KEY;
 use super::events::IDEMPOTENCY_KEY;
 use crate::domain::cors::AllowedOrigins;
 
-/// How long a browser may remember what it is allowed. Chrome remembers it for two hours at
-/// most.
+/// How long a browser may cache a preflight response. Chrome's own limit is two hours.
 const MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// Answers preflight requests, and adds the headers to all answers. `None` if pages of other
-/// origins get nothing.
+/// Responds to preflight requests, and adds the CORS headers to all responses. `None` if no other
+/// origin is allowed.
 pub(super) fn layer(origins: &AllowedOrigins) -> Option<CorsLayer> {
     let allowed = match origins {
         AllowedOrigins::None => return None,

@@ -12,8 +12,8 @@ use crate::domain::time::iso_millis;
 const ID_BYTES: usize = 16;
 const TAG_BYTES: usize = 16;
 
-/// Identifies a list: an endpoint's history with a filter. A cursor is valid only
-/// for its own list.
+/// Identifies a list: an endpoint's history with a filter. A cursor is valid only for the list that
+/// issued it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ListKey {
     pub(super) endpoint_id: EndpointId,
@@ -24,12 +24,11 @@ pub(super) struct ListKey {
 }
 
 impl ListKey {
-    /// Creates a cursor for the page that follows `last`: the base64url of the id
-    /// and of a tag, which is a hash of the list and the id.
+    /// Creates a cursor for the page after `last`: the base64url of the id and of a tag, which is a
+    /// hash of the list and the id.
     ///
-    /// The tag is not keyed. It detects corruption and use with another list. A
-    /// forged cursor only selects a position in a list that the caller can read
-    /// anyway.
+    /// The tag detects corruption and use with another list. It needs no secret key, because a
+    /// forged cursor only selects a position in a list that the caller can read anyway.
     pub(super) fn cursor_after(&self, last: DeliveryId) -> String {
         let mut bytes = [0; ID_BYTES + TAG_BYTES];
         bytes[..ID_BYTES].copy_from_slice(last.as_bytes());
@@ -37,7 +36,7 @@ impl ListKey {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Decodes a cursor to the last delivery of the previous page. `None` if it is
+    /// Decodes a cursor to the last delivery of the previous page. `None` if the cursor is
     /// malformed or belongs to another list.
     pub(super) fn read_cursor(&self, cursor: &str) -> Option<DeliveryId> {
         let (last, tag) = parts(cursor)?;
@@ -45,7 +44,7 @@ impl ListKey {
     }
 
     fn tag(&self, last: DeliveryId) -> [u8; TAG_BYTES] {
-        // No part can contain a line feed, so different lists always differ here.
+        // No part can contain a line feed, so different lists always hash different texts.
         let list = format!(
             "deliveries/1\n{}\n{}\n{}\n{}\n{}\n",
             self.endpoint_id,
@@ -64,7 +63,7 @@ impl ListKey {
     }
 }
 
-/// Whether the text could be a cursor of some list.
+/// Whether this could be a cursor of some list.
 pub(super) fn is_well_formed(cursor: &str) -> bool {
     parts(cursor).is_some()
 }
@@ -125,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn any_changed_character_invalidates_a_cursor() {
+    fn changing_any_character_invalidates_a_cursor() {
         let list = list();
         let cursor = list.cursor_after(DeliveryId::new());
         for index in 0..cursor.len() {

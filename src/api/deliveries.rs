@@ -46,7 +46,6 @@ pub(super) struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    /// A delivery to this endpoint.
     pub(super) fn of(delivery: &'a Delivery, endpoint: &Endpoint) -> Self {
         let probe_at = endpoint.health.pause.and_then(|pause| pause.probe_at);
         Self {
@@ -57,7 +56,8 @@ impl<'a> Listed<'a> {
             attempts: delivery.attempts,
             created_at: delivery.created_at,
             delivered_at: delivery.delivered_at,
-            // What waits is tried again once a probe succeeds.
+            // A delivery that waits for a paused endpoint has no time of its own. It is attempted
+            // once a probe succeeds, so show when the next probe is due.
             next_retry_at: match delivery.waiting_since {
                 Some(_) => probe_at,
                 None => delivery.next_retry_at,
@@ -66,12 +66,12 @@ impl<'a> Listed<'a> {
     }
 }
 
-/// `GET …/{webhookId}/deliveries`. Two concurrent calls: `GetItem` of the endpoint
-/// and `Query`. With the filter `event`, more queries until the page is full or the
-/// time for searching is over.
+/// `GET …/{webhookId}/deliveries`. Two concurrent calls: `GetItem` of the endpoint and `Query`.
+/// If the request filters by `event`, more queries until the page is full or the search time
+/// is used up.
 ///
-/// The query need not wait for the endpoint: the app is part of the partition key,
-/// so it can't return another app's deliveries.
+/// The query does not wait for the endpoint to be found. The app is part of the partition key, so
+/// the query can't return another app's deliveries.
 pub(super) async fn list(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -115,10 +115,11 @@ impl PageRequest {
             since: query.read("since", time::parse),
             until: query.read("until", time::parse),
         };
-        // If the filter is invalid, we can't know which list the cursor belongs to.
-        let filter_is_sound = query.is_sound_except("limit");
+        // A cursor is bound to the filter. If the filter is invalid, nobody can say whether the
+        // cursor matches it, so report the cursor only if no list could have issued it.
+        let filter_is_valid = query.is_valid_except("limit");
         let after = query.read("cursor", |text| match list.read_cursor(text) {
-            None if filter_is_sound || !is_well_formed(text) => {
+            None if filter_is_valid || !is_well_formed(text) => {
                 Err("must be the nextCursor of this endpoint's list with the same filter")
             }
             after => Ok(after),
@@ -133,6 +134,8 @@ impl PageRequest {
     }
 
     fn history_query(&self, search_until: Instant) -> HistoryQuery {
+        // Ids sort by time and the list is newest first, so `until` and the cursor are both
+        // exclusive upper bounds. The lower one applies.
         let until = self.list.until.map(DeliveryId::least_of);
         let before = until.into_iter().chain(self.after).min();
         HistoryQuery {
@@ -223,6 +226,7 @@ pub(super) async fn get(
 ) -> Result<Response, ApiError> {
     let (endpoint, found) = find(&api, &scope).await?;
     let delivery = &found.delivery;
+    // An event's payload is stored once for all its deliveries. A ping has no event item.
     let event = match found.ping_payload {
         Some(_) => None,
         None => {
@@ -258,8 +262,9 @@ pub(super) async fn get(
     }))
 }
 
-/// `POST …/{webhookId}/deliveries/{deliveryId}/resend`. Three calls: `BatchGetItem`
-/// of the endpoint and the delivery, `SendMessage` and `PutItem`.
+/// `POST …/{webhookId}/deliveries/{deliveryId}/resend`. Three calls: `BatchGetItem` of the
+/// endpoint and the delivery, `SendMessage` and `PutItem`. The resent delivery has a new id and
+/// its own attempts; the original stays as it is.
 pub(super) async fn resend(
     State(api): State<Api>,
     scope: DeliveryScope,
@@ -281,7 +286,8 @@ pub(super) async fn resend(
         },
         event: found.delivery.event,
         created_at: api.clock.now(),
-        // Expires together with the event's payload, which every attempt needs.
+        // Every attempt needs the event's payload, which does not live longer because of a
+        // resend. So the new delivery expires with it.
         expires_at: found.delivery.expires_at,
         attempt: 1,
         resend: true,
@@ -297,8 +303,8 @@ pub(super) async fn resend(
         .into_response())
 }
 
-/// Looks up the endpoint and the delivery. Expired deliveries are not found, even
-/// if DynamoDB has not removed them yet.
+/// Looks up the endpoint and the delivery. DynamoDB may remove an expired delivery days late;
+/// until then, treats it as missing.
 async fn find(api: &Api, scope: &DeliveryScope) -> Result<(Endpoint, FullDelivery), ApiError> {
     let table = &api.stores.table;
     let (endpoint, delivery) = table

@@ -1,5 +1,5 @@
-//! What a caller is told when a request fails. The cause goes to the log, under
-//! the request's id, and never to the caller.
+//! Error responses. The cause of an error goes to the log, under the request's id, and never to
+//! the caller.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
@@ -15,42 +15,41 @@ use crate::aws::{AwsErrorKind, StoreError};
 use crate::domain::scope::Need;
 use crate::domain::validation::FieldError;
 
-/// Every error of the API.
 #[derive(Debug)]
 pub(super) enum ApiError {
-    /// 400: everything that is wrong with the request.
+    /// 400, with everything that is wrong with the request.
     Validation(Vec<FieldError>),
     /// 401: no valid key.
     Authentication,
-    /// 403, and the scope that the key lacks.
+    /// 403, with the scope that the key lacks.
     Forbidden(Need),
-    /// 403: the session is for one endpoint, and the call is not on one. The scope that a
-    /// key needs for it.
+    /// 403, because the session is limited to one endpoint and the call is for the whole app. With
+    /// the scope that a key needs for the call.
     OneEndpointOnly(Need),
-    /// 404, and what does not exist.
+    /// 404, with a noun for what does not exist.
     NotFound(&'static str),
     /// 405; the router adds `Allow`.
     MethodNotAllowed,
-    /// 409, and a sentence about the conflict.
+    /// 409, with a sentence about the conflict.
     Conflict(Cow<'static, str>),
     /// 413.
     PayloadTooLarge,
     /// 415.
     UnsupportedMediaType,
-    /// 429: a budget of ours is used up. A sentence about it, and after how long it
-    /// is worth trying again.
+    /// 429, because a budget is used up. With a sentence about it, and the time after which a
+    /// retry can succeed.
     OverBudget {
         message: Cow<'static, str>,
         retry_after: Duration,
     },
-    /// 429, 500 or 503.
+    /// 429, 500 or 503, depending on what AWS returned.
     Store(StoreError),
-    /// 500: a defect of ours, and its cause.
+    /// 500, because of a bug. With the cause, for the log.
     Internal(Box<dyn StdError + Send + Sync>),
 }
 
 impl ApiError {
-    /// A single thing that is wrong with the request.
+    /// One error in the request.
     pub(super) fn invalid(field: &str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::Validation(vec![FieldError::new(field, message)])
     }
@@ -59,8 +58,7 @@ impl ApiError {
         Self::Conflict(Cow::Borrowed(message))
     }
 
-    /// What it says of one event of a batch, with at most this many details. Nothing is
-    /// logged.
+    /// The error of one event of a batch, with at most `max_details` details. Does not log it.
     pub(super) fn into_body(self, max_details: usize) -> ErrorBody {
         let mut body = Answer::of(self).into_body();
         if let Some(details) = &mut body.details {
@@ -69,12 +67,12 @@ impl ApiError {
         body
     }
 
-    /// Something else kept changing the same items.
+    /// All tries failed because of concurrent changes of the endpoint's secret.
     pub(super) fn busy() -> Self {
         Self::Store(StoreError::conflict("changing an endpoint's secret"))
     }
 
-    /// A defect of ours.
+    /// A bug.
     pub(super) fn internal(cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
     }
@@ -92,7 +90,7 @@ struct Envelope {
     error: ErrorBody,
 }
 
-/// What an error's answer says, or what it says of one event of a batch.
+/// The `error` of a response, or of one event of a batch.
 #[derive(Serialize)]
 pub(super) struct ErrorBody {
     code: &'static str,
@@ -101,17 +99,18 @@ pub(super) struct ErrorBody {
     details: Option<Vec<FieldError>>,
 }
 
-/// Faults that an answer lists: more would make a large answer of a small request.
+/// How many errors a response lists. Without a limit, a small request could cause a large
+/// response.
 pub(super) const MAX_DETAILS: usize = 100;
 
-/// After how long it is worth trying again if AWS throttled or did not answer.
+/// `Retry-After` if AWS throttled the service or did not respond.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 
-/// The same for a quota of AWS. A secret's versions become free one by one, a day
-/// after each rotation.
+/// `Retry-After` if an AWS quota is used up. The one that a caller can reach is on the versions of
+/// a secret; Secrets Manager frees each of them a day after its rotation.
 const RETRY_LATER: Duration = Duration::from_secs(60 * 60);
 
-/// The parts of an error's response that vary.
+/// The parts in which error responses differ.
 struct Answer {
     status: StatusCode,
     code: &'static str,
@@ -142,16 +141,16 @@ impl Answer {
         self.with_header(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)))
     }
 
-    fn validation(mut faults: Vec<FieldError>) -> Self {
-        let message = summary(&faults);
-        faults.truncate(MAX_DETAILS);
+    fn validation(mut errors: Vec<FieldError>) -> Self {
+        let message = summary(&errors);
+        errors.truncate(MAX_DETAILS);
         Self {
-            details: Some(faults),
+            details: Some(errors),
             ..Self::new(StatusCode::BAD_REQUEST, "VALIDATION_ERROR", message)
         }
     }
 
-    /// The header is that of RFC 6750, section 3.1.
+    /// The challenge is the one of RFC 6750, section 3.1.
     fn forbidden(need: Need, message: impl Into<String>) -> Self {
         let challenge = match need {
             Need::Platform => r#"Bearer error="insufficient_scope", scope="platform""#,
@@ -166,7 +165,7 @@ impl Answer {
 
     fn of(error: ApiError) -> Self {
         match error {
-            ApiError::Validation(faults) => Self::validation(faults),
+            ApiError::Validation(errors) => Self::validation(errors),
             ApiError::Authentication => Self::new(
                 StatusCode::UNAUTHORIZED,
                 "AUTHENTICATION_ERROR",
@@ -257,17 +256,16 @@ impl Answer {
     }
 }
 
-/// Rounded up, and at least one, so that a caller that waits for as long is not too
-/// early.
+/// Rounds up, and to at least one, so that a caller that waits this long does not come too early.
 fn whole_seconds(wait: Duration) -> u64 {
     let begun = u64::from(wait.subsec_nanos() > 0);
     (wait.as_secs() + begun).max(1)
 }
 
-/// The first fault in words, because clients print the message and not the
-/// details: `url must be at most 2,048 bytes (and 2 more)`.
-fn summary(faults: &[FieldError]) -> String {
-    match faults {
+/// Puts the first error into the message, because many clients print only that:
+/// `url must be at most 2,048 bytes (and 2 more)`.
+fn summary(errors: &[FieldError]) -> String {
+    match errors {
         [] => "The request is not valid.".to_owned(),
         [only] => format!("{} {}", only.field, only.message),
         [first, rest @ ..] => {
@@ -303,24 +301,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn message_says_the_first_fault_and_counts_the_others() {
-        let fault = |field: &str| FieldError::new(field, "is missing");
-        assert_eq!(summary(&[fault("url")]), "url is missing");
-        let three = ["url", "events", "color"].map(fault);
+    fn message_quotes_the_first_error_and_counts_the_others() {
+        let error = |field: &str| FieldError::new(field, "is missing");
+        assert_eq!(summary(&[error("url")]), "url is missing");
+        let three = ["url", "events", "color"].map(error);
         assert_eq!(summary(&three), "url is missing (and 2 more)");
     }
 
     #[test]
-    fn waits_are_rounded_up_to_at_least_a_second() {
+    fn waits_are_rounded_up_to_at_least_one_second() {
         for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (9_999, 10)] {
             assert_eq!(whole_seconds(Duration::from_millis(millis)), seconds);
         }
     }
 
     #[test]
-    fn details_are_limited_and_the_count_is_not() {
-        let faults = vec![FieldError::new("events[0]", "is wrong"); 250];
-        let answer = Answer::validation(faults);
+    fn message_counts_errors_beyond_the_limit_of_details() {
+        let errors = vec![FieldError::new("events[0]", "is wrong"); 250];
+        let answer = Answer::validation(errors);
         assert_eq!(answer.details.unwrap().len(), MAX_DETAILS);
         assert_eq!(answer.message, "events[0] is wrong (and 249 more)");
     }

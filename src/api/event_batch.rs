@@ -1,4 +1,4 @@
-//! Publishing many events by one request.
+//! Publishing many events with one request.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,8 +23,8 @@ use crate::domain::id::{AppId, EventId};
 use crate::domain::json::elements;
 use crate::domain::message::{Lane, Message};
 
-/// Largest body of a batch, in bytes. Lambda takes events of 6 MB, in which the body's
-/// quotes are escaped.
+/// Limit of the request body, in bytes. Lambda's limit is 6 MB for the whole invocation event,
+/// in which the body is a JSON string, so that each of its quotes takes two bytes.
 pub(super) const MAX_BODY_BYTES: usize = 5_000_000;
 
 const MAX_EVENTS: usize = 100;
@@ -36,8 +36,8 @@ struct Answer {
     events: Vec<Row>,
 }
 
-/// What became of an event: what publishing it by a request of its own would have
-/// answered.
+/// The outcome of an event: the `data` or the `error` that a request for this event alone would
+/// have got.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Row {
@@ -45,12 +45,13 @@ enum Row {
     Rejected { error: ErrorBody },
 }
 
-/// `POST /apps/{appId}/events/batch`. `SendMessageBatch` for every ten events, or fewer if
-/// they are large. The answer is a 202 with a row for each event, because some may be on
-/// the queue when others are not. Only if none is, and for no fault of the caller, it is
-/// the error: then nothing is hidden by it, and whatever handles errors of single events,
-/// on either side, handles this one. If event types are strict, one `GetItem` at most; if any
-/// event is for one endpoint, one `BatchGetItem`.
+/// `POST /apps/{appId}/events/batch`. `SendMessageBatch` for every ten events, or fewer if they are
+/// large. With strict event types, also at most one `GetItem`. If an event names an endpoint, one
+/// `BatchGetItem`.
+///
+/// The response is a 202 with a row per event, because some events may be on the queue and others
+/// not. If no event is on the queue and all were valid, the response is the error of the queue: it
+/// hides nothing, and clients and alarms handle it like the error of a single event.
 pub(super) async fn publish(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -59,12 +60,12 @@ pub(super) async fn publish(
 ) -> Result<Response, ApiError> {
     let events = events_of(body, &headers)?;
     let read = read_all(app_id, &events, api.clock.now())?;
-    // Up to 5 MB, of which the messages have a copy.
+    // Frees up to 5 MB before the messages are built. `read` has its own copy.
     drop(events);
-    let sound = read.iter().flatten();
-    let types: Vec<_> = sound.clone().map(NewEvent::event_type).collect();
+    let valid = read.iter().flatten();
+    let types: Vec<_> = valid.clone().map(NewEvent::event_type).collect();
     let names = api.names_for(&types).await?;
-    let named = sound.filter_map(|event| event.only_endpoint(app_id));
+    let named = valid.filter_map(|event| event.only_endpoint(app_id));
     let named: HashSet<_> = named.collect();
     let existing = match named.is_empty() {
         true => HashSet::new(),
@@ -76,21 +77,22 @@ pub(super) async fn publish(
     Ok((StatusCode::ACCEPTED, success(answer)).into_response())
 }
 
-/// The list of events, if nothing is wrong with the request apart from them.
+/// The list of events, unread.
+///
+/// # Errors
+/// If anything else is wrong with the request.
 fn events_of(mut body: Body, headers: &HeaderMap) -> Result<Box<RawValue>, ApiError> {
     if headers.contains_key(IDEMPOTENCY_KEY) {
-        let message = "must be left out: each event has an idempotencyKey of its own";
-        body.fault("Idempotency-Key", message);
+        let message = "must be left out: each event has its own idempotencyKey";
+        body.error("Idempotency-Key", message);
     }
     body.require(&["events"]);
     let events = body.raw("events");
     body.finish(events)
 }
 
-/// The events of a request.
 struct Batch {
-    /// Of each event, what is wrong with it, or its answer and the message that publishes
-    /// it.
+    /// For each event in the request, its response and the index of its message, or its error.
     rows: Vec<Result<(Accepted, usize), ApiError>>,
     messages: Vec<Message>,
 }
@@ -112,8 +114,8 @@ impl Batch {
                 return Err(no_such_endpoint());
             }
             let (accepted, message) = event.into_message(app_id);
-            // Of events with one key, only the first is sent: the queue has no order by
-            // which it would count.
+            // Of events with the same idempotency key, and so the same id, send only the first.
+            // The queue keeps no order, so if all were sent, any of them might count.
             let index = *message_of.entry(accepted.id).or_insert_with(|| {
                 messages.push(message);
                 messages.len() - 1
@@ -125,7 +127,10 @@ impl Batch {
     }
 }
 
-/// The events of a request, each of them or what is wrong with it.
+/// Reads each event, or its error.
+///
+/// # Errors
+/// If `events` is not a list of 1 to 100 elements.
 fn read_all(
     app_id: AppId,
     events: &RawValue,
@@ -165,6 +170,7 @@ fn answer(
         let count = errors().count();
         error!(%error, count, "failed to enqueue events of a batch");
     }
+    // `MAX_DETAILS` limits the whole response. There is at least one row.
     let max_details = MAX_DETAILS / rows.len();
     let events: Vec<_> = rows
         .into_iter()

@@ -1,4 +1,5 @@
-//! The catalogue of event types: the platform puts and deletes, every key lists and gets.
+//! The catalogue of event types. Every key can list and get types; only the platform can put and
+//! delete them.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,7 +8,7 @@ use serde::Serialize;
 
 use super::body::Body;
 use super::error::ApiError;
-use super::extract::{CataloguePath, NO_EVENT_TYPE, NoApp};
+use super::extract::{Caller, CataloguePath, NO_EVENT_TYPE};
 use super::name_list::NameList;
 use super::query::QueryParameters;
 use super::{Api, success};
@@ -22,7 +23,7 @@ use crate::domain::validation::FieldError;
 const CATALOGUE_IS_FULL: ApiError =
     ApiError::conflict("The catalogue already has 1,000 event types, the maximum.");
 
-/// Fields that a put passes over, so that what get showed can be changed and sent back.
+/// Fields that put ignores, so that a client can change what get returned and send it back.
 const READ_ONLY: [&str; 3] = ["name", "createdAt", "updatedAt"];
 
 #[derive(Serialize)]
@@ -32,8 +33,7 @@ struct Page {
     next_cursor: Option<String>,
 }
 
-/// `PUT /event-types/{name}`. One `UpdateItem` if the type is there; if not,
-/// `TransactWriteItems` as well.
+/// `PUT /event-types/{name}`. One `UpdateItem`, and a `TransactWriteItems` if the type is new.
 pub(super) async fn put(
     State(api): State<Api>,
     CataloguePath(name): CataloguePath,
@@ -49,7 +49,7 @@ pub(super) async fn put(
     Ok((status, success(put)).into_response())
 }
 
-/// `GET /event-types/{name}`. One `GetItem`, unless no type can have this name.
+/// `GET /event-types/{name}`. One `GetItem`, or none if the name is invalid.
 pub(super) async fn get(
     State(api): State<Api>,
     CataloguePath(name): CataloguePath,
@@ -59,8 +59,8 @@ pub(super) async fn get(
     Ok(success(found.ok_or(NO_EVENT_TYPE)?))
 }
 
-/// `DELETE /event-types/{name}`. One `TransactWriteItems`. Subscriptions and events of the
-/// type stay as they are.
+/// `DELETE /event-types/{name}`. One `TransactWriteItems`. Subscriptions to the type and its events
+/// stay as they are.
 pub(super) async fn delete(
     State(api): State<Api>,
     CataloguePath(name): CataloguePath,
@@ -72,10 +72,11 @@ pub(super) async fn delete(
     }
 }
 
-/// `GET /event-types`. One `Query`; with a group, perhaps more.
+/// `GET /event-types`. One `Query`. With the filter `group`, more of them if few of the types that
+/// it read are in the group.
 pub(super) async fn list(
     State(api): State<Api>,
-    NoApp(_): NoApp,
+    Caller(_): Caller,
     mut query: QueryParameters,
 ) -> Result<Response, ApiError> {
     let prefix = query.read("prefix", parse_prefix);
@@ -101,16 +102,16 @@ fn parse(
     name: Result<EventType, &'static str>,
     mut body: Body,
 ) -> Result<(EventType, TypeDetails), ApiError> {
-    body.pass_over(&READ_ONLY);
+    body.ignore(&READ_ONLY);
     body.require(&["description"]);
-    let name = body.keep(name.map_err(|message| FieldError::new("name", message)));
+    let name = body.check(name.map_err(|message| FieldError::new("name", message)));
     let description = body.string("description", parse_description);
     let schema = body.raw("schema").map(parse_schema);
     let schema = schema.map(|schema| schema.map_err(|wrong| FieldError::new("schema", wrong)));
-    let schema = schema.and_then(|schema| body.keep(schema));
+    let schema = schema.and_then(|schema| body.check(schema));
     let example = body.raw("example").map(parse_example);
     let example = example.map(|example| example.map_err(|wrong| FieldError::new("example", wrong)));
-    let example = example.and_then(|example| body.keep(example));
+    let example = example.and_then(|example| body.check(example));
     let group = body.string_or_null("group", parse_group);
     let deprecated = body.boolean("deprecated");
     body.finish(name.zip(description).map(|(name, description)| {

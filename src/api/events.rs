@@ -31,18 +31,18 @@ use crate::domain::message::{Lane, Message};
 use crate::domain::time::{self, serde_millis};
 use crate::domain::validation::FieldError;
 
-/// Largest body of an event, in bytes.
+/// Limit of the request body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
 
-// Data is stored as it was sent, so what is accepted can be stored.
+// The table stores `data` as it was sent, so every event that is accepted fits into an item.
 const _: () = assert!(MAX_BODY_BYTES + PAYLOAD_FRAME <= MAX_PAYLOAD_BYTES);
 
-/// How far the clocks of two functions may be apart.
+/// How far the clock of the function that issued an id may be ahead of this one's.
 const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
-/// The answer to an event that is on the queue.
+/// The response once an event is on the queue.
 #[derive(Serialize)]
 pub(super) struct Accepted {
     pub(super) id: EventId,
@@ -51,17 +51,17 @@ pub(super) struct Accepted {
     timestamp: Timestamp,
 }
 
-/// `POST /apps/{appId}/events`. One call: `SendMessage`. Once it has succeeded,
-/// the event is on the queue, and every endpoint that subscribes will get it. If event
-/// types are strict, a `GetItem` each minute and for each unknown type; if the event is for
-/// one endpoint, a `GetItem` to tell if there is no such endpoint.
+/// `POST /apps/{appId}/events`. One call: `SendMessage`. Once it succeeds, every subscribed
+/// endpoint gets the event. With strict event types, also a `GetItem` of the catalogue, at most one
+/// a minute unless it lacks the type. If the event names an endpoint, a `GetItem` to check that
+/// the endpoint exists.
 pub(super) async fn publish(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
     headers: HeaderMap,
     mut body: Body,
 ) -> Result<Response, ApiError> {
-    let key = body.keep(idempotency_key(&headers)).flatten();
+    let key = body.check(idempotency_key(&headers)).flatten();
     let id = key.map(|key| EventId::of_idempotency_key(app_id, key));
     let new = NewEvent::read(body, app_id, id, api.clock.now())?;
     let names = api.names_for(&[new.event_type()]).await?;
@@ -75,7 +75,8 @@ pub(super) async fn publish(
     Ok((StatusCode::ACCEPTED, success(accepted)).into_response())
 }
 
-/// An event with all that is known of it.
+/// An event with its deliveries. Most fields are null if nothing is stored under its id; see
+/// [`not_stored`].
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
@@ -98,9 +99,9 @@ struct ShownDelivery<'a> {
     reason: Option<&'static str>,
 }
 
-/// `GET /apps/{appId}/events/{eventId}`. `GetItem` of the event and `Query` of the app's
-/// endpoints at the same time, then `BatchGetItem` of its deliveries, whose ids follow
-/// from its own and the endpoints'. For a caller who reaches one endpoint only, see
+/// `GET /apps/{appId}/events/{eventId}`. Concurrent `GetItem` of the event and `Query` of the app's
+/// endpoints, then `BatchGetItem` of the deliveries. No index is needed to find those: a delivery's
+/// id is derived from the event's and the endpoint's. For a caller limited to one endpoint, see
 /// [`get_for`].
 pub(super) async fn get(
     State(api): State<Api>,
@@ -122,12 +123,12 @@ pub(super) async fn get(
         tokio::try_join!(table.event(app_id, event_id, now), table.endpoints(app_id))?;
     let payload_deleted_at = event.as_ref().and_then(EventRecord::deleted_at);
     let Some(event) = event.and_then(EventRecord::event) else {
-        let nothing = nothing_of(app_id, event_id, &kept(now, api.retention));
-        let nothing = nothing.map(|nothing| Shown {
+        let shown = not_stored(app_id, event_id, &retained(now, api.retention));
+        let shown = shown.map(|shown| Shown {
             payload_deleted_at,
-            ..nothing
+            ..shown
         });
-        return nothing.map(success).ok_or(NO_EVENT);
+        return shown.map(success).ok_or(NO_EVENT);
     };
     let found = table.deliveries_of_event(event_id, &event, &endpoints);
     let found = found.await?;
@@ -136,11 +137,11 @@ pub(super) async fn get(
     shown(event_id, &event, deliveries)
 }
 
-/// The event with its delivery to this endpoint. Three calls: `GetItem` of the event and of
-/// the endpoint at the same time, then of the delivery.
+/// The event with its delivery to this endpoint only. Three calls: concurrent `GetItem` of the
+/// event and the endpoint, then `GetItem` of the delivery.
 ///
-/// An event that this endpoint did not get is as missing as one that nobody published. The
-/// last read is made for both, so that the calls do not tell them apart.
+/// To a caller limited to one endpoint, an event that the endpoint did not get must look like one
+/// that was never published.
 async fn get_for(
     api: &Api,
     endpoint: EndpointKey,
@@ -150,6 +151,8 @@ async fn get_for(
     let event = table.event(endpoint.app_id, event_id, now);
     let (event, found) = tokio::try_join!(event, table.endpoint(endpoint))?;
     let event = event.and_then(EventRecord::event);
+    // Read a delivery even if the event does not exist, so that the calls, and with them the
+    // response time, do not reveal whether another endpoint got it.
     let accepted_at = event.as_ref().map_or(now, |event| event.accepted_at);
     let id = DeliveryId::of_event(accepted_at, event_id, endpoint.endpoint_id);
     let delivery = table.delivery(endpoint, id).await?;
@@ -182,22 +185,27 @@ fn shown<'a>(
     }))
 }
 
-/// When the events were published that are still kept.
-pub(super) fn kept(now: Timestamp, retention: Duration) -> RangeInclusive<Timestamp> {
+/// The range of times at which an event was published if it is still kept.
+pub(super) fn retained(now: Timestamp, retention: Duration) -> RangeInclusive<Timestamp> {
     now - retention..=now + CLOCK_SKEW
 }
 
-/// What is known of an event of which nothing is stored: that the service issued its id
-/// to this app, at a time whose events are `kept`, if it did. No endpoint gets the event then, or it is
-/// still on the queue; storing those that nobody gets would cost as much as any other.
-fn nothing_of(
+/// An event that was published although nothing is stored under its id. Either it is still on the
+/// queue, or no endpoint subscribes to it: such events are not stored, because that would cost as
+/// much as storing any other.
+///
+/// The id shows it: it has a check value of the app, and unless it comes from an idempotency key,
+/// the time at which it was issued. `None` if the id was not issued to this app, or not in
+/// `retained`.
+fn not_stored(
     app_id: AppId,
     id: EventId,
-    kept: &RangeInclusive<Timestamp>,
+    retained: &RangeInclusive<Timestamp>,
 ) -> Option<Shown<'static>> {
     let created_at = match id.issued(app_id)? {
-        Issued::Once(at) if kept.contains(&at) => Some(at),
+        Issued::Once(at) if retained.contains(&at) => Some(at),
         Issued::Once(_) => return None,
+        // An id from an idempotency key does not contain a time.
         Issued::ForKey => None,
     };
     Some(Shown {
@@ -216,7 +224,8 @@ pub(super) struct NewEvent {
 }
 
 impl NewEvent {
-    /// Reads an event. Its id is the one of its idempotency key, if it has one.
+    /// Reads an event. `id` is the one derived from its idempotency key; without it, issues a new
+    /// one.
     pub(super) fn read(
         mut body: Body,
         app_id: AppId,
@@ -234,7 +243,7 @@ impl NewEvent {
         let data = body
             .raw("data")
             .map(|data| is_shallow(&data).map(|()| data));
-        let data = data.and_then(|data| body.keep(data));
+        let data = data.and_then(|data| body.check(data));
         let new = event_type.zip(data).map(|(r#type, data)| Self {
             accepted: Accepted {
                 id: id.unwrap_or_else(|| EventId::issue(app_id)),
@@ -251,12 +260,11 @@ impl NewEvent {
         body.finish(new)
     }
 
-    /// Its type.
     pub(super) fn event_type(&self) -> &EventType {
         &self.accepted.r#type
     }
 
-    /// The only endpoint that it is for, if there is one.
+    /// The endpoint that the event names, if it is for that endpoint only.
     pub(super) fn only_endpoint(&self, app_id: AppId) -> Option<EndpointKey> {
         let endpoint_id = self.audience.only?;
         Some(EndpointKey {
@@ -265,7 +273,7 @@ impl NewEvent {
         })
     }
 
-    /// Its answer, once its message is on the queue.
+    /// The message that publishes the event, and the response once it is on the queue.
     pub(super) fn into_message(self, app_id: AppId) -> (Accepted, Message) {
         let event = PublishedEvent {
             app_id,
@@ -280,18 +288,17 @@ impl NewEvent {
     }
 }
 
-/// What is told of an endpoint that the app does not have.
 pub(super) fn no_such_endpoint() -> ApiError {
     ApiError::invalid("webhookId", "must be an endpoint of the app")
 }
 
-/// Takes the channels of an event, of which there may be none.
+/// Takes the channels of an event. Unlike an endpoint's, they may be an empty list.
 pub(super) fn take_channels(body: &mut Body) -> Option<Channels> {
     let parse = |texts: &mut dyn Iterator<Item = &str>| Channels::parse("channels", texts);
     body.strings("channels", parse)
 }
 
-/// Whether data is nested no deeper than it may be.
+/// Checks how deeply `data` is nested.
 pub(super) fn is_shallow(data: &RawValue) -> Result<(), FieldError> {
     if nesting(data.get()) > MAX_NESTING {
         let message = "must be nested at most 128 deep";
@@ -302,14 +309,13 @@ pub(super) fn is_shallow(data: &RawValue) -> Result<(), FieldError> {
 
 pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Whether it is 1 to 255 visible ASCII characters other than commas, which would be two
-/// keys in a header.
+/// Whether a key is 1 to 255 visible ASCII characters without a comma. HTTP APIs join repeated
+/// headers by commas, so a comma may mean that there were two keys.
 pub(super) fn is_idempotency_key(key: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_graphic() && byte != b',';
     (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && key.bytes().all(is_allowed)
 }
 
-/// The `Idempotency-Key` header.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, FieldError> {
     match single_header(headers, IDEMPOTENCY_KEY) {
         Ok(None) => Ok(None),

@@ -1,10 +1,10 @@
-//! Who calls, and which resource of theirs the path names.
+//! Extractors that authenticate the caller and read the ids in the path.
 //!
-//! Authenticates first, then parses the ids: without a key, nothing is told of a
-//! path. An app that the key does not reach is missing, whatever the key allows; only
-//! of its own app does a caller learn that a scope is missing. A malformed id is looked up
-//! like an unknown one, so that neither the answer nor the calls that it takes tell the two
-//! apart. So is an endpoint that a portal session is not for.
+//! They authenticate before they parse, so a response reveals nothing about a path to callers
+//! without a key. An app outside the key's reach gets a 404 whatever the key's scope; only for its
+//! own app can a caller get a 403. A malformed id is looked up like an unknown one, so that
+//! neither the response nor the AWS calls behind it distinguish the two. The same goes for an
+//! endpoint that is not the one of the caller's portal session.
 
 use std::collections::HashMap;
 
@@ -30,48 +30,48 @@ pub(super) const NO_SESSION: ApiError = ApiError::NotFound("portal session");
 pub(super) const NO_EVENT_TYPE: ApiError = ApiError::NotFound("event type");
 pub(super) const NO_APP: ApiError = ApiError::NotFound("app");
 
-/// The app of the path, all of which the caller's key reaches. Any other app is as missing
-/// as one that does not exist. A session for one endpoint is refused: a handler that serves
-/// such sessions too takes [`AppPartScope`], and leaves out what they must not see.
+/// The app in the path. The caller reaches all of it: a session limited to one endpoint gets a
+/// 403. A handler that also serves such sessions takes [`PartialAppScope`] and leaves out what
+/// they must not see.
 pub(super) struct AppScope(pub(super) AppId);
 
-/// The app of the path, of which the caller may reach one endpoint only.
-pub(super) struct AppPartScope {
+/// The app in the path. The caller may be limited to one of its endpoints.
+pub(super) struct PartialAppScope {
     pub(super) app_id: AppId,
-    /// The only endpoint that the answer may show, if there is such a limit.
+    /// If set, the only endpoint that the response may show.
     pub(super) only: Option<EndpointId>,
 }
 
-/// A caller whose call is on no app.
-pub(super) struct NoApp(pub(super) KeyAccess);
+/// The caller of a route that is not below an app.
+pub(super) struct Caller(pub(super) KeyAccess);
 
-/// The name of the path in the catalogue of event types, or what is wrong with it.
+/// The event type in a path of the catalogue, or why it is invalid.
 pub(super) struct CataloguePath(pub(super) Result<EventType, &'static str>);
 
-/// A key of the app of the path. Neither may exist.
+/// An API key of the app in the path. Either may be missing.
 pub(super) struct KeyScope {
     pub(super) app_id: AppId,
     pub(super) key_id: KeyId,
 }
 
-/// A portal session of the app of the path. Neither may exist.
-pub(super) struct OwnSession {
+/// A portal session of the app in the path. Either may be missing.
+pub(super) struct PortalSessionScope {
     pub(super) app_id: AppId,
     pub(super) session_id: KeyId,
 }
 
-/// An endpoint of the caller's app, which the caller reaches. It may not exist.
+/// An endpoint within the caller's reach. It may be missing.
 pub(super) struct EndpointScope(pub(super) EndpointKey);
 
-/// An event of the caller's app. It may not exist.
+/// An event of the caller's app. It may be missing.
 pub(super) struct EventScope {
     pub(super) app_id: AppId,
     pub(super) event_id: EventId,
-    /// The only endpoint whose delivery the answer may show, if there is such a limit.
+    /// If set, the only endpoint whose delivery the response may show.
     pub(super) only: Option<EndpointId>,
 }
 
-/// A delivery of an endpoint of the caller's app. Neither may exist.
+/// A delivery to an endpoint within the caller's reach. Either may be missing.
 pub(super) struct DeliveryScope {
     pub(super) endpoint: EndpointKey,
     pub(super) delivery_id: DeliveryId,
@@ -81,7 +81,7 @@ impl FromRequestParts<Api> for AppScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let path = OwnPath::authenticate(parts, api).await?;
+        let path = AuthorizedPath::authenticate(parts, api).await?;
         match path.only {
             None => Ok(Self(path.app_id)),
             Some(_) => Err(ApiError::OneEndpointOnly(need_of(parts)?)),
@@ -90,7 +90,7 @@ impl FromRequestParts<Api> for AppScope {
 }
 
 impl AppScope {
-    /// The app, unless it is the reserved one, to which nobody gets a key or a session.
+    /// The app, if it can have API keys and portal sessions. The reserved app can't.
     pub(super) fn for_keys(self) -> Result<AppId, ApiError> {
         match self.0.is_operational() {
             false => Ok(self.0),
@@ -99,11 +99,11 @@ impl AppScope {
     }
 }
 
-impl FromRequestParts<Api> for AppPartScope {
+impl FromRequestParts<Api> for PartialAppScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let path = OwnPath::authenticate(parts, api).await?;
+        let path = AuthorizedPath::authenticate(parts, api).await?;
         Ok(Self {
             app_id: path.app_id,
             only: path.only,
@@ -111,7 +111,7 @@ impl FromRequestParts<Api> for AppPartScope {
     }
 }
 
-impl FromRequestParts<Api> for NoApp {
+impl FromRequestParts<Api> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
@@ -129,7 +129,7 @@ impl FromRequestParts<Api> for CataloguePath {
         allow(caller, parts)?;
         let found = Path::<HashMap<String, String>>::from_request_parts(parts, api).await;
         let name = found.ok().and_then(|Path(mut found)| found.remove("name"));
-        // One that is not UTF-8 once it is decoded is no name at all.
+        // A segment that does not decode to UTF-8 counts as an empty name, which is invalid.
         Ok(Self(EventType::parse_published(&name.unwrap_or_default())))
     }
 }
@@ -138,7 +138,7 @@ impl FromRequestParts<Api> for KeyScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let path = OwnPath::authenticate(parts, api).await?;
+        let path = AuthorizedPath::authenticate(parts, api).await?;
         Ok(Self {
             app_id: path.app_id,
             key_id: KeyId::parse_or_unknown(path.text("keyId")),
@@ -146,11 +146,11 @@ impl FromRequestParts<Api> for KeyScope {
     }
 }
 
-impl FromRequestParts<Api> for OwnSession {
+impl FromRequestParts<Api> for PortalSessionScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let path = OwnPath::authenticate(parts, api).await?;
+        let path = AuthorizedPath::authenticate(parts, api).await?;
         Ok(Self {
             app_id: path.app_id,
             session_id: KeyId::parse_or_unknown(path.text("sessionId")),
@@ -162,7 +162,7 @@ impl FromRequestParts<Api> for EndpointScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let path = OwnPath::authenticate(parts, api).await?;
+        let path = AuthorizedPath::authenticate(parts, api).await?;
         Ok(Self(path.endpoint()))
     }
 }
@@ -171,7 +171,7 @@ impl FromRequestParts<Api> for EventScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let path = OwnPath::authenticate(parts, api).await?;
+        let path = AuthorizedPath::authenticate(parts, api).await?;
         Ok(Self {
             app_id: path.app_id,
             event_id: EventId::parse_or_unknown(path.text("eventId")),
@@ -184,7 +184,7 @@ impl FromRequestParts<Api> for DeliveryScope {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
-        let path = OwnPath::authenticate(parts, api).await?;
+        let path = AuthorizedPath::authenticate(parts, api).await?;
         let endpoint = path.endpoint();
         let delivery_id = DeliveryId::parse_or_unknown(path.text("deliveryId"));
         Span::current().record("delivery_id", display(delivery_id));
@@ -195,15 +195,15 @@ impl FromRequestParts<Api> for DeliveryScope {
     }
 }
 
-/// A path below an app that the caller's key reaches, for a call that it allows.
-struct OwnPath {
+/// A path below an app. The caller reaches the app and has the scope that the call needs.
+struct AuthorizedPath {
     app_id: AppId,
-    /// The only endpoint that the caller reaches, if there is such a limit.
+    /// If set, the only endpoint within the caller's reach.
     only: Option<EndpointId>,
     parameters: HashMap<String, String>,
 }
 
-impl OwnPath {
+impl AuthorizedPath {
     async fn authenticate(parts: &mut Parts, api: &Api) -> Result<Self, ApiError> {
         let caller = api.caller(&parts.headers).await?;
         let grant = caller.grant;
@@ -212,8 +212,9 @@ impl OwnPath {
         }
         let parameters = match Path::from_request_parts(parts, api).await {
             Ok(Path(parameters)) => parameters,
-            // An id that is not UTF-8 once it is decoded: no id at all, below an app
-            // that can be read all the same.
+            // A segment does not decode to UTF-8, so axum reports none of them. The caller still
+            // gets what an unknown id would: a 401, a 403 or a 404, but never a 400. That takes
+            // only the app; all other parameters count as empty.
             Err(_) => HashMap::from([("appId".to_owned(), raw_app_id(parts))]),
         };
         let app_id = parameters.get("appId").map_or("", String::as_str);
@@ -221,7 +222,7 @@ impl OwnPath {
         if !grant.reaches(app_id) {
             return Err(NO_APP);
         }
-        // A key in the wrong place has the form of an app's id, and must not be logged.
+        // An API key in place of the app id parses as an app id. Never log it.
         if ApiKey::parse(app_id.as_str()).is_none() {
             Span::current().record("app_id", display(app_id));
         }
@@ -240,10 +241,11 @@ impl OwnPath {
     }
 
     fn endpoint(&self) -> EndpointKey {
-        let asked = EndpointId::parse_or_unknown(self.text("webhookId"));
+        let requested = EndpointId::parse_or_unknown(self.text("webhookId"));
+        // The handler then looks up an endpoint that never exists: a 404 after the same calls.
         let endpoint_id = match self.only {
-            Some(only) if only != asked => EndpointId::UNKNOWN,
-            _ => asked,
+            Some(only) if only != requested => EndpointId::UNKNOWN,
+            _ => requested,
         };
         Span::current().record("endpoint_id", display(endpoint_id));
         EndpointKey {
@@ -257,7 +259,8 @@ impl OwnPath {
     }
 }
 
-/// Whether this caller may make the call.
+/// # Errors
+/// [`ApiError::Forbidden`] if the caller does not have the scope that the call needs.
 fn allow(caller: KeyAccess, parts: &Parts) -> Result<(), ApiError> {
     let need = need_of(parts)?;
     match caller.grant.allows(need) {
@@ -269,10 +272,10 @@ fn allow(caller: KeyAccess, parts: &Parts) -> Result<(), ApiError> {
 fn need_of(parts: &Parts) -> Result<Need, ApiError> {
     let need = parts.extensions.get::<Need>();
     need.copied()
-        .ok_or_else(|| ApiError::internal("a route that names no scope"))
+        .ok_or_else(|| ApiError::internal("a route does not name a scope"))
 }
 
-/// The app of a path, as it was sent: `/apps/{appId}/…`.
+/// The app id of a path `/apps/{appId}/…`, without percent-decoding. Valid ids need none.
 fn raw_app_id(parts: &Parts) -> String {
     let mut segments = parts.uri.path().split('/').skip(2);
     segments.next().unwrap_or_default().to_owned()

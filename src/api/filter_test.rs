@@ -1,4 +1,4 @@
-//! Trying out a filter before an event meets it.
+//! Testing a filter against a sample event.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,7 +13,7 @@ use super::{Api, success};
 use crate::domain::event_type::EventType;
 use crate::domain::filter::{Data, Filter};
 
-/// Whether an event would reach the endpoint, and if not, what keeps it away.
+/// Whether the event would reach the endpoint, and if not, the field that does not match.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Outcome {
@@ -21,8 +21,8 @@ struct Outcome {
     failed_at: Option<String>,
 }
 
-/// `POST /apps/{appId}/webhooks/{webhookId}/filter-test`. One `GetItem`, also if the
-/// request has a filter of its own, so that a missing endpoint is told.
+/// `POST /apps/{appId}/webhooks/{webhookId}/filter-test`. One `GetItem`. It reads the endpoint even
+/// if the request has its own filter, to respond with 404 if there is no such endpoint.
 pub(super) async fn filter_test(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -34,7 +34,7 @@ pub(super) async fn filter_test(
     let filter = take_filter(&mut body);
     let data = body.raw("data");
     let data = data.map(|data| is_shallow(&data).map(|()| data));
-    let data = data.and_then(|data| body.keep(data));
+    let data = data.and_then(|data| body.check(data));
     let data = body.finish(data)?;
     let found = api.stores.table.endpoint(key).await?;
     let endpoint = found.ok_or(NO_ENDPOINT)?;

@@ -1,10 +1,11 @@
-//! What the caller's own key or session allows. A client that is given one starts with it.
+//! Shows the scope of the caller's own key or session. A client that got one, such as the portal,
+//! starts with this call.
 
 use axum::response::Response;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::extract::NoApp;
+use super::extract::Caller;
 use super::success;
 use crate::domain::id::{AppId, EndpointId};
 use crate::domain::scope::{Grant, Owner};
@@ -22,7 +23,7 @@ struct Shown {
 }
 
 /// `GET /key`. No AWS calls beyond the caller's authentication.
-pub(super) async fn get(NoApp(caller): NoApp) -> Response {
+pub(super) async fn get(Caller(caller): Caller) -> Response {
     let grant = caller.grant;
     success(Shown {
         kind: match grant {

@@ -20,7 +20,7 @@ use crate::domain::time::{self, serde_millis};
 
 const APP_IS_FULL: ApiError = ApiError::conflict("The app already has 100 API keys, the maximum.");
 
-/// A key as list shows it.
+/// A key in a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed<'a> {
@@ -35,7 +35,7 @@ struct Listed<'a> {
     expires_at: Option<Timestamp>,
 }
 
-/// A key as create shows it, the only time together with the key itself.
+/// The response of create, the only one that contains the key itself.
 #[derive(Serialize)]
 struct Created<'a> {
     #[serde(flatten)]
@@ -56,14 +56,14 @@ impl<'a> From<&'a ApiKeyRecord> for Listed<'a> {
     }
 }
 
-/// The keys that still work.
+/// The keys that are neither revoked nor expired.
 pub(super) fn in_use(keys: &[ApiKeyRecord], now: Timestamp) -> impl Iterator<Item = &ApiKeyRecord> {
     keys.iter().filter(move |key| key.is_in_use(now))
 }
 
-/// `POST /apps/{appId}/keys`. Three calls: `GetItem` of the app and a `Query` of its
-/// keys, at the same time, and `TransactWriteItems`. The last one decides whether the
-/// app is there, because it may be deleted at the same time.
+/// `POST /apps/{appId}/keys`. Three calls: concurrent `GetItem` of the app and `Query` of its keys,
+/// then `TransactWriteItems`, which checks the app again, because a deletion may come in between.
+/// Concurrent calls may exceed the limit of keys by a few.
 pub(super) async fn create(
     State(api): State<Api>,
     app: AppScope,
@@ -85,9 +85,9 @@ pub(super) async fn create(
     let record = ApiKeyRecord::new(&key, new, now);
     match table.create_api_key(app_id, &record).await? {
         KeyCreated::Done => {}
-        // It was there just now.
+        // The app existed a moment ago, so it is being deleted or already gone.
         KeyCreated::NoApp | KeyCreated::AppDeleting => return Err(BEING_DELETED),
-        KeyCreated::NoEndpoint => return Err(ApiError::internal("a key of an endpoint")),
+        KeyCreated::NoEndpoint => return Err(ApiError::internal("an app's key names an endpoint")),
     }
     let data = Created {
         listed: Listed::from(&record),
@@ -96,8 +96,9 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, success(data)).into_response())
 }
 
-/// `GET /apps/{appId}/keys`. Two concurrent calls: `GetItem` of the app and a `Query`
-/// of its keys. An app that was never made may have keys of the operator's.
+/// `GET /apps/{appId}/keys`. Two concurrent calls: `GetItem` of the app and `Query` of its keys.
+///
+/// The admin command can create keys for an app that was never made. So an app with keys exists.
 pub(super) async fn list(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -111,8 +112,8 @@ pub(super) async fn list(
     Ok(success(listed))
 }
 
-/// `DELETE /apps/{appId}/keys/{keyId}`. Two calls: `Query` of the app's keys, and
-/// `UpdateItem`.
+/// `DELETE /apps/{appId}/keys/{keyId}`. Two calls: `Query` of the app's keys to find the one with
+/// this id, because keys are stored under their hash, and `UpdateItem`.
 pub(super) async fn revoke(
     State(api): State<Api>,
     KeyScope { app_id, key_id }: KeyScope,
@@ -135,7 +136,7 @@ fn parse(mut body: Body, app_id: AppId, now: Timestamp) -> Result<NewKey, ApiErr
             .map_err(|_| "must be at most 128 characters without control characters"),
     });
     let expires_at = body.string_or_null("expiresAt", |text| match time::parse(text)? {
-        // In whole seconds, as they are stored.
+        // The table stores whole seconds, so compare those.
         at if at.as_second() > now.as_second() => Ok(at),
         _ => Err("must be in the future"),
     });

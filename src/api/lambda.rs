@@ -1,9 +1,9 @@
 //! Adapts the router to Lambda behind API Gateway.
 //!
-//! Clients write most of an event: path, query, headers and body. lambda_http panics
-//! on some of what they can write, and its events cannot hold all of it. The caller
-//! would get an error of API Gateway's instead of ours, and the operator an alarm. So
-//! events are put in order before lambda_http converts them.
+//! Clients control most of an event: path, query, headers and body. lambda_http panics on some
+//! values, and cannot represent others. Then the client would get an error from API Gateway instead
+//! of ours, and the operator an alarm. So this module fixes or rejects events before lambda_http
+//! converts them.
 
 use std::convert::Infallible;
 
@@ -24,14 +24,14 @@ use super::error::ApiError;
 use super::portal_base::GatewayAddress;
 use super::request_id;
 
-/// Longest path and query, decoded. API Gateway takes at most 10,240 bytes together
-/// with all headers, and a URI of the `http` crate at most 65,534, encoded.
+/// Limit of path and query together, before percent-encoding triples them at worst. API Gateway
+/// allows 10,240 bytes including all headers; a URI of the `http` crate can have 65,534.
 const MAX_TARGET_BYTES: usize = 16 * 1024;
 
 /// A Lambda handler that passes API Gateway events to `router`.
 ///
-/// It takes any JSON. An event that is not one of API Gateway's is answered with 400,
-/// and so is a request that cannot be one of HTTP.
+/// It accepts any JSON. The response is a 400 if that is not an event from API Gateway, or if its
+/// request is not valid HTTP.
 pub fn function(
     router: Router,
 ) -> impl Service<LambdaEvent<Box<RawValue>>, Response = impl Serialize, Error = Infallible> {
@@ -39,11 +39,11 @@ pub fn function(
         .fallback(async || ApiError::invalid("request", "could not be read"))
         .layer(middleware::from_fn(request_id::layer));
     service_fn(move |event: LambdaEvent<Box<RawValue>>| {
-        let (router, (request, address)) = match readable(&event.payload) {
-            Some(readable) => (router.clone(), readable),
+        let (router, (request, address)) = match convertible(&event.payload) {
+            Some(request) => (router.clone(), request),
             None => {
-                let nowhere = GatewayAddress::of(None, None);
-                (refusal.clone(), (stand_in(&event.payload), nowhere))
+                let unknown = GatewayAddress::of(None, None);
+                (refusal.clone(), (placeholder(&event.payload), unknown))
             }
         };
         let router = router.map_request(move |mut request: Request| {
@@ -54,12 +54,12 @@ pub fn function(
     })
 }
 
-/// The request of an event, if lambda_http can convert it, and the address that it came in
-/// by.
+/// The request of an event in a form that lambda_http can convert, if there is one, and the address
+/// that it came in by.
 ///
-/// The host is left out of the request, because lambda_http parses it as part of a URL, and
-/// the stage, because it would come in front of the path.
-fn readable(event: &RawValue) -> Option<(LambdaRequest, GatewayAddress)> {
+/// Leaves out the host, which lambda_http would parse as part of the URL, and the stage, which it
+/// would put before the path.
+fn convertible(event: &RawValue) -> Option<(LambdaRequest, GatewayAddress)> {
     match serde_json::from_str(event.get()).ok()? {
         LambdaRequest::ApiGatewayV2(mut event) => {
             let path = encoded_path(event.raw_path.as_deref()?);
@@ -71,12 +71,13 @@ fn readable(event: &RawValue) -> Option<(LambdaRequest, GatewayAddress)> {
             let context = &mut event.request_context;
             let (domain, stage) = (context.domain_name.take(), context.stage.take());
             let address = GatewayAddress::of(domain.as_deref(), stage.as_deref());
-            let is_sound = fits && is_decodable(event.body.as_deref(), event.is_base64_encoded);
-            is_sound.then_some((LambdaRequest::ApiGatewayV2(event), address))
+            let is_valid = fits && is_decodable(event.body.as_deref(), event.is_base64_encoded);
+            is_valid.then_some((LambdaRequest::ApiGatewayV2(event), address))
         }
         LambdaRequest::ApiGatewayV1(mut event) => {
             let path = encoded_path(event.path.as_deref()?);
-            // lambda_http encodes the parameters, which come decoded.
+            // REST APIs decode the parameters, and lambda_http encodes them again. So there is
+            // nothing to encode here, but the size still counts: 2 bytes for `=` and `&`.
             let single = event.query_string_parameters.iter();
             let parameters = single.chain(event.multi_value_query_string_parameters.iter());
             let query: usize = parameters
@@ -89,16 +90,16 @@ fn readable(event: &RawValue) -> Option<(LambdaRequest, GatewayAddress)> {
             let context = &mut event.request_context;
             let (domain, stage) = (context.domain_name.take(), context.stage.take());
             let address = GatewayAddress::of(domain.as_deref(), stage.as_deref());
-            let is_sound = fits && is_decodable(event.body.as_deref(), event.is_base64_encoded);
-            is_sound.then_some((LambdaRequest::ApiGatewayV1(event), address))
+            let is_valid = fits && is_decodable(event.body.as_deref(), event.is_base64_encoded);
+            is_valid.then_some((LambdaRequest::ApiGatewayV1(event), address))
         }
         _ => None,
     }
 }
 
-/// A request in place of one that cannot be read, of the same kind of API and with
-/// the same id.
-fn stand_in(event: &RawValue) -> LambdaRequest {
+/// An empty request in place of one that lambda_http can't convert. It is of the same kind of API,
+/// so that the response has the right format, and has the same id.
+fn placeholder(event: &RawValue) -> LambdaRequest {
     let event: Value = serde_json::from_str(event.get()).unwrap_or_default();
     let id = event["requestContext"]["requestId"].as_str();
     let id = id.map(str::to_owned);
@@ -117,22 +118,21 @@ fn stand_in(event: &RawValue) -> LambdaRequest {
     }
 }
 
-/// Removes single values of headers that come with all their values, because
-/// lambda_http would replace all by the single one, which is the last.
+/// Removes the single value of each header that is also in `repeated`. REST APIs send both: the
+/// last value, and all values. lambda_http would let the last one replace all.
 fn keep_repeated(single: &mut HeaderMap, repeated: &HeaderMap) {
     for name in repeated.keys() {
         single.remove(name);
     }
 }
 
-/// Whether the body is what the event says it is.
+/// Whether the body is valid base64, if the event says that it is base64.
 fn is_decodable(body: Option<&str>, is_base64: bool) -> bool {
     !is_base64 || body.is_none_or(|body| STANDARD.decode(body).is_ok())
 }
 
-/// Percent-encodes characters of a decoded path that would end it, or be taken for
-/// others. It always has a slash in front, without which it would become part of the
-/// host.
+/// Percent-encodes the characters of a decoded path that would end it or change its meaning. The
+/// result always starts with a slash; otherwise its beginning would become part of the host.
 fn encoded_path(path: &str) -> String {
     let mut text = encoded(path, b"\"#<>?\\");
     if !text.starts_with('/') {

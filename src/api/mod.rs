@@ -1,5 +1,4 @@
-//! The HTTP API: one router, served by Lambda, by local development and by the
-//! tests alike.
+//! The HTTP API: one router, which Lambda, the local run and the tests all serve.
 
 mod accept;
 mod apps;
@@ -68,43 +67,44 @@ use strict_types::KnownTypes;
 
 pub use webhook_body::{READ_ONLY as READ_ONLY_ENDPOINT_FIELDS, check_new_endpoint};
 
-/// Largest request body, in bytes.
+/// Limit of the request body, in bytes, where a route does not set its own.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// What the API is made of.
+/// The parts and settings of the API.
 #[derive(Debug)]
 pub struct ApiOptions {
-    /// Where everything is kept.
+    /// The table, the secrets and the queues.
     pub stores: Stores,
-    /// Where the time comes from.
+    /// The source of the current time.
     pub clock: Clock,
-    /// Which URLs may be registered.
+    /// Which addresses the URLs of endpoints may have.
     pub address_policy: AddressPolicy,
     /// How long a test ping waits for its outcome by default.
     pub ping_wait: Duration,
-    /// How long a valid key is trusted without another lookup.
+    /// How long a valid key is cached. A revoked key may work for as long.
     pub api_key_cache: Duration,
-    /// How long the history is kept.
+    /// How long events and deliveries are kept.
     pub retention: Duration,
-    /// How much it does of what is dear.
+    /// Limits on expensive calls.
     pub budgets: Budgets,
-    /// How long attempts may still be under way that began before a payload was deleted.
+    /// How long an attempt can take at most. After the deletion of a payload, attempts that
+    /// started before may record a response for this long.
     pub under_way: Duration,
-    /// How new signing secrets are kept.
+    /// Where new signing secrets are kept.
     pub secret_storage: SecretStorage,
-    /// Which web pages may call it.
+    /// The origins whose web pages may call the API.
     pub cors: AllowedOrigins,
-    /// Base URL of the portal. By default, the address that the request came in by.
+    /// Base URL of the portal. By default, the address of the request.
     pub portal_url: Option<PortalUrl>,
-    /// Whether events and subscriptions have to be of types that are in the catalogue.
+    /// Whether the types of events and subscriptions must be in the catalogue.
     pub strict_event_types: bool,
-    /// The form in which receivers get an event.
+    /// The form of the body that receivers get.
     pub payload_format: PayloadFormat,
-    /// How the portal looks.
+    /// The look of the portal.
     pub branding: Branding,
 }
 
-/// Shared by all handlers.
+/// The state that all handlers share.
 type Api = Arc<ApiState>;
 
 struct ApiState {
@@ -112,7 +112,7 @@ struct ApiState {
     clock: Clock,
     address_policy: AddressPolicy,
     ping_wait: Duration,
-    /// What each key allows.
+    /// The keys that were valid when they were last looked up, by hash.
     keys: TtlCache<ApiKeyHash, KeyAccess>,
     retention: Duration,
     budgets: Budgets,
@@ -120,11 +120,11 @@ struct ApiState {
     secret_storage: SecretStorage,
     portal_url: Option<PortalUrl>,
     payload_format: PayloadFormat,
-    /// What the catalogue has, if event types are strict.
+    /// The types in the catalogue, if event types are strict.
     known_types: Option<KnownTypes>,
 }
 
-/// The routes of the API, and what each call needs of its caller's key.
+/// The routes of the API, each with the scope that its caller needs.
 pub fn router(options: ApiOptions) -> Router {
     let state: Api = Arc::new(ApiState {
         stores: options.stores,
@@ -239,12 +239,12 @@ pub fn router(options: ApiOptions) -> Router {
         .fallback(|| async { ApiError::NotFound("route") })
         .method_not_allowed_fallback(|| async { ApiError::MethodNotAllowed })
         .with_state(state)
-        // The first is the outermost. They are one layer, because a router wraps
-        // each of its routes once for every layer.
+        // The first one is the outermost: it sees every response, including those of the others.
+        // They are a tuple because each call of `layer` wraps every route once more.
         .layer((
             middleware::from_fn(request_id::layer),
             option_layer(cors::layer(&options.cors)),
-            // The panic itself may quote a payload, so it is not the cause.
+            // A panic's message may quote a payload, so it must not become the logged cause.
             CatchPanicLayer::custom(|_| {
                 ApiError::internal("a request handler panicked").into_response()
             }),
@@ -252,13 +252,11 @@ pub fn router(options: ApiOptions) -> Router {
         ))
 }
 
-/// Publishes an event.
 const EVENTS: &str = "/apps/{appId}/events";
 
-/// Publishes many events.
 const EVENT_BATCHES: &str = "/apps/{appId}/events/batch";
 
-/// The envelope of a successful response.
+/// The envelope of a successful response with a body.
 #[derive(serde::Serialize)]
 struct Success<T> {
     success: bool,

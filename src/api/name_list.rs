@@ -1,4 +1,4 @@
-//! Lists by name: their cursors, and the query parameters of a page.
+//! Lists that are sorted by name: their cursors, and the query parameters of a page.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
@@ -8,36 +8,36 @@ use super::query::{DEFAULT_LIMIT, QueryParameters, parse_limit};
 
 const TAG_BYTES: usize = 16;
 
-/// Identifies a list: what it is of, and its filters. A cursor is valid only for its own
-/// list.
+/// Identifies a list by its kind and its filters. A cursor is valid only for the list that issued
+/// it.
 pub(super) struct NameList<'a> {
-    /// What the list is of, and the version of its cursors.
+    /// The kind of the items, and the version of the cursors: `apps/1`.
     pub(super) of: &'static str,
-    /// No filter can contain a line feed, and neither can a name.
+    /// The values of the filters. Neither these nor the names can contain a line feed.
     pub(super) filters: &'a [&'a str],
 }
 
-/// A page that a request asks for.
+/// The page that a request asks for.
 pub(super) struct NamePage<N> {
-    /// The last name of the page before.
+    /// The last name of the previous page.
     pub(super) after: Option<N>,
     pub(super) limit: usize,
 }
 
 impl NameList<'_> {
-    /// Reads the rest of a query whose filters were read already.
+    /// Reads `limit` and `cursor` from a query, and finishes it. Its filters must have been read.
     pub(super) fn page<N>(
         &self,
         mut query: QueryParameters,
         parse: impl FnOnce(&str) -> Option<N>,
     ) -> Result<NamePage<N>, ApiError> {
-        let filters_are_sound = query.is_sound();
+        let filters_are_valid = query.is_valid();
         let limit = query.read("limit", parse_limit);
         let after = query.read("cursor", |text| {
             match self.read_cursor(text).as_deref().and_then(parse) {
                 Some(after) => Ok(Some(after)),
-                // If a filter is wrong, the cursor cannot be held against it.
-                None if !filters_are_sound => Ok(None),
+                // If a filter is invalid, nobody can say whether the cursor matches it.
+                None if !filters_are_valid => Ok(None),
                 None => Err("must be the nextCursor of this list with the same filter"),
             }
         });
@@ -48,8 +48,8 @@ impl NameList<'_> {
         })
     }
 
-    /// A cursor, as that of a history: the last name, and a tag that detects corruption
-    /// and use with another list.
+    /// Creates a cursor for the page after `last`: a tag, as in the cursors of a history, and the
+    /// name. The tag detects corruption and use with another list.
     pub(super) fn cursor_after(&self, last: &str) -> String {
         let mut bytes = self.tag(last).to_vec();
         bytes.extend_from_slice(last.as_bytes());

@@ -5,8 +5,7 @@ use axum::response::{IntoResponse, Response};
 
 const DOCUMENT: &str = include_str!("../../openapi.json");
 
-/// `GET /openapi.json`. No AWS calls. Needs no API key, because the document is
-/// public.
+/// `GET /openapi.json`. No AWS calls, and no authentication: the document is public.
 pub(super) async fn document() -> Response {
     ([(CONTENT_TYPE, "application/json")], DOCUMENT).into_response()
 }

@@ -1,4 +1,5 @@
-//! Own headers of endpoints.
+//! The headers that endpoints add to their deliveries. They are sealed, because their values are
+//! credentials.
 
 use super::ApiState;
 use super::body::Body;
@@ -11,21 +12,18 @@ use crate::domain::own_headers::OwnHeaders;
 use crate::domain::sealing::SealingKey;
 use crate::domain::secret::KeptHeaders;
 
-/// Takes the headers that a request gives an endpoint, or that it is to have none.
+/// Takes the field `headers`. `Some(None)` means that the endpoint is to have none.
 pub(super) fn take(body: &mut Body) -> Option<Option<OwnHeaders>> {
     let given = body.raw("headers")?;
     match OwnHeaders::parse(given.get()) {
         Ok(headers) => Some(headers),
-        Err(faults) => {
-            for fault in faults {
-                body.keep::<()>(Err(fault));
-            }
+        Err(errors) => {
+            body.check_all::<()>(Err(errors));
             None
         }
     }
 }
 
-/// Seals an endpoint's new headers.
 pub(super) fn seal(
     sealing_key: &SealingKey,
     key: EndpointKey,
@@ -40,7 +38,8 @@ pub(super) fn seal(
     })
 }
 
-/// Updates an endpoint, and replaces or removes its headers if `headers` says so.
+/// Updates an endpoint. Replaces its headers if `headers` has some, removes them if it is
+/// `Some(None)`, and keeps them otherwise.
 pub(super) async fn update(
     api: &ApiState,
     key: EndpointKey,
@@ -65,12 +64,16 @@ pub(super) async fn update(
         match updated.await? {
             UpdateOutcome::Updated(endpoint) => return Ok(*endpoint),
             UpdateOutcome::Missing => return Err(NO_ENDPOINT),
+            // A caller who does not know the headers' values must not have them sent to a URL of
+            // their choice.
             UpdateOutcome::HeadersNeeded => {
                 return Err(ApiError::invalid(
                     "headers",
                     "must be set again, or be null, because the URL changes",
                 ));
             }
+            // The operator replaced the sealing key while this process had the old one cached.
+            // Nothing was written. Seal again with the current key.
             UpdateOutcome::KeyReplaced => {
                 if let Some(kept) = &kept {
                     stores.sealing_keys.forget(kept.sealed.key_id).await;

@@ -1,6 +1,5 @@
-//! Serves the customer portal: the files of `portal/`, and the operator's branding of
-//! it. No AWS calls, and no API key: the page is public, and what it shows comes from
-//! the API.
+//! Serves the customer portal: the files of `portal/` with the operator's branding. No AWS calls,
+//! and no authentication: the files are public, and the page gets its data from the API.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, OnceLock};
@@ -27,10 +26,10 @@ macro_rules! files {
     };
 }
 
-/// The page. It has placeholders: `{version}`, `{title}` and `{logo}`.
+/// The page. Its placeholders are `{version}`, `{title}` and `{logo}`.
 const INDEX: &str = "index.html";
 
-/// The style sheet, which ends with the operator's colours when it is served.
+/// The style sheet. The operator's colours are appended to it.
 const STYLE: &str = "portal.css";
 
 /// Every file of `portal/`.
@@ -66,26 +65,26 @@ const FILES: &[(&str, &str)] = files![
     "views/test.js",
 ];
 
-/// The folder of the files that the page loads. Below it is one named by a hash of their
-/// content, so browsers may keep them for good, and never mix files of two deployments.
+/// The folder of the files that the page loads. They are served from a subfolder whose name is a
+/// hash of all of them, so browsers can cache them forever and never mix files of two deployments.
 const STATIC: &str = "static/";
 
-/// How long browsers may keep a file whose address names its content.
-const FOR_GOOD: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// For a file whose path contains the hash of its content.
+const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// For what can change at the same address: asked for each time, and answered with 304.
-const ASK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
+/// For a path whose content can change: browsers ask each time, and get a 304 if it did not.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// Compression level of zlib, 0 to 10.
+/// zlib's compression level, from 0 to 10.
 const LEVEL: u8 = 9;
 
-/// A file in the forms that it is sent in.
+/// A file, plain and compressed.
 struct File {
     content_type: HeaderValue,
     plain: Bytes,
-    /// In the format of zlib, which `deflate` means in HTTP. Made when first needed.
+    /// In zlib format, which HTTP calls `deflate`. Compressed when first requested.
     deflated: OnceLock<Bytes>,
-    /// A hash of the content, without quotes.
+    /// A hash of the content, for the `ETag`.
     tag: String,
 }
 
@@ -125,18 +124,19 @@ fn tag<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
         .collect()
 }
 
-/// The portal, prepared when it is first asked for: most invocations never are.
+/// The portal with the operator's branding. Built on the first request for it, because most
+/// processes never get one and their cold start should not pay for it.
 struct Portal {
     version: String,
     index: File,
-    /// What the page loads, by name.
+    /// The files that the page loads, by name.
     files: BTreeMap<&'static str, File>,
     policy: HeaderValue,
 }
 
 impl Portal {
     /// # Errors
-    /// If the branding can't be in a header, which its types rule out.
+    /// If the branding can't be part of a header. The types of its values rule that out.
     fn new(branding: &Branding) -> Result<Self, ApiError> {
         let mut index = "";
         let mut files = BTreeMap::new();
@@ -157,7 +157,7 @@ impl Portal {
         let index = index
             .replace("{version}", &version)
             .replace("{logo}", &escaped(branding.logo.url().unwrap_or_default()))
-            // Last, because it may be a placeholder's name.
+            // Last, because the title is free text and may itself contain a placeholder.
             .replace("{title}", &escaped(branding.title.as_str()));
         Ok(Self {
             version,
@@ -167,23 +167,27 @@ impl Portal {
         })
     }
 
-    /// The file at a path below `/portal/`, and whether its address names its content.
+    /// The file at a path below `/portal/`, and whether the path contains its current hash.
     fn find(&self, path: &str) -> Option<(&File, bool)> {
         if path.is_empty() || path == INDEX {
             return Some((&self.index, false));
         }
         let (version, name) = path.strip_prefix(STATIC)?.split_once('/')?;
-        // An old version gets the new file, for pages that a deployment overtakes.
+        // A page from before a deployment may still load files by the old hash. It gets the new
+        // files, but must not cache them under the old path.
         Some((self.files.get(name)?, version == self.version))
     }
 
     fn answer(&self, path: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
-        let (file, is_fixed) = self.find(path).ok_or(ApiError::NotFound("file"))?;
+        let (file, is_immutable) = self.find(path).ok_or(ApiError::NotFound("file"))?;
         let deflates = accepts_deflate(headers);
-        // A strong ETag names one form of the content.
+        // A strong ETag identifies the exact bytes, so each encoding needs its own.
         let etag = format!("\"{}{}\"", file.tag, if deflates { "-z" } else { "" });
         let common = [
-            (CACHE_CONTROL, if is_fixed { FOR_GOOD } else { ASK_FIRST }),
+            (
+                CACHE_CONTROL,
+                if is_immutable { FOREVER } else { REVALIDATE },
+            ),
             (CONTENT_SECURITY_POLICY, self.policy.clone()),
             (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
             (VARY, HeaderValue::from_static("accept-encoding")),
@@ -205,8 +209,8 @@ impl Portal {
     }
 }
 
-/// The policy that allows the page its own scripts, styles and calls, and nothing else.
-/// Trusted Types are off altogether: no script can turn text into markup or code.
+/// A Content-Security-Policy that allows only the page's own scripts, styles and calls. It requires
+/// Trusted Types and allows no policy for them, so no script can turn text into markup or code.
 fn policy(branding: &Branding) -> String {
     let logo = branding.logo.origin().map(|origin| format!(" {origin}"));
     format!(
@@ -226,7 +230,7 @@ fn style(branding: &Branding) -> String {
     )
 }
 
-/// Text for HTML, in an attribute as well.
+/// Escapes text for HTML, including attribute values.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -234,7 +238,8 @@ fn escaped(text: &str) -> String {
         .replace('"', "&quot;")
 }
 
-/// Whether the client accepts `deflate`. Weights other than 0 make no difference here.
+/// Whether the client accepts `deflate`, which it does not if its weight is 0. Other weights make
+/// no difference, because there is only one encoding to choose.
 fn accepts_deflate(headers: &HeaderMap) -> bool {
     let values = headers.get_all(ACCEPT_ENCODING).iter();
     let codings = values.filter_map(|value| value.to_str().ok());
@@ -246,7 +251,7 @@ fn accepts_deflate(headers: &HeaderMap) -> bool {
     })
 }
 
-/// Whether `If-None-Match` names this ETag. It is compared weakly (RFC 9110, 13.1.2).
+/// Whether `If-None-Match` contains this ETag, by weak comparison (RFC 9110, section 13.1.2).
 fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     let values = headers.get_all(IF_NONE_MATCH).iter();
     let tags = values.filter_map(|value| value.to_str().ok());
@@ -256,7 +261,6 @@ fn is_known(headers: &HeaderMap, etag: &str) -> bool {
     })
 }
 
-/// The portal's paths.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>(branding: Branding) -> Router<S> {
     let portal = Arc::new(LazyLock::new(move || Portal::new(&branding)));
     let serve = move |path: &str, headers: &HeaderMap| match &**portal {
@@ -265,8 +269,8 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(branding: Branding) -> Ro
     };
     let index = serve.clone();
     Router::new()
-        // Relative, because a stage may come before the path. The browser keeps the
-        // fragment.
+        // A relative redirect, because API Gateway may serve the API below a stage. The browser
+        // keeps the fragment, which contains the session token.
         .route(
             "/portal",
             get(async || (StatusCode::PERMANENT_REDIRECT, [(LOCATION, "portal/")])),

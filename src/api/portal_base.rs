@@ -1,4 +1,4 @@
-//! The address that the portal is served at, for links to it.
+//! The address of the portal, for links to it.
 
 use std::str::FromStr;
 
@@ -12,18 +12,18 @@ use super::Api;
 use super::error::ApiError;
 use super::single_header::single_header;
 
-/// The address that API Gateway invoked the function by, if it can be told. It comes from API
-/// Gateway itself, which serves no other host, and not from a header, which the caller
-/// writes.
+/// The address that the request came in by, if it is known. It comes from API Gateway's request
+/// context, not from the `Host` header, which a client writes: the links contain a session token,
+/// so they must not lead to a foreign host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct GatewayAddress(Option<String>);
 
 impl GatewayAddress {
-    /// The address of a domain and a stage.
+    /// Builds the address from a domain and a stage.
     ///
-    /// A stage is a part of the path below API Gateway's own domains, unless it is
-    /// `$default`. Below a custom domain there may be another path in its place, which API
-    /// Gateway does not tell: then the operator sets `PORTAL_URL`.
+    /// On API Gateway's own domains, the stage is the first segment of the path, unless it is
+    /// `$default`. A custom domain may map the API to another path instead, which is not in the
+    /// context; then the operator has to set `PORTAL_URL`.
     pub(super) fn of(domain: Option<&str>, stage: Option<&str>) -> Self {
         let address = || {
             let domain = domain.filter(|domain| is_made_of(domain, b"-."))?;
@@ -39,13 +39,13 @@ impl GatewayAddress {
     }
 }
 
-/// Whether it is some ASCII letters, digits and these characters.
+/// Whether the text is not empty and consists of ASCII letters, digits and `others`.
 fn is_made_of(text: &str, others: &[u8]) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || others.contains(&byte);
     !text.is_empty() && text.bytes().all(is_allowed)
 }
 
-/// The portal's base URL: as configured, or else the address that the request came in by.
+/// The portal's base URL: the configured one, or else the address of the request.
 pub(super) struct PortalBase(pub(super) String);
 
 impl FromRequestParts<Api> for PortalBase {
@@ -57,7 +57,7 @@ impl FromRequestParts<Api> for PortalBase {
         }
         let address = match parts.extensions.get() {
             Some(GatewayAddress(address)) => address.clone(),
-            // In local development.
+            // Only a local run is not behind API Gateway.
             None => host(&parts.headers).map(|host| format!("http://{host}")),
         };
         address.map(Self).ok_or_else(|| {
@@ -79,7 +79,7 @@ mod tests {
     const OWN: &str = "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com";
 
     #[test]
-    fn stages_are_part_of_api_gateways_own_addresses() {
+    fn stage_is_in_the_path_only_on_api_gateway_domains() {
         for (domain, stage, address) in [
             (OWN, Some("$default"), format!("https://{OWN}")),
             (OWN, None, format!("https://{OWN}")),
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_makes_no_address() {
+    fn invalid_domains_and_stages_yield_no_address() {
         const NONE: GatewayAddress = GatewayAddress(None);
         for domain in ["", "a b", "a/b", "a@b", "a:1", "[::1]", "a#b", "é", "a\n"] {
             assert_eq!(GatewayAddress::of(Some(domain), None), NONE, "{domain}");

@@ -1,4 +1,4 @@
-//! Portal sessions, for the platform: create, revoke. Its customers use the portal with them.
+//! Portal sessions: create and revoke. The platform creates one to let a customer into the portal.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::apps::BEING_DELETED;
 use super::body::Body;
 use super::error::ApiError;
-use super::extract::{AppScope, NO_APP, NO_ENDPOINT, NO_SESSION, OwnSession};
+use super::extract::{AppScope, NO_APP, NO_ENDPOINT, NO_SESSION, PortalSessionScope};
 use super::portal_base::PortalBase;
 use super::{Api, success};
 use crate::aws::table::KeyCreated;
@@ -19,7 +19,7 @@ use crate::domain::session::{
 };
 use crate::domain::time::serde_millis;
 
-/// A session as create shows it, the only time that its token is shown.
+/// The response of create, the only one that contains the token.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Created<'a> {
@@ -32,8 +32,8 @@ struct Created<'a> {
     webhook_id: Option<EndpointId>,
 }
 
-/// `POST /apps/{appId}/portal-sessions`. One call: `TransactWriteItems`, which also checks
-/// that the app is there, and the endpoint if the session is for one.
+/// `POST /apps/{appId}/portal-sessions`. One call: `TransactWriteItems`, which also checks that the
+/// app exists, and the endpoint if the session is limited to one.
 pub(super) async fn create(
     State(api): State<Api>,
     app: AppScope,
@@ -61,11 +61,11 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, success(data)).into_response())
 }
 
-/// `DELETE /apps/{appId}/portal-sessions/{sessionId}`. Two calls: `Query` of the session,
-/// and `UpdateItem`.
+/// `DELETE /apps/{appId}/portal-sessions/{sessionId}`. Two calls: `Query` for the hash of the
+/// session, which is its key in the table, and `UpdateItem`.
 pub(super) async fn revoke(
     State(api): State<Api>,
-    OwnSession { app_id, session_id }: OwnSession,
+    PortalSessionScope { app_id, session_id }: PortalSessionScope,
 ) -> Result<Response, ApiError> {
     let (table, now) = (&api.stores.table, api.clock.now());
     let hash = table.session_hash(app_id, session_id, now).await?;

@@ -6,7 +6,6 @@ use axum::http::{HeaderMap, HeaderValue};
 
 const MAX_WAIT_SECONDS: u64 = 20;
 
-/// The preferences of a request.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Prefer {
     respond_async: bool,
@@ -14,8 +13,8 @@ pub(super) struct Prefer {
 }
 
 impl Prefer {
-    /// Parses the header. Unknown, malformed and out-of-range preferences are
-    /// ignored, and the first of repeated preferences counts (RFC 7240, section 2).
+    /// Parses the header. Ignores unknown, malformed and out-of-range preferences. If a preference
+    /// is repeated, the first one counts (RFC 7240, section 2).
     pub(super) fn from_headers(headers: &HeaderMap) -> Self {
         let mut prefer = Self::default();
         let lines = headers.get_all("prefer").iter();
@@ -42,8 +41,8 @@ impl Prefer {
         prefer
     }
 
-    /// How long to wait for the outcome. Zero for `respond-async` without `wait`.
-    /// With both, wait first, and answer 202 if the outcome is still unknown.
+    /// How long to wait for the outcome. With `respond-async` alone, not at all. With `wait` too,
+    /// wait, and respond with 202 if the outcome is still unknown.
     pub(super) fn wait(&self, default: Duration) -> Duration {
         match (self.wait_seconds, self.respond_async) {
             (Some(seconds), _) => Duration::from_secs(seconds),
@@ -52,7 +51,7 @@ impl Prefer {
         }
     }
 
-    /// The `Preference-Applied` header. `None` if no preference was honoured.
+    /// The `Preference-Applied` header, if a preference was honoured.
     pub(super) fn applied(&self) -> Option<HeaderValue> {
         let wait = self.wait_seconds.map(|seconds| format!("wait={seconds}"));
         let respond_async = self.respond_async.then(|| "respond-async".to_owned());

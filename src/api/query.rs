@@ -1,5 +1,4 @@
-//! Query parameters, read one by one, so that everything that is wrong with a
-//! request is reported at once.
+//! Query parameters, read one by one. One response reports everything that is wrong with them.
 
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
@@ -8,14 +7,13 @@ use super::Api;
 use super::error::ApiError;
 use crate::domain::validation::FieldError;
 
-/// How many items a page has, unless the caller says.
+/// How many items a page has by default.
 pub(super) const DEFAULT_LIMIT: usize = 25;
 
 const MAX_LIMIT: usize = 100;
 
-/// Reads how many items a page is to have.
 pub(super) fn parse_limit(text: &str) -> Result<usize, &'static str> {
-    // The parser would also accept a leading plus sign.
+    // `parse` alone would also accept a leading plus sign.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     match text.parse() {
         Ok(limit) if digits && (1..=MAX_LIMIT).contains(&limit) => Ok(limit),
@@ -23,11 +21,11 @@ pub(super) fn parse_limit(text: &str) -> Result<usize, &'static str> {
     }
 }
 
-/// The parameters of a query, each of which may be given once. Those without a value
-/// count as absent, and unknown ones are ignored.
+/// The parameters of a query. Each may appear once. A parameter without a value counts as absent,
+/// and unknown ones are ignored.
 pub(super) struct QueryParameters {
     pairs: Vec<(String, String)>,
-    faults: Vec<FieldError>,
+    errors: Vec<FieldError>,
 }
 
 impl FromRequestParts<Api> for QueryParameters {
@@ -40,13 +38,14 @@ impl FromRequestParts<Api> for QueryParameters {
         pairs.retain(|(_, value)| !value.is_empty());
         Ok(Self {
             pairs,
-            faults: Vec::new(),
+            errors: Vec::new(),
         })
     }
 }
 
 impl QueryParameters {
-    /// The parameter of this name, unless it is missing or wrong.
+    /// Reads a parameter. `None` if it is absent or invalid. [`Self::finish`] reports the
+    /// latter.
     pub(super) fn read<T>(
         &mut self,
         name: &str,
@@ -59,27 +58,27 @@ impl QueryParameters {
             Some(_) => Err("must appear only once"),
         };
         parsed
-            .map_err(|message| self.faults.push(FieldError::new(name, message)))
+            .map_err(|message| self.errors.push(FieldError::new(name, message)))
             .ok()
     }
 
-    /// Whether nothing is wrong so far.
-    pub(super) fn is_sound(&self) -> bool {
-        self.faults.is_empty()
+    /// Whether there are no errors so far.
+    pub(super) fn is_valid(&self) -> bool {
+        self.errors.is_empty()
     }
 
-    /// Whether nothing is wrong so far, except perhaps with `name`.
-    pub(super) fn is_sound_except(&self, name: &str) -> bool {
-        self.faults.iter().all(|fault| fault.field == name)
+    /// Whether there are no errors so far, except perhaps in `name`.
+    pub(super) fn is_valid_except(&self, name: &str) -> bool {
+        self.errors.iter().all(|error| error.field == name)
     }
 
     /// # Errors
-    /// Everything that is wrong with the query.
+    /// [`ApiError::Validation`] with the errors of all parameters.
     pub(super) fn finish(self) -> Result<(), ApiError> {
-        if self.faults.is_empty() {
+        if self.errors.is_empty() {
             Ok(())
         } else {
-            Err(ApiError::Validation(self.faults))
+            Err(ApiError::Validation(self.errors))
         }
     }
 }

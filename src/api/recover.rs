@@ -1,4 +1,4 @@
-//! Delivering again what failed in a span of time.
+//! Recoveries: resending the deliveries that failed in a time range.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,24 +20,24 @@ use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{Lane, Message, Recovery};
 use crate::domain::time;
 
-/// Most deliveries that one call makes, or makes again.
+/// How many deliveries one recovery or replay makes at most.
 pub(super) const MAX_DELIVERIES: u32 = 10_000;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Accepted {
     pub(super) deliveries: u32,
-    /// Whether the count ran out of time.
+    /// Whether the count ran out of time, so that there may be more.
     pub(super) at_least: bool,
 }
 
-/// `POST …/{webhookId}/recover`. `GetItem` of the endpoint and a `Query` that counts
-/// (one for every 1 MB of the index). If there is anything to recover, `UpdateItem`,
-/// by which the recovery counts as under way, and `SendMessage`.
+/// `POST …/{webhookId}/recover`. `GetItem` of the endpoint and a `Query` that counts, one for every
+/// 1 MB of the index. If there is anything to recover, an `UpdateItem` that takes the endpoint's
+/// slot, and `SendMessage`.
 ///
-/// An endpoint has one recovery at a time. The read refuses others before they count,
-/// and of two at the same time, the update refuses one. The delivery function ends
-/// it after the last chunk.
+/// An endpoint has one recovery or replay at a time. The `GetItem` refuses a second one before it
+/// counts; if two requests race, the conditional `UpdateItem` refuses one of them. The delivery
+/// function releases the slot after the last chunk.
 pub(super) async fn recover(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -53,8 +53,8 @@ pub(super) async fn recover(
     if let Some(slot) = under_way {
         return Err(recovery_under_way(&slot));
     }
-    // The future is left out: the recovery's own deliveries are in it, which must
-    // not be taken for failed ones if its message comes twice.
+    // Leave out the future. The recovery's own deliveries are created there, and if SQS delivers
+    // its message twice, those that failed by then must not be recovered again.
     let until = span.until.map_or(now, |until| until.min(now));
     let recovery = Recovery {
         id: EventId::new(),
@@ -78,8 +78,8 @@ pub(super) async fn recover(
     Ok((StatusCode::ACCEPTED, success(data)).into_response())
 }
 
-/// Takes the endpoint's slot and enqueues the first chunk. If that fails, however far
-/// it came, the slot is free again.
+/// Takes the endpoint's slot and enqueues the first chunk. If either call fails, releases the slot:
+/// even a failed `UpdateItem` may have taken it, with only the response lost.
 async fn begin(api: &Api, recovery: Recovery) -> Result<(), ApiError> {
     let begun = match api.stores.table.begin_recovery(&recovery).await {
         Ok(Reserved::Granted(_)) => {
@@ -95,14 +95,14 @@ async fn begin(api: &Api, recovery: Recovery) -> Result<(), ApiError> {
     };
     if let Err(error) = begun {
         if let Err(error) = api.stores.table.end_recovery(&recovery).await {
-            warn!(%error, "failed to free the slot of a recovery that did not begin");
+            warn!(%error, "failed to release the slot of a recovery that did not begin");
         }
         return Err(error.into());
     }
     Ok(())
 }
 
-/// The span of time that a request names.
+/// The time range of a request. `since` is inclusive, `until` exclusive.
 pub(super) struct Span {
     pub(super) since: Timestamp,
     pub(super) until: Option<Timestamp>,
@@ -127,7 +127,7 @@ pub(super) fn take_span(body: &mut Body) -> Option<Span> {
         .zip(until)
         .is_some_and(|(since, until)| since >= until)
     {
-        body.fault("until", "must be later than since");
+        body.error("until", "must be later than since");
     }
     since.map(|since| Span { since, until })
 }

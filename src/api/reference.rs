@@ -1,5 +1,5 @@
-//! Serves the API reference: a page that shows openapi.json in the browser. No AWS calls,
-//! and no API key, because the document is public.
+//! Serves the API reference, a page that renders openapi.json in the browser. No AWS calls, and no
+//! authentication: the document is public.
 
 use axum::Router;
 use axum::extract::Path;
@@ -13,7 +13,7 @@ use axum::routing::get;
 
 use super::error::ApiError;
 
-/// Every file of `reference/`: its name below the page, its type and its content.
+/// Every file of `reference/`: its path below the page, its type and its content.
 const FILES: [(&str, &str, &str); 3] = [
     (
         "",
@@ -32,13 +32,15 @@ const FILES: [(&str, &str, &str); 3] = [
     ),
 ];
 
-/// Allows the page its own files and openapi.json, and no way from text to markup.
+/// Allows only the page's own files and openapi.json. It requires Trusted Types and allows no
+/// policy for them, so no script can turn text into markup.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      require-trusted-types-for 'script'; trusted-types 'none'";
 
 const HEADERS: [(HeaderName, &str); 4] = [
-    // Short, so that a deployment shows soon, and its files fit together.
+    // Short, because the paths of the files do not change with a deployment: for this long, a
+    // browser may show the old page, or mix old and new files.
     (CACHE_CONTROL, "max-age=60"),
     (CONTENT_SECURITY_POLICY, POLICY),
     (REFERRER_POLICY, "no-referrer"),
@@ -52,10 +54,9 @@ fn answer(name: &str) -> Result<Response, ApiError> {
     Ok((headers, [(CONTENT_TYPE, *kind)], *text).into_response())
 }
 
-/// The reference's paths.
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
-        // Relative, because a stage may come before the path.
+        // A relative redirect, because API Gateway may serve the API below a stage.
         .route(
             "/reference",
             get(async || (StatusCode::PERMANENT_REDIRECT, [(LOCATION, "reference/")])),

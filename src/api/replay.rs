@@ -1,4 +1,4 @@
-//! Sending an endpoint the events that it never got.
+//! Replays: sending an endpoint the events that it never got.
 
 use std::collections::HashSet;
 
@@ -24,16 +24,16 @@ use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::message::{Lane, Message};
 use crate::domain::replay::{Replay, Types};
 
-/// Deliveries that are looked at before the time is checked again.
+/// How many deliveries to look at between two checks of the time.
 const STEP: usize = 500;
 
-/// `POST …/{webhookId}/replay`. `GetItem` of the endpoint; `Query` of the app's endpoints
-/// and `UpdateItem`, by which the replay counts as under way, at the same time; then it
-/// looks for the events as the delivery function does, to count them, until time runs
-/// out. `SendMessage` if there are any, `UpdateItem` if not.
+/// `POST …/{webhookId}/replay`. `GetItem` of the endpoint, `Query` of the app's endpoints, and an
+/// `UpdateItem` that takes the endpoint's slot. Then counts the events by searching for them as the
+/// delivery function does, until the search time is used up. `SendMessage` if there are any,
+/// otherwise an `UpdateItem` that releases the slot.
 ///
-/// An endpoint has one replay or recovery at a time. It holds the slot while it counts,
-/// because that costs more than counting what failed.
+/// An endpoint has one replay or recovery at a time. A replay takes the slot before it counts,
+/// unlike a recovery, because its count is expensive: concurrent requests must not all count.
 pub(super) async fn replay(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -52,6 +52,7 @@ pub(super) async fn replay(
     }
     let endpoints = table.endpoints(key.app_id).await?;
     let others = endpoints.iter().map(|other| other.key.endpoint_id);
+    // Later events reach the endpoint without a replay.
     let until = span.until.map_or(now, |until| until.min(now));
     let replay = Replay {
         id: EventId::new(),
@@ -72,28 +73,29 @@ pub(super) async fn replay(
         }
         Ok(Reserved::Missing) => return Err(NO_ENDPOINT),
         Err(error) => {
-            api.do_not_begin(&replay).await;
+            // The slot may be taken, with only the response lost.
+            api.release_slot(&replay).await;
             return Err(error.into());
         }
     };
     let counted = api.begin(&endpoint, &replay, now).await;
-    let is_begun = matches!(&counted, Ok(found) if found.deliveries > 0 || found.at_least);
-    if !is_begun {
-        api.do_not_begin(&replay).await;
+    let is_enqueued = matches!(&counted, Ok(found) if found.deliveries > 0 || found.at_least);
+    if !is_enqueued {
+        api.release_slot(&replay).await;
     }
     Ok((StatusCode::ACCEPTED, success(counted?)).into_response())
 }
 
 impl ApiState {
-    /// Frees the slot, however far the replay came.
-    async fn do_not_begin(&self, replay: &Replay) {
+    /// Releases the slot, if the replay holds it. If that fails, the slot's lease ends by itself.
+    async fn release_slot(&self, replay: &Replay) {
         if let Err(error) = self.stores.table.end_recovery(replay).await {
-            warn!(%error, "failed to free the slot of a replay that did not begin");
+            warn!(%error, "failed to release the slot of a replay that did not begin");
         }
     }
 
-    /// Counts what a replay will send, and enqueues its first chunk if that is anything,
-    /// or if the count ran out of time.
+    /// Counts the events that a replay will send. Enqueues the replay if there are any, or if the
+    /// count ran out of time.
     async fn begin(
         &self,
         endpoint: &Endpoint,
@@ -116,7 +118,7 @@ impl ApiState {
         now: Timestamp,
         until: Instant,
     ) -> Result<Accepted, StoreError> {
-        // Two endpoints may have got the same event.
+        // An event is found once for each other endpoint that got it. Count it once.
         let mut found = HashSet::new();
         let mut next = (!replay.others.is_empty()).then(|| replay.clone());
         while let Some(step) = next {

@@ -1,4 +1,4 @@
-//! Request ids. They appear in the response and in every log line of a request.
+//! Request ids. Each appears in its response, and in every log line of its request.
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::HeaderValue;
@@ -10,23 +10,23 @@ use uuid::Uuid;
 
 use super::{EVENT_BATCHES, EVENTS};
 
-/// The routes that publish. What becomes of an event has lines of its own.
+/// The routes that publish events. The delivery function logs the outcome of each event.
 const PUBLISHING: [&str; 2] = [EVENTS, EVENT_BATCHES];
 
-/// Opens the request's span, logs its outcome in one line (at `debug` if it read or
-/// published something, with success) and sets `x-request-id` on the response. We use API Gateway's id, so that its access log has the same
-/// one.
+/// Opens the request's span, logs its outcome in one line, and sets `x-request-id` on the response.
+/// The id is API Gateway's, so that it leads to the line in the access log as well.
 pub(super) async fn layer(request: Request, next: Next) -> Response {
     let id = gateway_id(&request).unwrap_or_else(|| Uuid::now_v7().to_string());
-    // Log the route, not the path. The path is caller input and may contain anything,
-    // even an API key that was pasted into the wrong place.
+    // Log the route, not the path. The path may contain anything, even an API key that somebody
+    // pasted into the wrong place.
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("none", MatchedPath::as_str)
         .to_owned();
     let is_frequent = request.method().is_safe() || PUBLISHING.contains(&route.as_str());
-    // A span at ERROR is enabled at every log level.
+    // A span is dropped if its level is below the log level, and its fields with it. ERROR never
+    // is.
     let span = error_span!(
         "request",
         request_id = id,
@@ -44,8 +44,8 @@ pub(super) async fn layer(request: Request, next: Next) -> Response {
         }
         let status = response.status();
         let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // API Gateway's access log has every request. Those that are many and change
-        // nothing by themselves need no second line, unless they fail.
+        // API Gateway's access log has every request. Successful reads and publications are
+        // frequent and change no configuration, so by default they get no second line here.
         if status.is_success() && is_frequent {
             debug!(status = status.as_u16(), duration_ms, "response");
         } else {
@@ -63,6 +63,6 @@ fn gateway_id(request: &Request) -> Option<String> {
         RequestContext::ApiGatewayV1(context) => context.request_id.clone(),
         _ => None,
     }
-    // One that no header can hold would be missing in the response.
+    // An id that is no valid header value could not be sent in the response.
     .filter(|id| !id.is_empty() && HeaderValue::from_str(id).is_ok())
 }

@@ -1,4 +1,4 @@
-//! Rotating an endpoint's signing secret, and ending the overlap of a rotation.
+//! Rotating the signing secret of an endpoint, and ending the overlap of a rotation.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,13 +20,14 @@ struct Rotated<'a> {
     secret: &'a str,
 }
 
-/// `POST /apps/{appId}/webhooks/{webhookId}/rotate-secret`. `UpdateItem`, which counts
-/// the rotation, so that one over the budget makes no secret, and reads the endpoint.
-/// Then `PutSecretValue` and `UpdateItem`, or `TransactWriteItems` if the new secret is
-/// sealed, which make it sign before the response is sent. So no attempt that starts
-/// after the response is signed with the old secret alone, nor with it at all unless there
-/// is an overlap. If the endpoint's secret was kept the other way, or somebody removed it,
-/// one to three calls more.
+/// `POST /apps/{appId}/webhooks/{webhookId}/rotate-secret`. First an `UpdateItem`, which counts the
+/// rotation and reads the endpoint, so that a rotation over the budget stores no secret. Then
+/// `PutSecretValue` and `UpdateItem`, or `TransactWriteItems` if the new secret is sealed. One to
+/// three more calls if the secret moves, or if somebody deleted it.
+///
+/// The response is sent after the endpoint's item names the new secret, and every attempt reads the
+/// item. So no attempt that starts after the response signs with the old secret alone, and without
+/// an overlap none signs with it at all.
 pub(super) async fn rotate_secret(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -51,9 +52,9 @@ pub(super) async fn rotate_secret(
     }))
 }
 
-/// `DELETE /apps/{appId}/webhooks/{webhookId}/previous-secret`. One `UpdateItem`, after
-/// which no attempt that starts is signed with the previous secret. If that was the only
-/// one in Secrets Manager, because new ones are sealed since, `DeleteSecret` and `GetItem`.
+/// `DELETE /apps/{appId}/webhooks/{webhookId}/previous-secret`. One `UpdateItem`. No attempt that
+/// starts later signs with the previous secret. If the previous secret was in Secrets Manager and
+/// the current one is sealed, also `DeleteSecret` and `GetItem`.
 pub(super) async fn remove_previous_secret(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -63,7 +64,7 @@ pub(super) async fn remove_previous_secret(
 }
 
 fn parse(mut body: Body) -> Result<Rotation, ApiError> {
-    let own = secrets::take_own(&mut body);
+    let own = secrets::take_secret(&mut body);
     let overlap = body.number_or_null("overlapSeconds", parse_overlap);
     body.finish(Some(Rotation {
         own,

@@ -1,5 +1,6 @@
-//! New signing secrets, kept in Secrets Manager or sealed in the endpoint's item. An
-//! endpoint whose secret is kept the other way is moved by its next rotation.
+//! Signing secrets: creation, rotation and deletion. New secrets are kept in Secrets Manager, or
+//! sealed in the endpoint's item, as configured. If an endpoint's secret is still in the other
+//! place, the next rotation moves it.
 
 use std::time::Duration;
 
@@ -20,41 +21,42 @@ use crate::domain::sealing::SealingKey;
 use crate::domain::secret::{KeptSecret, PreviousSecret, SecretPlace, SecretStorage};
 use crate::domain::signing::{SecretFormat, SigningSecret};
 
-/// Tries to store something sealed. Each but the first follows a replacement of the key
-/// or a move, which an operator makes once in a while.
+/// How often to try to store something sealed. A retry is needed only if an operator replaced the
+/// sealing key or moved the endpoint's secret in the meantime, so a second one is already unlikely.
 pub(super) const TRIES: usize = 4;
 
 const APP_IS_FULL: ApiError = ApiError::conflict("The app already has 100 endpoints, the maximum.");
 
-/// Takes a secret that the caller chose, if there is one.
-pub(super) fn take_own(body: &mut Body) -> Option<SigningSecret> {
+/// Takes the secret that the caller chose, if any.
+pub(super) fn take_secret(body: &mut Body) -> Option<SigningSecret> {
     let has_format = body.has("secretFormat");
     if has_format && !body.has("secret") {
-        body.fault("secretFormat", "must come with a secret");
+        body.error("secretFormat", "must come with a secret");
     }
     let format = body.string("secretFormat", SecretFormat::parse);
     if has_format && format.is_none() {
-        // Nobody knows what the secret should look like.
-        body.pass_over(&["secret"]);
+        // Without a valid format, any error about the secret could be wrong. Report only the
+        // format.
+        body.ignore(&["secret"]);
         return None;
     }
     let parse = |text: &str| SigningSecret::parse(text, format.unwrap_or_default());
     body.string("secret", parse)
 }
 
-/// What a request to create an endpoint asks for.
+/// A valid request to create an endpoint.
 pub(super) struct Creation {
-    /// The endpoint.
     pub(super) new: NewEndpoint,
-    /// Its secret, if the caller chose it.
+    /// The secret that the caller chose. `None` for a random one.
     pub(super) own_secret: Option<SigningSecret>,
-    /// Its headers, if it has any.
     pub(super) headers: Option<OwnHeaders>,
 }
 
-/// Stores a new endpoint, with its first secret: its own, or a random one. If that is kept
-/// in Secrets Manager, the secret first: an endpoint without a secret could not deliver,
-/// while a secret without an endpoint can be removed at any time.
+/// Stores a new endpoint with its first secret.
+///
+/// If the secret goes to Secrets Manager, it is stored first. A crash between the two writes then
+/// leaves a secret without an endpoint, which the sweep removes; in the other order, it would leave
+/// an endpoint that cannot deliver.
 pub(super) async fn create(
     api: &ApiState,
     key: EndpointKey,
@@ -71,6 +73,8 @@ pub(super) async fn create(
     };
     let is_stored = stored.is_some();
     let now = api.clock.now();
+    // The secret, the headers or both may be sealed. Each try seals them to the key that is current
+    // by then; the transaction fails if another key has replaced it.
     for _ in 0..TRIES {
         let (kept, headers) = match (&stored, &creation.headers) {
             (Some(stored), None) => (stored.clone(), None),
@@ -103,13 +107,13 @@ pub(super) async fn create(
         }
     }
     if is_stored {
-        remove_unused(api, key, "not made").await;
+        remove_unused(api, key, "not created").await;
     }
     Err(ApiError::busy())
 }
 
-/// Refuses an app that has as many endpoints as it may have, or that is being deleted: of
-/// that one, nothing is left for its own keys.
+/// Refuses an app that is at its limit of endpoints, or that is being deleted. The latter looks
+/// missing, even to its own keys.
 async fn must_have_room(api: &ApiState, app_id: AppId) -> Result<(), ApiError> {
     match api.stores.table.endpoint_count(app_id).await? {
         None => Err(NO_APP),
@@ -118,24 +122,25 @@ async fn must_have_room(api: &ApiState, app_id: AppId) -> Result<(), ApiError> {
     }
 }
 
-/// Why an app could not have another endpoint. Looks again, because it may have been
-/// deleted meanwhile.
+/// The reason why the transaction refused another endpoint. Its condition covers both the limit and
+/// the app's deletion, so read the app's item to tell them apart.
 async fn no_room(api: &ApiState, app_id: AppId) -> ApiError {
     let looked = must_have_room(api, app_id).await;
     looked.err().unwrap_or(APP_IS_FULL)
 }
 
-/// How an endpoint's secret is rotated.
+/// A valid request to rotate a secret.
 pub(super) struct Rotation {
-    /// The next secret, if the caller chose it.
+    /// The new secret, if the caller chose it. `None` for a random one.
     pub(super) own: Option<SigningSecret>,
-    /// How long the former one signs as well.
+    /// How long the old secret signs as well.
     pub(super) overlap: Duration,
 }
 
-/// Gives an endpoint a new secret, kept as new ones are. The former one stays where it is
-/// for as long as it still signs. `found` is the endpoint as it was when the rotation was
-/// reserved.
+/// Gives an endpoint a new secret. With an overlap, the old one stays where it is until the overlap
+/// ends. `found` is the endpoint as it was when the rotation was reserved: the new secret is
+/// written only if the endpoint still has the version of that time, so one of two concurrent
+/// rotations gets a 409 instead of a secret that is no longer valid.
 pub(super) async fn rotate(
     api: &ApiState,
     mut found: Endpoint,
@@ -159,7 +164,7 @@ pub(super) async fn rotate(
         let table = &api.stores.table;
         match table.set_rotated_secret(&found, &next, now).await? {
             SetSecret::Done => {
-                see_to_former_place(api, &found, &next, now).await;
+                finish_move(api, &found, &next, now).await;
                 return Ok(secret);
             }
             SetSecret::Lost => {
@@ -167,6 +172,7 @@ pub(super) async fn rotate(
                     "The secret was rotated concurrently. Use the secret from that response.",
                 ));
             }
+            // The operator moved or resealed the same secret in the meantime. Try again on top.
             SetSecret::Moved(endpoint) => found = *endpoint,
             SetSecret::KeyReplaced => {
                 if let Some(key) = next.sealed_to {
@@ -175,7 +181,8 @@ pub(super) async fn rotate(
             }
             SetSecret::Missing => {
                 if !next.current.is_sealed() {
-                    // The deletion may have removed the secret before it was stored above.
+                    // The deletion of the endpoint may have deleted its secret before `next_secret`
+                    // stored this one, and would then leave it behind.
                     remove_unused(api, found.key, "deleted").await;
                 }
                 return Err(NO_ENDPOINT);
@@ -185,6 +192,7 @@ pub(super) async fn rotate(
     Err(ApiError::busy())
 }
 
+/// Stores a new secret in Secrets Manager, or seals it.
 async fn next_secret(
     api: &ApiState,
     key: EndpointKey,
@@ -200,9 +208,11 @@ async fn next_secret(
     }
 }
 
-/// Completes a move. The new secret signs already, so a failure fails nothing: the sweep
-/// finds a secret that is left over.
-async fn see_to_former_place(api: &ApiState, found: &Endpoint, next: &NextSecrets, now: Timestamp) {
+/// Completes a move between Secrets Manager and the endpoint's item: deletes a secret that is no
+/// longer needed, or restores one that is needed again. No calls if the secret did not move.
+///
+/// Only logs a failure, because the new secret signs already, and the sweep removes what is left.
+async fn finish_move(api: &ApiState, found: &Endpoint, next: &NextSecrets, now: Timestamp) {
     let (key, stores) = (found.key, api.stores.secret_stores());
     if let Err(error) = stores.reconcile_stored_secret(found, next, now).await {
         let endpoint_id = key.endpoint_id;
@@ -210,7 +220,7 @@ async fn see_to_former_place(api: &ApiState, found: &Endpoint, next: &NextSecret
     }
 }
 
-/// Ends the overlap of a rotation.
+/// Ends the overlap of a rotation. Does nothing if there is none.
 pub(super) async fn remove_previous(api: &ApiState, key: EndpointKey) -> Result<(), ApiError> {
     let (table, now) = (&api.stores.table, api.clock.now());
     let found = table.remove_previous_secret(key, now).await?;
@@ -222,15 +232,15 @@ pub(super) async fn remove_previous(api: &ApiState, key: EndpointKey) -> Result<
             headers: None,
             sealed_to: None,
         };
-        see_to_former_place(api, &found, &next, now).await;
+        finish_move(api, &found, &next, now).await;
     }
     Ok(())
 }
 
-/// Deletes an endpoint that needs no further steps. `false` if this one does.
+/// Deletes an endpoint with one transaction. `false` if its deletion takes several steps.
 pub(super) async fn delete_at_once(api: &ApiState, key: EndpointKey) -> Result<bool, ApiError> {
     match api.secret_storage {
-        // Most endpoints have a secret in Secrets Manager.
+        // Most endpoints then have a secret in Secrets Manager, so a try would only cost a call.
         SecretStorage::PerEndpoint => Ok(false),
         SecretStorage::Sealed => match api.stores.table.delete_sealed_endpoint(key).await? {
             DeletedSealed::Done => Ok(true),

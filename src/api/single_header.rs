@@ -1,15 +1,15 @@
-//! Headers that a request may have once.
+//! Headers that a request may contain only once.
 
 use axum::http::{HeaderMap, HeaderName};
 
-/// A header that is repeated, or is not visible ASCII.
+/// The header is repeated or contains something other than visible ASCII.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NotSingle;
 
-/// The value of a header, if there is one.
+/// The value of a header, if the request has it.
 ///
-/// HTTP APIs join repeated headers by commas, so a repeated one looks like a single one
-/// with a comma there. What is parsed from this value must not contain any.
+/// API Gateway's HTTP APIs join repeated headers with commas, so there a repeated header looks like
+/// a single one with a comma. So the formats parsed from it must not allow commas.
 pub(super) fn single_header(
     headers: &HeaderMap,
     name: HeaderName,

@@ -1,13 +1,12 @@
-//! Strict event types: what is published and subscribed to has to be in the catalogue.
+//! Strict event types: events and subscriptions must be of types in the catalogue.
 //!
-//! The names of the whole catalogue are one `GetItem`, kept for a minute. If they lack a
-//! type, they are read again, so that one which was just added works at once; one that was
-//! removed may work for as long as they are kept. Without strict event types, nothing is
-//! read.
+//! One `GetItem` reads the names of the whole catalogue, which are then cached for a minute. If the
+//! cached names lack a type, they are read again, so a type works as soon as it is added. A removed
+//! type may work until the cached names expire. Without strict event types, nothing is read.
 //!
-//! Only the API checks. Messages that others put on the queue are the doing of the
-//! platform's own account, which the catalogue describes and does not police; and an
-//! event that was accepted is never dropped.
+//! Only the API checks types. Messages that other services put on the queue come from the
+//! platform's own account, which does not need to be policed, and an accepted event is never
+//! dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +21,10 @@ use crate::domain::operational::{self, OperationalType};
 use crate::domain::validation::FieldError;
 use crate::ttl_cache::TtlCache;
 
-/// How long a removed type may still be published and subscribed to.
+/// How long the names are cached, and so how long a removed type may still be used.
 const KEPT_FOR: Duration = Duration::from_secs(60);
 
-/// The names of the catalogue, as far as this process knows them.
+/// This process's cache of the names in the catalogue.
 pub(super) struct KnownTypes(TtlCache<(), Arc<TypeNames>>);
 
 impl KnownTypes {
@@ -35,8 +34,7 @@ impl KnownTypes {
 }
 
 impl ApiState {
-    /// The names to hold these types against, which may be the cached ones if those have
-    /// them all. `None` if event types are not strict.
+    /// The names to check these types against. `None` if event types are not strict.
     pub(super) async fn names_for(
         &self,
         types: &[&EventType],
@@ -45,6 +43,7 @@ impl ApiState {
             .await
     }
 
+    /// The names in the catalogue: the cached ones if they `are_enough`, otherwise read again.
     async fn names(
         &self,
         are_enough: impl Fn(&TypeNames) -> bool,
@@ -52,8 +51,8 @@ impl ApiState {
         let Some(known) = &self.known_types else {
             return Ok(None);
         };
-        // Before the read: what was removed since then is not in the names for longer
-        // than they are kept.
+        // Take the time before the read. If it were taken after, a type removed during the read
+        // could stay in the cache for longer than `KEPT_FOR`.
         let now = self.clock.now();
         if let Some(names) = known.0.get(&(), now).filter(|names| are_enough(names)) {
             return Ok(Some(names));
@@ -63,8 +62,8 @@ impl ApiState {
         Ok(Some(names))
     }
 
-    /// Refuses subscriptions to what the catalogue does not have, or in the reserved app to
-    /// what the service never sends. `positions` are those of the patterns in the request.
+    /// Rejects subscriptions that match no type in the catalogue. In the reserved app, rejects
+    /// those that match no operational event. `positions` are the patterns' indexes in the request.
     pub(super) async fn must_know_all_of(
         &self,
         app_id: AppId,
@@ -111,7 +110,7 @@ fn must_be_sent(events: &Subscriptions, positions: &[usize]) -> Result<(), ApiEr
     }
 }
 
-/// Refuses an event whose type the catalogue does not have.
+/// Rejects an event whose type is not in the catalogue.
 pub(super) fn must_be_known(
     names: Option<&TypeNames>,
     event_type: &EventType,
@@ -122,7 +121,6 @@ pub(super) fn must_be_known(
     }
 }
 
-/// What is told of a type that the catalogue does not have.
 pub(super) fn unknown_type(event_type: &EventType) -> ApiError {
     let message = format!("must be in the catalogue of event types, and {event_type} is not");
     ApiError::invalid("type", message)

@@ -24,7 +24,7 @@ use crate::domain::event_type::EventType;
 use crate::domain::id::DeliveryId;
 use crate::domain::message::DeliveryTask;
 
-/// The outcome of a ping, as far as it is known when the wait ends.
+/// The outcome of a ping, as far as it is known when the wait is over.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Outcome {
@@ -36,17 +36,17 @@ struct Outcome {
     status: &'static str,
 }
 
-/// `POST /apps/{appId}/webhooks/{webhookId}/test-ping`. Four calls, then one `GetItem`
-/// per poll for the outcome:
+/// `POST /apps/{appId}/webhooks/{webhookId}/test-ping`. Four calls, then one `GetItem` per poll for
+/// the outcome:
 ///
-/// - `UpdateItem` of the endpoint takes its slot for pings, and reads it.
-/// - `UpdateItem` counts the ping for the app.
-/// - `SendMessage` and `PutItem` accept it.
+/// - `UpdateItem` takes the endpoint's slot for pings, and reads the endpoint.
+/// - `UpdateItem` counts the ping against the app's budget.
+/// - `SendMessage` and `PutItem` accept the ping.
 ///
-/// If it is to look like an event, a `GetItem` of its type comes before.
+/// If the request names an event type, a `GetItem` of the type comes first.
 ///
-/// If another ping took the slot within the last minute, there are two more calls:
-/// `GetItem` of that ping, and `UpdateItem` to take its slot over if it has ended.
+/// If another ping took the slot within the last minute, two more calls: `GetItem` of that ping,
+/// and, if it has ended, `UpdateItem` to take over its slot.
 pub(super) async fn test_ping(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -57,7 +57,7 @@ pub(super) async fn test_ping(
     let deadline = Instant::now() + prefer.wait(api.ping_wait);
     let task = match parse(body)? {
         None => DeliveryTask::ping(key, api.clock.now(), api.retention),
-        Some(event_type) => Ok(like_an_event(&api, key, event_type).await?),
+        Some(event_type) => Ok(ping_from_example(&api, key, event_type).await?),
     };
     let task = task.map_err(ApiError::internal)?;
     Span::current().record("delivery_id", tracing::field::display(task.delivery_id));
@@ -78,15 +78,15 @@ pub(super) async fn test_ping(
     Ok(response)
 }
 
-/// The type that the ping is to have, unless it is a plain one.
+/// The event type that the request names, if any.
 fn parse(body: Option<Body>) -> Result<Option<EventType>, ApiError> {
     let mut body = body.unwrap_or_default();
     let event_type = body.string("type", EventType::parse_published);
     body.finish(Some(event_type))
 }
 
-/// A ping that looks like an event of this type: the type's example is its data.
-async fn like_an_event(
+/// A ping that looks like an event of this type, with the type's example as its data.
+async fn ping_from_example(
     api: &Api,
     key: EndpointKey,
     event_type: EventType,
@@ -104,25 +104,28 @@ async fn like_an_event(
     ))
 }
 
-/// Accepts a ping that is within the budgets. If that fails after it took the slot,
-/// the slot is free again; and if freeing it fails, its lease runs out.
+/// Accepts a ping if the budgets allow it. If that fails after the ping took the slot, releases the
+/// slot; if that fails too, the slot's lease ends by itself.
 async fn send(api: &Api, task: &DeliveryTask) -> Result<(), ApiError> {
     let sent = match take_slot(api, task).await {
         Ok(endpoint) => count_and_accept(api, &endpoint, task).await,
-        // The slot may be taken, if only the answer is lost.
+        // The update may have taken the slot, with only the response lost.
         Err(ApiError::Store(error)) => Err(error.into()),
         Err(refused) => return Err(refused),
     };
     if sent.is_err()
         && let Err(error) = api.stores.table.free_ping_slot(task).await
     {
-        warn!(%error, "failed to free the slot of a ping that was not sent");
+        warn!(%error, "failed to release the slot of a ping that was not sent");
     }
     sent
 }
 
-/// Takes the endpoint's slot for pings. The recorded outcome of the last ping frees
-/// it, so nothing has to be written when a ping ends.
+/// Takes the endpoint's slot for pings.
+///
+/// A ping that ends does not release its slot, which saves the delivery function a write. Instead,
+/// the next ping finds the slot taken, sees in the history that its holder has ended, and takes
+/// over.
 async fn take_slot(api: &Api, task: &DeliveryTask) -> Result<Box<Endpoint>, ApiError> {
     let table = &api.stores.table;
     let (lease, mut ended) = (api.budgets.ping_lease, None);
@@ -133,7 +136,7 @@ async fn take_slot(api: &Api, task: &DeliveryTask) -> Result<Box<Endpoint>, ApiE
             Reserved::Missing => return Err(NO_ENDPOINT),
         };
         let slot = endpoint.usage.ping.ok_or_else(unexplained)?;
-        // The second time, another ping took the slot over first.
+        // If this was the second try, another ping took over the slot before this one could.
         if ended.is_some() || !has_ended(api, task.endpoint, slot.ping).await? {
             return Err(ping_in_flight(&slot, task.created_at));
         }
@@ -159,9 +162,8 @@ async fn count_and_accept(
     Ok(api.accept(endpoint.lane(), task).await?)
 }
 
-/// Polls with increasing pauses until the delivery has ended or the deadline has
-/// passed. A failed lookup does not fail the request, because the ping has already
-/// been accepted.
+/// Polls with increasing pauses until the delivery has ended or the deadline has passed. A failed
+/// lookup does not fail the request, because the ping is already accepted.
 async fn wait_for_outcome(
     api: &Api,
     task: &DeliveryTask,

@@ -1,4 +1,4 @@
-//! The bodies that create and change endpoints.
+//! The request bodies of create and update.
 
 use super::body::Body;
 use super::error::ApiError;
@@ -16,8 +16,7 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::target_url::TargetUrl;
 use crate::domain::validation::FieldError;
 
-/// Fields that an update passes over, so that what get showed can be changed and sent
-/// back.
+/// Fields that an update ignores, so that a client can change what get returned and send it back.
 pub const READ_ONLY: &[&str] = &[
     "id",
     "createdAt",
@@ -33,8 +32,8 @@ pub const READ_ONLY: &[&str] = &[
     "headerNames",
 ];
 
-/// Takes the event types, and the position of each in the request, which may have
-/// duplicates.
+/// Takes the event types, without duplicates, and the index of each in the request, for errors that
+/// are found later.
 fn take_events(body: &mut Body) -> Option<(Subscriptions, Vec<usize>)> {
     body.strings("events", |texts| {
         let texts: Vec<_> = texts.collect();
@@ -47,26 +46,26 @@ fn take_events(body: &mut Body) -> Option<(Subscriptions, Vec<usize>)> {
 
 fn take_metadata(body: &mut Body) -> Option<Metadata> {
     let json = body.raw("metadata")?;
-    body.keep_all(parse_endpoint_metadata(json.get()))
+    body.check_all(parse_endpoint_metadata(json.get()))
 }
 
-/// Takes channels, of which null is none.
+/// Takes channels. Null means none.
 fn take_channels(body: &mut Body) -> Option<Channels> {
     let parse = |texts: &mut dyn Iterator<Item = &str>| Channels::parse_some("channels", texts);
     let channels = body.strings_or_null("channels", parse)?;
     Some(channels.unwrap_or_default())
 }
 
-/// Takes a filter, of which null is none.
+/// Takes a filter. Null, which means none, is `Some(None)`.
 pub(super) fn take_filter(body: &mut Body) -> Option<Option<Filter>> {
     let json = body.raw("filter")?;
     if json.get() == "null" {
         return Some(None);
     }
-    body.keep_all(Filter::parse(json.get())).map(Some)
+    body.check_all(Filter::parse(json.get())).map(Some)
 }
 
-/// Reads the body of a creation, and the positions of its event types.
+/// Parses the body of a create. Also returns the index of each event type in the request.
 pub(super) fn parse_new(
     mut body: Body,
     policy: AddressPolicy,
@@ -80,7 +79,7 @@ pub(super) fn parse_new(
     let metadata = take_metadata(&mut body);
     let channels = take_channels(&mut body);
     let filter = take_filter(&mut body);
-    let own_secret = secrets::take_own(&mut body);
+    let own_secret = secrets::take_secret(&mut body);
     let headers = own_headers::take(&mut body);
     let new = url.zip(events);
     body.finish(new.map(|(url, (events, positions))| {
@@ -105,24 +104,24 @@ pub(super) fn parse_new(
     }))
 }
 
-/// The patch, the position of each event type in the request, and the headers, none of
-/// them, or nothing about them.
+/// The patch, the index of each event type in the request, and the headers: `None` to keep them,
+/// `Some(None)` to remove them.
 pub(super) type ParsedPatch = (EndpointPatch, Vec<usize>, Option<Option<OwnHeaders>>);
 
-/// What the API would refuse in the body of a create, apart from event types that are not
-/// in the catalogue.
+/// The errors that the API would report about the body of a create, except about event types that
+/// are not in the catalogue.
 #[must_use]
 pub fn check_new_endpoint(body: &[u8], policy: AddressPolicy) -> Vec<FieldError> {
     match Body::parse(body).and_then(|body| parse_new(body, policy)) {
         Err(ApiError::Validation(errors)) => errors,
-        // Parsing has no other errors.
+        // Parsing returns no other errors.
         Ok(_) | Err(_) => Vec::new(),
     }
 }
 
-/// Reads the body of an update.
+/// Parses the body of an update.
 pub(super) fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<ParsedPatch, ApiError> {
-    body.pass_over(READ_ONLY);
+    body.ignore(READ_ONLY);
     let url = body.string("url", |text| TargetUrl::parse(text, policy));
     let (events, positions) = take_events(&mut body).unzip();
     let patch = EndpointPatch {
@@ -136,8 +135,8 @@ pub(super) fn parse_patch(mut body: Body, policy: AddressPolicy) -> Result<Parse
         filter: take_filter(&mut body),
     };
     let headers = own_headers::take(&mut body);
-    if patch.is_empty() && headers.is_none() && body.is_sound() {
-        body.fault("body", "must set at least one field that can be changed");
+    if patch.is_empty() && headers.is_none() && body.is_valid() {
+        body.error("body", "must set at least one field that can be changed");
     }
     body.finish(Some((patch, positions.unwrap_or_default(), headers)))
 }

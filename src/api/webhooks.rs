@@ -1,4 +1,4 @@
-//! Endpoints: create, list, get, update, delete.
+//! Webhook endpoints: create, list, get, update, delete.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -10,7 +10,7 @@ use tracing::warn;
 
 use super::body::Body;
 use super::error::ApiError;
-use super::extract::{AppPartScope, AppScope, EndpointScope, NO_ENDPOINT};
+use super::extract::{AppScope, EndpointScope, NO_ENDPOINT, PartialAppScope};
 use super::query::QueryParameters;
 use super::webhook_body::{parse_new, parse_patch};
 use super::{Api, own_headers, secrets, success};
@@ -24,7 +24,7 @@ use crate::domain::message::{Lane, Message, Tend};
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::serde_millis;
 
-/// An endpoint as create shows it, the only time together with its secret.
+/// The response of create. Besides rotate's, it is the only one with the secret.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Created<'a> {
@@ -37,8 +37,8 @@ struct Created<'a> {
     secret: &'a str,
 }
 
-/// An endpoint as get shows it. A field that an update cannot set belongs into
-/// `READ_ONLY` of its body.
+/// The response of get. A field that an update can't set must be in
+/// [`super::webhook_body::READ_ONLY`], so that a client can send back what it got.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Shown<'a> {
@@ -67,7 +67,7 @@ struct Shown<'a> {
     header_names: &'a [String],
 }
 
-/// An endpoint as list shows it.
+/// An endpoint in a list.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Listed<'a> {
@@ -81,7 +81,7 @@ struct Listed<'a> {
     updated_at: Timestamp,
 }
 
-/// An endpoint as update shows it.
+/// The response of update.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Updated<'a> {
@@ -132,12 +132,12 @@ impl<'a> Shown<'a> {
     }
 }
 
-/// `POST /apps/{appId}/webhooks`. Three calls if secrets are kept per endpoint: `GetItem`
-/// of the app's endpoint count, `CreateSecret`, `TransactWriteItems`. The first one keeps
-/// an app that is full from making secrets; the last one decides, because others may
-/// create endpoints at the same time. One call if they are sealed, `TransactWriteItems`,
-/// once this process knows the key. If event types are strict, a `GetItem` first, of which
-/// the result is kept for a minute.
+/// `POST /apps/{appId}/webhooks`. Three calls if each endpoint has a secret in Secrets Manager:
+/// `GetItem` of the app's endpoint count, `CreateSecret`, `TransactWriteItems`. The `GetItem` keeps
+/// an app at its limit from creating secrets; the transaction enforces the limit, because other
+/// requests may create endpoints at the same time. One call if secrets are sealed,
+/// `TransactWriteItems`, once this process has the sealing key. With strict event types, first a
+/// `GetItem`, whose result is cached for a minute.
 pub(super) async fn create(
     State(api): State<Api>,
     AppScope(app_id): AppScope,
@@ -163,18 +163,18 @@ pub(super) async fn create(
     Ok((StatusCode::CREATED, success(data)).into_response())
 }
 
-/// How much of each endpoint a list shows.
+/// Which fields of each endpoint a list shows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum View {
     Basic,
     Full,
 }
 
-/// `GET /apps/{appId}/webhooks`. One `Query`, or a `GetItem` if the caller reaches one
-/// endpoint only.
+/// `GET /apps/{appId}/webhooks`. One `Query`, or one `GetItem` if the caller is limited to one
+/// endpoint.
 pub(super) async fn list(
     State(api): State<Api>,
-    AppPartScope { app_id, only }: AppPartScope,
+    PartialAppScope { app_id, only }: PartialAppScope,
     mut query: QueryParameters,
 ) -> Result<Response, ApiError> {
     let view = query.read("view", |text| match text {
@@ -213,10 +213,9 @@ pub(super) async fn get(
     Ok(success(Shown::at(api.clock.now(), &endpoint)))
 }
 
-/// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`, or if it sets headers, a
-/// `TransactWriteItems` and a `GetItem`; if deliveries wait for the endpoint, a
-/// `SendMessage` to have them seen to. If event types are strict and any
-/// are given, a `GetItem` first, as for creating.
+/// `PUT /apps/{appId}/webhooks/{webhookId}`. One `UpdateItem`, or `TransactWriteItems` and
+/// `GetItem` if it sets headers. If deliveries wait for the endpoint, a `SendMessage`. With strict
+/// event types, first a `GetItem` if it sets events, as in create.
 pub(super) async fn update(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -228,7 +227,7 @@ pub(super) async fn update(
     }
     let endpoint = own_headers::update(&api, key, &patch, headers).await?;
     if endpoint.place.is_some() {
-        see_to_waiting(&api, key).await;
+        check_waiting(&api, key).await;
     }
     Ok(success(Updated {
         id: endpoint.key.endpoint_id,
@@ -239,21 +238,25 @@ pub(super) async fn update(
     }))
 }
 
-/// Has the deliveries that wait for an endpoint seen to, now that it changed. If this
-/// fails, the schedule does it within some minutes; those of a deleted endpoint, which
-/// nobody can see any more, end when the next probe would be due, or expire.
-async fn see_to_waiting(api: &Api, endpoint: EndpointKey) {
+/// Enqueues a check of the deliveries that wait for a paused endpoint, because the endpoint
+/// changed: they may be due now, or have to end.
+///
+/// Only logs a failure, because the schedule makes the same check within minutes. The deliveries of
+/// a deleted endpoint, which nobody can see anymore, end when the next probe would be due, or
+/// expire.
+async fn check_waiting(api: &Api, endpoint: EndpointKey) {
     let message = Message::Tend(Tend::now(endpoint));
     if let Err(error) = api.stores.queues.send(Lane::Slow, &message).await {
-        warn!(%error, "failed to have waiting deliveries seen to");
+        warn!(%error, "failed to enqueue a check of waiting deliveries");
     }
 }
 
-/// `DELETE /apps/{appId}/webhooks/{webhookId}`. One call if the secret is sealed and
-/// nothing waits for the endpoint: `TransactWriteItems`. Otherwise `UpdateItem`, which
-/// makes the endpoint missing to everyone, `DeleteSecret` unless it is sealed, and
-/// `TransactWriteItems`. If deliveries wait for it, a `SendMessage` has them ended. A
-/// repeated call finishes what an interrupted one left, and always sends that message.
+/// `DELETE /apps/{appId}/webhooks/{webhookId}`. One call, `TransactWriteItems`, if the secret is
+/// sealed and no deliveries wait for the endpoint. Otherwise `UpdateItem`, which marks the endpoint
+/// as deleted so that nobody finds it anymore; `DeleteSecret` unless the secret is sealed; and
+/// `TransactWriteItems`. If deliveries wait for the endpoint, a `SendMessage` to end them.
+///
+/// If a deletion is interrupted, a repeated call completes it, and always sends that message.
 pub(super) async fn delete(
     State(api): State<Api>,
     EndpointScope(key): EndpointScope,
@@ -270,8 +273,10 @@ pub(super) async fn delete(
         return Err(NO_ENDPOINT);
     };
     if had_waiting {
-        see_to_waiting(&api, key).await;
+        check_waiting(&api, key).await;
     }
+    // The secret goes before the item. If this function ends in between, the marked item remains,
+    // and a repeated call or the sweep can tell which secret to delete.
     if !is_sealed {
         api.stores.secrets.delete(key).await?;
     }
