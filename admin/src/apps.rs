@@ -12,7 +12,9 @@ use webhook_endpoints::domain::app::{App, AppChange, Metadata, parse_metadata, p
 use webhook_endpoints::domain::id::AppId;
 use webhook_endpoints::domain::time::{iso_millis, serde_millis};
 
-use crate::{BoxError, TableName, app_id, print_json, print_table, table};
+use crate::BoxError;
+use crate::arguments::{TableName, app_id, table};
+use crate::output::{print_json, print_table};
 
 /// Apps that are read at once.
 const PAGE: usize = 100;

@@ -15,7 +15,9 @@ use webhook_endpoints::domain::catalogue::{
 use webhook_endpoints::domain::event_type::EventType;
 use webhook_endpoints::domain::time::iso_millis;
 
-use crate::{BoxError, TableName, print_json, print_table, table};
+use crate::BoxError;
+use crate::arguments::{TableName, table};
+use crate::output::{print_json, print_table};
 
 /// Types that are read at once.
 const PAGE: usize = 100;

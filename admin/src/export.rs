@@ -6,8 +6,9 @@ use clap::Args;
 use serde_json::Value;
 use webhook_endpoints::domain::id::AppId;
 
+use crate::BoxError;
+use crate::arguments::app_id;
 use crate::platform_api::{ApiAddress, CallError, Fields, PlatformApi};
-use crate::{BoxError, app_id};
 
 #[derive(Args)]
 pub(crate) struct ExportCommand {

@@ -17,7 +17,9 @@ use webhook_endpoints::domain::time::{iso_millis, serde_millis};
 use webhook_endpoints::operator::moves::{self, Event, KeyRotation, Summary};
 use webhook_endpoints::operator::sweep::{self, Cause, Found, Leftovers};
 
-use crate::{BoxError, TableName, not_empty, print_json, print_table, table};
+use crate::BoxError;
+use crate::arguments::{TableName, not_empty, table};
+use crate::output::{print_json, print_table};
 
 /// Secrets that are removed at once. Secrets Manager allows 50 such calls a second.
 const REMOVALS_AT_ONCE: usize = 10;

@@ -14,7 +14,9 @@ use webhook_endpoints::domain::session::{NewSession, SessionScope, parse_lifetim
 use webhook_endpoints::domain::time::{iso_millis, serde_millis};
 use webhook_endpoints::operator::sessions;
 
-use crate::{BoxError, TableName, app_id, print_json, table};
+use crate::BoxError;
+use crate::arguments::{TableName, app_id, table};
+use crate::output::print_json;
 
 #[derive(Subcommand)]
 pub(crate) enum SessionsCommand {

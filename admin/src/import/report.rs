@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 use webhook_endpoints::domain::id::AppId;
 
-use crate::{BoxError, print_json};
+use crate::BoxError;
+use crate::output::print_json;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
