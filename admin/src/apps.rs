@@ -1,4 +1,4 @@
-//! `apps`.
+//! The `apps` command.
 
 use std::io::{self, Write};
 
@@ -14,30 +14,31 @@ use webhook_endpoints::domain::time::{iso_millis, serde_millis};
 
 use crate::BoxError;
 use crate::arguments::{TableName, app_id, table};
+use crate::errors::join;
 use crate::output::{print_json, print_table};
 
-/// Apps that are read at once.
+/// How many apps a page has.
 const PAGE: usize = 100;
 
 #[derive(Subcommand)]
 pub(crate) enum AppsCommand {
-    /// Make an app, or change it.
+    /// Create an app or change it.
     Put {
         #[command(flatten)]
         table: TableName,
         /// Id of the app.
         #[arg(long, value_parser = app_id)]
         app: AppId,
-        /// Its name, for people.
+        /// A name for people.
         #[arg(long, value_parser = parse_name)]
         name: Option<String>,
-        /// What the platform notes about it: a JSON object of strings, in place of what
-        /// was there.
+        /// The platform's notes about the app: a JSON object of strings, which replaces the
+        /// previous one.
         #[arg(long, value_parser = metadata)]
         metadata: Option<Metadata>,
     },
-    /// Delete an app: its keys stop at once, and its endpoints, secrets and history go in
-    /// the background, from the next sweep on.
+    /// Delete an app. Its keys stop working at once. The next sweep starts to delete its
+    /// endpoints, secrets and history in the background.
     Delete {
         #[command(flatten)]
         table: TableName,
@@ -45,7 +46,7 @@ pub(crate) enum AppsCommand {
         #[arg(long, value_parser = app_id)]
         app: AppId,
     },
-    /// List the apps that were made.
+    /// List the apps that were created.
     List {
         #[command(flatten)]
         table: TableName,
@@ -79,7 +80,7 @@ pub(crate) async fn run(command: AppsCommand, sdk: &SdkConfig, json: bool) -> Re
             };
             let now = Clock::system().now();
             let (app, done) = match table(sdk, name).put_app(id, &change, now).await? {
-                AppPut::Created(app) => (app, "made"),
+                AppPut::Created(app) => (app, "created"),
                 AppPut::Changed(app) => (app, "changed"),
                 AppPut::Deleting => return Err(format!("app {id} is being deleted").into()),
             };
@@ -94,7 +95,7 @@ pub(crate) async fn run(command: AppsCommand, sdk: &SdkConfig, json: bool) -> Re
         } => {
             let (table, now) = (table(sdk, name), Clock::system().now());
             let marked = table.mark_app_deleted(id, now).await?;
-            let app = marked.ok_or_else(|| format!("app {id} was never made"))?;
+            let app = marked.ok_or_else(|| format!("app {id} was never created"))?;
             table.revoke_keys_of(id, now).await?;
             match json {
                 true => print_json(&ListedApp::from(&app)),
@@ -118,13 +119,7 @@ pub(crate) async fn run(command: AppsCommand, sdk: &SdkConfig, json: bool) -> Re
 }
 
 fn metadata(json: &str) -> Result<Metadata, String> {
-    parse_metadata(json).map_err(|errors| {
-        let errors = errors.iter();
-        let errors: Vec<_> = errors
-            .map(|e| format!("{} {}", e.field, e.message))
-            .collect();
-        errors.join("; ")
-    })
+    parse_metadata(json).map_err(|errors| join(&errors))
 }
 
 async fn all(table: &Table, prefix: &str) -> Result<Vec<App>, BoxError> {

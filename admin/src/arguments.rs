@@ -5,7 +5,7 @@ use clap::Args;
 use webhook_endpoints::aws::table::Table;
 use webhook_endpoints::domain::id::AppId;
 
-use crate::complaint::has_api_key;
+use crate::errors::has_api_key;
 
 #[derive(Args)]
 pub(crate) struct TableName {
@@ -25,7 +25,7 @@ pub(crate) fn not_empty(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// An API key has the form of an app id, and would be printed as one.
+/// Rejects API keys. They parse as app ids, and would then be printed and stored as such.
 pub(crate) fn app_id(text: &str) -> Result<AppId, String> {
     if has_api_key(text) {
         return Err("is an API key, not the id of an app".to_owned());

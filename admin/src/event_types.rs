@@ -1,4 +1,4 @@
-//! `event-types`.
+//! The `event-types` command.
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -19,15 +19,15 @@ use crate::BoxError;
 use crate::arguments::{TableName, table};
 use crate::output::{print_json, print_table};
 
-/// Types that are read at once.
+/// How many types a page has.
 const PAGE: usize = 100;
 
-/// Largest schema or example, in bytes, as in the API.
+/// Limit of a schema or an example, in bytes. The same as the API's.
 const MAX_BYTES: u64 = 64 * 1024;
 
 #[derive(Subcommand)]
 pub(crate) enum EventTypesCommand {
-    /// Add an event type to the catalogue, or replace what the catalogue says about it.
+    /// Add an event type to the catalogue, or replace its entry.
     Put {
         #[command(flatten)]
         table: TableName,
@@ -37,18 +37,18 @@ pub(crate) enum EventTypesCommand {
         #[command(flatten)]
         details: Details,
     },
-    /// List the types of the catalogue.
+    /// List the types in the catalogue.
     List {
         #[command(flatten)]
         table: TableName,
         /// List only types that begin with this.
         #[arg(long, default_value = "", value_parser = parse_prefix)]
         prefix: String,
-        /// List only types of this group.
+        /// List only types in this group.
         #[arg(long, value_parser = parse_group)]
         group: Option<String>,
     },
-    /// Print a type of the catalogue as JSON.
+    /// Print the entry of an event type as JSON.
     Get {
         #[command(flatten)]
         table: TableName,
@@ -56,7 +56,7 @@ pub(crate) enum EventTypesCommand {
         #[arg(long = "type", value_parser = EventType::parse_published)]
         name: EventType,
     },
-    /// Delete a type from the catalogue. Subscriptions to it stay as they are.
+    /// Delete an event type from the catalogue. Subscriptions to it stay as they are.
     Delete {
         #[command(flatten)]
         table: TableName,
@@ -66,22 +66,21 @@ pub(crate) enum EventTypesCommand {
     },
 }
 
-/// What the catalogue is to say about a type.
 #[derive(Args)]
 pub(crate) struct Details {
-    /// What it means, for people.
+    /// A description for people.
     #[arg(long, value_parser = parse_description)]
     description: String,
-    /// A file with the JSON Schema (2020-12) of its data. `-` is standard input.
+    /// A file with the JSON Schema (2020-12) of the type's data. `-` is standard input.
     #[arg(long)]
     schema: Option<PathBuf>,
-    /// A file with an example of its data, as JSON. `-` is standard input.
+    /// A file with an example of the type's data in JSON. `-` is standard input.
     #[arg(long)]
     example: Option<PathBuf>,
-    /// The heading that lists show it under.
+    /// The heading under which lists show the type.
     #[arg(long, value_parser = parse_group)]
     group: Option<String>,
-    /// Have new subscriptions avoid it.
+    /// Discourage new subscriptions to the type.
     #[arg(long)]
     deprecated: bool,
 }
@@ -112,11 +111,12 @@ fn json_of(file: &Path) -> Result<Box<RawValue>, BoxError> {
         false => std::fs::File::open(file).map(|file| Box::new(file) as Box<dyn Read>),
     };
     let mut text = String::new();
+    // Read one byte more than is allowed, so that a larger file is noticed but not read whole.
     opened
         .and_then(|opened| opened.take(MAX_BYTES + 1).read_to_string(&mut text))
         .map_err(|error| format!("cannot read {name}: {error}"))?;
     if text.len() as u64 > MAX_BYTES {
-        return Err(format!("{name} has more than 64 KiB").into());
+        return Err(format!("{name} is larger than 64 KiB").into());
     }
     let json = RawValue::from_string(text.trim().to_owned());
     Ok(json.map_err(|error| format!("{name} is not JSON: {error}"))?)

@@ -1,4 +1,4 @@
-//! `export`.
+//! The `export` command.
 
 use std::io::{self, BufWriter, Write};
 
@@ -14,14 +14,14 @@ use crate::platform_api::{ApiAddress, CallError, Fields, PlatformApi};
 pub(crate) struct ExportCommand {
     #[command(flatten)]
     api: ApiAddress,
-    /// Export only the endpoints of this app. Can be repeated. Without it, of all apps that
-    /// were made.
+    /// Export only the endpoints of this app. Can be repeated. By default, exports those of all
+    /// apps that were created.
     #[arg(long = "app", value_parser = app_id)]
     apps: Vec<AppId>,
 }
 
-/// Prints an object a line. Signing secrets and the values of headers are not in it,
-/// because nobody can read them back.
+/// Prints one JSON object per line. It contains neither signing secrets nor values of headers,
+/// because the API never returns them.
 pub(crate) async fn run(command: ExportCommand) -> Result<(), BoxError> {
     let mut api = PlatformApi::new(command.api)?;
     let mut out = BufWriter::new(io::stdout());
@@ -32,7 +32,7 @@ pub(crate) async fn run(command: ExportCommand) -> Result<(), BoxError> {
     let mut cursor = None;
     loop {
         let page = api.apps(cursor.as_deref()).await;
-        let (apps, next) = page.map_err(|error| error.in_words())?;
+        let (apps, next) = page.map_err(|error| error.describe())?;
         print(&mut api, apps, &mut out).await?;
         cursor = next;
         if cursor.is_none() {
@@ -50,7 +50,8 @@ async fn print(
         let endpoints = api.endpoints(app_id).await;
         let endpoints = endpoints.map_err(|error| in_app(app_id, &error))?;
         let endpoints = endpoints.ok_or_else(|| format!("app {app_id} does not exist"))?;
-        // The API lists the newest first. An import should make the oldest first.
+        // The API lists the newest endpoint first. Print the oldest first, so that an import
+        // creates them in the original order.
         for endpoint in endpoints.into_iter().rev() {
             let app = Value::String(app_id.to_string());
             let line: Fields = [("appId".to_owned(), app)]
@@ -64,5 +65,5 @@ async fn print(
 }
 
 fn in_app(app_id: AppId, error: &CallError) -> String {
-    format!("app {app_id}: {}", error.in_words())
+    format!("app {app_id}: {}", error.describe())
 }

@@ -1,4 +1,4 @@
-//! `import`.
+//! The `import` command.
 
 mod line;
 mod report;
@@ -17,36 +17,37 @@ use webhook_endpoints::domain::address::AddressPolicy;
 use webhook_endpoints::domain::id::AppId;
 
 use crate::BoxError;
+use crate::errors::join;
 use crate::platform_api::{ApiAddress, CallError, Fields, PlatformApi};
 use line::Line;
 use report::{Outcome, Report};
 
-/// Tries of a line, if the API is throttled or does not respond.
+/// How often to try a line while the API throttles or does not respond.
 const TRIES: u32 = 6;
 
-/// Statuses that every other line would get as well.
+/// Errors that every other line would get as well, so the run ends.
 const STOPPING: [StatusCode; 2] = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
 
 #[derive(Args)]
 pub(crate) struct ImportCommand {
     #[command(flatten)]
     api: ApiAddress,
-    /// A file with an endpoint a line: a JSON object with appId, the fields of a create,
-    /// and externalId, its id in the system that it comes from. `-` is standard input.
+    /// A file with one endpoint per line: a JSON object with appId, the fields of a create, and
+    /// optionally externalId, the endpoint's id in the old system. `-` is standard input.
     file: PathBuf,
-    /// Say what would happen, without changing anything.
+    /// Show what would happen without changing anything.
     #[arg(long)]
     dry_run: bool,
-    /// Change endpoints that exist with other values.
+    /// Change endpoints that already exist with other values.
     #[arg(long)]
     update: bool,
-    /// How many endpoints to create or change in a second at most.
+    /// Maximum number of endpoints to create or change per second.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=100))]
     per_second: u16,
 }
 
-/// Imports line by line, so that an interrupted run can be repeated: lines that are done
-/// are recognized by what the API has.
+/// Imports line by line. An interrupted run can be repeated, because a line that is done is
+/// recognized by its endpoint in the API.
 pub(crate) async fn run(command: ImportCommand, json: bool) -> Result<(), BoxError> {
     let text = read(&command.file)?;
     let lines = || {
@@ -71,7 +72,7 @@ pub(crate) async fn run(command: ImportCommand, json: bool) -> Result<(), BoxErr
         match outcome {
             Ok(outcome) => report.add(number, app_id, external_id, outcome),
             Err(error) => {
-                report.stop(format!("stopped at line {number}: {}", error.in_words()));
+                report.stop(format!("stopped at line {number}: {}", error.describe()));
                 break;
             }
         }
@@ -96,17 +97,19 @@ struct Import {
     dry_run: bool,
     update: bool,
     pace: Interval,
-    /// The endpoints of each app.
+    /// Each app's endpoints before the import, read when a line first needs them.
     existing: HashMap<AppId, Vec<Fields>>,
-    /// Ids of the endpoints that a line was found to describe. So two equal lines are two
-    /// endpoints.
+    /// The ids of the endpoints that earlier lines describe. No other line can describe them, so
+    /// two equal lines are two endpoints.
     taken: HashSet<String>,
+    /// The external ids of earlier lines.
     seen: HashSet<(AppId, String)>,
 }
 
 impl Import {
     fn new(command: ImportCommand) -> Result<Self, BoxError> {
         let mut pace = interval(Duration::from_secs(1) / u32::from(command.per_second));
+        // After a slow call, continue at the same pace instead of catching up with a burst.
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Ok(Self {
             api: PlatformApi::new(command.api)?,
@@ -119,7 +122,7 @@ impl Import {
         })
     }
 
-    /// Imports a line. An error ends the run.
+    /// Imports a line, with retries. An error ends the run.
     async fn line(&mut self, line: &Line) -> Result<Outcome, CallError> {
         if let Some(id) = &line.external_id
             && !self.seen.insert((line.app_id, id.clone()))
@@ -150,7 +153,8 @@ impl Import {
             };
             sleep(pause).await;
             if matches!(error, CallError::Unclear(_)) {
-                // The endpoint may have been created, so look again.
+                // The call may have created the endpoint. Read the app's endpoints again, so that
+                // the next try finds it instead of creating another one.
                 self.existing.remove(&line.app_id);
             }
             tries += 1;
@@ -177,7 +181,7 @@ impl Import {
         Ok(Outcome::Updated { id, fields })
     }
 
-    /// The endpoint that a line describes.
+    /// The existing endpoint that a line describes, unless an earlier line describes it.
     async fn existing(&mut self, line: &Line) -> Result<Option<Fields>, CallError> {
         if !self.existing.contains_key(&line.app_id) {
             let endpoints = self.api.endpoints(line.app_id).await?;
@@ -199,24 +203,20 @@ impl Import {
         if self.dry_run {
             let body = serde_json::to_vec(&line.body).unwrap_or_default();
             let errors = check_new_endpoint(&body, AddressPolicy::PublicOnly);
-            let errors: Vec<_> = errors
-                .iter()
-                .map(|e| format!("{} {}", e.field, e.message))
-                .collect();
             return Ok(match errors.is_empty() {
                 true => Outcome::Created {
                     id: None,
                     new_secret,
                 },
                 false => Outcome::Refused {
-                    reason: errors.join("; "),
+                    reason: join(&errors),
                 },
             });
         }
         self.pace.tick().await;
         let mut id = self.api.create(line.app_id, &line.body).await?;
         if id.is_none() {
-            self.api.make_app(line.app_id).await?;
+            self.api.create_app(line.app_id).await?;
             id = self.api.create(line.app_id, &line.body).await?;
         }
         Ok(Outcome::Created { id, new_secret })

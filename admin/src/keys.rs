@@ -1,4 +1,4 @@
-//! `keys`.
+//! The `keys` command.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use webhook_endpoints::operator::keys::{self, Revocation};
 
 use crate::BoxError;
 use crate::arguments::{TableName, app_id, table};
-use crate::complaint::has_api_key;
+use crate::errors::has_api_key;
 use crate::output::{print_json, print_table};
 
 #[derive(Subcommand)]
@@ -30,8 +30,7 @@ pub(crate) enum KeysCommand {
         /// (events) or read.
         #[arg(long, default_value = "all", value_parser = Scope::parse, conflicts_with = "platform")]
         scope: Scope,
-        /// When the key expires, in ISO 8601, such as 2027-01-31T00:00:00Z. By default
-        /// it does not.
+        /// When the key expires, in ISO 8601, such as 2027-01-31T00:00:00Z. By default, never.
         #[arg(long, value_parser = time::parse)]
         expires_at: Option<Timestamp>,
         /// Prefix of the key, so that people and secret scanners recognize it. Keys of
@@ -81,8 +80,8 @@ pub(crate) struct NewOwner {
     /// Generate an id for a new app.
     #[arg(long)]
     new_app: bool,
-    /// A key of the platform, which makes apps, their keys and sessions, and publishes
-    /// in every app.
+    /// Create a key of the platform, which manages apps, their keys and sessions, and
+    /// publishes events in every app.
     #[arg(long)]
     platform: bool,
 }
@@ -105,7 +104,7 @@ pub(crate) struct KnownOwner {
     /// Id of the app.
     #[arg(long, value_parser = app_id)]
     app: Option<AppId>,
-    /// The platform's own keys.
+    /// Keys of the platform.
     #[arg(long)]
     platform: bool,
 }
@@ -116,8 +115,8 @@ impl KnownOwner {
     }
 }
 
-/// Whose keys, in words.
-fn in_words(owner: Owner) -> String {
+/// The owner of a key, for messages.
+fn describe(owner: Owner) -> String {
     match owner {
         Owner::Platform => "the platform".to_owned(),
         Owner::App(app_id) => format!("app {app_id}"),
@@ -140,7 +139,7 @@ pub(crate) async fn run(command: KeysCommand, sdk: &SdkConfig, json: bool) -> Re
                 label,
                 expires_at,
             };
-            let owner = in_words(new.grant.owner());
+            let owner = describe(new.grant.owner());
             let (key, record) = keys::create(&table(sdk, name), &prefix, new, now).await?;
             if json {
                 return print_json(&CreatedKey {
@@ -170,7 +169,7 @@ pub(crate) async fn run(command: KeysCommand, sdk: &SdkConfig, json: bool) -> Re
         } => match keys::revoke(&table(sdk, name), owner.owner(), key, now).await? {
             Revocation::Missing => Err(format!(
                 "{} has no key {key} (a new key may take a second to appear)",
-                in_words(owner.owner())
+                describe(owner.owner())
             )
             .into()),
             Revocation::RevokedAt(revoked_at) if json => print_json(&RevokedKey {
@@ -200,7 +199,7 @@ struct ListedKey<'a> {
     app_id: Option<AppId>,
     id: KeyId,
     scope: &'static str,
-    /// The last four characters of the key.
+    /// The last four characters of the key, to recognize it by.
     ends: &'a str,
     label: &'a str,
     #[serde(with = "serde_millis")]

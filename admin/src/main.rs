@@ -1,10 +1,10 @@
-//! The admin command for operators. It accesses the table and the secrets directly,
-//! with the operator's own AWS credentials. Exports and imports go through the API, so that
-//! what it checks, and how the deployment is configured, holds for them too.
+//! The admin command for operators. Most of its commands access the table and the secrets directly,
+//! with the operator's own AWS credentials. Exports and imports call the API instead, so that its
+//! validation and the deployment's configuration apply to them.
 
 mod apps;
 mod arguments;
-mod complaint;
+mod errors;
 mod event_types;
 mod export;
 mod import;
@@ -23,7 +23,7 @@ use clap::{Parser, Subcommand};
 use webhook_endpoints::aws::timeouts;
 
 use apps::AppsCommand;
-use complaint::without_api_keys;
+use errors::without_api_keys;
 use event_types::EventTypesCommand;
 use export::ExportCommand;
 use import::ImportCommand;
@@ -73,14 +73,14 @@ enum Command {
 async fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return complaint::about_arguments(&error),
+        Err(error) => return errors::report_usage(&error),
     };
     let table_name = arguments.command.table_name().to_owned();
     match run(arguments).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let error = complaint::in_words(error.as_ref(), &table_name);
-            // If standard error is closed, there is nothing left to do.
+            let error = errors::describe(error.as_ref(), &table_name);
+            // If standard error is closed, the exit code has to do.
             let _ = writeln!(io::stderr(), "error: {}", without_api_keys(&error));
             ExitCode::FAILURE
         }
@@ -113,6 +113,7 @@ async fn run(Arguments { command, json }: Arguments) -> Result<(), BoxError> {
 }
 
 impl Command {
+    /// The table's name, for errors. Empty for the commands that call the API.
     fn table_name(&self) -> &str {
         match self {
             Self::Apps(command) => command.table_name(),

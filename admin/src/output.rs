@@ -11,6 +11,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), BoxError> {
     Ok(writeln!(io::stdout(), "{json}")?)
 }
 
+/// Prints aligned columns, two spaces apart.
 pub(crate) fn print_table<const N: usize>(
     head: [&str; N],
     rows: &[[String; N]],

@@ -1,4 +1,4 @@
-//! A client of the deployment's API, for the commands that need nothing else.
+//! A client of the deployment's API, for the commands that do not access AWS.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,41 +12,43 @@ use webhook_endpoints::domain::id::AppId;
 
 use crate::BoxError;
 
-/// Longer than any call of the API takes.
+/// Longer than API Gateway waits for any response.
 const TIMEOUT: Duration = Duration::from_secs(35);
 
-/// A JSON object, as the API writes and reads it.
+/// A JSON object.
 pub(crate) type Fields = Map<String, Value>;
 
-/// How long a session lasts, in seconds. It is renewed if it ends too early.
-const SESSION: u64 = 15 * 60;
+/// The lifetime of a session in seconds. If a run takes longer, it creates another one.
+const SESSION_SECONDS: u64 = 15 * 60;
 
-/// The API's address. The key comes from the variable API_KEY, and is no argument, because
-/// other users of the machine can see those.
+/// The API's address. The API key comes from an environment variable and never from an argument,
+/// because other users of the machine can see the arguments of a process.
 #[derive(Args)]
 pub(crate) struct ApiAddress {
-    /// Address of the API, as in the stack output ApiUrl. A key of the platform is read from
-    /// the variable API_KEY.
+    /// Address of the API: the stack output ApiUrl. The variable API_KEY must contain a key of
+    /// the platform.
     #[arg(long, env = "API_URL")]
     api_url: Url,
 }
 
-/// Why a call did not succeed.
 pub(crate) enum CallError {
-    /// The API will answer the same next time. Its reasons.
+    /// A retry would get the same response. With the API's reasons.
     Refused(StatusCode, Vec<String>),
-    /// Nothing was done. How long to wait, if the API says so.
+    /// The call had no effect and can be retried. With `Retry-After`, if the response has it.
     Throttled(Option<Duration>),
-    /// It may have been done.
+    /// The call may or may not have taken effect. With a reason.
     Unclear(String),
 }
 
-/// The API, called with a key of the platform. That reaches no endpoints, so calls about
-/// those are made in a session of their app.
+const NOT_THE_API: &str = "the response does not come from the API";
+
+/// Calls the API with a key of the platform. Such a key can't access endpoints, so calls about them
+/// use a portal session of their app.
 pub(crate) struct PlatformApi {
     http: Client,
     base: Url,
     key: String,
+    /// The tokens of the sessions.
     sessions: HashMap<AppId, String>,
 }
 
@@ -54,7 +56,7 @@ impl PlatformApi {
     pub(crate) fn new(address: ApiAddress) -> Result<Self, BoxError> {
         #[expect(
             clippy::disallowed_methods,
-            reason = "clap would take it as an argument too"
+            reason = "clap would accept it as an argument, too"
         )]
         let key = std::env::var("API_KEY").map_err(|_| "the variable API_KEY is not set")?;
         let base = address.api_url;
@@ -96,12 +98,12 @@ impl PlatformApi {
         }
     }
 
-    /// Makes an app, unless it exists.
-    pub(crate) async fn make_app(&self, app_id: AppId) -> Result<(), CallError> {
+    /// Creates an app, unless it exists.
+    pub(crate) async fn create_app(&self, app_id: AppId) -> Result<(), CallError> {
         let url = self.url(&["apps", app_id.as_str()], &[]);
         let nothing = Fields::new();
-        let made = self.call(&self.key, Method::PUT, url, Some(&nothing));
-        made.await.map(drop)
+        let created = self.call(&self.key, Method::PUT, url, Some(&nothing));
+        created.await.map(drop)
     }
 
     /// Creates an endpoint and returns its id. `None` if the app does not exist.
@@ -130,7 +132,7 @@ impl PlatformApi {
         updated.await.map(drop)
     }
 
-    /// Ids of a page of apps, and the cursor of the next page.
+    /// The ids on a page of apps, and the cursor of the next page.
     pub(crate) async fn apps(
         &self,
         cursor: Option<&str>,
@@ -139,7 +141,7 @@ impl PlatformApi {
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         let url = self.url(&["apps"], &query);
         let page = self.call(&self.key, Method::GET, url, None).await?;
-        // An app that is being deleted and the reserved one have no sessions.
+        // Neither an app that is being deleted nor the reserved app can have a session.
         let has_sessions = |app: &&Value| app["status"] != "DELETING" && app["id"] != "operational";
         let ids = page["items"].as_array().into_iter().flatten();
         let ids = ids
@@ -161,7 +163,8 @@ impl PlatformApi {
         url
     }
 
-    /// A call with an app's session. `None` if the app does not exist.
+    /// Makes a call with an app's session, which it creates if necessary. `None` if the app does
+    /// not exist.
     async fn in_session(
         &mut self,
         app_id: AppId,
@@ -171,13 +174,13 @@ impl PlatformApi {
     ) -> Result<Option<Value>, CallError> {
         if let Some(token) = self.sessions.get(&app_id) {
             match self.call(token, method.clone(), url.clone(), body).await {
-                // The session is over.
+                // The session has expired. Create another one.
                 Err(CallError::Refused(StatusCode::UNAUTHORIZED, _)) => {}
                 other => return other.map(Some),
             }
         }
         let of_sessions = self.url(&["apps", app_id.as_str(), "portal-sessions"], &[]);
-        let new = [("expiresInSeconds".to_owned(), SESSION.into())];
+        let new = [("expiresInSeconds".to_owned(), SESSION_SECONDS.into())];
         let new = Fields::from_iter(new);
         let session = self.call(&self.key, Method::POST, of_sessions, Some(&new));
         let session = match session.await {
@@ -219,8 +222,8 @@ impl PlatformApi {
 }
 
 impl CallError {
-    /// In words, without what was sent.
-    pub(crate) fn in_words(&self) -> String {
+    /// A message without anything that was sent, because that may contain secrets.
+    pub(crate) fn describe(&self) -> String {
         match self {
             Self::Refused(_, reasons) => reasons.join("; "),
             Self::Throttled(_) => "the API responded with 429 Too Many Requests".to_owned(),
@@ -234,7 +237,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
     seconds.parse().ok().map(Duration::from_secs)
 }
 
-/// Everything that is wrong with a request, or the one sentence about it.
+/// All errors in a response's `details`, or else its `message`.
 fn reasons(error: &Value) -> Vec<String> {
     let details = error["details"].as_array().into_iter().flatten();
     let details: Vec<_> = details
@@ -249,12 +252,12 @@ fn reasons(error: &Value) -> Vec<String> {
     match (details.is_empty(), error["message"].as_str()) {
         (false, _) => details,
         (true, Some(message)) => vec![message.to_owned()],
-        (true, None) => vec!["the response is not one of the API".to_owned()],
+        (true, None) => vec![NOT_THE_API.to_owned()],
     }
 }
 
 fn unclear(error: reqwest::Error) -> CallError {
-    // Its own text is only the place; the cause says what happened.
+    // reqwest's own message says only which step failed. The causes say why.
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(&error);
     while let Some(each) = cause {
@@ -265,10 +268,7 @@ fn unclear(error: reqwest::Error) -> CallError {
 }
 
 fn not_the_api() -> CallError {
-    CallError::Refused(
-        StatusCode::OK,
-        vec!["the response is not one of the API".to_owned()],
-    )
+    CallError::Refused(StatusCode::OK, vec![NOT_THE_API.to_owned()])
 }
 
 fn into_object(value: Value) -> Option<Fields> {

@@ -1,4 +1,4 @@
-//! `secrets sweep`, `secrets migrate` and `secrets rotate-sealing-key`.
+//! The `secrets` command: `sweep`, `migrate` and `rotate-sealing-key`.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -21,33 +21,33 @@ use crate::BoxError;
 use crate::arguments::{TableName, not_empty, table};
 use crate::output::{print_json, print_table};
 
-/// Secrets that are removed at once. Secrets Manager allows 50 such calls a second.
+/// How many secrets to remove at the same time. Secrets Manager allows 50 `DeleteSecret` calls a
+/// second.
 const REMOVALS_AT_ONCE: usize = 10;
 
 #[derive(Subcommand)]
 pub(crate) enum SecretsCommand {
-    /// Remove secrets that were left behind when the creation of an endpoint was
-    /// interrupted, and finish interrupted deletions. TABLE_NAME and SECRET_PREFIX must
-    /// belong to the same stack, and no other stack may share the prefix: try --dry-run
-    /// first.
+    /// Remove secrets that interrupted creations of endpoints left behind, and finish interrupted
+    /// deletions. TABLE_NAME and SECRET_PREFIX must belong to the same stack, and no other stack
+    /// may use the same prefix. Try --dry-run first.
     Sweep {
         #[command(flatten)]
         table: TableName,
         /// Prefix of the secrets' names.
         #[arg(long, env = "SECRET_PREFIX", value_parser = not_empty)]
         secret_prefix: String,
-        /// Minimum age of the secrets and deletions, at least 5m.
+        /// Minimum age of the secrets and deletions. At least 5m.
         #[arg(long, default_value = "1h", value_parser = age)]
         older_than: Duration,
         /// Show what would be removed without removing anything.
         #[arg(long)]
         dry_run: bool,
-        /// Remove what was found even if table and prefix do not seem to belong together.
+        /// Remove them even if the table and the prefix do not seem to belong together.
         #[arg(long)]
         force: bool,
     },
-    /// Move all signing secrets to where new ones are kept. The secrets stay the same,
-    /// and deliveries go on. If it is interrupted, run it again.
+    /// Move all signing secrets to where new ones are kept. The secrets themselves do not change,
+    /// and deliveries continue. If it is interrupted, run it again.
     Migrate {
         #[command(flatten)]
         table: TableName,
@@ -58,8 +58,8 @@ pub(crate) enum SecretsCommand {
         #[arg(long, env = "SECRET_STORAGE", value_parser = secret_storage)]
         to: SecretStorage,
     },
-    /// Make a new key pair, seal all sealed signing secrets to it, and remove the old
-    /// private key. Deliveries go on. If it is interrupted, run it again.
+    /// Create a new key pair, seal all sealed signing secrets to it, and remove the old private
+    /// key. Deliveries continue. If it is interrupted, run it again.
     RotateSealingKey {
         #[command(flatten)]
         table: TableName,
@@ -106,7 +106,7 @@ pub(crate) async fn run(
             let summary = moves::migrate(&stores, to, now, report).await?;
             match json {
                 true => print_json(&summary)?,
-                false => writeln!(io::stdout(), "{}", in_words(&summary))?,
+                false => writeln!(io::stdout(), "{}", describe(&summary))?,
             }
             must_be_complete(&summary)
         }
@@ -130,18 +130,19 @@ fn stores(sdk: &SdkConfig, name: TableName, secret_prefix: String) -> SecretStor
     SecretStores::new(table(sdk, name), Secrets::new(client, secret_prefix))
 }
 
-/// Tells on standard error what a run does. If that is closed, the outcome still tells.
+/// Reports progress on standard error. Ignores failures to write, because the result is printed
+/// at the end.
 fn report(event: Event) {
     let mut stderr = io::stderr();
     let _ = match event {
         Event::Progress(summary) if summary.endpoints == 0 => Ok(()),
-        Event::Progress(summary) => writeln!(stderr, "so far: {}", in_words(&summary)),
+        Event::Progress(summary) => writeln!(stderr, "so far: {}", describe(&summary)),
         Event::Failed(endpoint, error) => writeln!(stderr, "{}: {error}", endpoint.endpoint_id),
         Event::Unreadable(item) => writeln!(stderr, "skipped an unreadable item: {item}"),
     };
 }
 
-fn in_words(summary: &Summary) -> String {
+fn describe(summary: &Summary) -> String {
     let Summary {
         endpoints,
         moved,
@@ -153,18 +154,18 @@ fn in_words(summary: &Summary) -> String {
 
 fn print_rotation(rotation: &KeyRotation) -> Result<(), BoxError> {
     let mut stdout = io::stdout();
-    let begun = if rotation.resumed {
-        "goes on with"
+    let verb = if rotation.resumed {
+        "was already"
     } else {
-        "is"
+        "is now"
     };
-    writeln!(stdout, "the sealing key {begun} {}", rotation.key)?;
+    writeln!(stdout, "the sealing key {verb} {}", rotation.key)?;
     if let Some(old) = rotation.replaced {
-        writeln!(stdout, "{}", in_words(&rotation.summary))?;
+        writeln!(stdout, "{}", describe(&rotation.summary))?;
         if rotation.retired {
             writeln!(
                 stdout,
-                "{old} is removed; can be restored for {RECOVERY_DAYS} days"
+                "{old} was removed; it can be restored for {RECOVERY_DAYS} days"
             )?;
         }
     }
@@ -174,7 +175,7 @@ fn print_rotation(rotation: &KeyRotation) -> Result<(), BoxError> {
 fn must_be_complete(summary: &Summary) -> Result<(), BoxError> {
     match summary.failed + summary.unreadable {
         0 => Ok(()),
-        count => Err(format!("{count} were not moved; see above, and run this again").into()),
+        count => Err(format!("{count} were not moved, see above; run this again").into()),
     }
 }
 
@@ -226,7 +227,7 @@ async fn sweep_up(
     }
 }
 
-/// Removes what was found. If that fails for one, continues with the others.
+/// Removes everything found. If one removal fails, continues with the others.
 async fn remove_all(stores: &SecretStores, found: &[Found]) -> Vec<SweptSecret> {
     let now = Clock::system().now();
     let removals = stream::iter(found).map(async |found| {
@@ -234,7 +235,7 @@ async fn remove_all(stores: &SecretStores, found: &[Found]) -> Vec<SweptSecret> 
             Ok(()) => swept(found, Outcome::Removed),
             Err(error) => {
                 let swept = swept(found, Outcome::Failed);
-                // If standard error is closed, the outcome still tells.
+                // If standard error is closed, the table of outcomes still shows the failure.
                 let _ = writeln!(io::stderr(), "{}: {error}", swept.name());
                 swept
             }
@@ -280,7 +281,7 @@ enum Outcome {
 }
 
 impl SweptSecret {
-    /// The endpoint or the key.
+    /// The endpoint or the sealing key that the secret belongs to.
     fn name(&self) -> String {
         let endpoint = self.endpoint_id.map(|id| id.to_string());
         let key = self.sealing_key.map(|id| format!("sealing key {id}"));

@@ -1,4 +1,4 @@
-//! `sessions`.
+//! The `sessions` command.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -20,8 +20,8 @@ use crate::output::print_json;
 
 #[derive(Subcommand)]
 pub(crate) enum SessionsCommand {
-    /// Create a portal session of an app, and print its token to standard output. It cannot
-    /// be shown again.
+    /// Create a portal session for an app and print its token to standard output. It cannot be
+    /// shown again.
     Create {
         #[command(flatten)]
         table: TableName,
@@ -31,7 +31,7 @@ pub(crate) enum SessionsCommand {
         /// What the session allows: manage (endpoints and history) or read.
         #[arg(long, default_value = "manage", value_parser = SessionScope::parse)]
         scope: SessionScope,
-        /// The only endpoint that the session reaches. By default, all of the app's.
+        /// The only endpoint that the session can access. By default, all endpoints of the app.
         #[arg(long, value_parser = endpoint_id)]
         webhook: Option<EndpointId>,
         /// How long the session lasts, in seconds: 60 to 604800.
@@ -112,7 +112,7 @@ pub(crate) async fn run(
             session,
         } => {
             if !sessions::revoke(&table(sdk, name), app, session, now).await? {
-                let note = "it may be over, and a new one may take a second to appear";
+                let note = "it may have expired, and a new one may take a second to appear";
                 return Err(format!("app {app} has no session {session} ({note})").into());
             }
             match json {
@@ -155,7 +155,7 @@ struct RevokedSession {
 }
 
 fn lifetime(text: &str) -> Result<Duration, &'static str> {
-    // What is no number is out of range, like one that is too large.
+    // Text that is not a number gets the same error as a number out of range.
     parse_lifetime(text.parse().unwrap_or(u64::MAX))
 }
 

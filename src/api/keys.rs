@@ -98,7 +98,7 @@ pub(super) async fn create(
 
 /// `GET /apps/{appId}/keys`. Two concurrent calls: `GetItem` of the app and `Query` of its keys.
 ///
-/// The admin command can create keys for an app that was never made. So an app with keys exists.
+/// The admin command can create keys for an app that was never created. So an app with keys exists.
 pub(super) async fn list(
     State(api): State<Api>,
     AppScope(app_id): AppScope,

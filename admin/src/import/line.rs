@@ -1,4 +1,4 @@
-//! A line of an import.
+//! The lines of an import.
 
 use serde_json::Value;
 use webhook_endpoints::api::READ_ONLY_ENDPOINT_FIELDS;
@@ -8,13 +8,13 @@ use webhook_endpoints::domain::target_url::TargetUrl;
 
 use crate::platform_api::Fields;
 
-/// Where the endpoint's metadata have its id in the system that it comes from.
+/// The key in an endpoint's metadata of its id in the old system.
 pub(super) const EXTERNAL_ID: &str = "externalId";
 
-/// Fields that nobody can read back.
+/// Fields that the API never returns, and which can't be compared.
 const SECRET: [&str; 3] = ["secret", "secretFormat", "headers"];
 
-/// An endpoint as it is to be.
+/// A line, which describes an endpoint.
 pub(super) struct Line {
     pub(super) app_id: AppId,
     pub(super) external_id: Option<String>,
@@ -23,7 +23,7 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Reads a line. An error never quotes it, because it may have a secret.
+    /// Parses a line. Errors never quote it, because it may contain a secret.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let Ok(Value::Object(mut body)) = serde_json::from_str(text) else {
             return Err("is not a JSON object".to_owned());
@@ -36,7 +36,8 @@ impl Line {
         for field in READ_ONLY_ENDPOINT_FIELDS {
             body.remove(*field);
         }
-        // The default, so that an update activates an endpoint that was imported inactive.
+        // Make the default explicit, so that an update compares it: a line without `active` means
+        // an active endpoint, even if an earlier import created it as inactive.
         body.entry("active").or_insert(Value::Bool(true));
         let external_id = match body.remove(EXTERNAL_ID) {
             Some(Value::String(id)) => Some(id),
@@ -54,8 +55,9 @@ impl Line {
         })
     }
 
-    /// Whether an endpoint is the one that this line describes: the one with its external
-    /// id, or if it has none, one with the same URL, event types, channels and filter.
+    /// Whether this line describes the endpoint. With an external id, the endpoint must have the
+    /// same one. Otherwise, the endpoint must have none, and the same URL, event types, channels
+    /// and filter.
     pub(super) fn describes(&self, endpoint: &Fields) -> bool {
         match &self.external_id {
             Some(id) => external_id_of(endpoint) == Some(id),
@@ -67,7 +69,7 @@ impl Line {
         }
     }
 
-    /// The fields in which the endpoint is different, of those that can be compared.
+    /// The fields in which the endpoint differs from the line, except those that can't be compared.
     pub(super) fn differences(&self, endpoint: &Fields) -> Vec<String> {
         let fields = self
             .body
@@ -79,9 +81,9 @@ impl Line {
             .collect()
     }
 
-    /// The body of an update that removes these differences.
+    /// The body of the update that resolves these differences.
     pub(super) fn change(&self, differences: &[String]) -> Fields {
-        // A new URL takes the headers once more: nobody else may send their values there.
+        // If an endpoint has headers, the API accepts a new URL only together with their values.
         let has_new_url = differences.iter().any(|field| field == "url");
         let is_sent = |field: &String| {
             differences.contains(field) || (has_new_url && field.as_str() == "headers")
@@ -103,6 +105,7 @@ fn external_id_of(endpoint: &Fields) -> Option<&str> {
     endpoint.get("metadata")?.get(EXTERNAL_ID)?.as_str()
 }
 
+/// Adds the external id to the metadata in a body.
 fn remember(body: &mut Fields, external_id: &str) -> Result<(), String> {
     let metadata = body.entry("metadata").or_insert(Value::Null);
     if metadata.is_null() {
@@ -118,17 +121,18 @@ fn remember(body: &mut Fields, external_id: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// A field's value, in the form in which the API shows it.
+/// Normalizes a field's value to the form in which the API returns it.
 fn comparable(field: &str, value: Option<&Value>) -> Value {
     match value {
         None if field == "active" => Value::Bool(true),
         None => Value::Null,
         Some(Value::Object(fields)) if fields.is_empty() => Value::Null,
         Some(Value::String(url)) if field == "url" => {
-            // Any address will do here. The API says what it allows.
+            // Allow every address here. Whether it is accepted is up to the API.
             let parsed = TargetUrl::parse(url, AddressPolicy::PublicAndLoopback);
             Value::String(parsed.map_or_else(|_| url.clone(), |url| url.as_str().to_owned()))
         }
+        // Order and duplicates do not matter.
         Some(Value::Array(items)) if field == "events" || field == "channels" => {
             let mut items: Vec<_> = items.iter().map(Value::to_string).collect();
             items.sort_unstable();
@@ -154,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_cannot_be_read_are_refused_without_being_quoted() {
+    fn invalid_lines_are_refused_without_being_quoted() {
         for (text, reason) in [
             (r#"{"secret": "whsec_x""#, "is not a JSON object"),
             (r#""whsec_x""#, "is not a JSON object"),
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_of_an_export_become_bodies_of_a_create() {
+    fn exported_lines_become_bodies_of_a_create() {
         let exported = json!({
             "appId": "acme",
             "id": "01a21598-61e4-77c7-bb5b-193a8df04a64",
@@ -217,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn endpoints_are_recognized_by_external_id_or_by_what_they_get() {
+    fn endpoints_are_recognized_by_external_id_or_by_their_fields() {
         let known =
             json!({ "appId": "a", "externalId": "1", "url": "https://a.example", "events": ["x"] });
         let moved =
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_cannot_differ() {
+    fn secrets_are_not_compared() {
         let with_secrets = json!({
             "appId": "a", "url": "https://a.example", "events": ["x"],
             "secret": "whsec_x", "secretFormat": "standard", "headers": { "x-token": "y" },

@@ -1,4 +1,4 @@
-//! What became of each line of an import.
+//! The outcome of each line of an import.
 
 use std::io::{self, Write};
 
@@ -11,25 +11,24 @@ use crate::output::print_json;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
 pub(super) enum Outcome {
-    /// The endpoint did not exist. No id in a dry run. If the line had no secret, the
-    /// endpoint has a new one, which nobody was shown.
+    /// The endpoint did not exist. There is no id in a dry run. If the line has no secret, the
+    /// endpoint gets a random one, which is not shown.
     #[serde(rename_all = "camelCase")]
     Created {
         id: Option<String>,
         new_secret: bool,
     },
-    /// The endpoint existed as described.
+    /// The endpoint existed with the line's values.
     Unchanged { id: String },
-    /// The endpoint existed with other values of these fields, and still has.
+    /// The endpoint existed with other values of these fields, and was not changed.
     Different { id: String, fields: Vec<String> },
-    /// As above, and was given the line's values.
+    /// The endpoint existed with other values of these fields, and now has the line's.
     Updated { id: String, fields: Vec<String> },
-    /// The line is wrong, or the API does not allow it.
+    /// The line is invalid, or the API rejects it.
     Refused { reason: String },
 }
 
 impl Outcome {
-    /// The endpoint's id, if there is one.
     pub(super) fn id(&self) -> Option<&str> {
         match self {
             Self::Created { id, .. } => id.as_deref(),
@@ -60,7 +59,7 @@ pub(super) struct Report {
     different: usize,
     updated: usize,
     refused: usize,
-    /// Why it ended before the last line.
+    /// Why the run ended before the last line, if it did.
     stopped: Option<String>,
     lines: Vec<Reported>,
 }
@@ -99,7 +98,8 @@ impl Report {
         self.stopped = Some(reason);
     }
 
-    /// Prints it. An error if a line was not imported, so that the exit code says so.
+    /// Prints the report. Returns an error if a line was not imported, so that the exit code shows
+    /// it.
     pub(super) fn finish(self, json: bool) -> Result<(), BoxError> {
         match json {
             true => print_json(&self)?,

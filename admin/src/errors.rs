@@ -1,4 +1,4 @@
-//! What the operator is told when a command can't be run.
+//! The errors that operators see.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -7,29 +7,31 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use webhook_endpoints::aws::StoreError;
 use webhook_endpoints::domain::api_key::ApiKey;
+use webhook_endpoints::domain::validation::FieldError;
 use webhook_endpoints::operator::keys::CreateKeyError;
 use webhook_endpoints::operator::sessions::CreateSessionError;
 
-/// Says what is wrong with the arguments, or prints the help that they ask for.
-pub(crate) fn about_arguments(error: &clap::Error) -> ExitCode {
+/// Prints what is wrong with the arguments, or the help that they request.
+pub(crate) fn report_usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         error.exit();
     }
     let mut text = without_api_keys(&error.render().to_string());
-    let is_hyphen = matches!(
+    // clap takes `--app -x` for an option `-x`.
+    let may_be_hyphen = matches!(
         error.kind(),
         ErrorKind::UnknownArgument | ErrorKind::InvalidValue
     );
-    if is_hyphen && text.contains("--app") {
-        text.push_str("\nAn app id that begins with a hyphen is written like this: --app=-x\n");
+    if may_be_hyphen && text.contains("--app") {
+        text.push_str("\nIf the app id begins with a hyphen, write it like this: --app=-x\n");
     }
-    // If standard error is closed, there is nothing left to do.
+    // If standard error is closed, the exit code has to do.
     let _ = write!(io::stderr(), "{text}");
     ExitCode::from(2)
 }
 
-/// The error in words that say what to do, where AWS's own do not.
-pub(crate) fn in_words(error: &(dyn Error + Send + Sync + 'static), table_name: &str) -> String {
+/// The error's own message, unless a better one can say what to do.
+pub(crate) fn describe(error: &(dyn Error + Send + Sync + 'static), table_name: &str) -> String {
     let of_key = match error.downcast_ref() {
         Some(CreateKeyError::Store(error)) => Some(error),
         _ => None,
@@ -40,7 +42,8 @@ pub(crate) fn in_words(error: &(dyn Error + Send + Sync + 'static), table_name: 
     };
     let store = of_key.or(of_session).or(error.downcast_ref::<StoreError>());
     match store {
-        // Everything else that is missing is an outcome, not an error.
+        // Only a missing table is reported like this: a missing item or secret is a result, not an
+        // error.
         Some(StoreError::Aws(aws)) if aws.code() == Some("ResourceNotFoundException") => format!(
             "there is no table {table_name:?} in this account and Region: \
              check TABLE_NAME, AWS_REGION and the credentials"
@@ -49,12 +52,21 @@ pub(crate) fn in_words(error: &(dyn Error + Send + Sync + 'static), table_name: 
     }
 }
 
+/// The errors on one line.
+pub(crate) fn join(errors: &[FieldError]) -> String {
+    let errors = errors.iter();
+    let errors: Vec<_> = errors
+        .map(|error| format!("{} {}", error.field, error.message))
+        .collect();
+    errors.join("; ")
+}
+
 /// Whether a text contains an API key, whatever its prefix.
 pub(crate) fn has_api_key(text: &str) -> bool {
     words(text).any(|word| ApiKey::parse(word).is_some())
 }
 
-/// The text, with each API key replaced: errors quote the arguments, and end in logs.
+/// Replaces each API key in the text. Errors quote arguments and may end up in logs.
 pub(crate) fn without_api_keys(text: &str) -> String {
     let keys = words(text).filter(|word| ApiKey::parse(word).is_some());
     keys.fold(text.to_owned(), |text, key| text.replace(key, "[API key]"))
