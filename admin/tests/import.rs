@@ -1,5 +1,5 @@
-//! Tests `import` and `export` as operators use them: the binary as a separate process, the
-//! API over HTTP, and in between a proxy that can break.
+//! Tests `import` and `export` as operators use them: runs the binary as a separate process, which
+//! calls the API over HTTP, through a middleware that can inject failures.
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
@@ -24,27 +24,27 @@ use webhook_endpoints::domain::api_key::NewKey;
 use webhook_endpoints::domain::scope::Grant;
 use webhook_endpoints::operator::keys;
 
-/// Valid, and in no output.
+/// A valid secret that must not appear in any output.
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
-/// What happens to creates.
+/// How the API handles the next creates of endpoints: first `good` of them, and so on.
 #[derive(Default)]
-struct Fate {
-    /// How many of them are answered as they should be, before any of the others.
+struct Failures {
+    /// How many succeed.
     good: AtomicUsize,
-    /// How many are then refused with a 429.
+    /// How many then get a 429.
     throttled: AtomicUsize,
-    /// How many are then done, but answered with a 503.
-    unclear: AtomicUsize,
-    /// How many are then answered with a 401.
+    /// How many then get a 401.
     unauthorized: AtomicUsize,
+    /// How many then take effect, but get a 503.
+    unclear: AtomicUsize,
 }
 
 /// A running API, and a key of the platform.
 struct Service {
     api: String,
     key: String,
-    fate: Arc<Fate>,
+    failures: Arc<Failures>,
     http: reqwest::Client,
 }
 
@@ -61,19 +61,20 @@ impl Service {
         };
         let now = Clock::system().now();
         let (key, _) = keys::create(&table, "whk", new, now).await.unwrap();
-        let fate = Arc::new(Fate::default());
-        fate.good.store(usize::MAX, Ordering::SeqCst);
-        let api = service::api(&clients, &resources, &Settings::default())
-            .layer(middleware::from_fn_with_state(Arc::clone(&fate), decide));
+        let failures = Arc::new(Failures::default());
+        failures.good.store(usize::MAX, Ordering::SeqCst);
+        let api = service::api(&clients, &resources, &Settings::default()).layer(
+            middleware::from_fn_with_state(Arc::clone(&failures), inject),
+        );
         Self {
             api: serve(api).await,
             key: key.expose().to_owned(),
-            fate,
+            failures,
             http: reqwest::Client::new(),
         }
     }
 
-    /// Runs the command with this on its standard input.
+    /// Runs the command with `input` on its standard input. Asserts that it prints no secrets.
     async fn admin(&self, arguments: &[&str], input: &str) -> Output {
         let mut child = Command::new(env!("CARGO_BIN_EXE_webhook-endpoints-admin"))
             .args(arguments)
@@ -99,7 +100,7 @@ impl Service {
         output
     }
 
-    /// Imports these lines, and returns the report and whether all went well.
+    /// Imports these lines. Returns the report, and whether the exit code is zero.
     async fn import(&self, lines: &[Value], more: &[&str]) -> (Value, bool) {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         let arguments = [&["import", "-", "--per-second", "100", "--json"], more].concat();
@@ -142,26 +143,27 @@ async fn serve(router: Router) -> String {
     url
 }
 
-async fn decide(State(fate): State<Arc<Fate>>, request: Request, next: Next) -> Response {
+async fn inject(State(failures): State<Arc<Failures>>, request: Request, next: Next) -> Response {
     if request.method() != Method::POST || !request.uri().path().ends_with("/webhooks") {
         return next.run(request).await;
     }
+    // Decrements a count, unless it is zero.
     let take = |count: &AtomicUsize| {
         let taken = count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
         taken.is_ok()
     };
-    if take(&fate.good) {
+    if take(&failures.good) {
         return next.run(request).await;
     }
-    if take(&fate.throttled) {
+    if take(&failures.throttled) {
         return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response();
     }
-    if take(&fate.unauthorized) {
+    if take(&failures.unauthorized) {
         let body = r#"{"success":false,"error":{"code":"AUTHENTICATION_ERROR","message":"No."}}"#;
         return (StatusCode::UNAUTHORIZED, body).into_response();
     }
     let response = next.run(request).await;
-    match take(&fate.unclear) {
+    match take(&failures.unclear) {
         true => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         false => response,
     }
@@ -210,7 +212,7 @@ async fn imports_create_endpoints_once() {
 }
 
 #[tokio::test]
-async fn equal_lines_without_external_ids_are_as_many_endpoints() {
+async fn equal_lines_without_external_id_create_separate_endpoints() {
     let service = Service::start().await;
     let anonymous = json!({ "appId": "a", "url": "https://example.com", "events": ["x", "y"] });
     let (report, _) = service.import(std::slice::from_ref(&anonymous), &[]).await;
@@ -222,7 +224,7 @@ async fn equal_lines_without_external_ids_are_as_many_endpoints() {
 }
 
 #[tokio::test]
-async fn wrong_lines_are_refused_with_reasons_and_the_others_imported() {
+async fn invalid_lines_are_refused_and_the_others_imported() {
     let service = Service::start().await;
     let wrong = json!({ "appId": "a", "url": "ftp://example.com", "events": [], "secret": SECRET });
     let lines = [line(0), wrong, json!({ "url": SECRET }), line(0), line(2)];
@@ -246,7 +248,7 @@ async fn wrong_lines_are_refused_with_reasons_and_the_others_imported() {
 }
 
 #[tokio::test]
-async fn endpoints_that_differ_change_only_with_update() {
+async fn different_endpoints_change_only_with_update() {
     let service = Service::start().await;
     service.import(&[line(0)], &[]).await;
     let mut changed = line(0);
@@ -270,11 +272,11 @@ async fn endpoints_that_differ_change_only_with_update() {
 }
 
 #[tokio::test]
-async fn lines_are_repeated_without_duplicates_if_the_api_fails() {
+async fn retries_create_no_duplicates() {
     let service = Service::start().await;
-    service.fate.good.store(1, Ordering::SeqCst);
-    service.fate.throttled.store(2, Ordering::SeqCst);
-    service.fate.unclear.store(1, Ordering::SeqCst);
+    service.failures.good.store(1, Ordering::SeqCst);
+    service.failures.throttled.store(2, Ordering::SeqCst);
+    service.failures.unclear.store(1, Ordering::SeqCst);
     let anonymous = json!({ "appId": "a", "url": "https://example.com", "events": ["x"] });
     let lines = [anonymous.clone(), anonymous.clone(), anonymous];
     let (report, ok) = service.import(&lines, &[]).await;
@@ -283,10 +285,10 @@ async fn lines_are_repeated_without_duplicates_if_the_api_fails() {
 }
 
 #[tokio::test]
-async fn interrupted_imports_go_on_when_they_are_repeated() {
+async fn interrupted_imports_continue_when_repeated() {
     let service = Service::start().await;
-    service.fate.good.store(2, Ordering::SeqCst);
-    service.fate.unauthorized.store(2, Ordering::SeqCst);
+    service.failures.good.store(2, Ordering::SeqCst);
+    service.failures.unauthorized.store(2, Ordering::SeqCst);
     let lines: Vec<_> = (0..4).map(line).collect();
     let (report, ok) = service.import(&lines, &[]).await;
     assert!(!ok);
@@ -301,7 +303,7 @@ async fn interrupted_imports_go_on_when_they_are_repeated() {
 }
 
 #[tokio::test]
-async fn exports_can_be_imported_and_have_no_secrets() {
+async fn exports_can_be_imported_and_contain_no_secrets() {
     let service = Service::start().await;
     let mut given = line(0);
     given["rateLimit"] = 5.into();
@@ -335,7 +337,7 @@ async fn exports_can_be_imported_and_have_no_secrets() {
 }
 
 #[tokio::test]
-async fn exports_without_app_have_all_apps_that_were_made() {
+async fn exports_without_app_contain_all_created_apps() {
     let service = Service::start().await;
     for app in ["a", "b", "c"] {
         let url = format!("{}/apps/{app}", service.api);
@@ -362,7 +364,7 @@ async fn exports_without_app_have_all_apps_that_were_made() {
 }
 
 #[tokio::test]
-async fn imports_need_a_key() {
+async fn missing_api_key_is_reported() {
     let output = Command::new(env!("CARGO_BIN_EXE_webhook-endpoints-admin"))
         .args(["export", "--api-url", "http://127.0.0.1:9"])
         .env_clear()

@@ -1,4 +1,4 @@
-//! Runs `docs/migrating/svix_endpoints.py` against a fake of Svix' API.
+//! Runs `docs/migrating/svix_endpoints.py` against a fake of Svix's API.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
-/// A list of two pages, with one item each.
+/// Returns a list of two pages with one app each.
 async fn apps(headers: HeaderMap, Query(query): Query<HashMap<String, String>>) -> Json<Value> {
     assert_eq!(headers["authorization"], "Bearer token");
     Json(match query.get("iterator") {
@@ -68,7 +68,7 @@ async fn own_headers(Path((app, _)): Path<(String, String)>) -> Json<Value> {
 }
 
 #[tokio::test]
-async fn endpoints_of_svix_become_lines_to_import() {
+async fn svix_endpoints_become_lines_to_import() {
     let svix = Router::new()
         .route("/api/v1/app", get(apps))
         .route("/api/v1/app/{app}/endpoint", get(endpoints))
