@@ -2,6 +2,7 @@
 //! AWS services run in this process, with the table and the queues from
 //! `template.yaml`. A poller replaces Lambda's event source mapping.
 
+pub mod alarms;
 pub mod catalogue;
 pub mod emulators;
 pub mod gateway;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use local::template::{access_log_format, alarms, refused_values, sweep_timing, variables};
+use local::alarms::alarms;
+use local::template::{access_log_format, refused_values, sweep_timing, variables};
 use serde_json::Value;
 use webhook_endpoints::config::{ApiConfig, ConfigError, DeliverConfig, read_log_level};
 use webhook_endpoints::delivery::enqueue_due::{AHEAD, LEASE};
