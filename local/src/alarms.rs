@@ -7,26 +7,26 @@ use serde_norway::Value;
 
 use crate::template::{TemplateError, template, texts};
 
-/// An alarm.
+/// An alarm that watches a single metric.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Alarm {
     namespace: Value,
-    /// The name of its metric.
+    /// The name of the metric.
     pub metric_name: String,
     #[serde(default)]
     dimensions: Vec<Dimension>,
-    /// The statistic that it watches, unless that is a percentile.
+    /// The watched statistic, unless it is a percentile.
     pub statistic: Option<String>,
-    /// The percentile that it watches, if it is one.
+    /// The watched percentile, such as `p99`.
     pub extended_statistic: Option<String>,
-    /// The threshold of its metric.
+    /// The value that the statistic is compared with.
     pub threshold: f64,
-    /// Length of a period, in seconds.
+    /// The length of a period, in seconds.
     pub period: u64,
-    /// Periods that have to breach the threshold.
+    /// How many periods in a row must breach the threshold.
     pub evaluation_periods: u64,
-    /// What a period without data counts as.
+    /// How a period without data counts, such as `notBreaching`.
     pub treat_missing_data: String,
 }
 
@@ -38,13 +38,13 @@ struct Dimension {
 }
 
 impl Alarm {
-    /// The namespace of its metric, as written in the template.
+    /// The metric's namespace, as written in the template.
     #[must_use]
     pub fn namespace(&self) -> String {
         texts(&self.namespace).concat()
     }
 
-    /// The names and values of its metric's dimensions, as written in the template.
+    /// The names and values of the metric's dimensions, as written in the template.
     #[must_use]
     pub fn dimensions(&self) -> Vec<(&str, String)> {
         let dimensions = self.dimensions.iter();
@@ -54,7 +54,7 @@ impl Alarm {
     }
 }
 
-/// All alarms that watch a single metric, by name.
+/// Reads all alarms that watch a single metric, by resource name.
 ///
 /// # Errors
 /// If an alarm has an unexpected form.

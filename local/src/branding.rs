@@ -3,7 +3,7 @@
 use clap::Args;
 use webhook_endpoints::domain::branding::{Accent, Branding, FrameAncestors, Logo, Title};
 
-/// How the portal looks, by the same variables as in a function.
+/// They take the same environment variables as the functions.
 #[derive(Clone, Args)]
 pub(crate) struct BrandingArguments {
     /// The portal's title.
@@ -15,7 +15,7 @@ pub(crate) struct BrandingArguments {
     /// The color of the portal's buttons and links, such as #3f51d6.
     #[arg(long, env = "PORTAL_ACCENT_COLOR")]
     portal_accent_color: Option<Accent>,
-    /// The origins that may show the portal in a frame, separated by commas.
+    /// Comma-separated list of the origins that may show the portal in a frame.
     #[arg(long, env = "PORTAL_FRAME_ANCESTORS")]
     portal_frame_ancestors: Option<FrameAncestors>,
 }

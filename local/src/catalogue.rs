@@ -1,4 +1,4 @@
-//! A small catalogue of event types, so that there is something to look at.
+//! A small sample catalogue of event types.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::catalogue::TypeDetails;
 use webhook_endpoints::domain::event_type::EventType;
 
-/// A type, its group, its description, its schema and its example.
+/// The name, group, description, schema and example of a type.
 type Sample = [&'static str; 5];
 
 const TYPES: [Sample; 4] = [
@@ -41,7 +41,7 @@ const TYPES: [Sample; 4] = [
     [
         "customer.created",
         "Customers",
-        "Somebody signed up.",
+        "A customer signed up.",
         r#"{
   "type": "object",
   "required": ["customer"],
@@ -62,7 +62,7 @@ const TYPES: [Sample; 4] = [
     ],
 ];
 
-/// Adds the types to an empty catalogue. One that has any types stays as it is.
+/// Adds the sample types if the catalogue is empty, so that the developer's own changes last.
 ///
 /// # Errors
 /// If the emulator fails.

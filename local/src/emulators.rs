@@ -1,6 +1,6 @@
-//! The AWS emulators. dynoxide (DynamoDB on SQLite) serves HTTP on a free port.
-//! winterbaume (SQS, Secrets Manager) plugs into the SDK as its HTTP client. Running
-//! servers can replace either of them.
+//! The AWS emulators. dynoxide (DynamoDB on SQLite) serves HTTP on a free port. winterbaume (SQS
+//! and Secrets Manager) plugs into the SDK as its HTTP client. Servers that are already running can
+//! replace either of them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,20 +20,20 @@ use crate::mapping::{Mapping, mapping};
 use crate::template::{self, TemplateError};
 use crate::waking::{Wakes, WakingSqs};
 
-/// The region of all resources.
+/// The Region of all resources.
 pub const REGION: &str = "us-east-1";
 
-/// Failure to start or set up the emulators. Only people read these errors, so
-/// causes are kept as text.
+/// Failure to start or set up the emulators. No code handles these errors, so causes are kept as
+/// text.
 #[derive(Debug, thiserror::Error)]
 pub enum EmulatorError {
     /// The template lacks something that the emulators need.
     #[error(transparent)]
     Template(#[from] TemplateError),
-    /// A file or socket operation failed.
+    /// Reading or writing a file failed, or binding a socket.
     #[error("{0}")]
     Io(#[from] std::io::Error),
-    /// An emulator failed: its name and the error message.
+    /// An emulator failed. With its name and the error message.
     #[error("{0} emulator: {1}")]
     Emulator(&'static str, String),
 }
@@ -47,7 +47,7 @@ pub struct Clients {
     pub secrets: aws_sdk_secretsmanager::Client,
     /// SQS.
     pub sqs: aws_sdk_sqs::Client,
-    /// What wakes pollers. A server that replaces the SQS emulator does not.
+    /// Wakes pollers. `None` if a server replaces the SQS emulator, because only that wakes them.
     pub(crate) wakes: Option<Wakes>,
 }
 
@@ -56,7 +56,7 @@ pub struct Clients {
 pub struct Servers {
     /// URL of a DynamoDB server.
     pub dynamodb: Option<String>,
-    /// URL of a server for both SQS and Secrets Manager.
+    /// URL of one server for both SQS and Secrets Manager.
     pub others: Option<String>,
 }
 
@@ -66,7 +66,7 @@ pub struct Emulators {
     pub clients: Clients,
     /// URL of the DynamoDB emulator or server.
     pub dynamodb_url: String,
-    /// URL of the server that replaces the embedded services below, if any.
+    /// URL of the server that replaces `secrets` and `sqs`, if any.
     pub(crate) others_url: Option<String>,
     pub(crate) secrets: Arc<SecretsManagerService>,
     pub(crate) sqs: Arc<WakingSqs>,
@@ -113,9 +113,8 @@ impl Resources {
 }
 
 impl Emulators {
-    /// Starts the emulators, in memory or with the state of an earlier run in
-    /// `data_dir`. `wrap` wraps the SDK's HTTP clients, so that tests can count calls
-    /// and inject failures.
+    /// Starts the emulators, in memory or with the state of an earlier run in `data_dir`. `wrap`
+    /// wraps the SDK's HTTP clients, with which tests count calls and inject failures.
     ///
     /// # Errors
     /// If the state can't be read or no port is free.
@@ -126,8 +125,7 @@ impl Emulators {
         Self::start_beside(Servers::default(), data_dir, wrap).await
     }
 
-    /// Like [`Self::start`], but uses `servers` instead of the corresponding
-    /// emulators.
+    /// Like [`Self::start`], but uses `servers` instead of the emulators of the same services.
     ///
     /// # Errors
     /// If the state can't be read or no port is free.
@@ -167,9 +165,8 @@ impl Emulators {
                 sdk_config(wrap(mock.http_client()))
             }
         };
-        // By default, all clients of a process share a retry budget. Give each set of
-        // clients its own, so that one test's injected failures don't use up the
-        // retries of others.
+        // By default, all clients of a process share a retry budget. Give each set of clients its
+        // own, so that the failures that one test injects don't use up the retries of other tests.
         let retries = RetryPartition::custom("emulators").build();
         let dynamodb = aws_sdk_dynamodb::config::Builder::from(&dynamodb_sdk)
             .retry_partition(retries.clone())
@@ -195,7 +192,7 @@ impl Emulators {
         })
     }
 
-    /// Saves the secrets and the queues to the data directory. DynamoDB writes its own
+    /// Saves the secrets and the queues to the data directory. The DynamoDB emulator writes its own
     /// file. Does nothing if the state is in memory.
     ///
     /// # Errors
@@ -210,9 +207,9 @@ impl Emulators {
 }
 
 impl Clients {
-    /// Creates the template's table and queues, with names that start with `name`.
-    /// Existing ones are kept. `visibility_timeout` (seconds) overrides the template's
-    /// value, for tests that wait for it.
+    /// Creates the template's table and queues under names that start with `name`. Keeps existing
+    /// ones. `visibility_timeout`, in seconds, overrides the template's value, for tests that wait
+    /// for messages to reappear.
     ///
     /// # Errors
     /// If the template has an unexpected form or an emulator returns an error.
@@ -260,7 +257,8 @@ impl Clients {
 
     async fn create_table(&self, name: &str) -> Result<(), EmulatorError> {
         let failed = |error: String| EmulatorError::Emulator("DynamoDB", error);
-        // Asked first, because the SDK logs a warning about each call that fails.
+        // Check for the table first. Creating it again would fail, and the SDK logs a warning for
+        // each call that fails.
         let tables = self.dynamodb.list_tables().into_paginator().items().send();
         let tables: Vec<_> = tables
             .collect::<Result<_, _>>()
@@ -353,7 +351,7 @@ async fn start_dynamodb(data_dir: Option<&Path>) -> Result<String, EmulatorError
     Ok(url)
 }
 
-/// SDK configuration that ignores the environment and AWS profiles of the machine.
+/// An SDK configuration that ignores the environment variables and AWS profiles of the machine.
 fn sdk_config(http_client: SharedHttpClient) -> SdkConfig {
     let credentials =
         aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local");
@@ -386,8 +384,7 @@ async fn save<S: StatefulService>(service: &S, file: &Path) -> Result<(), Emulat
     let state = service.snapshot(default_account_id(), REGION).await;
     let json = serde_json::to_vec(&state)
         .map_err(|error| EmulatorError::Emulator("saved", error.to_string()))?;
-    // Write to a temporary file and rename it, so that a crash can't leave a partial
-    // file.
+    // Write to a temporary file and rename it, so that a crash can't leave a partial file.
     let part = file.with_extension("part");
     std::fs::write(&part, json)?;
     Ok(std::fs::rename(part, file)?)

@@ -1,5 +1,5 @@
-//! Serves all emulators at one URL, for `AWS_ENDPOINT_URL`. The admin command uses
-//! it, and so do functions that run as separate processes.
+//! Serves all emulators at one URL, for `AWS_ENDPOINT_URL`. The admin command and functions that
+//! run as separate processes use it.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -45,7 +45,7 @@ async fn forward(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: 
     let answer = service
         .handle(MockRequest {
             method: "POST".to_owned(),
-            // The emulator takes the region from the URI.
+            // The emulator parses the Region from the host.
             uri: format!("https://{}.{REGION}.amazonaws.com/", service.service_name()),
             headers,
             body,

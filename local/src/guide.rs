@@ -1,4 +1,4 @@
-//! The guide that a run prints.
+//! The guide that a local run prints.
 #![expect(clippy::print_stdout, reason = "prints a guide for the developer")]
 
 use std::path::Path;
@@ -15,7 +15,6 @@ pub(crate) struct Urls {
     pub(crate) aws: String,
 }
 
-/// What the guide tells.
 pub(crate) struct Guide<'a> {
     pub(crate) urls: &'a Urls,
     pub(crate) data_dir: Option<&'a Path>,
@@ -31,7 +30,7 @@ impl Guide<'_> {
         self.print_rest();
     }
 
-    /// Commands for a shell.
+    /// Prints the shell commands that try the API out.
     fn print_calls(&self) {
         let Seed {
             app_id,

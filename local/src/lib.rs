@@ -1,6 +1,6 @@
-//! Runs the service on one machine, for development and tests. Emulators of the three
-//! AWS services run in this process, with the table and the queues from
-//! `template.yaml`. A poller replaces Lambda's event source mapping.
+//! Runs the service on one machine, for development and tests. Emulators of the three AWS services
+//! run in this process, with the table and the queues from `template.yaml`. A poller replaces
+//! Lambda's event source mapping.
 
 pub mod alarms;
 pub mod catalogue;

@@ -43,19 +43,19 @@ type BoxError = Box<dyn Error + Send + Sync>;
 #[derive(Parser)]
 #[command(name = "webhook-endpoints-local", version)]
 struct Arguments {
-    /// Port of the API. Use 0 for any free port; this applies to all three ports.
+    /// Port of the API. For each of the three ports, 0 means any free port.
     #[arg(long, default_value_t = 3000)]
     port: u16,
     /// Port of the sample receiver.
     #[arg(long, default_value_t = 3001)]
     receiver_port: u16,
-    /// Port of the AWS emulators, to be used in AWS_ENDPOINT_URL.
+    /// Port of the AWS emulators, for AWS_ENDPOINT_URL.
     #[arg(long, default_value_t = 4566)]
     aws_port: u16,
-    /// Directory in which to keep the state for the next run.
+    /// Directory that keeps the state for the next run.
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// How new signing secrets are kept: PerEndpoint or Sealed.
+    /// Where new signing secrets are kept: PerEndpoint or Sealed.
     #[arg(long, env = "SECRET_STORAGE", default_value = "PerEndpoint", value_parser = secret_storage)]
     secret_storage: SecretStorage,
     #[command(flatten)]
@@ -72,7 +72,7 @@ async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // If standard error is closed, there is nothing left to do.
+            // If standard error is closed, the exit code has to do.
             let _ = writeln!(std::io::stderr(), "error: {error}");
             ExitCode::FAILURE
         }
@@ -157,7 +157,7 @@ async fn work_until(
 ) -> Result<(), BoxError> {
     let mut stop_requested = pin!(stop_requested);
     let mut save = tokio::time::interval(Duration::from_secs(1));
-    // Replaces the schedule rule in the template.
+    // In a deployment, the template's schedule rule sends this message.
     let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
     loop {
         // The future is pinned and polled by reference, so no branch cancels it: a signal that
@@ -178,7 +178,7 @@ fn serve(
 ) -> JoinHandle<std::io::Result<()>> {
     let mut stopping = stopping.clone();
     let stopped = async move {
-        // An error means that the sender was dropped. Stop in that case, too.
+        // An error means that the sender was dropped: `run` returned. Stop then, too.
         let _ = stopping.wait_for(|stop| *stop).await;
     };
     let served = axum::serve(listener, router).with_graceful_shutdown(stopped);
@@ -195,7 +195,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How long to wait for requests in progress at shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Ctrl-C, or SIGTERM from a process manager, from now on.
+/// Completes on Ctrl-C, or on SIGTERM from a process manager. Signals count from this call on, not
+/// only once the future is polled.
 fn stop_requested() -> std::io::Result<impl Future<Output = ()>> {
     #[cfg(unix)]
     {
@@ -211,7 +212,7 @@ fn stop_requested() -> std::io::Result<impl Future<Output = ()>> {
     }
     #[cfg(not(unix))]
     Ok(async {
-        // Without a handler, Ctrl-C ends the process by itself.
+        // If no handler can be installed, Ctrl-C ends the process without it.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }

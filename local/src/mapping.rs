@@ -9,14 +9,14 @@ use webhook_endpoints::domain::message::Lane;
 
 use crate::template::{TemplateError, properties, template};
 
-/// How Lambda polls the queue of a lane.
+/// The event source mapping of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapping {
-    /// `MaximumConcurrency`: the batches handled at once.
+    /// `MaximumConcurrency`: how many batches are handled at the same time.
     pub concurrency: usize,
     /// `BatchSize`.
     pub batch_size: usize,
-    /// `MaximumBatchingWindowInSeconds`: how long a batch is collected.
+    /// `MaximumBatchingWindowInSeconds`: how long to collect a batch after its first message.
     pub window: Duration,
 }
 
@@ -47,10 +47,10 @@ struct ScalingConfig {
     maximum_concurrency: Value,
 }
 
-/// Reads the event source mapping of a lane, with the default of its concurrency.
+/// Reads the event source mapping of a lane, with the default concurrency.
 ///
 /// # Errors
-/// If it is missing or has an unexpected form.
+/// If the mapping is missing or has an unexpected form.
 pub fn mapping(lane: Lane) -> Result<Mapping, TemplateError> {
     let name = match lane {
         Lane::Fast => "Queue",
@@ -78,10 +78,10 @@ pub fn mapping(lane: Lane) -> Result<Mapping, TemplateError> {
     })
 }
 
-/// The default of a parameter that is a number.
+/// Reads the default of a numeric parameter.
 ///
 /// # Errors
-/// If there is no such parameter, or it has no such default.
+/// If there is no such parameter, or its default is not a whole number.
 pub fn number(parameter: &str) -> Result<u64, TemplateError> {
     let template = template()?;
     let parameters = template.get("Parameters");
@@ -95,9 +95,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slow_lane_collects_larger_batches_than_the_fast_lane() {
+    fn slow_lane_has_larger_batches_and_less_concurrency() {
         let [fast, slow] = [Lane::Fast, Lane::Slow].map(|lane| mapping(lane).unwrap());
-        // Nobody waits for a window on the fast lane.
+        // The fast lane must not delay messages.
         assert_eq!(fast.window, Duration::ZERO);
         assert!(slow.window > Duration::ZERO);
         assert!(slow.batch_size > fast.batch_size);

@@ -1,5 +1,5 @@
-//! Replaces Lambda's event source mapping: polls the queue, calls the handler of the
-//! delivery function and deletes the messages that it handled.
+//! Replaces Lambda's event source mapping: polls a queue, calls the delivery function's handler,
+//! and deletes the messages that it handled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::emulators::{Clients, REGION, Resources};
 use crate::mapping::Mapping;
 use crate::waking::Wake;
 
-/// Polls the queue of one lane, as Lambda would. Cheap to clone.
+/// Polls the queue of a lane as Lambda would. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Poller {
     sqs: Client,
@@ -29,7 +29,7 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// Creates a poller that passes messages to `deliverer`, in batches like those of
+    /// Creates a poller that passes messages to `deliverer` in batches, with the sizes and times of
     /// the lane's event source mapping.
     #[must_use]
     pub fn new(
@@ -49,15 +49,16 @@ impl Poller {
         }
     }
 
-    /// The same, but batches do not wait for more messages.
+    /// Makes batches not wait for more messages.
     #[must_use]
     pub fn without_window(mut self) -> Self {
         self.mapping.window = Duration::ZERO;
         self
     }
 
-    /// Polls until the task is aborted.
+    /// Polls forever. Abort the task to stop it.
     pub async fn run(self) {
+        // As in Lambda, a batch is received only once there is a free slot to handle it.
         let slots = Arc::new(Semaphore::new(self.mapping.concurrency));
         let mut is_drained = false;
         loop {
@@ -74,17 +75,19 @@ impl Poller {
             };
             let poller = self.clone();
             tokio::spawn(async move {
-                // Failed messages stay in the queue, hidden for as long as the handler
-                // chose.
+                // Ignore the messages that failed. They stay in the queue, hidden for as long as
+                // the handler decided.
                 poller.handle(messages).await;
                 drop(slot);
             });
         }
     }
 
-    /// Waits for messages. From the first one on, collects more for as long as the
-    /// window is, or until the batch is full. `is_drained` says, from one batch to the
-    /// next, whether the queue gave all it had: then it takes a wake to look again.
+    /// Waits for messages. After the first one, collects more until the window ends or the batch is
+    /// full.
+    ///
+    /// `is_drained` carries over from batch to batch whether the last look emptied the queue. If
+    /// so, waits for a wake before the next look, instead of polling all the time.
     async fn next_batch(&self, is_drained: &mut bool) -> Result<Vec<Message>, aws_sdk_sqs::Error> {
         let mut batch = Vec::new();
         while batch.is_empty() {
@@ -100,7 +103,8 @@ impl Poller {
         let end = Instant::now() + self.mapping.window;
         while *is_drained && Instant::now() < end {
             if let Err(error) = self.collect(&mut batch, end).await {
-                // What was received so far must not wait to be received again.
+                // Return what was received so far. Otherwise it would stay hidden until its
+                // visibility timeout ends.
                 error!(%error, "failed to poll the queue");
                 break;
             }
@@ -109,7 +113,8 @@ impl Poller {
         Ok(batch)
     }
 
-    /// Waits until the queue may have something.
+    /// Waits until the queue may have messages. Without wakes, waits by a long poll, which adds
+    /// what it receives to the batch.
     async fn wait(&self, batch: &mut Vec<Message>) -> Result<(), aws_sdk_sqs::Error> {
         match &self.wake {
             Some(wake) => wake.wait().await,
@@ -118,7 +123,7 @@ impl Poller {
         Ok(())
     }
 
-    /// Adds what comes next to a batch, if it comes before `end`.
+    /// Adds the next messages to a batch, if they arrive before `end`.
     async fn collect(
         &self,
         batch: &mut Vec<Message>,
@@ -127,14 +132,15 @@ impl Poller {
         match &self.wake {
             Some(wake) if timeout_at(end, wake.wait()).await.is_err() => return Ok(()),
             Some(_) => {}
-            // Not cut off: what it has received would be lost until it reappears.
+            // Do not cut off the long poll at `end`. Messages that the server has already handed
+            // out would be lost until their visibility timeout ends.
             None => return self.wait(batch).await,
         }
         self.receive_into(batch, Duration::ZERO).await
     }
 
-    /// Receives a batch. Long polls for its first messages for at most `wait`, in
-    /// whole seconds, and takes what else is there.
+    /// Receives a batch: long polls for the first messages for at most `wait`, in whole seconds,
+    /// and adds the others that are in the queue by then.
     ///
     /// # Errors
     /// If a call fails.
@@ -152,7 +158,9 @@ impl Poller {
         while batch.len() < self.mapping.batch_size {
             let missing = self.mapping.batch_size - batch.len();
             let received = receive(&self.sqs, &self.queue_url, missing, wait).await?;
-            let is_last = received.len() < missing.min(RECEIVED);
+            // Fewer messages than requested: assume that the queue has no more. If it has, the next
+            // batch gets them.
+            let is_last = received.len() < missing.min(MOST_PER_CALL);
             batch.extend(received);
             if is_last {
                 break;
@@ -162,10 +170,9 @@ impl Poller {
         Ok(())
     }
 
-    /// Handles a batch and deletes the messages that succeeded. Returns the messages
-    /// that failed.
+    /// Handles a batch, and deletes the messages that succeeded. Returns those that failed.
     pub async fn handle(&self, messages: Vec<Message>) -> Vec<Message> {
-        // Nothing ends this process, so there is no deadline.
+        // Lambda's timeout does not apply to this process, so there is no deadline.
         let handling = handle_batch(&self.deliverer, event(&messages, &self.queue_url), None);
         let failures = match handling.await {
             Ok(response) => response.batch_item_failures,
@@ -186,7 +193,7 @@ impl Poller {
     }
 
     async fn delete(&self, handled: Vec<Message>) {
-        for handled in handled.chunks(RECEIVED) {
+        for handled in handled.chunks(MOST_PER_CALL) {
             let mut entries = Vec::new();
             for (index, message) in handled.iter().enumerate() {
                 let entry = DeleteMessageBatchRequestEntry::builder()
@@ -204,11 +211,11 @@ impl Poller {
     }
 }
 
-/// Messages that one call receives or deletes (SQS quota).
-const RECEIVED: usize = 10;
+/// How many messages one call can receive or delete (SQS quota).
+const MOST_PER_CALL: usize = 10;
 
-/// Receives up to `most` messages, and no more than ten. Long polls for at most `wait`,
-/// in whole seconds.
+/// Receives at most `most` messages, but not more than ten. Long polls for at most `wait`, in whole
+/// seconds.
 ///
 /// # Errors
 /// If the call fails.
@@ -221,7 +228,7 @@ pub async fn receive(
     let received = sqs
         .receive_message()
         .queue_url(queue_url)
-        .max_number_of_messages(i32::try_from(most.min(RECEIVED)).unwrap_or(1))
+        .max_number_of_messages(i32::try_from(most.min(MOST_PER_CALL)).unwrap_or(1))
         .wait_time_seconds(i32::try_from(wait.as_secs()).unwrap_or(i32::MAX))
         .message_system_attribute_names(MessageSystemAttributeName::All)
         .message_attribute_names("All")
@@ -230,8 +237,7 @@ pub async fn receive(
     Ok(received.messages.unwrap_or_default())
 }
 
-/// Converts messages of this queue to the event that Lambda would pass to the
-/// function.
+/// Converts messages of a queue to the event that Lambda would pass to the function.
 #[must_use]
 pub fn event(messages: &[Message], queue_url: &str) -> SqsEvent {
     let arn = arn(queue_url);
@@ -244,7 +250,7 @@ pub fn event(messages: &[Message], queue_url: &str) -> SqsEvent {
     event
 }
 
-/// The ARN of a queue, with an account that stands for any: only the name matters.
+/// The ARN of a queue in a made-up account. The service reads only the queue's name from it.
 #[must_use]
 pub fn arn(queue_url: &str) -> String {
     let name = queue_url.rsplit('/').next().unwrap_or_default();

@@ -1,5 +1,5 @@
-//! A sample receiver. It accepts deliveries on any path, verifies their signatures
-//! with the public library and prints them.
+//! A sample receiver. It accepts deliveries on any path, verifies their signatures with the public
+//! Standard Webhooks library, and prints them.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -11,25 +11,26 @@ use standardwebhooks::Webhook;
 use webhook_endpoints::aws::Stores;
 use webhook_endpoints::domain::id::{AppId, EndpointId};
 
-/// A receiver for all endpoints of an app. A real receiver is configured with its
-/// secret. This one tries the secrets of all endpoints.
+/// A receiver for all endpoints of an app. A real receiver is configured with one secret; this one
+/// tries the secrets of all endpoints.
 #[derive(Clone)]
 pub struct Receiver {
     /// The app whose deliveries are accepted.
     pub app_id: AppId,
-    /// Where to look up endpoints and secrets.
+    /// The stores with the endpoints and their secrets.
     pub stores: Stores,
     /// Prints a delivery.
     pub print: fn(String),
 }
 
 impl Receiver {
-    /// Answers 200 to requests that are signed with an endpoint's current secret, and
+    /// Responds with 200 to requests that are signed with an endpoint's current secret, and with
     /// 401 to all others.
     pub fn router(self) -> Router {
         Router::new().fallback(receive).with_state(self)
     }
 
+    /// The endpoint whose secret verifies the request.
     async fn verified_by(&self, headers: &HeaderMap, body: &[u8]) -> Option<EndpointId> {
         let endpoints = self.stores.table.endpoints(self.app_id).await.ok()?;
         for endpoint in endpoints {

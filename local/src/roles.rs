@@ -1,4 +1,4 @@
-//! What the roles in the template allow.
+//! The permissions of the roles in the template.
 
 use std::collections::BTreeSet;
 
@@ -14,19 +14,18 @@ pub struct Grant {
     pub action: String,
     /// The resource as written in the template, such as `Table.Arn`.
     pub resource: String,
-    /// Patterns from the `dynamodb:LeadingKeys` condition. Every partition key must
-    /// match at least one of them. Empty if there is no such condition.
+    /// The patterns of the `dynamodb:LeadingKeys` condition. Every partition key must match at
+    /// least one of them. Empty if there is no such condition.
     pub leading_keys: Vec<String>,
-    /// The fewest days for which a deleted secret has to be restorable, if any.
+    /// The minimum recovery window for a deleted secret, in days, if there is such a condition.
     pub recovery_days: Option<u64>,
-    /// The services that a key may be used by, on behalf of the role. Empty if there is no
-    /// such condition.
+    /// The services through which the role may use a KMS key. Empty if there is no such condition.
     pub via_services: Vec<String>,
-    /// The condition of the template that it is granted under, if any.
+    /// The template's condition under which the action is granted, if any.
     pub only_if: Option<String>,
 }
 
-/// All actions that a role allows, including those behind an `!If`.
+/// Reads all actions that a role allows, including those behind an `!If`.
 ///
 /// # Errors
 /// If the role is missing or has an unexpected form.

@@ -1,5 +1,5 @@
-//! Sample data that the files in `events/` refer to: an app, its key, an endpoint and
-//! a delivery. With this data in the table, every sample event succeeds.
+//! The sample data that the files in `events/` refer to. With this data in the table, every sample
+//! event succeeds.
 
 use std::error::Error;
 use std::time::Duration;
@@ -23,25 +23,25 @@ use crate::service;
 
 /// The sample app.
 pub const APP_ID: &str = "01890000-0000-7000-8000-00000000000a";
-/// The app's API key.
+/// The API key of the sample app.
 pub const API_KEY: &str = "whk_ExampleExampleExampleExampleExampleExampleE";
 /// An API key of the platform.
 pub const PLATFORM_KEY: &str = "whk_platform_ExampleExampleExampleExampleExampleExampleE";
-/// An app that the platform's events make, and the id of a key of it.
+/// Another app, which one of the sample events creates.
 pub const MADE_APP_ID: &str = "acme";
-/// A key of that app.
+/// The id of an API key of that app.
 pub const KEY_ID: &str = "01890000-0000-7000-8000-0000000000c1";
-/// A portal session of that app.
+/// The id of a portal session of that app.
 pub const SESSION_ID: &str = "01890000-0000-7000-8000-0000000000c2";
-/// The app's endpoint.
+/// The endpoint of the sample app.
 pub const ENDPOINT_ID: &str = "01890000-0000-7000-8000-0000000000e1";
-/// A test ping of the endpoint, without attempts so far.
+/// A test ping of that endpoint, without any attempts.
 pub const DELIVERY_ID: &str = "01890000-0000-7000-8000-0000000000d2";
-/// The test ping's body.
+/// The payload of the test ping.
 pub const PAYLOAD: &str = r#"{"sample":"payload"}"#;
 
-/// Stores the sample data. The endpoint's deliveries go to `target`. Its secret is
-/// random and not returned; rotate it to get a known one.
+/// Stores the sample data. Deliveries to the endpoint go to the URL `target`. The endpoint's secret
+/// is random and not returned; rotate it to get one.
 ///
 /// # Errors
 /// If `target` is not a valid URL or an emulator fails.

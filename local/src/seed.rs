@@ -14,19 +14,18 @@ use webhook_endpoints::operator::sessions::{self, CreateSessionError};
 
 use crate::BoxError;
 
-/// The initial app. Saved as `app.json` in the data directory.
+/// The initial app and its keys. Saved as `app.json` in the data directory.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Seed {
     pub(crate) app_id: AppId,
     pub(crate) api_key: String,
-    /// Absent in files of earlier versions.
+    /// Missing in files of earlier versions.
     #[serde(default)]
     pub(crate) platform_key: Option<String>,
 }
 
-/// Loads the app and the keys of an earlier run from `data_dir`, and creates those that
-/// are missing.
+/// Loads the app and the keys of an earlier run from `data_dir`. Creates what is missing.
 pub(crate) async fn seed(data_dir: Option<&Path>, table: &Table) -> Result<Seed, BoxError> {
     let file = data_dir.map(|dir| dir.join("app.json"));
     let mut seed = match file.as_deref().filter(|file| file.exists()) {
@@ -53,8 +52,8 @@ pub(crate) async fn seed(data_dir: Option<&Path>, table: &Table) -> Result<Seed,
     Ok(seed)
 }
 
-/// A link that opens the customer portal for the initial app, for a week. Makes the app,
-/// as sessions need.
+/// Creates a link that opens the customer portal for the initial app, for a week. Creates the app
+/// first, because a session needs one.
 pub(crate) async fn portal(table: &Table, app_id: AppId, api: &str) -> Result<String, BoxError> {
     const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
     let now = Clock::system().now();
@@ -67,7 +66,7 @@ pub(crate) async fn portal(table: &Table, app_id: AppId, api: &str) -> Result<St
     };
     match sessions::create(table, new, now).await {
         Ok((token, _)) => Ok(portal_link(api, app_id, &token)),
-        // The developer deleted it, and may be using another one.
+        // The developer deleted the app, and may be using another one.
         Err(CreateSessionError::AppDeleting(_)) => Ok(format!("{api}/portal/")),
         Err(error) => Err(error.into()),
     }

@@ -1,4 +1,4 @@
-//! Wires the service to the emulators.
+//! Connects the service to the emulators.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +32,7 @@ use webhook_endpoints::domain::webhook_headers::WebhookHeaders;
 
 use crate::emulators::{Clients, REGION, Resources};
 
-/// Settings of both functions.
+/// The settings of both functions.
 #[derive(Debug)]
 pub struct Settings {
     /// Which addresses endpoints may have.
@@ -43,21 +43,21 @@ pub struct Settings {
     pub api_key_cache: Duration,
     /// How long deliveries and their payloads are kept.
     pub retention: Duration,
-    /// How much the API does of what is dear.
+    /// Limits on expensive calls of the API.
     pub budgets: Budgets,
-    /// How new signing secrets are kept.
+    /// Where new signing secrets are kept.
     pub secret_storage: SecretStorage,
-    /// Which web pages may call the API.
+    /// The origins whose web pages may call the API.
     pub cors: AllowedOrigins,
-    /// Where customers open the portal, unless it is where they call the API.
+    /// The base URL of the portal, if it differs from the API's.
     pub portal_url: Option<PortalUrl>,
-    /// Whether events and subscriptions have to be of types that are in the catalogue.
+    /// Whether the types of events and subscriptions must be in the catalogue.
     pub strict_event_types: bool,
-    /// The form in which receivers get an event.
+    /// The form of the body that receivers get.
     pub payload_format: PayloadFormat,
-    /// How receivers recognise deliveries.
+    /// The headers that are sent to receivers.
     pub webhook_headers: WebhookHeaders,
-    /// How the portal looks.
+    /// The look of the portal.
     pub branding: Branding,
     /// The clock of both functions.
     pub clock: Clock,
@@ -65,14 +65,13 @@ pub struct Settings {
     pub policy: Policy,
     /// How much work one queue message does.
     pub chunks: ChunkSizes,
-    /// How many waiting deliveries are sent per second to an endpoint that works again.
+    /// How many waiting deliveries per second are sent to an endpoint that works again.
     pub drain_per_second: u16,
     /// See [`Deliverer::stragglers`].
     pub stragglers: Duration,
     /// See [`Deliverer::fan_out_lease`].
     pub fan_out_lease: Duration,
-    /// Whether notices go to an event bus as well. There is none here, so they stay in the
-    /// queue.
+    /// Whether notices also go to the queue for an event bus. Nothing reads that queue here.
     pub event_bus: bool,
 }
 
@@ -105,7 +104,7 @@ impl Default for Settings {
     }
 }
 
-/// Budgets that nothing exceeds, for tests and measurements that repeat a call.
+/// Budgets without limits, for tests and benchmarks that repeat a call.
 #[must_use]
 pub fn unlimited() -> Budgets {
     Budgets {
@@ -117,11 +116,11 @@ pub fn unlimited() -> Budgets {
     }
 }
 
-/// Prefix of every secret name.
+/// The prefix of every secret's name.
 pub const SECRET_PREFIX: &str = "webhook-endpoints";
 
-/// The environment variables of a function that runs as a separate process. `url`
-/// replaces the AWS endpoints.
+/// The environment variables of a function that runs as a separate process. `url` is the address of
+/// the emulators.
 #[must_use]
 pub fn variables(url: &str, resources: &Resources) -> [(&'static str, String); 9] {
     [
@@ -192,7 +191,7 @@ pub fn deliverer(
     }))
 }
 
-/// Creates stores with their own cache of secrets.
+/// Creates stores. Each call creates a separate cache of secrets, like a separate process.
 #[must_use]
 pub fn stores(clients: &Clients, resources: &Resources) -> Stores {
     stores_with(clients, resources, None)
@@ -216,7 +215,7 @@ fn stores_with(clients: &Clients, resources: &Resources, operational: Option<Str
     )
 }
 
-/// Stores an API key that allows everything in an app.
+/// Stores an API key with all scopes of an app.
 ///
 /// # Errors
 /// If the emulator fails.
@@ -246,13 +245,13 @@ pub async fn store_key(table: &Table, key: &ApiKey, new: NewKey) -> Result<(), S
     table.put_api_key(&record).await
 }
 
-/// Generates an API key of an app, whichever it will be.
+/// Generates an API key for an app.
 #[must_use]
 pub fn new_key() -> ApiKey {
     generate(KeyKind::App)
 }
 
-/// Generates an API key of the platform.
+/// Generates an API key for the platform.
 #[must_use]
 pub fn new_platform_key() -> ApiKey {
     generate(KeyKind::Platform)

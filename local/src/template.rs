@@ -1,5 +1,5 @@
-//! Reads resources from `template.yaml`, so that the emulators match a deployment and
-//! nothing is declared twice.
+//! Reads resources from `template.yaml`, so that the emulators match a deployment without a second
+//! declaration of anything.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -28,7 +28,7 @@ pub enum TemplateError {
     Build(#[from] aws_sdk_dynamodb::error::BuildError),
 }
 
-/// The table as the template declares it.
+/// The table, as the template declares it.
 #[derive(Debug)]
 pub struct TableTemplate {
     /// The key attributes of the table and its indexes.
@@ -41,12 +41,12 @@ pub struct TableTemplate {
     pub ttl_attribute: String,
 }
 
-/// A lane's queue as the template declares it.
+/// The queue of a lane, as the template declares it.
 #[derive(Debug)]
 pub struct QueueTemplate {
     /// How long a received message stays hidden, in seconds.
     pub visibility_timeout: u32,
-    /// How often a message is received before it goes to the dead-letter queue.
+    /// How many times a message is received before it moves to the dead-letter queue.
     pub max_receive_count: u32,
 }
 
@@ -108,7 +108,7 @@ struct Redrive {
     max_receive_count: u32,
 }
 
-/// Reads the table.
+/// Reads the declaration of the table.
 ///
 /// # Errors
 /// If the table is missing or has an unexpected form.
@@ -146,7 +146,7 @@ pub fn table() -> Result<TableTemplate, TemplateError> {
     })
 }
 
-/// Reads the queue of a lane.
+/// Reads the declaration of a lane's queue.
 ///
 /// # Errors
 /// If the queue is missing or has an unexpected form.
@@ -161,7 +161,7 @@ pub fn queue(lane: Lane) -> Result<QueueTemplate, TemplateError> {
     })
 }
 
-/// The names of a function's environment variables, sorted.
+/// Reads the names of a function's environment variables, sorted.
 ///
 /// # Errors
 /// If the function is missing or has an unexpected form.
@@ -182,10 +182,10 @@ pub fn variables(function: &'static str) -> Result<Vec<String>, TemplateError> {
     Ok(names)
 }
 
-/// How often the sweep is triggered, and what else its timing depends on, in seconds.
+/// The period of the sweep, and what else its timing depends on. All in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SweepTiming {
-    /// From one trigger to the next.
+    /// The time from one sweep to the next.
     pub period: u64,
     /// The delivery function's timeout.
     pub timeout: u64,
@@ -221,10 +221,10 @@ pub fn sweep_timing() -> Result<SweepTiming, TemplateError> {
     })
 }
 
-/// The format of a line of the API's access log.
+/// Reads the format of the API's access log.
 ///
 /// # Errors
-/// If the API has none.
+/// If the API has no access log.
 pub fn access_log_format() -> Result<String, TemplateError> {
     let api: Value = properties("HttpApi")?;
     let format = api
@@ -236,8 +236,8 @@ pub fn access_log_format() -> Result<String, TemplateError> {
         .to_owned())
 }
 
-/// The paths into a message by which the pipe to the operator's event bus makes an event of
-/// it: the event's type, its time, and its detail.
+/// Reads the paths by which the pipe to the operator's event bus takes an event's type, time and
+/// detail out of a message.
 ///
 /// # Errors
 /// If the pipe is missing or has an unexpected form.
@@ -267,8 +267,8 @@ pub fn pipe_paths() -> Result<[String; 3], TemplateError> {
     Ok([event.detail_type, event.time, detail])
 }
 
-/// The values of a parameter that a rule refuses, if the parameters that it depends on
-/// have their defaults.
+/// Reads the values of a parameter that a rule rejects while the parameters on which the rule
+/// depends have their defaults.
 ///
 /// # Errors
 /// If there is no such rule.
@@ -286,7 +286,7 @@ pub fn refused_values(rule: &'static str) -> Result<Vec<String>, TemplateError> 
     Ok(texts(values).into_iter().map(str::to_owned).collect())
 }
 
-/// All strings in a value. Intrinsic functions are replaced by their arguments.
+/// All strings in a value, with intrinsic functions replaced by their arguments: `!Sub x` is `x`.
 pub(crate) fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -307,8 +307,8 @@ fn key_schema(keys: &[Key]) -> Result<Vec<KeySchemaElement>, aws_sdk_dynamodb::e
         .collect()
 }
 
-/// The whole template. Parsed once: each set of emulators that starts looks up several
-/// resources.
+/// The parsed template. It is parsed once per process, because every test starts a set of
+/// emulators, and each set looks up several resources.
 pub(crate) fn template() -> Result<&'static Value, TemplateError> {
     static PARSED: OnceLock<Value> = OnceLock::new();
     if let Some(parsed) = PARSED.get() {
@@ -318,6 +318,7 @@ pub(crate) fn template() -> Result<&'static Value, TemplateError> {
     Ok(PARSED.get_or_init(|| parsed))
 }
 
+/// The properties of a resource.
 pub(crate) fn properties<T: DeserializeOwned>(resource: &'static str) -> Result<T, TemplateError> {
     let properties = template()?
         .get("Resources")

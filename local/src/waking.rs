@@ -1,5 +1,5 @@
-//! Wakes the pollers when a queue has something for them, so that a message is received
-//! at once although nobody looks at the queues all the time.
+//! Wakes a poller when its queue may have a message. So messages are received at once, although
+//! pollers do not query the emulator all the time.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -13,19 +13,19 @@ use tokio::time::{Instant, timeout_at};
 use winterbaume_core::{MockRequest, MockResponse, MockService};
 use winterbaume_sqs::SqsService;
 
-/// How long a poller waits at most. Nothing wakes it for messages of an earlier run, nor
-/// for those that come back because nobody deleted them.
-const LONGEST: Duration = Duration::from_secs(1);
+/// How long a poller waits without a wake. There is none for messages that an earlier run left, nor
+/// for those that reappear because their visibility timeout ended.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// What wakes the poller of each queue, by the queue's name. Cheap to clone.
+/// The wakes of all queues, by the queue's name. Cheap to clone.
 #[derive(Clone, Default)]
 pub(crate) struct Wakes(Arc<Mutex<HashMap<String, Arc<Wake>>>>);
 
-/// What wakes the poller of a queue.
+/// Wakes the poller of a queue.
 #[derive(Debug, Default)]
 pub(crate) struct Wake {
     changed: Notify,
-    /// When messages become visible that are delayed or hidden.
+    /// When delayed and hidden messages become visible.
     due: Mutex<BTreeSet<Instant>>,
 }
 
@@ -38,13 +38,15 @@ impl Wakes {
 }
 
 impl Wake {
-    /// Waits until the queue may have something, for a second at most. What happened
-    /// since the last wait counts, so nothing that comes between two looks is missed.
+    /// Waits until the queue may have messages, for a second at most.
+    ///
+    /// `Notify` stores a permit if nobody waits. So a message that is sent between two waits ends
+    /// the second one at once, and none is missed.
     pub(crate) async fn wait(&self) {
-        let latest = Instant::now() + LONGEST;
+        let latest = Instant::now() + LONGEST_WAIT;
         let due = lock(&self.due).first().copied();
         let until = due.map_or(latest, |due| due.min(latest));
-        // Either way, it is time for a look.
+        // Whether woken or timed out, the caller looks at the queue next.
         let _ = timeout_at(until, self.changed.notified()).await;
         let now = Instant::now();
         lock(&self.due).retain(|due| *due > now);
@@ -54,12 +56,12 @@ impl Wake {
         if !delay.is_zero() {
             lock(&self.due).insert(Instant::now() + delay);
         }
-        // A delayed message, too: the poller has to wait for less now.
+        // Wake for a delayed message as well: a poller that waits now has to learn of the new time.
         self.changed.notify_one();
     }
 }
 
-/// The SQS emulator, which wakes pollers after calls that make messages visible.
+/// The SQS emulator. It wakes pollers after calls that make messages visible.
 pub(crate) struct WakingSqs {
     pub(crate) inner: Arc<SqsService>,
     pub(crate) wakes: Wakes,
@@ -92,7 +94,7 @@ impl MockService for WakingSqs {
     }
 }
 
-/// The queue of a call that makes messages visible, and after how long it does.
+/// If a call makes messages visible, its queue and the delay of each message.
 fn delays(target: &str, body: &[u8]) -> Option<(String, impl Iterator<Item = Duration> + use<>)> {
     let (_, operation) = target.split_once('.')?;
     let delay = match operation {
@@ -141,13 +143,13 @@ mod tests {
         (clients, queue_url)
     }
 
-    /// Whether a poller that waits now would look at the queue at once.
+    /// Whether a wait would end at once.
     fn is_awake(wake: &Wake) -> bool {
         wake.wait().now_or_never().is_some()
     }
 
     #[tokio::test]
-    async fn sent_messages_wake_the_poller_of_their_queue() {
+    async fn sent_messages_wake_only_the_poller_of_their_queue() {
         let (clients, queue_url) = start().await;
         let wakes = clients.wakes.unwrap();
         let wake = wakes.of(&queue_url);
@@ -174,7 +176,7 @@ mod tests {
         send.send().await.unwrap();
         let due = lock(&wake.due).first().copied().unwrap();
         assert!(due >= before + Duration::from_secs(60));
-        // It has to wait for another time now, but not less long than that.
+        // The poller wakes once, to learn of the new time, and then waits for it.
         assert!(is_awake(&wake) && !is_awake(&wake));
         *lock(&wake.due) = BTreeSet::from([before]);
         wake.wait().await;
@@ -182,7 +184,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn hidden_messages_wake_the_poller_when_they_come_back() {
+    async fn hidden_messages_wake_the_poller_when_they_reappear() {
         let (clients, queue_url) = start().await;
         let wake = clients.wakes.unwrap().of(&queue_url);
         let send = clients.sqs.send_message().queue_url(&queue_url);

@@ -1,5 +1,5 @@
-//! Tests `cargo run -p local` as developers use it: starts the binary, follows its
-//! guide, stops it and starts it again.
+//! Tests `cargo run -p local` as developers use it: starts the binary, follows its guide, stops it
+//! and starts it again.
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
@@ -28,7 +28,7 @@ fn command() -> Command {
     command
 }
 
-/// A running service, its guide, and the variables from it.
+/// A running service, its guide, and the variables that the guide exports.
 struct Run {
     child: Child,
     guide: Vec<String>,
@@ -79,8 +79,7 @@ impl Run {
         answer["data"].clone()
     }
 
-    /// Sends a signal, and waits up to 10 s for the process to exit. Asserts that it
-    /// logged nothing.
+    /// Sends a signal and waits up to 10 s for the process to exit. Asserts that it logged nothing.
     async fn stop(mut self, signal: &str) -> ExitStatus {
         let pid = self.child.id().unwrap().to_string();
         let kill = Command::new("kill").args([signal, &pid]).status();
@@ -103,7 +102,7 @@ fn data_dir(name: &str) -> PathBuf {
     dir
 }
 
-/// Starts a receiver. Returns its URL and the requests that arrive.
+/// Starts a receiver. Returns its URL and a channel of the requests that arrive.
 async fn receiver() -> (String, UnboundedReceiver<(HeaderMap, Bytes)>) {
     let (arrived, arrivals) = unbounded_channel();
     let router = Router::new().fallback(move |headers: HeaderMap, body: Bytes| async move {
@@ -116,7 +115,7 @@ async fn receiver() -> (String, UnboundedReceiver<(HeaderMap, Bytes)>) {
 }
 
 #[tokio::test]
-async fn key_endpoint_and_secret_survive_a_restart() {
+async fn keys_endpoint_and_secret_survive_a_restart() {
     let dir = data_dir("restart");
     let (url, mut arrivals) = receiver().await;
     let run = Run::start(command().arg("--data-dir").arg(&dir)).await;
@@ -137,7 +136,7 @@ async fn key_endpoint_and_secret_survive_a_restart() {
     let (headers, body) = arrivals.recv().await.unwrap();
     let webhook = Webhook::new(created["secret"].as_str().unwrap()).unwrap();
     webhook.verify(&body, &headers).unwrap();
-    // The catalogue has examples of a few types.
+    // `invoice.paid` is in the sample catalogue, with an example.
     let like = json!({"type": "invoice.paid"});
     let ping = run
         .call(Method::POST, &format!("/{id}/test-ping"), Some(like))
@@ -167,7 +166,7 @@ async fn guide_works_as_printed() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    // The others are created, rotated, updated and listed.
+    // The ones not bound here are the responses of create, rotate, update and list.
     let [
         _,
         ping,

@@ -1,5 +1,5 @@
-//! `cargo run -p local --bin emulators`: only the AWS emulators, for functions that
-//! run as separate processes.
+//! `cargo run -p local --bin emulators`: only the AWS emulators, for functions that run as separate
+//! processes.
 #![expect(
     clippy::print_stdout,
     reason = "prints the environment of the functions"
@@ -14,9 +14,9 @@ use local::emulators::Emulators;
 use local::{gateway, samples, service};
 use tokio::net::TcpListener;
 
-/// Run emulators of the AWS services, with the table and the queues from
-/// template.yaml and the sample data for events/. When ready, prints the functions'
-/// environment, one variable per line. All state is in memory.
+/// Run emulators of the AWS services, with the table and the queues from template.yaml and the
+/// sample data for events/. When they are ready, print the functions' environment variables, one
+/// per line. All state is in memory.
 #[derive(Parser)]
 struct Arguments {
     /// Address to listen on. Functions in containers can't reach 127.0.0.1.
