@@ -323,9 +323,15 @@ pub(super) fn place_sort(place: Place, id: EndpointId) -> String {
 pub(super) fn place_of_sort(sort: &str) -> Option<Place> {
     let mut parts = sort.split('#');
     let (at, _id) = (parts.next()?, parts.next()?);
+    let claim = match parts.next() {
+        // One that this version does not know is not the same as none: whoever took it for
+        // none would wait for it without a word.
+        Some(claim) => Some(Claim::parse(claim)?),
+        None => None,
+    };
     Some(Place {
         at: at.parse().ok()?,
-        claim: parts.next().and_then(Claim::parse),
+        claim,
     })
 }
 
@@ -360,6 +366,8 @@ mod tests {
             let sort = place_sort(place, key.endpoint_id);
             assert_eq!(place_of_sort(&sort), Some(place));
         }
+        let unknown = format!("{}#NEWER", schedule_sort(at, key.endpoint_id));
+        assert_eq!(place_of_sort(&unknown), None);
         for status in DeliveryStatus::ALL {
             assert_eq!(status_of_letter(status_letter(status)), Some(status));
         }
