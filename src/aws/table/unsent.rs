@@ -6,18 +6,20 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use jiff::Timestamp;
+use tracing::error;
 
-use super::Table;
 use super::batch_get::id_of;
-use super::delivery_item::delivery;
 use super::events::{event_record, is_kept};
-use super::fields::{number, text};
+use super::fields::{Fields, number, text};
 use super::keys;
-use super::keys::attribute::{EXPIRES_AT, PAYLOAD_DELETED_AT, PK, SK, TEST_PING};
-use crate::aws::error::{During, StoreError};
-use crate::domain::delivery::Delivery;
+use super::keys::attribute::{
+    CREATED_AT, EVENT, EVENT_ID, EXPIRES_AT, PAYLOAD_DELETED_AT, PK, SK, TEST_PING,
+};
+use super::{Item, Table};
+use crate::aws::error::{During, Malformed, StoreError};
 use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::event::{EventRecord, StoredEvent};
+use crate::domain::event_type::EventType;
 use crate::domain::id::{DeliveryId, EventId};
 use crate::domain::replay::Replay;
 
@@ -37,6 +39,27 @@ const MAX_PAGES: usize = 4;
 /// Events that are read together. Each payload may have 399 KB, and the function has 256 MB
 /// of memory.
 const EVENTS_AT_ONCE: usize = 25;
+
+/// A delivery to another endpoint, whose event may be sent. Only this much of its item is
+/// read: a status that a newer version wrote says nothing about the event.
+struct Candidate {
+    id: DeliveryId,
+    event_id: EventId,
+    event: EventType,
+    created_at: Timestamp,
+}
+
+fn candidate(item: Item) -> Result<Candidate, Malformed> {
+    let mut fields = Fields::of(item);
+    let sort: String = fields.read(SK)?;
+    let event: String = fields.read(EVENT)?;
+    Ok(Candidate {
+        id: keys::delivery_of_sort(&sort).ok_or("not the keys of a delivery")?,
+        event_id: fields.read(EVENT_ID)?,
+        event: EventType::parse(&event)?,
+        created_at: fields.read(CREATED_AT)?,
+    })
+}
 
 impl Table {
     /// The next events that this endpoint wants and never received, found by deliveries to the
@@ -87,7 +110,7 @@ impl Table {
         replay: &Replay,
         limit: usize,
         now: Timestamp,
-    ) -> Result<(Vec<Delivery>, Option<DeliveryId>), StoreError> {
+    ) -> Result<(Vec<Candidate>, Option<DeliveryId>), StoreError> {
         const OPERATION: &str = "Query of another endpoint's deliveries";
         let mut found = Vec::new();
         if replay.from > replay.to {
@@ -100,9 +123,15 @@ impl Table {
             let page = query.clone().set_exclusive_start_key(start).send().await;
             let page = page.during(OPERATION)?;
             for item in page.items.unwrap_or_default() {
-                let (_, sort) = id_of(&item);
+                let (pk, sort) = id_of(&item);
                 // A delivery that somebody edited by hand must not stop the others.
-                let Ok(delivery) = delivery(item) else {
+                let Ok(delivery) = candidate(item) else {
+                    error!(
+                        pk,
+                        sk = sort,
+                        operational_event = "item.unreadable",
+                        "skipped an unreadable delivery"
+                    );
                     continue;
                 };
                 // The id of an event's first delivery is derived. Any other id is a repeat.
@@ -152,10 +181,10 @@ impl Table {
     async fn leave_out_recorded(
         &self,
         endpoint: EndpointKey,
-        found: &mut Vec<Delivery>,
+        found: &mut Vec<Candidate>,
     ) -> Result<(), StoreError> {
-        const OPERATION: &str = "BatchGetItem of possibly missing deliveries";
-        let key_of = |delivery: &Delivery| {
+        const OPERATION: &str = "BatchGetItem of deliveries that may be missing";
+        let key_of = |delivery: &Candidate| {
             let (at, event) = (delivery.created_at, delivery.event_id);
             let own = DeliveryId::of_event(at, event, endpoint.endpoint_id);
             keys::delivery(endpoint, own)
