@@ -30,9 +30,22 @@ const UPDATES_AT_ONCE: usize = 25;
 /// How many of the waiting deliveries probes rotate through.
 const CANDIDATES: usize = 10;
 
+/// How long until an endpoint is looked at again if some of its waiting deliveries cannot be
+/// decoded: by then a newer version may run, or somebody has repaired them.
+const UNREADABLE_AGAIN: Duration = Duration::from_secs(10 * 60);
+
 /// How many searches find nothing before we assume that no delivery can be the probe.
 /// Each reads up to 1,500 pending deliveries.
 const MOST_SEARCHES: usize = 10;
+
+/// What the next probe is to be.
+enum Probe {
+    With(Box<Delivery>),
+    None {
+        /// Whether some of what waits cannot be read.
+        unreadable: bool,
+    },
+}
 
 impl Deliverer {
     pub(super) async fn tend(&self, tend: Tend, meta: &MessageMeta) -> Result<(), HandleError> {
@@ -113,8 +126,12 @@ impl Deliverer {
         if !table.set_place(key, endpoint.place, Some(claimed)).await? {
             return Ok(());
         }
-        let Some(delivery) = self.to_probe(key, pause).await? else {
-            return Ok(self.stop_probing(tend, endpoint, claimed, now).await?);
+        let delivery = match self.to_probe(key, pause).await? {
+            Probe::With(delivery) => delivery,
+            Probe::None { unreadable } => {
+                let stopped = self.stop_probing(tend, endpoint, claimed, unreadable);
+                return Ok(stopped.await?);
+            }
         };
         let task = attempt_of(&delivery);
         let context = table.attempt_context(&task, now).await?;
@@ -130,43 +147,42 @@ impl Deliverer {
 
     /// The waiting delivery for the next probe: the oldest one first, then the others in
     /// turn, because the receiver may refuse only one of them.
-    async fn to_probe(
-        &self,
-        endpoint: EndpointKey,
-        pause: Pause,
-    ) -> Result<Option<Delivery>, StoreError> {
-        let mut after = None;
+    async fn to_probe(&self, endpoint: EndpointKey, pause: Pause) -> Result<Probe, StoreError> {
+        let (mut after, mut unreadable) = (None, false);
         for _ in 0..MOST_SEARCHES {
             let mut found = self.waiting(endpoint, after, CANDIDATES).await?;
             let candidates = u32::try_from(found.deliveries.len()).unwrap_or(u32::MAX);
             // `None` without candidates: the remainder of a division by zero.
             if let Some(index) = pause.probes.checked_rem(candidates) {
                 let index = usize::try_from(index).unwrap_or_default();
-                return Ok(Some(found.deliveries.swap_remove(index)));
+                let delivery = found.deliveries.swap_remove(index);
+                return Ok(Probe::With(Box::new(delivery)));
             }
+            unreadable |= found.unreadable > 0;
             after = found.next;
             if after.is_none() {
                 break;
             }
         }
-        Ok(None)
+        Ok(Probe::None { unreadable })
     }
 
     /// Drops the probe, because no delivery was found to make it with. The next delivery
     /// that begins to wait schedules another one. Looks once more for deliveries that
-    /// began to wait just before.
+    /// began to wait just before, and again and again while some cannot be decoded.
     async fn stop_probing(
         &self,
         tend: &Tend,
         endpoint: &Endpoint,
         claimed: Place,
-        now: Timestamp,
+        unreadable: bool,
     ) -> Result<(), StoreError> {
-        let (table, key) = (&self.stores.table, endpoint.key);
+        let (table, key, now) = (&self.stores.table, endpoint.key, self.clock.now());
         let new = endpoint.health.without_probe();
         if new == endpoint.health && tend.last {
             // The last look found nothing either.
-            table.set_place(key, Some(claimed), None).await?;
+            let again = unreadable.then(|| Place::at(now + UNREADABLE_AGAIN));
+            table.set_place(key, Some(claimed), again).await?;
             return Ok(());
         }
         if new != endpoint.health {
@@ -216,7 +232,8 @@ impl Deliverer {
 
     /// Claims this step: moves the endpoint's place in the schedule to a time when the
     /// step is certainly over, or takes it off if this was the last look and nothing was
-    /// found. `takes` is how long the queue needs to hand out what this step sends.
+    /// found. If some of what waits cannot be decoded, the sweep has it looked at again.
+    /// `takes` is how long the queue needs to hand out what this step sends.
     /// Returns the message for the next step and its delay. `None` if someone else has
     /// the step or nothing is left to do.
     pub(super) async fn claim(
@@ -228,10 +245,14 @@ impl Deliverer {
         waiting: &Waiting,
     ) -> Result<Option<(Tend, Duration)>, StoreError> {
         let is_done = tend.last && waiting.deliveries.is_empty() && waiting.next.is_none();
+        let now = self.clock.now();
         // Not before the next step's message arrives, see `wait` below: the sweep takes
         // over only if that message is lost.
-        let at = self.clock.now() + takes + self.stragglers;
-        let next = (!is_done).then_some(Place { at, claim });
+        let at = now + takes + self.stragglers;
+        let next = match is_done {
+            true => (waiting.unreadable > 0).then(|| Place::at(now + UNREADABLE_AGAIN)),
+            false => Some(Place { at, claim }),
+        };
         let table = &self.stores.table;
         let claimed = table.set_place(endpoint.key, endpoint.place, next).await?;
         if is_done || !claimed {
@@ -315,6 +336,7 @@ pub(super) fn attempt_of(delivery: &Delivery) -> DeliveryTask {
         attempt: delivery.attempts + 1,
         resend: false,
         has_turn: false,
+        if_owed: false,
         ephemeral: delivery.ephemeral,
     }
 }
