@@ -106,6 +106,7 @@ async fn store(
         attempt: 1,
         resend: false,
         has_turn: false,
+        if_owed: false,
         ephemeral: false,
     };
     let event = StoredEvent {

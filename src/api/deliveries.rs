@@ -292,6 +292,7 @@ pub(super) async fn resend(
         attempt: 1,
         resend: true,
         has_turn: false,
+        if_owed: false,
         ephemeral: false,
     };
     api.accept(endpoint.lane(), &task).await?;

@@ -14,7 +14,7 @@ use super::deadline::{Deadline, within};
 use super::received::{MessageMeta, Received, Work};
 use super::running::Running;
 use super::turns::Turn;
-use crate::domain::decision::{BeforeAttempt, Occasion, before_attempt};
+use crate::domain::decision::{BeforeAttempt, Occasion};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::message::{DeliveryTask, Lane, Message};
 
@@ -162,18 +162,19 @@ async fn spawn_attempts(
     let mut of_endpoints = HashMap::<_, Vec<Decided>>::new();
     let mut later = Vec::new();
     for (copies, task) in attempts {
-        let context = match items.context(&task, started_at) {
-            Ok(context) => context,
-            Err(error) => {
-                running.fail(copies, &error.into());
-                continue;
+        match deliverer.decide(&task, lane, items.context(&task, started_at)) {
+            Err(error) => running.fail(copies, &error),
+            Ok(None) => {
+                let deliverer = Arc::clone(deliverer);
+                let work = async move { deliverer.release_payload(&task).await };
+                running.spawn(copies, work);
             }
-        };
-        match before_attempt(&task, Occasion::Lane(lane), context) {
             // Put back together with the others below, rather than by a task of its own:
             // one call moves ten.
-            BeforeAttempt::Move => later.push((copies, task, Lane::Slow, Duration::ZERO)),
-            decision => {
+            Ok(Some(BeforeAttempt::Move)) => {
+                later.push((copies, task, Lane::Slow, Duration::ZERO));
+            }
+            Ok(Some(decision)) => {
                 let of_endpoint = of_endpoints.entry(task.endpoint).or_default();
                 of_endpoint.push((copies, task, decision));
             }

@@ -9,24 +9,29 @@
 //! ended, and leaves the set again.
 
 use super::Deliverer;
+use super::owed::Owed;
 use crate::aws::StoreError;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::StoredEvent;
-use crate::domain::id::{EndpointId, EventId};
+use crate::domain::id::{AppId, EndpointId, EventId};
 use crate::domain::message::DeliveryTask;
 use crate::domain::route::{Circumstances, Route, routes};
 
 /// Endpoints of a new event that are not attempted at once, and so need its payload
 /// stored.
-pub(super) fn needing_payload(owed: &[Endpoint], it: Circumstances) -> Vec<EndpointId> {
-    let active = owed.iter().filter(|endpoint| endpoint.active);
-    let active: Vec<_> = active.cloned().collect();
+pub(super) fn needing_payload(
+    owed: &Owed,
+    endpoints: &[Endpoint],
+    it: Circumstances,
+) -> Vec<EndpointId> {
+    let active: Vec<_> = owed.active_among(endpoints).cloned().collect();
     let routed = active.iter().zip(routes(&active, it));
-    routed
+    let later = routed
         .filter(|(_, route)| *route != Route::AtOnce)
-        .map(|(endpoint, _)| endpoint.key.endpoint_id)
-        .collect()
+        .map(|(endpoint, _)| endpoint.key);
+    let needing = later.chain(owed.in_doubt.iter().copied());
+    needing.map(|key| key.endpoint_id).collect()
 }
 
 impl Deliverer {
@@ -50,20 +55,19 @@ impl Deliverer {
     /// messages. `false` if the payload was deleted, or the event has expired.
     pub(super) async fn keep_again(
         &self,
-        owed: &[Endpoint],
+        app_id: AppId,
         id: EventId,
+        needing: Vec<EndpointId>,
         first: &StoredEvent,
         own: &StoredEvent,
     ) -> Result<bool, StoreError> {
         let payload = first.payload.kept().or(own.payload.kept());
-        let (Some(_), Some(payload), Some(any)) = (&first.kept_for, payload, owed.first()) else {
+        let (Some(_), Some(payload)) = (&first.kept_for, payload) else {
             return Ok(true);
         };
-        let active = owed.iter().filter(|endpoint| endpoint.active);
-        let ids: Vec<_> = active.map(|endpoint| endpoint.key.endpoint_id).collect();
-        let (table, app_id) = (&self.stores.table, any.key.app_id);
+        let table = &self.stores.table;
         table
-            .keep_payload(app_id, id, (&first.r#type, payload), &ids)
+            .keep_payload(app_id, id, (&first.r#type, payload), &needing)
             .await
     }
 

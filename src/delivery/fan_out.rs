@@ -47,41 +47,35 @@ impl Deliverer {
         let now = self.clock.now();
         let id = event.id.or_else(|| meta.event_id());
         let id = id.ok_or(HandleError::EventWithoutId)?;
-        let found = table.readable_endpoints(event.app_id).await?;
+        let mut found = table.readable_endpoints(event.app_id).await?;
         if !found.unreadable.is_empty() {
             self.metrics.unreadable_items(found.unreadable.len());
         }
-        let mut endpoints = found.endpoints;
-        let owed_to = self.owed(&endpoints, Occurrence::of(&event), now);
-        if owed_to.is_empty() {
+        let mut owed = self.owed(&found, Occurrence::of(&event), now);
+        if owed.is_empty() {
             report(&event, id, 0, 0);
             return Ok(());
         }
-        let mut circumstances = self.circumstances(lane, &endpoints);
+        let mut circumstances = self.circumstances(lane, &found.endpoints);
         let mut stored = self.new_event(&event, &meta, now)?;
         if !event.store_payload {
-            let owed = endpoints.iter();
-            let owed = owed
-                .filter(|found| owed_to.contains(&found.key.endpoint_id))
-                .cloned();
-            let owed: Vec<_> = owed.collect();
             // Endpoints that are attempted at once get the payload from this message.
-            stored.kept_for = Some(needing_payload(&owed, circumstances));
+            stored.kept_for = Some(needing_payload(&owed, &found.endpoints, circumstances));
         }
         if let Some(first) = table.store_event(event.app_id, id, &stored, now).await? {
-            let first = self
-                .resume(&event, id, first, &stored, &meta, &mut endpoints)
+            let resumed = self
+                .resume(&event, id, first, &stored, &meta, &mut found)
                 .await?;
-            let Some(first) = first else {
+            let Some(resumed) = resumed else {
                 return Ok(());
             };
-            stored = first;
+            (stored, owed) = resumed;
             // So that none is attempted at once: attempts may have been made before, and only
             // an attempt's own message looks for its record.
             circumstances.is_new = false;
-        } else {
-            endpoints.retain(|endpoint| owed_to.contains(&endpoint.key.endpoint_id));
         }
+        self.send_in_doubt(&owed.in_doubt, id, &stored).await?;
+        let endpoints = owed.among(found.endpoints);
         let (later, missed) = self
             .dispatch(endpoints, circumstances, id, &stored, now)
             .await?;
@@ -259,6 +253,7 @@ pub(super) fn first_attempt(
         attempt: 1,
         resend: false,
         has_turn: false,
+        if_owed: false,
         ephemeral: stored.kept_for.is_some(),
     }
 }

@@ -152,6 +152,8 @@ enum HandleError {
     EventWithoutId,
     #[error("the payload cannot be written as JSON: {0}")]
     Payload(#[from] serde_json::Error),
+    #[error("the endpoint's filter cannot be decoded")]
+    UnreadableFilter,
     #[error("the endpoint's secret version does not exist")]
     SecretMissing,
     #[error("the attempt could not be made: {0}")]
@@ -172,6 +174,7 @@ impl HandleError {
             | Self::Send(SendError::Header(_))
             | Self::EventWithoutId
             | Self::Payload(_)
+            | Self::UnreadableFilter
             | Self::SecretMissing => false,
         }
     }

@@ -91,6 +91,7 @@ fn repeat(failed: Delivery, recovery: &Recovery) -> DeliveryTask {
         attempt: 1,
         resend: false,
         has_turn: false,
+        if_owed: false,
         ephemeral: false,
     }
 }

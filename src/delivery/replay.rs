@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tracing::{info, warn};
 
-use super::Deliverer;
 use super::fan_out::first_attempt;
+use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
 use crate::domain::message::{DeliveryTask, Lane, Message};
 use crate::domain::replay::Replay;
@@ -24,7 +24,7 @@ impl Deliverer {
     /// `SendMessageBatch` for every ten and a `PutItem` for each, an `UpdateItem` of the
     /// endpoint, which marks the replay as in progress, and a `SendMessage` if there is
     /// more to do.
-    pub(super) async fn replay(&self, replay: Replay) -> Result<(), StoreError> {
+    pub(super) async fn replay(&self, replay: Replay) -> Result<(), HandleError> {
         let (table, queues, now) = (&self.stores.table, &self.stores.queues, self.clock.now());
         let endpoint = table.endpoint(replay.endpoint).await?;
         // An inactive or deleted endpoint gets nothing, so the replay ends.
@@ -35,11 +35,12 @@ impl Deliverer {
         let chunk = replay.remaining.min(self.chunks.recovery.into());
         let chunk = usize::try_from(chunk).unwrap_or(usize::MAX);
         let unsent = table.unsent(&endpoint, &replay, chunk, now).await?;
-        let wanted = unsent.events.iter();
-        let tasks = wanted.filter(|(_, event)| self.is_for(&endpoint, event));
-        let tasks: Vec<_> = tasks
-            .map(|(id, event)| first_attempt(*id, event, endpoint.key))
-            .collect();
+        let mut tasks = Vec::new();
+        for (id, event) in &unsent.events {
+            if self.is_for(&endpoint, event)? {
+                tasks.push(first_attempt(*id, event, endpoint.key));
+            }
+        }
         let sent = u32::try_from(tasks.len()).unwrap_or(u32::MAX);
         self.send_unsent(tasks).await?;
         info!(
@@ -52,7 +53,7 @@ impl Deliverer {
         let rest = replay.clone().rest(unsent.next, sent);
         self.note_replay(&replay, rest.is_some()).await;
         match rest {
-            Some(rest) => queues.send(Lane::Slow, &Message::Replay(rest)).await,
+            Some(rest) => Ok(queues.send(Lane::Slow, &Message::Replay(rest)).await?),
             None => Ok(()),
         }
     }

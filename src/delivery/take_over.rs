@@ -8,27 +8,22 @@
 //! fan-out and came back takes over at once. In all cases, a `GetItem` looks for the
 //! record, and an `UpdateItem` of the event lets only one message continue.
 
-use std::time::Duration;
-
 use tracing::{info, warn};
 
 use super::fan_out::first_attempt;
-use super::owed::Occurrence;
+use super::owed::{Occurrence, Owed, existed_for};
 use super::received::MessageMeta;
 use super::{Deliverer, HandleError};
 use crate::aws::StoreError;
-use crate::domain::endpoint::Endpoint;
+use crate::aws::table::Endpoints;
 use crate::domain::event::{EventRecord, FanOut, PublishedEvent, StoredEvent};
 use crate::domain::id::EventId;
 use crate::domain::message::{Lane, Message};
 
-/// Largest assumed difference between the clocks of the API and the queue: an endpoint
-/// that was created just before an event must not seem to be newer than the event.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
-
 impl Deliverer {
     /// Continues the fan-out of an event that is stored already, if this message may.
-    /// Returns the first event under this id, and reduces `endpoints` to those it is owed to.
+    /// Returns the first event under this id and the endpoints it is owed to, and reduces
+    /// `found` to those that existed then.
     pub(super) async fn resume(
         &self,
         event: &PublishedEvent,
@@ -36,13 +31,14 @@ impl Deliverer {
         first: EventRecord,
         own: &StoredEvent,
         meta: &MessageMeta,
-        endpoints: &mut Vec<Endpoint>,
-    ) -> Result<Option<StoredEvent>, HandleError> {
+        found: &mut Endpoints,
+    ) -> Result<Option<(StoredEvent, Owed)>, HandleError> {
         let Some(first) = self.repeated(event, id, first, own, meta).await? else {
             return Ok(None);
         };
         // The first event counts, and goes to the endpoints that existed then.
-        endpoints.retain(|endpoint| endpoint.created_at <= first.accepted_at + CLOCK_SKEW);
+        let endpoints = &mut found.endpoints;
+        endpoints.retain(|endpoint| existed_for(endpoint, &first));
         // Attempts that were made at once have no message of their own to come back and
         // notify the operator again, so this one does it for them.
         for endpoint in endpoints.iter() {
@@ -50,10 +46,12 @@ impl Deliverer {
             self.notify_again_of(endpoint, by).await?;
         }
         let occurrence = Occurrence::of_stored(&first, event);
-        let owed_to = self.owed(endpoints, occurrence, own.fan_out.since);
-        endpoints.retain(|endpoint| owed_to.contains(&endpoint.key.endpoint_id));
-        let is_kept = self.keep_again(endpoints, id, &first, own).await?;
-        Ok(is_kept.then_some(first))
+        let owed = self.owed(found, occurrence, own.fan_out.since);
+        let needing = owed.needing_payload(&found.endpoints);
+        let is_kept = self
+            .keep_again(event.app_id, id, needing, &first, own)
+            .await?;
+        Ok(is_kept.then_some((first, owed)))
     }
 
     /// The event that was first stored under this id, if this message takes over its

@@ -79,6 +79,10 @@ pub struct DeliveryTask {
     /// Whether this attempt has taken its turn at a rate-limited endpoint, and waited for it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub has_turn: bool,
+    /// Whether the endpoint could not be decoded when its event was fanned out. Before the
+    /// attempt, it has to be found out whether the event is for the endpoint.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub if_owed: bool,
     /// Whether the payload is kept only until its attempts end, and answers are not kept.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub ephemeral: bool,
@@ -148,6 +152,7 @@ impl DeliveryTask {
             attempt: self.attempt + 1,
             resend: false,
             has_turn: false,
+            if_owed: false,
             ..self.clone()
         }
     }

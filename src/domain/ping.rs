@@ -64,6 +64,7 @@ impl DeliveryTask {
             attempt: 1,
             resend: false,
             has_turn: false,
+            if_owed: false,
             ephemeral: false,
         }
     }

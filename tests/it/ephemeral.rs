@@ -62,6 +62,7 @@ async fn ephemeral_task(app: &TestApp, id: &str, event: &str, delivery: &Value) 
         attempt: 1,
         resend: false,
         has_turn: false,
+        if_owed: false,
         ephemeral: true,
     }
 }

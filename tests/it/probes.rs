@@ -187,6 +187,7 @@ async fn what_waits_again_while_it_is_sent_goes_on_waiting() {
         attempt: 1,
         resend: false,
         has_turn: false,
+        if_owed: false,
         ephemeral: false,
     };
     table

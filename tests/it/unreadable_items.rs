@@ -4,14 +4,15 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use webhook_endpoints::aws::table::attribute::{
-    ACTIVE, CREATED_AT, EVENT_ID, EVENTS, SECRET_VERSION,
+    ACTIVE, CREATED_AT, DATA, EVENT_ID, EVENTS, FILTER, SECRET_VERSION, STATUS,
 };
 use webhook_endpoints::domain::message::{Message, Tend};
+use webhook_endpoints::domain::redelivery::DEFECT_RECEIVES;
 
 use crate::support::paused::Paused;
-use crate::support::queue::{attempt_message, endpoint_id, message, ping_of};
+use crate::support::queue::{attempt_message, endpoint_id, message, ping_of, received_again};
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, log, metrics};
 
@@ -51,7 +52,8 @@ async fn unreadable_endpoints_do_not_block_their_apps_others() {
     app.api.published("invoice.paid").await;
     let queue = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     let tasks = queue.fan_out().await;
-    let reached: Vec<_> = tasks.iter().map(|task| task.endpoint.endpoint_id).collect();
+    let reached = tasks.iter().filter(|task| !task.if_owed);
+    let reached: Vec<_> = reached.map(|task| task.endpoint.endpoint_id).collect();
     assert_eq!(reached.len(), 1);
     assert_eq!(reached[0].to_string(), good);
     let emitted = EMITTED.lock().unwrap();
@@ -104,4 +106,113 @@ async fn unreadable_deliveries_do_not_block_the_others_that_wait() {
     let line: Value = serde_json::from_str(&skipped[0]).unwrap();
     assert_eq!(line["level"], "ERROR");
     assert_eq!(line["sk"], format!("D#{delivery_id}"));
+}
+
+/// Publishes an event while an endpoint cannot be read, and handles the endpoint's message
+/// until it becomes a dead letter.
+async fn dead_letter_of(app: &TestApp, event: &Value) -> String {
+    let accepted = app.api.publish(event).await;
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    let tasks = app.queue.fan_out().await;
+    let doubtful: Vec<_> = tasks.into_iter().filter(|task| task.if_owed).collect();
+    assert_eq!(doubtful.len(), 1);
+    let body = attempt_message(&doubtful[0]);
+    for receives in 1..=DEFECT_RECEIVES {
+        let message = received_again(&message(Some("m"), &body), receives);
+        let back = app.queue.handle([message]).await.unwrap();
+        assert_eq!(back.is_empty(), receives == DEFECT_RECEIVES);
+    }
+    let letters = app.queue.take_dead_letters().await;
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].body(), body);
+    body
+}
+
+#[tokio::test]
+async fn events_reach_endpoints_that_could_not_be_read_once_they_can() {
+    for ephemeral in [false, true] {
+        let app = TestApp::start_with(Options::stepwise()).await;
+        let receiver = Receiver::answering(200, "").await;
+        let (id, _) = app.api.subscribe(&receiver.url, &["invoice.*"]).await;
+        for (attribute, broken, whole) in [
+            (
+                EVENTS,
+                json!({"S": "newer"}),
+                json!({"L": [{"S": "invoice.*"}]}),
+            ),
+            (
+                FILTER,
+                json!({"S": "{\"newer\":{}}"}),
+                json!({"S": "{\"n\":[1]}"}),
+            ),
+        ] {
+            app.aws.set_attribute(&id, attribute, &broken).await;
+            let event =
+                |n| json!({"type": "invoice.paid", "data": {"n": n}, "storePayload": !ephemeral});
+            let letter = dead_letter_of(&app, &event(1)).await;
+            let before = receiver.received().len();
+            app.aws.set_attribute(&id, attribute, &whole).await;
+            // It is redriven, twice.
+            app.queue.must_handle(&letter).await;
+            app.queue.must_handle(&letter).await;
+            assert_eq!(receiver.received().len(), before + 1, "{attribute}");
+        }
+        // One that turns out to be for somebody else goes nowhere, and leaves nothing.
+        for (event, broken) in [
+            (json!({"type": "user.created", "data": {"n": 1}}), EVENTS),
+            (json!({"type": "invoice.paid", "data": {"n": 2}}), FILTER),
+        ] {
+            let known = receiver.received().len();
+            let whole = app.aws.attribute_of(&id, broken).await;
+            app.aws
+                .set_attribute(&id, broken, &json!({"S": "newer"}))
+                .await;
+            let mut event = event;
+            event["storePayload"] = json!(!ephemeral);
+            let letter = dead_letter_of(&app, &event).await;
+            app.aws.set_attribute(&id, broken, &whole).await;
+            app.queue.must_handle(&letter).await;
+            assert_eq!(receiver.received().len(), known);
+        }
+        assert_eq!(app.aws.any_item_has(DATA).await, !ephemeral);
+        assert_eq!(app.api.deliveries(&id).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn deliveries_that_could_not_be_read_are_sent_once_they_can() {
+    for probing in [false, true] {
+        let paused = Paused::start().await;
+        let id = endpoint_id(&paused.id);
+        let (now, apart) = (paused.clock.now(), Duration::from_secs(1));
+        let tasks = paused.app.aws.seed_waiting(id, 1, now, apart).await;
+        let task = &tasks[0];
+        let edit = async |status| paused.app.aws.set_delivery(task, STATUS, status).await;
+        edit("newer").await;
+        if !probing {
+            paused.status.store(200, Ordering::SeqCst);
+            paused
+                .app
+                .queue
+                .must_attempt(&ping_of(&paused.app, &paused.id))
+                .await;
+        }
+        // As long as it cannot be read, the endpoint is looked at again and again.
+        for _ in 0..12 {
+            paused.clock.advance(Duration::from_secs(5 * 60));
+            paused.app.queue.must_handle(r#"{"kind":"sweep"}"#).await;
+            paused.app.queue.settle().await;
+        }
+        let known = paused.receiver.received().len();
+        edit("P").await;
+        paused.status.store(200, Ordering::SeqCst);
+        for _ in 0..12 {
+            paused.clock.advance(Duration::from_secs(5 * 60));
+            paused.app.queue.must_handle(r#"{"kind":"sweep"}"#).await;
+            paused.app.queue.settle().await;
+        }
+        let arrived = paused.receiver.received_after(known);
+        let arrived: Vec<_> = arrived.iter().map(|it| it.header("webhook-id")).collect();
+        assert_eq!(arrived, [task.source.event_id().to_string()], "{probing}");
+    }
 }

@@ -111,6 +111,7 @@ impl Receiver {
                 attempt: 1,
                 resend: false,
                 has_turn: false,
+                if_owed: false,
                 ephemeral: false,
             },
             event: StoredEvent {

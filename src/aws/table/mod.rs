@@ -43,6 +43,7 @@ use aws_sdk_dynamodb::{Client, operation::query::builders::QueryFluentBuilder};
 
 use super::LazyClient;
 use super::error::{During, StoreError};
+use crate::domain::endpoint::EndpointKey;
 pub use api_keys::KeyCreated;
 pub use apps::{AppPut, AppsPage};
 pub use batch_get::AttemptItems;
@@ -95,6 +96,14 @@ pub struct UnreadableItem {
     pub pk: String,
     /// The sort key.
     pub sk: String,
+}
+
+impl UnreadableItem {
+    /// The endpoint, if it is one's.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<EndpointKey> {
+        keys::endpoint_of(&self.pk, &self.sk)
+    }
 }
 
 impl fmt::Display for UnreadableItem {

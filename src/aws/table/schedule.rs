@@ -186,6 +186,7 @@ fn due_attempt(item: Item) -> Result<DueAttempt, Malformed> {
             attempt: attempts + 1,
             resend: false,
             has_turn: false,
+            if_owed: false,
             ephemeral: fields.read_some(EPHEMERAL)?.unwrap_or(false),
         },
     })

@@ -56,6 +56,7 @@ fn event_task(endpoint: &Endpoint) -> DeliveryTask {
         attempt: 1,
         resend: false,
         has_turn: false,
+        if_owed: false,
         ephemeral: false,
     }
 }

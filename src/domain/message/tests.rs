@@ -24,6 +24,7 @@ fn deliveries_survive_the_queue() {
         attempt: 3,
         resend: false,
         has_turn: false,
+        if_owed: false,
         ephemeral: false,
     };
     let ping = DeliveryTask::ping(endpoint(), at(), MAX_DELAY).unwrap();

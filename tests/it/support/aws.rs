@@ -7,12 +7,14 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::emulators::{Clients, Resources};
 use local::service;
+use serde_json::Value;
 use webhook_endpoints::aws::Stores;
 use webhook_endpoints::aws::table::Table;
 use webhook_endpoints::domain::endpoint::EndpointKey;
 use webhook_endpoints::domain::id::{AppId, EndpointId};
 use webhook_endpoints::domain::message::DeliveryTask;
 
+use super::item_json::{of_json, to_json};
 use super::wire::Wire;
 
 /// Reads and writes one app's data in AWS, and disturbs the service's calls.
@@ -138,6 +140,41 @@ impl Aws {
             .expect("edit the item");
     }
 
+    /// Sets an attribute of one of the app's endpoints to this value, in DynamoDB's JSON.
+    pub async fn set_attribute(&self, id: &str, name: &str, value: &Value) {
+        let (pk, sk) = (format!("APP#{}", self.app_id), format!("E#{id}"));
+        self.set(&pk, &sk, name, of_json(value)).await;
+    }
+
+    /// Sets the text of an attribute of a delivery.
+    pub async fn set_delivery(&self, task: &DeliveryTask, name: &str, value: &str) {
+        let pk = format!("APP#{}#E#{}", self.app_id, task.endpoint.endpoint_id);
+        let sk = format!("D#{}", task.delivery_id);
+        let value = AttributeValue::S(value.to_owned());
+        self.set(&pk, &sk, name, value).await;
+    }
+
+    /// Sets an attribute of an item to this value.
+    pub async fn set(&self, pk: &str, sk: &str, name: &str, value: AttributeValue) {
+        let key = |text: &str| AttributeValue::S(text.to_owned());
+        let update = self.clients.dynamodb.update_item();
+        let update = update.table_name(&self.resources.table_name);
+        let update = update.key("pk", key(pk)).key("sk", key(sk));
+        let update = update
+            .update_expression("SET #name = :value")
+            .expression_attribute_names("#name", name)
+            .expression_attribute_values(":value", value);
+        update.send().await.expect("set the attribute");
+    }
+
+    /// An attribute of one of the app's endpoints, in DynamoDB's JSON.
+    pub async fn attribute_of(&self, id: &str, name: &str) -> Value {
+        let sort = AttributeValue::S(format!("E#{id}"));
+        let items = self.items().await;
+        let item = items.iter().find(|item| item["sk"] == sort);
+        to_json(&item.expect("find the endpoint")[name])
+    }
+
     /// Writes an item of these attributes, whatever the service makes of it.
     pub async fn put(&self, attributes: &[(&str, &str)]) {
         let mut put = self.clients.dynamodb.put_item();
@@ -176,7 +213,7 @@ impl Aws {
         names
     }
 
-    async fn all_secret_names(&self) -> Vec<String> {
+    pub async fn all_secret_names(&self) -> Vec<String> {
         let mut pages = self.clients.secrets.list_secrets().into_paginator().send();
         let mut names = Vec::new();
         while let Some(page) = pages.next().await {

@@ -11,6 +11,7 @@ pub mod gateway;
 pub mod gauge;
 pub mod hand_clock;
 pub mod http2;
+pub mod item_json;
 pub mod log;
 pub mod matrix;
 pub mod metrics;

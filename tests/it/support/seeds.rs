@@ -99,6 +99,7 @@ impl Aws {
             attempt: 1,
             resend: false,
             has_turn: false,
+            if_owed: false,
             ephemeral: false,
         };
         let stored = StoredEvent {
@@ -183,6 +184,7 @@ impl Aws {
             attempt: 1,
             resend: false,
             has_turn: false,
+            if_owed: false,
             ephemeral: false,
         }
     }
