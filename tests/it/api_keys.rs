@@ -43,7 +43,7 @@ async fn start() -> (TestApp, HandClock) {
     options.settings.clock = clock.clock();
     options.settings.api_key_cache = Duration::ZERO;
     let app = TestApp::start_with(options).await;
-    app.make().await;
+    app.create_app().await;
     (app, clock)
 }
 

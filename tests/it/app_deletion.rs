@@ -44,7 +44,7 @@ async fn status(app: &TestApp) -> Value {
 /// history of events, one of them paused.
 async fn start() -> (TestApp, HandClock) {
     let clock = HandClock::at_now();
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.api_key_cache = Duration::ZERO;
     options.settings.chunks.history = 10;
     let app = TestApp::start_with(options).await;
@@ -208,7 +208,7 @@ async fn deletions_whose_message_was_lost_are_taken_up_by_a_later_sweep() {
 #[tokio::test]
 async fn apps_whose_keys_are_cached_make_nothing_that_outlives_them() {
     let clock = HandClock::at_now();
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.api_key_cache = Duration::from_secs(300);
     let app = TestApp::start_with(options).await;
     put(&app).await;
@@ -220,7 +220,7 @@ async fn apps_whose_keys_are_cached_make_nothing_that_outlives_them() {
     let created = app.api.try_create().await;
     let error = created.must_fail_with(404, "NOT_FOUND");
     assert_eq!(error["message"], "No such app.");
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     must_be_gone(&app, &clock).await;
     let refused = app.api.get("").await;

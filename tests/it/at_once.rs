@@ -177,7 +177,7 @@ async fn attempts_at_once_that_fail_are_retried_like_any_other() {
 #[tokio::test]
 async fn attempts_at_once_are_dated_before_they_read_the_endpoint() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let event = published(&app, None).await;
@@ -284,7 +284,7 @@ async fn endpoints_without_a_secret_get_a_message_and_hold_back_no_other() {
 #[tokio::test]
 async fn repeats_wait_while_an_event_is_being_attempted() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (url, gate) = gated_receiver().await;
     let (id, _) = app.api.create_webhook(&url).await;
     let first = published(&app, Some("k")).await;

@@ -132,7 +132,7 @@ async fn quiet_app_keeping(storage: SecretStorage, api_key_cache: Duration) -> T
         ..Options::default()
     };
     options.settings.api_key_cache = api_key_cache;
-    TestApp::start_with(options.keeping(storage)).await
+    TestApp::start_with(options.with_storage(storage)).await
 }
 
 /// Asserts the AWS calls of every API call, for a caller whose key is cached or

@@ -246,7 +246,7 @@ async fn deliveries_wait_behind_a_backlog_with_one_write_and_no_message() {
     assert_eq!(calls, ["BatchGetItem", "UpdateItem"]);
     // And events that come now.
     let app = &full.limited.app;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
     let calls = full.must_handle(event).await;
     assert_eq!(calls, ["PutItem", "Query", "UpdateItem"]);

@@ -22,7 +22,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A service without a poller, whose API has these budgets.
 async fn start(budgets: Budgets) -> (TestApp, HandClock, Receiver, String) {
     let clock = HandClock::at(START);
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.budgets = budgets;
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(200, "").await;

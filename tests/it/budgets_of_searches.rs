@@ -21,7 +21,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// again in two chunks.
 async fn start(search_time: Duration) -> (TestApp, HandClock, String) {
     let clock = HandClock::at(START);
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.chunks.recovery = 25;
     options.settings.budgets = Budgets {
         search_time,

@@ -25,12 +25,12 @@ struct Failed {
 impl Failed {
     async fn start() -> Self {
         let clock = HandClock::at("2026-01-01T00:00:00Z");
-        let mut options = Options::stepwise_by(&clock);
+        let mut options = Options::stepwise_with(&clock);
         options.settings.policy.schedule = "3600".parse().unwrap();
         let app = TestApp::start_with(options).await;
         let receiver = Receiver::answering(500, "").await;
         let (id, secret) = app.api.create_webhook(&receiver.url).await;
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         app.queue.settle().await;
         receiver.must_receive_one();
         Self {
@@ -176,7 +176,7 @@ async fn deliveries_to_deleted_endpoints_end_silently() {
 #[tokio::test]
 async fn deliveries_with_an_expired_payload_are_not_sent() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.retention = Duration::from_secs(3600);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(200, "").await;

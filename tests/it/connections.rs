@@ -58,7 +58,7 @@ async fn connections_closed_while_the_function_slept_are_replaced() {
 #[tokio::test]
 async fn connections_from_before_a_long_sleep_are_not_used() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let gauge = Gauge::default();
     let url = forgetful_receiver(&gauge, 1).await;
     let (id, _) = app.api.create_webhook(&url).await;
@@ -76,7 +76,7 @@ async fn pings_take_fresh_connections_and_close_them() {
     // A ping that took a used connection would fail.
     let url = forgetful_receiver(&gauge, 1).await;
     let (id, _) = app.api.create_webhook(&url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     eventually("a delivery", async || {
         (delivered(&app, &id).await == 1).then_some(())
     })
@@ -99,7 +99,7 @@ async fn few_hosts_keep_an_idle_connection() {
         let url = counted_receiver(&gauge).await;
         app.api.create_webhook(&url).await;
     }
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     assert_eq!(gauge.accepted(), 2 * KEPT_HOSTS);
     // Less than it takes for idle connections to be closed.
@@ -115,7 +115,7 @@ async fn hosts_keep_one_idle_connection() {
     let url = gated_counted_receiver(&gauge, &gate).await;
     let (id, _) = app.api.create_webhook(&url).await;
     for _ in 0..10 {
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
     }
     let tasks = app.queue.fan_out().await;
     let batch = tasks

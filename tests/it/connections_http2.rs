@@ -37,7 +37,7 @@ impl Stage {
     /// Delivers so many events in one batch. Returns how many arrived.
     async fn deliver(&self, count: usize) -> usize {
         for _ in 0..count {
-            self.app.api.published("invoice.paid").await;
+            self.app.api.must_publish("invoice.paid").await;
         }
         let tasks = self.app.queue.fan_out().await;
         assert_eq!(tasks.len(), count);

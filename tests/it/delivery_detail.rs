@@ -44,7 +44,7 @@ const ATTEMPT_FIELDS: [&str; 8] = [
 #[tokio::test]
 async fn deliveries_show_their_payload_and_every_attempt() {
     let clock = HandClock::at("2026-01-31T09:30:00.250Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (receiver, status) = Receiver::switched().await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
@@ -175,7 +175,7 @@ async fn deliveries_cost_one_read_and_stored_payloads_a_second() {
 #[tokio::test]
 async fn deliveries_the_caller_cannot_see_are_not_found() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.subscribe(&receiver.url, &["invoice.paid"]).await;
     let (other, _) = app.api.subscribe(&receiver.url, &["other"]).await;

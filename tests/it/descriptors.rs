@@ -55,7 +55,7 @@ async fn hundred_receivers_limited() {
         ids.push(app.api.create_webhook(&url).await.0);
     }
     for _ in 0..2 {
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         let tasks = app.queue.fan_out().await;
         assert_eq!(tasks.len(), 100);
         for batch in tasks.chunks(10) {
@@ -96,7 +96,7 @@ async fn ten_events_limited() {
         ids.push(app.api.create_webhook(&url).await.0);
     }
     for _ in 0..10 {
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
     }
     let events = app.queue.queued().await;
     assert_eq!(events.len(), 10);

@@ -22,7 +22,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// A service, its clock, and an endpoint with this URL.
 async fn start(url: &str) -> (TestApp, HandClock, String) {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.policy.health.pause_after = MINUTE;
     let app = TestApp::start_with(options).await;
     let (id, _) = app.api.create_webhook(url).await;
@@ -35,7 +35,7 @@ async fn keep_failing(app: &TestApp, clock: &HandClock, id: &str, probes: usize)
     deliver(app).await;
     // So that the delivery that waits is the newest one.
     clock.advance(Duration::from_secs(1));
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     assert_eq!(app.queue.fan_out().await, []);
     for _ in 0..probes {
         keep_probing(app, clock, id).await;
@@ -89,7 +89,7 @@ async fn endpoints_that_answer_gone_are_disabled_at_once() {
     assert!(disabled_at >= clock.now());
     assert_eq!(after["updatedAt"], after["disabledAt"]);
 
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     assert_eq!(app.queue.fan_out().await, []);
     receiver.must_receive_one();
 }
@@ -168,7 +168,7 @@ async fn few_failures_in_five_days_disable_nothing() {
     deliver(&app).await;
     clock.advance(MINUTE);
     deliver(&app).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     assert_eq!(app.queue.fan_out().await, []);
     for _ in 0..6 {
         clock.advance(12 * HOUR);
@@ -350,7 +350,8 @@ async fn attempts_and_disabled_endpoints_emit_metrics_without_secrets() {
     log::start();
     let (receiver, status) = Receiver::switched().await;
     let (app, _, id) = start(&receiver.url).await;
-    let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let metered =
+        metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     let (_, secret) = app.api.subscribe(&receiver.url, &["other"]).await;
     for answer in [200, 500, 410] {
         status.store(answer, Ordering::SeqCst);

@@ -109,7 +109,7 @@ impl Neighbour {
     }
 
     async fn publish(&mut self, paused: &Paused) {
-        paused.app.api.published("neighbour").await;
+        paused.app.api.must_publish("neighbour").await;
         let event = paused.app.queue.queued_in(Lane::Fast).await;
         assert_eq!(paused.app.queue.handle(event).await, Ok(Vec::new()));
         self.published += 1;

@@ -37,7 +37,7 @@ async fn is_stored(app: &TestApp) -> bool {
 
 async fn start() -> (TestApp, HandClock) {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     (app, clock)
 }
 
@@ -73,7 +73,7 @@ async fn payloads_that_are_taken_at_once_are_in_the_table_at_no_time() {
     let receiver = Receiver::answering(200, ANSWER).await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     // Fills the caches.
-    app.api.published("a").await;
+    app.api.must_publish("a").await;
     app.queue.settle().await;
     let event = publish(&app).await;
     app.aws.wire.take();
@@ -256,7 +256,7 @@ async fn deliveries_without_payload_are_neither_resent_nor_recovered() {
 #[tokio::test]
 async fn retries_that_wait_in_the_table_know_that_nothing_is_to_be_stored() {
     let clock = HandClock::at_now();
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.policy.schedule = "7200".parse().unwrap();
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(500, ANSWER).await;

@@ -54,7 +54,7 @@ async fn must_have_nothing_private(app: &TestApp) {
 #[tokio::test]
 async fn deleted_events_keep_that_they_happened() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let taking = Receiver::answering(200, ANSWER).await;
     let failing = Receiver::answering(500, ANSWER).await;
     let (first, _) = app.api.create_webhook(&taking.url).await;
@@ -135,7 +135,7 @@ async fn nothing_is_sent_after_a_deletion() {
 #[tokio::test]
 async fn retries_of_a_deleted_event_are_not_made() {
     let clock = HandClock::at_now();
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.policy.schedule = "7200".parse().unwrap();
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(500, "").await;
@@ -241,7 +241,7 @@ async fn deliveries_of_a_deleted_event_are_neither_resent_nor_recovered() {
 #[tokio::test]
 async fn events_that_the_app_did_not_publish_are_missing() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let items = app.aws.items().await;
     let (other, _) = app.other_app().await;
     for id in [

@@ -43,7 +43,7 @@ async fn events_are_shown_with_every_delivery() {
     let patch = json!({"active": false});
     app.api.put_json(&format!("/{inactive}"), &patch).await;
     let (other, _) = app.api.subscribe(&taking.url, &["other"]).await;
-    let id = app.api.published("invoice.paid").await;
+    let id = app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     let event = shown(&app, &id).await;
     assert_eq!(event["id"], id);
@@ -128,11 +128,11 @@ async fn events_of_other_services_are_shown() {
 #[tokio::test]
 async fn events_that_nobody_gets_are_answered_without_being_stored() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     app.api
         .subscribe("https://example.com/hook", &["other"])
         .await;
-    let id = app.api.published("invoice.paid").await;
+    let id = app.api.must_publish("invoice.paid").await;
     let keyed = publish_under(&app, "k").await;
     let items = app.aws.items().await.len();
     for _ in 0..2 {
@@ -155,10 +155,10 @@ async fn events_that_nobody_gets_are_answered_without_being_stored() {
 #[tokio::test]
 async fn expired_events_are_gone() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
-    let id = app.api.published("invoice.paid").await;
+    let id = app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     shown(&app, &id).await;
     let retention = i64::try_from(app.deliverer.retention.as_millis()).unwrap();
@@ -182,14 +182,14 @@ async fn ids_that_were_not_issued_to_the_app_are_missing() {
     ] {
         get(&app, &id).await.must_fail_with(404, "NOT_FOUND");
     }
-    let upper_case = app.api.published("a").await.to_uppercase();
+    let upper_case = app.api.must_publish("a").await.to_uppercase();
     shown(&app, &upper_case).await;
 }
 
 #[tokio::test]
 async fn ids_from_the_future_are_missing() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let id = EventId::issue(app.app_id).to_string();
     get(&app, &id).await.must_fail_with(404, "NOT_FOUND");
 }
@@ -199,7 +199,7 @@ async fn unread_deliveries_fail_the_request() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
-    let id = app.api.published("invoice.paid").await;
+    let id = app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     for call in [&["GetItem"], &["Query"], &["BatchGetItem"]] {
         app.aws.wire.break_calls(call, Fault::Before);

@@ -55,7 +55,7 @@ async fn events_go_to_every_active_subscribed_endpoint() {
     let (deleted, _) = app.api.subscribe(&receiver.url, &["*"]).await;
     app.api.delete(&format!("/{deleted}")).await;
 
-    let event_id = app.api.published("invoice.paid").await;
+    let event_id = app.api.must_publish("invoice.paid").await;
     let tasks = app.queue.fan_out().await;
     let reached = tasks
         .iter()
@@ -86,7 +86,7 @@ async fn every_receiver_can_verify_its_signature() {
     for receiver in &receivers {
         secrets.push(app.api.create_webhook(&receiver.url).await.1);
     }
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     for (index, receiver) in receivers.iter().enumerate() {
         let request = receiver.must_receive_one();
@@ -99,7 +99,7 @@ async fn every_receiver_can_verify_its_signature() {
 async fn all_100_endpoints_of_an_app_get_the_event() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let ids = app.api.create_webhooks(100).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.aws.wire.take();
     let tasks = app.queue.fan_out().await;
     let reached: BTreeSet<_> = tasks
@@ -118,7 +118,7 @@ async fn events_without_subscribers_cost_one_read() {
     app.api
         .subscribe("https://example.com/hook", &["other"])
         .await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.aws.wire.take();
     assert_eq!(app.queue.fan_out().await, []);
     assert_eq!(app.aws.wire.take(), ["Query"]);
@@ -137,10 +137,10 @@ async fn events_of_another_app_are_not_delivered() {
 #[tokio::test]
 async fn repeated_event_messages_make_the_same_deliveries() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
     let queue = app.queue.by_message();
     assert_eq!(queue.handle(event.clone()).await, Ok(Vec::new()));
@@ -163,7 +163,7 @@ async fn interrupted_fan_outs_are_completed_by_the_repeated_message() {
     for _ in 0..25 {
         ids.insert(app.api.create_webhook(&receiver.url).await.0);
     }
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
     // One of the three batches fails for good, also on the SDK's retries.
     let mut batches = 0;
@@ -202,7 +202,7 @@ async fn batch_entries_refused_by_the_queue_are_sent_again() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
     app.aws.wire.break_once("SendMessageBatch", PARTLY);
     let queue = app.queue.by_message();
@@ -214,7 +214,7 @@ async fn batch_entries_refused_by_the_queue_are_sent_again() {
 #[tokio::test]
 async fn endpoints_created_after_an_event_do_not_get_it() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
     let publish = || async {
@@ -241,7 +241,7 @@ async fn slow_and_dead_receivers_delay_no_other() {
     let (slow, _) = app.api.create_webhook(&slow).await;
     let (dead, _) = app.api.create_webhook(dead).await;
     let (well, _) = app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.api.must_become(&well, "DELIVERED").await;
     eventually("the failed attempt", async || {
         let newest = app.api.deliveries(&dead).await.into_iter().next()?;
@@ -257,7 +257,7 @@ async fn slow_and_dead_receivers_delay_no_other() {
 #[tokio::test]
 async fn other_services_can_put_events_on_the_queue() {
     let clock = HandClock::at("2026-01-01T00:00:05Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let (message_id, event_id) = (EventId::new().to_string(), EventId::new().to_string());

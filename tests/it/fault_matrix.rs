@@ -29,7 +29,7 @@ async fn create(stage: &Stage) -> Answer {
 #[tokio::test]
 async fn creation_succeeds_or_can_be_retried() {
     for storage in STORAGES {
-        let matrix = Matrix::of("create").with_pairs().keeping(storage);
+        let matrix = Matrix::of("create").with_pairs().with_storage(storage);
         matrix
             .run(async |stage| {
                 let mut created = stage.disturbed(create(stage)).await;
@@ -49,7 +49,7 @@ async fn creation_over_the_limit_is_rejected_and_leaves_nothing() {
     for storage in STORAGES {
         let matrix = Matrix::of("create beyond the limit")
             .with_pairs()
-            .keeping(storage);
+            .with_storage(storage);
         matrix
             .run(async |stage| {
                 stage.fill(100).await;
@@ -106,7 +106,7 @@ async fn update_succeeds_or_can_be_retried() {
 async fn creation_with_the_first_key_succeeds_or_can_be_retried() {
     let matrix = Matrix::of("create with the first key").with_pairs();
     matrix
-        .keeping(SecretStorage::Sealed)
+        .with_storage(SecretStorage::Sealed)
         .run(async |stage| {
             stage.app.api.delete(&stage.path("")).await;
             stage.app.aws.remove_sealing_key().await;
@@ -126,7 +126,7 @@ async fn rotation_that_moves_a_secret_succeeds_or_can_be_retried() {
     for (from, to) in [(0, 1), (1, 0)] {
         let matrix = Matrix::of("rotate, moved");
         matrix
-            .keeping(STORAGES[from])
+            .with_storage(STORAGES[from])
             .run(async |stage| {
                 let api = stage.app.another_api(STORAGES[to]).await;
                 let path = stage.path("/rotate-secret");
@@ -149,7 +149,7 @@ async fn rotate(app: &TestApp, id: &str) -> Answer {
 #[tokio::test]
 async fn rotation_succeeds_or_can_be_retried() {
     for storage in STORAGES {
-        let matrix = Matrix::of("rotate").with_pairs().keeping(storage);
+        let matrix = Matrix::of("rotate").with_pairs().with_storage(storage);
         matrix
             .run(async |stage| {
                 let mut rotated = stage.disturbed(rotate(&stage.app, &stage.id)).await;
@@ -168,7 +168,7 @@ async fn rotation_succeeds_or_can_be_retried() {
 async fn rotation_with_an_overlap_succeeds_or_can_be_retried() {
     for from in STORAGES {
         for to in STORAGES {
-            let matrix = Matrix::of("rotate, overlap").keeping(from);
+            let matrix = Matrix::of("rotate, overlap").with_storage(from);
             matrix
                 .run(async |stage| {
                     let api = stage.app.another_api(to).await;
@@ -196,7 +196,7 @@ async fn rotation_with_an_overlap_succeeds_or_can_be_retried() {
 async fn ending_an_overlap_succeeds_or_can_be_retried() {
     for from in STORAGES {
         for to in STORAGES {
-            let matrix = Matrix::of("delete previous secret").keeping(from);
+            let matrix = Matrix::of("delete previous secret").with_storage(from);
             matrix
                 .run(async |stage| {
                     let api = stage.app.another_api(to).await;
@@ -241,7 +241,9 @@ async fn rotation_of_a_removed_secret_succeeds_or_can_be_retried() {
 #[tokio::test]
 async fn endpoints_still_sign_after_an_abandoned_rotation() {
     for storage in STORAGES {
-        let matrix = Matrix::of("rotate, given up").with_pairs().keeping(storage);
+        let matrix = Matrix::of("rotate, given up")
+            .with_pairs()
+            .with_storage(storage);
         matrix
             .run(async |stage| {
                 let rotated = stage.disturbed(rotate(&stage.app, &stage.id)).await;
@@ -255,7 +257,7 @@ async fn endpoints_still_sign_after_an_abandoned_rotation() {
 #[tokio::test]
 async fn deletion_succeeds_or_can_be_retried() {
     for storage in STORAGES {
-        let matrix = Matrix::of("delete").with_pairs().keeping(storage);
+        let matrix = Matrix::of("delete").with_pairs().with_storage(storage);
         matrix
             .run(async |stage| {
                 let path = stage.path("");
@@ -304,7 +306,9 @@ async fn sweeps_finish_abandoned_deletions_whatever_fails() {
 #[tokio::test]
 async fn abandoned_deletions_are_cleaned_up() {
     for storage in STORAGES {
-        let matrix = Matrix::of("delete, given up").with_pairs().keeping(storage);
+        let matrix = Matrix::of("delete, given up")
+            .with_pairs()
+            .with_storage(storage);
         matrix
             .run(async |stage| {
                 let deleted = stage.disturbed(stage.app.api.delete(&stage.path(""))).await;

@@ -29,7 +29,7 @@ impl Stage {
     /// Publishes an event that will fail, unless the endpoint is disabled already:
     /// what could not be written of its health, the next attempt makes up for.
     async fn fail_again(&self) {
-        self.app.api.published("invoice.paid").await;
+        self.app.api.must_publish("invoice.paid").await;
         self.drain().await;
     }
 
@@ -102,7 +102,7 @@ async fn deliveries_are_made_despite_any_fault() {
     for matrix in [
         Matrix::of("delivery").with_pairs(),
         Matrix::of("delivery").with_pairs().by_message(true),
-        Matrix::of("delivery").keeping(SecretStorage::Sealed),
+        Matrix::of("delivery").with_storage(SecretStorage::Sealed),
     ] {
         matrix
             .run(async |stage| {
@@ -246,7 +246,7 @@ async fn endpoints_that_fail_for_too_long_are_disabled() {
     matrix
         .run(async |stage| {
             due(stage, 6 * DAY).await;
-            stage.has_kept_failing().await;
+            stage.record_nine_failures().await;
             stage.handle_disturbed().await;
             stage.drain().await;
             assert_eq!(stage.must_have_one_delivery().await["status"], "FAILED");

@@ -25,7 +25,7 @@ async fn must_authorize(stage: &Stage, id: &str, secret: &str) {
 #[tokio::test]
 async fn setting_headers_succeeds_or_can_be_retried() {
     for storage in STORAGES {
-        let matrix = Matrix::of("update, headers").keeping(storage);
+        let matrix = Matrix::of("update, headers").with_storage(storage);
         matrix
             .run(async |stage| {
                 let path = stage.path("");
@@ -46,7 +46,7 @@ async fn setting_headers_succeeds_or_can_be_retried() {
 #[tokio::test]
 async fn creation_with_headers_succeeds_or_can_be_retried() {
     for storage in STORAGES {
-        let matrix = Matrix::of("create, headers").keeping(storage);
+        let matrix = Matrix::of("create, headers").with_storage(storage);
         matrix
             .run(async |stage| {
                 let url = stage.receiver.url.clone();

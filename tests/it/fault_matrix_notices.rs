@@ -144,7 +144,7 @@ async fn deleted_apps_are_told_despite_any_fault() {
     matrix
         .run(async |stage| {
             let operator = Operator::watch(&stage.app).await;
-            stage.app.make().await;
+            stage.app.create_app().await;
             let path = format!("/apps/{}", stage.app.app_id);
             let deletion = stage.app.api.by_platform(Method::DELETE, &path);
             assert!(answer(deletion).await.status.is_success());

@@ -29,7 +29,7 @@ fn time(minute: u32) -> String {
 /// One delivery a minute, oldest first.
 async fn start() -> (TestApp, String, Vec<Seeded>) {
     let clock = HandClock::at(START);
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (id, _) = app
         .api
         .create_webhook("https://receiver.example.com/")
@@ -195,7 +195,7 @@ async fn filters_cost_no_more_reads() {
 #[tokio::test]
 async fn expired_deliveries_make_no_empty_pages() {
     let clock = HandClock::at(START);
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (id, _) = app
         .api
         .create_webhook("https://receiver.example.com/")

@@ -196,7 +196,7 @@ impl Used {
     async fn run_everything(&mut self, storage: SecretStorage) {
         let used = self;
         let clock = HandClock::at_now();
-        let mut options = Options::idle().keeping(storage);
+        let mut options = Options::idle().with_storage(storage);
         options.settings.clock = clock.clock();
         options.settings.event_bus = true;
         let app = TestApp::start_with(options).await;
@@ -205,7 +205,7 @@ impl Used {
         let (inactive, _) = app.api.create_webhook(&receiver.url).await;
         let patch = json!({"active": false});
         app.api.put_json(&format!("/{inactive}"), &patch).await;
-        let event = app.api.published("invoice.paid").await;
+        let event = app.api.must_publish("invoice.paid").await;
         used.by_api(&app);
         // A new type, which takes more than a change.
         let new = app.api.by_platform(Method::PUT, "/event-types/iam.new");

@@ -122,7 +122,7 @@ async fn first_event_of_a_key_counts_with_its_type() {
 #[tokio::test]
 async fn repeats_that_take_a_fan_out_over_deliver_the_first_event() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let [paid, created] = [
         Receiver::answering(200, "").await,
         Receiver::answering(200, "").await,
@@ -249,7 +249,7 @@ async fn only_events_that_can_be_repeated_are_recorded_as_fanned_out() {
         }
         event.to_string()
     };
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let generated = queued_event(&app).await.body.unwrap();
     publish(&app, "invoice.paid").await;
     let keyed = queued_event(&app).await.body.unwrap();
@@ -271,7 +271,7 @@ async fn only_events_that_can_be_repeated_are_recorded_as_fanned_out() {
 #[tokio::test]
 async fn expired_events_free_their_key() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
     publish(&app, "invoice.paid").await;
@@ -340,7 +340,7 @@ async fn begin_of_one_message(
 async fn others_with_the_id_of_one_message_are_ignored() {
     for is_of_api in [true, false] {
         let clock = HandClock::at_now();
-        let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+        let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
         let receiver = Receiver::answering(200, "").await;
         let (_, said) = begin_of_one_message(&app, &receiver.url, is_of_api, false).await;
         receiver.must_receive_one();
@@ -372,7 +372,7 @@ async fn others_with_the_id_of_one_message_are_ignored() {
 async fn redriven_messages_complete_the_fan_out_of_their_id() {
     for is_of_api in [true, false] {
         let clock = HandClock::at_now();
-        let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+        let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
         let receiver = Receiver::answering(200, "").await;
         let (_, said) = begin_of_one_message(&app, &receiver.url, is_of_api, true).await;
         assert_eq!(receiver.received().len(), 0);

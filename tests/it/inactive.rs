@@ -34,8 +34,8 @@ async fn events_for_inactive_endpoints_are_recorded_and_recovered() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.subscribe(&receiver.url, &["invoice.*"]).await;
     set_active(&app, &id, false).await;
-    let event_id = app.api.published("invoice.paid").await;
-    app.api.published("customer.created").await;
+    let event_id = app.api.must_publish("invoice.paid").await;
+    app.api.must_publish("customer.created").await;
     app.queue.settle().await;
     assert_eq!(receiver.received().len(), 0);
 
@@ -66,14 +66,14 @@ async fn events_for_inactive_endpoints_are_recorded_and_recovered() {
 #[tokio::test]
 async fn endpoints_that_were_never_active_miss_events_as_well() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let body = json!({"url": "https://example.com/", "events": ["*"], "active": false});
     let created = app.api.post_json("", &body).await;
     let id = created.data()["id"].as_str().unwrap();
     let retention = i64::try_from(app.deliverer.retention.as_millis()).unwrap();
     for millis in [retention - 1000, 1000] {
         clock.advance_millis(millis);
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         app.queue.settle().await;
     }
     let missed = app.api.must_have_one_delivery(id).await;
@@ -86,7 +86,7 @@ async fn events_for_disabled_endpoints_are_recorded() {
     let receiver = Receiver::answering(410, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     for _ in 0..2 {
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         app.queue.settle().await;
     }
     receiver.must_receive_one();
@@ -101,7 +101,7 @@ async fn events_for_disabled_endpoints_are_recorded() {
 #[tokio::test]
 async fn endpoints_inactive_for_longer_than_the_history_are_left_alone() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     set_active(&app, &id, false).await;
@@ -111,19 +111,19 @@ async fn endpoints_inactive_for_longer_than_the_history_are_left_alone() {
     set_active(&app, &id, false).await;
     let patch = json!({"events": ["*", "a"]});
     app.api.put_json(&format!("/{id}"), &patch).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     assert_eq!(app.api.deliveries(&id).await.len(), 1);
 
     clock.advance_millis(1000);
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.aws.wire.take();
     app.queue.settle().await;
     assert_eq!(app.aws.wire.take(), ["Query"]);
     // It was active in between.
     set_active(&app, &id, true).await;
     set_active(&app, &id, false).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     let history = app.api.deliveries(&id).await;
     assert_eq!(history.len(), 2);
@@ -138,18 +138,18 @@ async fn endpoints_inactive_for_longer_than_the_history_are_left_alone() {
 #[tokio::test]
 async fn endpoints_without_the_time_of_their_deactivation_are_left_alone_too() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     set_active(&app, &id, false).await;
     let edit = format!("REMOVE #{}", attribute::INACTIVE_SINCE);
     app.aws.edit_endpoint(&id, &edit).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     assert_eq!(app.api.deliveries(&id).await.len(), 1);
     let retention = i64::try_from(app.deliverer.retention.as_millis()).unwrap();
     clock.advance_millis(retention);
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.aws.wire.take();
     app.queue.settle().await;
     assert_eq!(app.aws.wire.take(), ["Query"]);
@@ -164,7 +164,7 @@ async fn a_hundred_inactive_endpoints_cost_four_calls() {
         set_active(&app, id, false).await;
     }
     let (active, _) = app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
     app.aws.wire.take();
     assert_eq!(app.queue.handle(event).await, Ok(NOTHING));
@@ -188,7 +188,7 @@ async fn missed_events_never_replace_a_delivery() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
     assert_eq!(app.queue.handle(event.clone()).await, Ok(NOTHING));
     app.queue.settle().await;
@@ -212,7 +212,7 @@ async fn duplicates_at_the_same_time_leave_missed_events_alone() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     set_active(&app, &id, false).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
     // It is stored, and what is missed is yet to be written.
     app.aws.wire.break_calls(&["BatchWriteItem"], Fault::Before);
@@ -232,7 +232,7 @@ async fn duplicates_at_the_same_time_leave_missed_events_alone() {
 #[tokio::test]
 async fn endpoints_show_since_when_they_are_inactive() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let shown = async |expected: Value| {
         let one = app.api.get(&format!("/{id}")).await;
@@ -259,7 +259,7 @@ async fn missed_events_left_out_by_the_table_are_written_again() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     set_active(&app, &id, false).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
     let table = app.aws.resources.table_name.clone();
     let left_out = json!({"UnprocessedItems": {table: [

@@ -26,7 +26,7 @@ const SWEEP: &str = r#"{"kind":"sweep"}"#;
 /// A service whose retries all wait in the table.
 async fn hourly() -> (TestApp, HandClock) {
     let clock = HandClock::at_now();
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.policy.schedule = "3600,3600".parse().unwrap();
     (TestApp::start_with(options).await, clock)
 }
@@ -161,7 +161,7 @@ async fn interrupted_sweeps_make_no_attempt_twice() {
     let (app, clock) = hourly().await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     clock.advance_millis(TWO_HOURS);
     // The claim is written. Then the attempt is on the queue, but not taken off the
@@ -190,7 +190,7 @@ async fn sweeps_interrupted_before_enqueueing_lose_nothing() {
     let (app, clock) = hourly().await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     let before = app.api.must_have_one_delivery(&id).await;
     clock.set_to(&before["nextRetryAt"]);
@@ -320,7 +320,7 @@ async fn endpoints_are_not_disabled_before_the_attempt_is_recorded() {
 #[tokio::test]
 async fn missing_secret_versions_are_looked_for_three_times_with_pauses() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::stepwise().keeping(storage)).await;
+        let app = TestApp::start_with(Options::stepwise().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
         let task = app.queue.first_attempt().await;

@@ -162,7 +162,7 @@ async fn sweeps_finish_deletions_that_nobody_repeats() {
         ("TransactWriteItems", Fault::Before),
     ] {
         let clock = HandClock::at_now();
-        let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+        let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
         let (id, _) = app.api.create_webhook("https://example.com/hook").await;
         let (other, _) = app.api.create_webhook("https://example.com/hook").await;
         app.aws.wire.break_from(operation, 1, fault);
@@ -188,7 +188,7 @@ async fn sweeps_finish_deletions_that_nobody_repeats() {
 #[tokio::test]
 async fn failed_deletions_do_not_stop_sweeps() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
     app.api.delete(&format!("/{id}")).await;
@@ -204,13 +204,14 @@ async fn failed_deletions_do_not_stop_sweeps() {
 async fn sweeps_are_done_although_deletions_take_too_long() {
     static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
     app.api.delete(&format!("/{id}")).await;
     clock.advance(Duration::from_secs(5 * 60));
     app.aws.wire.break_calls(&["DeleteSecret"], Fault::Late);
-    let queue = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let queue =
+        metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     let end = Instant::now() + Duration::from_secs(8);
     let queue = queue.with_deadline(Deadline::new(end, Duration::from_secs(1)));
     let back = queue.handle([message(Some("m"), SWEEP)]).await;
@@ -225,7 +226,7 @@ async fn sweeps_are_done_although_deletions_take_too_long() {
 #[tokio::test]
 async fn deletions_that_always_fail_do_not_keep_out_others() {
     let clock = HandClock::at_now();
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.chunks.deletions = 1;
     let app = TestApp::start_with(options).await;
     let (stuck, _) = app.api.create_webhook("https://example.com/hook").await;
@@ -255,7 +256,7 @@ async fn deletions_that_always_fail_do_not_keep_out_others() {
 #[tokio::test]
 async fn repeated_deletions_do_not_postpone_the_sweeps() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
     for _ in 0..3 {

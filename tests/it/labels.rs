@@ -119,7 +119,7 @@ async fn receivers_are_not_told_labels() {
     });
     let created = app.api.post_json("", &body).await;
     let id = created.data()["id"].as_str().unwrap();
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.api.must_become(id, "DELIVERED").await;
     let received = receiver.must_receive_one();
     assert!(!format!("{received:?}").contains("for us only"));

@@ -28,7 +28,7 @@ async fn events_first_attempts_and_pings_of_well_endpoints_take_the_fast_lane() 
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.api.ping_preferring(&id, "respond-async").await;
     assert_eq!(queued(&app).await, [2, 0]);
     let event = app.queue.queued_in(Lane::Fast).await;
@@ -56,7 +56,7 @@ async fn retries_recoveries_and_whatever_goes_to_a_failing_endpoint_take_the_slo
     app.api.post(&resend).await.data();
     assert_eq!(queued(&app).await, [0, 2]);
     // The event itself is not the endpoint's.
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let event = app.queue.queued_in(Lane::Fast).await;
     assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
     assert_eq!(queued(&app).await, [0, 3]);
@@ -83,7 +83,7 @@ async fn first_attempts_of_an_app_with_many_slow_endpoints_take_the_slow_lane() 
     };
     let queue = app.queue.by_message();
     let publish = async || {
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         let event = app.queue.queued_in(Lane::Fast).await;
         assert_eq!(queue.handle(event).await, Ok(Vec::new()));
     };
@@ -110,7 +110,7 @@ async fn messages_that_meet_a_failing_endpoint_in_the_fast_lane_are_moved() {
     let well = Receiver::answering(200, "").await;
     let (failing_id, _) = app.api.create_webhook(&failing.url).await;
     let (well_id, _) = app.api.create_webhook(&well.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let tasks = app.queue.fan_out().await;
     let first = tasks
         .iter()
@@ -170,7 +170,7 @@ async fn every_message_belongs_to_its_endpoints_or_apps_group() {
     app.api.ping_preferring(&id, "respond-async").await;
     // The second event meets a failing endpoint, so that its attempt has a message.
     for _ in 0..2 {
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         app.queue.settle().await;
     }
     let body = json!({"since": "2026-01-01T00:00:00Z", "status": "FAILED"});
@@ -220,7 +220,7 @@ async fn an_endpoint_is_noted_as_slow_while_its_attempt_is_under_way() {
         let shown = app.api.get(&format!("/{id}")).await;
         assert!(shown.data()["slowSince"].is_string(), "{shown:?}");
         // What comes now is kept apart.
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         let event = app.queue.queued_in(Lane::Fast).await;
         assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
         assert_eq!(queued(&app).await, [0, 1]);

@@ -73,7 +73,7 @@ async fn a_disabled_endpoint_can_be_changed_and_sent_back() {
     let receiver = Receiver::answering(410, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let path = format!("/{id}");
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.api.must_become(&id, "FAILED").await;
     let before = app.api.get(&path).await.data().clone();
     assert_eq!(before["disabledReason"], "GONE");

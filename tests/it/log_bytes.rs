@@ -19,7 +19,7 @@ use webhook_endpoints::telemetry;
 
 use crate::costs::counted::access_line;
 use crate::support::api::Api;
-use crate::support::queue::copied;
+use crate::support::queue::copy_of;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp};
 
@@ -69,7 +69,7 @@ async fn event_delivered_at_once() {
     let namespace = "WebhookEndpoints/webhook-endpoints";
     let queue = app.queue.with_deliverer(Arc::new(Deliverer {
         metrics: Metrics::to_stdout(Clock::system(), Some(namespace)),
-        ..copied(&app.deliverer)
+        ..copy_of(&app.deliverer)
     }));
     println!("{MARK}");
     let event = json!({"type": "invoice.paid", "data": 1});

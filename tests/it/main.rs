@@ -1,5 +1,5 @@
-//! Tests of the service through its public surface: HTTP in, HTTP out. Each
-//! test starts its own emulators of the AWS services.
+//! Tests of the service through its public interfaces: HTTP requests, queue messages and
+//! the webhooks it sends. Each test starts its own AWS emulators.
 
 #![expect(
     unreachable_pub,

@@ -66,7 +66,7 @@ async fn secrets_left_over_by_a_move_are_swept() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn migrations_under_load_change_no_secret_and_lose_nothing() {
-    let options = Options::default().keeping(SecretStorage::Sealed);
+    let options = Options::default().with_storage(SecretStorage::Sealed);
     let app = TestApp::start_with(options).await;
     let beside = app.another_api(SecretStorage::PerEndpoint).await;
     let receiver = Receiver::answering(200, "").await;
@@ -78,7 +78,7 @@ async fn migrations_under_load_change_no_secret_and_lose_nothing() {
     let publishing = async {
         let mut events = 0;
         while !done.load(Ordering::SeqCst) {
-            app.api.published("invoice.paid").await;
+            app.api.must_publish("invoice.paid").await;
             events += 1;
         }
         events

@@ -37,7 +37,7 @@ async fn event_bus_gets_what_endpoints_get_and_their_id() {
     let operator = Operator::watch(&app).await;
     let receiver = Receiver::answering(410, "").await;
     app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     let request = operator.receiver.must_receive_one();
     let told: Value = serde_json::from_slice(&request.body).unwrap();
@@ -61,7 +61,7 @@ async fn event_bus_works_without_operational_endpoints_and_the_reverse() {
         let app = TestApp::start_with(options).await;
         let receiver = Receiver::answering(410, "").await;
         app.api.create_webhook(&receiver.url).await;
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         app.queue.settle().await;
         assert_eq!(for_the_bus(&app).await.len(), usize::from(event_bus));
     }
@@ -102,7 +102,7 @@ async fn recipes_name_only_fields_that_events_have() {
     let app = TestApp::start_with(options).await;
     let gone = Receiver::answering(410, "").await;
     app.api.subscribe(&gone.url, &["gone"]).await;
-    app.api.published("gone").await;
+    app.api.must_publish("gone").await;
     app.queue.settle().await;
     let failing = Receiver::answering(500, "").await;
     app.api.subscribe(&failing.url, &["invoice.paid"]).await;

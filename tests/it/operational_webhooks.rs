@@ -37,7 +37,7 @@ impl Watched {
 
     async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let clock = HandClock::at("2026-01-01T00:00:00Z");
-        let mut options = Options::stepwise_by(&clock);
+        let mut options = Options::stepwise_with(&clock);
         options.settings.policy.health.pause_after = MINUTE;
         options.settings.policy.schedule = "86400,86400".parse().unwrap();
         change(&mut options);
@@ -59,7 +59,7 @@ impl Watched {
     /// everything that follows at once.
     async fn deliver(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
-        self.app.api.published("invoice.paid").await;
+        self.app.api.must_publish("invoice.paid").await;
         self.app.queue.settle().await;
     }
 }
@@ -185,7 +185,7 @@ async fn endpoints_that_keep_changing_are_told_twice_in_ten_minutes() {
 #[tokio::test]
 async fn operators_are_told_once_an_app_is_deleted() {
     let it = Watched::start().await;
-    it.app.make().await;
+    it.app.create_app().await;
     let path = format!("/apps/{}", it.app.app_id);
     let deleted = answer(it.app.api.by_platform(Method::DELETE, &path)).await;
     assert_eq!(deleted.status, reqwest::StatusCode::ACCEPTED);

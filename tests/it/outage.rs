@@ -87,10 +87,10 @@ async fn a_week_of_outage_loses_nothing() {
         (&["GetSecretValue"], true),
     ] {
         let clock = HandClock::at_now();
-        let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+        let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         let queue = app.queue.by_message();
         if is_delivery {
             let events = app.queue.queued().await;

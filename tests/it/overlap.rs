@@ -22,7 +22,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// A service without a poller, at the time of this clock.
 async fn app_at(clock: &HandClock, storage: SecretStorage) -> TestApp {
-    TestApp::start_with(Options::stepwise_by(clock).keeping(storage)).await
+    TestApp::start_with(Options::stepwise_with(clock).with_storage(storage)).await
 }
 
 async fn expiry(app: &TestApp, id: &str) -> Value {

@@ -40,7 +40,7 @@ struct Rotated {
 }
 
 async fn rotated(from: SecretStorage, to: SecretStorage) -> Rotated {
-    let app = TestApp::start_with(Options::stepwise().keeping(to)).await;
+    let app = TestApp::start_with(Options::stepwise().with_storage(to)).await;
     let receiver = Receiver::answering(200, "").await;
     let former = app.another_api(from).await;
     let (id, old) = former.create_webhook(&receiver.url).await;
@@ -173,7 +173,7 @@ async fn rotations_copy_no_secret_that_was_resealed_since_it_was_read() -> Resul
 #[tokio::test]
 async fn sweeps_take_a_secret_once_its_overlap_is_over() {
     let clock = HandClock::at_now();
-    let options = Options::stepwise_by(&clock).keeping(SecretStorage::Sealed);
+    let options = Options::stepwise_with(&clock).with_storage(SecretStorage::Sealed);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(200, "").await;
     let beside = app.another_api(SecretStorage::PerEndpoint).await;

@@ -15,7 +15,7 @@ use crate::support::{Options, STORAGES, TestApp, answer};
 const BASIC: &str = "Basic dXNlcjpwYXNzd29yZA==";
 
 async fn app_keeping(storage: SecretStorage) -> TestApp {
-    TestApp::start_with(Options::stepwise().keeping(storage)).await
+    TestApp::start_with(Options::stepwise().with_storage(storage)).await
 }
 
 /// Creates an endpoint with these headers. Returns its id and secret.
@@ -43,7 +43,7 @@ async fn header_names(app: &TestApp, id: &str) -> Value {
 /// Asserts that a cold process and a warm one send this Authorization, or none.
 async fn must_authorize_with(app: &TestApp, receiver: &Receiver, id: &str, expected: Option<&str>) {
     let cold = cold_ping(app, receiver, id).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let queued = app.queue.queued().await;
     assert_eq!(app.queue.handle(queued).await, Ok(Vec::new()));
     let warm = receiver.received().pop().unwrap();

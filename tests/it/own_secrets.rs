@@ -41,7 +41,7 @@ fn creation(url: &str, fields: &Value) -> Value {
 #[tokio::test]
 async fn own_secrets_sign_from_the_start_and_after_a_rotation() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::stepwise().keeping(storage)).await;
+        let app = TestApp::start_with(Options::stepwise().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
         for (secret, fields) in own_secrets() {
             let body = creation(&receiver.url, &fields);
@@ -131,7 +131,7 @@ async fn malformed_own_secrets_are_refused_without_being_quoted() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn concurrent_rotations_to_the_same_secret_have_one_winner() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::stepwise().keeping(storage)).await;
+        let app = TestApp::start_with(Options::stepwise().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
         let path = format!("/{id}/rotate-secret");

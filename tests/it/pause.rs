@@ -50,7 +50,7 @@ async fn deliveries_to_a_paused_endpoint_wait_without_an_attempt() {
 async fn waiting_costs_one_write_and_no_message() {
     let paused = Paused::start().await;
     assert_eq!(paused.app.queue.take_notices().await, ["endpoint.paused"]);
-    paused.app.api.published("invoice.paid").await;
+    paused.app.api.must_publish("invoice.paid").await;
     let event = paused.app.queue.all_queued().await;
     paused.app.aws.wire.take();
     assert_eq!(paused.app.queue.handle(event).await, Ok(Vec::new()));
@@ -264,7 +264,7 @@ async fn a_pause_with_nothing_that_waits_is_not_probed() {
     assert_eq!(paused.endpoint().await["nextProbeAt"], Value::Null);
     // The next delivery is the probe, but not sooner than one would be due.
     paused.clock.advance(DAY / 2);
-    let event = paused.app.api.published("invoice.paid").await;
+    let event = paused.app.api.must_publish("invoice.paid").await;
     let published = paused.app.queue.all_queued().await;
     assert_eq!(paused.app.queue.handle(published).await, Ok(Vec::new()));
     paused.status.store(200, Ordering::SeqCst);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::domain::payload_format::PayloadFormat;
 
-use crate::support::queue::copied;
+use crate::support::queue::copy_of;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{Options, TestApp, answer};
 
@@ -110,7 +110,7 @@ async fn another_form_applies_to_events_that_were_published_before() {
     app.queue.must_attempt(&task).await;
     let changed = app.queue.with_deliverer(Arc::new(Deliverer {
         payload_format: PayloadFormat::Flat,
-        ..copied(&app.deliverer)
+        ..copy_of(&app.deliverer)
     }));
     changed.must_attempt(&task.next()).await;
     let received = receiver.received();

@@ -47,7 +47,7 @@ async fn start() -> (TestApp, HandClock) {
     options.settings.clock = clock.clock();
     options.settings.api_key_cache = Duration::ZERO;
     let app = TestApp::start_with(options).await;
-    app.make().await;
+    app.create_app().await;
     (app, clock)
 }
 
@@ -151,7 +151,7 @@ async fn sessions_need_an_app_and_an_endpoint_that_are_there() {
         let error = refused.must_fail_with(404, "NOT_FOUND");
         assert_eq!(error["message"], "No such app.");
     }
-    app.make().await;
+    app.create_app().await;
     let of_endpoint = create(&app, json!({"webhookId": id.to_uppercase()})).await;
     assert_eq!(of_endpoint.data()["webhookId"], *id);
 
@@ -187,7 +187,7 @@ async fn sessions_are_rejected_once_they_expire_even_if_cached() {
     options.settings.clock = clock.clock();
     options.settings.api_key_cache = Duration::from_secs(300);
     let app = TestApp::start_with(options).await;
-    app.make().await;
+    app.create_app().await;
     let mut created = Vec::new();
     for _ in 0..2 {
         created.push(create(&app, json!({"expiresInSeconds": 60})).await);
@@ -219,7 +219,7 @@ async fn revoked_sessions_work_until_the_cache_expires() {
     options.settings.clock = clock.clock();
     options.settings.api_key_cache = Duration::from_secs(10);
     let app = TestApp::start_with(options).await;
-    app.make().await;
+    app.create_app().await;
     let created = create(&app, json!({})).await;
     assert_eq!(try_token(&app, token(&created)).await, 200);
     revoke(&app, created.data()["id"].as_str().unwrap()).await;
@@ -328,7 +328,7 @@ async fn link(gateway: &Gateway, kind: Kind, change: impl Fn(&mut Value)) -> Val
 async fn links_have_the_address_that_api_gateway_names() {
     const DOMAIN: &str = "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com";
     let gateway = Gateway::start().await;
-    gateway.app.make().await;
+    gateway.app.create_app().await;
     for kind in KINDS {
         for (domain, stage, base) in [
             (DOMAIN, "$default", DOMAIN.to_owned()),
@@ -363,7 +363,7 @@ async fn links_have_the_address_that_the_operator_sets() {
     let url = "https://webhooks.example.com/customers/";
     options.settings.portal_url = Some(url.parse().unwrap());
     let app = TestApp::start_with(options).await;
-    app.make().await;
+    app.create_app().await;
     let created = create(&app, json!({})).await;
     let link = created.data()["url"].as_str().unwrap();
     let token = format!("portal/#app={}&token={}", app.app_id, token(&created));

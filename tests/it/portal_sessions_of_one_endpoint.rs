@@ -200,7 +200,7 @@ async fn events_show_the_own_delivery_only() {
     let receiver = Receiver::answering(200, "").await;
     let (first, _) = app.api.create_webhook(&receiver.url).await;
     let (second, _) = app.api.create_webhook(&receiver.url).await;
-    let event = app.api.published("invoice.paid").await;
+    let event = app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     let get = Call::get_event(&event);
     let whole = app.api.call(&get).await;
@@ -223,7 +223,7 @@ async fn events_show_the_own_delivery_only() {
     let patch = json!({"events": ["other"]});
     app.api.put_json(&format!("/{unheard}"), &patch).await;
     let (token, _) = app.session(SessionScope::Read, Some(&unheard)).await;
-    let pending = app.api.published("invoice.paid").await;
+    let pending = app.api.must_publish("invoice.paid").await;
     for id in [&event, &pending] {
         let get = Call::get_event(id);
         assert!(app.api.call(&get).await.status.is_success());

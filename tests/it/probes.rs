@@ -34,7 +34,7 @@ impl Paused {
 
     /// Publishes an event whose delivery waits and brings the next probe about.
     async fn begin_to_wait(&self) {
-        self.app.api.published("invoice.paid").await;
+        self.app.api.must_publish("invoice.paid").await;
         let event = self.app.queue.all_queued().await;
         assert_eq!(self.app.queue.handle(event).await, Ok(Vec::new()));
     }

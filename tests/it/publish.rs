@@ -32,7 +32,7 @@ fn id(answer: &Answer) -> String {
 #[tokio::test]
 async fn accepted_events_show_only_id_type_and_timestamp() {
     let clock = HandClock::at("2026-01-31T09:30:00.250Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let accepted = app
         .api
         .publish(&json!({"type": "invoice.paid", "data": {}}))
@@ -52,7 +52,7 @@ async fn publishing_costs_exactly_one_message() {
     app.api.get("").await;
     app.aws.wire.take();
     for _ in 0..2 {
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         assert_eq!(app.aws.wire.take(), ["SendMessage"]);
     }
     id(&publish_under(&app, "a-key").await);
@@ -62,7 +62,7 @@ async fn publishing_costs_exactly_one_message() {
 #[tokio::test]
 async fn timestamps_default_to_the_time_of_acceptance() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
     for (given, shown) in [

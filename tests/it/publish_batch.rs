@@ -59,7 +59,7 @@ fn arrived(receiver: &Receiver) -> Vec<String> {
 #[tokio::test]
 async fn events_have_rows_in_their_order() {
     let clock = HandClock::at("2026-01-31T09:30:00.250Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
     let answer = app

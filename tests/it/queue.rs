@@ -65,7 +65,7 @@ async fn pings_are_delivered_on_the_next_receive_after_a_fault() {
         assert_eq!(app.api.deliveries(&id).await[0]["status"], "PENDING");
 
         app.aws.wire.mend();
-        app.queue.poll();
+        app.queue.start_polling();
         let delivered = app.api.must_become(&id, "DELIVERED").await;
         assert_eq!(delivered["attempts"], 1, "{broken:?}");
         app.queue.must_become_empty().await;

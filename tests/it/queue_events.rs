@@ -170,7 +170,8 @@ async fn wrong_events_become_dead_letters_with_the_reason() {
 async fn refused_messages_are_counted_by_what_is_wrong() {
     static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
     let app = TestApp::start_with(Options::stepwise()).await;
-    let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let metered =
+        metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     let mut event: Value = serde_json::from_str(&with_data(&app, "1")).unwrap();
     event["type"] = json!("Invoice Paid");
     for (body, flaw) in [

@@ -33,7 +33,7 @@ async fn stage() -> Stage {
 }
 
 async fn stage_keeping(storage: SecretStorage) -> Stage {
-    Stage::keeping(storage, Faults::default(), false, "1200,1200").await
+    Stage::with_storage(storage, Faults::default(), false, "1200,1200").await
 }
 
 async fn rotate(app: &TestApp, id: &str) -> Answer {
@@ -48,7 +48,7 @@ fn secret_of(rotated: &Answer) -> String {
 async fn attempts_after_a_rotation_never_use_an_older_secret() {
     for storage in STORAGES {
         const EVENTS: usize = 150;
-        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let app = TestApp::start_with(Options::default().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, first) = app.api.create_webhook(&receiver.url).await;
         // The secrets, each with the time at which its holder got it.
@@ -56,7 +56,7 @@ async fn attempts_after_a_rotation_never_use_an_older_secret() {
         let done = AtomicBool::new(false);
         let publishing = async {
             for _ in 0..EVENTS / 5 {
-                join_all((0..5).map(|_| app.api.published("invoice.paid"))).await;
+                join_all((0..5).map(|_| app.api.must_publish("invoice.paid"))).await;
             }
             let all = async || (receiver.received().len() >= EVENTS).then_some(());
             eventually("all events", all).await;
@@ -134,11 +134,11 @@ async fn rotate_concurrently(storage: SecretStorage) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn deletion_during_other_calls_leaves_nothing() {
     for storage in STORAGES {
-        let stage = Stage::keeping(storage, Faults::default(), true, "1200,1200").await;
+        let stage = Stage::with_storage(storage, Faults::default(), true, "1200,1200").await;
         let app = &stage.app;
         for _ in 0..10 {
             let (id, _) = app.api.create_webhook(&stage.receiver.url).await;
-            app.api.published("invoice.paid").await;
+            app.api.must_publish("invoice.paid").await;
             let path = format!("/{id}");
             let deliveries = format!("/{id}/deliveries");
             let patch = json!({"events": ["invoice.*"]});
@@ -150,7 +150,7 @@ async fn deletion_during_other_calls_leaves_nothing() {
                 app.api.put_json(&path, &patch),
                 app.api.get(&path),
                 app.api.get(&deliveries),
-                app.api.published("invoice.paid"),
+                app.api.must_publish("invoice.paid"),
             );
             assert!([one.status, two.status].contains(&StatusCode::NO_CONTENT));
             for deletion in [&one, &two] {
@@ -209,7 +209,7 @@ async fn recorded(app: &TestApp, task: &DeliveryTask) -> Option<(DeliveryStatus,
 async fn messages_in_any_order_and_number_never_revert_a_delivery() {
     for seed in 0..25 {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut options = Options::stepwise_by(&HandClock::at_now());
+        let mut options = Options::stepwise_with(&HandClock::at_now());
         options.settings.policy.schedule = "1200,1200,1200".parse().unwrap();
         let app = TestApp::start_with(options).await;
         let receiver = Receiver::responding(move |_| {

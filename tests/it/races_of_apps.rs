@@ -19,7 +19,7 @@ const ROUNDS: usize = 8;
 
 async fn start() -> (TestApp, HandClock) {
     let clock = HandClock::at_now();
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     // What a cached key does is the worse case.
     options.settings.api_key_cache = Duration::from_secs(300);
     let app = TestApp::start_with(options).await;
@@ -138,7 +138,7 @@ async fn deletion_beside_publishing_pings_and_rotations_leaves_nothing() {
         let (app, clock) = start().await;
         call(&app, Method::PUT, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         let rotate = format!("/{id}/rotate-secret");
         let event = json!({"type": "invoice.paid", "data": 1});
         let publishing = join_all((0..4).map(|_| app.api.publish(&event)));

@@ -26,7 +26,7 @@ pub(crate) struct Limited {
 impl Limited {
     pub(crate) async fn start(limit: u16) -> Self {
         let clock = HandClock::at("2026-01-01T00:00:00Z");
-        let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+        let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
         let receiver = Receiver::answering(200, "").await;
         let body = json!({"url": receiver.url, "events": ["*"], "rateLimit": limit});
         let created = app.api.post_json("", &body).await;
@@ -42,7 +42,7 @@ impl Limited {
     /// The first attempts of so many new deliveries.
     pub(crate) async fn tasks(&self, count: usize) -> Vec<DeliveryTask> {
         for _ in 0..count {
-            self.app.api.published("invoice.paid").await;
+            self.app.api.must_publish("invoice.paid").await;
         }
         let mut tasks = Vec::new();
         while tasks.len() < count {

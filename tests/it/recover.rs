@@ -25,7 +25,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 
 async fn start(url: &str) -> (TestApp, HandClock, String) {
     let clock = HandClock::at(START);
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.chunks.recovery = 25;
     let app = TestApp::start_with(options).await;
     let (id, _) = app.api.create_webhook(url).await;

@@ -46,7 +46,7 @@ fn assert_arrived(receiver: &Receiver, id: Option<&String>) {
 #[tokio::test]
 async fn events_that_come_back_are_sent_on_with_their_id() {
     for broken in [&["SendMessageBatch"], &["PutItem"], &["Query"]] {
-        let app = TestApp::start_with(Options::stepwise_by(&clock())).await;
+        let app = TestApp::start_with(Options::stepwise_with(&clock())).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, _) = app.api.create_webhook(&receiver.url).await;
         let first = new_message(&event(&app), SENT[0]);
@@ -84,7 +84,7 @@ async fn events_that_come_back_are_returned_if_they_cannot_be_sent_on() {
 
 #[tokio::test]
 async fn dead_letters_keep_their_first_id_and_time() {
-    let app = TestApp::start_with(Options::stepwise_by(&clock())).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock())).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
     let unreadable = event(&app).replace("invoice.paid", "Invoice Paid");

@@ -35,7 +35,7 @@ impl Stage {
 
     async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let clock = HandClock::at_now();
-        let mut options = Options::stepwise_by(&clock);
+        let mut options = Options::stepwise_with(&clock);
         options.settings.chunks.recovery = 2;
         change(&mut options);
         let app = TestApp::start_with(options).await;

@@ -23,7 +23,7 @@ async fn delivered() -> (TestApp, Receiver, String, String) {
 #[tokio::test]
 async fn resending_creates_a_new_delivery_of_the_same_event() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;

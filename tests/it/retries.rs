@@ -105,7 +105,7 @@ async fn swept(app: &TestApp) -> Vec<DeliveryTask> {
 #[tokio::test]
 async fn deliveries_fail_after_ten_attempts_on_schedule() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     // Otherwise the endpoint would be disabled before the last attempt.
     options.settings.policy.health.disable_after = Duration::from_secs(30 * 24 * HOUR);
     let app = TestApp::start_with(options).await;
@@ -160,7 +160,7 @@ async fn deliveries_fail_after_ten_attempts_on_schedule() {
 #[tokio::test]
 async fn successful_retries_end_the_delivery() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (receiver, status) = Receiver::switched().await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
@@ -189,7 +189,7 @@ async fn short_waits_are_spent_on_the_queue() {
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     let failed = app.api.must_become(&id, "FAILED").await;
     assert_eq!(failed["attempts"], 3);
     assert_eq!(receiver.received().len(), 3);
@@ -205,7 +205,7 @@ async fn asking_to_wait(status: u16, retry_after: String) -> Receiver {
 
 /// From the start of the only attempt to the next, in seconds.
 async fn wait_after(clock: &HandClock, status: u16, retry_after: &str) -> f64 {
-    let app = TestApp::start_with(Options::stepwise_by(clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(clock)).await;
     let receiver = asking_to_wait(status, retry_after.to_owned()).await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
@@ -251,7 +251,7 @@ fn sent_delays(app: &TestApp) -> Vec<f64> {
 #[tokio::test]
 async fn queue_delays_are_no_shorter_than_the_wait() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.policy.schedule = "300".parse().unwrap();
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(500, "").await;
@@ -293,7 +293,7 @@ async fn no_retry_comes_before_its_retry_after_date_or_next_retry_at() {
     });
     let (id, _) = app.api.create_webhook(&receiver.await.url).await;
     for _ in 0..5 {
-        app.api.published("invoice.paid").await;
+        app.api.must_publish("invoice.paid").await;
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     let waiting = eventually("all first attempts", async || {
@@ -322,7 +322,7 @@ async fn no_retry_comes_before_its_retry_after_date_or_next_retry_at() {
 #[tokio::test]
 async fn long_retry_after_waits_are_spent_in_the_table() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = asking_to_wait(503, "3600".to_owned()).await;
     app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;

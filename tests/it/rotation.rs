@@ -32,7 +32,7 @@ async fn ping(app: &TestApp, id: &str, receiver: &Receiver) -> Received {
 #[tokio::test]
 async fn only_the_new_secret_signs_after_a_rotation() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let app = TestApp::start_with(Options::default().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, mut secret) = app.api.create_webhook(&receiver.url).await;
         for _ in 0..3 {
@@ -87,7 +87,7 @@ async fn attempt_next(app: &TestApp) {
 #[tokio::test]
 async fn attempts_are_dated_before_they_read_the_secret() {
     let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
@@ -144,7 +144,7 @@ async fn only_a_winning_secret_signs_after_concurrent_rotations() {
 #[tokio::test]
 async fn missing_endpoints_have_no_secret_to_rotate() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let app = TestApp::start_with(Options::default().with_storage(storage)).await;
         let (id, _) = app.api.create_webhook("https://example.com/hook").await;
         app.api.delete(&format!("/{id}")).await;
         for missing in [id, EndpointId::new().to_string()] {
@@ -159,7 +159,7 @@ async fn missing_endpoints_have_no_secret_to_rotate() {
 #[tokio::test]
 async fn rotation_keeps_the_secrets_of_other_endpoints() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let app = TestApp::start_with(Options::default().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
         let (rotated, _) = app.api.create_webhook(&receiver.url).await;
         let (other, secret) = app.api.create_webhook(&receiver.url).await;

@@ -24,7 +24,7 @@ fn assert_clean(text: &str, secrets: &[String], app: &TestApp) {
 #[tokio::test]
 async fn table_contains_no_secrets_or_keys() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let app = TestApp::start_with(Options::default().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "thank you").await;
         let (id, first) = app.api.create_webhook(&receiver.url).await;
         app.api.ping(&id).await;
@@ -45,7 +45,7 @@ async fn table_contains_no_secrets_or_keys() {
 #[tokio::test]
 async fn messages_contain_no_secrets_or_keys() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::idle().keeping(storage)).await;
+        let app = TestApp::start_with(Options::idle().with_storage(storage)).await;
         let (id, secret) = app.api.create_webhook("https://example.com/hook").await;
         let ping = app.api.ping_preferring(&id, "respond-async").await;
         assert_eq!(ping.status, StatusCode::ACCEPTED);
@@ -71,7 +71,7 @@ async fn messages_contain_no_secrets_or_keys() {
 async fn log_contains_no_secrets_or_keys() {
     for storage in STORAGES {
         log::start();
-        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let app = TestApp::start_with(Options::default().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, first) = app.api.create_webhook(&receiver.url).await;
         app.api.ping(&id).await;
@@ -109,7 +109,7 @@ async fn log_contains_no_secrets_or_keys() {
 #[tokio::test]
 async fn secrets_are_returned_only_once() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let app = TestApp::start_with(Options::default().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, secret) = app.api.create_webhook(&receiver.url).await;
         let secrets = [secret];

@@ -15,7 +15,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 async fn start() -> (TestApp, HandClock) {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.strict_event_types = true;
     (TestApp::start_with(options).await, clock)
 }

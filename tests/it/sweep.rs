@@ -39,7 +39,7 @@ async fn start() -> (TestApp, HandClock, String) {
 /// A service, its clock, and an endpoint with this URL.
 async fn start_for(url: &str) -> (TestApp, HandClock, String) {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
-    let mut options = Options::stepwise_by(&clock);
+    let mut options = Options::stepwise_with(&clock);
     options.settings.chunks.due = CHUNK;
     let app = TestApp::start_with(options).await;
     let (id, _) = app.api.create_webhook(url).await;
@@ -339,7 +339,8 @@ async fn unreadable_items_are_reported_and_delay_nothing() {
     static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
     log::start();
     let (app, clock, id) = start().await;
-    let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let metered =
+        metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     // More than a sweep takes, and due before the others of their shard.
     for number in 0..CHUNK + 5 {
         let sort = format!("D#broken-{number}");
@@ -382,7 +383,8 @@ async fn unreadable_items_are_reported_and_delay_nothing() {
 async fn completed_sweeps_count_and_report_overdue_attempts() {
     static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
     let (app, clock, id) = start().await;
-    let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let metered =
+        metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     let sweeps = || {
         let lines = std::mem::take(&mut *EMITTED.lock().unwrap());
         lines.iter().for_each(metrics::must_be_embedded);

@@ -114,10 +114,11 @@ fn stopped_sweeps_and_late_first_attempts_raise_alarms() {
 async fn alarms_watch_metrics_that_are_emitted() {
     static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
     let app = TestApp::start_with(Options::stepwise()).await;
-    let metered = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let metered =
+        metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
-    app.api.published("invoice.paid").await;
+    app.api.must_publish("invoice.paid").await;
     app.aws
         .put(&[
             ("pk", "unreadable"),

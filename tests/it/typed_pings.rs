@@ -164,7 +164,7 @@ async fn a_type_costs_a_ping_one_read_more() {
 #[tokio::test]
 async fn failed_pings_with_a_type_are_not_retried_nor_recovered() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
-    let app = TestApp::start_with(Options::stepwise_by(&clock)).await;
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     add_type(&app, "invoice.paid", "1").await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;

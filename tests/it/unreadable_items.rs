@@ -49,8 +49,9 @@ async fn unreadable_endpoints_do_not_block_their_apps_others() {
     let read = app.api.get(&format!("/{bad}")).await;
     read.must_fail_with(500, "INTERNAL_ERROR");
 
-    app.api.published("invoice.paid").await;
-    let queue = metrics::passing(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    app.api.must_publish("invoice.paid").await;
+    let queue =
+        metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     let tasks = queue.fan_out().await;
     let reached = tasks.iter().filter(|task| !task.if_owed);
     let reached: Vec<_> = reached.map(|task| task.endpoint.endpoint_id).collect();
@@ -89,7 +90,7 @@ async fn unreadable_deliveries_do_not_block_the_others_that_wait() {
     paused.app.aws.edit_delivery(&tasks[0], &edit).await;
     paused.status.store(200, Ordering::SeqCst);
     paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
-    let queue = metrics::passing(&paused.app, |line| {
+    let queue = metrics::queue_with_metrics(&paused.app, |line| {
         EMITTED_BY_DRAIN.lock().unwrap().push(line.clone());
     });
     let tend = Message::Tend(Tend::now(tasks[0].endpoint));

@@ -56,7 +56,7 @@ fn names(request: &Received) -> BTreeSet<&str> {
 #[tokio::test]
 async fn every_attempt_has_the_configured_headers_and_no_others() {
     let clock = HandClock::at_now();
-    let options = configured(Options::stepwise_by(&clock), &SETTINGS);
+    let options = configured(Options::stepwise_with(&clock), &SETTINGS);
     let app = TestApp::start_with(options).await;
     let (receiver, status) = Receiver::switched().await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;

@@ -60,7 +60,7 @@ async fn creation_returns_the_endpoint_with_its_secret() {
 #[tokio::test]
 async fn each_endpoint_has_its_own_secret() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let app = TestApp::start_with(Options::default().with_storage(storage)).await;
         let (first_id, first_secret) = app.api.create_webhook(URL).await;
         let (second_id, second_secret) = app.api.create_webhook(URL).await;
         assert_ne!(first_id, second_id);
@@ -234,7 +234,7 @@ async fn endpoints_keep_their_secret_when_the_url_changes() {
 #[tokio::test]
 async fn deletion_removes_only_the_given_endpoint() {
     for storage in STORAGES {
-        let app = TestApp::start_with(Options::default().keeping(storage)).await;
+        let app = TestApp::start_with(Options::default().with_storage(storage)).await;
         let (kept, _) = app.api.create_webhook(URL).await;
         let (deleted, _) = app.api.create_webhook(URL).await;
         let ids = Ids::with_delivery(&app, &deleted).await;
@@ -254,7 +254,7 @@ async fn deletion_removes_only_the_given_endpoint() {
 async fn rotation_returns_only_the_new_secret() {
     for storage in STORAGES {
         let clock = HandClock::at("2026-01-31T09:30:00Z");
-        let mut options = Options::default().keeping(storage);
+        let mut options = Options::default().with_storage(storage);
         options.settings.clock = clock.clock();
         let app = TestApp::start_with(options).await;
         let (id, first) = app.api.create_webhook(URL).await;

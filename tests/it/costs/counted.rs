@@ -226,7 +226,7 @@ impl<'a> Deliver<'a> {
         Self {
             app,
             receiver,
-            queue: metrics::passing(app, write),
+            queue: metrics::queue_with_metrics(app, write),
             batch,
         }
     }

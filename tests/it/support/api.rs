@@ -1,4 +1,4 @@
-//! The API as its clients use it, over HTTP.
+//! An HTTP client for the API.
 
 use futures_util::{StreamExt, stream};
 use reqwest::{Method, RequestBuilder, StatusCode};
@@ -19,12 +19,11 @@ pub struct Api {
     http: reqwest::Client,
 }
 
-/// An answer of the API.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub headers: reqwest::header::HeaderMap,
-    /// Null when there is no body.
+    /// Null if there is no body.
     pub body: Value,
 }
 
@@ -35,7 +34,8 @@ impl Answer {
         &self.body["data"]
     }
 
-    /// Asserts an error with this status and code, in the documented envelope.
+    /// Asserts that this is an error with this status and code, in the documented envelope.
+    /// Returns the `error` object.
     #[track_caller]
     pub fn must_fail_with(&self, status: u16, code: &str) -> &Value {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
@@ -46,20 +46,20 @@ impl Answer {
         error
     }
 
-    /// Asserts a validation error about exactly these fields.
+    /// Asserts that this is a validation error about exactly these fields.
     #[track_caller]
     pub fn must_be_invalid(&self, fields: &[&str]) {
         let error = self.must_fail_with(400, "VALIDATION_ERROR");
         let details = error["details"].as_array().expect("read the details");
         let mut found: Vec<_> = details
             .iter()
-            .map(|fault| fault["field"].as_str().expect("read the field"))
+            .map(|detail| detail["field"].as_str().expect("read the field"))
             .collect();
         let mut expected = fields.to_vec();
         found.sort_unstable();
         expected.sort_unstable();
         assert_eq!(found, expected, "{self:?}");
-        assert!(details.iter().all(|fault| fault["message"].is_string()));
+        assert!(details.iter().all(|detail| detail["message"].is_string()));
     }
 }
 
@@ -75,13 +75,12 @@ impl Api {
         }
     }
 
-    /// A request without a key. The path starts at the root.
+    /// Builds a request without a key. The path starts at the root.
     pub fn bare(&self, method: Method, path: &str) -> RequestBuilder {
         self.http.request(method, format!("{}{path}", self.base))
     }
 
-    /// A request with the app's key. The path is relative to the app's
-    /// webhooks.
+    /// Builds a request with the app's key. The path is relative to the app's webhooks.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let path = format!("/apps/{}/webhooks{path}", self.app_id);
         self.bare(method, &path)
@@ -108,7 +107,7 @@ impl Api {
         answer(self.request(Method::PUT, path).json(body)).await
     }
 
-    /// Makes a call with the key that allows it: the app's, or the platform's.
+    /// Makes a call with the key that it requires: the app's or the platform's.
     pub async fn call(&self, call: &Call) -> Answer {
         let key = match call.needs {
             "platform" => &self.platform_key,
@@ -117,14 +116,14 @@ impl Api {
         self.call_as(self.app_id, Some(key.expose()), call).await
     }
 
-    /// A request with the platform's key. The path starts at the root.
+    /// Builds a request with the platform key. The path starts at the root.
     pub fn by_platform(&self, method: Method, path: &str) -> RequestBuilder {
         self.bare(method, path)
             .header("x-api-key", self.platform_key.expose())
     }
 
-    /// Makes a call to any app, with any key. Pings do not wait for their
-    /// outcome.
+    /// Makes a call on any app, with any key or none. Pings return at once (`Prefer:
+    /// respond-async`) instead of waiting for their outcome.
     pub async fn call_as(&self, app_id: AppId, key: Option<&str>, call: &Call) -> Answer {
         let path = match call.in_app {
             true => format!("/apps/{app_id}{}", call.path),
@@ -158,8 +157,8 @@ impl Api {
         (text(&data["id"]), text(&data["secret"]))
     }
 
-    /// Creates `count` endpoints, a few at a time so that slow emulators keep
-    /// up. Returns their ids in no particular order.
+    /// Creates `count` endpoints, five at a time so that slow emulators keep up. Returns
+    /// their ids in no particular order.
     pub async fn create_webhooks(&self, count: usize) -> Vec<String> {
         stream::iter(0..count)
             .map(|_| self.create_webhook("https://example.com/hook"))
@@ -169,20 +168,20 @@ impl Api {
             .await
     }
 
-    /// Tries to create an endpoint.
+    /// Tries to create an endpoint, and returns the response as it is.
     pub async fn try_create(&self) -> Answer {
         let body = json!({"url": "https://example.com/hook", "events": ["*"]});
         self.post_json("", &body).await
     }
 
-    /// The ids of the app's endpoints, in the order of the list.
+    /// Returns the ids of the app's endpoints, in list order.
     pub async fn listed_ids(&self) -> Vec<String> {
         let list = self.get("").await;
         let ids = list.data().as_array().expect("read the list").iter();
         ids.map(item_id).collect()
     }
 
-    /// A publish request, still without a body.
+    /// Builds a publish request without a body.
     pub fn publishing(&self) -> RequestBuilder {
         self.bare(Method::POST, &format!("/apps/{}/events", self.app_id))
             .header("x-api-key", self.key.expose())
@@ -193,7 +192,7 @@ impl Api {
         answer(self.publishing().body(body.to_string())).await
     }
 
-    /// A request to publish a batch, still without a body.
+    /// Builds a batch publish request without a body.
     pub fn publishing_batch(&self) -> RequestBuilder {
         let path = format!("/apps/{}/events/batch", self.app_id);
         self.bare(Method::POST, &path)
@@ -207,7 +206,7 @@ impl Api {
     }
 
     /// Publishes an event of this type and returns its id.
-    pub async fn published(&self, event_type: &str) -> String {
+    pub async fn must_publish(&self, event_type: &str) -> String {
         let body = json!({"type": event_type, "data": {"n": 1}});
         let accepted = self.publish(&body).await;
         assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
@@ -221,13 +220,13 @@ impl Api {
         ping.data().clone()
     }
 
-    /// Pings an endpoint with a `Prefer` header.
+    /// Pings an endpoint with this `Prefer` header.
     pub async fn ping_preferring(&self, id: &str, prefer: &str) -> Answer {
         let request = self.request(Method::POST, &format!("/{id}/test-ping"));
         answer(request.header("prefer", prefer)).await
     }
 
-    /// The first page of the endpoint's deliveries.
+    /// Returns the first page of the endpoint's deliveries.
     pub async fn deliveries(&self, id: &str) -> Vec<Value> {
         let page = self.get(&format!("/{id}/deliveries")).await;
         page.data()["items"]
@@ -253,13 +252,13 @@ impl Api {
         history.remove(0)
     }
 
-    /// All fields of a delivery.
+    /// Returns a delivery with all its fields.
     pub async fn delivery(&self, id: &str, delivery_id: impl std::fmt::Display) -> Value {
         let found = self.get(&format!("/{id}/deliveries/{delivery_id}")).await;
         found.data().clone()
     }
 
-    /// A page of a history: its items, and the cursor of the next page.
+    /// Returns a page of the endpoint's history, and the cursor of the next one.
     pub async fn page(&self, id: &str, query: &str) -> (Vec<Value>, Option<String>) {
         let page = self.get(&format!("/{id}/deliveries?{query}")).await;
         let items = page.data()["items"]
@@ -274,8 +273,8 @@ impl Api {
         (items, next)
     }
 
-    /// The ids of a whole history, page by page. `between` runs concurrently
-    /// with each page's request.
+    /// Returns the ids of a whole history, page by page. `between` runs concurrently with
+    /// each page's request.
     pub async fn pages(
         &self,
         id: &str,
@@ -287,7 +286,7 @@ impl Api {
         loop {
             let ((items, next), ()) = tokio::join!(self.page(id, &this_query), between());
             pages.push(items.iter().map(item_id).collect());
-            assert!(pages.len() < 1000, "paging does not end");
+            assert!(pages.len() < 1000, "paging never ends");
             let Some(next) = next else {
                 return pages;
             };
@@ -296,9 +295,8 @@ impl Api {
     }
 }
 
-/// Sends a request and reads the answer. Asserts that every answer has a
-/// request id, that every body is JSON, and that all of it matches
-/// openapi.json.
+/// Sends a request and reads the response. Asserts that it has a request id, that its body
+/// is empty or JSON, and that it conforms to openapi.json.
 pub async fn answer(request: RequestBuilder) -> Answer {
     let (client, request) = request.build_split();
     let request = request.expect("build the request");
@@ -322,7 +320,6 @@ pub async fn answer(request: RequestBuilder) -> Answer {
     answer
 }
 
-/// The id of a listed endpoint or delivery.
 pub fn item_id(item: &Value) -> String {
     text(&item["id"])
 }

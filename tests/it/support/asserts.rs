@@ -1,11 +1,11 @@
-//! Assertions about pings and their history.
+//! Assertions about pings and the history they leave.
 
 use serde_json::{Value, json};
 use webhook_endpoints::domain::failure::Failure;
 
 use super::{TestApp, fields};
 
-/// Asserts all fields of a ping that the receiver answered.
+/// Asserts every field of a ping that got this response.
 #[track_caller]
 pub fn assert_answered(ping: &Value, status: u16, body: &str) {
     let success = (200..300).contains(&status);
@@ -20,7 +20,7 @@ pub fn assert_answered(ping: &Value, status: u16, body: &str) {
     assert_eq!(*ping, expected);
 }
 
-/// Asserts all fields of a ping that the receiver answered with a redirect.
+/// Asserts every field of a ping that got a redirect to `target`.
 #[track_caller]
 pub fn assert_redirected(ping: &Value, status: u16, target: &str) {
     let expected = json!({
@@ -34,11 +34,11 @@ pub fn assert_redirected(ping: &Value, status: u16, target: &str) {
     assert_eq!(*ping, expected);
 }
 
-/// Asserts all fields of a ping that got no response.
+/// Asserts every field of a ping that got no response.
 #[track_caller]
 pub fn assert_failed(ping: &Value, failure: Failure) {
     let message = failure.to_string();
-    // Messages contain no addresses or error numbers.
+    // Messages must not reveal addresses or errno values, so they contain no digits.
     let named = message.replace("IPv4", "").replace("IPv6", "");
     assert!(!named.contains(|c: char| c.is_ascii_digit()), "{message}");
     let expected = json!({
@@ -52,7 +52,7 @@ pub fn assert_failed(ping: &Value, failure: Failure) {
     assert_eq!(*ping, expected);
 }
 
-/// Asserts all fields of a ping that has no outcome yet.
+/// Asserts every field of a ping without an outcome yet.
 #[track_caller]
 pub fn assert_pending(ping: &Value) {
     let expected = json!({
@@ -78,8 +78,8 @@ pub const DELIVERY_FIELDS: [&str; 8] = [
     "status",
 ];
 
-/// Pings an endpoint, and asserts that its history has exactly this delivery
-/// with the same outcome.
+/// Pings an endpoint, and asserts that its history holds exactly this delivery, with the
+/// same outcome as the response. Returns the ping.
 pub async fn ping_and_history(app: &TestApp, id: &str) -> Value {
     let ping = app.api.ping(id).await;
     let history = app.api.deliveries(id).await;
@@ -95,7 +95,7 @@ pub async fn ping_and_history(app: &TestApp, id: &str) -> Value {
     let created = item["createdAt"].as_str().expect("read createdAt");
     if ping["success"] == true {
         let delivered = item["deliveredAt"].as_str().expect("read deliveredAt");
-        // The format and zone are fixed, so text order is time order.
+        // The format and time zone are fixed, so timestamps sort as text.
         assert!(created <= delivered, "{item}");
     } else {
         assert_eq!(item["deliveredAt"], Value::Null);
@@ -103,8 +103,7 @@ pub async fn ping_and_history(app: &TestApp, id: &str) -> Value {
     ping
 }
 
-/// Creates an endpoint with this URL, pings it, and compares the history with
-/// the ping.
+/// Creates an endpoint with this URL, and pings it as [`ping_and_history`] does.
 pub async fn ping_url(app: &TestApp, url: &str) -> Value {
     let (id, _) = app.api.create_webhook(url).await;
     ping_and_history(app, &id).await

@@ -1,5 +1,5 @@
-//! Direct access to AWS, bypassing the service: what is stored, and every call
-//! on the wire.
+//! Direct access to AWS, bypassing the service: stored items, secrets, and every call on
+//! the wire.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,19 +17,20 @@ use webhook_endpoints::domain::message::DeliveryTask;
 use super::item_json::{of_json, to_json};
 use super::wire::Wire;
 
-/// Reads and writes one app's data in AWS, and disturbs the service's calls.
+/// Reads and edits one app's data in AWS. `wire` records the service's calls and makes them
+/// fail.
 #[derive(Clone)]
 pub struct Aws {
     pub clients: Clients,
     pub resources: Resources,
     pub wire: Wire,
     pub(super) app_id: AppId,
-    /// How long the service keeps deliveries.
+    /// How long deliveries are kept.
     pub(super) retention: Duration,
 }
 
 impl Aws {
-    /// The service's stores, with a cache of secrets of their own.
+    /// Returns new stores, with an empty secret cache.
     pub fn stores(&self) -> Stores {
         service::stores(&self.clients, &self.resources)
     }
@@ -38,7 +39,6 @@ impl Aws {
         self.stores().table
     }
 
-    /// The key of one of the app's endpoints.
     pub fn endpoint_key(&self, endpoint_id: EndpointId) -> EndpointKey {
         EndpointKey {
             app_id: self.app_id,
@@ -46,7 +46,7 @@ impl Aws {
         }
     }
 
-    /// All items of the table.
+    /// Scans the table.
     pub async fn items(&self) -> Vec<HashMap<String, AttributeValue>> {
         let mut pages = self
             .clients
@@ -63,13 +63,14 @@ impl Aws {
         items
     }
 
-    /// Changes an endpoint's item by hand. In the update, `#` marks attributes.
+    /// Edits an endpoint's item. In the update expression, write attributes with a `#`
+    /// prefix.
     pub async fn edit_endpoint(&self, id: &str, update: &str) {
         let (pk, sk) = (format!("APP#{}", self.app_id), format!("E#{id}"));
         self.edit(pk, sk, update).await;
     }
 
-    /// Sets attributes of an endpoint's item by hand.
+    /// Sets text attributes of an endpoint's item.
     pub async fn set_endpoint(&self, id: &str, attributes: &[(&str, &str)]) {
         let text = |text: &str| AttributeValue::S(text.to_owned());
         for (name, value) in attributes {
@@ -88,7 +89,7 @@ impl Aws {
         }
     }
 
-    /// Removes the item of the current key by hand.
+    /// Deletes the item that names the current sealing key.
     pub async fn remove_sealing_key(&self) {
         let key = || AttributeValue::S("SEALING#KEY".to_owned());
         self.clients
@@ -102,20 +103,21 @@ impl Aws {
             .expect("remove the key's item");
     }
 
-    /// Removes a private key by hand, so that it can be brought back.
+    /// Deletes a private key. [`Self::restore_secret`] can bring it back.
     pub async fn remove_private_key(&self, name: &str) {
         let secret = self.clients.secrets.delete_secret().secret_id(name);
         let removal = secret.recovery_window_in_days(7).send().await;
         removal.expect("remove the private key");
     }
 
-    /// Brings back a secret that was removed by hand.
+    /// Restores a secret that was deleted with a recovery window.
     pub async fn restore_secret(&self, name: &str) {
         let restored = self.clients.secrets.restore_secret().secret_id(name);
         restored.send().await.expect("restore the secret");
     }
 
-    /// Changes a delivery's item by hand. In the update, `#` marks attributes.
+    /// Edits a delivery's item. In the update expression, write attributes with a `#`
+    /// prefix.
     pub async fn edit_delivery(&self, task: &DeliveryTask, update: &str) {
         let endpoint_id = task.endpoint.endpoint_id;
         let pk = format!("APP#{}#E#{endpoint_id}", self.app_id);
@@ -140,13 +142,13 @@ impl Aws {
             .expect("edit the item");
     }
 
-    /// Sets an attribute of one of the app's endpoints to this value, in DynamoDB's JSON.
+    /// Sets an attribute of an endpoint to this value, in DynamoDB's JSON.
     pub async fn set_attribute(&self, id: &str, name: &str, value: &Value) {
         let (pk, sk) = (format!("APP#{}", self.app_id), format!("E#{id}"));
         self.set(&pk, &sk, name, of_json(value)).await;
     }
 
-    /// Sets the text of an attribute of a delivery.
+    /// Sets a text attribute of a delivery.
     pub async fn set_delivery(&self, task: &DeliveryTask, name: &str, value: &str) {
         let pk = format!("APP#{}#E#{}", self.app_id, task.endpoint.endpoint_id);
         let sk = format!("D#{}", task.delivery_id);
@@ -154,7 +156,7 @@ impl Aws {
         self.set(&pk, &sk, name, value).await;
     }
 
-    /// Sets an attribute of an item to this value.
+    /// Sets an attribute of an item.
     pub async fn set(&self, pk: &str, sk: &str, name: &str, value: AttributeValue) {
         let key = |text: &str| AttributeValue::S(text.to_owned());
         let update = self.clients.dynamodb.update_item();
@@ -167,7 +169,7 @@ impl Aws {
         update.send().await.expect("set the attribute");
     }
 
-    /// An attribute of one of the app's endpoints, in DynamoDB's JSON.
+    /// Returns an attribute of an endpoint, in DynamoDB's JSON.
     pub async fn attribute_of(&self, id: &str, name: &str) -> Value {
         let sort = AttributeValue::S(format!("E#{id}"));
         let items = self.items().await;
@@ -175,7 +177,8 @@ impl Aws {
         to_json(&item.expect("find the endpoint")[name])
     }
 
-    /// Writes an item of these attributes, whatever the service makes of it.
+    /// Writes an item with these attributes, unchecked. It may be one that the service
+    /// cannot decode.
     pub async fn put(&self, attributes: &[(&str, &str)]) {
         let mut put = self.clients.dynamodb.put_item();
         for (name, value) in attributes {
@@ -185,20 +188,20 @@ impl Aws {
         put.expect("write the item");
     }
 
-    /// Whether any item of the table has this attribute.
+    /// Returns whether any item of the table has this attribute.
     pub async fn any_item_has(&self, attribute: &str) -> bool {
         let items = self.items().await;
         items.iter().any(|item| item.contains_key(attribute))
     }
 
-    /// All items of the table, as text.
+    /// Returns the `Debug` text of all items, to search for values that must not be stored.
     pub async fn table_text(&self) -> String {
         let items = self.items().await;
         items.iter().map(|item| format!("{item:?}\n")).collect()
     }
 
-    /// The names of the app's secrets in Secrets Manager, sorted. Other tests
-    /// may have secrets on the same server.
+    /// Returns the names of the app's secrets in Secrets Manager, sorted. The server may
+    /// also hold the secrets of other tests.
     pub async fn secret_names(&self) -> Vec<String> {
         let own = format!("webhook-endpoints/{}/", self.app_id);
         let mut names = self.all_secret_names().await;
@@ -206,7 +209,7 @@ impl Aws {
         names
     }
 
-    /// The names of all private keys, sorted.
+    /// Returns the names of all private keys, sorted.
     pub async fn private_key_names(&self) -> Vec<String> {
         let mut names = self.all_secret_names().await;
         names.retain(|name| name.starts_with("webhook-endpoints/sealing."));
@@ -227,8 +230,8 @@ impl Aws {
         names
     }
 
-    /// Removes an endpoint's secret by hand: for good, or so that it can be brought back
-    /// for this many days.
+    /// Deletes an endpoint's secret in Secrets Manager: permanently, or with a recovery
+    /// window of this many days.
     pub async fn remove_secret(&self, id: &str, recovery_days: Option<i64>) {
         let name = format!("webhook-endpoints/{}/{id}", self.app_id);
         let secret = self.clients.secrets.delete_secret().secret_id(name);
@@ -239,7 +242,7 @@ impl Aws {
         removal.send().await.expect("remove the secret");
     }
 
-    /// The names of these endpoints' secrets, sorted.
+    /// Returns the secret names of these endpoints, sorted.
     pub fn secret_names_of(&self, ids: &[&str]) -> Vec<String> {
         let mut names: Vec<_> = ids
             .iter()

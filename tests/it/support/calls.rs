@@ -1,4 +1,4 @@
-//! Every API call, for tests that apply to all of them.
+//! Every API call, derived from openapi.json, for tests that cover all of them.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -12,16 +12,16 @@ use super::TestApp;
 use super::openapi::DOCUMENT;
 use super::queue::endpoint_id;
 
-/// The API's description. It belongs to no app and needs no key.
+/// The API description, which needs no key.
 const KEYLESS: &str = "/openapi.json";
 
-/// The event type that calls on the catalogue name.
+/// The event type that catalogue calls use.
 const EVENT_TYPE: &str = "invoice.paid";
 
-/// The prefix of the paths of an app.
+/// The prefix of all paths of an app.
 const OF_AN_APP: &str = "/apps/{appId}";
 
-/// The ids that paths contain.
+/// The ids that fill the path templates.
 #[derive(Debug, Clone)]
 pub struct Ids {
     pub endpoint: String,
@@ -32,7 +32,7 @@ pub struct Ids {
 }
 
 impl Ids {
-    /// Ids that do not exist.
+    /// Well-formed ids that do not exist.
     pub fn unknown() -> Self {
         Self {
             endpoint: EndpointId::new().to_string(),
@@ -43,8 +43,8 @@ impl Ids {
         }
     }
 
-    /// Writes a delivery that succeeded into this endpoint's history, makes the app and
-    /// gives it another key, and fills the catalogue, so that every call succeeds.
+    /// Seeds what the calls need to succeed: a delivered event in this endpoint's history,
+    /// the app's record, a second key, a session, and an event type.
     pub async fn with_delivery(app: &TestApp, endpoint: &str) -> Self {
         let now = app.deliverer.clock.now();
         Self::add_event_type(app).await;
@@ -61,20 +61,20 @@ impl Ids {
         }
     }
 
-    /// Makes the app, and returns the id of a new key of it.
+    /// Creates the app, and returns the id of a second key.
     pub async fn key(app: &TestApp) -> String {
-        app.make().await;
+        app.create_app().await;
         let new = NewKey::of_app(app.app_id, "spare");
         app.store_key(new).await.id.to_string()
     }
 
-    /// The id of a new session of the app.
+    /// Issues a session for the app, and returns its id.
     pub async fn session(app: &TestApp) -> String {
         let (_, record) = app.session(SessionScope::Read, None).await;
         record.id.to_string()
     }
 
-    /// Adds the event type that calls on the catalogue name.
+    /// Adds the event type that catalogue calls use.
     pub async fn add_event_type(app: &TestApp) {
         let (table, now) = (app.aws.table(), app.deliverer.clock.now());
         let name = EventType::parse(EVENT_TYPE).expect("parse the event type");
@@ -83,7 +83,7 @@ impl Ids {
         put.expect("add the event type");
     }
 
-    /// Fills in a path template.
+    /// Replaces the placeholders of a path template.
     pub fn fill(&self, template: &str) -> String {
         let segments = template.split('/').map(|segment| match segment {
             "{webhookId}" => &self.endpoint,
@@ -92,40 +92,38 @@ impl Ids {
             "{keyId}" => &self.key,
             "{sessionId}" => &self.session,
             "{name}" => EVENT_TYPE,
-            unknown if unknown.starts_with('{') => panic!("there is no id for {unknown}"),
+            unknown if unknown.starts_with('{') => panic!("no id for {unknown}"),
             literal => literal,
         });
         segments.collect::<Vec<_>>().join("/")
     }
 }
 
-/// A call that succeeds if its ids exist and its caller has access.
+/// An API call that succeeds if its ids exist and the caller is authorized.
 pub struct Call {
-    /// Its `operationId`.
+    /// The `operationId`.
     pub name: &'static str,
     pub method: Method,
-    /// Relative to the app, if it is a call on one.
+    /// Relative to the app for calls within an app, otherwise the full path.
     pub path: String,
-    /// Whether it is a call on an app.
+    /// Whether it is a call within an app.
     pub in_app: bool,
     pub body: Option<Value>,
-    /// The scope that it needs.
+    /// The scope that it requires.
     pub needs: &'static str,
-    /// Whether the path has the id of an endpoint.
+    /// Whether the path contains an endpoint id.
     pub on_endpoint: bool,
-    /// Whether the path has the id of a delivery.
+    /// Whether the path contains a delivery id.
     pub on_delivery: bool,
-    /// Whether the path has the id of an event.
+    /// Whether the path contains an event id.
     pub on_event: bool,
 }
 
 impl Call {
-    /// Publishes an event.
     pub fn publish() -> Self {
         call_named("publishEvent", &Ids::unknown())
     }
 
-    /// Gets this event.
     pub fn get_event(id: &str) -> Self {
         let ids = Ids {
             event: id.to_owned(),
@@ -135,7 +133,7 @@ impl Call {
     }
 }
 
-/// Calls that make others fail are made after them.
+/// The order of the calls. A call that makes others fail comes after them.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
     First,
@@ -144,9 +142,9 @@ enum Turn {
     AppDeletion,
 }
 
-/// Every call that openapi.json describes, except for the document's own.
-/// Calls that need an active endpoint come before the one that deactivates it,
-/// and its deletion comes last.
+/// Returns every call in openapi.json except the one for the document itself, in an order
+/// in which all succeed: calls that need an active endpoint come before its deactivation,
+/// then the deletions, the app's last.
 pub fn every_call(ids: &Ids) -> Vec<Call> {
     let paths = DOCUMENT["paths"]
         .as_object()
@@ -188,15 +186,17 @@ fn calls_of(template: &str, item: &'static Value, ids: &Ids) -> Vec<(Turn, Call)
         .collect()
 }
 
-/// The scope that an operation needs: the same in each of its security requirements.
+/// Returns the scope that an operation requires. Asserts that all its security requirements
+/// agree on it.
 pub fn needs(operation: &'static Value) -> &'static str {
     let requirements = operation["security"].as_array();
-    let requirements = requirements.unwrap_or_else(|| panic!("{operation} names no scope"));
+    let requirements =
+        requirements.unwrap_or_else(|| panic!("{operation} has no security requirement"));
     let mut scopes = requirements.iter().flat_map(|requirement| {
         let schemes = requirement.as_object().expect("read the requirement");
         schemes.values().map(move |scopes| match scopes.as_array() {
             Some(scopes) if scopes.len() == 1 => scopes[0].as_str().expect("read the scope"),
-            _ => panic!("{requirement} does not name one scope"),
+            _ => panic!("{requirement} does not have exactly one scope"),
         })
     });
     let first = scopes.next().expect("read a scope");
@@ -204,7 +204,7 @@ pub fn needs(operation: &'static Value) -> &'static str {
     first
 }
 
-/// What openapi.json does not say. Its examples can't be sent: their times
+/// Supplies what openapi.json lacks. Its examples cannot be sent as they are: their times
 /// become outdated, and nothing marks the one that deactivates an endpoint.
 fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
     let all = json!(["*"]);
@@ -245,7 +245,8 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
             (Turn::Deactivation, Some(body))
         }
         "deletePreviousSecret" => (Turn::First, None),
-        // It cannot be resent after that.
+        // Deliveries of a deleted event cannot be resent, so this comes after
+        // `resendDelivery`.
         "deleteEvent" => (Turn::Deactivation, None),
         "deleteWebhook" => (Turn::Deletion, None),
         "deleteApp" => (Turn::AppDeletion, None),
@@ -253,28 +254,28 @@ fn turn_and_body(name: &str) -> (Turn, Option<Value>) {
     }
 }
 
-/// The calls on an app, without those on the list of apps.
+/// Returns the calls within an app.
 pub fn every_call_in_an_app(ids: &Ids) -> Vec<Call> {
     let mut calls = every_call(ids);
     calls.retain(|call| call.in_app);
     calls
 }
 
-/// The calls on an endpoint, without those on a whole app.
+/// Returns the calls on an endpoint.
 pub fn every_call_on(ids: &Ids) -> Vec<Call> {
     let mut calls = every_call(ids);
     calls.retain(|call| call.on_endpoint);
     calls
 }
 
-/// The calls on an endpoint or an event, without those on a whole app.
+/// Returns the calls on an endpoint or an event.
 pub fn every_call_below(ids: &Ids) -> Vec<Call> {
     let mut calls = every_call(ids);
     calls.retain(|call| call.on_endpoint || call.on_event);
     calls
 }
 
-/// The call with this `operationId`.
+/// Returns the call with this `operationId`.
 pub fn call_named(name: &str, ids: &Ids) -> Call {
     let found = every_call(ids).into_iter().find(|call| call.name == name);
     found.unwrap_or_else(|| panic!("openapi.json has no operation {name}"))

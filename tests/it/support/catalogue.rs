@@ -1,4 +1,4 @@
-//! The catalogue of event types, as the platform and its customers use it.
+//! Calls on the event type catalogue.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Answer, TestApp, answer};
 
 impl TestApp {
-    /// A call on the catalogue by the platform. The path is relative to the list.
+    /// Calls the catalogue with the platform key. The path is relative to `/event-types`.
     pub async fn on_types(&self, method: Method, path: &str, body: Option<&Value>) -> Answer {
         let mut request = self.api.by_platform(method, &format!("/event-types{path}"));
         if let Some(body) = body {
@@ -29,7 +29,7 @@ impl TestApp {
             .await
     }
 
-    /// Adds types of which the catalogue says nothing more.
+    /// Adds types with an empty description.
     pub async fn must_add_types(&self, names: &[&str]) {
         for name in names {
             let added = self.put_type(name, &json!({"description": ""})).await;
@@ -37,7 +37,7 @@ impl TestApp {
         }
     }
 
-    /// The names of a page of the list, and its cursor.
+    /// Returns the names on a page of the list, and the cursor of the next one.
     pub async fn types_page(&self, query: &str) -> (Vec<String>, Option<String>) {
         let page = self.on_types(Method::GET, &format!("?{query}"), None).await;
         let items = page.data()["items"].as_array().expect("read the items");

@@ -1,4 +1,4 @@
-//! Receivers that verify and count what they get, for the soak.
+//! Receivers for the soak test. They verify signatures and count deliveries per event.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,31 +11,31 @@ use axum::http::{HeaderMap, StatusCode};
 use standardwebhooks::Webhook;
 use tokio::net::{TcpListener, TcpSocket};
 
-/// How a receiver behaves until it is [revived](Counting::revive).
+/// How a receiver behaves until [`Counting::revive`] makes it healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Manner {
     Healthy,
-    /// Takes this long.
+    /// Responds after this long.
     Slow(Duration),
     /// Fails every other request.
     Flapping,
-    /// Accepts requests and never answers.
+    /// Accepts requests and never responds.
     Hanging,
     /// Refuses connections.
     Dead,
 }
 
-/// A receiver that verifies and counts what it gets.
 pub struct Counting {
     pub url: String,
     pub manner: Manner,
     webhook: Mutex<Option<Webhook>>,
-    /// How often each event was answered with success.
+    /// How often each event was acknowledged with a 200.
     taken: Mutex<HashMap<String, usize>>,
     requests: AtomicUsize,
     unverified: AtomicUsize,
     revived: AtomicBool,
-    /// Bound, but not listening, so that connections are refused.
+    /// A socket that is bound but not listening: the port is reserved, and connections are
+    /// refused until [`Self::listen`].
     refusing: Mutex<Option<TcpSocket>>,
 }
 
@@ -62,6 +62,7 @@ impl Counting {
     }
 
     fn listen(self: &Arc<Self>) {
+        // `None` if the receiver is already listening.
         let Some(socket) = self.refusing.lock().unwrap().take() else {
             return;
         };
@@ -74,13 +75,13 @@ impl Counting {
         tokio::spawn(axum::serve(listener, router).into_future());
     }
 
-    /// Deliveries are signed with this secret.
+    /// Sets the secret that deliveries must be signed with.
     pub fn verify_with(&self, secret: &str) {
         let webhook = Webhook::new(secret).expect("parse the secret");
         *self.webhook.lock().unwrap() = Some(webhook);
     }
 
-    /// From now on, it is healthy.
+    /// Makes the receiver healthy.
     pub fn revive(self: &Arc<Self>) {
         self.revived.store(true, Ordering::SeqCst);
         self.listen();
@@ -93,13 +94,15 @@ impl Counting {
         let verified = {
             let webhook = self.webhook.lock().unwrap();
             let webhook = webhook.as_ref();
-            let webhook = webhook.expect("verify only after the endpoint was created");
+            let webhook = webhook.expect("call verify_with before the first delivery");
             webhook.verify(body, headers)
         };
         if verified.is_err() {
             self.unverified.fetch_add(1, Ordering::Relaxed);
         }
         match self.manner {
+            // Read on each request: a receiver may be revived while earlier requests still
+            // hang.
             _ if self.revived.load(Ordering::SeqCst) => {}
             Manner::Healthy | Manner::Dead => {}
             Manner::Slow(time) => tokio::time::sleep(time).await,
@@ -121,7 +124,7 @@ impl Counting {
         self.unverified.load(Ordering::Relaxed)
     }
 
-    /// How often it answered an event with success.
+    /// How often this event was acknowledged with a 200.
     pub fn taken(&self, id: &str) -> usize {
         let taken = self.taken.lock().unwrap();
         taken.get(id).copied().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Functions that end in the middle of their work, as in a crash or at Lambda's timeout.
+//! Functions that are cut off halfway, as by a crash or Lambda's timeout.
 
 use std::sync::Arc;
 
@@ -9,9 +9,9 @@ use super::queue::Queue;
 use super::wire::{Fault, Wire};
 
 impl Queue {
-    /// Handles a batch, and drops everything as it is about to make the `nth` call of
-    /// `operation`, counted from 1. Neither that call nor any later one reaches AWS.
-    /// Returns `false` if the batch was handled with fewer calls.
+    /// Handles a batch, and drops the future just before the `nth` call of `operation`,
+    /// counted from 1. Neither that call nor any later one reaches AWS. Returns `false` if
+    /// handling the batch took fewer calls.
     pub async fn cut_off(
         &self,
         wire: &Wire,
@@ -28,13 +28,17 @@ impl Queue {
                 return None;
             }
             cutting.notify_one();
+            // The select below sees the notification only when it is polled again. Until
+            // then, this call and all later ones fail instead of reaching AWS.
             Some(Fault::Before)
         });
         let is_cut = tokio::select! {
+            // If both are ready, the cut wins: handling that ended because its call failed
+            // was cut off.
             biased;
             () = cut.notified() => true,
             handled = self.handle(messages) => {
-                assert_eq!(handled, Ok(Vec::new()), "fail without being cut off");
+                assert_eq!(handled, Ok(Vec::new()), "the batch failed without being cut off");
                 false
             }
         };

@@ -1,4 +1,4 @@
-//! The API as API Gateway invokes it: an event in, an event out.
+//! The API function as API Gateway invokes it, with an event in and a response object out.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ const HTTP_API: &str = include_str!("../../../events/create-webhook.json");
 /// A sample event of a REST API (payload format 1.0).
 const REST_API: &str = include_str!("../../../events/create-webhook-rest.json");
 
-/// The kinds of APIs that API Gateway has.
+/// The two API types of API Gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Http,
@@ -25,13 +25,12 @@ pub enum Kind {
 
 pub const KINDS: [Kind; 2] = [Kind::Http, Kind::Rest];
 
-/// A service behind API Gateway.
 pub struct Gateway {
     pub app: TestApp,
     router: Router,
 }
 
-/// What API Gateway sends to the client.
+/// The function's response, as API Gateway passes it to the client.
 #[derive(Debug)]
 pub struct GatewayAnswer {
     pub status: u64,
@@ -50,7 +49,7 @@ impl Gateway {
         Self { app, router }
     }
 
-    /// The sample event, sent to this path below the app, with its key.
+    /// Returns the sample event for a request to this path of the app, with the app's key.
     pub fn event(&self, kind: Kind, method: &str, path: &str) -> Value {
         let path = format!("/apps/{}{path}", self.app.app_id);
         let mut event = sample(kind);
@@ -69,7 +68,7 @@ impl Gateway {
         event
     }
 
-    /// Passes an event to the function.
+    /// Invokes the function with an event.
     pub async fn invoke(&self, event: &Value) -> GatewayAnswer {
         let payload = RawValue::from_string(event.to_string()).unwrap();
         let event = LambdaEvent::new(payload, Context::default());
@@ -104,12 +103,13 @@ pub fn sample(kind: Kind) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// Sets a header that the client sent with these values: an HTTP API joins them, and a
-/// REST API passes the last one, and all.
+/// Sets a header that the client sent once per value. An HTTP API joins the values with
+/// commas. A REST API passes the last one in `headers` and all of them in
+/// `multiValueHeaders`.
 pub fn set_header(kind: Kind, event: &mut Value, name: &str, values: &[&str]) {
     match kind {
         Kind::Http => {
-            // Its header names are in lower case.
+            // HTTP APIs pass header names in lower case.
             event["headers"][name.to_ascii_lowercase()] = json!(values.join(","));
         }
         Kind::Rest => {

@@ -25,18 +25,18 @@ impl Gauge {
         Open(self.clone())
     }
 
-    /// How many connections there were.
+    /// How many connections were accepted so far.
     pub fn accepted(&self) -> usize {
         self.0.accepted.load(Ordering::SeqCst)
     }
 
-    /// How many are open now.
+    /// How many connections are open.
     pub fn open(&self) -> usize {
         self.0.open.load(Ordering::SeqCst)
     }
 }
 
-/// A connection that is open.
+/// Counts a connection as open until it is dropped.
 pub struct Open(Gauge);
 
 impl Drop for Open {
@@ -45,18 +45,23 @@ impl Drop for Open {
     }
 }
 
-/// Answers 200 and keeps connections open. Each connection answers `requests` of
-/// them and none after that, as if its packets got lost.
+/// Starts a receiver that responds 200 and keeps connections open. Each connection responds
+/// to `requests` requests and ignores the rest, as if packets were lost.
 pub async fn forgetful_receiver(gauge: &Gauge, requests: usize) -> String {
-    start(gauge, requests, Arc::new(Semaphore::new(usize::MAX >> 3))).await
+    start(
+        gauge,
+        requests,
+        Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
+    )
+    .await
 }
 
-/// Answers 200 and keeps connections open.
+/// Starts a receiver that responds 200 and keeps connections open.
 pub async fn counted_receiver(gauge: &Gauge) -> String {
     forgetful_receiver(gauge, usize::MAX).await
 }
 
-/// Answers one request for each permit of the gate.
+/// Starts a receiver that responds to one request for each permit of the gate.
 pub async fn gated_counted_receiver(gauge: &Gauge, gate: &Arc<Semaphore>) -> String {
     start(gauge, usize::MAX, Arc::clone(gate)).await
 }
@@ -76,12 +81,14 @@ async fn start(gauge: &Gauge, requests: usize, gate: Arc<Semaphore>) -> String {
 async fn serve(mut stream: TcpStream, open: Open, mut requests: usize, gate: Arc<Semaphore>) {
     let mut request = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = stream.read(&mut request).await {
-        // A payload may arrive in pieces. This is its last byte.
+        // A request may arrive in several reads. Payloads are JSON objects, so `}` at the
+        // end of a read means that the request is complete.
         if requests == 0 || !request[..length].ends_with(b"}") {
             continue;
         }
         requests -= 1;
-        gate.acquire().await.expect("wait at the gate").forget();
+        // `forget` uses the permit up, so each one lets exactly one response through.
+        gate.acquire().await.expect("pass the gate").forget();
         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
         if stream.write_all(answer).await.is_err() {
             break;

@@ -8,19 +8,19 @@ use jiff::Timestamp;
 use serde_json::Value;
 use webhook_endpoints::clock::Clock;
 
-/// Clones share their time.
+/// Milliseconds since the epoch. Clones share them.
 #[derive(Clone)]
 pub struct HandClock(Arc<AtomicI64>);
 
 impl HandClock {
-    /// A clock that shows this time.
+    /// A clock that starts at this time.
     pub fn at(text: &str) -> Self {
         let time: Timestamp = text.parse().expect("parse the time");
         Self(Arc::new(AtomicI64::new(time.as_millisecond())))
     }
 
-    /// A clock that shows the time at which it was created. For signatures,
-    /// which libraries check against their own clock.
+    /// A clock that starts at the current time. Needed to verify signatures, because
+    /// libraries compare timestamps with the system clock.
     pub fn at_now() -> Self {
         let now = Clock::system().now();
         Self(Arc::new(AtomicI64::new(now.as_millisecond())))
@@ -52,7 +52,7 @@ impl HandClock {
         self.0.fetch_add(millis, Ordering::SeqCst);
     }
 
-    /// The service's view of this clock.
+    /// Returns a clock for the service that follows this one.
     pub fn clock(&self) -> Clock {
         let millis = Arc::clone(&self.0);
         Clock::from_fn(move || {

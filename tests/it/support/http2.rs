@@ -12,29 +12,29 @@ use tokio_rustls::server::TlsStream;
 use super::gauge::{Gauge, Open};
 use super::tls::{Identity, TlsListener};
 
-/// What a receiver does with a connection.
+/// How a receiver misbehaves.
 #[derive(Debug, Clone, Copy)]
 pub enum Behaviour {
-    /// Allows one stream at a time and takes this long to answer it.
+    /// Allows one stream at a time, and takes this long to respond.
     OneAtATime(Duration),
-    /// Answers the first stream and leaves out all others with a GOAWAY. The client
-    /// is told that it may open so many streams at a time.
+    /// Responds on the first stream, then sends a GOAWAY that leaves all others
+    /// unprocessed. `streams` is the advertised limit of concurrent streams.
     GoesAway { streams: u32 },
-    /// Refuses every stream but the first.
+    /// Refuses every stream but the first with `REFUSED_STREAM`.
     RefusesMore,
-    /// Answers the first stream and closes the connection without a word.
+    /// Responds on the first stream, then closes the connection without a GOAWAY.
     HangsUp,
-    /// Answers the first stream, and stops reading and writing.
+    /// Responds on the first stream, then stops reading and writing.
     FallsSilent,
-    /// Takes no more of a request than the initial window, 64 KiB.
+    /// Never extends the flow control window, so a request stalls after the initial 64 KiB.
     TakesLittle,
-    /// Takes requests, and answers none.
+    /// Reads requests and responds to none.
     AnswersNothing,
-    /// Sends the head of a response, and resets the stream.
+    /// Sends the head of a response, then resets the stream.
     ResetsBody,
-    /// Resets the stream, because of an error of its own.
+    /// Resets the stream with `INTERNAL_ERROR`.
     Fails,
-    /// Answers with so many headers.
+    /// Responds with this many headers.
     Headers(usize),
 }
 
@@ -52,7 +52,7 @@ pub async fn http2_receiver(identity: Identity, gauge: &Gauge, behaviour: Behavi
     format!("https://{address}/hook")
 }
 
-/// Errors end the connection: clients close theirs at any time.
+/// Ignores errors, because clients may close a connection at any time.
 async fn serve(stream: TlsStream<TcpStream>, open: Open, behaviour: Behaviour) {
     match behaviour {
         Behaviour::OneAtATime(pause) => {
@@ -118,7 +118,7 @@ async fn with_headers(stream: TlsStream<TcpStream>, count: usize) -> Result<(), 
     Ok(())
 }
 
-/// A server that is written frame by frame (RFC 9113, 4.1), because libraries do not
+/// A server that reads and writes single frames (RFC 9113, 4.1), because libraries do not
 /// misbehave on demand.
 struct Frames<S>(S);
 
@@ -129,7 +129,7 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
 
-/// END_STREAM of `DATA` and `HEADERS`, ACK of `SETTINGS` and `PING`.
+/// The flag 0x1: END_STREAM on `DATA` and `HEADERS`, ACK on `SETTINGS` and `PING`.
 const FLAG: u8 = 1;
 const END_HEADERS: u8 = 4;
 
@@ -186,6 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
     }
 
     async fn read(&mut self) -> std::io::Result<(u8, u8, u32, Vec<u8>)> {
+        // The length takes 24 bits and the type 8, so one big-endian u32 holds both.
         let length = self.0.read_u32().await?;
         let (length, kind) = (length >> 8, length.to_be_bytes()[3]);
         let flags = self.0.read_u8().await?;

@@ -1,4 +1,4 @@
-//! Items as DynamoDB's own JSON, `{"pk": {"S": "..."}}`.
+//! Converts items from and to DynamoDB's JSON, as in `{"pk": {"S": "..."}}`.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// An item by the names of its attributes.
+/// An item's attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
 
 pub fn item_to_json(item: &Item) -> Value {

@@ -1,6 +1,6 @@
-//! The log of the test process. It is one for all tests that run in it, because
-//! tracing decides once per process which events are enabled: a subscriber of a
-//! single test would miss those that another test came across first.
+//! The log of the test process, shared by all its tests. tracing caches per process which
+//! call sites are enabled, so a subscriber installed for one test would miss events of call
+//! sites that another test hit first.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, OnceLock};
@@ -26,13 +26,13 @@ impl Write for Writer {
     }
 }
 
-/// Starts logging at the most verbose level of a deployment.
+/// Starts logging at the most verbose level that a deployment can choose.
 pub fn start() {
     STARTED.get_or_init(|| {
         let levels = Targets::new()
             .with_default(Level::WARN)
             .with_target("webhook_endpoints", Level::TRACE);
-        // As `telemetry` does, so that lines have their size in a deployment.
+        // The format of `telemetry`, so that lines have the same size as in a deployment.
         let lines = fmt::layer()
             .with_writer(|| Writer)
             .json()
@@ -47,13 +47,13 @@ pub fn start() {
     });
 }
 
-/// What was logged since [`start`], by all tests of the process.
+/// Returns what all tests of the process have logged since [`start`].
 pub fn text() -> String {
     let lines = LINES.lock().unwrap().clone();
     String::from_utf8(lines).expect("read the log as text")
 }
 
-/// The lines that contain this.
+/// Returns the log lines that contain `text`.
 pub fn lines_with(text: &str) -> Vec<String> {
     let log = self::text();
     let lines = log.lines().filter(|line| line.contains(text));

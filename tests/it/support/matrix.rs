@@ -1,5 +1,5 @@
-//! Fault matrices: a scenario runs once without faults, which records its AWS
-//! calls, and then repeatedly with one or two of them failing.
+//! Fault matrices. A scenario runs once without faults to record its AWS calls, and then
+//! once per case, with one or two of them failing.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -12,18 +12,18 @@ use webhook_endpoints::domain::secret::SecretStorage;
 use super::stage::{Stage, Ways};
 use super::wire::{Fault, Wire, is_of_a_poller};
 
-/// How many stages run concurrently. They mostly wait for the SDK's backoff.
+/// How many cases run concurrently. They mostly wait for the SDK's backoff.
 const AT_ONCE: usize = 12;
 
-/// A call within a scenario: the `index`-th distinct request of an operation.
-/// The SDK retries with an identical request, so all tries are the same call.
+/// A call within a scenario: the `index`-th distinct request of an operation. The SDK
+/// retries with an identical request, so all its tries count as one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     operation: String,
     index: usize,
 }
 
-/// AWS throttles the call.
+/// AWS throttles the call, which the SDK retries.
 const THROTTLED: Fault = Fault::Refused(
     r#"{"__type": "com.amazonaws#ThrottlingException", "message": "Rate exceeded"}"#,
 );
@@ -31,13 +31,13 @@ const THROTTLED: Fault = Fault::Refused(
 /// How long a fault lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Span {
-    /// It affects the SDK's first try only.
+    /// The fault affects the SDK's first try only.
     Once,
-    /// It affects every try.
+    /// The fault affects every try.
     Lasting,
 }
 
-/// A planned fault of a case.
+/// A fault of a case, and the call it strikes.
 #[derive(Debug, Clone)]
 pub struct Planned {
     target: Target,
@@ -57,15 +57,16 @@ impl fmt::Display for Planned {
 }
 
 impl Planned {
-    /// Losing the answer of a read is the same as not reading.
-    fn is_lost_reading(&self) -> bool {
-        let readings = ["BatchGetItem", "GetItem", "GetSecretValue", "Query"];
-        self.fault == Fault::After && readings.contains(&self.target.operation.as_str())
+    /// Whether it loses the response of a read, which has the same effect as the read not
+    /// reaching AWS. Used to leave out redundant pairs.
+    fn is_lost_read(&self) -> bool {
+        let reads = ["BatchGetItem", "GetItem", "GetSecretValue", "Query"];
+        self.fault == Fault::After && reads.contains(&self.target.operation.as_str())
     }
 
-    /// The embedded Secrets Manager rejects a repeated `CreateSecret` with the
-    /// same `ClientRequestToken`, while AWS answers as it did the first time.
-    /// So it can't show the effect of one lost answer.
+    /// The embedded Secrets Manager rejects a repeated `CreateSecret` with the same
+    /// `ClientRequestToken`. AWS instead repeats its first response, so the emulator cannot
+    /// show the effect of a single lost response.
     fn is_beyond_the_emulator(&self) -> bool {
         self.target.operation == "CreateSecret"
             && matches!(self.fault, Fault::After | Fault::Late)
@@ -73,14 +74,15 @@ impl Planned {
     }
 }
 
-/// What a case observed on the wire.
+/// What a case has seen on the wire so far.
 #[derive(Debug, Default)]
 struct Met {
+    /// Each distinct request once, as operation and body, in order of appearance.
     seen: Vec<(String, Value)>,
+    /// How many calls met a fault.
     struck: usize,
 }
 
-/// The faults of a case.
 #[derive(Debug, Clone, Default)]
 pub struct Faults {
     planned: Vec<Planned>,
@@ -88,7 +90,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// From now on the wire has these faults.
+    /// Installs these faults on the wire, until [`Wire::mend`].
     pub fn arm(&self, wire: &Wire) {
         let mut planned = self.planned.clone();
         let met = Arc::clone(&self.met);
@@ -104,6 +106,7 @@ impl Faults {
             let position = planned.iter().position(|fault| fault.target == target)?;
             met.struck += 1;
             match planned[position].span {
+                // Removed, so the SDK's retry of the same request succeeds.
                 Span::Once => Some(planned.remove(position).fault),
                 Span::Lasting => Some(planned[position].fault),
             }
@@ -112,9 +115,11 @@ impl Faults {
 }
 
 impl Met {
-    /// The call that a request belongs to.
+    /// Returns the call that a request belongs to: a new one, or one that the SDK retries.
     fn target(&mut self, operation: &str, body: Value) -> Target {
         let request = (operation.to_owned(), body);
+        // Identical requests of the scenario itself, such as two reads of an item, also
+        // count as one call.
         if !self.seen.contains(&request) {
             self.seen.push(request.clone());
         }
@@ -144,7 +149,7 @@ impl Met {
     }
 }
 
-/// Faults that are tested alone and in pairs.
+/// Faults to test alone and in pairs.
 const CUTS: [(Fault, Span); 4] = [
     (Fault::Before, Span::Once),
     (Fault::Before, Span::Lasting),
@@ -152,7 +157,7 @@ const CUTS: [(Fault, Span); 4] = [
     (Fault::After, Span::Lasting),
 ];
 
-/// Faults that are tested alone.
+/// Faults to test alone only.
 const OTHERS: [(Fault, Span); 3] = [
     (Fault::Late, Span::Once),
     (THROTTLED, Span::Once),
@@ -171,7 +176,7 @@ fn planned(target: &Target, faults: &[(Fault, Span)]) -> Vec<Planned> {
         .collect()
 }
 
-/// The faults to run a scenario with.
+/// The cases to run a scenario with.
 pub struct Matrix {
     name: &'static str,
     pairs: bool,
@@ -183,7 +188,7 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// Every call of the scenario fails, one at a time.
+    /// Each call of the scenario fails in turn.
     pub fn of(name: &'static str) -> Self {
         Self {
             name,
@@ -196,13 +201,13 @@ impl Matrix {
         }
     }
 
-    /// Keeps secrets this way.
-    pub fn keeping(self, storage: SecretStorage) -> Self {
+    /// Stores secrets in this way.
+    pub fn with_storage(self, storage: SecretStorage) -> Self {
         Self { storage, ..self }
     }
 
-    /// Also tests two faults at a time, if the first one passes. After a
-    /// lasting fault the scenario seldom reaches a second one.
+    /// Also tests pairs of faults, if the SDK can recover from the first. After a lasting
+    /// fault, a scenario seldom reaches the second.
     pub fn with_pairs(self) -> Self {
         Self {
             pairs: true,
@@ -210,7 +215,7 @@ impl Matrix {
         }
     }
 
-    /// The scenario deletes the app, and checks what is left itself.
+    /// For scenarios that delete the app, and check what is left over themselves.
     pub fn leaving_nothing(self) -> Self {
         Self {
             leaving_nothing: true,
@@ -218,7 +223,7 @@ impl Matrix {
         }
     }
 
-    /// Polls the queue throughout.
+    /// Runs pollers throughout.
     pub fn polling(self) -> Self {
         Self {
             polling: true,
@@ -226,23 +231,24 @@ impl Matrix {
         }
     }
 
-    /// Says whether attempts at events have messages of their own, as they do unless
-    /// everything is well. Otherwise they are made at once.
+    /// Sets whether the attempts of an event get messages of their own. If not, they are
+    /// made at once, as for healthy endpoints.
     pub fn by_message(self, by_message: bool) -> Self {
         Self { by_message, ..self }
     }
 
-    /// Retries failed attempts after these waits.
+    /// Sets the retry schedule, in seconds. By default there is one retry, after 20
+    /// minutes.
     pub fn retrying(self, schedule: &'static str) -> Self {
         Self { schedule, ..self }
     }
 
-    /// Runs the scenario for every case, each on its own stage, and checks what
-    /// is left once everything has settled.
+    /// Runs the scenario for every case, each on its own stage, and checks the state once
+    /// everything has settled.
     pub async fn run(self, scenario: impl AsyncFn(&Stage)) {
         let undisturbed = Faults::default();
         let failed = self.play(&scenario, undisturbed.clone()).await;
-        assert_eq!(failed, None, "{} fails without any fault", self.name);
+        assert_eq!(failed, None, "{} fails without faults", self.name);
         let targets = undisturbed.met.lock().unwrap().targets();
         assert!(!targets.is_empty(), "{} makes no calls", self.name);
 
@@ -282,12 +288,12 @@ impl Matrix {
             .collect();
         if self.pairs {
             for (position, one) in single.iter().enumerate() {
-                if one.span == Span::Lasting || one.is_lost_reading() {
+                if one.span == Span::Lasting || one.is_lost_read() {
                     continue;
                 }
                 let others = single[position + 1..]
                     .iter()
-                    .filter(|other| other.target != one.target && !other.is_lost_reading());
+                    .filter(|other| other.target != one.target && !other.is_lost_read());
                 cases.extend(others.map(|other| vec![one.clone(), other.clone()]));
             }
         }
@@ -298,7 +304,7 @@ impl Matrix {
         cases.into_iter().map(faults).collect()
     }
 
-    /// Runs one case. Returns its name and the reason if it fails.
+    /// Runs one case. If it fails, returns its name and the reason.
     async fn play(&self, scenario: &impl AsyncFn(&Stage), faults: Faults) -> Option<String> {
         let names: Vec<_> = faults.planned.iter().map(Planned::to_string).collect();
         let playing = async {
@@ -312,11 +318,12 @@ impl Matrix {
             if !self.leaving_nothing {
                 stage.must_come_to_rest().await;
             }
-            // The first of two faults may prevent the second. And with a
-            // poller, calls may happen late.
+            // At least one fault must have struck, or the case tested nothing. (The first
+            // of two may prevent the second.) With a poller, calls may still be outstanding
+            // here.
             let struck = faults.met.lock().unwrap().struck;
-            let sure = !names.is_empty() && !self.polling;
-            assert!(struck > 0 || !sure, "no call met the fault");
+            let must_strike = !names.is_empty() && !self.polling;
+            assert!(struck > 0 || !must_strike, "no call met the fault");
         };
         let played = AssertUnwindSafe(playing).catch_unwind().await;
         let panic = played.err()?;

@@ -1,4 +1,4 @@
-//! Metrics in CloudWatch's embedded metric format.
+//! Checks of metrics in CloudWatch's embedded metric format.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,21 +7,21 @@ use serde_json::Value;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::metrics::Metrics;
 
-use super::queue::{Queue, copied};
+use super::queue::{Queue, copy_of};
 use super::{TestApp, fields};
 
-/// The app's queue, handled by a deliverer that passes its metrics to `write`. That is
-/// a plain function, so every test needs a static of its own to collect them.
-pub fn passing(app: &TestApp, write: fn(&Value)) -> Queue {
+/// Returns the app's queue, handled by a deliverer that passes its metrics to `write`. A
+/// function pointer captures nothing, so each test collects them in its own static.
+pub fn queue_with_metrics(app: &TestApp, write: fn(&Value)) -> Queue {
     let quiet = &app.deliverer;
     app.queue.with_deliverer(Arc::new(Deliverer {
         stores: app.aws.stores(),
         metrics: Metrics::to(quiet.clock.clone(), write),
-        ..copied(quiet)
+        ..copy_of(quiet)
     }))
 }
 
-/// What the line of an attempt tells beside its metrics.
+/// The fields of an attempt's line besides its metrics and dimensions.
 const DETAILS: [&str; 10] = [
     "app_id",
     "attempt",
@@ -35,8 +35,8 @@ const DETAILS: [&str; 10] = [
     "response_status",
 ];
 
-/// Asserts that a line is in the embedded metric format: it contains each metric and
-/// each dimension that it declares, and nothing else but the details of an attempt.
+/// Asserts that a line is in the embedded metric format: it contains every metric and
+/// dimension that it declares, and nothing else except the details of an attempt.
 pub fn must_be_embedded(line: &Value) {
     let declared = &line["_aws"];
     assert!(declared["Timestamp"].is_i64(), "{line}");
@@ -61,7 +61,7 @@ pub fn must_be_embedded(line: &Value) {
     assert_eq!(members.into_iter().collect::<Vec<_>>(), found);
 }
 
-/// Whether a line has this metric with exactly these dimensions.
+/// Returns whether a line has this metric with exactly these dimensions.
 pub fn has(line: &Value, metric: &str, dimensions: &[(&str, String)]) -> bool {
     let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
     let declares = |directive: &Value| {

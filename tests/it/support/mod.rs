@@ -55,20 +55,19 @@ use hand_clock::HandClock;
 use queue::Queue;
 use wire::Wire;
 
-/// The ways to keep secrets.
 pub const STORAGES: [SecretStorage; 2] = [SecretStorage::PerEndpoint, SecretStorage::Sealed];
 
-/// What a test can configure.
 pub struct Options {
     /// The service's settings. By default pings wait 5 s, so that a slow
     /// machine does not turn an outcome into a 202, and keys stay cached, so
     /// that looking them up adds no calls.
     pub settings: Settings,
-    /// How deliveries are sent.
+    /// The deadline, address policy and resolver of deliveries.
     pub sender: SenderOptions,
     /// How long a received message stays hidden, in seconds.
     pub visibility_timeout: u32,
-    /// Whether a poller reads the queue.
+    /// Whether pollers handle the queues in the background. Without them, the test receives
+    /// and handles each message itself.
     pub polling: bool,
 }
 
@@ -80,8 +79,8 @@ impl Options {
         options
     }
 
-    /// The same, with secrets kept this way.
-    pub fn keeping(mut self, storage: SecretStorage) -> Self {
+    /// Stores secrets in this way.
+    pub fn with_storage(mut self, storage: SecretStorage) -> Self {
         self.settings.secret_storage = storage;
         self
     }
@@ -93,7 +92,7 @@ impl Options {
         options
     }
 
-    /// The defaults, without a poller.
+    /// The defaults, without pollers.
     pub fn idle() -> Self {
         Self {
             polling: false,
@@ -101,7 +100,8 @@ impl Options {
         }
     }
 
-    /// Without a poller. Received messages do not reappear.
+    /// Without pollers, and with a visibility timeout of 12 hours: a message that the test
+    /// receives and does not handle never reappears.
     pub fn stepwise() -> Self {
         let mut options = Self {
             visibility_timeout: 12 * 60 * 60,
@@ -111,8 +111,8 @@ impl Options {
         options
     }
 
-    /// The same, with this clock.
-    pub fn stepwise_by(clock: &HandClock) -> Self {
+    /// Like [`Self::stepwise`], with this clock.
+    pub fn stepwise_with(clock: &HandClock) -> Self {
         let mut options = Self::stepwise();
         options.settings.clock = clock.clock();
         options
@@ -124,11 +124,11 @@ impl Default for Options {
         let mut settings = Settings {
             ping_wait: Duration::from_secs(5),
             api_key_cache: Duration::from_secs(60 * 60),
-            // Tests of budgets choose the service's own.
+            // Tests of budgets use the defaults of the service instead.
             budgets: service::unlimited(),
             ..Settings::default()
         };
-        // Tests of pauses choose another.
+        // In effect never. Tests of pauses choose a shorter time.
         settings.policy.health.pause_after = Duration::from_secs(10 * 365 * 24 * 60 * 60);
         Self {
             sender: SenderOptions::new(settings.address_policy, Duration::from_secs(15)),
@@ -139,7 +139,7 @@ impl Default for Options {
     }
 }
 
-/// The service, with one app and its key, and a key of the platform.
+/// The service, with one app, its API key, and a platform key.
 pub struct TestApp {
     pub app_id: AppId,
     pub key: ApiKey,
@@ -148,13 +148,13 @@ pub struct TestApp {
     pub api: Api,
     pub queue: Queue,
     pub aws: Aws,
-    // Dropped last: the others use the emulators.
+    // Declared last, so dropped last: the fields above use the emulators.
     _emulators: Emulators,
 }
 
 impl TestApp {
-    /// A service as deployed, except that receivers may use loopback addresses
-    /// and `http`.
+    /// Starts the service as it is deployed, except that receivers may use `http` and
+    /// loopback addresses.
     pub async fn start() -> Self {
         Self::start_with(Options::default()).await
     }
@@ -165,7 +165,8 @@ impl TestApp {
             .await
             .expect("start the emulators");
         let clients = emulators.clients.clone();
-        // Other tests may use the same server.
+        // With `EMULATORS`, tests share one server, so each needs resource names of its
+        // own.
         let name = format!("test-{}", AppId::new());
         let resources = clients
             .create_resources(&name, Some(options.visibility_timeout))
@@ -183,7 +184,7 @@ impl TestApp {
             deliverer: Arc::clone(&deliverer),
             pollers: [Lane::Fast, Lane::Slow].map(|lane| {
                 let poller = Poller::new(lane, &clients, &resources, Arc::clone(&deliverer));
-                // No test waits for a batch to fill.
+                // Tests do not wait for a batch to fill.
                 poller.without_window()
             }),
             api: api.clone(),
@@ -207,17 +208,19 @@ impl TestApp {
             _emulators: emulators,
         };
         if options.polling {
-            app.queue.poll();
+            app.queue.start_polling();
         }
         app.add_key(app.app_id, &app.key).await;
         service::seed_platform_key(&app.aws.table(), &app.platform_key)
             .await
             .expect("store the platform's key");
+        // The recorded calls that tests look at start here, without those of the setup.
         app.aws.wire.take();
         app
     }
 
-    /// The API in another process, which keeps new secrets this way.
+    /// Starts a second API process, with its own caches, that stores new secrets in this
+    /// way.
     pub async fn another_api(&self, storage: SecretStorage) -> Api {
         let settings = Settings {
             secret_storage: storage,
@@ -241,7 +244,7 @@ impl TestApp {
             .expect("store the API key");
     }
 
-    /// A new key of this app.
+    /// Issues a key for this app with this scope.
     pub async fn key_of(&self, scope: Scope) -> ApiKey {
         let mut new = NewKey::of_app(self.app_id, "");
         new.grant = Grant::App {
@@ -251,12 +254,12 @@ impl TestApp {
         self.new_key(new).await
     }
 
-    /// A new key.
+    /// Issues a key with these properties.
     pub async fn new_key(&self, new: NewKey) -> ApiKey {
         let key = match new.grant {
             Grant::Platform => service::new_platform_key(),
             Grant::App { .. } => service::new_key(),
-            Grant::Session { .. } => panic!("sessions are made by TestApp::session"),
+            Grant::Session { .. } => panic!("TestApp::session issues sessions"),
         };
         service::store_key(&self.aws.table(), &key, new)
             .await
@@ -264,15 +267,16 @@ impl TestApp {
         key
     }
 
-    /// Makes the app: its key works without, but the platform's calls on it do not.
-    pub async fn make(&self) {
+    /// Creates the app's record. The app's key works without it, but platform calls on the
+    /// app need it.
+    pub async fn create_app(&self) {
         let now = self.deliverer.clock.now();
         let table = self.aws.table();
-        let made = table.put_app(self.app_id, &AppChange::default(), now).await;
-        made.expect("make the app");
+        let put = table.put_app(self.app_id, &AppChange::default(), now).await;
+        put.expect("create the app");
     }
 
-    /// A new session of this app, or of one of its endpoints, for an hour.
+    /// Issues a session for this app, or for one of its endpoints, that lasts an hour.
     pub async fn session(
         &self,
         scope: SessionScope,
@@ -291,7 +295,7 @@ impl TestApp {
         (token, record)
     }
 
-    /// Stores the record of a new key that nobody has.
+    /// Stores the record of a new key and discards the key itself.
     pub async fn store_key(&self, new: NewKey) -> ApiKeyRecord {
         let key = service::new_key();
         let record = ApiKeyRecord::new(&key, new, self.deliverer.clock.now());
@@ -300,7 +304,7 @@ impl TestApp {
         record
     }
 
-    /// Another app of the same service, with its key.
+    /// Adds a second app, and returns its id and key.
     pub async fn other_app(&self) -> (AppId, ApiKey) {
         let (app_id, key) = (AppId::new(), service::new_key());
         self.add_key(app_id, &key).await;
@@ -308,7 +312,7 @@ impl TestApp {
     }
 }
 
-/// Serves a router, and returns its base URL.
+/// Serves a router on a free port. Returns its base URL.
 async fn serve(router: axum::Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
     let address = listener.local_addr().expect("read the bound address");
@@ -316,8 +320,8 @@ async fn serve(router: axum::Router) -> String {
     format!("http://{address}")
 }
 
-/// The servers that replace the embedded emulators, from the variable
-/// `EMULATORS` that tests/emulators/run sets: `all=<URL>` or `dynamodb=<URL>`.
+/// The servers to use in place of the embedded emulators. tests/emulators/run sets
+/// `EMULATORS` to `all=<URL>` or `dynamodb=<URL>`.
 fn servers() -> Servers {
     #[expect(
         clippy::disallowed_methods,
@@ -335,11 +339,11 @@ fn servers() -> Servers {
             dynamodb: Some(url.to_owned()),
             others: None,
         },
-        _ => panic!("EMULATORS is {chosen:?}, but takes all=<URL> or dynamodb=<URL>"),
+        _ => panic!("EMULATORS is {chosen:?}, but must be all=<URL> or dynamodb=<URL>"),
     }
 }
 
-/// Polls until there is something to return, for at most a minute.
+/// Polls `look` until it returns a value. Panics after a minute.
 pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
     let looking = async {
         loop {

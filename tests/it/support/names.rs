@@ -6,29 +6,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use webhook_endpoints::delivery::egress::{Resolve, Resolving};
 
-/// An address that the policy refuses (RFC 791, "this network") but that a
-/// connection would still reach, because the operating system treats it as the
-/// machine itself. If the guard lets it through, a local receiver notices, and
-/// nothing is sent to the network.
+/// An address that the policy refuses (RFC 791, "this network") although a connection to it
+/// would succeed, because the operating system treats it as the local machine. If the guard
+/// let it through, a local receiver would notice, and nothing would leave the machine.
 pub const REFUSED: &str = "0.0.0.0";
 
-/// The address of the tests' receivers.
+/// The address of test receivers.
 pub const LOOPBACK: &str = "127.0.0.1";
 
-/// Resolves any name: the first query to the first of the answers, and so on.
-/// The last answer repeats.
+/// Resolves any name: the first query to the first list of addresses, and so on. The last
+/// list repeats.
 pub struct Names {
     answers: Vec<Vec<IpAddr>>,
     asked: AtomicUsize,
 }
 
 impl Names {
-    /// Always resolves to these addresses, if any.
+    /// Resolves every query to these addresses, which may be none.
     pub fn always(addresses: &[&str]) -> Arc<Self> {
         Self::in_turn(&[addresses])
     }
 
-    /// Resolves to another list each time.
+    /// Resolves each query to the next of these lists.
     pub fn in_turn(answers: &[&[&str]]) -> Arc<Self> {
         let address = |text: &&str| text.parse().expect("parse the address");
         Arc::new(Self {
@@ -40,7 +39,7 @@ impl Names {
         })
     }
 
-    /// How many queries there were.
+    /// How many queries were made.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }

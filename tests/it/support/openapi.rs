@@ -1,4 +1,4 @@
-//! openapi.json, and whether answers match it.
+//! Checks that responses conform to openapi.json.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -15,10 +15,10 @@ pub static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_json::from_str(text).expect("parse openapi.json")
 });
 
-/// Headers that HTTP itself adds to an answer.
+/// Headers that the HTTP server adds to every response.
 const OF_HTTP: [&str; 3] = ["content-length", "content-type", "date"];
 
-/// The target of a `$ref`. Any other value is returned as it is.
+/// Follows a `$ref`. Returns any other value as it is.
 pub fn resolved(value: &'static Value) -> &'static Value {
     let Some(reference) = value.get("$ref") else {
         return value;
@@ -28,7 +28,7 @@ pub fn resolved(value: &'static Value) -> &'static Value {
     found.unwrap_or_else(|| panic!("{reference} does not exist"))
 }
 
-/// All errors of `instance` by a schema of the document.
+/// Validates `instance` against a schema of the document, and returns all errors.
 pub fn errors(schema: &Value, instance: &Value) -> Vec<String> {
     static COMPILED: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> =
         LazyLock::new(Mutex::default);
@@ -38,7 +38,7 @@ pub fn errors(schema: &Value, instance: &Value) -> Vec<String> {
             .entry(schema.to_string())
             .or_insert_with(|| Arc::new(compile(schema))),
     );
-    // Released before a test may panic because of the errors.
+    // Unlock first: a panic below would poison the mutex for every other test.
     drop(compiled);
     validator
         .iter_errors(instance)
@@ -48,7 +48,7 @@ pub fn errors(schema: &Value, instance: &Value) -> Vec<String> {
 
 fn compile(schema: &Value) -> Validator {
     let mut schema = schema.clone();
-    // The targets of its references.
+    // So that references into the document resolve.
     schema["components"] = json!({"schemas": DOCUMENT["components"]["schemas"]});
     jsonschema::options()
         .should_validate_formats(true)
@@ -57,7 +57,7 @@ fn compile(schema: &Value) -> Validator {
         .expect("compile the schema")
 }
 
-/// Asserts that the document describes this answer to this request.
+/// Asserts that the document describes this response to this request.
 #[track_caller]
 pub fn assert_described(method: &Method, path: &str, answer: &Answer) {
     let status = answer.status.as_str();
@@ -74,8 +74,8 @@ pub fn assert_described(method: &Method, path: &str, answer: &Answer) {
     );
 }
 
-/// The document's description of an answer. Unknown paths and methods are a 404
-/// and a 405.
+/// Returns the document's description of a response. Paths that it lacks must be answered
+/// with 404, methods with 405.
 fn described_response(method: &Method, path: &str, status: &str) -> Option<&'static Value> {
     let general = |name, its_status| {
         let response = &DOCUMENT["components"]["responses"][name];
@@ -98,12 +98,12 @@ fn path_item(path: &str) -> Option<&'static Value> {
     let paths = DOCUMENT["paths"].as_object().expect("read the paths");
     paths
         .iter()
-        .find(|(template, _)| is_of(template, path))
+        .find(|(template, _)| matches_template(template, path))
         .map(|(_, item)| item)
 }
 
-/// Whether a path matches a template, in which `{name}` is any segment.
-fn is_of(template: &str, path: &str) -> bool {
+/// Returns whether a path matches a template, in which `{name}` stands for any segment.
+fn matches_template(template: &str, path: &str) -> bool {
     let (templates, segments) = (template.split('/'), path.split('/'));
     templates.clone().count() == segments.clone().count()
         && templates

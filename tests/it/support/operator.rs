@@ -1,4 +1,4 @@
-//! The operator's own receiver of operational webhooks.
+//! An operator that receives operational webhooks.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -8,19 +8,19 @@ use super::openapi::errors;
 use super::receiver::{Received, Receiver};
 use super::{TestApp, answer};
 
-/// An endpoint of the reserved app, and its receiver.
+/// An endpoint of the operational app, with its receiver.
 pub struct Operator {
     pub receiver: Receiver,
     secret: String,
 }
 
 impl Operator {
-    /// Subscribes to everything.
+    /// Creates an endpoint that subscribes to every operational event.
     pub async fn watch(app: &TestApp) -> Self {
         Self::watch_with(app, Receiver::answering(200, "").await).await
     }
 
-    /// The same, with this receiver.
+    /// Like [`Self::watch`], with this receiver.
     pub async fn watch_with(app: &TestApp, receiver: Receiver) -> Self {
         let path = format!("/apps/{}/webhooks", AppId::operational());
         let new = json!({"url": receiver.url, "events": ["*"]});
@@ -34,7 +34,7 @@ impl Operator {
         }
     }
 
-    /// The events that arrived, each once, in the order of their first arrival.
+    /// Returns the events that arrived, without duplicates, in order of first arrival.
     pub fn told(&self) -> Vec<Value> {
         let mut ids = Vec::new();
         let mut told = Vec::new();
@@ -48,14 +48,14 @@ impl Operator {
         told
     }
 
-    /// The types of the events that arrived, each event once.
+    /// Returns the types of the events that arrived, without duplicates.
     pub fn told_types(&self) -> Vec<String> {
         let told = self.told().into_iter();
         told.map(|event| event["type"].as_str().unwrap().to_owned())
             .collect()
     }
 
-    /// Whether an event of this type arrived.
+    /// Returns whether an event of this type arrived.
     pub fn was_told(&self, event_type: &str) -> bool {
         self.told_types().iter().any(|told| told == event_type)
     }

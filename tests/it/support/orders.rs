@@ -1,9 +1,9 @@
-//! Data as shops send it. It shrinks like the JSON of real events when it is compressed:
-//! names and words repeat, ids do not.
+//! Realistic event data. It compresses like the JSON of real events: names and words
+//! repeat, ids do not.
 
 use serde_json::{Value, json};
 
-/// An order of exactly this many bytes, at least 500.
+/// Returns an order whose JSON has exactly this many bytes, at least 500.
 pub fn order_of(bytes: usize) -> Value {
     let mut ids = Ids(0x2545_f491_4f6c_dd1d);
     let mut order = json!({
@@ -40,7 +40,7 @@ pub fn order_of(bytes: usize) -> Value {
     order
 }
 
-/// Ids that look random, the same each time.
+/// A pseudorandom sequence of ids, the same in each run.
 struct Ids(u64);
 
 impl Ids {

@@ -1,4 +1,4 @@
-//! An endpoint that is paused.
+//! A paused endpoint.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -14,7 +14,8 @@ use super::{Options, TestApp};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// An endpoint whose receiver answers as told, with a clock that stands still.
+/// An endpoint, with a receiver whose status the test sets, and a clock that the test
+/// advances.
 pub struct Paused {
     pub app: TestApp,
     pub clock: HandClock,
@@ -24,16 +25,16 @@ pub struct Paused {
 }
 
 impl Paused {
-    /// An endpoint that failed twice, a minute apart.
+    /// Starts with an endpoint that is paused because two attempts failed, a minute apart.
     pub async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
     pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let clock = HandClock::at("2026-01-01T00:00:00Z");
-        let mut options = Options::stepwise_by(&clock);
+        let mut options = Options::stepwise_with(&clock);
         options.settings.policy.health.pause_after = MINUTE;
-        // The message for the retry is not to come back meanwhile.
+        // Retries wait a day, so that none comes due during the test.
         options.settings.policy.schedule = "86400,86400,86400".parse().unwrap();
         change(&mut options);
         let app = TestApp::start_with(options).await;
@@ -47,6 +48,8 @@ impl Paused {
             status,
             id,
         };
+        // The second failure comes `pause_after` after the first, and so pauses the
+        // endpoint.
         for _ in 0..2 {
             paused.clock.advance(MINUTE);
             let task = paused.app.queue.first_attempt().await;
@@ -60,19 +63,19 @@ impl Paused {
         endpoint.data().clone()
     }
 
-    /// Publishes events, a second apart, whose deliveries wait.
+    /// Publishes events a second apart, and asserts that their deliveries wait.
     pub async fn publish_waiting(&self, count: usize) -> Vec<String> {
         let mut ids = Vec::new();
         for _ in 0..count {
             self.clock.advance(Duration::from_secs(1));
-            ids.push(self.app.api.published("invoice.paid").await);
+            ids.push(self.app.api.must_publish("invoice.paid").await);
             assert_eq!(self.app.queue.fan_out().await, []);
         }
         ids
     }
 
-    /// Sees to the waiting deliveries now, and returns the attempts that are enqueued
-    /// then or later.
+    /// Handles a message that drains the waiting deliveries or probes the endpoint. Returns
+    /// the attempts that it enqueued.
     pub async fn tend(&self) -> Vec<DeliveryTask> {
         let key = self.app.aws.endpoint_key(endpoint_id(&self.id));
         let tend = Message::Tend(Tend::now(key)).to_json().unwrap();
@@ -80,13 +83,14 @@ impl Paused {
         self.app.queue.tasks_and_tends().await.0
     }
 
-    /// Makes the next probe, at its time.
+    /// Advances the clock to the next probe, and makes it.
     pub async fn probe(&self) {
         self.clock.set_to(&self.endpoint().await["nextProbeAt"]);
         assert_eq!(self.tend().await, []);
     }
 
-    /// Sees to the waiting deliveries until none is left, and makes the attempts.
+    /// Drains the waiting deliveries until none is left, and makes their attempts. Returns
+    /// them.
     pub async fn drain(&self) -> Vec<DeliveryTask> {
         let mut made = Vec::new();
         loop {
@@ -105,12 +109,12 @@ impl Paused {
         }
     }
 
-    /// The webhook-ids that were received, but for those of the first two attempts.
+    /// Returns the webhook ids that were received, except those of the first two attempts.
     pub fn received(&self) -> Vec<String> {
         self.received_after(0)
     }
 
-    /// The same, without the first `known` of them.
+    /// Like [`Self::received`], without the first `known` ids.
     pub fn received_after(&self, known: usize) -> Vec<String> {
         let received = self.receiver.received_after(2 + known).into_iter();
         received

@@ -1,4 +1,4 @@
-//! The delivery queue, step by step and without a poller.
+//! The delivery queues, for tests that receive and handle messages step by step.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,23 +24,23 @@ pub struct Queue {
     pub(super) sqs: aws_sdk_sqs::Client,
     pub(super) resources: Resources,
     pub(super) deliverer: Arc<Deliverer>,
-    /// Those of the fast and the slow lane.
+    /// The pollers of the fast and the slow lane.
     pub(super) pollers: [Poller; 2],
-    /// For publishing the event of a first attempt.
+    /// For [`Self::first_attempt`], which publishes an event.
     pub(super) api: Api,
-    /// The deadline of the batches that are handled.
+    /// The deadline of the batches that a test handles.
     pub(super) deadline: Option<Deadline>,
 }
 
 impl Queue {
-    /// Starts a poller that reads the queue from now on.
-    pub fn poll(&self) {
+    /// Starts the pollers of both lanes.
+    pub fn start_polling(&self) {
         for poller in &self.pollers {
             tokio::spawn(poller.clone().run());
         }
     }
 
-    /// The same queue, handled by another deliverer.
+    /// Returns the same queue, handled by another deliverer.
     pub fn with_deliverer(&self, deliverer: Arc<Deliverer>) -> Self {
         Self {
             deliverer,
@@ -48,8 +48,9 @@ impl Queue {
         }
     }
 
-    /// The same queue, handled so that an event has a message for each endpoint,
-    /// whatever its health: for tests that make the attempts themselves.
+    /// Returns the same queue, handled so that fan-out enqueues a message for every
+    /// endpoint, whatever its health, instead of making attempts at once. For tests that
+    /// make the attempts themselves.
     pub fn by_message(&self) -> Self {
         let chunks = ChunkSizes {
             at_once: 0,
@@ -57,11 +58,11 @@ impl Queue {
         };
         self.with_deliverer(Arc::new(Deliverer {
             chunks,
-            ..copied(&self.deliverer)
+            ..copy_of(&self.deliverer)
         }))
     }
 
-    /// The same queue, whose batches have this deadline.
+    /// Returns the same queue, whose batches have this deadline.
     pub fn with_deadline(&self, deadline: Deadline) -> Self {
         Self {
             deadline: Some(deadline),
@@ -86,8 +87,8 @@ impl Queue {
             .expect("send the message");
     }
 
-    /// Receives up to ten messages of the first lane that has any, as the delivery
-    /// function gets them.
+    /// Receives up to ten messages, in the form that the delivery function gets, from the
+    /// fast lane or, if that is empty, from the slow one.
     pub async fn queued(&self) -> Vec<SqsMessage> {
         let fast = self.queued_in(Lane::Fast).await;
         if fast.is_empty() {
@@ -137,13 +138,14 @@ impl Queue {
         letters
     }
 
-    /// Receives up to ten messages for the operator's event bus.
+    /// Receives up to ten messages from the queue of the operator's event bus.
     pub async fn for_the_bus(&self) -> Vec<SqsMessage> {
         self.received_from(&self.resources.operational_queue_url)
             .await
     }
 
-    /// Handles a message, and asserts that it becomes a dead letter at once, unchanged.
+    /// Handles a message, and asserts that it moves to the dead-letter queue at once,
+    /// unchanged.
     pub async fn must_become_dead_letter(&self, body: &str) -> DeadLetter {
         self.must_handle(body).await;
         let mut letters = self.take_dead_letters().await;
@@ -158,14 +160,14 @@ impl Queue {
         let mut records =
             poller::event(&received.expect("receive from the queue"), queue_url).records;
         for record in &mut records {
-            // By the queue's clock, which is not the test's.
+            // It comes from the emulator's clock, not from the test's.
             record.attributes.remove("SentTimestamp");
         }
         records
     }
 
-    /// Handles the visible messages of both lanes like Lambda: failed messages become
-    /// visible at once, and the others are deleted. Returns whether there were any.
+    /// Handles a batch of each lane as Lambda does: deletes handled messages, and makes
+    /// failed ones visible at once. Returns whether there were any messages.
     pub async fn handle_visible(&self) -> bool {
         let mut any = false;
         for (lane, poller) in [Lane::Fast, Lane::Slow].into_iter().zip(&self.pollers) {
@@ -185,7 +187,7 @@ impl Queue {
         any
     }
 
-    /// How many messages of both lanes are visible, in flight, and delayed.
+    /// Counts the visible, in-flight and delayed messages of both lanes.
     pub async fn counts(&self) -> [u32; 3] {
         let mut sum = [0; 3];
         for lane in [Lane::Fast, Lane::Slow] {
@@ -197,14 +199,14 @@ impl Queue {
         sum
     }
 
-    /// How many messages of a lane are visible, in flight, and delayed.
+    /// Counts the visible, in-flight and delayed messages of a lane.
     pub async fn counts_in(&self, lane: Lane) -> [u32; 3] {
         let read = self
             .sqs
             .get_queue_attributes()
             .queue_url(self.resources.queue_url_of(lane))
             .attribute_names(QueueAttributeName::All);
-        // Under load, the emulated queue may take longer than the SDK waits.
+        // Under load, the emulator may take longer than the SDK's timeout.
         let found = eventually("the queue's attributes", async || {
             read.clone().send().await.ok()
         })
@@ -218,13 +220,13 @@ impl Queue {
         .map(|name| attributes[&name].parse().expect("parse the count"))
     }
 
-    /// How many messages are delayed.
+    /// Counts the delayed messages of both lanes.
     pub async fn delayed(&self) -> u32 {
         let [_, _, delayed] = self.counts().await;
         delayed
     }
 
-    /// Waits until the queue has no messages: visible, in flight or delayed.
+    /// Waits until no message is visible, in flight or delayed.
     pub async fn must_become_empty(&self) {
         eventually("an empty queue", async || {
             let counts = self.counts().await;
@@ -233,10 +235,9 @@ impl Queue {
         .await;
     }
 
-    /// Handles a batch as the delivery function does. Messages that were received
-    /// are handled in their own lane, all others in the slow one: there they are
-    /// handled whatever the health of their endpoint. Returns the ids of the failed
-    /// messages, sorted.
+    /// Handles a batch as the delivery function does. Received messages are handled in
+    /// their own lane, all others in the slow lane, which handles them whatever the health
+    /// of their endpoint. Returns the ids of failed messages, sorted.
     pub async fn handle(
         &self,
         messages: impl IntoIterator<Item = SqsMessage>,
@@ -244,7 +245,7 @@ impl Queue {
         self.handle_in(Lane::Slow, messages).await
     }
 
-    /// The same, with a lane for the messages that were not received.
+    /// Like [`Self::handle`], with a lane for messages that were not received.
     pub async fn handle_in(
         &self,
         lane: Lane,
@@ -254,6 +255,8 @@ impl Queue {
         let mut event = SqsEvent::default();
         event.records.extend(messages);
         for record in &mut event.records {
+            // The handler derives the lane from the queue's ARN. Received messages already
+            // carry theirs.
             record.event_source_arn.get_or_insert_with(|| arn.clone());
         }
         let response = handle_batch(&self.deliverer, event, self.deadline).await?;
@@ -266,14 +269,14 @@ impl Queue {
         Ok(ids)
     }
 
-    /// Handles one message, and asserts that it does not fail.
+    /// Handles one message, and asserts that it succeeds.
     pub async fn must_handle(&self, body: impl Into<String>) {
         let back = self.handle([message(Some("m"), body)]).await;
         assert_eq!(back, Ok(Vec::new()));
     }
 
-    /// Handles all visible messages one by one, and those that follow from
-    /// them, until there are none. Delayed messages stay.
+    /// Handles visible messages one by one, including those that they enqueue, until there
+    /// are none. Delayed messages stay.
     pub async fn settle(&self) {
         loop {
             let queued = self.all_queued().await;
@@ -286,7 +289,7 @@ impl Queue {
         }
     }
 
-    /// Receives the queued attempts, without making them.
+    /// Receives the queued attempts without making them.
     pub async fn tasks(&self) -> Vec<DeliveryTask> {
         let queued = self.all_queued().await;
         let tasks = queued.iter().filter_map(|message| {
@@ -300,8 +303,7 @@ impl Queue {
         tasks.collect()
     }
 
-    /// Receives the queued attempts and what sees to waiting deliveries, without
-    /// handling either.
+    /// Receives the queued attempts and tend messages, without handling either.
     pub async fn tasks_and_tends(&self) -> (Vec<DeliveryTask>, Vec<Tend>) {
         let (mut tasks, mut tends) = (Vec::new(), Vec::new());
         for message in self.all_queued().await {
@@ -316,8 +318,8 @@ impl Queue {
         (tasks, tends)
     }
 
-    /// Receives what the operator is told, without handling it, and returns the types.
-    /// Asserts that nothing else is in the fast lane.
+    /// Receives operational events without handling them, and returns their types. Asserts
+    /// that the fast lane contains nothing else.
     pub async fn take_notices(&self) -> Vec<String> {
         let queued = self.queued_in(Lane::Fast).await;
         let types = queued.iter().map(|message| {
@@ -332,56 +334,56 @@ impl Queue {
         types.collect()
     }
 
-    /// Enqueues due attempts, and receives them.
+    /// Enqueues due attempts with a sweep, and receives them.
     pub async fn sweep_for_attempts(&self) -> Vec<DeliveryTask> {
         self.must_handle(r#"{"kind":"sweep"}"#).await;
         self.tasks_and_tends().await.0
     }
 
-    /// How many messages of a lane are delayed.
+    /// Counts the delayed messages of a lane.
     pub async fn delayed_in(&self, lane: Lane) -> u32 {
         let [_, _, delayed] = self.counts_in(lane).await;
         delayed
     }
 
-    /// Handles the queued messages, and receives the attempts that follow from
-    /// them, without making any.
+    /// Handles the queued messages, and receives the attempts that they enqueue, without
+    /// making any.
     pub async fn fan_out(&self) -> Vec<DeliveryTask> {
         let back = self.by_message().handle(self.all_queued().await).await;
         assert_eq!(back, Ok(Vec::new()));
         self.tasks().await
     }
 
-    /// Publishes an event that one endpoint subscribes to, and returns the
-    /// first attempt of its delivery.
+    /// Publishes an event that exactly one endpoint subscribes to, and returns the first
+    /// attempt of its delivery.
     pub async fn first_attempt(&self) -> DeliveryTask {
-        self.api.published("invoice.paid").await;
+        self.api.must_publish("invoice.paid").await;
         let mut tasks = self.fan_out().await;
         assert_eq!(tasks.len(), 1, "{tasks:?}");
         tasks.remove(0)
     }
 
-    /// Makes an attempt, and asserts that its message does not fail.
+    /// Makes an attempt, and asserts that handling its message succeeds.
     pub async fn must_attempt(&self, task: &DeliveryTask) {
         self.must_handle(attempt_message(task)).await;
     }
 
-    /// Makes an attempt. Returns the ids of the messages that failed.
+    /// Makes an attempt. Returns the ids of failed messages.
     pub async fn try_attempt(&self, task: &DeliveryTask) -> Vec<String> {
         let message = message(Some("m"), attempt_message(task));
         self.handle([message]).await.expect("handle the batch")
     }
 
-    /// Enqueues due attempts, and receives them.
+    /// Enqueues due attempts with a sweep, and receives them.
     pub async fn sweep(&self) -> Vec<DeliveryTask> {
         self.must_handle(r#"{"kind":"sweep"}"#).await;
         self.tasks().await
     }
 }
 
-/// The same deliverer, sharing its stores and connections, but for what it knows of slow
-/// endpoints.
-pub fn copied(deliverer: &Deliverer) -> Deliverer {
+/// Returns a deliverer that shares the stores and connections, but has not noted any slow
+/// endpoint or failed delivery yet.
+pub fn copy_of(deliverer: &Deliverer) -> Deliverer {
     Deliverer {
         stores: deliverer.stores.clone(),
         sender: deliverer.sender.clone(),
@@ -400,7 +402,6 @@ pub fn copied(deliverer: &Deliverer) -> Deliverer {
     }
 }
 
-/// A message of the dead-letter queue.
 #[derive(Debug)]
 pub struct DeadLetter(aws_sdk_sqs::types::Message);
 
@@ -409,7 +410,7 @@ impl DeadLetter {
         self.0.body.as_deref().expect("read the body")
     }
 
-    /// A message attribute.
+    /// Returns a message attribute.
     pub fn attribute(&self, name: &str) -> &str {
         let attributes = self.0.message_attributes.as_ref();
         let value = attributes.and_then(|attributes| attributes.get(name));
@@ -418,7 +419,7 @@ impl DeadLetter {
     }
 }
 
-/// The same message, received for the `count`-th time.
+/// Returns the same message, received for the `count`-th time.
 pub fn received_again(message: &SqsMessage, count: u32) -> SqsMessage {
     let mut message = message.clone();
     let name = "ApproximateReceiveCount".to_owned();
@@ -426,24 +427,23 @@ pub fn received_again(message: &SqsMessage, count: u32) -> SqsMessage {
     message
 }
 
-/// Whether a message tells the operator something.
+/// Returns whether a message is an event for the operator.
 pub fn is_notice(message: &Message) -> bool {
     matches!(message, Message::Event(event) if event.app_id.is_operational())
 }
 
-/// Parses an endpoint's id.
 pub fn endpoint_id(id: &str) -> EndpointId {
     EndpointId::parse(id).expect("parse the endpoint id")
 }
 
-/// The attempt of a new ping of an endpoint.
+/// Returns the attempt of a new ping.
 pub fn ping_of(app: &TestApp, id: &str) -> DeliveryTask {
     let key = app.aws.endpoint_key(endpoint_id(id));
     let now = Clock::system().now();
     DeliveryTask::ping(key, now, app.deliverer.retention).expect("create the ping")
 }
 
-/// A message, with or without an id.
+/// Builds a message, with or without an id.
 pub fn message(id: Option<&str>, body: impl Into<String>) -> SqsMessage {
     let mut message = SqsMessage::default();
     message.message_id = id.map(str::to_owned);
@@ -451,7 +451,7 @@ pub fn message(id: Option<&str>, body: impl Into<String>) -> SqsMessage {
     message
 }
 
-/// An attempt's message body.
+/// Returns an attempt's message body.
 pub fn attempt_message(task: &DeliveryTask) -> String {
     Message::Delivery(task.clone())
         .to_json()

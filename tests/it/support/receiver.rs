@@ -1,4 +1,4 @@
-//! Receivers of deliveries, well-behaved and not.
+//! Receivers of deliveries, some of which misbehave.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};
@@ -19,7 +19,6 @@ use tokio::sync::{Notify, oneshot};
 
 use super::tls::{Identity, TlsListener};
 
-/// A request that arrived.
 #[derive(Debug, Clone)]
 pub struct Received {
     pub method: Method,
@@ -35,8 +34,8 @@ impl Received {
             .expect("read the header as text")
     }
 
-    /// Whether the signature is valid for this secret, according to two public
-    /// libraries. Asserts that they agree.
+    /// Returns whether the signature is valid for this secret. Asserts that two public
+    /// libraries agree.
     pub fn is_signed_with(&self, secret: &str) -> bool {
         use svix::webhooks::Webhook as Svix;
         let by_standard_webhooks = standard(secret).verify(&self.body, &self.headers);
@@ -50,15 +49,15 @@ impl Received {
         by_svix.is_ok()
     }
 
-    /// Whether a public library signs with this secret as the service did, perhaps among
-    /// others. The age of the timestamp does not matter.
+    /// Returns whether one of the signatures is the one that a public library makes with
+    /// this secret. Unlike [`Self::is_signed_with`], accepts timestamps of any age.
     pub fn was_signed_with(&self, secret: &str) -> bool {
         let made = self.signature_with(secret);
         let mut signatures = self.header("webhook-signature").split(' ');
         signatures.any(|signature| signature == made)
     }
 
-    /// Which of these secrets made the signatures, in the order of the header.
+    /// Returns which of these secrets made each signature, in header order.
     pub fn signers<'a>(&self, secrets: &[&'a str]) -> Vec<&'a str> {
         let signatures = self.header("webhook-signature").split(' ');
         let signer = |signature: &str| {
@@ -80,7 +79,7 @@ impl Received {
     }
 }
 
-/// The verifier of a secret in either format.
+/// Creates a verifier for a secret in either format.
 fn standard(secret: &str) -> Webhook {
     let verifier = match secret.starts_with("whsec_") {
         true => Webhook::new(secret),
@@ -91,24 +90,24 @@ fn standard(secret: &str) -> Webhook {
 
 type Respond = Arc<dyn Fn(&Received) -> Response + Send + Sync>;
 
-/// An HTTP receiver that records the requests.
+/// An HTTP receiver that records its requests.
 #[derive(Clone)]
 pub struct Receiver {
     pub url: String,
     received: Arc<Mutex<Vec<Received>>>,
     respond: Respond,
-    /// The longest time that an answer takes; each takes a random part of it.
+    /// The longest response time. Each response takes a random part of it.
     lag: Duration,
 }
 
 impl Receiver {
-    /// Answers with this status and body.
+    /// Responds with this status and body.
     pub async fn answering(status: u16, body: &'static str) -> Self {
         let status = StatusCode::from_u16(status).expect("convert the status");
         Self::responding(move |_| (status, body).into_response()).await
     }
 
-    /// Answers with what `respond` returns.
+    /// Responds with what `respond` returns.
     pub async fn responding(
         respond: impl Fn(&Received) -> Response + Send + Sync + 'static,
     ) -> Self {
@@ -116,7 +115,7 @@ impl Receiver {
         Self::start("http", listener, Arc::new(respond), Duration::ZERO)
     }
 
-    /// The same, after up to this long.
+    /// Responds with what `respond` returns, after a random time of up to `lag`.
     pub async fn lagging(
         lag: Duration,
         respond: impl Fn(&Received) -> Response + Send + Sync + 'static,
@@ -125,7 +124,7 @@ impl Receiver {
         Self::start("http", listener, Arc::new(respond), lag)
     }
 
-    /// Answers with the status that was set last. It starts with 500.
+    /// Responds with the status in the returned value, initially 500.
     pub async fn switched() -> (Self, Arc<AtomicU16>) {
         let status = Arc::new(AtomicU16::new(500));
         let answer = Arc::clone(&status);
@@ -136,7 +135,7 @@ impl Receiver {
         (receiver.await, status)
     }
 
-    /// Answers 200 over TLS, with this certificate.
+    /// Responds 200 over TLS, with this certificate.
     pub async fn over_tls(identity: Identity) -> Self {
         let listener = TlsListener::bind(identity).await;
         let respond = |_: &Received| StatusCode::OK.into_response();
@@ -164,22 +163,22 @@ impl Receiver {
         receiver
     }
 
-    /// The URL with this name instead of the address.
+    /// Returns the URL with this host name instead of the address.
     pub fn url_as(&self, name: &str) -> String {
         self.url.replacen("127.0.0.1", name, 1)
     }
 
-    /// The requests so far.
+    /// Returns the requests so far.
     pub fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
 
-    /// The requests after the first `known` ones.
+    /// Returns the requests after the first `known`.
     pub fn received_after(&self, known: usize) -> Vec<Received> {
         self.received.lock().unwrap()[known..].to_vec()
     }
 
-    /// Asserts that one request arrived, and returns it.
+    /// Asserts that exactly one request arrived, and returns it.
     #[track_caller]
     pub fn must_receive_one(&self) -> Received {
         let mut received = self.received();
@@ -202,6 +201,7 @@ async fn receive(
         body,
     };
     let response = (receiver.respond)(&received);
+    // Recorded before the lag, so that a request counts from its arrival on.
     receiver.received.lock().unwrap().push(received);
     if !receiver.lag.is_zero() {
         let part = rand::random_range(0.0..1.0);
@@ -210,17 +210,18 @@ async fn receive(
     response
 }
 
-/// A TCP receiver. `script` gets each connection after its first request.
+/// Starts a TCP receiver. `script` gets each connection once the first bytes of a request
+/// arrived.
 pub async fn raw_receiver<F, Fut>(script: F) -> String
 where
     F: Fn(TcpStream) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    hearing_receiver(move |stream, _| script(stream)).await
+    raw_receiver_with_request(move |stream, _| script(stream)).await
 }
 
-/// The same, with the first bytes of the request.
-pub async fn hearing_receiver<F, Fut>(script: F) -> String
+/// Like [`raw_receiver`], but `script` also gets those bytes.
+pub async fn raw_receiver_with_request<F, Fut>(script: F) -> String
 where
     F: Fn(TcpStream, Vec<u8>) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
@@ -241,8 +242,7 @@ where
     url
 }
 
-/// Sends headers at once, and then one byte of the body per `interval`,
-/// forever.
+/// Sends headers at once, then one byte of the body per `interval`, forever.
 pub async fn dripping_receiver(interval: Duration) -> String {
     raw_receiver(move |mut stream| async move {
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
@@ -265,7 +265,7 @@ pub async fn silent_receiver() -> String {
     .await
 }
 
-/// Sends these bytes and closes the connection. Returns a count of connections.
+/// Sends these bytes and closes the connection. Returns the connection count.
 pub async fn blunt_receiver(answer: &'static [u8]) -> (String, Arc<AtomicUsize>) {
     let connections = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&connections);
@@ -280,12 +280,11 @@ pub async fn blunt_receiver(answer: &'static [u8]) -> (String, Arc<AtomicUsize>)
     (url, connections)
 }
 
-/// Sends these bytes and closes the connection. Returns the first bytes of each
-/// request.
+/// Sends these bytes and closes the connection. Returns the first bytes of every request.
 pub async fn recording_receiver(answer: &'static [u8]) -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
     let heard: Arc<Mutex<Vec<Vec<u8>>>> = Arc::default();
     let requests = Arc::clone(&heard);
-    let url = hearing_receiver(move |mut stream, request| {
+    let url = raw_receiver_with_request(move |mut stream, request| {
         requests.lock().unwrap().push(request);
         async move {
             let _ = stream.write_all(answer).await;
@@ -295,7 +294,7 @@ pub async fn recording_receiver(answer: &'static [u8]) -> (String, Arc<Mutex<Vec
     (url, heard)
 }
 
-/// Answers 200 with an endless body. Signals when the connection is closed.
+/// Responds 200 with an endless body. Signals when the connection is closed.
 pub async fn endless_receiver() -> (String, oneshot::Receiver<()>) {
     let (closed, closing) = oneshot::channel();
     let closed = Mutex::new(Some(closed));
@@ -315,7 +314,7 @@ pub async fn endless_receiver() -> (String, oneshot::Receiver<()>) {
     (url, closing)
 }
 
-/// Answers 200 to one request each time that the gate is opened.
+/// Responds 200 to one request each time the gate is notified.
 pub async fn gated_receiver() -> (String, Arc<Notify>) {
     let gate = Arc::new(Notify::new());
     let opened = Arc::clone(&gate);
@@ -338,7 +337,7 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Closes all connections. The peers have been told when this returns.
+    /// Closes all connections. The FIN has been sent when this returns.
     pub fn close(&self) {
         for stream in self.open.lock().unwrap().drain(..) {
             stream
@@ -348,7 +347,8 @@ impl Connections {
     }
 }
 
-/// Answers 200 and keeps connections alive, on its own threads.
+/// Responds 200 and keeps connections alive. It has threads of its own, so it works while a
+/// test blocks the runtime.
 pub fn keeping_receiver() -> (String, Connections) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("bind a port");
     let url = format!(
@@ -372,7 +372,8 @@ pub fn keeping_receiver() -> (String, Connections) {
             std::thread::spawn(move || {
                 let mut request = vec![0; 64 * 1024];
                 while let Ok(length @ 1..) = stream.read(&mut request) {
-                    // A payload may arrive in pieces. This is its last byte.
+                    // A request may arrive in several reads. Payloads are JSON objects, so
+                    // `}` at the end of a read means that the request is complete.
                     if request[..length].ends_with(b"}") {
                         let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
                         let _ = stream.write_all(answer);

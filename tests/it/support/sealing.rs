@@ -1,4 +1,4 @@
-//! Secrets that are sealed in their endpoints' items.
+//! Helpers for secrets that are sealed in their endpoint's item.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,18 +13,18 @@ use webhook_endpoints::domain::secret::SecretStorage;
 use webhook_endpoints::operator::moves::{self, Summary};
 
 use super::api::Api;
-use super::queue::{attempt_message, copied, endpoint_id, message, ping_of};
+use super::queue::{attempt_message, copy_of, endpoint_id, message, ping_of};
 use super::receiver::{Received, Receiver};
 use super::{Answer, Options, TestApp};
 
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// A service without a poller that seals new secrets.
+/// Starts a service without pollers that seals new secrets.
 pub async fn sealing() -> TestApp {
-    TestApp::start_with(Options::stepwise().keeping(SecretStorage::Sealed)).await
+    TestApp::start_with(Options::stepwise().with_storage(SecretStorage::Sealed)).await
 }
 
-/// The stores of an operator.
+/// Returns the stores that the admin command uses.
 pub fn operator(app: &TestApp) -> SecretStores {
     app.aws.stores().secret_stores()
 }
@@ -49,8 +49,7 @@ pub async fn migrate(app: &TestApp, to: SecretStorage) -> Summary {
     summary
 }
 
-/// Pings an endpoint, and asserts
-/// that the ping arrives signed with this secret.
+/// Pings an endpoint, and asserts that the ping arrives signed with this secret.
 pub async fn must_sign_with(app: &TestApp, receiver: &Receiver, id: &str, secret: &str) {
     let ping = message(Some("ping"), attempt_message(&ping_of(app, id)));
     assert_eq!(app.queue.handle([ping]).await, Ok(Vec::new()));
@@ -58,18 +57,18 @@ pub async fn must_sign_with(app: &TestApp, receiver: &Receiver, id: &str, secret
     assert!(arrived.is_signed_with(secret));
 }
 
-/// Rotates a secret so that the former one still signs for an hour.
+/// Rotates a secret with an overlap of an hour. Returns the new secret.
 pub async fn overlap(api: &Api, id: &str) -> String {
     let body = json!({"overlapSeconds": 3600});
     secret_of(&api.post_json(&format!("/{id}/rotate-secret"), &body).await)
 }
 
-/// Pings an endpoint from a process that has read nothing before, and returns what
-/// arrives.
+/// Pings an endpoint from a cold process, with an empty secret cache. Returns the request
+/// that arrives.
 pub async fn cold_ping(app: &TestApp, receiver: &Receiver, id: &str) -> Received {
     let deliverer = Deliverer {
         stores: app.aws.stores(),
-        ..copied(&app.deliverer)
+        ..copy_of(&app.deliverer)
     };
     let queue = app.queue.with_deliverer(Arc::new(deliverer));
     let ping = message(Some("ping"), attempt_message(&ping_of(app, id)));

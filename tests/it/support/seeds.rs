@@ -1,4 +1,4 @@
-//! Deliveries that a test writes into a history directly.
+//! Events and deliveries that a test writes to the table directly.
 
 use std::time::Duration;
 
@@ -31,13 +31,13 @@ pub enum Seed {
 }
 
 impl Aws {
-    /// Writes a delivery as the service would now. Returns its id.
+    /// Writes a delivery with the current time. Returns its id.
     pub async fn seed(&self, endpoint_id: EndpointId, seed: Seed) -> String {
         self.seed_at(endpoint_id, seed, Clock::system().now()).await
     }
 
-    /// Writes a delivery as the service would have at this time. Its id makes
-    /// it newer than those written before, whatever its time. Returns the id.
+    /// Writes a delivery with this time. Its id is new, so it sorts as the newest of the
+    /// history whatever its time. Returns the id.
     pub async fn seed_at(&self, endpoint_id: EndpointId, seed: Seed, at: Timestamp) -> String {
         let task = self.task_at(endpoint_id, EventType::test_ping(), at);
         let id = task.delivery_id.to_string();
@@ -60,8 +60,8 @@ impl Aws {
         id
     }
 
-    /// Writes a delivery of its own event, accepted at this time, whose only
-    /// attempt got this status. Returns the task of its first attempt.
+    /// Writes an event that was accepted at this time, and a delivery whose only attempt
+    /// got this status. Returns the delivery's first attempt.
     pub async fn seed_event(
         &self,
         endpoint_id: EndpointId,
@@ -80,8 +80,8 @@ impl Aws {
         task
     }
 
-    /// Writes an event that was accepted at this time. Returns the first attempt of its
-    /// delivery, of which nothing is recorded.
+    /// Writes an event that was accepted at this time, but no delivery. Returns the first
+    /// attempt of its delivery.
     pub async fn store_event(
         &self,
         endpoint_id: EndpointId,
@@ -122,8 +122,8 @@ impl Aws {
         task
     }
 
-    /// Writes deliveries that wait for their paused endpoint, accepted so long after one
-    /// another.
+    /// Writes deliveries that wait for their paused endpoint, accepted `apart` from each
+    /// other.
     pub async fn seed_waiting(
         &self,
         endpoint_id: EndpointId,
@@ -161,7 +161,7 @@ impl Aws {
             .await
     }
 
-    /// The first attempt of a delivery that was accepted at this time.
+    /// Returns the first attempt of a delivery that was accepted at this time.
     pub fn task_at(
         &self,
         endpoint_id: EndpointId,
@@ -189,7 +189,7 @@ impl Aws {
         }
     }
 
-    /// Records an attempt of a delivery, and when the next one is due.
+    /// Records an attempt, and when the next one is due.
     pub async fn record(
         &self,
         task: &DeliveryTask,
@@ -210,12 +210,12 @@ impl Aws {
     }
 }
 
-/// A receiver's response without a body.
+/// A response without a body.
 pub fn answered(status: u16) -> Verdict {
     Verdict::Answered(Answer::bare(status))
 }
 
-/// The payload of an event that [`Aws::seed_event`] writes.
+/// Returns the payload that [`Aws::seed_event`] writes for this task's event.
 pub fn seeded_payload(task: &DeliveryTask) -> String {
     let (event, at, id) = (&task.event, task.created_at, task.source.event_id());
     format!(r#"{{"type":"{event}","timestamp":"{at:.3}","data":{{"id":"{id}"}}}}"#)

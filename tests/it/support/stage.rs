@@ -1,5 +1,5 @@
-//! The stage for one case of a fault matrix: a service with one endpoint and
-//! its receiver, on which nothing happens by itself.
+//! The stage for one case of a fault matrix: a service with one endpoint and its receiver,
+//! which does nothing by itself unless it polls.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,41 +27,43 @@ type Item = HashMap<String, AttributeValue>;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What the service does in more than one way.
+/// Configurations under which the service must behave the same.
 #[derive(Debug, Clone, Copy)]
 pub struct Ways {
-    /// How it keeps secrets.
+    /// Where secrets are stored.
     pub storage: SecretStorage,
-    /// Whether attempts at events have messages of their own, instead of being made at
+    /// Whether the attempts of an event get messages of their own, instead of being made at
     /// once.
     pub by_message: bool,
 }
 
-/// See the module's documentation.
 pub struct Stage {
     pub app: TestApp,
     pub clock: HandClock,
     pub receiver: Receiver,
     /// The status that the receiver answers with.
     pub status: Arc<AtomicU16>,
-    /// The endpoint's id, and its initial secret.
+    /// The endpoint's id.
     pub id: String,
+    /// The endpoint's initial secret.
     pub secret: String,
-    /// Whether attempts at events have messages of their own, instead of being made at
+    /// Whether the attempts of an event get messages of their own, instead of being made at
     /// once.
     by_message: bool,
     faults: Faults,
+    /// The webhook ids that must arrive.
     accepted: Mutex<Vec<String>>,
+    /// Endpoints that are counted and do not exist.
     phantoms: Mutex<usize>,
 }
 
 impl Stage {
     pub async fn start(faults: Faults, polling: bool, schedule: &str) -> Self {
-        Self::keeping(SecretStorage::PerEndpoint, faults, polling, schedule).await
+        Self::with_storage(SecretStorage::PerEndpoint, faults, polling, schedule).await
     }
 
-    /// One that keeps secrets this way.
-    pub async fn keeping(
+    /// Starts a stage that stores secrets in this way.
+    pub async fn with_storage(
         storage: SecretStorage,
         faults: Faults,
         polling: bool,
@@ -74,7 +76,7 @@ impl Stage {
         Self::with(ways, faults, polling, schedule).await
     }
 
-    /// One that does these things this way.
+    /// Starts a stage with these configurations.
     pub async fn with(ways: Ways, faults: Faults, polling: bool, schedule: &str) -> Self {
         let Ways {
             storage,
@@ -89,7 +91,7 @@ impl Stage {
         options.settings.clock = clock.clock();
         options.settings.secret_storage = storage;
         options.settings.policy.schedule = schedule.parse().expect("parse the schedule");
-        // What comes back later does so soon.
+        // Short leases and pauses, so that draining does not wait long.
         options.settings.policy.health.pause_after = Duration::from_secs(60);
         options.settings.policy.health.first_probe = Duration::from_millis(500);
         options.settings.stragglers = Duration::from_secs(1);
@@ -97,9 +99,9 @@ impl Stage {
         if by_message {
             options.settings.chunks.at_once = 0;
         }
-        // Every request looks up its key, because that call can fail as well.
+        // Without a cache, every request looks up its key: that call can fail as well.
         options.settings.api_key_cache = Duration::ZERO;
-        // A fault that left the slot for pings taken would refuse the next one.
+        // The real lease. A fault that leaves the ping slot taken then fails the next ping.
         options.settings.budgets.ping_lease = Budgets::default().ping_lease;
         let app = TestApp::start_with(options).await;
         let (receiver, status) = Receiver::switched().await;
@@ -119,7 +121,6 @@ impl Stage {
         }
     }
 
-    /// The key of the endpoint.
     pub fn key(&self) -> EndpointKey {
         self.app.aws.endpoint_key(endpoint_id(&self.id))
     }
@@ -128,7 +129,7 @@ impl Stage {
         format!("/{}{rest}", self.id)
     }
 
-    /// Runs `work` with the faults of the case. They end when it is done.
+    /// Runs `work` with the faults of the case, and ends them afterwards.
     pub async fn disturbed<T>(&self, work: impl Future<Output = T>) -> T {
         self.faults.arm(&self.app.aws.wire);
         let done = work.await;
@@ -136,14 +137,14 @@ impl Stage {
         done
     }
 
-    /// Notes that this was accepted, so that it has to reach a receiver once
-    /// more.
+    /// Notes that this was accepted, so it must arrive. Call it again to expect another
+    /// arrival.
     pub fn expect_arrival(&self, webhook_id: &Value) {
         let webhook_id = webhook_id.as_str().expect("read the webhook id").to_owned();
         self.accepted.lock().unwrap().push(webhook_id);
     }
 
-    /// Nothing that was accepted so far has to arrive.
+    /// Forgets the expected arrivals.
     pub fn forget_arrivals(&self) {
         self.accepted.lock().unwrap().clear();
     }
@@ -154,7 +155,7 @@ impl Stage {
         arrived
     }
 
-    /// Sets the app's endpoint count, although it has one endpoint.
+    /// Sets the app's endpoint count to this, without creating endpoints.
     pub async fn fill(&self, count: usize) {
         *self.phantoms.lock().unwrap() = count - 1;
         self.app
@@ -173,9 +174,9 @@ impl Stage {
             .expect("change the number of endpoints");
     }
 
-    /// Writes that the endpoint, which is failing, has failed nine times so far, the
-    /// last time an hour ago.
-    pub async fn has_kept_failing(&self) {
+    /// Edits the failing endpoint so that it has failed nine times, most recently an hour
+    /// ago.
+    pub async fn record_nine_failures(&self) {
         let last = self.clock.now() - Duration::from_secs(60 * 60);
         self.app
             .aws
@@ -198,15 +199,15 @@ impl Stage {
             .expect("write the endpoint's failures");
     }
 
-    /// Publishes an event that the endpoint will get.
+    /// Publishes an event, and expects its arrival. Returns its id.
     pub async fn publish(&self) -> String {
-        let id = self.app.api.published("invoice.paid").await;
+        let id = self.app.api.must_publish("invoice.paid").await;
         self.expect_arrival(&json!(id));
         id
     }
 
-    /// Pings an endpoint, and asserts that the ping arrives signed with
-    /// `secret` and with none of the secrets in `not`.
+    /// Pings an endpoint, and asserts that the ping arrives signed with `secret` and none
+    /// of the secrets in `not`.
     pub async fn must_sign_with(&self, id: &str, secret: &str, not: &[&str]) {
         let ping = self.app.api.ping_preferring(id, "respond-async").await;
         let ping_id = ping.data()["deliveryId"].clone();
@@ -220,13 +221,13 @@ impl Stage {
         }
     }
 
-    /// Handles the visible messages. Returns whether there were any.
+    /// Handles a batch of each lane. Returns whether there were any messages.
     pub async fn handle_queued(&self) -> bool {
         self.app.queue.handle_visible().await
     }
 
-    /// Publishes an event, and handles messages until the next one makes its first
-    /// attempt.
+    /// Publishes an event, and handles messages until the next one to handle makes the
+    /// first attempt.
     pub async fn publish_until_attempt(&self) -> String {
         let id = self.publish().await;
         if self.by_message {
@@ -235,31 +236,33 @@ impl Stage {
         id
     }
 
-    /// Handles the visible messages and those that follow at once.
+    /// Handles the visible messages and those that they enqueue without a delay.
     pub async fn handle_all_visible(&self) {
         while self.handle_queued().await {}
     }
 
-    /// Handles the queued messages, with the faults of the case.
+    /// Handles a batch of each lane with the faults of the case.
     pub async fn handle_disturbed(&self) {
         assert!(self.disturbed(self.handle_queued()).await, "nothing queued");
     }
 
-    /// Handles all messages and those that follow from them, also delayed ones
-    /// and attempts that wait in the table, until there are none.
+    /// Handles all messages, delayed ones and those that they enqueue included, and
+    /// attempts that wait in the table, until there are none.
     pub async fn drain(&self) {
         let draining = async {
             loop {
                 if self.handle_queued().await {
                     continue;
                 }
-                // The emulated queue counts no message whose visibility timeout has run out
-                // until it is received again, here or by the poller.
+                // A message whose visibility timeout just expired is not counted by the
+                // emulator until it is received again, here or by the poller. So the counts
+                // are trusted only if a receive between two of them finds nothing.
                 if self.something_is_hidden().await
                     || self.handle_queued().await
                     || self.something_is_hidden().await
                 {
-                    // The clock goes on, so that what is due then is due for it too.
+                    // Keep the test's clock in step, so that messages that become visible
+                    // are also due.
                     let pause = Duration::from_millis(20);
                     tokio::time::sleep(pause).await;
                     self.clock.advance(pause);
@@ -268,6 +271,7 @@ impl Stage {
                 if !self.something_is_scheduled().await {
                     return;
                 }
+                // Only the table holds anything now. A day makes all of it due.
                 self.clock.advance(DAY);
                 let sweep = message(Some("sweep"), r#"{"kind":"sweep"}"#);
                 assert_eq!(self.app.queue.handle([sweep]).await, Ok(Vec::new()));
@@ -275,7 +279,7 @@ impl Stage {
         };
         tokio::time::timeout(Duration::from_secs(60), draining)
             .await
-            .expect("empty the queue in time");
+            .expect("drain the queue in time");
     }
 
     async fn something_is_hidden(&self) -> bool {
@@ -283,15 +287,15 @@ impl Stage {
         counts.iter().any(|count| *count != 0)
     }
 
-    /// Whether an attempt, an endpoint that deliveries wait for, or an unfinished
-    /// deletion is in the schedule.
+    /// Returns whether the schedule index (GSI 2) holds anything: a retry, an endpoint with
+    /// waiting deliveries, or an unfinished deletion.
     async fn something_is_scheduled(&self) -> bool {
         let items = self.app.aws.items().await;
         items.iter().any(|item| item.contains_key("gsi2pk"))
     }
 
-    /// Handles all messages and cleans up as operators are told to. Asserts
-    /// that nothing is missing or left over.
+    /// Drains the queues and cleans up as the operator's guide says. Asserts that nothing
+    /// is lost or left over.
     pub async fn must_come_to_rest(&self) {
         self.drain().await;
         let stores = self.app.aws.stores().secret_stores();
@@ -311,6 +315,8 @@ impl Stage {
         }
         let mut arrived: Vec<_> = self.receiver.received();
         for webhook_id in self.accepted.lock().unwrap().iter() {
+            // Each expected arrival uses up one request, so an id expected twice must
+            // arrive twice.
             let position = arrived
                 .iter()
                 .position(|request| request.header("webhook-id") == webhook_id);
@@ -319,23 +325,25 @@ impl Stage {
         }
     }
 
-    /// Asserts that every endpoint in the table, deleted or not, has its
-    /// secret, that every secret has its endpoint, that there is no private key but the
-    /// current one, and that the endpoint count is right.
+    /// Asserts that every endpoint in the table has its secret, that every secret has its
+    /// endpoint, that the current private key is the only one, and that the endpoint count
+    /// is right.
     pub async fn must_be_consistent(&self) {
         let items = self.app.aws.items().await;
         let id_of = |item: &&'_ Item| Some(item["sk"].as_s().ok()?.strip_prefix("E#")?.to_owned());
         let stored: Vec<_> = items.iter().filter(|item| id_of(item).is_some()).collect();
-        let beside = stored.iter().filter(|item| {
+        // Endpoints with a secret in Secrets Manager: the current one, or the previous one
+        // during an overlap.
+        let ids_with_secret = stored.iter().filter(|item| {
             let previous = item.get(attribute::PREVIOUS_SECRET);
             let previous = previous.and_then(|previous| previous.as_m().ok());
             !item.contains_key(attribute::SEALED_SECRET)
                 || previous.is_some_and(|it| it.contains_key(attribute::previous::STORED_VERSION))
         });
-        let beside: Vec<_> = beside.filter_map(id_of).collect();
-        let beside: Vec<_> = beside.iter().map(String::as_str).collect();
+        let ids_with_secret: Vec<_> = ids_with_secret.filter_map(id_of).collect();
+        let ids_with_secret: Vec<_> = ids_with_secret.iter().map(String::as_str).collect();
         let secret_names = self.app.aws.secret_names().await;
-        assert_eq!(secret_names, self.app.aws.secret_names_of(&beside));
+        assert_eq!(secret_names, self.app.aws.secret_names_of(&ids_with_secret));
         let current = self.app.aws.table().sealing_key().await;
         let current = current.expect("read the current key");
         let current: Vec<_> = current
@@ -358,8 +366,8 @@ impl Stage {
     }
 }
 
-/// Whether a disturbed request succeeded. If not, asserts that the answer says
-/// to retry.
+/// Returns whether a disturbed request succeeded. If not, asserts that the response says to
+/// retry.
 #[track_caller]
 pub fn succeeded(answer: &Answer) -> bool {
     if answer.status.is_success() {
@@ -374,8 +382,8 @@ pub fn succeeded(answer: &Answer) -> bool {
     false
 }
 
-/// Returns the data of an accepted request. If the first answer is not a
-/// success, `again` retries it.
+/// Returns the data of an accepted request. If the first response is an error, retries with
+/// `again`.
 pub async fn accepted(first: Answer, again: impl Future<Output = Answer>) -> Value {
     let accepted = if succeeded(&first) {
         first

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 
-/// A certificate authority that nobody trusts by default.
+/// A certificate authority that is not trusted by default.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
@@ -29,17 +29,17 @@ impl Authority {
         }
     }
 
-    /// The root certificate, for clients that trust it.
+    /// Returns the root certificate, for clients that are to trust it.
     pub fn root(&self) -> CertificateDer<'static> {
         self.root.clone()
     }
 
-    /// A certificate for `name`.
+    /// Issues a certificate for `name`.
     pub fn certify(&self, name: &str) -> Identity {
         self.certify_params(&params(name))
     }
 
-    /// A certificate for `name` that expired long ago.
+    /// Issues a certificate for `name` that expired long ago.
     pub fn certify_expired(&self, name: &str) -> Identity {
         let mut params = params(name);
         params.not_before = date_time_ymd(2001, 1, 1);
@@ -47,7 +47,7 @@ impl Authority {
         self.certify_params(&params)
     }
 
-    /// A certificate for `name` that is valid in a distant future.
+    /// Issues a certificate for `name` that becomes valid in the distant future.
     pub fn certify_for_later(&self, name: &str) -> Identity {
         let mut params = params(name);
         params.not_before = date_time_ymd(4001, 1, 1);
@@ -55,7 +55,7 @@ impl Authority {
         self.certify_params(&params)
     }
 
-    /// An authority that this one vouches for, and that nobody knows.
+    /// Issues an intermediate authority, whose certificate no client has.
     pub fn intermediate(&self) -> Self {
         let key = KeyPair::generate().expect("generate a key pair");
         let params = authority_params();
@@ -85,12 +85,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// A self-signed certificate for `name`.
+    /// Creates a self-signed certificate for `name`.
     pub fn self_signed(name: &str) -> Self {
         Self::self_signed_by(&params(name))
     }
 
-    /// The same, as `openssl req -x509` makes it: one of an authority.
+    /// Creates a self-signed certificate that is marked as a CA, as `openssl req -x509`
+    /// does.
     pub fn self_signed_authority(name: &str) -> Self {
         let mut params = params(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -107,8 +108,8 @@ impl Identity {
     }
 }
 
-/// An authority's certificate. Each has a name of its own, by which its issuer is
-/// found.
+/// Parameters of an authority's certificate. Each gets a distinct name, because clients
+/// find a certificate's issuer by name.
 fn authority_params() -> CertificateParams {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -124,7 +125,7 @@ fn params(name: &str) -> CertificateParams {
     CertificateParams::new([name.to_owned()]).expect("parse the name")
 }
 
-/// Accepts connections that start with a TLS handshake, and drops others.
+/// Accepts TLS connections, and drops those whose handshake fails.
 pub struct TlsListener {
     inner: TcpListener,
     acceptor: TlsAcceptor,
@@ -135,12 +136,12 @@ impl TlsListener {
         Self::bind_with(identity, &[]).await
     }
 
-    /// The same, for a receiver that speaks HTTP/2 and nothing else.
+    /// Like [`Self::bind`], but offers only HTTP/2.
     pub async fn bind_http2(identity: Identity) -> Self {
         Self::bind_with(identity, &[b"h2"]).await
     }
 
-    /// The same, for a receiver that speaks these protocols.
+    /// Like [`Self::bind`], but offers these ALPN protocols.
     pub async fn bind_with(identity: Identity, alpn: &[&[u8]]) -> Self {
         let key =
             PrivateKeyDer::try_from(identity.key.serialize_der()).expect("encode the private key");
@@ -165,6 +166,8 @@ impl Listener for TlsListener {
             let Ok((stream, peer)) = self.inner.accept().await else {
                 continue;
             };
+            // Handshakes run one at a time, so a client that stalls in one blocks the
+            // others.
             if let Ok(stream) = self.acceptor.accept(stream).await {
                 return (stream, peer);
             }

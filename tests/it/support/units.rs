@@ -1,5 +1,6 @@
-//! DynamoDB's capacity units, counted as AWS documents it ("DynamoDB item sizes and
-//! formats", "DynamoDB read and write operations"), from what is stored and what was sent.
+//! DynamoDB's capacity units, computed from stored items and sent requests by the rules
+//! that AWS documents ("DynamoDB item sizes and formats", "DynamoDB read and write
+//! operations").
 
 use std::collections::HashMap;
 
@@ -11,13 +12,13 @@ use super::wire::Request;
 
 pub type Item = HashMap<String, AttributeValue>;
 
-/// What a write unit takes.
+/// Bytes per write unit.
 pub const WRITE_UNIT: usize = 1024;
 
-/// What a strongly consistent read unit takes.
+/// Bytes per strongly consistent read unit.
 const READ_UNIT: usize = 4096;
 
-/// The bytes of an item: its names and values.
+/// The bytes of an item: attribute names and values.
 pub fn size_of(item: &Item) -> usize {
     item.iter()
         .map(|(name, value)| name.len() + size_of_value(value))
@@ -33,11 +34,11 @@ fn size_of_value(value: &AttributeValue) -> usize {
         AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
         AttributeValue::L(values) => 3 + values.iter().map(|v| 1 + size_of_value(v)).sum::<usize>(),
         AttributeValue::M(item) => 3 + size_of(item) + item.len(),
-        other => panic!("no item has this: {other:?}"),
+        other => panic!("unexpected attribute: {other:?}"),
     }
 }
 
-/// One byte for two significant digits, and one more; and one if it is negative.
+/// One byte per two significant digits, plus one, plus one more if the number is negative.
 fn size_of_number(number: &str) -> usize {
     let digits = number.trim_start_matches('-');
     let significant = digits.trim_matches('0').len();
@@ -48,15 +49,15 @@ fn write_units(bytes: usize) -> usize {
     bytes.div_ceil(WRITE_UNIT).max(1)
 }
 
-/// The items of a table, by partition and sort key.
+/// The items of a table at one moment, by partition and sort key.
 pub struct Snapshot(HashMap<(String, String), Item>);
 
-/// What one item's write cost.
+/// The cost of writing one item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// The item, as its sort key begins: `V`, `D`, `E`.
+    /// The prefix of the item's sort key, such as `V`, `D` or `E`.
     pub kind: String,
-    /// Its bytes after the write.
+    /// The item's bytes after the write.
     pub bytes: usize,
     /// Write units of the table.
     pub table: usize,
@@ -73,8 +74,8 @@ impl Snapshot {
         Self(keyed.collect())
     }
 
-    /// The writes that lead from here to `after`, each item having been written once at
-    /// most.
+    /// Returns the writes that lead from this snapshot to `after`, if each item was written
+    /// at most once.
     pub fn writes_to(&self, after: &Self, table: &TableTemplate) -> Vec<Written> {
         let mut written = Vec::new();
         for (key, new) in &after.0 {
@@ -86,6 +87,8 @@ impl Snapshot {
             written.push(Written {
                 kind: key.1.split('#').next().unwrap_or_default().to_owned(),
                 bytes,
+                // DynamoDB charges an update by the larger of the item's sizes before and
+                // after.
                 table: write_units(before.max(bytes)),
                 indexes: (0..table.indexes.len())
                     .map(|index| index_units(table, index, old, new))
@@ -96,7 +99,7 @@ impl Snapshot {
         written
     }
 
-    /// The read units of a request, if it is a read.
+    /// Returns the read units of a request, or `None` for a write.
     pub fn reads_of(&self, request: &Request, table: &TableTemplate) -> Option<f64> {
         let body = request.body();
         let size = |bytes: usize| bytes.div_ceil(READ_UNIT).max(1);
@@ -119,13 +122,13 @@ impl Snapshot {
         Some(units as f64 * each)
     }
 
-    /// The bytes that a query reads, whatever it filters and projects.
+    /// Returns the bytes that a query reads. Filters and projections do not reduce them.
     fn queried(&self, body: &Value, table: &TableTemplate) -> usize {
         let index = body["IndexName"].as_str().map(|name| {
             let mut indexes = table.indexes.iter();
             indexes
                 .position(|index| index.index_name() == name)
-                .expect("know the index")
+                .expect("find the index")
         });
         let name = |part: &str| {
             body["ExpressionAttributeNames"][part]
@@ -144,6 +147,8 @@ impl Snapshot {
             let (Some(pk), Some(sk)) = (text("#pk"), text("#sk").or(Some(pk_of(item)))) else {
                 return false;
             };
+            // Every condition of the service begins with `#pk = :value`. A range of sort
+            // keys may follow.
             let in_range = match words[3..] {
                 [] => true,
                 ["AND", "begins_with", "#sk", prefix] => sk.starts_with(value(prefix)),
@@ -163,7 +168,7 @@ impl Snapshot {
         }
         if let Some(start) = body["ExclusiveStartKey"]["sk"]["S"].as_str() {
             let position = found.iter().position(|(key, _)| key.1 == start);
-            found.drain(..=position.expect("know the start"));
+            found.drain(..=position.expect("find the start key"));
         }
         let limit = body["Limit"]
             .as_u64()
@@ -182,7 +187,8 @@ fn pk_of(item: &Item) -> &String {
     item["pk"].as_s().expect("read the key")
 }
 
-/// What an index has of an item.
+/// Returns an item's entry in an index: its projected attributes, or `None` if the item
+/// lacks one of the index's keys (the index is sparse).
 fn entry(table: &TableTemplate, index: usize, item: &Item) -> Option<Item> {
     let index = &table.indexes[index];
     let keys = index.key_schema().iter();
@@ -206,8 +212,8 @@ fn entry(table: &TableTemplate, index: usize, item: &Item) -> Option<Item> {
     )
 }
 
-/// What the write of an item costs in an index: nothing if its entry stays the same, and
-/// twice if the entry moves.
+/// Returns the units that writing an item costs in an index: none if the entry stays the
+/// same, one write if it changes in place, and two (a delete and a put) if its key changes.
 fn index_units(table: &TableTemplate, index: usize, old: Option<&Item>, new: &Item) -> usize {
     let old = old.and_then(|item| entry(table, index, item));
     let new = entry(table, index, new);
