@@ -1,5 +1,5 @@
-//! docs/cost.md: each of its figures follows from what is counted here and from the prices.
-//! `COSTS=write cargo test --test it -- costs` rewrites them.
+//! Checks that every figure in docs/cost.md follows from counted units and list prices.
+//! `COSTS=write cargo test --test it -- costs` rewrites the tables.
 
 mod bill;
 pub mod counted;
@@ -10,22 +10,22 @@ mod tables;
 use std::fs;
 use std::path::PathBuf;
 
-use counted::MANNERS;
+use counted::TRAFFIC;
 use tables::{Counts, ENDPOINTS, PAYLOADS};
 
 async fn counts() -> Counts {
     let mut by = Vec::new();
-    for manner in MANNERS {
+    for traffic in TRAFFIC {
         for endpoints in ENDPOINTS {
             for payload in PAYLOADS {
-                let counted = counted::count_events(manner, endpoints, payload).await;
-                by.push((manner, endpoints, payload, counted));
+                let counted = counted::count_events(traffic, endpoints, payload).await;
+                by.push((traffic, endpoints, payload, counted));
             }
         }
     }
     let template = include_str!("../../template.yaml");
-    // An alarm on an expression is charged for each metric in it. One with a condition is
-    // there only if the operator asks for it.
+    // An alarm on an expression is charged once per metric in it. Alarms with a condition
+    // are left out, because they exist only if the operator enables them.
     let count = |text| template.matches(text).count();
     let alarms = count("Type: AWS::CloudWatch::Alarm\n    Properties:") + count("MetricStat:")
         - count(" Metrics:\n");
@@ -33,7 +33,7 @@ async fn counts() -> Counts {
     Counts { by, at_rest }
 }
 
-/// The document with these texts between its marks.
+/// Returns the document with these texts between its marks.
 fn filled(mut document: String, texts: &[(&str, String)]) -> String {
     for (name, text) in texts {
         let begin = format!("<!-- {name} -->\n");
@@ -44,8 +44,9 @@ fn filled(mut document: String, texts: &[(&str, String)]) -> String {
     document
 }
 
-/// Whether two texts say the same: the lengths of times and numbers in a log or an item
-/// differ a little from run to run, and with them the last digits.
+/// Returns whether two texts agree, numbers to within 1 % or 0.015. The lengths of times
+/// and numbers in logs and items differ slightly between runs, and so do the last digits of
+/// the figures.
 fn agree(one: &str, other: &str) -> bool {
     let number = |word: &str| {
         let plain: String = word.chars().filter(|c| !"$,*".contains(*c)).collect();
@@ -67,14 +68,14 @@ fn agree(one: &str, other: &str) -> bool {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the service's own settings are not meant"
+    reason = "an option of the test, not a setting of the service"
 )]
-fn tables_are_to_be_written() -> bool {
+fn must_write_tables() -> bool {
     std::env::var("COSTS").is_ok_and(|value| value == "write")
 }
 
 #[tokio::test]
-async fn published_costs_follow_from_counted_units_and_prices() {
+async fn documented_costs_follow_from_counted_units_and_prices() {
     let counts = counts().await;
     let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cost.md"));
     let document = fs::read_to_string(&path).unwrap();
@@ -89,21 +90,21 @@ async fn published_costs_follow_from_counted_units_and_prices() {
         ("prices", tables::prices()),
     ];
     let current = filled(document.clone(), &texts);
-    if tables_are_to_be_written() {
+    if must_write_tables() {
         fs::write(&path, &current).unwrap();
         return;
     }
     for (line, expected) in document.lines().zip(current.lines()) {
         assert!(
             agree(line, expected),
-            "docs/cost.md says\n{line}\nand not\n{expected}"
+            "docs/cost.md says\n{line}\nbut should say\n{expected}"
         );
     }
     assert_eq!(document.lines().count(), current.lines().count());
 }
 
 #[test]
-fn figures_agree_within_a_percent() {
+fn figures_agree_to_within_a_percent() {
     assert!(agree(
         "| a | $1,000 | **$4.00** |",
         "| a | $1,009 | **$4.03** |"

@@ -1,6 +1,6 @@
-//! What counted units cost.
+//! Turns counted units into bills.
 
-use super::counted::{Counted, Manner, count};
+use super::counted::{Counted, Traffic, count};
 use super::prices::{
     ALARM, BACKUP, DURATION, FAIR_QUEUE, HTTP_API, INVOCATION, LOG, METRIC, Price, QUEUE, READ,
     SECRET, SECRET_CALL, STORAGE, TRANSFER, WRITE,
@@ -12,19 +12,20 @@ const GB: f64 = 1e9;
 
 pub const HOURS_PER_MONTH: f64 = 730.0;
 
-/// Memory of both functions, in GB.
+/// The memory of each function, in GB.
 const MEMORY: f64 = 0.25;
 
-/// How long the functions run, in seconds: the assumptions that docs/cost.md states.
-fn seconds(manner: Manner, counted: &Counted) -> f64 {
-    let api = match manner {
-        Manner::InBatches => 0.060,
+/// How long the functions run per event, in seconds, by the assumptions that docs/cost.md
+/// states.
+fn seconds(traffic: Traffic, counted: &Counted) -> f64 {
+    let api = match traffic {
+        Traffic::InBatches => 0.060,
         _ => 0.020,
     };
     counted.api_invocations * api + counted.deliver_invocations * 0.150 + counted.attempts * 0.002
 }
 
-/// The parts of a bill, in dollars.
+/// The items of a bill, in dollars.
 pub type Parts = Vec<(&'static str, f64)>;
 
 pub fn sum(parts: &[(&str, f64)]) -> f64 {
@@ -35,15 +36,15 @@ fn millions(price: &Price, units: f64) -> f64 {
     price.dollars * units / MILLION
 }
 
-/// A million such events, whose history is kept for a month.
-pub fn per_million(manner: Manner, counted: &Counted) -> Parts {
+/// The bill for a million events, with their history kept for a month.
+pub fn per_million(traffic: Traffic, counted: &Counted) -> Parts {
     let invocations = counted.api_invocations + counted.deliver_invocations;
     let one = vec![
         ("API Gateway", millions(&HTTP_API, counted.requests)),
         ("Lambda, requests", millions(&INVOCATION, invocations)),
         (
             "Lambda, duration",
-            millions(&DURATION, seconds(manner, counted) * MEMORY),
+            millions(&DURATION, seconds(traffic, counted) * MEMORY),
         ),
         (
             "SQS",
@@ -65,21 +66,21 @@ pub fn per_million(manner: Manner, counted: &Counted) -> Parts {
         .collect()
 }
 
-/// Of one event, which any service has to send.
+/// The data transfer of one event in dollars, which any service has to pay.
 pub fn transfer(counted: &Counted) -> f64 {
     TRANSFER.dollars * counted.bytes_out / GB
 }
 
-/// Sweeps of a month.
+/// Sweeps per month, one every five minutes.
 const SWEEPS: f64 = HOURS_PER_MONTH * 12.0;
 
-/// Long polls of a month: five of each queue, for 20 s each.
+/// Long polls per month: five pollers for each of two queues, 20 s per poll.
 const POLLS: f64 = HOURS_PER_MONTH * 3600.0 / 20.0 * 5.0 * 2.0;
 
-/// Metrics that a sweep of nothing writes.
+/// Metrics that a sweep with nothing to do emits.
 const METRICS_AT_REST: usize = 1;
 
-/// A month without any events, apart from secrets.
+/// The bill for a month without any events, secrets excluded.
 pub fn at_rest(alarms: usize, sweep: (Units, f64)) -> Parts {
     let (units, requests) = sweep;
     let of_one = millions(&READ, units.read)
@@ -99,17 +100,17 @@ pub fn at_rest(alarms: usize, sweep: (Units, f64)) -> Parts {
     ]
 }
 
-/// Where signing secrets are kept.
+/// Where signing secrets are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Secrets {
-    /// In the table, sealed by one secret of the stack.
+    /// In the table, sealed with one key in Secrets Manager.
     Sealed,
-    /// In Secrets Manager, one each.
+    /// In Secrets Manager, one per endpoint.
     Each,
 }
 
-/// Processes of `deliver` in a month that have to read a secret: two at a time, for two
-/// hours each.
+/// Processes of `deliver` per month, each of which reads a secret once: two at a time,
+/// living two hours each.
 const PROCESSES: f64 = 2.0 * HOURS_PER_MONTH / 2.0;
 
 fn secrets(kind: Secrets, endpoints: f64, deliveries: f64) -> f64 {
@@ -122,17 +123,17 @@ fn secrets(kind: Secrets, endpoints: f64, deliveries: f64) -> f64 {
     }
 }
 
-/// A month with so many endpoints and events, each for one endpoint.
+/// The dollars for a month with this many endpoints and events, each for one endpoint.
 pub fn month(
     kind: Secrets,
     endpoints: f64,
     events: f64,
-    (manner, counted): (Manner, &Counted),
+    (traffic, counted): (Traffic, &Counted),
     at_rest: &[(&str, f64)],
 ) -> f64 {
     let metrics = count(counted.metrics) * METRIC.dollars;
     sum(at_rest)
         + metrics
         + secrets(kind, endpoints, events)
-        + sum(&per_million(manner, counted)) * events / MILLION
+        + sum(&per_million(traffic, counted)) * events / MILLION
 }

@@ -1,4 +1,4 @@
-//! What events cost in units of AWS, counted on the wire, in the table and in the log.
+//! Counts the AWS units that events consume: on the wire, in the table and in the log.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Mutex;
@@ -14,43 +14,44 @@ use crate::support::receiver::Receiver;
 use crate::support::wire::{Request, Units};
 use crate::support::{Options, TestApp, log, metrics};
 
-/// How events come.
+/// How events arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Manner {
-    /// Published singly, so few that each is handled by itself and no API key is cached.
+pub enum Traffic {
+    /// Published singly, and so rarely that each is handled on its own and no API key is
+    /// cached.
     OneByOne,
-    /// Published singly, so many that Lambda hands over ten messages at a time.
+    /// Published singly, and so often that Lambda passes ten messages at a time.
     Busy,
-    /// A hundred in a request.
+    /// Published a hundred per request.
     InBatches,
 }
 
-pub const MANNERS: [Manner; 3] = [Manner::OneByOne, Manner::Busy, Manner::InBatches];
+pub const TRAFFIC: [Traffic; 3] = [Traffic::OneByOne, Traffic::Busy, Traffic::InBatches];
 
-/// Units of an event.
+/// Units per event.
 #[derive(Debug, Default, Clone)]
 pub struct Counted {
-    /// Requests of the API, each of 512 KB.
+    /// API requests, in units of 512 KB.
     pub requests: f64,
     pub api_invocations: f64,
     pub deliver_invocations: f64,
     pub attempts: f64,
-    /// Requests of SQS that have messages, each of 64 KB.
+    /// SQS requests that carry messages, in units of 64 KB.
     pub queue_requests: f64,
     pub units: Units,
     pub log_bytes: f64,
-    /// Of the table and its indexes, with what DynamoDB adds to each item.
+    /// Bytes in the table and its indexes, including DynamoDB's overhead per item.
     pub stored_bytes: f64,
-    /// Of the table alone.
+    /// Bytes in the table alone.
     pub backed_up_bytes: f64,
     pub bytes_out: f64,
-    /// Metrics that exist once such events were delivered.
+    /// Distinct metrics that delivering such events creates.
     pub metrics: usize,
 }
 
 const CHUNK: usize = 64 * 1024;
 
-/// SQS's requests for messages of this size together.
+/// The SQS requests charged for messages of this total size.
 fn chunks(bytes: usize) -> f64 {
     count(bytes.div_ceil(CHUNK).max(1))
 }
@@ -59,8 +60,8 @@ pub fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).expect("a small number"))
 }
 
-/// What API Gateway logs of each request, in the template's format. (Lambda itself logs
-/// nothing of an invocation that succeeds.)
+/// Returns the line that API Gateway logs per request, in the template's format. (Lambda
+/// logs nothing for a successful invocation.)
 pub fn access_line() -> String {
     let values = [
         ("$context.identity.sourceIp", "203.0.113.101"),
@@ -75,18 +76,18 @@ pub fn access_line() -> String {
     line
 }
 
-/// Of a delivery: the head of the request, and TLS.
+/// Bytes per delivery for the request's head and TLS.
 const DELIVERY_HEAD: f64 = 700.0;
-/// Of an answer of the API: its head, and TLS. Its body is counted.
+/// Bytes per API response for its head and TLS. Bodies are counted.
 const ANSWER_HEAD: f64 = 400.0;
 
 static METRICS: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 
-/// Publishes events to so many endpoints, delivers them, and counts.
-pub async fn count_events(manner: Manner, endpoints: usize, payload: usize) -> Counted {
+/// Publishes events to this many endpoints, delivers them, and returns the units per event.
+pub async fn count_events(traffic: Traffic, endpoints: usize, payload: usize) -> Counted {
     log::start();
     let mut options = Options::stepwise();
-    if manner == Manner::OneByOne {
+    if traffic == Traffic::OneByOne {
         options.settings.api_key_cache = std::time::Duration::ZERO;
     }
     let app = TestApp::start_with(options).await;
@@ -94,12 +95,12 @@ pub async fn count_events(manner: Manner, endpoints: usize, payload: usize) -> C
     for _ in 0..endpoints {
         app.api.create_webhook(&receiver.url).await;
     }
-    let (published, batch) = match manner {
-        Manner::OneByOne => (4, 1),
-        Manner::Busy => (20, 10),
-        Manner::InBatches => (100, 10),
+    let (published, batch) = match traffic {
+        Traffic::OneByOne => (4, 1),
+        Traffic::Busy => (20, 10),
+        Traffic::InBatches => (100, 10),
     };
-    // The secrets are cached from then on.
+    // The first event fills the secret cache, and is not counted.
     let deliver = Deliver::new(&app, &receiver, batch);
     app.api.publish(&event_of(payload)).await;
     deliver.handle(usize::MAX).await;
@@ -110,11 +111,12 @@ pub async fn count_events(manner: Manner, endpoints: usize, payload: usize) -> C
     METRICS.lock().unwrap().clear();
     let logged = log_bytes(&app);
 
-    let mut counted = publish(&app, manner, published, payload).await;
+    let mut counted = publish(&app, traffic, published, payload).await;
     let events = count(published);
     counted.scale(1.0 / events);
     counted.log_bytes += (log_bytes(&app) - logged) / events;
 
+    // Handling 20 of the batch's 100 events is enough, and keeps the test fast.
     let handled = published.min(20);
     let logged = log_bytes(&app);
     let mut delivered = deliver.handle(handled).await;
@@ -161,17 +163,17 @@ impl Counted {
     }
 }
 
-/// An event whose payload has this many bytes.
+/// Builds an event whose payload has this many bytes.
 fn event_of(payload: usize) -> Value {
     let frame = r#"{"type":"invoice.paid","timestamp":"2026-01-31T09:30:00.000Z","data":}"#;
     json!({"type": "invoice.paid", "data": order_of(payload - frame.len())})
 }
 
-async fn publish(app: &TestApp, manner: Manner, events: usize, payload: usize) -> Counted {
+async fn publish(app: &TestApp, traffic: Traffic, events: usize, payload: usize) -> Counted {
     let mut counted = Counted::default();
     let event = event_of(payload);
-    let answers = match manner {
-        Manner::InBatches => vec![app.api.publish_batch(&vec![event.clone(); events]).await],
+    let answers = match traffic {
+        Traffic::InBatches => vec![app.api.publish_batch(&vec![event.clone(); events]).await],
         _ => {
             let mut answers = Vec::new();
             for _ in 0..events {
@@ -180,8 +182,8 @@ async fn publish(app: &TestApp, manner: Manner, events: usize, payload: usize) -
             answers
         }
     };
-    let body = match manner {
-        Manner::InBatches => json!({"events": vec![event; events]}),
+    let body = match traffic {
+        Traffic::InBatches => json!({"events": vec![event; events]}),
         _ => event,
     };
     for answer in answers {
@@ -231,7 +233,7 @@ impl<'a> Deliver<'a> {
         }
     }
 
-    /// Handles so many of the messages that are queued, and all that follow from them.
+    /// Handles up to `messages` queued messages, and all that they enqueue.
     async fn handle(&self, messages: usize) -> Counted {
         let mut counted = Counted::default();
         let earlier = self.receiver.received().len();
@@ -246,7 +248,7 @@ impl<'a> Deliver<'a> {
         let slow = self.queue.counts_in(Lane::Slow).await;
         assert_eq!(
             slow, [0; 3],
-            "a healthy endpoint does not need the slow lane"
+            "a healthy endpoint must not use the slow lane"
         );
         counted.attempts = count(self.receiver.received().len() - earlier);
         counted.units = self.app.aws.wire.take_units();
@@ -265,17 +267,18 @@ impl<'a> Deliver<'a> {
     }
 }
 
-/// Bytes that the service has logged of the app.
+/// The bytes that the service has logged about the app.
 fn log_bytes(app: &TestApp) -> f64 {
     let mut lines = log::lines_with(app.app_id.as_str());
-    // A deployment logs from INFO on.
+    // Deployments log at INFO.
     lines.retain(|line| {
         !line.contains(r#""level":"DEBUG""#) && !line.contains(r#""level":"TRACE""#)
     });
     count(lines.iter().map(|line| line.len() + 1).sum())
 }
 
-/// How many metrics these lines make: each with its dimensions.
+/// Counts the distinct metrics in these lines. CloudWatch bills each combination of
+/// dimension values as a metric.
 fn distinct(lines: &[Value]) -> usize {
     let mut found = BTreeSet::new();
     for line in lines {
@@ -287,7 +290,8 @@ fn distinct(lines: &[Value]) -> usize {
     found.len()
 }
 
-/// The metrics that a directive makes of a line: dimensions, name, and their values.
+/// The metrics that a directive creates from a line: dimension names, metric name,
+/// dimension values.
 fn made_by(directive: &Value, line: &Value) -> Vec<(String, String, Vec<String>)> {
     let mut made = Vec::new();
     for set in directive["Dimensions"].as_array().expect("read the sets") {
@@ -334,13 +338,14 @@ async fn stored(app: &TestApp, before: usize, counted: &mut Counted) {
             }
         }
     }
-    // The first one was published before, and scaling divides by the handled ones.
+    // The first event was published before counting, and is not among the handled events
+    // that scaling divides by.
     let share = count(events - 1) / count(events);
     counted.stored_bytes *= share;
     counted.backed_up_bytes *= share;
 }
 
-/// What DynamoDB adds to an item of a table or an index.
+/// The bytes that DynamoDB adds to each item of a table or an index.
 const OVERHEAD: f64 = 100.0;
 
 fn size(item: &HashMap<String, AttributeValue>, has: impl Fn(&str) -> bool) -> f64 {
@@ -367,7 +372,8 @@ fn value_size(value: &AttributeValue) -> usize {
     }
 }
 
-/// The units of a sweep with nothing to do, and SQS's requests for its message.
+/// Counts the units of a sweep with nothing to do, and the SQS requests for its message: a
+/// send, a receive and a delete.
 pub async fn count_sweep() -> (Units, f64) {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.aws.wire.meter();

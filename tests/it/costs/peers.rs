@@ -1,8 +1,8 @@
-//! The least that other services cost on AWS, by their own documentation.
+//! The least that other services cost on AWS, deployed by their own documentation.
 
 use super::bill::HOURS_PER_MONTH;
 
-/// Prices of us-east-1, on demand: an hour each.
+/// Hourly on-demand prices in us-east-1.
 const MICRO: f64 = 0.0084; // EC2 t4g.micro, 1 GB
 const SMALL: f64 = 0.0168; // EC2 t4g.small, 2 GB
 const LARGER: f64 = 0.0336; // EC2 t4g.medium, 4 GB
@@ -11,16 +11,16 @@ const DATABASE: f64 = 0.016; // RDS PostgreSQL db.t4g.micro, one zone
 const LARGER_DATABASE: f64 = 0.129; // RDS PostgreSQL db.t4g.large, one zone
 const CACHE: f64 = 0.0128; // ElastiCache for Valkey, cache.t4g.micro
 
-/// A GB and month of gp3, of EC2 and of RDS.
+/// A GB-month of gp3 storage, for EC2 and RDS.
 const DISK: f64 = 0.08;
 const DATABASE_DISK: f64 = 0.115;
 
-/// What an event with its delivery takes in PostgreSQL: payload, rows and indexes.
+/// Bytes that an event and its delivery take in PostgreSQL: payload, rows and indexes.
 const STORED: f64 = 3_000.0;
 const SMALLEST_DATABASE_DISK: f64 = 20.0;
 
-/// Events a month from which on burstable instances of the smallest size, with a tenth of a
-/// core each, do not last.
+/// From this many events per month on, the smallest burstable instances, with a tenth of a
+/// core each, cannot keep up.
 const LARGER_FROM: f64 = 50e6;
 
 pub struct Peer {
@@ -28,7 +28,7 @@ pub struct Peer {
     pub machine: &'static str,
     hourly: f64,
     needs_cache: bool,
-    /// Requests of SQS for each event.
+    /// SQS requests per event.
     queue_requests: f64,
     pub source: &'static str,
 }
@@ -70,7 +70,8 @@ pub static PEERS: [Peer; 4] = [
 ];
 
 impl Peer {
-    /// A month with so many events. `transfer` is that of one event.
+    /// The dollars for a month with this many events. `transfer` is the data transfer of
+    /// one event in dollars.
     pub fn month(&self, events: f64, transfer: f64) -> f64 {
         let is_larger = events >= LARGER_FROM;
         let machine = if is_larger { LARGER } else { self.hourly };
@@ -83,7 +84,8 @@ impl Peer {
     }
 }
 
-/// Everything on one machine, the database included: whoever loses its disk loses all.
+/// The dollars for a month with everything on one machine, including the database. Losing
+/// its disk means losing all data.
 pub fn one_machine(events: f64, transfer: f64) -> f64 {
     let is_larger = events >= LARGER_FROM;
     let machine = if is_larger { 2.0 * LARGER } else { SMALL };

@@ -1,6 +1,6 @@
-//! List prices of AWS in us-east-1, on demand and without free tiers, in dollars.
+//! AWS list prices in us-east-1, on demand and without free tiers, in dollars.
 
-/// A price, with the page on which AWS publishes it.
+/// A price, and the page on which AWS publishes it.
 pub struct Price {
     pub of: &'static str,
     pub dollars: f64,

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use super::bill::{Parts, Secrets, month, per_million, sum, transfer};
-use super::counted::{Counted, MANNERS, Manner};
+use super::counted::{Counted, TRAFFIC, Traffic};
 use super::peers::{PEERS, one_machine};
 use super::prices::ALL;
 
-/// Counts for one endpoint and more, for a payload of 1 KB and of 10 KB.
+/// Counts by kind of traffic, endpoints per event and payload size.
 pub struct Counts {
-    pub by: Vec<(Manner, usize, usize, Counted)>,
+    pub by: Vec<(Traffic, usize, usize, Counted)>,
     pub at_rest: Parts,
 }
 
@@ -20,38 +20,38 @@ const MONTHLY_EVENTS: [f64; 4] = [1e5, 1e6, 1e7, 1e8];
 const MONTHLY_ENDPOINTS: [f64; 4] = [10.0, 100.0, 1_000.0, 10_000.0];
 
 impl Counts {
-    fn of(&self, manner: Manner, endpoints: usize, payload: usize) -> &Counted {
+    fn of(&self, traffic: Traffic, endpoints: usize, payload: usize) -> &Counted {
         let found = self
             .by
             .iter()
-            .find(|(m, e, p, _)| (*m, *e, *p) == (manner, endpoints, payload));
+            .find(|(m, e, p, _)| (*m, *e, *p) == (traffic, endpoints, payload));
         &found.expect("counts of these").3
     }
 
-    /// Of an event of 1 KB for one endpoint.
-    fn simple(&self, manner: Manner) -> &Counted {
-        self.of(manner, 1, 1_000)
+    /// The counts for an event of 1 KB for one endpoint.
+    fn simple(&self, traffic: Traffic) -> &Counted {
+        self.of(traffic, 1, 1_000)
     }
 
-    /// A month of events that are published singly. Up to 10 million of them, spread over
-    /// the month, each is handled by itself.
+    /// The dollars for a month of events published singly. Up to 10 million of them, spread
+    /// over the month, are each handled on their own.
     pub fn month(&self, kind: Secrets, endpoints: f64, events: f64) -> f64 {
-        let manner = if events > 1e7 {
-            Manner::Busy
+        let traffic = if events > 1e7 {
+            Traffic::Busy
         } else {
-            Manner::OneByOne
+            Traffic::OneByOne
         };
         month(
             kind,
             endpoints,
             events,
-            (manner, self.simple(manner)),
+            (traffic, self.simple(traffic)),
             &self.at_rest,
         )
     }
 
     fn transfer(&self) -> f64 {
-        transfer(self.simple(Manner::OneByOne))
+        transfer(self.simple(Traffic::OneByOne))
     }
 
     pub fn cheapest_peer(&self, events: f64) -> f64 {
@@ -79,30 +79,30 @@ fn row(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn manner_name(manner: Manner) -> String {
-    match manner {
-        Manner::OneByOne => "singly, few",
-        Manner::Busy => "singly, many",
-        Manner::InBatches => "in batches",
+fn traffic_name(traffic: Traffic) -> String {
+    match traffic {
+        Traffic::OneByOne => "singly, few",
+        Traffic::Busy => "singly, many",
+        Traffic::InBatches => "in batches",
     }
     .to_owned()
 }
 
-fn with_manners(first: &str) -> Vec<String> {
+fn with_traffic(first: &str) -> Vec<String> {
     let mut columns = vec![first.to_owned()];
-    columns.extend(MANNERS.map(manner_name));
+    columns.extend(TRAFFIC.map(traffic_name));
     columns
 }
 
-/// Dollars of a million events.
+/// The dollars for a million events.
 pub fn millions(counts: &Counts) -> String {
-    let mut table = header(&with_manners("Endpoints per event, payload"));
+    let mut table = header(&with_traffic("Endpoints per event, payload"));
     for endpoints in ENDPOINTS {
         for payload in PAYLOADS {
             let mut cells = vec![format!("{endpoints}, {} KB", payload / 1_000)];
-            cells.extend(MANNERS.map(|manner| {
-                let counted = counts.of(manner, endpoints, payload);
-                dollars(sum(&per_million(manner, counted)))
+            cells.extend(TRAFFIC.map(|traffic| {
+                let counted = counts.of(traffic, endpoints, payload);
+                dollars(sum(&per_million(traffic, counted)))
             }));
             table += &row(&cells);
         }
@@ -110,10 +110,10 @@ pub fn millions(counts: &Counts) -> String {
     table
 }
 
-/// The parts of a million events of 1 KB for one endpoint.
+/// The bill for a million events of 1 KB for one endpoint.
 pub fn parts(counts: &Counts) -> String {
-    let mut table = header(&with_manners("A million events, 1 endpoint, 1 KB"));
-    let bills = MANNERS.map(|manner| per_million(manner, counts.simple(manner)));
+    let mut table = header(&with_traffic("A million events, 1 endpoint, 1 KB"));
+    let bills = TRAFFIC.map(|traffic| per_million(traffic, counts.simple(traffic)));
     for (index, (name, _)) in bills[0].iter().enumerate() {
         let mut cells = vec![(*name).to_owned()];
         cells.extend(bills.iter().map(|bill| dollars(bill[index].1)));
@@ -128,7 +128,7 @@ pub fn parts(counts: &Counts) -> String {
     table + &row(&cells)
 }
 
-/// What was counted for an event of 1 KB for one endpoint.
+/// The units of an event of 1 KB for one endpoint.
 pub fn units(counts: &Counts) -> String {
     type Unit = (&'static str, fn(&Counted) -> f64);
     const UNITS: [Unit; 11] = [
@@ -144,11 +144,11 @@ pub fn units(counts: &Counts) -> String {
         ("of which backed up", |c| c.backed_up_bytes),
         ("bytes to the internet", |c| c.bytes_out),
     ];
-    let mut table = header(&with_manners("An event, 1 endpoint, 1 KB"));
+    let mut table = header(&with_traffic("An event, 1 endpoint, 1 KB"));
     for (name, unit) in UNITS {
         let mut cells = vec![name.to_owned()];
-        cells.extend(MANNERS.map(|manner| {
-            let value = unit(counts.simple(manner));
+        cells.extend(TRAFFIC.map(|traffic| {
+            let value = unit(counts.simple(traffic));
             if value >= 50.0 {
                 format!("{value:.0}")
             } else {
@@ -179,7 +179,7 @@ fn events_columns(first: &str) -> Vec<String> {
     columns
 }
 
-/// A month, by endpoints and events, in both modes.
+/// A month by endpoints and events, for both ways of storing secrets.
 pub fn months(counts: &Counts) -> String {
     let mut table = header(&events_columns("Endpoints, events a month"));
     for (kind, name) in [
@@ -196,7 +196,7 @@ pub fn months(counts: &Counts) -> String {
     table
 }
 
-/// The others, beside this service with 1,000 endpoints.
+/// Other services, compared with this one with 1,000 endpoints.
 pub fn peers(counts: &Counts) -> String {
     let mut table = header(&events_columns("Events a month"));
     let ours = MONTHLY_EVENTS.map(|events| dollars(counts.month(Secrets::Sealed, 1e3, events)));
@@ -218,7 +218,7 @@ pub fn peers(counts: &Counts) -> String {
     table + &row(&cells)
 }
 
-/// From how many events a month the others cost less.
+/// The number of events per month from which other services cost less.
 pub fn break_even(counts: &Counts) -> String {
     let crossing = |theirs: &dyn Fn(f64) -> f64| {
         let mut steps = (1..1_000).map(|step| f64::from(step) * 1e5);
