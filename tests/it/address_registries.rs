@@ -1,13 +1,13 @@
-//! The address guard against the IANA special-purpose address registries.
+//! Checks the address guard against the IANA special-purpose address registries.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use webhook_endpoints::domain::address::AddressPolicy;
 
-/// All entries of the IANA IPv4 and IPv6 Special-Purpose Address Registries
-/// (RFC 6890, RFC 8190), each with whether it is globally reachable; and
-/// multicast, which has its own registries.
+/// All entries of the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC
+/// 8190), with whether each is globally reachable, and the multicast blocks, which have
+/// their own registries.
 const REGISTRIES: [(&str, &str, bool); 53] = [
     ("0.0.0.0/8", "This network", false),
     ("0.0.0.0/32", "This host on this network", false),
@@ -76,7 +76,7 @@ const REGISTRIES: [(&str, &str, bool); 53] = [
     ("ff00::/8", "Multicast", false),
 ];
 
-/// An address in these blocks is judged by the IPv4 address that it embeds.
+/// Blocks whose addresses embed an IPv4 address, which decides.
 const EMBEDDING: [&str; 2] = ["::ffff:0:0/96", "64:ff9b::/96"];
 
 fn permitted(address: IpAddr) -> bool {
@@ -92,13 +92,13 @@ fn samples(block: IpNet) -> [IpAddr; 3] {
         (IpAddr::V6(first), IpAddr::V6(last)) => {
             std::net::Ipv6Addr::from_bits(first.to_bits() / 2 + last.to_bits() / 2).into()
         }
-        _ => unreachable!("a block is of one family"),
+        _ => unreachable!("a block has one family"),
     };
     [block.network(), middle, block.broadcast()]
 }
 
 #[test]
-fn special_purpose_addresses_are_not_permitted() {
+fn special_purpose_addresses_are_refused() {
     let mut checked = 0;
     for (block, name, _) in REGISTRIES {
         if EMBEDDING.contains(&block) {
@@ -114,7 +114,7 @@ fn special_purpose_addresses_are_not_permitted() {
 }
 
 #[test]
-fn embedded_ipv4_addresses_are_judged_as_ipv4() {
+fn embedded_ipv4_addresses_follow_the_ipv4_rules() {
     let public = ["1.1.1.1", "8.8.8.8", "223.255.255.254"];
     let special = REGISTRIES
         .iter()
@@ -137,7 +137,7 @@ fn embedded_ipv4_addresses_are_judged_as_ipv4() {
 }
 
 #[test]
-fn addresses_next_to_an_isolated_block_are_permitted() {
+fn addresses_next_to_a_special_block_are_permitted() {
     for outside in [
         "9.255.255.255",
         "11.0.0.0",

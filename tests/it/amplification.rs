@@ -1,13 +1,13 @@
-//! Small requests do not get large answers.
+//! Checks that small requests do not get large responses.
 
 use reqwest::{Method, StatusCode};
 
 use crate::support::TestApp;
 
-/// Room for 100 faults in an answer.
+/// The largest response in bytes: room for the 100 details that an error may list.
 const LARGEST: usize = 16 * 1024;
 
-/// A body of nearly 64 KiB that consists of `item`, repeated.
+/// Builds a body of nearly 64 KiB by repeating `item`.
 fn filled(head: &str, item: &str, tail: &str) -> String {
     let room = 64 * 1024 - head.len() - tail.len();
     let items = vec![item; room / (item.len() + 1)].join(",");
@@ -20,7 +20,7 @@ fn unknown_fields(count: usize, name: impl Fn(usize) -> String) -> String {
 }
 
 #[tokio::test]
-async fn answers_to_invalid_bodies_are_small() {
+async fn responses_to_invalid_bodies_are_small() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let update = format!("/{id}");
@@ -59,7 +59,7 @@ async fn answers_to_invalid_bodies_are_small() {
 }
 
 #[tokio::test]
-async fn answers_to_invalid_batches_are_small() {
+async fn responses_to_invalid_batches_are_small() {
     let app = TestApp::start().await;
     let name = "\\u0001".repeat(100);
     for event in [
@@ -78,7 +78,7 @@ async fn answers_to_invalid_batches_are_small() {
         let most = LARGEST + 3 * body.len();
         assert!(text.len() <= most, "{body:.60}: {} bytes", text.len());
     }
-    // What is no batch is refused as a whole, whatever its size.
+    // Malformed batches of any size are rejected as a whole.
     for body in [
         format!(r#"{{"events":[{}0]}}"#, "0,".repeat(2_400_000)),
         unknown_fields(300_000, |n| format!("{n}")),
@@ -92,7 +92,7 @@ async fn answers_to_invalid_batches_are_small() {
 }
 
 #[tokio::test]
-async fn long_names_of_unknown_fields_are_cut() {
+async fn long_names_of_unknown_fields_are_truncated() {
     let app = TestApp::start().await;
     for (name, shown) in [
         ("é".repeat(100), "é".repeat(100)),
@@ -105,7 +105,7 @@ async fn long_names_of_unknown_fields_are_cut() {
 }
 
 #[tokio::test]
-async fn answers_to_odd_requests_are_small() {
+async fn responses_to_odd_paths_and_queries_are_small() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let long = "x".repeat(8_000);

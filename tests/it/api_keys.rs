@@ -1,4 +1,4 @@
-//! Keys of apps, made and revoked by the platform.
+//! App keys, which the platform creates and revokes.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ async fn listed(app: &TestApp) -> Vec<Value> {
     list.data().as_array().unwrap().clone()
 }
 
-/// Lists the app's endpoints with a key.
+/// Lists the app's endpoints with this key, and returns the status.
 async fn try_key(app: &TestApp, key: &Value) -> u16 {
     let path = format!("/apps/{}/webhooks", app.app_id);
     let request = app.api.bare(Method::GET, &path);
@@ -36,7 +36,7 @@ async fn try_key(app: &TestApp, key: &Value) -> u16 {
     answer(request).await.status.as_u16()
 }
 
-/// A service whose app was made, without a cache of keys.
+/// Starts a service whose app exists, without a key cache.
 async fn start() -> (TestApp, HandClock) {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let mut options = Options::idle();
@@ -48,7 +48,7 @@ async fn start() -> (TestApp, HandClock) {
 }
 
 #[tokio::test]
-async fn created_keys_work_within_their_scope_until_revoked() {
+async fn keys_work_within_their_scope_until_revoked() {
     let (app, _) = start().await;
     let created = create(&app, json!({"scope": "read", "label": "dashboard"})).await;
     assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
@@ -67,7 +67,7 @@ async fn created_keys_work_within_their_scope_until_revoked() {
     let publish = create(&app, json!({"scope": "publish"})).await;
     assert_eq!(try_key(&app, &publish.data()["key"]).await, 403);
 
-    // The first one is the operator's.
+    // The first key is the one that the operator created.
     let list = listed(&app).await;
     assert_eq!(list.len(), 3);
     let mut expected = data.clone();
@@ -105,7 +105,7 @@ async fn invalid_keys_are_rejected_by_field() {
     let (app, _) = start().await;
     for (body, wrong) in [
         (json!({}), &["scope"][..]),
-        // Nobody makes a key of the platform by the API.
+        // Platform keys cannot be created through the API.
         (json!({"scope": "platform"}), &["scope"]),
         (json!({"scope": "all", "label": "a\u{0}"}), &["label"]),
         (
@@ -125,12 +125,12 @@ async fn invalid_keys_are_rejected_by_field() {
 }
 
 #[tokio::test]
-async fn keys_need_an_app_that_was_made() {
+async fn creating_a_key_requires_an_existing_app() {
     let app = TestApp::start_with(Options::idle()).await;
     let refused = create(&app, json!({"scope": "all"})).await;
     let error = refused.must_fail_with(404, "NOT_FOUND");
     assert_eq!(error["message"], "No such app.");
-    // Those of the operator can be listed and revoked all the same.
+    // The operator's key can be listed and revoked nevertheless.
     let list = listed(&app).await;
     assert_eq!(list.len(), 1);
     let path = format!("/{}", list[0]["id"].as_str().unwrap());
@@ -142,7 +142,7 @@ async fn keys_need_an_app_that_was_made() {
 }
 
 #[tokio::test]
-async fn an_app_has_at_most_a_hundred_keys_in_use() {
+async fn apps_have_at_most_100_valid_keys() {
     let (app, clock) = start().await;
     let now = app.deliverer.clock.now();
     for n in 0..99 {

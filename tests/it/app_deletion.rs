@@ -1,5 +1,5 @@
-//! Deletion of apps: their keys stop at once, and everything else goes in the
-//! background, also if any of it is interrupted.
+//! Deletion of apps: keys stop working at once, and everything else is removed in the
+//! background, even if a step is interrupted.
 
 use std::time::Duration;
 
@@ -40,8 +40,8 @@ async fn status(app: &TestApp) -> Value {
     call(app, Method::GET, "", None).await.data()["status"].clone()
 }
 
-/// A service without a cache of keys, whose app was made and has two endpoints with a
-/// history of events, one of them paused.
+/// Starts a service without a key cache. Its app has two endpoints, each with 12 failed
+/// deliveries and a pending one.
 async fn start() -> (TestApp, HandClock) {
     let clock = HandClock::at_now();
     let mut options = Options::stepwise_with(&clock);
@@ -62,7 +62,7 @@ async fn start() -> (TestApp, HandClock) {
     (app, clock)
 }
 
-/// The items of the app, whatever their kind, except for what the table has of others.
+/// Returns the keys of all items that belong to the app.
 async fn items_of(app: &TestApp) -> Vec<String> {
     let id = app.app_id.to_string();
     let items = app.aws.items().await;
@@ -78,27 +78,28 @@ async fn items_of(app: &TestApp) -> Vec<String> {
         .collect()
 }
 
-async fn go_on(app: &TestApp) {
+async fn continue_deletion(app: &TestApp) {
     let deletion = AppDeletion { app_id: app.app_id };
     let message = Message::DeleteApp(deletion).to_json().unwrap();
     app.queue.must_handle(message).await;
     app.queue.settle().await;
 }
 
-/// Asserts that nothing is left but the mark, and then not even that.
+/// Asserts that nothing is left but the deletion mark, and that it goes too once it
+/// expires.
 async fn must_be_gone(app: &TestApp, clock: &HandClock) {
     assert_eq!(items_of(app).await.len(), 1, "{:?}", items_of(app).await);
     assert_eq!(app.aws.secret_names().await, Vec::<String>::new());
     assert_eq!(status(app).await, "DELETING");
     clock.advance(MARKED_FOR);
-    go_on(app).await;
+    continue_deletion(app).await;
     assert_eq!(items_of(app).await, Vec::<String>::new());
     let gone = call(app, Method::GET, "", None).await;
     gone.must_fail_with(404, "NOT_FOUND");
 }
 
 #[tokio::test]
-async fn keys_stop_at_once_and_everything_else_goes_in_the_background() {
+async fn deletion_stops_keys_at_once_and_removes_the_rest_later() {
     let (app, clock) = start().await;
     assert_eq!(app.aws.secret_names().await.len(), 2);
     let deleted = delete(&app).await;
@@ -106,7 +107,7 @@ async fn keys_stop_at_once_and_everything_else_goes_in_the_background() {
     assert_eq!(deleted.data()["status"], "DELETING");
     let refused = app.api.get("").await;
     refused.must_fail_with(401, "AUTHENTICATION_ERROR");
-    // Nothing can be made in it, not even by the platform.
+    // Nothing can be created in it, not even by the platform.
     put(&app).await.must_fail_with(409, "CONFLICT");
     let body = json!({"scope": "all"});
     let key = call(&app, Method::POST, "/keys", Some(body)).await;
@@ -116,13 +117,13 @@ async fn keys_stop_at_once_and_everything_else_goes_in_the_background() {
     must_be_gone(&app, &clock).await;
     let made = put(&app).await;
     assert_eq!(made.status, StatusCode::CREATED);
-    // The old keys stay unknown.
+    // The deleted keys do not work for the new app.
     let refused = app.api.get("").await;
     refused.must_fail_with(401, "AUTHENTICATION_ERROR");
 }
 
 #[tokio::test]
-async fn other_apps_keep_everything() {
+async fn deletion_leaves_other_apps_alone() {
     let (app, _) = start().await;
     let (other, key) = app.other_app().await;
     let path = format!("/apps/{other}/webhooks");
@@ -140,19 +141,19 @@ async fn other_apps_keep_everything() {
 }
 
 #[tokio::test]
-async fn only_apps_that_were_made_can_be_deleted() {
+async fn only_created_apps_can_be_deleted() {
     let app = TestApp::start_with(Options::idle()).await;
     delete(&app).await.must_fail_with(404, "NOT_FOUND");
     app.api.create_webhook(URL).await;
     delete(&app).await.must_fail_with(404, "NOT_FOUND");
     assert_eq!(app.api.listed_ids().await.len(), 1);
     // A message for an app that is not marked does nothing.
-    go_on(&app).await;
+    continue_deletion(&app).await;
     assert_eq!(app.api.listed_ids().await.len(), 1);
 }
 
 #[tokio::test]
-async fn repeated_deletions_keep_the_first_mark() {
+async fn repeated_deletions_do_not_extend_the_mark() {
     let (app, clock) = start().await;
     delete(&app).await;
     app.queue.settle().await;
@@ -161,12 +162,12 @@ async fn repeated_deletions_keep_the_first_mark() {
     assert_eq!(again.status, StatusCode::ACCEPTED);
     app.queue.settle().await;
     clock.advance(MARKED_FOR / 2);
-    go_on(&app).await;
+    continue_deletion(&app).await;
     assert_eq!(items_of(&app).await, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn interrupted_deletions_are_finished_by_a_sweep() {
+async fn sweeps_finish_interrupted_app_deletions() {
     for (operation, fault) in [
         (&["Query"][..], Fault::Before),
         (&["SendMessage"], Fault::Before),
@@ -186,19 +187,16 @@ async fn interrupted_deletions_are_finished_by_a_sweep() {
 }
 
 #[tokio::test]
-async fn deletions_whose_message_was_lost_are_taken_up_by_a_later_sweep() {
+async fn sweeps_resume_deletions_whose_message_was_lost() {
     let (app, clock) = start().await;
     delete(&app).await;
-    // The first step is made, and the message of the next one is lost.
+    // The first step runs, and the message for the next one is lost.
     let first = app.queue.queued().await;
     assert_eq!(app.queue.handle(first).await, Ok(Vec::new()));
     assert!(!app.queue.all_queued().await.is_empty());
     clock.advance(Duration::from_secs(10 * 60));
     app.queue.must_handle(SWEEP).await;
-    assert!(
-        app.queue.all_queued().await.is_empty(),
-        "taken up too early"
-    );
+    assert!(app.queue.all_queued().await.is_empty(), "resumed too early");
     clock.advance(Duration::from_secs(10 * 60 + 1));
     app.queue.must_handle(SWEEP).await;
     app.queue.settle().await;
@@ -206,7 +204,7 @@ async fn deletions_whose_message_was_lost_are_taken_up_by_a_later_sweep() {
 }
 
 #[tokio::test]
-async fn apps_whose_keys_are_cached_make_nothing_that_outlives_them() {
+async fn cached_keys_create_nothing_that_outlives_the_app() {
     let clock = HandClock::at_now();
     let mut options = Options::stepwise_with(&clock);
     options.settings.api_key_cache = Duration::from_secs(300);
@@ -215,7 +213,7 @@ async fn apps_whose_keys_are_cached_make_nothing_that_outlives_them() {
     app.api.create_webhook(URL).await;
     delete(&app).await;
     app.queue.settle().await;
-    // The key still works here, and finds nothing.
+    // The cached key is still accepted, but finds nothing.
     assert_eq!(app.api.listed_ids().await, Vec::<String>::new());
     let created = app.api.try_create().await;
     let error = created.must_fail_with(404, "NOT_FOUND");
@@ -228,10 +226,10 @@ async fn apps_whose_keys_are_cached_make_nothing_that_outlives_them() {
 }
 
 #[tokio::test]
-async fn keys_that_the_first_list_lacked_are_removed_as_well() {
+async fn keys_missing_from_the_first_listing_are_removed_too() {
     let (app, clock) = start().await;
     delete(&app).await;
-    // As if the index had not had it yet.
+    // As if the index did not contain the key yet when the deletion listed the keys.
     let late = NewKey::of_app(app.app_id, "late");
     let key = app.new_key(late).await;
     app.queue.settle().await;

@@ -1,4 +1,4 @@
-//! Apps: make, change, get and list them.
+//! Creating, changing, getting and listing apps.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Options, TestApp, answer, fields};
 
-/// An app's call by the platform.
+/// Makes a call on apps with the platform key.
 async fn call(app: &TestApp, method: Method, path: &str, body: Option<Value>) -> Answer {
     let mut request = app.api.by_platform(method, &format!("/apps{path}"));
     if let Some(body) = body {
@@ -25,7 +25,7 @@ async fn get(app: &TestApp, id: &str) -> Answer {
     call(app, Method::GET, &format!("/{id}"), None).await
 }
 
-/// The ids of a page of the list, and its cursor.
+/// Returns the ids on a page of the list, and the cursor of the next one.
 async fn page(app: &TestApp, query: &str) -> (Vec<String>, Option<String>) {
     let page = call(app, Method::GET, &format!("?{query}"), None).await;
     let items = page.data()["items"].as_array().unwrap().iter();
@@ -35,7 +35,7 @@ async fn page(app: &TestApp, query: &str) -> (Vec<String>, Option<String>) {
 }
 
 #[tokio::test]
-async fn apps_are_made_once_and_then_changed() {
+async fn the_first_put_creates_an_app_and_later_ones_change_it() {
     let app = TestApp::start_with(Options::idle()).await;
     let body = json!({"name": "Acme", "metadata": {"plan": "pro"}});
     let made = put(&app, "acme", body.clone()).await;
@@ -45,14 +45,14 @@ async fn apps_are_made_once_and_then_changed() {
     assert_eq!(again.data()["createdAt"], made.data()["createdAt"]);
     assert_eq!(again.data()["name"], "Acme");
 
-    // What is absent stays as it is.
+    // Absent fields stay unchanged.
     let renamed = put(&app, "acme", json!({"name": "Acme 2"})).await;
     assert_eq!(renamed.data()["metadata"], json!({"plan": "pro"}));
     let bare = put(&app, "acme", json!({"name": null, "metadata": {}})).await;
     assert_eq!(bare.data()["name"], Value::Null);
     assert_eq!(bare.data()["metadata"], json!({}));
     assert_eq!(bare.data()["status"], "ACTIVE");
-    // What get showed can be sent back.
+    // A response body is accepted as a request body.
     let shown = get(&app, "acme").await;
     let sent_back = put(&app, "acme", shown.data().clone()).await;
     assert_eq!(sent_back.status, StatusCode::OK, "{sent_back:?}");
@@ -77,11 +77,11 @@ async fn invalid_apps_are_rejected_by_field() {
 }
 
 #[tokio::test]
-async fn apps_are_counted_whether_they_were_made_first_or_last() {
+async fn apps_count_endpoints_and_keys_from_before_their_creation() {
     let app = TestApp::start_with(Options::idle()).await;
     let id = app.app_id.to_string();
     app.api.create_webhook("https://example.com/hook").await;
-    // It has an endpoint and a key of the operator's, and was never made.
+    // It has an endpoint and the operator's key, but was never created.
     get(&app, &id).await.must_fail_with(404, "NOT_FOUND");
     let (listed, _) = page(&app, "").await;
     assert_eq!(listed, Vec::<String>::new());
@@ -106,7 +106,7 @@ async fn apps_are_counted_whether_they_were_made_first_or_last() {
 }
 
 #[tokio::test]
-async fn lists_of_apps_are_paged_and_filtered_by_prefix() {
+async fn apps_are_listed_in_pages_and_by_prefix() {
     let app = TestApp::start_with(Options::idle()).await;
     let ids = ["a", "acme", "acme-1", "acme-2", "acme_3", "b", "Acme"];
     join_all(ids.map(|id| put(&app, id, json!({})))).await;
@@ -124,7 +124,7 @@ async fn lists_of_apps_are_paged_and_filtered_by_prefix() {
             while let Some(next) = cursor {
                 assert_eq!(seen.len() % limit, 0);
                 let (more, then) = page(&app, &format!("{query}&cursor={next}")).await;
-                assert!(!more.is_empty(), "an empty last page");
+                assert!(!more.is_empty(), "the last page is empty");
                 seen.extend(more);
                 cursor = then;
             }
@@ -147,7 +147,7 @@ async fn lists_of_apps_are_paged_and_filtered_by_prefix() {
 }
 
 #[tokio::test]
-async fn one_of_many_puts_at_once_makes_the_app() {
+async fn only_one_of_concurrent_puts_creates_the_app() {
     let app = TestApp::start_with(Options::idle()).await;
     for round in 0..5 {
         let id = format!("acme-{round}");

@@ -1,4 +1,4 @@
-//! Events that are attempted at once, by the function that reads them.
+//! Events whose first attempts are made at once, by the function that receives the event.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ use crate::support::{Options, TestApp, answer, eventually};
 
 const NOTHING: Vec<String> = Vec::new();
 
-/// Publishes an event, under this key if there is one, and receives its message.
-async fn published(app: &TestApp, key: Option<&str>) -> SqsMessage {
+/// Publishes an event, with this idempotency key if any, and receives its message.
+async fn publish_and_receive(app: &TestApp, key: Option<&str>) -> SqsMessage {
     let mut request = app.api.publishing();
     if let Some(key) = key {
         request = request.header("idempotency-key", key);
@@ -37,7 +37,7 @@ async fn published(app: &TestApp, key: Option<&str>) -> SqsMessage {
 
 /// Publishes an event, and handles its message.
 async fn deliver(app: &TestApp, key: Option<&str>) {
-    let event = published(app, key).await;
+    let event = publish_and_receive(app, key).await;
     app.aws.wire.take();
     assert_eq!(app.queue.handle([event]).await, Ok(NOTHING));
 }
@@ -58,7 +58,7 @@ async fn receivers(count: usize) -> Vec<Receiver> {
     receivers
 }
 
-/// The visible messages of both lanes.
+/// Counts the visible messages of the fast and the slow lane.
 async fn queued(app: &TestApp) -> [u32; 2] {
     let [fast, ..] = app.queue.counts_in(Lane::Fast).await;
     let [slow, ..] = app.queue.counts_in(Lane::Slow).await;
@@ -66,12 +66,12 @@ async fn queued(app: &TestApp) -> [u32; 2] {
 }
 
 #[tokio::test]
-async fn events_attempted_at_once_need_no_message_and_no_second_read() {
+async fn events_attempted_at_once_cost_no_message_and_no_second_read() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
     for (key, expected) in [
-        // The first time, the function has to read the secret.
+        // The secret is not cached yet.
         (
             None,
             &["GetSecretValue", "PutItem", "Query", "UpdateItem"][..],
@@ -97,7 +97,7 @@ async fn events_attempted_at_once_need_no_message_and_no_second_read() {
 }
 
 #[tokio::test]
-async fn ten_endpoints_are_attempted_at_once_and_eleven_by_messages() {
+async fn up_to_ten_endpoints_are_attempted_at_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     for _ in 0..10 {
@@ -113,7 +113,7 @@ async fn ten_endpoints_are_attempted_at_once_and_eleven_by_messages() {
 }
 
 #[tokio::test]
-async fn endpoints_that_are_not_well_get_their_messages_and_delay_no_other() {
+async fn unhealthy_endpoints_get_messages_and_delay_no_other() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receivers = receivers(5).await;
     let ids = endpoints_of(&app, &receivers).await;
@@ -148,14 +148,15 @@ async fn endpoints_that_are_not_well_get_their_messages_and_delay_no_other() {
     deliver(&app, None).await;
     let counts = receivers.iter().map(|receiver| receiver.received().len());
     assert_eq!(counts.collect::<Vec<_>>(), [1, 0, 0, 0, 0]);
-    // The limited one takes the fast lane, those that fail or are slow the other.
+    // The rate-limited endpoint gets its message in the fast lane, the failing and the slow
+    // one theirs in the slow lane.
     assert_eq!(queued(&app).await, [1, 2]);
     let waiting = app.api.must_have_one_delivery(&ids[3]).await;
     assert_eq!(waiting["status"], "PENDING");
 }
 
 #[tokio::test]
-async fn attempts_at_once_that_fail_are_retried_like_any_other() {
+async fn failed_attempts_at_once_are_retried() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let failing = Receiver::answering(500, "").await;
     let well = Receiver::answering(200, "").await;
@@ -175,14 +176,15 @@ async fn attempts_at_once_that_fail_are_retried_like_any_other() {
 }
 
 #[tokio::test]
-async fn attempts_at_once_are_dated_before_they_read_the_endpoint() {
+async fn attempts_at_once_start_before_the_endpoint_is_read() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    let event = published(&app, None).await;
+    let event = publish_and_receive(&app, None).await;
     let begun = clock.now();
-    // Reading the endpoint takes time, in which a rotation may be answered.
+    // A rotation may be acknowledged while the endpoint is read. If the attempt were dated
+    // after the read, it could be signed with the old secret after the rotation's response.
     let late = clock.clone();
     app.aws.wire.disturb(move |_| {
         late.advance_millis(2000);
@@ -197,7 +199,8 @@ async fn attempts_at_once_are_dated_before_they_read_the_endpoint() {
     assert_eq!(signed, begun.as_second());
 }
 
-/// Asserts that each endpoint has one delivery of one attempt, which arrived.
+/// Asserts that each endpoint has exactly one delivery, which its first recorded attempt
+/// delivered.
 async fn must_be_delivered(app: &TestApp, ids: &[String]) {
     for id in ids {
         let delivery = app.api.must_have_one_delivery(id).await;
@@ -207,7 +210,7 @@ async fn must_be_delivered(app: &TestApp, ids: &[String]) {
 }
 
 #[tokio::test]
-async fn attempts_that_are_cut_off_anywhere_are_made_and_no_recorded_one_again() {
+async fn cut_off_events_lose_no_attempt_and_repeat_no_recorded_one() {
     for (operation, calls) in [
         ("Query", 1),
         ("PutItem", 2),
@@ -218,7 +221,7 @@ async fn attempts_that_are_cut_off_anywhere_are_made_and_no_recorded_one_again()
             let app = TestApp::start_with(Options::stepwise()).await;
             let receivers = receivers(3).await;
             let ids = endpoints_of(&app, &receivers).await;
-            let event = published(&app, Some("k")).await;
+            let event = publish_and_receive(&app, Some("k")).await;
             let wire = &app.aws.wire;
             let cut_off = app.queue.cut_off(wire, operation, nth, [event.clone()]);
             assert!(cut_off.await, "{operation} {nth}");
@@ -240,11 +243,11 @@ async fn attempts_that_are_cut_off_anywhere_are_made_and_no_recorded_one_again()
 }
 
 #[tokio::test]
-async fn events_with_an_unrecorded_attempt_come_back_once_the_others_are_done() {
+async fn unrecorded_attempts_return_the_event_after_the_others_finish() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receivers = receivers(3).await;
     let ids = endpoints_of(&app, &receivers).await;
-    let event = published(&app, None).await;
+    let event = publish_and_receive(&app, None).await;
     let unrecorded = ids[1].clone();
     app.aws.wire.disturb_requests(move |operation, body| {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -256,7 +259,7 @@ async fn events_with_an_unrecorded_attempt_come_back_once_the_others_are_done() 
     must_be_delivered(&app, &[ids[0].clone(), ids[2].clone()]).await;
     let back = received_again(&event, 2);
     assert_eq!(app.queue.handle([back]).await, Ok(NOTHING));
-    assert_eq!(queued(&app).await, [3, 0], "each has a message now");
+    assert_eq!(queued(&app).await, [3, 0], "each endpoint gets a message");
     app.queue.settle().await;
     must_be_delivered(&app, &ids).await;
     let counts = receivers.iter().map(|receiver| receiver.received().len());
@@ -264,7 +267,7 @@ async fn events_with_an_unrecorded_attempt_come_back_once_the_others_are_done() 
 }
 
 #[tokio::test]
-async fn endpoints_without_a_secret_get_a_message_and_hold_back_no_other() {
+async fn endpoints_without_a_secret_get_a_message_and_block_no_other() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receivers = receivers(2).await;
     let ids = endpoints_of(&app, &receivers).await;
@@ -282,13 +285,13 @@ async fn endpoints_without_a_secret_get_a_message_and_hold_back_no_other() {
 }
 
 #[tokio::test]
-async fn repeats_wait_while_an_event_is_being_attempted() {
+async fn repeated_events_wait_while_the_first_is_attempted() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (url, gate) = gated_receiver().await;
     let (id, _) = app.api.create_webhook(&url).await;
-    let first = published(&app, Some("k")).await;
-    let repeat = published(&app, Some("k")).await;
+    let first = publish_and_receive(&app, Some("k")).await;
+    let repeat = publish_and_receive(&app, Some("k")).await;
     let attempt = app.queue.handle([first]);
     let repeating = async {
         eventually("the event", async || {
@@ -298,7 +301,11 @@ async fn repeats_wait_while_an_event_is_being_attempted() {
         .await;
         assert_eq!(app.queue.handle([repeat.clone()]).await, Ok(NOTHING));
         assert_eq!(queued(&app).await, [0, 0]);
-        assert_eq!(app.queue.delayed_in(Lane::Fast).await, 1, "it waits");
+        assert_eq!(
+            app.queue.delayed_in(Lane::Fast).await,
+            1,
+            "the repeat is delayed"
+        );
         gate.notify_one();
     };
     let (attempted, ()) = tokio::join!(attempt, repeating);
@@ -310,20 +317,20 @@ async fn repeats_wait_while_an_event_is_being_attempted() {
 }
 
 #[tokio::test]
-async fn endpoints_are_noted_as_slow_while_an_event_is_being_attempted() {
+async fn endpoints_are_noted_as_slow_during_an_attempt_at_once() {
     let mut options = Options::stepwise();
     options.settings.policy.health.slow_after = Duration::from_millis(300);
     let app = TestApp::start_with(options).await;
     let (url, gate) = gated_receiver().await;
     let (id, _) = app.api.create_webhook(&url).await;
-    let event = published(&app, None).await;
+    let event = publish_and_receive(&app, None).await;
     let observe = async {
         eventually("the note that the endpoint is slow", async || {
             let is_noted = app.aws.any_item_has(attribute::SLOW_SINCE).await;
             is_noted.then_some(())
         })
         .await;
-        // What comes now holds no function of the fast lane.
+        // The next event does not occupy a function of the fast lane.
         deliver(&app, None).await;
         assert_eq!(queued(&app).await, [0, 1]);
         gate.notify_one();
@@ -334,12 +341,12 @@ async fn endpoints_are_noted_as_slow_while_an_event_is_being_attempted() {
 }
 
 #[tokio::test]
-async fn functions_without_time_for_an_attempt_send_messages() {
+async fn functions_short_of_time_enqueue_attempts() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
-    let event = published(&app, None).await;
-    // Less than an attempt and its record may take.
+    let event = publish_and_receive(&app, None).await;
+    // Less time than an attempt and its record may take.
     let left = Instant::now() + Duration::from_secs(15);
     let deadline = Deadline::new(left, Duration::from_secs(1));
     let ending = app.queue.with_deadline(deadline);

@@ -1,4 +1,4 @@
-//! Authentication: known and unknown keys, new and revoked ones.
+//! Authentication with known, unknown, new and revoked keys.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn assert_unauthenticated(answer: &Answer) {
     assert_eq!(answer.headers["www-authenticate"], "Bearer");
 }
 
-/// Lists the app's endpoints, with this header.
+/// Lists the app's endpoints with this header.
 async fn list_with(app: &TestApp, header: &str, value: &str) -> Answer {
     let path = format!("/apps/{}/webhooks", app.app_id);
     answer(app.api.bare(Method::GET, &path).header(header, value)).await
@@ -44,7 +44,7 @@ async fn keys_are_read_from_x_api_key_or_a_bearer_token() {
 }
 
 #[tokio::test]
-async fn every_call_needs_a_known_key() {
+async fn every_call_requires_a_valid_key() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook(URL).await;
     let unknown = service::new_key();
@@ -94,7 +94,7 @@ async fn unknown_keys_are_rejected() {
     ] {
         assert_unauthenticated(&list_with(&app, "authorization", wrong).await);
     }
-    // Neither in the query, nor as bytes that are not text.
+    // Keys are not read from the query, and header values that are not text are rejected.
     let path = format!("/apps/{}/webhooks", app.app_id);
     let query = app
         .api
@@ -108,7 +108,7 @@ async fn unknown_keys_are_rejected() {
 }
 
 #[tokio::test]
-async fn existing_and_missing_apps_look_alike_without_a_key() {
+async fn missing_apps_look_like_existing_ones_without_a_key() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook(URL).await;
     let ids = Ids::with_delivery(&app, &id).await;
@@ -121,7 +121,7 @@ async fn existing_and_missing_apps_look_alike_without_a_key() {
 }
 
 #[tokio::test]
-async fn new_keys_work_at_once_even_if_tried_before() {
+async fn new_keys_work_at_once_even_if_rejected_before() {
     let app = TestApp::start().await;
     let key = service::new_key();
     assert_unauthenticated(&list_as(&app, &key).await);
@@ -156,7 +156,7 @@ async fn revoked_keys_are_rejected_at_once_without_a_cache() {
 }
 
 #[tokio::test]
-async fn revoking_a_key_keeps_the_apps_other_keys() {
+async fn revoking_a_key_leaves_the_apps_other_keys_valid() {
     let app = TestApp::start().await;
     let second = service::new_key();
     app.add_key(app.app_id, &second).await;

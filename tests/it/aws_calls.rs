@@ -1,4 +1,4 @@
-//! How many AWS calls each API call makes.
+//! The AWS calls that each API call makes.
 
 use std::time::Duration;
 
@@ -12,11 +12,12 @@ use crate::support::calls::{Call, Ids, call_named, every_call, every_call_below}
 use crate::support::wire::Request;
 use crate::support::{Options, STORAGES, TestApp};
 
-/// The AWS calls of each API call whose caller's key is cached, by
-/// `operationId`. docs/performance.md has them, see [`crate::documented_calls`].
+/// The AWS calls of each operation, by `operationId`, if the caller's key is cached.
+/// docs/performance.md lists them; see [`crate::documented_calls`].
 pub const COSTS: [(&str, &[&str]); 32] = [
-    // The first update marks the app. The others revoke the test's own key, the key that it
-    // created and the session that it created; it revoked the other ones before.
+    // The first update marks the app. The others revoke the app's first key, and the key
+    // and session that earlier calls of the test created. (The test itself revoked the
+    // others.)
     (
         "deleteApp",
         &[
@@ -31,18 +32,18 @@ pub const COSTS: [(&str, &[&str]); 32] = [
     ("getKey", &[]),
     ("listEventTypes", &["Query"]),
     ("getEventType", &["GetItem"]),
-    // Of a type that is there.
+    // For a type that exists.
     ("putEventType", &["UpdateItem"]),
     ("deleteEventType", &["TransactWriteItems"]),
     ("listApps", &["Query"]),
     ("putApp", &["UpdateItem"]),
-    // At the same time. The query counts its keys.
+    // Both at the same time. The query counts the app's keys.
     ("getApp", &["GetItem", "Query"]),
     ("listKeys", &["GetItem", "Query"]),
-    // The reads are at the same time.
+    // The reads run concurrently.
     ("createKey", &["GetItem", "Query", "TransactWriteItems"]),
     ("revokeKey", &["Query", "UpdateItem"]),
-    // It checks that the app is there.
+    // The transaction also checks that the app exists.
     ("createPortalSession", &["TransactWriteItems"]),
     ("revokePortalSession", &["Query", "UpdateItem"]),
     (
@@ -56,21 +57,21 @@ pub const COSTS: [(&str, &[&str]); 32] = [
         "deleteWebhook",
         &["DeleteSecret", "TransactWriteItems", "UpdateItem"],
     ),
-    // The first update reserves the rotation, the second one makes it.
+    // The first update reserves the rotation, the second makes the new version current.
     (
         "rotateSecret",
         &["PutSecretValue", "UpdateItem", "UpdateItem"],
     ),
     ("deletePreviousSecret", &["UpdateItem"]),
-    // The updates take the endpoint's slot and count the ping for the app. A ping that
-    // waits also polls for its outcome.
+    // The updates take the endpoint's ping slot and count the ping against the app's
+    // budget. A ping that waits also polls for its outcome.
     (
         "testPing",
         &["PutItem", "SendMessage", "UpdateItem", "UpdateItem"],
     ),
-    // At the same time.
+    // Both at the same time.
     ("listDeliveries", &["GetItem", "Query"]),
-    // The second read is of the event's payload, which a ping does not have.
+    // The second read gets the event's payload, which pings store in the delivery itself.
     ("getDelivery", &["BatchGetItem", "GetItem"]),
     (
         "resendDelivery",
@@ -79,16 +80,16 @@ pub const COSTS: [(&str, &[&str]); 32] = [
     // Nothing failed, so no recovery begins and no message is sent.
     ("recoverDeliveries", &["GetItem", "Query"]),
     ("testFilter", &["GetItem"]),
-    // The queries are of the app's endpoints and of the other one's deliveries, of which it
-    // has none. The updates take the endpoint's slot and free it.
+    // The queries read the app's endpoints, and the deliveries of the other endpoint, which
+    // has none. The updates take the endpoint's recovery slot and free it.
     (
         "replayEvents",
         &["GetItem", "Query", "Query", "UpdateItem", "UpdateItem"],
     ),
     ("publishEvent", &["SendMessage"]),
     ("publishEvents", &["SendMessageBatch"]),
-    // The queries are of the app's endpoints and of what repeats the event. The second
-    // update is of its only delivery.
+    // The queries read the app's endpoints and the event's resends. The second update
+    // erases its only delivery.
     (
         "deleteEvent",
         &[
@@ -100,11 +101,11 @@ pub const COSTS: [(&str, &[&str]); 32] = [
             "UpdateItem",
         ],
     ),
-    // The last read is of the event's deliveries.
+    // The last read gets the event's deliveries.
     ("getEvent", &["BatchGetItem", "GetItem", "Query"]),
 ];
 
-/// Those of calls that cost something else if secrets are sealed.
+/// The operations that make other calls if secrets are sealed.
 pub const SEALED_COSTS: [(&str, &[&str]); 3] = [
     ("createWebhook", &["TransactWriteItems"]),
     ("deleteWebhook", &["TransactWriteItems"]),
@@ -121,12 +122,12 @@ fn cost_of(call: &Call, storage: SecretStorage) -> &'static [&'static str] {
     cost
 }
 
-/// A service without a poller, so that only the API makes AWS calls.
+/// Starts a service without pollers, so that only the API makes AWS calls.
 async fn quiet_app(api_key_cache: Duration) -> TestApp {
-    quiet_app_keeping(SecretStorage::PerEndpoint, api_key_cache).await
+    quiet_app_with(SecretStorage::PerEndpoint, api_key_cache).await
 }
 
-async fn quiet_app_keeping(storage: SecretStorage, api_key_cache: Duration) -> TestApp {
+async fn quiet_app_with(storage: SecretStorage, api_key_cache: Duration) -> TestApp {
     let mut options = Options {
         polling: false,
         ..Options::default()
@@ -135,12 +136,11 @@ async fn quiet_app_keeping(storage: SecretStorage, api_key_cache: Duration) -> T
     TestApp::start_with(options.with_storage(storage)).await
 }
 
-/// Asserts the AWS calls of every API call, for a caller whose key is cached or
-/// not.
+/// Asserts the AWS calls of every operation, with the caller's key cached or not.
 async fn assert_costs(app: &TestApp, storage: SecretStorage, known: bool) {
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let ids = Ids::with_delivery(app, &id).await;
-    // Looks the platform's key up.
+    // Cache the platform key.
     app.api.call(&call_named("listApps", &ids)).await;
     app.aws.wire.take();
     let calls = every_call(&ids);
@@ -157,9 +157,9 @@ async fn assert_costs(app: &TestApp, storage: SecretStorage, known: bool) {
 }
 
 #[tokio::test]
-async fn calls_with_a_known_key_make_only_their_own_aws_calls() {
+async fn calls_with_a_cached_key_make_only_their_own_aws_calls() {
     for storage in STORAGES {
-        let app = quiet_app_keeping(storage, Duration::from_secs(300)).await;
+        let app = quiet_app_with(storage, Duration::from_secs(300)).await;
         assert_costs(&app, storage, true).await;
     }
 }
@@ -167,7 +167,7 @@ async fn calls_with_a_known_key_make_only_their_own_aws_calls() {
 #[tokio::test]
 async fn calls_with_an_uncached_key_cost_at_most_one_more_read() {
     for storage in STORAGES {
-        let app = quiet_app_keeping(storage, Duration::ZERO).await;
+        let app = quiet_app_with(storage, Duration::ZERO).await;
         assert_costs(&app, storage, false).await;
     }
 }
@@ -182,7 +182,7 @@ async fn keys_are_looked_up_once() {
 }
 
 #[tokio::test]
-async fn rejecting_a_caller_costs_at_most_one_read() {
+async fn rejected_callers_cost_at_most_one_read() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let unknown = service::new_key();
     app.api.get("").await;
@@ -205,9 +205,9 @@ async fn rejecting_a_caller_costs_at_most_one_read() {
 }
 
 #[tokio::test]
-async fn calls_on_what_is_missing_cost_only_the_lookup() {
+async fn calls_on_missing_resources_cost_only_the_lookup() {
     for storage in STORAGES {
-        let app = quiet_app_keeping(storage, Duration::from_secs(300)).await;
+        let app = quiet_app_with(storage, Duration::from_secs(300)).await;
         app.api.get("").await;
         app.aws.wire.take();
         for call in every_call_below(&Ids::unknown()) {
@@ -230,7 +230,7 @@ async fn calls_on_what_is_missing_cost_only_the_lookup() {
 }
 
 #[tokio::test]
-async fn rotating_a_removed_secret_costs_one_or_two_more_calls() {
+async fn rotating_a_deleted_secret_costs_one_or_two_more_calls() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     for (recovery_days, more) in [
@@ -248,11 +248,11 @@ async fn rotating_a_removed_secret_costs_one_or_two_more_calls() {
 }
 
 #[tokio::test]
-async fn rotations_that_move_a_secret_see_to_its_former_place() {
-    let app = quiet_app_keeping(SecretStorage::Sealed, Duration::from_secs(300)).await;
-    let beside = app.another_api(SecretStorage::PerEndpoint).await;
+async fn rotations_that_move_a_secret_clean_up_its_former_place() {
+    let app = quiet_app_with(SecretStorage::Sealed, Duration::from_secs(300)).await;
+    let per_endpoint = app.another_api(SecretStorage::PerEndpoint).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
-    beside.get("").await;
+    per_endpoint.get("").await;
     app.aws.wire.take();
     let sealed = [
         "DeleteSecret",
@@ -260,16 +260,20 @@ async fn rotations_that_move_a_secret_see_to_its_former_place() {
         "TransactWriteItems",
         "UpdateItem",
     ];
-    let kept_beside = [
+    let per_endpoint_calls = [
         "PutSecretValue",
         "RestoreSecret",
         "UpdateItem",
         "UpdateItem",
     ];
     for (api, more, calls) in [
-        (&beside, &["CreateSecret"][..], kept_beside),
+        (&per_endpoint, &["CreateSecret"][..], per_endpoint_calls),
         (&app.api, &[], sealed),
-        (&beside, &["PutSecretValue", "RestoreSecret"], kept_beside),
+        (
+            &per_endpoint,
+            &["PutSecretValue", "RestoreSecret"],
+            per_endpoint_calls,
+        ),
     ] {
         let rotated = api.post(&format!("/{id}/rotate-secret")).await;
         assert!(rotated.status.is_success(), "{rotated:?}");
@@ -280,7 +284,7 @@ async fn rotations_that_move_a_secret_see_to_its_former_place() {
 }
 
 #[tokio::test]
-async fn every_page_of_a_history_costs_two_reads() {
+async fn every_history_page_costs_two_reads() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     app.aws.wire.take();
@@ -291,7 +295,7 @@ async fn every_page_of_a_history_costs_two_reads() {
 }
 
 #[tokio::test]
-async fn adding_an_event_type_costs_a_transaction_more_than_changing_it() {
+async fn adding_an_event_type_costs_an_extra_transaction() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let mut put = call_named("putEventType", &Ids::unknown());
     app.api.call(&call_named("listApps", &Ids::unknown())).await;
@@ -309,7 +313,7 @@ async fn adding_an_event_type_costs_a_transaction_more_than_changing_it() {
             assert_eq!(app.aws.wire.take(), cost);
         }
     }
-    // Names that no type can have are refused without a look.
+    // Invalid names are rejected without a read.
     put.path = "/event-types/test.ping".to_owned();
     app.api.call(&put).await.must_be_invalid(&["name"]);
     for name in ["getEventType", "deleteEventType"] {
@@ -324,8 +328,8 @@ async fn adding_an_event_type_costs_a_transaction_more_than_changing_it() {
     );
 }
 
-/// The partitions of table and indexes that a request reads or writes, except
-/// those of API keys.
+/// Returns the partitions of the table and its indexes that a request reads or writes,
+/// except those of API keys.
 fn partitions(request: &Request) -> Vec<String> {
     let mut found = Vec::new();
     collect_strings(&request.body(), &mut found);
@@ -352,7 +356,7 @@ fn collect_strings(value: &Value, found: &mut Vec<String>) {
 }
 
 #[tokio::test]
-async fn calls_with_foreign_ids_touch_only_the_callers_own_partitions() {
+async fn calls_with_foreign_ids_touch_only_the_callers_partitions() {
     let app = quiet_app(Duration::from_secs(300)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let victim = Ids::with_delivery(&app, &id).await;
@@ -362,12 +366,12 @@ async fn calls_with_foreign_ids_touch_only_the_callers_own_partitions() {
     app.api.call_as(caller, key, &list).await;
     app.aws.wire.take();
     for call in every_call_below(&victim) {
-        // Below the victim's app, nothing is looked up at all.
+        // Under the victim's app, nothing is read at all.
         let refused = app.api.call_as(app.app_id, key, &call).await;
         refused.must_fail_with(404, "NOT_FOUND");
         assert_eq!(app.aws.wire.take_requests().len(), 0, "{}", call.name);
 
-        // Below the caller's own app, whatever the victim has costs nothing of it.
+        // Under the caller's own app, no partition of the victim is touched.
         let refused = app.api.call_as(caller, key, &call).await;
         refused.must_fail_with(404, "NOT_FOUND");
         let requests = app.aws.wire.take_requests();
@@ -376,8 +380,8 @@ async fn calls_with_foreign_ids_touch_only_the_callers_own_partitions() {
         for partition in requests.iter().flat_map(partitions) {
             let rest = partition.strip_prefix(&own);
             let is_own = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#'));
-            // The schedule's shard of deletions has no app; marking an endpoint
-            // that does not exist writes nothing to it.
+            // The schedule's shard of deletions belongs to no app. Marking an endpoint that
+            // does not exist writes nothing to it.
             let is_shard = partition == "DUE#DELETIONS";
             assert!(is_own || is_shard, "{}: {partition}", call.name);
         }

@@ -1,6 +1,6 @@
-//! What exceeds an endpoint's rate limit for longer than a queue can delay a message, step
-//! by step: time goes on only when the test says so, and the queue's messages are kept here
-//! until they are due.
+//! Backlogs: deliveries that exceed an endpoint's rate limit for longer than SQS can delay
+//! a message (15 minutes). The tests advance the clock themselves. They intercept sent
+//! messages, and hold them until they are due.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,15 +20,15 @@ use crate::support::wire::{Fault, is_of_a_poller};
 const MINUTE: Duration = Duration::from_secs(60);
 const SWEEP: &str = r#"{"kind":"sweep"}"#;
 
-/// What a queue answers that takes everything.
+/// The response of a queue that accepts every entry.
 const TAKEN: &str = r#"{"Successful": [], "Failed": []}"#;
 
-/// An endpoint with a limit, all of whose turns of the next 15 minutes are taken.
+/// A rate-limited endpoint whose turns of the next 15 minutes are all taken.
 struct Full {
     limited: Limited,
-    /// Messages that were sent, and by when they are visible.
+    /// Sent messages, by the time at which they become visible.
     held: BTreeMap<Timestamp, Vec<Message>>,
-    /// The second of every arrival.
+    /// The Unix second of every arrival.
     arrivals: Vec<i64>,
 }
 
@@ -61,9 +61,9 @@ impl Full {
         self.endpoint().await.place.and_then(|place| place.claim)
     }
 
-    /// Handles a batch of the slow lane, in which every call fails from the `cut` one on,
-    /// counted from 1. Keeps what was sent. Returns the calls, and whether the messages come
-    /// back.
+    /// Handles a batch of the slow lane in which every call fails from call number `cut`
+    /// on, counted from 1. Holds the messages that were sent. Returns the calls, and
+    /// whether any message was returned to the queue.
     async fn handle(
         &mut self,
         messages: impl IntoIterator<Item = SqsMessage>,
@@ -89,6 +89,7 @@ impl Full {
         let arrived = self.limited.received() - before;
         self.arrivals.extend(vec![now.as_second(); arrived]);
         let requests = wire.take_requests();
+        // Calls from `cut` on never reached the queue.
         for request in requests.iter().take(cut - 1) {
             if request.operation != "SendMessageBatch" {
                 continue;
@@ -105,7 +106,7 @@ impl Full {
         (calls, !back.is_empty())
     }
 
-    /// Handles messages without a fault, and returns the calls.
+    /// Handles messages without faults, and returns the calls.
     async fn must_handle(&mut self, messages: impl IntoIterator<Item = SqsMessage>) -> Vec<String> {
         let (calls, back) = self.handle(messages, usize::MAX).await;
         assert!(!back);
@@ -117,7 +118,7 @@ impl Full {
         self.must_handle([message(Some("m"), text)]).await
     }
 
-    /// The attempts that are held, and the seconds until they are visible.
+    /// Returns the attempts that are held, and the seconds until each is visible.
     fn held_tasks(&self) -> Vec<(i64, DeliveryTask)> {
         let now = self.limited.clock.now();
         let held = self.held.iter().flat_map(|(visible, messages)| {
@@ -131,7 +132,8 @@ impl Full {
         .collect()
     }
 
-    /// The message that sees to what waits, as the endpoint's place asks for it.
+    /// Builds the message that drains the backlog, with the time of the endpoint's place in
+    /// the schedule.
     async fn tend(&self) -> Message {
         let endpoint = self.endpoint().await;
         Message::Tend(Tend {
@@ -146,8 +148,8 @@ impl Full {
         self.limited.clock.advance(wait);
     }
 
-    /// Handles what is held, each at its time, and has the schedule find what was cut off,
-    /// until nothing is left.
+    /// Handles the held messages, each at its time, and sweeps for the endpoint if none is
+    /// left, until the endpoint has no place in the schedule.
     async fn come_to_rest(&mut self) {
         for _ in 0..1_000 {
             if let Some((visible, messages)) = self.held.pop_first() {
@@ -167,7 +169,7 @@ impl Full {
         panic!("never comes to rest");
     }
 
-    /// Asserts that each of these arrived once, and that the limit was kept.
+    /// Asserts that each of these arrived once, and that no second exceeded the limit.
     fn must_have_received(&self, tasks: &[DeliveryTask], limit: usize) {
         let received = self.limited.receiver.received();
         let ids: Vec<_> = received
@@ -194,11 +196,12 @@ fn sorted(tasks: &[DeliveryTask]) -> Vec<DeliveryTask> {
 }
 
 #[tokio::test]
-async fn what_has_no_turn_within_a_queues_longest_delay_waits_in_the_table() {
+async fn deliveries_without_a_turn_within_15_minutes_wait_in_the_table() {
     let mut full = Full::start(2).await;
     let tasks = full.limited.tasks(5).await;
     let calls = full.must_handle(batch(&tasks)).await;
-    // No turn is taken that could not be used. Each delivery, and the endpoint's place.
+    // One per delivery, and one for the endpoint's place in the schedule. No turn is taken,
+    // because none could be used.
     let updates = calls.iter().filter(|call| *call == "UpdateItem").count();
     assert_eq!(updates, 5 + 1);
     assert_eq!(full.claim().await, Some(Claim::Backlog));
@@ -210,7 +213,7 @@ async fn what_has_no_turn_within_a_queues_longest_delay_waits_in_the_table() {
     }
     assert_eq!(deliveries.len(), 5);
 
-    // Once turns are free, they go out in the next ones, oldest first.
+    // Once turns are free, the deliveries take the next ones, oldest first.
     full.limited.clock.advance(10 * MINUTE);
     full.held.clear();
     let tend = full.tend().await;
@@ -230,11 +233,11 @@ async fn what_has_no_turn_within_a_queues_longest_delay_waits_in_the_table() {
 }
 
 #[tokio::test]
-async fn deliveries_wait_behind_a_backlog_with_one_write_and_no_message() {
+async fn joining_a_backlog_costs_one_write_and_no_message() {
     let mut full = Full::start(1).await;
     let first = full.limited.tasks(1).await;
     full.must_handle(batch(&first)).await;
-    // Those that were on the queue before.
+    // An attempt that was already on the queue.
     let app = &full.limited.app;
     let mut tasks = app.aws.table().endpoints(app.app_id).await.unwrap();
     let key = tasks.remove(0).key;
@@ -244,7 +247,7 @@ async fn deliveries_wait_behind_a_backlog_with_one_write_and_no_message() {
     let queued = queued.await;
     let calls = full.must_handle(batch(std::slice::from_ref(&queued))).await;
     assert_eq!(calls, ["BatchGetItem", "UpdateItem"]);
-    // And events that come now.
+    // A new event.
     let app = &full.limited.app;
     app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
@@ -257,7 +260,7 @@ async fn deliveries_wait_behind_a_backlog_with_one_write_and_no_message() {
 }
 
 #[tokio::test]
-async fn retries_take_turns_beside_a_backlog_and_the_limit_holds_for_both() {
+async fn retries_and_a_backlog_keep_the_limit_together() {
     let mut full = Full::start(3).await;
     let tasks = full.limited.tasks(20).await;
     let (waiting, others) = tasks.split_at(14);
@@ -284,7 +287,7 @@ async fn retries_take_turns_beside_a_backlog_and_the_limit_holds_for_both() {
 }
 
 #[tokio::test]
-async fn a_backlog_that_goes_on_is_drained_in_steps_at_the_limit() {
+async fn long_backlogs_are_drained_in_steps_at_the_limit() {
     let mut full = Full::start(60).await;
     let tasks = full.limited.tasks(1).await;
     full.must_handle(batch(&tasks)).await;
@@ -298,14 +301,14 @@ async fn a_backlog_that_goes_on_is_drained_in_steps_at_the_limit() {
     all.extend(tasks);
     full.come_to_rest().await;
     full.must_have_received(&all, 60);
-    // None of the turns between the first and the last was left unused.
+    // Every turn between the first and the last was used.
     let seconds: BTreeSet<_> = full.arrivals.iter().collect();
     let (first, last) = (*seconds.first().unwrap(), *seconds.last().unwrap());
     assert_eq!(last - first, 701 / 60);
 }
 
 #[tokio::test]
-async fn a_new_limit_or_none_has_a_backlog_sent_at_once() {
+async fn changing_or_removing_the_limit_sends_the_backlog_at_once() {
     for (limit, delays) in [(json!(null), [0, 0, 0]), (json!(2), [0, 0, 1])] {
         let mut full = Full::start(1).await;
         let tasks = full.limited.tasks(3).await;
@@ -325,7 +328,7 @@ async fn a_new_limit_or_none_has_a_backlog_sent_at_once() {
 }
 
 #[tokio::test]
-async fn a_backlog_ends_with_its_endpoint() {
+async fn deactivating_or_deleting_an_endpoint_ends_its_backlog() {
     for deleted in [false, true] {
         let mut full = Full::start(1).await;
         let tasks = full.limited.tasks(3).await;
@@ -353,7 +356,7 @@ async fn a_backlog_ends_with_its_endpoint() {
 }
 
 #[tokio::test]
-async fn a_backlog_outlasts_a_pause() {
+async fn backlogs_survive_a_pause() {
     let mut full = Full::start(1).await;
     let tasks = full.limited.tasks(3).await;
     full.must_handle(batch(&tasks)).await;
@@ -373,13 +376,13 @@ async fn a_backlog_outlasts_a_pause() {
     };
     let table = full.limited.app.aws.table();
     assert!(table.set_health(&endpoint, &paused, now).await.unwrap());
-    // The drain's message, which comes during the pause, does nothing.
+    // The drain's message arrives during the pause, and does nothing.
     full.come_to_rest().await;
     full.must_have_received(&tasks, 1);
 }
 
 #[tokio::test]
-async fn two_drains_of_a_backlog_at_once_are_one() {
+async fn concurrent_drains_of_a_backlog_send_everything_once() {
     let mut full = Full::start(1).await;
     let tasks = full.limited.tasks(4).await;
     full.must_handle(batch(&tasks)).await;
@@ -396,7 +399,7 @@ async fn two_drains_of_a_backlog_at_once_are_one() {
 }
 
 #[tokio::test]
-async fn batches_that_begin_a_backlog_at_once_lose_nothing() {
+async fn concurrent_batches_that_start_a_backlog_lose_nothing() {
     let mut full = Full::start(1).await;
     let tasks = full.limited.tasks(6).await;
     let numbered = batch(&tasks);
@@ -410,18 +413,18 @@ async fn batches_that_begin_a_backlog_at_once_lose_nothing() {
     for handled in futures_util::future::join_all(batches).await {
         assert_eq!(handled, Ok(Vec::new()));
     }
-    // Whoever did not set the place has it looked at.
+    // Only one batch sets the place. The others enqueue a message that checks it.
     full.limited.app.aws.wire.mend();
     full.come_to_rest().await;
     full.must_have_received(&tasks, 1);
 }
 
 #[tokio::test]
-async fn deliveries_begin_to_wait_once_whatever_is_cut_off() {
+async fn deliveries_join_a_backlog_once_despite_any_cut_off() {
     let mut cuts = 0;
     for cut in 1.. {
         let mut full = Full::start(1).await;
-        // Turns are free for one of them.
+        // One of the deliveries has a free turn.
         full.limited.clock.advance(Duration::from_secs(1));
         let tasks = full.limited.tasks(3).await;
         if !full.handle(batch(&tasks), cut).await.1 {
@@ -432,12 +435,12 @@ async fn deliveries_begin_to_wait_once_whatever_is_cut_off() {
         full.come_to_rest().await;
         full.must_have_received(&tasks, 1);
     }
-    // The read, the turn, what waits, the place, and two messages.
+    // The read, the turn, two waiting deliveries, the place, and two messages.
     assert_eq!(cuts, 1 + 1 + 2 + 1 + 2);
 }
 
 #[tokio::test]
-async fn a_drain_in_turns_that_is_cut_off_anywhere_sends_everything_once() {
+async fn cut_off_backlog_drains_send_everything_once() {
     let mut cuts = 0;
     for cut in 1.. {
         let mut full = Full::start(1).await;
@@ -451,12 +454,12 @@ async fn a_drain_in_turns_that_is_cut_off_anywhere_sends_everything_once() {
             break;
         }
         cuts += 1;
-        // Its message comes again.
+        // SQS delivers the message again.
         full.must_handle_one(&tend).await;
         full.come_to_rest().await;
         full.must_have_received(&tasks, 1);
     }
-    // The endpoint, what waits, the claim, the turns, the messages, three that no longer
-    // wait, and the message for the next step.
+    // The endpoint, the waiting deliveries, the claim, the turns, the messages, three
+    // deliveries that stop waiting, and the message for the next step.
     assert_eq!(cuts, 1 + 1 + 1 + 1 + 1 + 3 + 1);
 }

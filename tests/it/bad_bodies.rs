@@ -1,4 +1,4 @@
-//! Invalid bodies: every error is reported, and nothing changes.
+//! Invalid request bodies: every error is reported, and nothing changes.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::support::{Options, TestApp};
 
 const URL: &str = "https://example.com/hook";
 
-/// A service with a deployment's address policy, and an endpoint.
+/// A service with the address policy of a deployment, and one endpoint.
 struct Registered {
     app: TestApp,
     path: String,
@@ -30,19 +30,19 @@ impl Registered {
         }
     }
 
-    /// Asserts that creating is rejected because of these fields.
+    /// Asserts that creating an endpoint is rejected because of these fields.
     async fn must_refuse_create(&self, body: &Value, fields: &[&str]) {
         let refused = self.app.api.post_json("", body).await;
         self.must_have_done_nothing(&refused, body, fields);
     }
 
-    /// Asserts that updating is rejected because of these fields.
+    /// Asserts that updating the endpoint is rejected because of these fields.
     async fn must_refuse_update(&self, body: &Value, fields: &[&str]) {
         let refused = self.app.api.put_json(&self.path, body).await;
         self.must_have_done_nothing(&refused, body, fields);
     }
 
-    /// The key is cached, so a rejected body makes no AWS call at all.
+    /// The key is cached, so a rejected body must make no AWS call at all.
     fn must_have_done_nothing(
         &self,
         refused: &crate::support::Answer,
@@ -60,7 +60,7 @@ impl Registered {
 }
 
 #[tokio::test]
-async fn urls_that_are_not_absolute_https_are_rejected() {
+async fn urls_must_be_absolute_https() {
     let registered = Registered::start().await;
     let long = format!("https://example.com/{}", "a".repeat(2_029));
     assert_eq!(long.len(), 2_049);
@@ -98,7 +98,7 @@ async fn urls_that_are_not_absolute_https_are_rejected() {
 }
 
 #[tokio::test]
-async fn literal_non_public_addresses_are_rejected_in_every_notation() {
+async fn non_public_addresses_are_rejected_in_every_notation() {
     let registered = Registered::start().await;
     for host in [
         "127.0.0.1",
@@ -137,7 +137,7 @@ async fn literal_non_public_addresses_are_rejected_in_every_notation() {
 }
 
 #[tokio::test]
-async fn urls_that_can_never_work_are_rejected_with_the_reason() {
+async fn unusable_urls_are_rejected_with_the_reason() {
     let registered = Registered::start().await;
     let label = "a".repeat(64);
     for (url, reason) in [
@@ -168,7 +168,7 @@ async fn urls_that_can_never_work_are_rejected_with_the_reason() {
 }
 
 #[tokio::test]
-async fn urls_that_are_not_ascii_are_shown_in_a_form_that_cannot_mislead() {
+async fn non_ascii_urls_are_shown_in_an_unambiguous_form() {
     let registered = Registered::start().await;
     let app = &registered.app;
     for (given, shown) in [
@@ -251,7 +251,7 @@ async fn unknown_fields_are_rejected_by_name() {
         let update = json!({"active": true, unknown: "x"});
         registered.must_refuse_update(&update, &[unknown]).await;
     }
-    // What an update passes over is unknown to a creation.
+    // Updates ignore read-only fields. Creation rejects them.
     for read_only in ["id", "createdAt", "disabledReason"] {
         let create = json!({"url": URL, "events": ["*"], read_only: null});
         registered.must_refuse_create(&create, &[read_only]).await;
@@ -260,7 +260,7 @@ async fn unknown_fields_are_rejected_by_name() {
 }
 
 #[tokio::test]
-async fn missing_fields_are_named() {
+async fn missing_fields_are_reported_by_name() {
     let registered = Registered::start().await;
     registered
         .must_refuse_create(&json!({}), &["url", "events"])
@@ -273,7 +273,7 @@ async fn missing_fields_are_named() {
         .await;
     // An update needs at least one field.
     registered.must_refuse_update(&json!({}), &["body"]).await;
-    // Those that it passes over don't count.
+    // Read-only fields, which it ignores, do not count.
     let shown = registered.app.api.get(&registered.path).await;
     let mut read_only = shown.data().clone();
     for settable in [

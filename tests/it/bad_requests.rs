@@ -9,7 +9,7 @@ use crate::support::{TestApp, answer};
 
 const LARGEST: usize = 64 * 1024;
 
-/// A valid body for creating an endpoint, of this many bytes.
+/// Builds a valid body for creating an endpoint, padded to this many bytes.
 fn body_of(bytes: usize) -> String {
     let body = json!({"url": "https://example.com/hook", "events": ["*"]}).to_string();
     let padding = " ".repeat(bytes - body.len());
@@ -73,7 +73,7 @@ async fn bodies_must_have_a_json_content_type() {
 }
 
 #[tokio::test]
-async fn malformed_ids_are_as_unknown_as_any_other() {
+async fn malformed_ids_are_not_found() {
     let app = TestApp::start().await;
     let id = EndpointId::new().to_string();
     let bare = id.replace('-', "");
@@ -106,7 +106,7 @@ async fn malformed_ids_are_as_unknown_as_any_other() {
             answer(request).await.must_fail_with(404, "NOT_FOUND");
         }
     }
-    // Bytes that are not text.
+    // A path that is not UTF-8.
     answer(app.api.request(Method::GET, "/%FF"))
         .await
         .must_fail_with(404, "NOT_FOUND");
@@ -115,7 +115,7 @@ async fn malformed_ids_are_as_unknown_as_any_other() {
 #[tokio::test]
 async fn missing_endpoints_are_not_found() {
     let app = TestApp::start().await;
-    // An app's id is not an endpoint's either.
+    // An app id is not an endpoint id.
     for endpoint in [EndpointId::new().to_string(), app.app_id.to_string()] {
         let ids = Ids {
             endpoint,
@@ -128,7 +128,7 @@ async fn missing_endpoints_are_not_found() {
 }
 
 #[tokio::test]
-async fn unauthorized_callers_learn_of_no_other_error() {
+async fn unauthorized_callers_see_no_other_errors() {
     let app = TestApp::start().await;
     let (_, key) = app.other_app().await;
     for mut call in every_call_in_an_app(&Ids::unknown()) {

@@ -23,7 +23,7 @@ use crate::support::{Options, TestApp};
 const NOTHING: Vec<String> = Vec::new();
 
 #[tokio::test]
-async fn all_messages_of_a_batch_are_delivered_and_none_returned() {
+async fn batches_deliver_all_messages_and_return_none() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (first, _) = app.api.create_webhook(&receiver.url).await;
@@ -109,7 +109,7 @@ async fn failed_messages_without_an_id_fail_the_batch() {
 
 const NAME: &str = "receiver.example.com";
 
-/// A resolver that panics once.
+/// A resolver that panics on its first query.
 struct FirstPanics(AtomicBool, Arc<Names>);
 
 impl Resolve for FirstPanics {
@@ -123,7 +123,7 @@ impl Resolve for FirstPanics {
 }
 
 #[tokio::test]
-async fn panics_fail_one_message_and_not_the_batch() {
+async fn a_panic_fails_only_its_own_message() {
     let resolver = FirstPanics(AtomicBool::new(true), Names::always(&[LOOPBACK]));
     let app = TestApp::start_with(Options {
         polling: false,
@@ -138,7 +138,7 @@ async fn panics_fail_one_message_and_not_the_batch() {
         [0, 1].map(|index: usize| message(Some(&names[index]), attempt_message(&pings[index])));
     let back = app.queue.handle(batch).await.unwrap();
 
-    // Which of the two panics depends on which resolves its name first.
+    // Either may panic: the one that resolves its name first.
     assert_eq!(back.len(), 1);
     let delivered = receiver.must_receive_one().header("webhook-id").to_owned();
     assert_ne!(back[0], delivered);
@@ -164,7 +164,7 @@ async fn repeated_messages_are_not_sent_again() {
 #[tokio::test]
 async fn messages_handled_twice_concurrently_are_recorded_once() {
     let app = TestApp::start_with(Options::idle()).await;
-    // Neither gets a response before both have sent a request.
+    // The receiver responds only when both requests have arrived.
     let both = Arc::new(Barrier::new(2));
     let url = raw_receiver(move |mut stream| {
         let both = Arc::clone(&both);
@@ -220,12 +220,12 @@ async fn unrecorded_attempts_are_repeated_with_the_same_webhook_id() {
 }
 
 #[tokio::test]
-async fn attempts_recorded_without_an_answer_are_not_repeated() {
+async fn attempts_recorded_with_a_lost_response_are_not_repeated() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
-    // Every answer is lost, also those to the SDK's own retries.
+    // Every response is lost, including those to the SDK's retries.
     app.aws.wire.break_calls(&["UpdateItem"], Fault::After);
     let back = app
         .queue
@@ -255,7 +255,7 @@ async fn outcomes_recorded_before_the_pending_delivery_are_kept() {
 }
 
 #[tokio::test]
-async fn pings_fail_if_their_endpoint_was_deleted_meanwhile() {
+async fn queued_pings_fail_if_the_endpoint_was_deleted() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -267,7 +267,7 @@ async fn pings_fail_if_their_endpoint_was_deleted_meanwhile() {
     assert_eq!(app.queue.handle(queued).await, Ok(NOTHING));
 
     assert_eq!(receiver.received().len(), 0);
-    // To the API, the history was deleted with the endpoint.
+    // Through the API, the history is gone with the endpoint.
     let history = app.api.get(&format!("/{id}/deliveries")).await;
     history.must_fail_with(404, "NOT_FOUND");
     let delivery_id = ping.data()["deliveryId"].as_str().unwrap();
@@ -310,7 +310,7 @@ async fn queued_pings_go_to_the_current_url() {
 }
 
 #[tokio::test]
-async fn all_attempts_are_returned_if_the_batch_cannot_be_read() {
+async fn failed_batch_reads_return_all_attempts() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;

@@ -1,5 +1,4 @@
-//! Messages of a batch that ask for the same, and those whose items are left out of
-//! the batch's read.
+//! Batches with duplicate messages, and batches whose read leaves items out.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine;
@@ -15,7 +14,7 @@ use crate::support::{Options, TestApp};
 const NOTHING: Vec<String> = Vec::new();
 
 #[tokio::test]
-async fn copies_of_an_attempt_are_one_attempt() {
+async fn duplicate_attempts_are_made_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -30,7 +29,7 @@ async fn copies_of_an_attempt_are_one_attempt() {
 }
 
 #[tokio::test]
-async fn copies_of_an_attempt_are_returned_together() {
+async fn duplicates_of_a_failed_attempt_are_returned_together() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -39,7 +38,7 @@ async fn copies_of_an_attempt_are_returned_together() {
     let batch = [
         message(Some("one"), attempt_message(&copied)),
         message(Some("two"), attempt_message(&copied)),
-        // Another attempt of the same delivery is another attempt.
+        // The next attempt of the same delivery is not a duplicate.
         message(Some("next"), attempt_message(&copied.next())),
         message(Some("other"), attempt_message(&other)),
     ];
@@ -49,7 +48,7 @@ async fn copies_of_an_attempt_are_returned_together() {
 }
 
 #[tokio::test]
-async fn copies_of_an_event_are_fanned_out_once() {
+async fn duplicate_events_are_fanned_out_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.create_webhook("https://example.com/hook").await;
     let event = |id: EventId, app_id: &str, data: Value| {
@@ -69,7 +68,8 @@ async fn copies_of_an_event_are_fanned_out_once() {
     ];
     app.aws.wire.take();
     assert_eq!(app.queue.handle(batch.clone()).await, Ok(NOTHING));
-    // Each is stored, and recorded as fanned out. The other app has no endpoints.
+    // Two events are stored, and then marked as fanned out. The other app has no endpoints,
+    // so its event is only queried.
     let mut calls = vec!["PutItem"; 4];
     calls.extend(["Query"; 3]);
     assert_eq!(app.aws.wire.take()[..7], calls);
@@ -81,7 +81,7 @@ async fn copies_of_an_event_are_fanned_out_once() {
 }
 
 #[tokio::test]
-async fn copies_of_an_event_without_an_id_are_told_by_their_message() {
+async fn events_without_an_id_are_deduplicated_by_message_id() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.create_webhook("https://example.com/hook").await;
     let event = json!({
@@ -94,15 +94,16 @@ async fn copies_of_an_event_without_an_id_are_told_by_their_message() {
 }
 
 #[tokio::test]
-async fn sweeps_of_a_batch_are_one_sweep() {
+async fn batches_sweep_once() {
     let app = TestApp::start_with(Options::idle()).await;
     let batch = ["one", "two"].map(|name| message(Some(name), r#"{"kind":"sweep"}"#));
     assert_eq!(app.queue.handle(batch).await, Ok(NOTHING));
-    // The schedule's shards, and the deletions that have begun.
+    // One query for each of the 8 shards of the schedule, and two for unfinished deletions:
+    // of apps and of endpoints.
     assert_eq!(app.aws.wire.take(), ["Query"; 10]);
 }
 
-/// An item as DynamoDB writes it.
+/// Converts a value to DynamoDB's JSON.
 fn json_of(value: &AttributeValue) -> Value {
     match value {
         AttributeValue::S(text) => json!({"S": text}),
@@ -115,7 +116,7 @@ fn json_of(value: &AttributeValue) -> Value {
 }
 
 #[tokio::test]
-async fn attempts_whose_items_are_left_out_are_returned_and_no_others() {
+async fn only_attempts_with_unread_items_are_returned() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (found, _) = app.api.create_webhook(&receiver.url).await;

@@ -1,4 +1,4 @@
-//! How many AWS calls the delivery function makes for a batch.
+//! The AWS calls that the delivery function makes for a batch.
 
 use aws_lambda_events::sqs::SqsMessage;
 
@@ -42,7 +42,7 @@ async fn batches_of_ten_cost_one_read_and_ten_writes() {
     assert_eq!(app.aws.wire.take(), expected);
 }
 
-/// A batch of ten pings of one endpoint.
+/// Builds a batch of ten pings of one endpoint.
 fn ten_pings(app: &TestApp, id: &str) -> Vec<SqsMessage> {
     let pings = (0..10).map(|_| ping_of(app, id)).enumerate();
     pings

@@ -1,4 +1,4 @@
-//! Batches whose function is about to be ended.
+//! Batches that run out of time before Lambda's timeout.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::support::receiver::{Receiver, gated_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
 
-/// Longer than a call to AWS, all of its tries included.
+/// Longer than an AWS call with all its retries.
 const SOON: Duration = Duration::from_secs(5);
 
-/// The queue, whose batches' function is ended after this time, with attempts that take
-/// a second at most.
+/// Returns the queue, handled by functions that time out after `left`, with attempts of at
+/// most a second.
 fn ending_after(app: &TestApp, left: Duration) -> Queue {
     let deadline = Deadline::new(Instant::now() + left, Duration::from_secs(1));
     app.queue.with_deadline(deadline)
 }
 
 #[tokio::test]
-async fn messages_that_run_out_of_time_are_returned_and_the_others_count() {
+async fn messages_that_run_out_of_time_are_returned_alone() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.create_webhook("https://example.com/hook").await;
     let event = |app_id: &str| {
@@ -48,7 +48,7 @@ async fn messages_that_run_out_of_time_are_returned_and_the_others_count() {
 }
 
 #[tokio::test]
-async fn attempts_are_returned_if_their_read_takes_too_long() {
+async fn attempts_whose_read_takes_too_long_are_returned() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     app.aws.wire.break_calls(&["BatchGetItem"], Fault::Late);
@@ -63,12 +63,13 @@ async fn attempts_are_returned_if_their_read_takes_too_long() {
 }
 
 #[tokio::test]
-async fn attempts_begin_only_with_enough_time_for_their_record() {
+async fn attempts_begin_only_if_there_is_time_to_record_them() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
-    // A second for the attempt, 16 for its record, and 3 to return others.
+    // An attempt takes up to 1 s, its record up to 16 s, and returning the other messages 3
+    // s. 19 s are too few.
     let short = ending_after(&app, Duration::from_secs(19));
     assert_eq!(short.try_attempt(&ping).await, ["m"]);
     assert_eq!(receiver.received().len(), 0);
@@ -79,7 +80,7 @@ async fn attempts_begin_only_with_enough_time_for_their_record() {
 }
 
 #[tokio::test]
-async fn attempts_under_way_are_recorded_past_the_time_to_begin() {
+async fn attempts_under_way_are_recorded_after_the_last_start() {
     let app = TestApp::start_with(Options::idle()).await;
     let (url, gate) = gated_receiver().await;
     let (id, _) = app.api.create_webhook(&url).await;
@@ -95,7 +96,7 @@ async fn attempts_under_way_are_recorded_past_the_time_to_begin() {
 }
 
 #[tokio::test]
-async fn giving_messages_back_ends_before_the_function_does() {
+async fn returning_messages_ends_before_the_functions_timeout() {
     let app = TestApp::start_with(Options::idle()).await;
     app.queue.enqueue("{").await;
     let queued = app.queue.queued().await;

@@ -1,4 +1,4 @@
-//! Responses whose head is clear and whose body is not: the status is the verdict.
+//! Responses with an intact head and a broken body: the status decides.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::support::asserts::{assert_answered, ping_and_history, ping_url};
 use crate::support::receiver::{blunt_receiver, dripping_receiver, raw_receiver};
 use crate::support::{Options, TestApp};
 
-/// A receiver that sends these bytes and then neither sends nor closes anything.
+/// Starts a receiver that sends these bytes, then neither sends more nor closes the
+/// connection.
 async fn stalling_receiver(answer: &'static [u8]) -> String {
     raw_receiver(move |mut stream| async move {
         let _ = stream.write_all(answer).await;
@@ -20,15 +21,15 @@ async fn stalling_receiver(answer: &'static [u8]) -> String {
     .await
 }
 
-/// The only attempt at a ping.
+/// Returns a ping's only attempt.
 async fn attempt(app: &TestApp, id: &str, ping: &Value) -> Value {
     let delivery = ping["deliveryId"].as_str().unwrap();
     let shown = app.api.delivery(id, delivery).await;
     shown["attemptLog"][0].clone()
 }
 
-/// Pings an endpoint with this URL. Asserts the outcome, and what the history notes
-/// about the body.
+/// Pings an endpoint with this URL. Asserts the outcome, and the history's note about the
+/// body.
 async fn must_note(app: &TestApp, url: &str, status: u16, body: &str, note: Option<BodyNote>) {
     let (id, _) = app.api.create_webhook(url).await;
     let ping = ping_and_history(app, &id).await;
@@ -77,7 +78,8 @@ async fn bodies_that_break_off_change_no_outcome() {
     }
 }
 
-/// The ping would be answered before the attempt's deadline of 15 s.
+/// A body gets a second. So the attempts end before the pings stop waiting for them, after
+/// 5 s, and long before their deadline of 15 s.
 #[tokio::test]
 async fn bodies_that_never_end_change_no_outcome() {
     let app = TestApp::start().await;
@@ -101,7 +103,7 @@ async fn bodies_that_never_end_change_no_outcome() {
     }
 }
 
-/// The deadline of these attempts is shorter than the time of a body.
+/// The deadline of these attempts is shorter than the time allowed for a body.
 #[tokio::test]
 async fn bodies_that_drip_past_the_deadline_change_no_outcome() {
     let app = TestApp::start_with(Options::impatient()).await;
@@ -123,7 +125,7 @@ async fn complete_bodies_have_no_note() {
 }
 
 #[tokio::test]
-async fn encoded_bodies_are_named() {
+async fn encoded_bodies_are_named_but_not_shown() {
     let app = TestApp::start().await;
     for answer in [
         b"HTTP/1.1 400 Bad\r\ncontent-encoding: gzip\r\n\r\n\x1f\x8b\x08\0\0\0".as_slice(),
@@ -135,10 +137,10 @@ async fn encoded_bodies_are_named() {
     }
 }
 
-/// The receiver closes the connection while it has not read all of the payload, so the
+/// The receiver closes the connection before it has read the whole payload, so the
 /// connection is reset.
 #[tokio::test]
-async fn responses_before_the_payload_is_read_are_responses() {
+async fn responses_sent_before_the_payload_is_read_count() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let answer = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\nok";
     let url = raw_receiver(move |mut stream| async move {
@@ -161,7 +163,8 @@ async fn responses_before_the_payload_is_read_are_responses() {
     }
 }
 
-/// Makes the first attempt at an event for a receiver with this answer.
+/// Makes the first attempt at a receiver with this response. Returns the delivery and the
+/// endpoint.
 async fn deliver_to(answer: &'static [u8]) -> (Value, Value) {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (url, _) = blunt_receiver(answer).await;
@@ -183,7 +186,7 @@ async fn deliveries_with_a_2xx_head_and_a_broken_body_are_delivered_once() {
 }
 
 #[tokio::test]
-async fn heads_of_410_with_a_broken_body_disable_the_endpoint() {
+async fn a_410_with_a_broken_body_disables_the_endpoint() {
     let answer = b"HTTP/1.1 410 Gone\r\ncontent-length: 100\r\n\r\nhalf";
     let (delivery, endpoint) = deliver_to(answer).await;
     assert_eq!(delivery["status"], "FAILED");
@@ -191,7 +194,7 @@ async fn heads_of_410_with_a_broken_body_disable_the_endpoint() {
 }
 
 #[tokio::test]
-async fn heads_with_retry_after_and_a_broken_body_set_the_wait() {
+async fn retry_after_is_honored_despite_a_broken_body() {
     let answer = b"HTTP/1.1 500 Busy\r\nretry-after: 99999\r\ncontent-length: 9\r\n\r\nhalf";
     let (delivery, _) = deliver_to(answer).await;
     assert_eq!(delivery["status"], "PENDING");

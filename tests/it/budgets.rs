@@ -1,4 +1,4 @@
-//! Budgets of test pings and rotations.
+//! Budgets for test pings and rotations.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A service without a poller, whose API has these budgets.
+/// Starts a service without pollers, with these budgets.
 async fn start(budgets: Budgets) -> (TestApp, HandClock, Receiver, String) {
     let clock = HandClock::at(START);
     let mut options = Options::stepwise_with(&clock);
@@ -45,7 +45,7 @@ fn assert_over_budget(answer: &Answer, retry_after: u64) {
     assert_eq!(answer.headers["retry-after"], retry_after.to_string());
 }
 
-/// The number of successes. Asserts that the other answers are over a budget.
+/// Returns the number of successes. Asserts that the other responses are over a budget.
 #[track_caller]
 fn successes(answers: &[Answer]) -> usize {
     let (some, others): (Vec<_>, Vec<_>) = answers
@@ -78,7 +78,7 @@ async fn second_pings_are_refused_until_the_first_has_an_outcome() {
 }
 
 #[tokio::test]
-async fn pings_of_other_endpoints_are_sent_meanwhile() {
+async fn pings_of_other_endpoints_are_not_refused() {
     let (app, _, receiver, id) = start(Budgets::default()).await;
     let (other, _) = app.api.create_webhook(&receiver.url).await;
     for id in [&id, &other] {
@@ -90,7 +90,7 @@ async fn pings_of_other_endpoints_are_sent_meanwhile() {
 async fn only_one_of_concurrent_pings_is_sent() {
     let (app, clock, receiver, id) = start(Budgets::default()).await;
     for round in 1..=10 {
-        // From the second round on, all of them find the slot of a ping that ended.
+        // From the second round on, they race for the slot of a ping that has ended.
         let pings = join_all((0..5).map(|_| ping(&app, &id))).await;
         assert_eq!(successes(&pings), 1, "{pings:?}");
         app.queue.settle().await;
@@ -100,10 +100,10 @@ async fn only_one_of_concurrent_pings_is_sent() {
 }
 
 #[tokio::test]
-async fn lost_pings_hold_the_slot_only_for_their_lease() {
+async fn lost_pings_free_the_slot_when_their_lease_expires() {
     let (app, clock, _, id) = start(Budgets::default()).await;
     ping(&app, &id).await;
-    // Received, and never handled.
+    // The ping is received, but never handled.
     assert_eq!(app.queue.all_queued().await.len(), 1);
     clock.advance(57 * SECOND);
     assert_over_budget(&ping(&app, &id).await, 3);
@@ -113,7 +113,7 @@ async fn lost_pings_hold_the_slot_only_for_their_lease() {
 }
 
 #[tokio::test]
-async fn pings_that_are_not_sent_do_not_hold_the_slot() {
+async fn failed_pings_free_the_slot() {
     let (app, _, _, id) = start(Budgets::default()).await;
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     let failed = ping(&app, &id).await;
@@ -135,11 +135,11 @@ async fn apps_send_at_most_30_pings_a_minute() {
     for id in [&id, &other] {
         assert_over_budget(&ping(&app, id).await, 45);
     }
-    // The next minute of the clock.
+    // Budgets are counted per clock minute.
     clock.advance(45 * SECOND);
     let pings = join_all((0..40).map(|_| ping(&app, &other))).await;
     assert_eq!(successes(&pings), 30);
-    // The counts do not stay in the table.
+    // The counters expire.
     let items = app.aws.items().await.into_iter();
     let counts: Vec<_> = items
         .filter(|item| item["sk"].as_s().is_ok_and(|sk| sk.starts_with("PINGS#")))
@@ -160,7 +160,7 @@ async fn apps_send_at_most_30_pings_a_minute() {
 }
 
 #[tokio::test]
-async fn pings_over_the_apps_budget_do_not_hold_the_slot() {
+async fn pings_over_the_apps_budget_free_the_slot() {
     let (app, clock, receiver, id) = start(Budgets {
         pings_per_minute: 1,
         ..Budgets::default()
@@ -171,7 +171,7 @@ async fn pings_over_the_apps_budget_do_not_hold_the_slot() {
     app.aws.wire.take();
     assert_over_budget(&ping(&app, &other).await, 45);
     assert_eq!(app.aws.wire.take(), ["UpdateItem"; 3]);
-    // Before the lease would have run out.
+    // Before the slot's lease would have expired.
     clock.advance(45 * SECOND);
     assert_eq!(ping(&app, &other).await.status, StatusCode::ACCEPTED);
 }
@@ -185,7 +185,7 @@ async fn secrets_are_rotated_at_most_every_10_seconds() {
     for (later, retry_after) in [(0, 10), (500, 10), (8_501, 1), (998, 1)] {
         clock.advance_millis(later);
         assert_over_budget(&rotate(&app, &id).await, retry_after);
-        // No version is made.
+        // No secret version is created.
         assert_eq!(app.aws.wire.take(), ["UpdateItem"]);
     }
     assert_eq!(rotate(&app, &other).await.status, StatusCode::OK);
@@ -194,7 +194,7 @@ async fn secrets_are_rotated_at_most_every_10_seconds() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn concurrent_rotations_make_one_version() {
+async fn concurrent_rotations_create_one_version() {
     let (app, clock, _, id) = start(Budgets::default()).await;
     for _ in 0..10 {
         app.aws.wire.take();
@@ -225,7 +225,7 @@ async fn secrets_are_rotated_at_most_50_times_in_24_hours() {
 }
 
 #[tokio::test]
-async fn secrets_with_too_many_versions_are_over_a_budget() {
+async fn secrets_with_too_many_versions_are_over_budget() {
     let (app, _, _, id) = start(service::unlimited()).await;
     let limit = r#"{"__type": "LimitExceededException", "message": "Too many versions"}"#;
     app.aws
@@ -237,7 +237,7 @@ async fn secrets_with_too_many_versions_are_over_a_budget() {
 }
 
 #[tokio::test]
-async fn repeated_calls_of_the_sdk_find_their_own_slot() {
+async fn sdk_retries_recognize_their_own_slot() {
     let (app, _, _, id) = start(Budgets::default()).await;
     app.aws.wire.break_once("UpdateItem", Fault::After);
     assert_eq!(ping(&app, &id).await.status, StatusCode::ACCEPTED);
@@ -246,12 +246,12 @@ async fn repeated_calls_of_the_sdk_find_their_own_slot() {
 }
 
 #[tokio::test]
-async fn full_apps_make_no_secrets() {
+async fn full_apps_create_no_secrets() {
     let stage = Stage::start(Default::default(), false, "1200").await;
     stage.fill(100).await;
     stage.app.aws.wire.take();
     let refused = stage.app.api.try_create().await;
     refused.must_fail_with(409, "CONFLICT");
-    // The key and the count.
+    // The API key, and the app's endpoint count.
     assert_eq!(stage.app.aws.wire.take(), ["GetItem", "GetItem"]);
 }

@@ -1,4 +1,4 @@
-//! Budgets of recoveries and of searches in the history.
+//! Budgets for recoveries and history searches.
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use crate::support::{Answer, Options, TestApp};
 const START: &str = "2026-01-31T09:30:00.000Z";
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A service with an endpoint that has 30 failed deliveries, which a recovery makes
-/// again in two chunks.
+/// Starts a service with an endpoint that has 30 failed deliveries, which a recovery
+/// resends in two chunks.
 async fn start(search_time: Duration) -> (TestApp, HandClock, String) {
     let clock = HandClock::at(START);
     let mut options = Options::stepwise_with(&clock);
@@ -55,7 +55,7 @@ fn assert_under_way(answer: &Answer, recovery: &Recovery) {
     assert_eq!(error["message"], message);
 }
 
-/// Receives the queued recoveries, and forgets the queued deliveries.
+/// Receives the queued recoveries, and discards the queued deliveries.
 async fn queued(app: &TestApp) -> Vec<Recovery> {
     let messages = app.queue.all_queued().await.into_iter();
     let parsed = messages.map(|message| Message::from_json(&message.body.unwrap()).unwrap());
@@ -81,7 +81,7 @@ async fn handle(app: &TestApp, chunk: &Recovery) {
 }
 
 #[tokio::test]
-async fn second_recoveries_are_refused_until_the_last_chunk_is_done() {
+async fn second_recoveries_are_refused_until_the_first_ends() {
     let (app, _, id) = started().await;
     let first = begun(&app, &id).await;
     app.aws.wire.take();
@@ -104,7 +104,7 @@ async fn second_recoveries_are_refused_until_the_last_chunk_is_done() {
 }
 
 #[tokio::test]
-async fn other_endpoints_can_be_recovered_meanwhile() {
+async fn recoveries_of_other_endpoints_are_not_refused() {
     let (app, clock, id) = started().await;
     let (other, _) = app.api.create_webhook("https://example.com/hook").await;
     let endpoint = endpoint_id(&other);
@@ -137,7 +137,7 @@ async fn only_one_of_concurrent_recoveries_begins() {
 }
 
 #[tokio::test]
-async fn dead_recoveries_end_with_their_lease() {
+async fn abandoned_recoveries_end_with_their_lease() {
     let (app, clock, id) = started().await;
     let first = begun(&app, &id).await;
     clock.advance(RECOVERY_LEASE);
@@ -162,15 +162,15 @@ async fn chunks_renew_the_lease() {
 }
 
 #[test]
-fn lease_outlasts_every_try_of_a_chunk_that_fails_by_a_defect() {
-    // The function's timeout.
+fn the_lease_outlasts_all_tries_of_a_failing_chunk() {
+    // Each try may take as long as the function's timeout, a minute.
     let tries = MINUTE * DEFECT_RECEIVES;
     let delays: Duration = (1..DEFECT_RECEIVES).map(delay_after).sum();
     assert!(RECOVERY_LEASE > tries + delays);
 }
 
 #[tokio::test]
-async fn repeated_chunks_of_an_ended_recovery_leave_the_next_one_alone() {
+async fn late_chunks_do_not_affect_the_next_recovery() {
     let (app, clock, id) = started().await;
     let first = begun(&app, &id).await;
     handle(&app, &first).await;
@@ -182,13 +182,13 @@ async fn repeated_chunks_of_an_ended_recovery_leave_the_next_one_alone() {
     handle(&app, &last).await;
     assert_eq!(queued(&app).await.len(), 1);
     assert_under_way(&recover(&app, &id).await, &second);
-    // It was not renewed either.
+    // Its lease was not renewed either.
     clock.advance(MINUTE);
     begun(&app, &id).await;
 }
 
 #[tokio::test]
-async fn recoveries_that_are_not_enqueued_do_not_hold_the_slot() {
+async fn recoveries_that_cannot_be_enqueued_free_the_slot() {
     let (app, _, id) = started().await;
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     let failed = recover(&app, &id).await;
@@ -198,14 +198,14 @@ async fn recoveries_that_are_not_enqueued_do_not_hold_the_slot() {
 }
 
 #[tokio::test]
-async fn repeated_calls_of_the_sdk_find_their_own_recovery() {
+async fn sdk_retries_recognize_their_own_recovery() {
     let (app, _, id) = started().await;
     app.aws.wire.break_once("UpdateItem", Fault::After);
     begun(&app, &id).await;
 }
 
 #[tokio::test]
-async fn chunks_whose_progress_is_not_noted_are_not_repeated() {
+async fn chunks_are_not_repeated_if_their_progress_is_not_recorded() {
     let (app, clock, id) = started().await;
     let first = begun(&app, &id).await;
     app.aws.wire.break_calls(&["UpdateItem"], Fault::Before);
@@ -218,7 +218,7 @@ async fn chunks_whose_progress_is_not_noted_are_not_repeated() {
     begun(&app, &id).await;
 }
 
-/// From now on every query is answered as if AWS's page ended after this delivery.
+/// Makes every query return as if DynamoDB's page had ended after this delivery.
 fn end_pages_after(app: &TestApp, delivery: &str, count: u32) {
     let key = json!({
         "pk": {"S": "APP#a"}, "sk": {"S": format!("D#{delivery}")},
@@ -232,7 +232,7 @@ fn end_pages_after(app: &TestApp, delivery: &str, count: u32) {
 }
 
 #[tokio::test]
-async fn histories_are_searched_until_time_runs_out() {
+async fn history_searches_stop_when_time_runs_out() {
     let (app, _, id) = start(Duration::ZERO).await;
     let all = app.api.pages(&id, "event=invoice.paid", async || {}).await;
     let all = all.concat();
@@ -250,7 +250,7 @@ async fn histories_are_searched_until_time_runs_out() {
 }
 
 #[tokio::test]
-async fn what_is_delivered_is_searched_for_until_time_runs_out() {
+async fn searches_for_delivered_stop_when_time_runs_out() {
     let (app, clock, id) = start(Duration::ZERO).await;
     let endpoint = endpoint_id(&id);
     let old = clock.now() - 2 * MINUTE;
@@ -268,7 +268,7 @@ async fn what_is_delivered_is_searched_for_until_time_runs_out() {
 }
 
 #[tokio::test]
-async fn histories_are_searched_on_while_there_is_time() {
+async fn history_searches_continue_while_there_is_time() {
     let (app, _, id) = started().await;
     let newest = app.api.deliveries(&id).await[0]["id"].clone();
     app.aws.wire.take();
@@ -278,7 +278,7 @@ async fn histories_are_searched_on_while_there_is_time() {
 }
 
 #[tokio::test]
-async fn counts_that_run_out_of_time_say_so_and_the_recovery_begins() {
+async fn recoveries_begin_even_if_counting_runs_out_of_time() {
     for count in [3, 0] {
         let (app, _, id) = start(Duration::ZERO).await;
         let newest = app.api.deliveries(&id).await[0]["id"].clone();

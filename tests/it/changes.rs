@@ -1,4 +1,4 @@
-//! Changes between two attempts apply from the next attempt on.
+//! Changes between two attempts apply to the next attempt.
 
 use std::time::Duration;
 
@@ -42,8 +42,8 @@ impl Failed {
         }
     }
 
-    /// Makes the second attempt, once it is due.
-    async fn go_on(&self) {
+    /// Makes the second attempt when it is due.
+    async fn attempt_again(&self) {
         self.clock.advance_millis(2 * HOUR);
         let due = self.app.queue.sweep().await;
         assert_eq!(due.len(), 1);
@@ -58,7 +58,7 @@ impl Failed {
 }
 
 #[tokio::test]
-async fn rotated_secrets_sign_the_next_attempt() {
+async fn the_next_attempt_is_signed_with_the_rotated_secret() {
     let failed = Failed::start().await;
     let rotated = failed
         .app
@@ -66,7 +66,7 @@ async fn rotated_secrets_sign_the_next_attempt() {
         .post(&format!("/{}/rotate-secret", failed.id))
         .await;
     let new = rotated.data()["secret"].as_str().unwrap();
-    failed.go_on().await;
+    failed.attempt_again().await;
     let received = failed.receiver.received();
     assert_eq!(received.len(), 2);
     assert!(received[0].was_signed_with(&failed.secret));
@@ -75,11 +75,11 @@ async fn rotated_secrets_sign_the_next_attempt() {
 }
 
 #[tokio::test]
-async fn next_attempts_go_to_the_new_url() {
+async fn the_next_attempt_goes_to_the_new_url() {
     let failed = Failed::start().await;
     let moved = Receiver::answering(200, "").await;
     failed.change(&json!({"url": moved.url})).await;
-    failed.go_on().await;
+    failed.attempt_again().await;
     failed.receiver.must_receive_one();
     assert!(moved.must_receive_one().was_signed_with(&failed.secret));
     let delivery = failed.app.api.must_have_one_delivery(&failed.id).await;
@@ -87,10 +87,10 @@ async fn next_attempts_go_to_the_new_url() {
 }
 
 #[tokio::test]
-async fn unsubscribed_endpoints_still_get_deliveries_in_flight() {
+async fn unsubscribed_endpoints_still_get_pending_deliveries() {
     let failed = Failed::start().await;
     failed.change(&json!({"events": ["other"]})).await;
-    failed.go_on().await;
+    failed.attempt_again().await;
     assert_eq!(failed.receiver.received().len(), 2);
 }
 
@@ -98,7 +98,7 @@ async fn unsubscribed_endpoints_still_get_deliveries_in_flight() {
 async fn deliveries_to_deactivated_endpoints_fail_with_that_reason() {
     let failed = Failed::start().await;
     failed.change(&json!({"active": false})).await;
-    failed.go_on().await;
+    failed.attempt_again().await;
     failed.receiver.must_receive_one();
     let item = failed.app.api.must_have_one_delivery(&failed.id).await;
     assert_eq!(item["status"], "FAILED");
@@ -119,16 +119,16 @@ async fn deliveries_to_deactivated_endpoints_fail_with_that_reason() {
 }
 
 #[tokio::test]
-async fn endpoints_reactivated_before_an_attempt_is_due_get_it() {
+async fn endpoints_reactivated_before_a_retry_get_it() {
     let failed = Failed::start().await;
     failed.change(&json!({"active": false})).await;
     failed.change(&json!({"active": true})).await;
-    failed.go_on().await;
+    failed.attempt_again().await;
     assert_eq!(failed.receiver.received().len(), 2);
 }
 
 #[tokio::test]
-async fn first_attempts_at_deactivated_endpoints_are_not_made() {
+async fn deactivated_endpoints_get_no_first_attempt() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -156,7 +156,7 @@ async fn deliveries_to_deleted_endpoints_end_silently() {
     let deliveries = failed.app.api.deliveries(&failed.id).await;
     let delivery_id = deliveries[0]["id"].as_str().unwrap().to_owned();
     failed.app.api.delete(&format!("/{}", failed.id)).await;
-    failed.go_on().await;
+    failed.attempt_again().await;
     failed.receiver.must_receive_one();
     let table = failed.app.aws.table();
     let recorded = table.delivery(

@@ -1,4 +1,4 @@
-//! Channels: an endpoint that has any gets only events that have one of them.
+//! Channels: an endpoint with channels gets only events that share one with it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::support::{Options, TestApp};
 
 const URL: &str = "https://example.com/hook";
 
-/// Creates an endpoint with these channels, which may be null.
+/// Creates an endpoint with these channels, or with null.
 async fn endpoint(app: &TestApp, channels: Value) -> String {
     let body = json!({"url": URL, "events": ["*"], "channels": channels});
     let created = app.api.post_json("", &body).await;
@@ -19,7 +19,7 @@ async fn endpoint(app: &TestApp, channels: Value) -> String {
     created.data()["id"].as_str().unwrap().to_owned()
 }
 
-/// The endpoints that get what is queued.
+/// Handles the queued events, and returns the endpoints that they reach.
 async fn reached(app: &TestApp) -> BTreeSet<String> {
     let tasks = app.queue.fan_out().await;
     let ids = tasks
@@ -70,7 +70,7 @@ async fn events_reach_endpoints_with_a_common_channel_or_none() {
 }
 
 #[tokio::test]
-async fn channels_are_shown_replaced_and_removed() {
+async fn channels_can_be_shown_replaced_and_removed() {
     let app = TestApp::start().await;
     let path = format!("/{}", endpoint(&app, json!(["b", "a", "b"])).await);
     let most: Vec<_> = (0..10).map(|n| format!("c{n}{}", "x".repeat(62))).collect();
@@ -89,7 +89,7 @@ async fn channels_are_shown_replaced_and_removed() {
 }
 
 #[tokio::test]
-async fn wrong_channels_are_rejected_with_their_places() {
+async fn invalid_channels_are_rejected_by_index() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let path = format!("/{}", endpoint(&app, json!(["kept"])).await);
     let many: Vec<_> = (0..11).map(|n| n.to_string()).collect();
@@ -109,7 +109,8 @@ async fn wrong_channels_are_rejected_with_their_places() {
         let error = &batch.data()["events"][0]["error"];
         assert_eq!(error["details"][0]["field"], places[0], "{error}");
     }
-    // No endpoint gets nothing by an empty list; an event without channels is one.
+    // An endpoint's list must not be empty: it would match no event. An event's list may
+    // be.
     let none = json!({"channels": []});
     app.api
         .put_json(&path, &none)
@@ -120,7 +121,7 @@ async fn wrong_channels_are_rejected_with_their_places() {
 }
 
 #[tokio::test]
-async fn wrong_channels_of_messages_become_dead_letters() {
+async fn messages_with_invalid_channels_become_dead_letters() {
     let app = TestApp::start_with(Options::stepwise()).await;
     for (channels, reason) in [
         (json!("a"), "channels must be a list of strings"),
@@ -144,7 +145,7 @@ async fn wrong_channels_of_messages_become_dead_letters() {
 }
 
 #[tokio::test]
-async fn the_first_event_of_a_key_decides_about_channels() {
+async fn the_first_event_of_an_idempotency_key_sets_the_channels() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let one = endpoint(&app, json!(["one"])).await;
     let two = endpoint(&app, json!(["two"])).await;
@@ -162,7 +163,7 @@ async fn the_first_event_of_a_key_decides_about_channels() {
     let queue = app.queue.by_message();
     assert_eq!(queue.handle([first.clone()]).await.unwrap().len(), 1);
     app.aws.wire.mend();
-    // The repeat finds the first event stored, whose fan-out has broken off, and waits.
+    // The repeat finds the first event, whose fan-out was interrupted, and waits for it.
     let repeat = publish("two").await;
     app.queue.handle([repeat]).await.unwrap();
     let back = received_again(&first, 2);
@@ -172,11 +173,11 @@ async fn the_first_event_of_a_key_decides_about_channels() {
         .iter()
         .map(|task| task.endpoint.endpoint_id.to_string())
         .collect();
-    assert_eq!(ids, [one], "and not {two}");
+    assert_eq!(ids, [one], "not {two}");
 }
 
 #[tokio::test]
-async fn events_for_nobody_cost_one_read() {
+async fn events_that_match_no_endpoint_cost_one_read() {
     let app = TestApp::start_with(Options::stepwise()).await;
     endpoint(&app, json!(["team:1"])).await;
     app.api.publish(&event(&json!(["team:2"]))).await;
@@ -186,7 +187,7 @@ async fn events_for_nobody_cost_one_read() {
 }
 
 #[tokio::test]
-async fn messages_from_before_channels_reach_everyone() {
+async fn messages_with_null_channels_reach_everyone() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let all = endpoint(&app, Value::Null).await;
     let old = json!({

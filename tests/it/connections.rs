@@ -1,4 +1,4 @@
-//! Which connections to receivers are kept, and how many there are.
+//! Which connections to receivers are kept open, and how many.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use crate::support::queue::{attempt_message, message};
 use crate::support::receiver::keeping_receiver;
 use crate::support::{Options, TestApp, eventually};
 
-/// Hosts whose connection the sender keeps.
+/// How many hosts the sender keeps an idle connection to.
 const KEPT_HOSTS: usize = 16;
 
 /// Publishes an event and makes the first attempt of its only delivery.
@@ -37,26 +37,27 @@ async fn connections_are_reused() {
     assert_eq!(connections.accepted.load(Ordering::SeqCst), 1);
 }
 
-/// Lambda freezes the function between batches, so it does not notice a closed
-/// connection before the next batch.
+/// Lambda freezes the function between batches, so it notices a closed connection only in
+/// the next batch.
 #[tokio::test]
-async fn connections_closed_while_the_function_slept_are_replaced() {
+async fn connections_closed_during_a_freeze_are_replaced() {
     let app = TestApp::start_with(Options::idle()).await;
     let (url, connections) = keeping_receiver();
     let (id, _) = app.api.create_webhook(&url).await;
     deliver(&app).await;
     let task = app.queue.first_attempt().await;
-    // Nothing else runs in the meantime: the runtime has only this thread.
+    // The runtime has only this thread, so the client cannot notice before the next
+    // attempt.
     connections.close();
     app.queue.must_attempt(&task).await;
     assert_eq!(delivered(&app, &id).await, 2);
     assert_eq!(connections.accepted.load(Ordering::SeqCst), 2);
 }
 
-/// After a thaw, a connection may be dead without our having heard of it, and timers
-/// may not have counted the time.
+/// After a thaw, a connection may be dead without a FIN or RST having arrived, and timers
+/// may not have counted the frozen time.
 #[tokio::test]
-async fn connections_from_before_a_long_sleep_are_not_used() {
+async fn connections_from_before_a_long_freeze_are_not_reused() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let gauge = Gauge::default();
@@ -70,10 +71,10 @@ async fn connections_from_before_a_long_sleep_are_not_used() {
 }
 
 #[tokio::test]
-async fn pings_take_fresh_connections_and_close_them() {
+async fn pings_use_and_close_their_own_connections() {
     let app = TestApp::start_with(Options::default()).await;
     let gauge = Gauge::default();
-    // A ping that took a used connection would fail.
+    // Connections respond once, so a ping on a used connection would fail.
     let url = forgetful_receiver(&gauge, 1).await;
     let (id, _) = app.api.create_webhook(&url).await;
     app.api.must_publish("invoice.paid").await;
@@ -84,7 +85,7 @@ async fn pings_take_fresh_connections_and_close_them() {
     assert_answered(&app.api.ping(&id).await, 200, "");
     assert_answered(&app.api.ping(&id).await, 200, "");
     assert_eq!(gauge.accepted(), 3);
-    // That of the event stays.
+    // The event's connection stays open.
     eventually("closed connections", async || {
         (gauge.open() == 1).then_some(())
     })
@@ -92,7 +93,7 @@ async fn pings_take_fresh_connections_and_close_them() {
 }
 
 #[tokio::test]
-async fn few_hosts_keep_an_idle_connection() {
+async fn at_most_16_hosts_keep_an_idle_connection() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let gauge = Gauge::default();
     for _ in 0..2 * KEPT_HOSTS {
@@ -102,13 +103,13 @@ async fn few_hosts_keep_an_idle_connection() {
     app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     assert_eq!(gauge.accepted(), 2 * KEPT_HOSTS);
-    // Less than it takes for idle connections to be closed.
+    // Shorter than the idle timeout, so connections that closed were not kept at all.
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(gauge.open(), KEPT_HOSTS);
 }
 
 #[tokio::test]
-async fn hosts_keep_one_idle_connection() {
+async fn each_host_keeps_one_idle_connection() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let gauge = Gauge::default();
     let gate = Arc::new(Semaphore::new(0));

@@ -1,4 +1,4 @@
-//! HTTP/2 receivers that limit, end or lose their connections.
+//! HTTP/2 receivers that limit, close or lose their connections.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::queue::{attempt_message, message};
 use crate::support::tls::Authority;
 use crate::support::{Options, TestApp};
 
-/// A service with one endpoint, whose receiver speaks HTTP/2.
+/// A service with one endpoint and its HTTP/2 receiver.
 struct Stage {
     app: TestApp,
     gauge: Gauge,
@@ -34,7 +34,8 @@ impl Stage {
         Self { app, gauge, id }
     }
 
-    /// Delivers so many events in one batch. Returns how many arrived.
+    /// Publishes events and delivers them in one batch. Returns how many deliveries of the
+    /// endpoint have succeeded so far.
     async fn deliver(&self, count: usize) -> usize {
         for _ in 0..count {
             self.app.api.must_publish("invoice.paid").await;
@@ -46,7 +47,7 @@ impl Stage {
             .enumerate()
             .map(|(index, task)| message(Some(&index.to_string()), attempt_message(task)));
         assert_eq!(self.app.queue.handle(batch).await, Ok(Vec::new()));
-        // Those that were moved to the slow lane.
+        // Some may have been moved to the slow lane.
         self.app.queue.settle().await;
         let delivered = self.app.api.page(&self.id, "status=DELIVERED").await;
         delivered.0.len()
@@ -54,14 +55,14 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn limit_of_one_stream_fails_no_attempt() {
+async fn a_limit_of_one_stream_fails_no_attempt() {
     let stage = Stage::start(Behaviour::OneAtATime(Duration::from_millis(20))).await;
     assert_eq!(stage.deliver(10).await, 10);
     assert_eq!(stage.deliver(10).await, 20);
 }
 
 #[tokio::test]
-async fn goaway_after_the_first_stream_fails_no_attempt() {
+async fn a_goaway_after_the_first_stream_fails_no_attempt() {
     for streams in [1, 100] {
         let stage = Stage::start(Behaviour::GoesAway { streams }).await;
         assert_eq!(stage.deliver(10).await, 10, "{streams} at a time");
@@ -77,14 +78,15 @@ async fn refused_streams_fail_no_attempt() {
 }
 
 #[tokio::test]
-async fn connections_that_the_receiver_closed_are_replaced() {
+async fn connections_closed_by_the_receiver_are_replaced() {
     let stage = Stage::start(Behaviour::HangsUp).await;
     assert_eq!(stage.deliver(1).await, 1);
     assert_eq!(stage.deliver(1).await, 2);
     assert_eq!(stage.gauge.accepted(), 2);
 }
 
-/// The first attempt at an event of this size, with a deadline of so many seconds.
+/// Makes the first attempt at an event with `size` bytes of data, with a deadline in
+/// seconds. Returns the attempt.
 async fn attempt_at(behaviour: Behaviour, size: usize, deadline: u64) -> Value {
     let mut options = Options::stepwise();
     options.sender.deadline = Duration::from_secs(deadline);
@@ -98,7 +100,7 @@ async fn attempt_at(behaviour: Behaviour, size: usize, deadline: u64) -> Value {
 }
 
 #[tokio::test]
-async fn streams_end_with_the_reason() {
+async fn failed_streams_report_the_reason() {
     for (behaviour, size, failure) in [
         (Behaviour::Fails, 10, Failure::Closed),
         (Behaviour::TakesLittle, 200_000, Failure::SendTimeout),
@@ -110,32 +112,32 @@ async fn streams_end_with_the_reason() {
 }
 
 #[tokio::test]
-async fn streams_that_are_reset_after_the_head_change_no_outcome() {
+async fn resets_after_the_head_change_no_outcome() {
     let attempt = attempt_at(Behaviour::ResetsBody, 10, 15).await;
     assert_eq!(attempt["responseStatus"], 200, "{attempt}");
     assert_eq!(attempt["error"], Value::Null);
 }
 
 #[tokio::test]
-async fn many_headers_are_taken() {
+async fn up_to_1000_headers_are_accepted() {
     let attempt = attempt_at(Behaviour::Headers(1_000), 10, 15).await;
     assert_eq!(attempt["responseStatus"], 200, "{attempt}");
-    // Far more than the client takes.
+    // Far more than the client accepts.
     let attempt = attempt_at(Behaviour::Headers(24_000), 10, 15).await;
     assert_eq!(attempt["code"], Failure::HeadTooLarge.code(), "{attempt}");
 }
 
-/// Without pings, the second connection would not be opened: a deadline ends an
-/// attempt, but not its connection.
+/// HTTP/2 pings detect the dead connection. Without them, the second connection would not
+/// be opened: a deadline ends an attempt, but not its connection.
 #[tokio::test]
-async fn silent_connections_are_given_up() {
+async fn silent_connections_are_abandoned() {
     let mut options = Options::stepwise();
     options.sender.deadline = Duration::from_secs(6);
-    // Not during the test.
+    // No retry comes due during the test.
     options.settings.policy.schedule = "3600".parse().unwrap();
     let stage = Stage::start_with(options, Behaviour::FallsSilent).await;
     assert_eq!(stage.deliver(1).await, 1);
-    // It takes the connection that has fallen silent.
+    // This attempt reuses the silent connection, and times out.
     assert_eq!(stage.deliver(1).await, 1);
     assert_eq!(stage.gauge.accepted(), 1);
     let pending = stage.app.api.page(&stage.id, "status=PENDING").await.0;

@@ -1,4 +1,4 @@
-//! Cross-origin requests of web pages.
+//! Cross-origin requests from web pages.
 
 use local::service::Settings;
 use reqwest::header::{HeaderMap, HeaderName};
@@ -39,7 +39,7 @@ fn webhooks(app: &TestApp) -> String {
     format!("/apps/{}/webhooks", app.app_id)
 }
 
-/// The members of a header that is a list, in lower case.
+/// Returns the members of a list header, in lower case.
 fn list(headers: &HeaderMap, name: &str) -> Vec<String> {
     let values = headers.get_all(name).iter();
     let values = values.flat_map(|value| value.to_str().unwrap().split(','));
@@ -56,14 +56,14 @@ fn assert_allowed(headers: &HeaderMap, origin: &str) {
         list(headers, "vary").contains(&"origin".to_owned()),
         "{headers:?}"
     );
-    // No browser sends a key by itself.
+    // Keys are headers that the page sets, never ambient credentials like cookies.
     let credentials = HeaderName::from_static("access-control-allow-credentials");
     assert!(!headers.contains_key(credentials), "{headers:?}");
     assert!(headers.contains_key("x-request-id"), "{headers:?}");
 }
 
 #[tokio::test]
-async fn preflights_need_no_key_and_cost_nothing() {
+async fn preflights_need_no_key_and_make_no_aws_call() {
     let app = start(&format!("{PAGE},{OTHER_PAGE}")).await;
     for path in [&webhooks(&app), "/key", "/no/such/route"] {
         for origin in [PAGE, OTHER_PAGE] {
@@ -91,7 +91,7 @@ async fn preflights_need_no_key_and_cost_nothing() {
 }
 
 #[tokio::test]
-async fn answers_can_be_read_by_listed_origins_even_errors() {
+async fn listed_origins_can_read_all_responses_even_errors() {
     let app = start(&format!("{PAGE},{OTHER_PAGE}")).await;
     let path = webhooks(&app);
     let with_key = |method, path: &str| {
@@ -125,7 +125,7 @@ async fn answers_can_be_read_by_listed_origins_even_errors() {
 }
 
 #[tokio::test]
-async fn other_origins_get_no_permission() {
+async fn unlisted_origins_get_no_permission() {
     let app = start(PAGE).await;
     let path = webhooks(&app);
     for origin in [
@@ -149,7 +149,7 @@ async fn other_origins_get_no_permission() {
 }
 
 #[tokio::test]
-async fn any_origin_can_be_allowed() {
+async fn a_star_allows_any_origin() {
     let app = start("*").await;
     let path = webhooks(&app);
     let actual = app.api.bare(Method::GET, &path);
@@ -160,8 +160,8 @@ async fn any_origin_can_be_allowed() {
 }
 
 #[tokio::test]
-async fn api_gateway_leaves_preflights_to_the_function() {
-    // With a configuration of its own, it would answer them itself.
+async fn the_function_answers_preflights_behind_api_gateway() {
+    // With a CORS configuration, API Gateway would answer preflights itself.
     assert!(!include_str!("../../template.yaml").contains("CorsConfiguration"));
     let settings = Settings {
         cors: PAGE.parse().unwrap(),

@@ -1,4 +1,4 @@
-//! Messages that cannot be read, and those that keep failing, become dead letters.
+//! Malformed messages, and messages that keep failing, become dead letters.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::support::{Options, TestApp};
 const NOTHING: Vec<String> = Vec::new();
 
 #[tokio::test]
-async fn unreadable_messages_become_dead_letters_at_once() {
+async fn malformed_messages_become_dead_letters_at_once() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -54,7 +54,7 @@ async fn unreadable_messages_become_dead_letters_at_once() {
 }
 
 #[tokio::test]
-async fn dead_letters_say_where_they_come_from() {
+async fn dead_letters_name_their_queue_and_message_id() {
     let app = TestApp::start_with(Options::idle()).await;
     app.queue.enqueue_in(Lane::Slow, "{").await;
     let queued = app.queue.queued().await;
@@ -73,7 +73,7 @@ async fn dead_letters_say_where_they_come_from() {
 }
 
 #[tokio::test]
-async fn unreadable_messages_are_returned_if_they_cannot_be_put_away() {
+async fn malformed_messages_stay_if_the_dead_letter_cannot_be_sent() {
     let app = TestApp::start_with(Options::idle()).await;
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     let sweep = message(Some("sweep"), r#"{"kind":"sweep"}"#);
@@ -85,14 +85,15 @@ async fn unreadable_messages_are_returned_if_they_cannot_be_put_away() {
 }
 
 #[tokio::test]
-async fn bodyless_messages_are_handled_without_a_panic() {
+async fn messages_without_a_body_do_not_panic() {
     let app = TestApp::start_with(Options::idle()).await;
     let mut without_body = message(Some("m"), "");
     without_body.body = None;
     assert!(app.queue.handle([without_body]).await.is_ok());
 }
 
-/// Handles the message as if received so often. Returns whether it has to come back.
+/// Handles the message as if received for the `receives`-th time. Returns whether it
+/// failed, so that SQS will deliver it again.
 async fn fails(app: &TestApp, body: &str, receives: u32) -> bool {
     let message = received_again(&message(Some("m"), body), receives);
     let back = app.queue.handle([message]).await.unwrap();
@@ -101,7 +102,7 @@ async fn fails(app: &TestApp, body: &str, receives: u32) -> bool {
 }
 
 #[tokio::test]
-async fn messages_that_fail_by_a_defect_become_dead_letters_after_eight_receives() {
+async fn messages_that_hit_a_defect_become_dead_letters_after_8_tries() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let ping = attempt_message(&ping_of(&app, &id));
@@ -113,7 +114,7 @@ async fn messages_that_fail_by_a_defect_become_dead_letters_after_eight_receives
     }
     assert!(app.queue.take_dead_letters().await.is_empty());
 
-    // It stays if it cannot be put away.
+    // It stays on the queue if the dead letter cannot be sent.
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     assert!(fails(&app, &ping, DEFECT_RECEIVES).await);
     app.aws.wire.mend();
@@ -125,7 +126,7 @@ async fn messages_that_fail_by_a_defect_become_dead_letters_after_eight_receives
 }
 
 #[tokio::test]
-async fn requests_that_aws_finds_invalid_count_as_defects() {
+async fn requests_that_aws_rejects_as_invalid_count_as_defects() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let ping = attempt_message(&ping_of(&app, &id));
@@ -136,7 +137,7 @@ async fn requests_that_aws_finds_invalid_count_as_defects() {
     assert_eq!(app.queue.take_dead_letters().await.len(), 1);
 }
 
-/// A resolver that panics.
+/// A resolver that always panics.
 struct Panics;
 
 impl Resolve for Panics {
@@ -146,7 +147,7 @@ impl Resolve for Panics {
 }
 
 #[tokio::test]
-async fn messages_that_panic_become_dead_letters_after_eight_receives() {
+async fn messages_that_panic_become_dead_letters_after_8_tries() {
     let options = Options {
         polling: false,
         ..Options::resolving(Arc::new(Panics))

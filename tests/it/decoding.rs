@@ -1,5 +1,5 @@
-//! Arbitrary events of API Gateway and the queue: each event of API Gateway gets an
-//! answer in the envelope, and a malformed batch is handled or rejected.
+//! Property tests with arbitrary events of API Gateway and SQS: every API Gateway event
+//! gets a response in the envelope, and malformed batches are handled or rejected.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,7 @@ use crate::support::gateway::{Gateway, KINDS, Kind, sample, set_header};
 
 const QUEUE: &str = include_str!("../../events/sqs-test-ping.json");
 
-/// A service, without HTTP in front.
+/// The API function, invoked directly instead of over HTTP.
 struct Direct {
     runtime: Runtime,
     gateway: Gateway,
@@ -26,7 +26,7 @@ impl Direct {
         Self { runtime, gateway }
     }
 
-    /// Handles an event as the function does, and requires an answer in the envelope.
+    /// Invokes the function, and requires a response in the envelope.
     fn must_answer(&self, event: &Value) -> Result<(), TestCaseError> {
         let answer = self.runtime.block_on(self.gateway.invoke(event));
         prop_assert!(answer.headers.contains_key("x-request-id"));
@@ -54,7 +54,7 @@ fn run<S: Strategy>(
     }
 }
 
-/// A path below the app, as API Gateway passes it, decoded.
+/// A path below the app, decoded as API Gateway passes it.
 fn path() -> impl Strategy<Value = String> {
     let segment = prop_oneof![
         Just("webhooks".to_owned()),
@@ -67,7 +67,7 @@ fn path() -> impl Strategy<Value = String> {
         .prop_map(|segments| segments.iter().map(|text| format!("/{text}")).collect())
 }
 
-/// A header that something on the way may understand, or another one.
+/// A header name that the function or a library may interpret, or an arbitrary one.
 fn header_name() -> impl Strategy<Value = String> {
     let known = proptest::sample::select(vec![
         "accept",
@@ -108,7 +108,7 @@ fn header_value() -> impl Strategy<Value = String> {
     ]
 }
 
-/// What a client controls, apart from its method.
+/// What a client controls, apart from the method.
 #[derive(Debug)]
 struct Client {
     path: String,
@@ -144,13 +144,13 @@ fn method() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Strings in place of the ones of the context.
+/// Replacements for strings of `requestContext`, by position.
 fn context() -> impl Strategy<Value = Vec<(usize, String)>> {
     proptest::collection::vec((0..20_usize, header_value()), 0..3)
 }
 
 #[test]
-fn every_request_through_api_gateway_is_answered() {
+fn every_api_gateway_request_gets_a_response() {
     let direct = Direct::start();
     for kind in KINDS {
         let inputs = (client(), method(), context());
@@ -191,7 +191,7 @@ fn every_request_through_api_gateway_is_answered() {
     }
 }
 
-/// A value of any type, to replace another one.
+/// A value of any type, to replace another.
 fn odd() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -205,7 +205,8 @@ fn odd() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Replaces the `position`-th part of a document, counted from the innermost.
+/// Replaces the `position`-th value of a document, counted in post-order (children before
+/// their parent).
 fn replace(document: &mut Value, position: &mut usize, with: &Value) {
     let parts: Vec<&mut Value> = match document {
         Value::Object(fields) => fields.values_mut().collect(),
@@ -218,6 +219,7 @@ fn replace(document: &mut Value, position: &mut usize, with: &Value) {
     if *position == 0 {
         *document = with.clone();
     }
+    // Wraps after the replacement, so no later value has position 0.
     *position = position.wrapping_sub(1);
 }
 
@@ -234,7 +236,7 @@ fn mutate(sample: &Value, mutations: &[(usize, Value)]) -> Value {
 }
 
 #[test]
-fn malformed_events_are_answered() {
+fn malformed_api_gateway_events_get_a_response() {
     let direct = Direct::start();
     for kind in KINDS {
         let sample = sample(kind);
@@ -245,7 +247,7 @@ fn malformed_events_are_answered() {
 }
 
 #[test]
-fn malformed_batches_are_rejected_or_handled() {
+fn malformed_batches_are_handled_or_rejected() {
     let direct = Direct::start();
     let sample: Value = serde_json::from_str(QUEUE).unwrap();
     let body: Value = serde_json::from_str(sample["Records"][0]["body"].as_str().unwrap()).unwrap();
@@ -261,7 +263,8 @@ fn malformed_batches_are_rejected_or_handled() {
             let Ok(decoded) = serde_json::from_value(event) else {
                 continue;
             };
-            // The batch either fails as a whole or is handled.
+            // A batch of one either fails as a whole, or its message is handled or
+            // returned.
             let handling = handle_batch(&direct.gateway.app.deliverer, decoded, None);
             if let Ok(response) = direct.runtime.block_on(handling) {
                 prop_assert!(response.batch_item_failures.len() <= 1);

@@ -1,4 +1,4 @@
-//! One delivery in full.
+//! `GET` of one delivery, with payload and attempts.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::hand_clock::HandClock;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, fields};
 
-/// The fields of the answer, sorted.
+/// The fields of the response, sorted.
 const FIELDS: [&str; 15] = [
     "attemptLog",
     "attempts",
@@ -132,7 +132,7 @@ async fn attempts_without_a_response_show_the_reason() {
 }
 
 #[tokio::test]
-async fn pings_show_what_they_sent() {
+async fn pings_show_the_payload_they_sent() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "pong").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -153,7 +153,7 @@ async fn pings_show_what_they_sent() {
 }
 
 #[tokio::test]
-async fn deliveries_cost_one_read_and_stored_payloads_a_second() {
+async fn a_stored_payload_costs_a_second_read() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -173,7 +173,7 @@ async fn deliveries_cost_one_read_and_stored_payloads_a_second() {
 }
 
 #[tokio::test]
-async fn deliveries_the_caller_cannot_see_are_not_found() {
+async fn deliveries_hidden_from_the_caller_are_not_found() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -192,7 +192,7 @@ async fn deliveries_the_caller_cannot_see_are_not_found() {
         let resent = app.api.post(&format!("{path}/resend")).await;
         resent.must_fail_with(404, "NOT_FOUND");
     }
-    // A caller of another app does not even learn that it exists.
+    // Callers of another app cannot even tell that it exists.
     let (other_app, key) = app.other_app().await;
     for app_id in [app.app_id, other_app] {
         let path = format!("/apps/{app_id}/webhooks/{id}/deliveries/{delivery}");
@@ -205,7 +205,7 @@ async fn deliveries_the_caller_cannot_see_are_not_found() {
     let path = format!("/{id}/deliveries/{delivery}");
     clock.advance(app.deliverer.retention - Duration::from_secs(1));
     assert!(app.api.get(&path).await.status.is_success());
-    // Expired, but DynamoDB has not removed it yet.
+    // The item has expired, but DynamoDB has not removed it yet.
     clock.advance(Duration::from_secs(1));
     app.api.get(&path).await.must_fail_with(404, "NOT_FOUND");
     let resent = app.api.post(&format!("{path}/resend")).await;
@@ -217,7 +217,7 @@ async fn deliveries_the_caller_cannot_see_are_not_found() {
 }
 
 #[tokio::test]
-async fn malformed_ids_are_as_unknown_as_any_other() {
+async fn malformed_ids_are_not_found() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     for path in [

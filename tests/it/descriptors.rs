@@ -1,5 +1,5 @@
-//! File descriptors, of which Lambda has 1,024. Each test runs another test of this
-//! binary in its own process, because the limit is per process.
+//! Use of file descriptors, which Lambda limits to 1,024. Each test runs an ignored test of
+//! this binary in its own process, because the limit is per process.
 
 use std::fs::File;
 use std::net::SocketAddr;
@@ -18,7 +18,7 @@ use crate::support::names::{LOOPBACK, Names};
 use crate::support::queue::{attempt_message, message};
 use crate::support::{Options, TestApp};
 
-/// Runs an ignored test of this module with so many file descriptors.
+/// Runs an ignored test of this module with this limit of file descriptors.
 fn run_limited(descriptors: u32, test: &str) {
     let test = format!("descriptors::{test}");
     let output = Command::new("sh")
@@ -34,10 +34,10 @@ fn run_limited(descriptors: u32, test: &str) {
     assert!(said.contains("1 passed"), "{said}");
 }
 
-/// The receivers and the emulators are in the same process, so that each connection
-/// takes two descriptors. If every host kept one, there would not be enough.
+/// Receivers and emulators run in the same process, so each connection takes two
+/// descriptors. If every host kept a connection, 160 would not be enough.
 #[test]
-fn hundred_receivers_need_few_descriptors() {
+fn deliveries_to_100_receivers_fit_into_160_descriptors() {
     run_limited(160, "hundred_receivers_limited");
 }
 
@@ -75,10 +75,10 @@ async fn hundred_receivers_limited() {
     }
 }
 
-/// As many attempts at once as a batch of events makes, in a function with the template's
-/// descriptors. Both ends of each connection are in this process.
+/// A batch of events makes up to 100 concurrent attempts. Both ends of each connection are
+/// in this process, so they take 200 of the descriptors.
 #[test]
-fn ten_events_at_ten_endpoints_each_fit_into_one_batch() {
+fn batches_of_100_attempts_fit_into_512_descriptors() {
     run_limited(512, "ten_events_limited");
 }
 
@@ -101,7 +101,11 @@ async fn ten_events_limited() {
     let events = app.queue.queued().await;
     assert_eq!(events.len(), 10);
     assert_eq!(app.queue.handle(events).await, Ok(Vec::new()));
-    assert_eq!(app.queue.counts_in(Lane::Fast).await[0], 0, "all at once");
+    assert_eq!(
+        app.queue.counts_in(Lane::Fast).await[0],
+        0,
+        "all were attempted at once"
+    );
     for id in ids {
         let history = app.api.deliveries(&id).await;
         assert_eq!(history.len(), 10);
@@ -112,7 +116,7 @@ async fn ten_events_limited() {
 }
 
 #[test]
-fn lack_of_descriptors_returns_the_message() {
+fn messages_are_returned_if_descriptors_run_out() {
     run_limited(256, "lack_of_descriptors_limited");
 }
 
@@ -134,7 +138,7 @@ async fn lack_of_descriptors_limited() {
         let calls = app.aws.wire.take();
         drop(hoard);
         assert_eq!(back, ["m"], "{url}");
-        // It came to the attempt, and nothing was recorded.
+        // The attempt was tried, and nothing was recorded.
         assert!(calls.iter().any(|call| call == "BatchGetItem"), "{calls:?}");
         assert!(!calls.iter().any(|call| call == "UpdateItem"), "{calls:?}");
         assert_eq!(app.api.deliveries(&id).await, Vec::<Value>::new(), "{url}");
@@ -147,10 +151,10 @@ async fn lack_of_descriptors_limited() {
     }
 }
 
-/// Each delivery that a receiver has taken without reading it would keep its connection,
-/// and its payload, for as long as the receiver likes.
+/// Otherwise, every delivery that a receiver accepts without reading it would hold a
+/// connection and a payload for as long as the receiver likes.
 #[test]
-fn receivers_that_answer_without_reading_hold_no_connection() {
+fn receivers_that_respond_without_reading_hold_no_connection() {
     run_limited(190, "receivers_that_do_not_read_limited");
 }
 
@@ -175,9 +179,9 @@ async fn receivers_that_do_not_read_limited() {
     }
 }
 
-/// A receiver that answers each request after its first bytes, and then neither reads
-/// nor closes anything. Buffers and packets are small, as on the way through the
-/// internet; otherwise the kernel would take all of a payload.
+/// Starts a receiver that responds after a request's first bytes, then neither reads more
+/// nor closes the connection. Buffers and packets are small, as on the internet: otherwise
+/// the kernel would buffer a whole payload.
 async fn unreading_receiver() -> String {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(2048).unwrap();

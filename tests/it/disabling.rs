@@ -1,4 +1,4 @@
-//! Endpoints that the service disables, and the metrics about them.
+//! Endpoints that the service disables, and their metrics.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A service, its clock, and an endpoint with this URL.
+/// Starts a service with a test clock and an endpoint with this URL.
 async fn start(url: &str) -> (TestApp, HandClock, String) {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let mut options = Options::stepwise_with(&clock);
@@ -29,11 +29,11 @@ async fn start(url: &str) -> (TestApp, HandClock, String) {
     (app, clock, id)
 }
 
-/// Has an endpoint that is failing fail on, a probe every 11 hours, so many times.
+/// Lets a failing endpoint pause and fail `probes` probes, one every 11 hours.
 async fn keep_failing(app: &TestApp, clock: &HandClock, id: &str, probes: usize) {
     clock.advance(MINUTE);
     deliver(app).await;
-    // So that the delivery that waits is the newest one.
+    // A second later, so that the waiting delivery is the newest.
     clock.advance(Duration::from_secs(1));
     app.api.must_publish("invoice.paid").await;
     assert_eq!(app.queue.fan_out().await, []);
@@ -42,7 +42,7 @@ async fn keep_failing(app: &TestApp, clock: &HandClock, id: &str, probes: usize)
     }
 }
 
-/// One more probe, 11 hours later.
+/// Makes one more probe, 11 hours later.
 async fn keep_probing(app: &TestApp, clock: &HandClock, id: &str) {
     clock.advance(11 * HOUR);
     let tend = Tend::now(app.aws.endpoint_key(endpoint_id(id)));
@@ -54,14 +54,14 @@ async fn endpoint(app: &TestApp, id: &str) -> Value {
     app.api.get(&format!("/{id}")).await.data().clone()
 }
 
-/// Whether an endpoint is active, and its disabled reason.
+/// Returns whether an endpoint is active, and its `disabledReason`.
 async fn state(app: &TestApp, id: &str) -> (bool, Value) {
     let endpoint = endpoint(app, id).await;
     let active = endpoint["active"].as_bool().unwrap();
     (active, endpoint["disabledReason"].clone())
 }
 
-/// Publishes an event and makes its first attempt.
+/// Publishes an event, and makes its first attempt.
 async fn deliver(app: &TestApp) {
     let task = app.queue.first_attempt().await;
     app.queue.must_attempt(&task).await;
@@ -123,11 +123,11 @@ async fn test_pings_never_disable_an_endpoint() {
 }
 
 #[tokio::test]
-async fn endpoints_are_disabled_after_they_kept_failing_for_five_days() {
+async fn endpoints_are_disabled_after_failing_for_five_days() {
     let receiver = Receiver::answering(500, "").await;
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
-    // 110 hours, and twelve failures in all.
+    // After 110 hours and twelve failures.
     keep_failing(&app, &clock, &id, 10).await;
     assert_eq!(state(&app, &id).await, (true, Value::Null));
     let failing = endpoint(&app, &id).await;
@@ -135,7 +135,8 @@ async fn endpoints_are_disabled_after_they_kept_failing_for_five_days() {
     keep_probing(&app, &clock, &id).await;
     assert_eq!(state(&app, &id).await, (false, json!("FAILING")));
     assert_eq!(receiver.received().len(), 13);
-    // What waited has ended, and can be recovered once the endpoint is active again.
+    // The waiting delivery has failed. It can be recovered once the endpoint is active
+    // again.
     app.queue.settle().await;
     let newest = &app.api.deliveries(&id).await[0];
     assert_eq!(newest["status"], "FAILED");
@@ -162,7 +163,7 @@ async fn a_failure_a_week_disables_nothing() {
 }
 
 #[tokio::test]
-async fn few_failures_in_five_days_disable_nothing() {
+async fn eight_failures_in_six_days_disable_nothing() {
     let receiver = Receiver::answering(500, "").await;
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
@@ -180,7 +181,7 @@ async fn few_failures_in_five_days_disable_nothing() {
 }
 
 #[tokio::test]
-async fn one_success_restarts_the_five_days() {
+async fn a_success_restarts_the_five_days() {
     let (receiver, status) = Receiver::switched().await;
     let (app, clock, id) = start(&receiver.url).await;
     deliver(&app).await;
@@ -223,7 +224,7 @@ async fn a_new_url_clears_failing_since() {
 }
 
 #[tokio::test]
-async fn late_answers_of_an_old_url_change_nothing() {
+async fn late_responses_from_an_old_url_change_nothing() {
     for status in [410, 500] {
         let (asked, answer) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let gates = (Arc::clone(&asked), Arc::clone(&answer));
@@ -257,7 +258,7 @@ async fn activation_clears_disabled_reason_and_failing_since() {
     deliver(&app).await;
     keep_failing(&app, &clock, &id, 11).await;
     app.queue.settle().await;
-    // Changing another field keeps it.
+    // Changing another field keeps the reason.
     let path = format!("/{id}");
     app.api
         .put_json(&path, &json!({"events": ["invoice.*"]}))
@@ -270,7 +271,7 @@ async fn activation_clears_disabled_reason_and_failing_since() {
     for cleared in ["disabledReason", "disabledAt", "failingSince", "pausedAt"] {
         assert_eq!(active[cleared], Value::Null, "{cleared}");
     }
-    // Five more days start with this failure.
+    // This failure starts a new period of five days.
     deliver(&app).await;
     assert_eq!(state(&app, &id).await, (true, Value::Null));
     status.store(410, Ordering::SeqCst);
@@ -305,7 +306,7 @@ async fn health_updates_cost_writes_only_on_transitions() {
             &["BatchGetItem", "SendMessage", "UpdateItem", "UpdateItem"],
         ),
         (200, &["BatchGetItem", "UpdateItem"]),
-        // It fails again so soon that the operator is not told.
+        // It fails again so soon that the operator is not notified.
         (
             500,
             &[
@@ -341,12 +342,12 @@ async fn failed_attempts_with_a_stored_retry_cost_no_message() {
     assert_eq!(app.aws.wire.take(), ["BatchGetItem", "UpdateItem"]);
 }
 
-/// Lines that were emitted. Used by one test only.
+/// The emitted lines. Only one test may use it.
 static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 
 #[tokio::test]
 async fn attempts_and_disabled_endpoints_emit_metrics_without_secrets() {
-    // With what attempts log beside their metrics.
+    // With logging on, attempts add their details to their metrics.
     log::start();
     let (receiver, status) = Receiver::switched().await;
     let (app, _, id) = start(&receiver.url).await;

@@ -1,6 +1,5 @@
-//! The table of the AWS calls of each API call in docs/performance.md: it is what
-//! [`crate::aws_calls`] counts. `CALLS=write cargo test --test it -- documented_calls`
-//! rewrites it.
+//! Checks that the table of AWS calls in docs/performance.md is what [`crate::aws_calls`]
+//! counts. `CALLS=write cargo test --test it -- documented_calls` rewrites the table.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -11,7 +10,7 @@ use crate::support::openapi::DOCUMENT;
 const BEGIN: &str = "<!-- calls -->\n";
 const END: &str = "<!-- end -->";
 
-/// "2 `UpdateItem`" and so on, or a dash.
+/// Formats calls as in "`GetItem`, 2 `UpdateItem`".
 fn listed<'a>(calls: impl Iterator<Item = &'a &'a str>) -> String {
     let mut counted: Vec<(&str, usize)> = Vec::new();
     for call in calls {
@@ -29,7 +28,7 @@ fn listed<'a>(calls: impl Iterator<Item = &'a &'a str>) -> String {
 
 fn table() -> String {
     let mut text = String::from("| Call | AWS calls | If secrets are sealed |\n|---|---|---|\n");
-    // By path and method.
+    // The document's order: by path and method.
     for item in DOCUMENT["paths"].as_object().unwrap().values() {
         for operation in item.as_object().unwrap().values() {
             let Some(name) = operation.get("operationId").and_then(|id| id.as_str()) else {
@@ -51,19 +50,19 @@ fn table() -> String {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the service's own settings are not meant"
+    reason = "an option of the test, not a setting of the service"
 )]
-fn table_is_to_be_written() -> bool {
+fn must_write_table() -> bool {
     std::env::var("CALLS").is_ok_and(|value| value == "write")
 }
 
 #[test]
-fn documented_aws_calls_are_those_that_are_counted() {
+fn documented_aws_calls_match_the_counted_ones() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
     let document = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = document.split_once(BEGIN).unwrap();
     let (documented, after) = rest.split_once(END).unwrap();
-    if table_is_to_be_written() {
+    if must_write_table() {
         let current = format!("{before}{BEGIN}{}{END}{after}", table());
         std::fs::write(&path, current).unwrap();
         return;

@@ -1,5 +1,4 @@
-//! Tables of the documentation against the code, template.yaml and openapi.json, which have
-//! the same facts.
+//! Checks tables of the documentation against the code, template.yaml and openapi.json.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,7 +24,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The rows of the first table whose header begins with this cell.
+/// Returns the rows of the first table whose header begins with this cell.
 fn rows(document: &str, first: &str) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         let inner = line.trim_start_matches("| ").trim_end_matches(" |");
@@ -38,12 +37,12 @@ fn rows(document: &str, first: &str) -> Vec<Vec<String>> {
     table.skip(2).map(cells).collect()
 }
 
-/// What a cell has in backticks.
+/// Returns the texts in backticks.
 fn quoted(cell: &str) -> impl Iterator<Item = String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned)
 }
 
-/// The parameters of the template with their defaults.
+/// Returns the template's parameters and their defaults.
 fn parameters() -> BTreeMap<String, String> {
     let section = TEMPLATE.split("\nParameters:\n").nth(1).unwrap();
     let section = section.split("\nRules:\n").next().unwrap();
@@ -59,7 +58,7 @@ fn parameters() -> BTreeMap<String, String> {
     defaults
 }
 
-/// The functions' variables by the parameter that each takes its value from.
+/// Returns the functions' environment variables, by the parameter that sets each.
 fn variables() -> BTreeMap<String, String> {
     let lines = TEMPLATE.lines().map(str::trim);
     let pairs = lines.filter_map(|line| line.split_once(": !Ref "));
@@ -70,17 +69,17 @@ fn variables() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn documented_parameters_are_those_of_the_template() {
+fn documented_parameters_match_the_template() {
     let (defaults, variables) = (parameters(), variables());
     let mut documented = BTreeSet::new();
     for row in rows(&read("docs/deploying.md"), "Parameter") {
         for name in quoted(&row[0]) {
             let default = defaults
                 .get(&name)
-                .unwrap_or_else(|| panic!("{name} is no parameter of the template"));
+                .unwrap_or_else(|| panic!("the template has no parameter {name}"));
             match row[1].as_str() {
                 "none" => assert_eq!(default, "", "{name}"),
-                // The schedule is a table of its own.
+                // The schedule has a table of its own.
                 see if see.starts_with("see ") => {}
                 value => assert_eq!(value.trim_matches('`'), default, "{name}"),
             }
@@ -92,7 +91,7 @@ fn documented_parameters_are_those_of_the_template() {
     assert_eq!(documented, defaults.into_keys().collect());
 }
 
-/// What a document has in backticks with a value in brackets behind it.
+/// Returns every text in backticks that a value in parentheses follows, with that value.
 fn with_values(document: &str) -> impl Iterator<Item = (&str, &str)> {
     let after = document.split('`').skip(1).step_by(2);
     let values = document.split('`').skip(2).step_by(2);
@@ -103,13 +102,13 @@ fn with_values(document: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 #[test]
-fn defaults_in_the_page_on_capacity_are_those_of_the_template() {
+fn documented_capacity_matches_the_template() {
     let (document, defaults) = (read("docs/capacity.md"), parameters());
     let mut quoted = BTreeSet::new();
     for (name, value) in with_values(&document) {
         let default = defaults
             .get(name)
-            .unwrap_or_else(|| panic!("{name} is no parameter of the template"));
+            .unwrap_or_else(|| panic!("the template has no parameter {name}"));
         assert_eq!(value, default, "{name}");
         quoted.insert(name);
     }
@@ -133,7 +132,7 @@ fn defaults_in_the_page_on_capacity_are_those_of_the_template() {
 }
 
 #[test]
-fn documented_waits_are_the_default_schedule() {
+fn documented_waits_match_the_default_schedule() {
     let seconds = |wait: &str| -> u64 {
         let (number, unit) = wait.split_once(' ').unwrap();
         let unit = match unit {
@@ -155,7 +154,7 @@ fn documented_waits_are_the_default_schedule() {
 }
 
 #[test]
-fn documented_alarms_are_those_of_the_template() {
+fn documented_alarms_match_the_template() {
     let rows = rows(&read("docs/operating.md"), "Alarm");
     let documented: BTreeSet<_> = rows.iter().flat_map(|row| quoted(&row[0])).collect();
     let lines: Vec<_> = TEMPLATE.lines().collect();
@@ -168,7 +167,7 @@ fn documented_alarms_are_those_of_the_template() {
 }
 
 #[test]
-fn documented_metrics_are_those_that_are_emitted() {
+fn documented_metrics_match_the_emitted_ones() {
     let rows = rows(&read("docs/operating.md"), "Metric");
     let documented: BTreeSet<_> = rows.iter().flat_map(|row| quoted(&row[0])).collect();
     let code = read("src/delivery/metrics.rs");
@@ -184,7 +183,7 @@ fn documented_metrics_are_those_that_are_emitted() {
     assert_eq!(documented, emitted);
 }
 
-/// The texts of an enum of the document.
+/// Returns the strings of an enum in openapi.json.
 fn enumerated(pointer: &str) -> BTreeSet<String> {
     let values = DOCUMENT.pointer(pointer).unwrap().as_array().unwrap();
     let texts = values.iter().filter_map(|value| value.as_str());
@@ -192,7 +191,7 @@ fn enumerated(pointer: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn documented_codes_of_attempts_are_those_of_the_api() {
+fn documented_attempt_codes_match_the_api() {
     let rows = rows(&read("docs/api.md"), "`code`");
     let documented: BTreeSet<_> = rows.iter().flat_map(|row| quoted(&row[0])).collect();
     let described = enumerated("/components/schemas/Attempt/properties/code/enum");
@@ -200,7 +199,7 @@ fn documented_codes_of_attempts_are_those_of_the_api() {
 }
 
 #[test]
-fn documented_error_codes_are_those_of_the_api() {
+fn documented_error_codes_match_the_code() {
     let rows = rows(&read("docs/api.md"), "Status");
     let documented: BTreeSet<_> = rows.iter().flat_map(|row| quoted(&row[1])).collect();
     let in_code: BTreeSet<_> = read("src/api/error.rs")
@@ -213,7 +212,7 @@ fn documented_error_codes_are_those_of_the_api() {
 }
 
 #[test]
-fn documented_limits_are_those_of_the_code() {
+fn documented_limits_match_the_code() {
     let rows = rows(&read("docs/api.md"), "Limit");
     let budgets = Budgets::default();
     // 1000 is written as 1,000.
@@ -244,6 +243,6 @@ fn documented_limits_are_those_of_the_code() {
         let is_there = row[1]
             .split(|c: char| !(c.is_ascii_digit() || c == ','))
             .any(|word| word.trim_matches(',') == written(number));
-        assert!(is_there, "{limit} is {number}, and not {}", row[1]);
+        assert!(is_there, "{limit} is {number}, not {}", row[1]);
     }
 }

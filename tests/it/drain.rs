@@ -1,5 +1,5 @@
-//! An endpoint that comes back with much waiting, step by step: time goes on only when
-//! the test says so, and the queue's messages are kept here until they are due.
+//! Endpoints that recover with many deliveries waiting. The tests advance the clock
+//! themselves. They intercept sent messages, and hold them until they are due.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
@@ -17,21 +17,21 @@ use crate::support::wire::Fault;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What a queue answers that takes everything.
+/// The response of a queue that accepts every entry.
 const TAKEN: &str = r#"{"Successful": [], "Failed": []}"#;
 
-/// Messages that Lambda hands to the slow lane at once.
+/// The batch size of the slow lane.
 const BATCH: usize = 100;
 
-/// The delivery queues, by the clock of the test.
+/// Stands in for the delivery queues, with the test's clock.
 #[derive(Default)]
 struct Held {
-    /// By when they are visible, and in which lane.
+    /// The messages and their lanes, by the time at which they become visible.
     messages: BTreeMap<Timestamp, Vec<(Lane, String)>>,
 }
 
 impl Held {
-    /// From now on, messages that are sent together stay here.
+    /// Intercepts batches of messages from here on.
     fn of(paused: &Paused) -> Self {
         let wire = &paused.app.aws.wire;
         wire.take();
@@ -39,7 +39,7 @@ impl Held {
         Self::default()
     }
 
-    /// Takes over what was sent since the last time.
+    /// Collects the messages that were sent since the last call.
     fn collect(&mut self, paused: &Paused) {
         let now = paused.clock.now();
         for request in paused.app.aws.wire.take_requests() {
@@ -60,13 +60,15 @@ impl Held {
         }
     }
 
-    /// Handles what is visible by now, the fast lane first, and what follows from it at
-    /// once.
+    /// Handles the messages that are visible by now, the fast lane first, including those
+    /// that they enqueue without a delay.
     async fn handle(&mut self, paused: &Paused) {
         loop {
             self.collect(paused);
             let later = self
                 .messages
+                // A millisecond is the clock's resolution, so this includes what is due
+                // now.
                 .split_off(&(paused.clock.now() + SECOND / 1000));
             let due = std::mem::replace(&mut self.messages, later);
             if due.is_empty() {
@@ -88,7 +90,7 @@ impl Held {
     }
 }
 
-/// Another endpoint of the app, which is well and gets an event a second.
+/// A healthy endpoint of the same app that gets an event per second.
 struct Neighbour {
     receiver: Receiver,
     published: usize,
@@ -116,9 +118,10 @@ impl Neighbour {
     }
 }
 
-/// Has a paused endpoint come back with so many deliveries waiting, accepted 50 ms apart.
-/// Asserts that all of them arrive once and in the order of acceptance, a second's worth
-/// at a time, and that the neighbour's arrive in the second in which they are published.
+/// Lets a paused endpoint recover with this many deliveries waiting, accepted 50 ms apart.
+/// Asserts that each arrives once, in the order of acceptance, at no more than `rate` per
+/// second, and that each of the neighbour's events arrives in the second in which it is
+/// published.
 async fn must_drain(waiting: u32, rate: u16, change: Value) {
     let paused = Paused::start_with(|options| options.settings.drain_per_second = 20).await;
     let path = format!("/{}", paused.id);
@@ -128,7 +131,7 @@ async fn must_drain(waiting: u32, rate: u16, change: Value) {
     let first = paused.clock.now();
     let apart = Duration::from_millis(50);
     let tasks = paused.app.aws.seed_waiting(id, waiting, first, apart).await;
-    // Until the probe is due.
+    // The probe is due now.
     paused.clock.advance(apart * waiting + 60 * SECOND);
     let accepted: HashMap<_, _> = tasks
         .iter()
@@ -147,15 +150,19 @@ async fn must_drain(waiting: u32, rate: u16, change: Value) {
         held.handle(&paused).await;
         assert_eq!(neighbour.receiver.received().len(), neighbour.published);
         let now = paused.received_after(arrived);
-        assert!(now.len() <= usize::from(rate) + 1, "{} at once", now.len());
+        assert!(
+            now.len() <= usize::from(rate) + 1,
+            "{} in a second",
+            now.len()
+        );
         let times = now.iter().map(|id| accepted[id]);
         assert!(times.clone().all(|time| time > latest));
         latest = times.max().unwrap_or(latest);
         arrived += now.len();
         paused.clock.advance(SECOND);
     }
-    // As many as waited, and as the last was later than all before, none came twice in
-    // different seconds.
+    // As many arrived as waited. Each second's deliveries were newer than all before, so
+    // none arrived twice in different seconds.
     assert_eq!(arrived, tasks.len());
     let mut received = paused.received();
     received.sort_unstable();
@@ -169,8 +176,8 @@ fn tend_of(paused: &Paused) -> String {
     Message::Tend(Tend::now(key)).to_json().unwrap()
 }
 
-/// Asserts that nothing waits, and that all that is pending is the retries of the two
-/// deliveries whose failures paused the endpoint.
+/// Asserts that nothing waits, and that only the two deliveries whose failures paused the
+/// endpoint are pending.
 async fn must_all_be_delivered(paused: &Paused, endpoint: EndpointKey) {
     let now = paused.clock.now();
     let waiting = paused.app.aws.table().waiting(endpoint, None, 1, now).await;
@@ -180,23 +187,23 @@ async fn must_all_be_delivered(paused: &Paused, endpoint: EndpointKey) {
 }
 
 #[tokio::test]
-async fn a_thousand_that_waited_arrive_once_and_in_order() {
+async fn a_thousand_waiting_deliveries_arrive_once_and_in_order() {
     must_drain(1_000, 20, json!({"rateLimit": null})).await;
 }
 
 #[tokio::test]
 #[ignore = "takes more than a minute; docs/development/testing.md has the command"]
-async fn five_thousand_that_waited_arrive_once_and_in_order() {
+async fn five_thousand_waiting_deliveries_arrive_once_and_in_order() {
     must_drain(5_000, 20, json!({"rateLimit": null})).await;
 }
 
 #[tokio::test]
-async fn what_waited_arrives_in_order_at_the_endpoints_own_rate() {
+async fn waiting_deliveries_arrive_in_order_at_the_endpoints_rate() {
     must_drain(500, 50, json!({"rateLimit": 50})).await;
 }
 
 impl Paused {
-    /// Has the pause end by a probe. Returns the message that starts the drain.
+    /// Ends the pause with a successful probe. Returns the message that starts the drain.
     async fn drain_message(&self) -> String {
         self.status.store(200, Ordering::SeqCst);
         self.probe().await;
@@ -209,14 +216,14 @@ impl Paused {
         Message::Tend(tend).to_json().unwrap()
     }
 
-    /// How often each of these arrived.
+    /// Counts the arrivals of each of these events.
     fn arrivals(&self, events: &[String]) -> Vec<usize> {
         let received = self.received();
         let times = |event| received.iter().filter(|id| *id == event).count();
         events.iter().map(times).collect()
     }
 
-    /// Lets the schedule find what was cut off, and makes what follows.
+    /// Sweeps for what was cut off, and drains it.
     async fn recover_from_a_cut(&self) {
         self.clock.advance(3 * 60 * SECOND);
         self.app.queue.must_handle(r#"{"kind":"sweep"}"#).await;
@@ -225,7 +232,7 @@ impl Paused {
 }
 
 #[tokio::test]
-async fn a_drain_that_is_cut_off_anywhere_sends_everything_once() {
+async fn cut_off_drains_send_everything_once() {
     let mut cuts = 0;
     for operation in ["GetItem", "Query", "UpdateItem", "SendMessageBatch"] {
         for nth in 1.. {
@@ -238,20 +245,21 @@ async fn a_drain_that_is_cut_off_anywhere_sends_everything_once() {
                 break;
             }
             cuts += 1;
-            // Its message comes again.
+            // SQS delivers the message again.
             queue.must_handle(drain).await;
             paused.drain().await;
             paused.recover_from_a_cut().await;
             assert_eq!(paused.arrivals(&events), [1; 13], "{operation} {nth}");
         }
     }
-    // One read of the endpoint and of what waits, the claim and twelve that no longer
-    // wait, and two batches of messages and the one for the next step.
+    // A read of the endpoint, one of the waiting deliveries, an update for the claim and
+    // for each of twelve deliveries that stop waiting, two batches of messages, and the
+    // message for the next step.
     assert_eq!(cuts, 1 + 1 + 13 + 3);
 }
 
 #[tokio::test]
-async fn attempts_of_a_drain_that_are_cut_off_are_made_again_if_not_recorded() {
+async fn cut_off_attempts_of_a_drain_are_repeated_unless_recorded() {
     const WAITING: usize = 6;
     for recorded in 0..WAITING {
         let paused = Paused::start().await;
@@ -275,12 +283,13 @@ async fn attempts_of_a_drain_that_are_cut_off_are_made_again_if_not_recorded() {
 }
 
 #[tokio::test]
-async fn a_change_of_the_endpoint_starts_no_drain_beside_one_under_way() {
+async fn changing_an_endpoint_starts_no_second_drain() {
     let paused = Paused::start_with(|options| options.settings.chunks.waiting = 3).await;
     let events = paused.publish_waiting(7).await;
     let drain = paused.drain_message().await;
     let (wire, queue) = (&paused.app.aws.wire, &paused.app.queue);
-    // As if it were still under way: three are on the queue, and still wait.
+    // As if the drain were still under way: three deliveries are on the queue, but still
+    // marked as waiting.
     let batch = [message(Some("drain"), drain.as_str())];
     assert!(queue.cut_off(wire, "UpdateItem", 2, batch).await);
     let path = format!("/{}", paused.id);
@@ -301,7 +310,7 @@ async fn a_change_of_the_endpoint_starts_no_drain_beside_one_under_way() {
     paused.recover_from_a_cut().await;
     let table = paused.app.aws.table();
     loop {
-        // The steps after the first are delayed by a second.
+        // Each step after the first is delayed by a second.
         let now = paused.clock.now();
         let waiting = table.waiting(tasks[0].endpoint, None, 1, now);
         if waiting.await.unwrap().deliveries.is_empty() {

@@ -1,4 +1,4 @@
-//! Which receivers the service connects to: names, addresses, certificates,
+//! Which receivers the service connects to: host names, addresses, certificates and
 //! proxies.
 
 use std::process::Command;
@@ -21,7 +21,7 @@ use crate::support::{Options, TestApp};
 const NAME: &str = "receiver.example.com";
 
 #[tokio::test]
-async fn resolvable_names_are_connected_to() {
+async fn names_are_resolved_and_connected_to() {
     let app = TestApp::start_with(Options::resolving(Names::always(&[LOOPBACK]))).await;
     let receiver = Receiver::answering(200, "").await;
     assert_answered(&ping_url(&app, &receiver.url_as(NAME)).await, 200, "");
@@ -34,14 +34,14 @@ async fn resolvable_names_are_connected_to() {
 }
 
 #[tokio::test]
-async fn names_with_a_refused_address_are_not_connected_to() {
+async fn names_with_any_refused_address_are_not_connected_to() {
     let receiver = Receiver::answering(200, "").await;
     for addresses in [
         [REFUSED].as_slice(),
         // One refused address is enough, in any position.
         &[LOOPBACK, REFUSED],
         &[REFUSED, LOOPBACK],
-        // The same address, mapped into IPv6.
+        // The same address, mapped to IPv6.
         &["::ffff:0.0.0.0"],
     ] {
         let app = TestApp::start_with(Options::resolving(Names::always(addresses))).await;
@@ -52,10 +52,10 @@ async fn names_with_a_refused_address_are_not_connected_to() {
 }
 
 #[tokio::test]
-async fn names_that_change_to_a_refused_address_are_refused() {
+async fn names_that_rebind_to_a_refused_address_are_refused() {
     let names = Names::in_turn(&[&[LOOPBACK], &[REFUSED]]);
     let app = TestApp::start_with(Options::resolving(Arc::clone(&names) as _)).await;
-    // A kept-alive connection would not resolve the name again.
+    // Without this, the connection would be reused without resolving the name again.
     let receiver = Receiver::responding(|_| [("connection", "close")].into_response()).await;
     let (id, _) = app.api.create_webhook(&receiver.url_as(NAME)).await;
     assert_answered(&app.api.ping(&id).await, 200, "");
@@ -65,7 +65,7 @@ async fn names_that_change_to_a_refused_address_are_refused() {
 }
 
 #[tokio::test]
-async fn refused_addresses_are_rechecked_at_delivery() {
+async fn addresses_are_checked_again_at_delivery() {
     let authority = Authority::new();
     let mut options = Options::resolving(Names::always(&[LOOPBACK]));
     options.sender.policy = AddressPolicy::PublicOnly;
@@ -96,16 +96,16 @@ async fn names_without_an_address_are_dns_failures() {
 }
 
 #[tokio::test]
-async fn names_the_system_cannot_resolve_are_dns_failures() {
-    // A label has at most 63 letters (RFC 1035, 2.3.4), so this name is never
-    // queried and nothing leaves the machine.
+async fn names_that_cannot_be_resolved_are_dns_failures() {
+    // A label has at most 63 characters (RFC 1035, 2.3.4), so this name is never queried,
+    // and nothing leaves the machine.
     let name = format!("{}.invalid", "x".repeat(64));
     let found = SystemResolver.resolve(name).await;
     assert_eq!(found, Err(EgressError::NotResolved));
 }
 
 #[tokio::test]
-async fn names_with_only_ipv6_addresses_are_said_to_have_no_others() {
+async fn names_with_only_ipv6_addresses_are_reported_as_such() {
     let names = Names::always(&["2606:4700:4700::1111", "2606:4700:4700::1001"]);
     let mut options = Options::resolving(names);
     options.sender.policy = AddressPolicy::PublicOnly;
@@ -124,7 +124,7 @@ async fn unanswered_dns_queries_are_timeouts() {
 }
 
 #[tokio::test]
-async fn receivers_with_a_trusted_certificate_get_a_signed_ping() {
+async fn receivers_with_a_trusted_certificate_get_signed_pings() {
     let authority = Authority::new();
     let mut options = Options::resolving(Names::always(&[LOOPBACK]));
     options.sender.extra_roots = vec![authority.root()];
@@ -135,11 +135,11 @@ async fn receivers_with_a_trusted_certificate_get_a_signed_ping() {
     assert!(receiver.must_receive_one().is_signed_with(&secret));
 }
 
-/// Runs another test of this binary in its own process, because environment
-/// variables are per process.
+/// Runs another test of this binary in its own process, because environment variables apply
+/// to a whole process.
 #[test]
 fn proxies_in_the_environment_are_ignored() {
-    // Nobody listens on port 1, so a proxied ping would fail.
+    // Nothing listens on port 1, so a proxied ping would fail.
     let proxy = "http://127.0.0.1:1";
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "ping::pings_arrive_signed_and_are_recorded"]);
@@ -153,9 +153,9 @@ fn proxies_in_the_environment_are_ignored() {
     assert!(said.contains("1 passed"), "{said}");
 }
 
-/// A service whose operator allows port 443 only, blocks a public block, and opens a
-/// private one.
-async fn operated(names: Arc<Names>) -> TestApp {
+/// Starts a service whose operator allows only port 443, blocks a public address range, and
+/// allows a private one.
+async fn start_with_egress_rules(names: Arc<Names>) -> TestApp {
     let rules = EgressRules::new(
         "443".parse().unwrap(),
         "1.1.1.0/24".parse().unwrap(),
@@ -169,8 +169,8 @@ async fn operated(names: Arc<Names>) -> TestApp {
 }
 
 #[tokio::test]
-async fn operators_decide_about_registered_ports_and_addresses() {
-    let app = operated(Names::always(&[])).await;
+async fn operators_can_restrict_ports_and_addresses() {
+    let app = start_with_egress_rules(Names::always(&[])).await;
     for (url, refused) in [
         ("https://1.1.2.1/", None),
         ("https://10.1.0.1/hook", None),
@@ -196,8 +196,8 @@ async fn operators_decide_about_registered_ports_and_addresses() {
 }
 
 #[tokio::test]
-async fn names_with_an_address_the_operator_blocks_are_refused() {
-    let app = operated(Names::always(&["1.1.1.1"])).await;
+async fn names_with_an_address_blocked_by_the_operator_are_refused() {
+    let app = start_with_egress_rules(Names::always(&["1.1.1.1"])).await;
     let ping = ping_url(&app, "https://receiver.example.com/").await;
     assert_failed(&ping, Failure::RefusedAddress);
 }

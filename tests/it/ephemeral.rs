@@ -1,5 +1,5 @@
-//! Events that are published with `storePayload: false`: their payload is in the table no
-//! longer than an attempt needs it, and answers are not stored at all.
+//! Events published with `storePayload: false`. Their payload is stored only while an
+//! attempt needs it, and responses are not stored at all.
 
 use std::time::Duration;
 
@@ -41,13 +41,13 @@ async fn start() -> (TestApp, HandClock) {
     (app, clock)
 }
 
-/// The attempts of an event that each endpoint gets by a message.
+/// Publishes an event, and returns its first attempts, which all get messages.
 async fn tasks(app: &TestApp) -> Vec<DeliveryTask> {
     publish(app).await;
     app.queue.fan_out().await
 }
 
-/// The first attempt at a delivery, as its event made it.
+/// Rebuilds the first attempt of a delivery of this event.
 async fn ephemeral_task(app: &TestApp, id: &str, event: &str, delivery: &Value) -> DeliveryTask {
     let endpoint = app.aws.endpoint_key(endpoint_id(id));
     let found = app.api.call(&Call::get_event(event)).await;
@@ -68,11 +68,11 @@ async fn ephemeral_task(app: &TestApp, id: &str, event: &str, delivery: &Value) 
 }
 
 #[tokio::test]
-async fn payloads_that_are_taken_at_once_are_in_the_table_at_no_time() {
+async fn payloads_delivered_at_once_are_never_stored() {
     let (app, _) = start().await;
     let receiver = Receiver::answering(200, ANSWER).await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
-    // Fills the caches.
+    // This fills the caches.
     app.api.must_publish("a").await;
     app.queue.settle().await;
     let event = publish(&app).await;
@@ -87,7 +87,7 @@ async fn payloads_that_are_taken_at_once_are_in_the_table_at_no_time() {
             calls.push(request.operation);
         }
     }
-    // As many as for any other event.
+    // The same calls as for any other event.
     assert_eq!(calls, ["Query", "PutItem", "UpdateItem"]);
     assert!(String::from_utf8_lossy(&receiver.received()[1].body).contains(PRIVATE));
     let found = app.api.call(&Call::get_event(&event)).await;
@@ -103,7 +103,7 @@ async fn payloads_that_are_taken_at_once_are_in_the_table_at_no_time() {
 }
 
 #[tokio::test]
-async fn payloads_are_kept_until_the_last_attempt_has_ended() {
+async fn payloads_are_kept_until_the_last_attempt_ends() {
     let (app, _) = start().await;
     let taking = Receiver::answering(200, ANSWER).await;
     let failing = Receiver::answering(500, ANSWER).await;
@@ -157,7 +157,7 @@ async fn payloads_are_kept_if_an_attempt_at_once_fails() {
 }
 
 #[tokio::test]
-async fn payloads_go_with_deliveries_that_are_abandoned() {
+async fn payloads_are_deleted_with_abandoned_deliveries() {
     let (app, _) = start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let tasks = tasks(&app).await;
@@ -171,7 +171,7 @@ async fn payloads_go_with_deliveries_that_are_abandoned() {
 }
 
 #[tokio::test]
-async fn payloads_go_if_the_end_was_recorded_and_nothing_after_it() {
+async fn repeated_messages_delete_a_payload_left_by_a_crash() {
     let (app, _) = start().await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -187,13 +187,13 @@ async fn payloads_go_if_the_end_was_recorded_and_nothing_after_it() {
 }
 
 #[tokio::test]
-async fn interrupted_fan_outs_have_the_payload_from_their_message() {
+async fn interrupted_fan_outs_take_the_payload_from_their_message() {
     let (app, _) = start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     publish(&app).await;
     let queued = app.queue.all_queued().await;
-    // Killed before the attempt at once is recorded.
+    // The attempt at once fails before it is sent, so nothing is recorded.
     app.aws.wire.break_calls(&["GetSecretValue"], Fault::Before);
     assert_eq!(app.queue.handle(queued.clone()).await.unwrap().len(), 1);
     app.aws.wire.mend();
@@ -208,7 +208,7 @@ async fn interrupted_fan_outs_have_the_payload_from_their_message() {
 }
 
 #[tokio::test]
-async fn payloads_outlast_a_secret_that_is_missing() {
+async fn payloads_are_kept_while_the_secret_is_missing() {
     const GONE: Fault = Fault::Refused(r#"{"__type": "ResourceNotFoundException"}"#);
     let (app, _) = start().await;
     let receiver = Receiver::answering(200, "").await;
@@ -227,7 +227,7 @@ async fn payloads_outlast_a_secret_that_is_missing() {
 }
 
 #[tokio::test]
-async fn deliveries_without_payload_are_neither_resent_nor_recovered() {
+async fn deliveries_without_a_payload_are_not_resent_or_recovered() {
     let (app, _) = start().await;
     let receiver = Receiver::answering(410, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -254,7 +254,7 @@ async fn deliveries_without_payload_are_neither_resent_nor_recovered() {
 }
 
 #[tokio::test]
-async fn retries_that_wait_in_the_table_know_that_nothing_is_to_be_stored() {
+async fn retries_waiting_in_the_table_remain_ephemeral() {
     let clock = HandClock::at_now();
     let mut options = Options::stepwise_with(&clock);
     options.settings.policy.schedule = "7200".parse().unwrap();
@@ -273,7 +273,7 @@ async fn retries_that_wait_in_the_table_know_that_nothing_is_to_be_stored() {
 }
 
 #[tokio::test]
-async fn batches_and_other_services_choose_it_too() {
+async fn batches_and_queue_messages_can_be_ephemeral() {
     let (app, _) = start().await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;

@@ -1,5 +1,5 @@
-//! `DELETE /apps/{appId}/events/{eventId}`: what an event says is deleted, and that it
-//! happened is kept.
+//! `DELETE /apps/{appId}/events/{eventId}`: deletes an event's payload and the responses to
+//! it, but keeps the record of its deliveries.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Answer, Options, TestApp, answer};
 
-/// What nobody must find once it is deleted.
+/// Data that must not be found after the deletion.
 const PRIVATE: &str = "jane.doe@example.com";
 
 const ANSWER: &str = "stored jane.doe@example.com";
@@ -52,7 +52,7 @@ async fn must_have_nothing_private(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn deleted_events_keep_that_they_happened() {
+async fn deleted_events_keep_their_record() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let taking = Receiver::answering(200, ANSWER).await;
@@ -103,7 +103,7 @@ async fn deleted_events_keep_that_they_happened() {
         assert_eq!(delivery["attemptLog"][0]["responseBody"], "");
     }
 
-    // Once more, which changes nothing.
+    // Repeating the deletion changes nothing.
     clock.advance(Duration::from_secs(60));
     must_delete(&app, &event).await;
     assert_eq!(shown(&app, &event).await, found);
@@ -133,7 +133,7 @@ async fn nothing_is_sent_after_a_deletion() {
 }
 
 #[tokio::test]
-async fn retries_of_a_deleted_event_are_not_made() {
+async fn deleted_events_are_not_retried() {
     let clock = HandClock::at_now();
     let mut options = Options::stepwise_with(&clock);
     options.settings.policy.schedule = "7200".parse().unwrap();
@@ -149,7 +149,7 @@ async fn retries_of_a_deleted_event_are_not_made() {
 }
 
 #[tokio::test]
-async fn events_on_the_queue_are_deleted_before_anybody_gets_them() {
+async fn queued_events_can_be_deleted_before_any_delivery() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -171,7 +171,7 @@ async fn events_on_the_queue_are_deleted_before_anybody_gets_them() {
 }
 
 #[tokio::test]
-async fn interrupted_fan_outs_of_a_deleted_event_do_not_go_on() {
+async fn interrupted_fan_outs_of_deleted_events_stop() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -191,14 +191,14 @@ async fn interrupted_fan_outs_of_a_deleted_event_do_not_go_on() {
 }
 
 #[tokio::test]
-async fn answers_to_attempts_under_way_are_erased_later() {
+async fn responses_to_attempts_under_way_are_erased_later() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let event = publish(&app).await;
     let mut tasks = app.queue.fan_out().await;
     must_delete(&app, &event).await;
     assert_eq!(app.queue.delayed().await, 1);
-    // They began before, and end only now.
+    // An attempt that began before the deletion and ends now.
     let answered = |task: &DeliveryTask| Attempt {
         number: task.attempt,
         started_at: app.deliverer.clock.now(),
@@ -222,7 +222,7 @@ async fn answers_to_attempts_under_way_are_erased_later() {
 }
 
 #[tokio::test]
-async fn deliveries_of_a_deleted_event_are_neither_resent_nor_recovered() {
+async fn deleted_events_are_not_resent_or_recovered() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let now = app.deliverer.clock.now() - Duration::from_secs(60);
@@ -239,7 +239,7 @@ async fn deliveries_of_a_deleted_event_are_neither_resent_nor_recovered() {
 }
 
 #[tokio::test]
-async fn events_that_the_app_did_not_publish_are_missing() {
+async fn unknown_and_expired_events_cannot_be_deleted() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let items = app.aws.items().await;
@@ -252,7 +252,7 @@ async fn events_that_the_app_did_not_publish_are_missing() {
     ] {
         delete(&app, &id).await.must_fail_with(404, "NOT_FOUND");
     }
-    // Expired, whether or not DynamoDB has removed it.
+    // Expired events are missing, even if DynamoDB has not removed them yet.
     let (endpoint, _) = app.api.create_webhook("https://example.com/hook").await;
     let now = clock.now();
     let seeded = app

@@ -1,4 +1,4 @@
-//! `GET /apps/{appId}/events/{eventId}`: an event with every delivery.
+//! `GET /apps/{appId}/events/{eventId}`: returns an event with all its deliveries.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ async fn shown(app: &TestApp, id: &str) -> Value {
     found.data().clone()
 }
 
-fn nothing_of(id: &str, created_at: &Value) -> Value {
+fn event_without_record(id: &str, created_at: &Value) -> Value {
     json!({"id": id, "type": null, "createdAt": created_at, "payload": null,
         "payloadDeletedAt": null, "deliveries": []})
 }
@@ -71,7 +71,7 @@ async fn events_are_shown_with_every_delivery() {
             [first, "DELIVERED", 200, null],
         ])
     );
-    // As the endpoints' histories show them.
+    // The endpoints' histories show the same.
     for delivery in deliveries {
         let endpoint = delivery["webhookId"].as_str().unwrap();
         let mut listed = app.api.must_have_one_delivery(endpoint).await;
@@ -112,7 +112,8 @@ async fn events_of_other_services_are_shown() {
         let event = shown(&app, id).await;
         assert_eq!(event["deliveries"][0]["status"], "DELIVERED");
     }
-    // One that nobody gets cannot be told from one that nobody published.
+    // An event of another service that no endpoint gets looks like one that was never
+    // published.
     let unheard = json!({
         "kind": "event", "appId": app.app_id, "id": EventId::new(), "type": "a", "data": 1,
     });
@@ -126,7 +127,7 @@ async fn events_of_other_services_are_shown() {
 }
 
 #[tokio::test]
-async fn events_that_nobody_gets_are_answered_without_being_stored() {
+async fn events_without_receivers_are_shown_but_not_stored() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     app.api
@@ -137,11 +138,14 @@ async fn events_that_nobody_gets_are_answered_without_being_stored() {
     let items = app.aws.items().await.len();
     for _ in 0..2 {
         let event = shown(&app, &id).await;
-        assert_eq!(event, nothing_of(&id, &event["createdAt"]));
+        assert_eq!(event, event_without_record(&id, &event["createdAt"]));
         let created_at: jiff::Timestamp = event["createdAt"].as_str().unwrap().parse().unwrap();
         assert!(clock.now().duration_since(created_at).abs() < jiff::SignedDuration::from_mins(1));
-        assert_eq!(shown(&app, &keyed).await, nothing_of(&keyed, &Value::Null));
-        // First while it is still on the queue, then once it was fanned out.
+        assert_eq!(
+            shown(&app, &keyed).await,
+            event_without_record(&keyed, &Value::Null)
+        );
+        // First while the event is still on the queue, then after its fan-out.
         app.queue.settle().await;
     }
     assert_eq!(app.aws.items().await.len(), items);
@@ -149,11 +153,14 @@ async fn events_that_nobody_gets_are_answered_without_being_stored() {
     let retention = i64::try_from(app.deliverer.retention.as_millis()).unwrap();
     clock.advance_millis(retention + 60_000);
     get(&app, &id).await.must_fail_with(404, "NOT_FOUND");
-    assert_eq!(shown(&app, &keyed).await, nothing_of(&keyed, &Value::Null));
+    assert_eq!(
+        shown(&app, &keyed).await,
+        event_without_record(&keyed, &Value::Null)
+    );
 }
 
 #[tokio::test]
-async fn expired_events_are_gone() {
+async fn expired_events_are_not_found() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -167,7 +174,7 @@ async fn expired_events_are_gone() {
 }
 
 #[tokio::test]
-async fn ids_that_were_not_issued_to_the_app_are_missing() {
+async fn ids_not_issued_to_the_app_are_not_found() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let other = AppId::new();
     for id in [
@@ -187,7 +194,7 @@ async fn ids_that_were_not_issued_to_the_app_are_missing() {
 }
 
 #[tokio::test]
-async fn ids_from_the_future_are_missing() {
+async fn ids_from_the_future_are_not_found() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let id = EventId::issue(app.app_id).to_string();
@@ -195,7 +202,7 @@ async fn ids_from_the_future_are_missing() {
 }
 
 #[tokio::test]
-async fn unread_deliveries_fail_the_request() {
+async fn failed_reads_make_events_unavailable() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;

@@ -1,4 +1,4 @@
-//! The catalogue of event types: put, get, list and delete.
+//! The event type catalogue: putting, getting, listing and deleting types.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn paid() -> Value {
     })
 }
 
-/// Puts a body as it is written.
+/// Puts a raw body.
 async fn put_text(app: &TestApp, name: &str, body: String) -> Answer {
     let request = app
         .api
@@ -34,7 +34,7 @@ async fn put_text(app: &TestApp, name: &str, body: String) -> Answer {
 }
 
 #[tokio::test]
-async fn types_are_added_once_and_then_replaced() {
+async fn the_first_put_adds_a_type_and_later_ones_replace_it() {
     let app = start().await;
     let added = app.put_type("invoice.paid", &paid()).await;
     assert_eq!(added.status, StatusCode::CREATED, "{added:?}");
@@ -55,7 +55,7 @@ async fn types_are_added_once_and_then_replaced() {
     assert_eq!(added.data()["name"], "invoice.paid");
     assert_eq!(app.get_type("invoice.paid").await.body, added.body);
 
-    // What get showed can be sent back, and what is left out goes.
+    // A response body is accepted as a request body, and absent fields are cleared.
     let again = app.put_type("invoice.paid", added.data()).await;
     assert_eq!(again.status, StatusCode::OK, "{again:?}");
     let mut same = again.data().clone();
@@ -128,7 +128,7 @@ async fn invalid_types_are_rejected_by_field() {
 }
 
 #[tokio::test]
-async fn names_that_no_type_can_have_are_rejected_or_missing() {
+async fn invalid_names_are_rejected_or_not_found() {
     let app = start().await;
     let longest = "x".repeat(128);
     let added = app.put_type(&longest, &json!({"description": ""})).await;
@@ -155,7 +155,7 @@ async fn names_that_no_type_can_have_are_rejected_or_missing() {
         }
     }
     assert!(app.aws.wire.take().is_empty());
-    // What is percent-encoded without need is the same name.
+    // Needless percent-encoding does not change the name.
     let same = app.get_type(&longest.replace('x', "%78")).await;
     assert_eq!(same.data()["name"], longest);
 }
@@ -194,7 +194,8 @@ async fn hostile_schemas_and_examples_are_rejected() {
             .api
             .by_platform(Method::PUT, "/event-types/a")
             .header("content-type", "application/json");
-        // Not read as JSON here: not every parser can.
+        // The response is not parsed here, because not every JSON parser accepts these
+        // values.
         let put = put.body(body).send().await.unwrap();
         assert!(put.status().is_success(), "{}", put.text().await.unwrap());
         assert!(put.text().await.unwrap().contains(&value), "{field}");
@@ -225,7 +226,7 @@ async fn schemas_and_examples_are_shown_as_they_were_written() {
 }
 
 #[tokio::test]
-async fn lists_of_types_are_paged_and_filtered() {
+async fn types_are_listed_in_pages_and_filtered() {
     let app = start().await;
     let names = [
         ("order", None),
@@ -257,7 +258,7 @@ async fn lists_of_types_are_paged_and_filtered() {
                 while let Some(next) = cursor {
                     assert_eq!(seen.len() % limit, 0, "{query}");
                     let (more, then) = app.types_page(&format!("{query}&cursor={next}")).await;
-                    assert!(!more.is_empty(), "an empty last page");
+                    assert!(!more.is_empty(), "the last page is empty");
                     seen.extend(more);
                     cursor = then;
                 }
@@ -287,7 +288,7 @@ async fn lists_of_types_are_paged_and_filtered() {
 }
 
 #[tokio::test]
-async fn pages_of_large_types_stay_below_what_lambda_can_answer() {
+async fn pages_of_large_types_stay_below_lambdas_response_limit() {
     let app = start().await;
     let example = "x".repeat(60_000);
     let names: Vec<_> = (0..40).map(|n| format!("t{n:02}")).collect();
@@ -337,7 +338,7 @@ async fn pages_of_large_types_stay_below_what_lambda_can_answer() {
 }
 
 #[tokio::test]
-async fn the_catalogue_is_the_same_for_all_apps_and_only_the_platforms_to_change() {
+async fn apps_share_the_catalogue_and_cannot_change_it() {
     let app = start().await;
     let added = app.put_type("invoice.paid", &paid()).await;
     let (_, other) = app.other_app().await;
@@ -361,7 +362,7 @@ async fn the_catalogue_is_the_same_for_all_apps_and_only_the_platforms_to_change
             refused.must_fail_with(403, "FORBIDDEN");
         }
     }
-    // The deletion of an app leaves it alone.
+    // Deleting an app does not affect the catalogue.
     let path = format!("/apps/{}", app.app_id);
     answer(app.api.by_platform(Method::PUT, &path).json(&json!({}))).await;
     answer(app.api.by_platform(Method::DELETE, &path)).await;
@@ -369,7 +370,7 @@ async fn the_catalogue_is_the_same_for_all_apps_and_only_the_platforms_to_change
 }
 
 #[tokio::test]
-async fn a_full_catalogue_takes_changes_and_no_more_types() {
+async fn full_catalogues_accept_changes_but_no_new_types() {
     let app = start().await;
     app.must_add_types(&["kept", "removed"]).await;
     let text = |text: &str| AttributeValue::S(text.to_owned());

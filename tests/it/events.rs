@@ -1,5 +1,5 @@
-//! The sample events, handled by the deployed binaries themselves. Each runs
-//! against a stand-in for Lambda's runtime API.
+//! Passes the sample events to the deployed binaries, each of which runs against a stand-in
+//! for Lambda's runtime API.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -28,17 +28,17 @@ use webhook_endpoints::domain::id::{AppId, EndpointId, EventId};
 use crate::support::fields;
 use crate::support::receiver::Receiver;
 
-/// The event of sqs-event.json. Its id is that of its message.
+/// The id of the event in sqs-event.json, which is that of its message.
 const EVENT: &str = "6a7e8feb-b491-4cf7-a9f1-bf3703467718";
 
-/// Batches of queue messages.
+/// SQS batches.
 const SQS_EVENTS: [&str; 3] = ["sqs-event.json", "sqs-sweep.json", "sqs-test-ping.json"];
 
-/// The browser's request for the portal, which gets a page and no envelope.
+/// A browser's request for the portal, which gets a page instead of the envelope.
 const PAGE_EVENT: &str = "get-portal.json";
 
-/// The API's events, each with the expected status. They run in this order, so
-/// that each finds what it needs.
+/// API events with the expected statuses. They run in this order, so that each finds what
+/// it needs.
 const HTTP_EVENTS: [(&str, u16); 30] = [
     ("put-app.json", 201),
     ("get-app.json", 200),
@@ -81,7 +81,7 @@ fn event(name: &str) -> Value {
 
 type Invocation = (Value, oneshot::Sender<Result<Value, Value>>);
 
-/// A function as Lambda runs it: the binary, with the variables of
+/// A function as Lambda runs it: the binary, with the environment variables of
 /// events/env.json.
 #[derive(Clone)]
 struct Function {
@@ -150,9 +150,9 @@ impl Function {
         let (answer, answered) = oneshot::channel();
         self.invocations
             .send((event, answer))
-            .expect("reach the runtime API");
-        let answered = answered.await.expect("wait for the answer");
-        answered.expect("succeed without an error")
+            .expect("pass the event to the runtime API");
+        let answered = answered.await.expect("wait for the response");
+        answered.expect("the function must not fail")
     }
 }
 
@@ -189,12 +189,12 @@ async fn answer(
         .await
         .remove(&id)
         .expect("find the invocation");
-    // The test may no longer wait for it.
+    // The test may no longer wait for the response.
     let _ = answer.send(body.map(parse).map_err(parse));
 }
 
-/// Stands in for Lambda's poller: passes messages to the function, but does not
-/// delete them.
+/// Stands in for Lambda's poller. It passes messages to the function, but does not delete
+/// them.
 async fn deliver_messages(clients: Clients, queue_url: String, deliver: Function) {
     loop {
         let received = clients.sqs.receive_message().queue_url(&queue_url);
@@ -212,7 +212,7 @@ async fn deliver_messages(clients: Clients, queue_url: String, deliver: Function
     }
 }
 
-/// Starts the API and the delivery function, with these emulators as their AWS.
+/// Starts the API and the delivery function, with these emulators as AWS.
 async fn start_functions(emulators: Arc<Emulators>, resources: &Resources) -> (Function, Function) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind a port");
     let aws = format!(
@@ -237,7 +237,7 @@ async fn start_functions(emulators: Arc<Emulators>, resources: &Resources) -> (F
     (api, deliver)
 }
 
-/// Asserts that each event reached its own handler.
+/// Asserts from the responses that each event reached its own handler.
 fn assert_answers(answers: &BTreeMap<&str, Value>) {
     for name in ["create-webhook.json", "create-webhook-rest.json"] {
         assert!(answers[name]["secret"].is_string(), "{answers:?}");
@@ -288,7 +288,7 @@ fn assert_answers(answers: &BTreeMap<&str, Value>) {
     assert_eq!(answers["delete-webhook.json"], Value::Null);
 }
 
-/// Asserts that the portal passes through API Gateway compressed, as browsers ask for it.
+/// Asserts that the portal passes through API Gateway compressed, as the browser requested.
 fn assert_page(answer: &Value) {
     assert_eq!(answer["statusCode"], 200, "{answer}");
     assert_eq!(answer["headers"]["content-encoding"], "deflate");
@@ -299,7 +299,7 @@ fn assert_page(answer: &Value) {
 }
 
 #[tokio::test]
-async fn every_sample_event_is_handled_by_its_function() {
+async fn sample_events_are_handled_by_their_functions() {
     let emulators = Emulators::start(None, |client| client)
         .await
         .expect("start the emulators");
@@ -313,7 +313,7 @@ async fn every_sample_event_is_handled_by_its_function() {
     let receiver = Receiver::answering(200, "thank you").await;
     samples::seed(&clients, &resources, &receiver.url)
         .await
-        .expect("seed what the sample events name");
+        .expect("seed what the sample events refer to");
     let key = EndpointKey {
         app_id: AppId::parse(samples::APP_ID).unwrap(),
         endpoint_id: EndpointId::parse(samples::ENDPOINT_ID).unwrap(),
@@ -324,7 +324,7 @@ async fn every_sample_event_is_handled_by_its_function() {
         let outcome = deliver.invoke(event(name)).await;
         assert_eq!(outcome, json!({ "batchItemFailures": [] }), "{name}");
     }
-    // The event's time is that of its message, which is long ago.
+    // The event has the time of its message, which is long past.
     let accepted = "2026-01-01T00:00:00Z".parse().unwrap();
     let stored = table
         .event(key.app_id, EventId::parse(EVENT).unwrap(), accepted)
@@ -340,7 +340,7 @@ async fn every_sample_event_is_handled_by_its_function() {
             r#"{"type":"invoice.paid","timestamp":"2026-01-01T00:00:00.000Z","data":{"invoice":"inv_1","amount":1200}}"#
         )
     );
-    // The event and the ping.
+    // The event and the ping arrived.
     let received = receiver.received();
     let ids = received.iter().map(|request| request.header("webhook-id"));
     assert_eq!(

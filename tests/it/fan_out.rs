@@ -1,4 +1,4 @@
-//! Fan-out: from one event to a delivery per subscribed endpoint.
+//! Fan-out: one event becomes a delivery to each subscribed endpoint.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::support::receiver::{Receiver, gated_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, eventually};
 
-/// An event message as the documentation describes it.
+/// Builds an event message as the documentation describes it.
 fn event(app: &TestApp, more: Value) -> Value {
     let mut event = json!({
         "kind": "event",
@@ -65,7 +65,7 @@ async fn events_go_to_every_active_subscribed_endpoint() {
     for task in &tasks {
         app.queue.must_attempt(task).await;
     }
-    // There is one event, so every receiver gets the same webhook-id.
+    // It is one event, so every receiver gets the same webhook-id.
     let received = receiver.received();
     assert_eq!(received.len(), expected.len());
     for request in &received {
@@ -76,7 +76,7 @@ async fn events_go_to_every_active_subscribed_endpoint() {
 }
 
 #[tokio::test]
-async fn every_receiver_can_verify_its_signature() {
+async fn receivers_can_verify_their_signatures() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receivers = [
         Receiver::answering(200, "").await,
@@ -96,7 +96,7 @@ async fn every_receiver_can_verify_its_signature() {
 }
 
 #[tokio::test]
-async fn all_100_endpoints_of_an_app_get_the_event() {
+async fn all_100_endpoints_of_an_app_get_an_event() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let ids = app.api.create_webhooks(100).await;
     app.api.must_publish("invoice.paid").await;
@@ -135,7 +135,7 @@ async fn events_of_another_app_are_not_delivered() {
 }
 
 #[tokio::test]
-async fn repeated_event_messages_make_the_same_deliveries() {
+async fn repeated_event_messages_create_the_same_deliveries() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -156,7 +156,7 @@ async fn repeated_event_messages_make_the_same_deliveries() {
 }
 
 #[tokio::test]
-async fn interrupted_fan_outs_are_completed_by_the_repeated_message() {
+async fn repeated_messages_complete_interrupted_fan_outs() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let mut ids = BTreeSet::new();
@@ -165,7 +165,7 @@ async fn interrupted_fan_outs_are_completed_by_the_repeated_message() {
     }
     app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
-    // One of the three batches fails for good, also on the SDK's retries.
+    // All batches of messages but the first fail, including the SDK's retries.
     let mut batches = 0;
     app.aws.wire.disturb(move |call| {
         batches += u32::from(call == "SendMessageBatch");
@@ -192,7 +192,7 @@ async fn interrupted_fan_outs_are_completed_by_the_repeated_message() {
 }
 
 #[tokio::test]
-async fn batch_entries_refused_by_the_queue_are_sent_again() {
+async fn batch_entries_rejected_by_sqs_are_resent() {
     const PARTLY: Fault = Fault::Answered(
         r#"{
             "Successful": [],
@@ -248,7 +248,7 @@ async fn slow_and_dead_receivers_delay_no_other() {
         (newest["attempts"] == 1).then_some(())
     })
     .await;
-    // Its receiver has not answered yet.
+    // The slow receiver has not responded yet.
     assert_eq!(app.api.deliveries(&slow).await, Vec::<Value>::new());
     gate.notify_one();
     app.api.must_become(&slow, "DELIVERED").await;
@@ -279,14 +279,14 @@ async fn other_services_can_put_events_on_the_queue() {
         let expected =
             format!(r#"{{"type":"invoice.paid","timestamp":"{timestamp}","data":{{"n":1}}}}"#);
         assert_eq!(String::from_utf8_lossy(&request.body), expected);
-        // The delivery is dated by its message.
+        // The delivery has the time of its message.
         let newest = app.api.deliveries(&id).await.remove(0);
         assert_eq!(newest["createdAt"], "2026-01-01T00:00:00.123Z");
     }
 }
 
 #[tokio::test]
-async fn queued_events_without_a_timestamp_get_the_queues() {
+async fn queued_events_without_a_timestamp_get_that_of_sqs() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;

@@ -1,6 +1,6 @@
-//! Every AWS call of the management calls fails: before or after it takes
-//! effect, once or until the request ends. Whatever fails, the caller gets a
-//! clear answer and can continue from it, and leftovers are cleaned up.
+//! Fault matrices of calls on endpoints. Each AWS call fails in turn, before or after it
+//! takes effect, once or until the request ends. Whatever fails, the caller gets a clear
+//! response and can retry, and leftovers are cleaned up.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ async fn reading_endpoints_can_be_retried() {
 }
 
 #[tokio::test]
-async fn update_succeeds_or_can_be_retried() {
+async fn updates_succeed_or_can_be_retried() {
     let matrix = Matrix::of("update");
     matrix
         .run(async |stage| {
@@ -101,9 +101,9 @@ async fn update_succeeds_or_can_be_retried() {
         .await;
 }
 
-/// The API has to find out that its key is gone, and makes another one.
+/// Deletes the current sealing key, so the API has to notice that and create another.
 #[tokio::test]
-async fn creation_with_the_first_key_succeeds_or_can_be_retried() {
+async fn creation_of_a_sealing_key_succeeds_or_can_be_retried() {
     let matrix = Matrix::of("create with the first key").with_pairs();
     matrix
         .with_storage(SecretStorage::Sealed)
@@ -182,7 +182,8 @@ async fn rotation_with_an_overlap_succeeds_or_can_be_retried() {
                         stage.must_sign_with(&stage.id, &secret, &[]).await;
                         stage.must_sign_with(&stage.id, &stage.secret, &[]).await;
                     }
-                    // Whatever became of it, another one works, and is the last one.
+                    // Whether or not the first rotation took effect, another one succeeds
+                    // and wins.
                     let secret = field(&api.post(&path).await, "secret");
                     let old = [stage.secret.as_str()];
                     stage.must_sign_with(&stage.id, &secret, &old).await;
@@ -220,7 +221,7 @@ async fn ending_an_overlap_succeeds_or_can_be_retried() {
 }
 
 #[tokio::test]
-async fn rotation_of_a_removed_secret_succeeds_or_can_be_retried() {
+async fn rotation_of_a_deleted_secret_succeeds_or_can_be_retried() {
     for (name, recovery_days) in [("rotate, removed", None), ("rotate, retired", Some(7))] {
         let matrix = Matrix::of(name).with_pairs();
         matrix
@@ -275,7 +276,7 @@ async fn deletion_succeeds_or_can_be_retried() {
                     .await
                     .must_fail_with(404, "NOT_FOUND");
                 assert!(stage.app.aws.secret_names().await.is_empty());
-                // Consistent even without the cleanup.
+                // Nothing is left over, even without the cleanup.
                 stage.must_be_consistent().await;
             })
             .await;
@@ -283,7 +284,7 @@ async fn deletion_succeeds_or_can_be_retried() {
 }
 
 #[tokio::test]
-async fn sweeps_finish_abandoned_deletions_whatever_fails() {
+async fn sweeps_finish_abandoned_deletions_despite_any_fault() {
     let matrix = Matrix::of("finish a deletion").with_pairs();
     matrix
         .run(async |stage| {

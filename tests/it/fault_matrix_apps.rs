@@ -1,4 +1,4 @@
-//! Every AWS call of the platform's calls fails, as in the other fault matrices.
+//! Fault matrices of calls on apps, keys and portal sessions.
 
 use std::collections::HashMap;
 
@@ -33,13 +33,13 @@ async fn keys(stage: &Stage) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn making_an_app_succeeds_or_can_be_retried() {
+async fn creating_an_app_succeeds_or_can_be_retried() {
     let matrix = Matrix::of("make an app").with_pairs();
     matrix
         .run(async |stage| {
             let mut made = stage.disturbed(put(stage)).await;
             if succeeded(&made) {
-                // Also if the SDK had to try twice.
+                // Even if the SDK retried, it is reported as created.
                 assert_eq!(made.status, StatusCode::CREATED);
             } else {
                 made = put(stage).await;
@@ -84,7 +84,7 @@ async fn creating_a_key_succeeds_or_leaves_one_that_can_be_revoked() {
                 assert_eq!(list.len(), 2);
                 assert_eq!(list[1]["id"], created.data()["id"]);
             } else {
-                // Nobody knows the key, if it is stored at all.
+                // The key may have been stored, but nobody knows it.
                 assert!(list.len() <= 2, "{list:?}");
             }
         })
@@ -122,7 +122,7 @@ fn is_session(item: &HashMap<String, AttributeValue>) -> bool {
     item["pk"].as_s().is_ok_and(|pk| pk.starts_with("SESSION#"))
 }
 
-/// Lists the endpoints with a session.
+/// Lists the app's endpoints with a session's token.
 async fn list_with(stage: &Stage, session: &Answer) -> Answer {
     let path = format!("/apps/{}/webhooks", stage.app.app_id);
     let token = session.data()["token"].as_str().unwrap();
@@ -146,7 +146,7 @@ async fn creating_a_session_succeeds_or_leaves_one_that_expires() {
                 assert_eq!(sessions(stage).await, 1);
                 assert_eq!(list_with(stage, &created).await.status, StatusCode::OK);
             } else {
-                // Nobody knows its token, if it is stored at all.
+                // The session may have been stored, but nobody knows its token.
                 assert!(sessions(stage).await <= 1);
             }
         })
@@ -198,7 +198,7 @@ async fn authenticating_a_session_can_be_retried() {
         .await;
 }
 
-/// Finishes a deletion, and asserts that it leaves only what expires.
+/// Finishes the app's deletion, and asserts that it leaves only items that expire.
 async fn must_be_deleted(stage: &Stage) {
     stage.handle_all_visible().await;
     stage.clock.advance(MARKED_FOR);
@@ -219,7 +219,7 @@ async fn must_be_deleted(stage: &Stage) {
 }
 
 #[tokio::test]
-async fn deletion_of_an_app_succeeds_or_can_be_retried() {
+async fn deleting_an_app_succeeds_or_can_be_retried() {
     let matrix = Matrix::of("delete an app").with_pairs().leaving_nothing();
     matrix
         .run(async |stage| {
@@ -237,7 +237,7 @@ async fn deletion_of_an_app_succeeds_or_can_be_retried() {
 }
 
 #[tokio::test]
-async fn every_step_of_an_apps_deletion_can_be_repeated() {
+async fn every_step_of_an_app_deletion_can_be_repeated() {
     let matrix = Matrix::of("go on with the deletion of an app").leaving_nothing();
     matrix
         .run(async |stage| {

@@ -1,6 +1,6 @@
-//! Every AWS call on a delivery's path fails: before or after it takes effect,
-//! once or until the request or batch ends. Whatever fails, no delivery is lost
-//! or stays pending.
+//! Fault matrices of deliveries. Each AWS call fails in turn, before or after it takes
+//! effect, once or until the request or batch ends. Whatever fails, no delivery is lost or
+//! stays pending.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,8 +26,8 @@ impl Stage {
         endpoint.data()["disabledReason"].clone()
     }
 
-    /// Publishes an event that will fail, unless the endpoint is disabled already:
-    /// what could not be written of its health, the next attempt makes up for.
+    /// Publishes another event, which fails unless the endpoint is already disabled. If a
+    /// fault prevented an update of the endpoint's health, this attempt makes it.
     async fn fail_again(&self) {
         self.app.api.must_publish("invoice.paid").await;
         self.drain().await;
@@ -39,7 +39,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn ping_is_accepted_or_can_be_retried() {
+async fn pings_are_accepted_or_can_be_retried() {
     let matrix = Matrix::of("test-ping");
     matrix
         .run(async |stage| {
@@ -56,7 +56,7 @@ async fn ping_is_accepted_or_can_be_retried() {
 }
 
 #[tokio::test]
-async fn waiting_ping_is_answered_or_can_be_retried() {
+async fn waiting_pings_are_answered_or_can_be_retried() {
     let matrix = Matrix::of("test-ping with its delivery").polling();
     matrix
         .run(async |stage| {
@@ -98,7 +98,8 @@ async fn accepted_pings_are_delivered_despite_any_fault() {
 
 #[tokio::test]
 async fn deliveries_are_made_despite_any_fault() {
-    // An attempt makes the same calls either way of keeping secrets.
+    // Attempts make the same calls whichever way secrets are stored, so single faults are
+    // enough for sealed ones.
     for matrix in [
         Matrix::of("delivery").with_pairs(),
         Matrix::of("delivery").with_pairs().by_message(true),
@@ -179,8 +180,8 @@ async fn failed_attempts_are_retried_from_the_table() {
     }
 }
 
-/// Prepares an endpoint that has been failing for a day, and a delivery whose
-/// second attempt is due now.
+/// Prepares a failing endpoint, and a delivery whose second attempt is due `after` the
+/// first.
 async fn due(stage: &Stage, after: Duration) {
     stage.answer_with(500);
     stage.publish_until_attempt().await;
@@ -214,7 +215,8 @@ async fn success_clears_failing_since() {
             stage.handle_disturbed().await;
             stage.drain().await;
             assert_eq!(stage.must_have_one_delivery().await["status"], "DELIVERED");
-            // What could not be written, the next attempt makes up for.
+            // If a fault prevented the update of the endpoint's health, the next attempt
+            // makes it.
             stage.publish().await;
             stage.drain().await;
             assert!(!stage.app.aws.any_item_has(attribute::FAILING_SINCE).await);

@@ -1,6 +1,6 @@
-//! Every AWS call between an event and its deliveries fails: before or after it takes
-//! effect, once or until the request or batch ends. Whatever fails, an accepted event
-//! reaches every endpoint, once.
+//! Fault matrices of events. Each AWS call between an event and its deliveries fails in
+//! turn, before or after it takes effect, once or until the request or batch ends. Whatever
+//! fails, an accepted event reaches every endpoint, and is recorded once for each.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn publish_is_accepted_or_can_be_retried() {
+async fn events_are_accepted_or_can_be_retried() {
     for key in [None, Some("key-1")] {
         let name = if key.is_some() {
             "publish under a key"
@@ -58,11 +58,11 @@ async fn publish_is_accepted_or_can_be_retried() {
 }
 
 #[tokio::test]
-async fn batches_lose_no_accepted_event_and_can_be_retried_in_part() {
+async fn batches_lose_no_accepted_event_and_the_rest_can_be_retried() {
     let matrix = Matrix::of("publish a batch");
     matrix
         .run(async |stage| {
-            // More than fit into one `SendMessageBatch`.
+            // More than fit into a `SendMessageBatch`.
             let event = |n| json!({"type": "a", "data": n, "idempotencyKey": format!("k{n}")});
             let mut left: Vec<_> = (0..12).map(event).collect();
             let first = stage.disturbed(stage.app.api.publish_batch(&left)).await;
@@ -98,7 +98,8 @@ async fn accepted_events_reach_every_endpoint_despite_any_fault() {
     let matrix = Matrix::of("fan-out");
     matrix
         .run(async |stage| {
-            // More than are attempted at once, or fit into one `SendMessageBatch`.
+            // Too many to be attempted at once, and more than fit into a
+            // `SendMessageBatch`.
             let mut ids = vec![stage.id.clone()];
             for _ in 0..10 {
                 ids.push(stage.app.api.create_webhook(&stage.receiver.url).await.0);
@@ -208,7 +209,8 @@ async fn events_without_an_id_are_delivered_once_despite_any_fault() {
             true => "event without an id, received again",
         });
         matrix
-            // An attempt that is not recorded is made again: only what leads to it fails.
+            // Attempts that are not recorded are repeated, so only the calls before them
+            // fail.
             .by_message(true)
             .run(async |stage| {
                 let (queue, wire) = (&stage.app.queue, &stage.app.aws.wire);
@@ -232,13 +234,13 @@ async fn events_without_an_id_are_delivered_once_despite_any_fault() {
 }
 
 #[tokio::test]
-async fn fan_outs_that_nobody_completes_are_taken_over_despite_any_fault() {
+async fn abandoned_fan_outs_are_taken_over_despite_any_fault() {
     let matrix = Matrix::of("taking a fan-out over");
     matrix
         .run(async |stage| {
             let id = stage.publish_under_a_key().await;
             stage.expect_arrival(&id);
-            // The function that stores it is killed, and its message never comes back.
+            // The function fails after storing the event, and the message never comes back.
             let killed = stage.app.queue.all_queued().await;
             let wire = &stage.app.aws.wire;
             wire.break_calls(&["GetSecretValue"], Fault::Before);
@@ -276,7 +278,7 @@ async fn reading_events_can_be_retried() {
 }
 
 #[tokio::test]
-async fn deletions_of_events_can_be_retried_until_nothing_is_left() {
+async fn event_deletions_can_be_retried_until_nothing_is_left() {
     for by_message in [false, true] {
         let matrix = Matrix::of("deletion of an event").by_message(by_message);
         matrix
@@ -304,7 +306,7 @@ async fn deletions_of_events_can_be_retried_until_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn answers_under_way_are_erased_despite_any_fault() {
+async fn responses_under_way_are_erased_despite_any_fault() {
     let matrix = Matrix::of("erasure in the background");
     matrix
         .run(async |stage| {

@@ -1,6 +1,4 @@
-//! Every AWS call fails of what gives an endpoint headers: before or after it takes
-//! effect, once or until the request ends. The caller gets a clear answer and can repeat
-//! the call, and leftovers are cleaned up.
+//! Fault matrices of calls that set an endpoint's headers.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -15,7 +13,7 @@ fn headers() -> Value {
     json!({ "Authorization": TOKEN })
 }
 
-/// Asserts that a ping of this endpoint is signed and authorized.
+/// Asserts that a ping of this endpoint arrives signed and with the header.
 async fn must_authorize(stage: &Stage, id: &str, secret: &str) {
     stage.must_sign_with(id, secret, &[]).await;
     let arrived = stage.receiver.received().pop().unwrap();

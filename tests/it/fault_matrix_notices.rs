@@ -1,5 +1,5 @@
-//! Every AWS call around a notice to the operator fails, as in the other fault matrices.
-//! Whatever fails, what is recorded of an endpoint, a delivery or an app is told.
+//! Fault matrices of operational events. Whatever fails, every recorded transition of an
+//! endpoint, a delivery or an app is reported to the operator.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,12 +21,13 @@ async fn endpoint(stage: &Stage, field: &str) -> Value {
     endpoint.data()[field].clone()
 }
 
-/// Handles what is visible until nothing follows, without letting time pass.
+/// Handles visible messages until there are none, without advancing the clock.
 async fn settle(stage: &Stage) {
     stage.handle_all_visible().await;
 }
 
-/// Publishes an event that fails, and handles what follows at once.
+/// Publishes an event to a receiver with this status, and handles messages until none is
+/// visible.
 async fn fail(stage: &Stage, status: u16) {
     stage.status.store(status, Ordering::SeqCst);
     stage.publish().await;
@@ -34,7 +35,7 @@ async fn fail(stage: &Stage, status: u16) {
 }
 
 #[tokio::test]
-async fn endpoints_that_begin_to_fail_are_told_despite_any_fault() {
+async fn failing_endpoints_are_reported_despite_any_fault() {
     for by_message in [false, true] {
         let matrix = Matrix::of("notice of a failing endpoint");
         let matrix = matrix.by_message(by_message).leaving_nothing();
@@ -53,7 +54,7 @@ async fn endpoints_that_begin_to_fail_are_told_despite_any_fault() {
 }
 
 #[tokio::test]
-async fn paused_endpoints_are_told_despite_any_fault() {
+async fn paused_endpoints_are_reported_despite_any_fault() {
     for by_message in [false, true] {
         let matrix = Matrix::of("notice of a paused endpoint");
         let matrix = matrix.by_message(by_message).leaving_nothing();
@@ -63,7 +64,7 @@ async fn paused_endpoints_are_told_despite_any_fault() {
                 fail(stage, 500).await;
                 stage.clock.advance(MINUTE);
                 stage.publish().await;
-                // The event, and the attempt that follows from it on the slow lane.
+                // The event, and the attempt that it enqueues in the slow lane.
                 stage.handle_disturbed().await;
                 let is_paused = endpoint(stage, "pausedAt").await != Value::Null;
                 stage.status.store(200, Ordering::SeqCst);
@@ -75,7 +76,7 @@ async fn paused_endpoints_are_told_despite_any_fault() {
 }
 
 #[tokio::test]
-async fn disabled_endpoints_are_told_despite_any_fault() {
+async fn disabled_endpoints_are_reported_despite_any_fault() {
     for by_message in [false, true] {
         let matrix = Matrix::of("notice of a disabled endpoint");
         let matrix = matrix.by_message(by_message).leaving_nothing();
@@ -94,7 +95,7 @@ async fn disabled_endpoints_are_told_despite_any_fault() {
 }
 
 #[tokio::test]
-async fn recoveries_by_a_probe_are_told_despite_any_fault() {
+async fn recoveries_by_a_probe_are_reported_despite_any_fault() {
     let matrix = Matrix::of("notice of a recovery").leaving_nothing();
     matrix
         .run(async |stage| {
@@ -119,7 +120,7 @@ async fn recoveries_by_a_probe_are_told_despite_any_fault() {
 }
 
 #[tokio::test]
-async fn deliveries_that_used_up_their_attempts_are_told_despite_any_fault() {
+async fn failed_deliveries_are_reported_despite_any_fault() {
     let matrix = Matrix::of("notice of a failed delivery");
     let matrix = matrix.retrying("1").leaving_nothing();
     matrix
@@ -139,7 +140,7 @@ async fn deliveries_that_used_up_their_attempts_are_told_despite_any_fault() {
 }
 
 #[tokio::test]
-async fn deleted_apps_are_told_despite_any_fault() {
+async fn deleted_apps_are_reported_despite_any_fault() {
     let matrix = Matrix::of("notice of a deleted app").leaving_nothing();
     matrix
         .run(async |stage| {

@@ -1,6 +1,6 @@
-//! Every AWS call around a pause fails: before or after it takes effect, once or
-//! until the batch ends. Whatever fails, what waits arrives once the receiver works
-//! again, and nothing waits forever.
+//! Fault matrices of pauses. Each AWS call fails in turn, before or after it takes effect,
+//! once or until the batch ends. Whatever fails, waiting deliveries arrive once the
+//! receiver works again, and none waits forever.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,8 +20,8 @@ impl Stage {
         self.handle_queued().await;
     }
 
-    /// Has the endpoint fail for a minute, so that it is paused, and publishes events
-    /// whose deliveries wait.
+    /// Lets the endpoint fail for a minute, which pauses it, and publishes events whose
+    /// deliveries wait.
     async fn pause(&self, waiting: usize) {
         self.status.store(500, Ordering::SeqCst);
         self.fail().await;
@@ -39,12 +39,12 @@ impl Stage {
         endpoint.data()[field].clone()
     }
 
-    fn works_again(&self) {
+    fn make_receiver_work(&self) {
         self.status.store(200, Ordering::SeqCst);
     }
 
-    /// Waits until a delayed message is visible, and lets the clock go on for longer
-    /// than its delay, so that what it is for is due.
+    /// Waits until a delayed message is visible, and advances the clock by more than its
+    /// delay, so that its work is due.
     async fn next_visible(&self) {
         while self.app.queue.counts().await[0] == 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -52,7 +52,7 @@ impl Stage {
         self.clock.advance(Duration::from_secs(2));
     }
 
-    /// Asserts that all deliveries have this status.
+    /// Drains the queues, and asserts that all deliveries have this status.
     async fn must_all_be(&self, status: &str) {
         self.drain().await;
         let deliveries = self.app.api.deliveries(&self.id).await;
@@ -63,7 +63,7 @@ impl Stage {
 }
 
 #[tokio::test]
-async fn the_failure_that_pauses_an_endpoint_loses_nothing() {
+async fn a_failure_that_pauses_an_endpoint_loses_nothing() {
     let matrix = Matrix::of("failure that pauses");
     matrix
         .run(async |stage| {
@@ -71,23 +71,23 @@ async fn the_failure_that_pauses_an_endpoint_loses_nothing() {
             stage.fail().await;
             stage.clock.advance(MINUTE);
             stage.publish().await;
-            // The event, and the attempt that follows from it on the slow lane.
+            // The event, and the attempt that it enqueues in the slow lane.
             stage.handle_disturbed().await;
-            stage.works_again();
+            stage.make_receiver_work();
             stage.must_all_be("DELIVERED").await;
         })
         .await;
 }
 
 #[tokio::test]
-async fn deliveries_begin_to_wait_despite_any_fault() {
+async fn deliveries_to_paused_endpoints_wait_despite_any_fault() {
     let matrix = Matrix::of("waiting");
     matrix
         .run(async |stage| {
             stage.pause(0).await;
             stage.publish().await;
             stage.handle_disturbed().await;
-            stage.works_again();
+            stage.make_receiver_work();
             stage.must_all_be("DELIVERED").await;
         })
         .await;
@@ -99,7 +99,7 @@ async fn probes_end_a_pause_despite_any_fault() {
     matrix
         .run(async |stage| {
             stage.pause(2).await;
-            stage.works_again();
+            stage.make_receiver_work();
             stage.next_visible().await;
             stage.handle_disturbed().await;
             stage.must_all_be("DELIVERED").await;
@@ -109,26 +109,26 @@ async fn probes_end_a_pause_despite_any_fault() {
 }
 
 #[tokio::test]
-async fn failed_probes_are_followed_by_others_despite_any_fault() {
+async fn failed_probes_are_repeated_despite_any_fault() {
     let matrix = Matrix::of("failed probe");
     matrix
         .run(async |stage| {
             stage.pause(1).await;
             stage.next_visible().await;
             stage.handle_disturbed().await;
-            stage.works_again();
+            stage.make_receiver_work();
             stage.must_all_be("DELIVERED").await;
         })
         .await;
 }
 
 #[tokio::test]
-async fn what_waits_is_sent_despite_any_fault() {
+async fn waiting_deliveries_are_sent_despite_any_fault() {
     let matrix = Matrix::of("drain");
     matrix
         .run(async |stage| {
             stage.pause(3).await;
-            stage.works_again();
+            stage.make_receiver_work();
             stage.next_visible().await;
             stage.handle_queued().await;
             stage.next_visible().await;
@@ -139,12 +139,12 @@ async fn what_waits_is_sent_despite_any_fault() {
 }
 
 #[tokio::test]
-async fn an_activation_has_what_waits_sent_despite_any_fault() {
+async fn activation_sends_waiting_deliveries_despite_any_fault() {
     let matrix = Matrix::of("activation of a paused endpoint");
     matrix
         .run(async |stage| {
             stage.pause(1).await;
-            stage.works_again();
+            stage.make_receiver_work();
             let (path, active) = (stage.path(""), json!({"active": true}));
             let put = stage.app.api.put_json(&path, &active);
             stage.disturbed(put).await;
@@ -154,7 +154,7 @@ async fn an_activation_has_what_waits_sent_despite_any_fault() {
 }
 
 #[tokio::test]
-async fn what_waits_for_an_inactive_endpoint_ends_despite_any_fault() {
+async fn deactivation_ends_waiting_deliveries_despite_any_fault() {
     let matrix = Matrix::of("end of what waits");
     matrix
         .run(async |stage| {

@@ -1,6 +1,6 @@
-//! Every AWS call of resending and recovering fails: before or after it takes
-//! effect, once or until the request or batch ends. Whatever fails, what was
-//! accepted is resent.
+//! Fault matrices of resends, recoveries and replays. Each AWS call fails in turn, before
+//! or after it takes effect, once or until the request or batch ends. Whatever fails,
+//! everything that was accepted is resent.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::queue::endpoint_id;
 use crate::support::stage::{Stage, accepted};
 
 #[tokio::test]
-async fn resend_is_accepted_or_can_be_retried() {
+async fn resends_are_accepted_or_can_be_retried() {
     let matrix = Matrix::of("resend");
     matrix
         .run(async |stage| {
@@ -31,7 +31,7 @@ async fn resend_is_accepted_or_can_be_retried() {
         .await;
 }
 
-/// Writes three failed deliveries, and asks to recover them.
+/// Seeds three failed deliveries, and requests their recovery.
 async fn recover(stage: &Stage, disturbed: bool) {
     let before = stage.clock.now() - Duration::from_secs(60 * 60);
     let failed = stage
@@ -55,7 +55,7 @@ async fn recover(stage: &Stage, disturbed: bool) {
 }
 
 #[tokio::test]
-async fn recover_is_accepted_or_can_be_retried() {
+async fn recoveries_are_accepted_or_can_be_retried() {
     let matrix = Matrix::of("recover");
     matrix.run(async |stage| recover(stage, true).await).await;
 }
@@ -76,7 +76,7 @@ async fn accepted_recoveries_are_made_once_despite_any_fault() {
         .await;
 }
 
-/// Writes three events that another endpoint got, and asks to replay them.
+/// Seeds three events that another endpoint got, and requests their replay.
 async fn replay(stage: &Stage, disturbed: bool) {
     let api = &stage.app.api;
     let (other, _) = api.create_webhook("https://example.com/other").await;
@@ -103,7 +103,7 @@ async fn replay(stage: &Stage, disturbed: bool) {
 }
 
 #[tokio::test]
-async fn replay_is_accepted_or_can_be_retried() {
+async fn replays_are_accepted_or_can_be_retried() {
     let matrix = Matrix::of("replay");
     matrix.run(async |stage| replay(stage, true).await).await;
 }

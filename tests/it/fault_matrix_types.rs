@@ -1,5 +1,5 @@
-//! Every AWS call on the catalogue fails, and of test pings that look like events, as in
-//! the other fault matrices.
+//! Fault matrices of calls on the event type catalogue, and of test pings with an event
+//! type.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -17,7 +17,8 @@ async fn put(stage: &Stage) -> Answer {
     stage.app.put_type("invoice.paid", &body()).await
 }
 
-/// Asserts that the catalogue has the type and its name, or neither.
+/// Asserts that the catalogue has both the type's item and its entry in the list of names,
+/// or neither.
 async fn must_be_whole(stage: &Stage, is_there: bool) {
     let found = stage.app.get_type("invoice.paid").await;
     assert_eq!(found.status == StatusCode::OK, is_there, "{found:?}");
@@ -36,7 +37,7 @@ async fn adding_a_type_succeeds_or_can_be_retried() {
         .run(async |stage| {
             let mut added = stage.disturbed(put(stage)).await;
             if succeeded(&added) {
-                // Also if the SDK had to try twice.
+                // Even if the SDK retried, it is reported as created.
                 assert_eq!(added.status, StatusCode::CREATED);
             } else {
                 added = put(stage).await;
@@ -73,7 +74,8 @@ async fn deleting_a_type_succeeds_or_can_be_retried() {
             put(stage).await;
             let delete = || stage.app.delete_type("invoice.paid");
             let deleted = stage.disturbed(delete()).await;
-            // If the answer of the first try is lost, nothing is there for the next one.
+            // If the response of the first try is lost, the SDK's retry finds nothing to
+            // delete.
             if deleted.status != StatusCode::NOT_FOUND && !succeeded(&deleted) {
                 let again = delete().await;
                 let is_done = [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND];
@@ -106,7 +108,7 @@ async fn reading_the_catalogue_can_be_retried() {
 }
 
 #[tokio::test]
-async fn pings_that_look_like_events_arrive_or_can_be_retried() {
+async fn pings_with_an_event_type_arrive_or_can_be_retried() {
     let matrix = Matrix::of("ping like an event").with_pairs();
     matrix
         .run(async |stage| {
@@ -119,7 +121,8 @@ async fn pings_that_look_like_events_arrive_or_can_be_retried() {
             };
             let mut pinged = stage.disturbed(ping()).await;
             if !succeeded(&pinged) {
-                // The slot is taken if freeing it failed as well.
+                // If freeing the ping slot failed too, the slot is taken until its lease
+                // expires.
                 stage.clock.advance(std::time::Duration::from_secs(61));
                 pinged = ping().await;
             }

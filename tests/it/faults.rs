@@ -1,5 +1,5 @@
-//! API calls while AWS calls fail. The SDK tries each AWS call three times, so
-//! a fault is only visible if it persists.
+//! API calls while AWS calls fail. The SDK tries each AWS call three times, so a failure is
+//! visible only if it persists.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::join_all;
@@ -24,16 +24,16 @@ const TABLE: &[&str] = &[
     "UpdateItem",
 ];
 
-/// Asserts a 503 that says when to retry, and nothing about the internals.
+/// Asserts that this is a 503 that says when to retry, and reveals no internals.
 #[track_caller]
 pub fn assert_unavailable(answer: &Answer) {
     answer.must_fail_with(503, "UNAVAILABLE");
     assert_eq!(answer.headers["retry-after"], "1");
-    assert_tells_nothing(answer);
+    assert_reveals_nothing(answer);
 }
 
 #[track_caller]
-pub fn assert_tells_nothing(answer: &Answer) {
+pub fn assert_reveals_nothing(answer: &Answer) {
     let text = answer.body.to_string();
     for inside in [
         "disturbed",
@@ -50,7 +50,7 @@ pub fn assert_tells_nothing(answer: &Answer) {
     }
 }
 
-/// An app with an endpoint and its receiver.
+/// A service with one endpoint and its receiver.
 struct Pinged {
     app: TestApp,
     receiver: Receiver,
@@ -78,7 +78,7 @@ impl Pinged {
             .await
     }
 
-    /// Whether a ping is now signed with this secret.
+    /// Pings the endpoint, and returns whether the ping is signed with this secret.
     async fn signs_with(&self, secret: &str) -> bool {
         let ping = self.app.api.ping(&self.id).await;
         assert_eq!(ping["success"], true, "{ping:?}");
@@ -93,7 +93,7 @@ fn secret_of(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn calls_are_unavailable_while_the_table_is() {
+async fn calls_are_unavailable_while_the_table_is_down() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let calls = every_call(&Ids::with_delivery(&app, &id).await);
@@ -101,7 +101,7 @@ async fn calls_are_unavailable_while_the_table_is() {
     let answers = join_all(calls.iter().map(|call| app.api.call(call))).await;
     for (call, answer) in calls.iter().zip(&answers) {
         match call.name {
-            // Publishing needs only the queue.
+            // Publishing uses only the queue.
             "publishEvent" | "publishEvents" => assert_eq!(answer.status, StatusCode::ACCEPTED),
             // The key is cached.
             "getKey" => assert_eq!(answer.status, StatusCode::OK),
@@ -122,7 +122,7 @@ async fn failed_key_lookups_are_not_authentication_errors() {
 }
 
 #[tokio::test]
-async fn no_endpoint_is_created_if_its_secret_cannot_be() {
+async fn creation_without_its_secret_creates_no_endpoint() {
     let app = TestApp::start().await;
     app.aws.wire.break_calls(&["CreateSecret"], Fault::Before);
     assert_unavailable(&app.api.try_create().await);
@@ -139,7 +139,7 @@ async fn no_endpoint_is_created_if_its_secret_cannot_be() {
 }
 
 #[tokio::test]
-async fn no_endpoint_is_left_if_the_table_write_fails() {
+async fn failed_table_writes_leave_no_endpoint() {
     let app = TestApp::start().await;
     app.aws
         .wire
@@ -152,7 +152,7 @@ async fn no_endpoint_is_left_if_the_table_write_fails() {
 }
 
 #[tokio::test]
-async fn endpoints_created_without_an_answer_can_be_used_and_deleted() {
+async fn endpoints_created_with_a_lost_response_can_be_used() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     app.aws
@@ -162,7 +162,7 @@ async fn endpoints_created_without_an_answer_can_be_used_and_deleted() {
     assert_unavailable(&app.api.post_json("", &body).await);
     app.aws.wire.mend();
 
-    // Nobody knows its secret, but its owner can list it and rotate the secret.
+    // The secret was never shown, but the owner can list the endpoint and rotate it.
     let ids = app.api.listed_ids().await;
     assert_eq!(ids.len(), 1);
     let secret = secret_of(&app.api.post(&format!("/{}/rotate-secret", ids[0])).await);
@@ -174,7 +174,7 @@ async fn endpoints_created_without_an_answer_can_be_used_and_deleted() {
 }
 
 #[tokio::test]
-async fn creation_survives_one_lost_answer() {
+async fn creation_survives_a_lost_response() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     app.aws.wire.break_once("TransactWriteItems", Fault::After);
@@ -188,7 +188,7 @@ async fn creation_survives_one_lost_answer() {
 }
 
 #[tokio::test]
-async fn updates_with_a_lost_answer_take_effect_or_can_be_retried() {
+async fn updates_with_a_lost_response_apply_or_can_be_retried() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let path = format!("/{id}");
@@ -220,8 +220,8 @@ async fn failed_rotations_keep_the_old_secret() {
 }
 
 #[tokio::test]
-async fn rotation_survives_one_lost_answer() {
-    // The first update reserves the rotation, and the second one makes it.
+async fn rotation_survives_a_lost_response() {
+    // The first update reserves the rotation, the second makes the new version current.
     for (operation, lost, expected) in [
         ("PutSecretValue", 1, 2),
         ("UpdateItem", 1, 3),
@@ -243,9 +243,9 @@ async fn rotation_survives_one_lost_answer() {
 }
 
 #[tokio::test]
-async fn unanswered_rotations_can_be_retried() {
+async fn rotations_with_a_lost_response_can_be_retried() {
     let pinged = Pinged::start().await;
-    // The update that makes the rotation.
+    // The second update makes the new version current.
     pinged
         .app
         .aws
@@ -259,7 +259,7 @@ async fn unanswered_rotations_can_be_retried() {
 }
 
 #[tokio::test]
-async fn throttled_calls_are_told_when_to_retry() {
+async fn throttled_calls_say_when_to_retry() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     const THROTTLED: Fault = Fault::Refused(
@@ -280,21 +280,21 @@ async fn throttled_calls_are_told_when_to_retry() {
         ] {
             answer.must_fail_with(429, "RATE_LIMIT");
             assert_eq!(answer.headers["retry-after"], "1");
-            assert_tells_nothing(&answer);
+            assert_reveals_nothing(&answer);
         }
     }
     app.aws.wire.mend();
 }
 
 #[tokio::test]
-async fn aws_refusals_are_internal_errors_without_their_cause() {
+async fn aws_refusals_are_internal_errors_without_a_cause() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     const DENIED: Fault = Fault::Refused(
         r#"{"__type": "AccessDeniedException", "message": "arn:aws:iam::1:role/x may not"}"#,
     );
     let mut calls = every_call(&Ids::with_delivery(&app, &id).await);
-    // It makes no call, because the key is cached.
+    // `getKey` makes no AWS call, because the key is cached.
     calls.retain(|call| call.name != "getKey");
     app.aws.wire.disturb(|call| {
         let denied = TABLE.contains(&call) || call.starts_with("SendMessage");
@@ -303,12 +303,12 @@ async fn aws_refusals_are_internal_errors_without_their_cause() {
     for answer in join_all(calls.iter().map(|call| app.api.call(call))).await {
         answer.must_fail_with(500, "INTERNAL_ERROR");
         assert!(!answer.headers.contains_key("retry-after"));
-        assert_tells_nothing(&answer);
+        assert_reveals_nothing(&answer);
     }
 }
 
 #[tokio::test]
-async fn errors_are_logged_with_their_cause_under_the_request_id() {
+async fn errors_are_logged_with_their_cause_and_request_id() {
     log::start();
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;

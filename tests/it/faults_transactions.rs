@@ -1,15 +1,15 @@
-//! API calls that meet a transaction, or whose own is cancelled.
+//! API calls that conflict with a transaction, or whose own transaction is cancelled.
 
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::faults::{assert_tells_nothing, assert_unavailable};
+use crate::faults::{assert_reveals_nothing, assert_unavailable};
 use crate::support::matrix::Faults;
 use crate::support::stage::Stage;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
 
-/// The answer when another transaction is in progress.
+/// The response to a transaction while another is in progress on the same item.
 const CONFLICT: Fault = Fault::Refused(
     r#"{
         "__type": "TransactionCanceledException",
@@ -29,11 +29,11 @@ async fn creation_retries_after_a_transaction_conflict() {
     assert_eq!(app.api.listed_ids().await.len(), 1);
 }
 
-/// The answer to a write while a transaction changes the item.
+/// The response to a single write while a transaction changes the item.
 const TAKEN: Fault = Fault::Refused(r#"{"__type": "TransactionConflictException"}"#);
 
 #[tokio::test]
-async fn writes_during_a_transaction_are_told_when_to_retry() {
+async fn writes_during_a_transaction_say_when_to_retry() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let path = format!("/{id}");
@@ -51,7 +51,7 @@ async fn writes_during_a_transaction_are_told_when_to_retry() {
 }
 
 #[tokio::test]
-async fn transactions_cancelled_for_throughput_are_throttled() {
+async fn transactions_cancelled_for_throughput_are_rate_limited() {
     let app = TestApp::start().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let path = format!("/{id}");
@@ -72,24 +72,24 @@ async fn transactions_cancelled_for_throughput_are_throttled() {
         for answer in [app.api.try_create().await, app.api.delete(&path).await] {
             answer.must_fail_with(429, "RATE_LIMIT");
             assert_eq!(answer.headers["retry-after"], "1");
-            assert_tells_nothing(&answer);
+            assert_reveals_nothing(&answer);
         }
     }
     const NO_REASON: Fault = Fault::Refused(r#"{"__type": "TransactionCanceledException"}"#);
     app.aws.wire.break_calls(&["TransactWriteItems"], NO_REASON);
     assert_unavailable(&app.api.delete(&path).await);
     app.aws.wire.mend();
-    // The interrupted deletion is finished.
+    // Retrying finishes the interrupted deletion.
     assert_eq!(app.api.delete(&path).await.status, StatusCode::NO_CONTENT);
     assert!(app.api.listed_ids().await.is_empty());
 }
 
 #[tokio::test]
-async fn creation_that_conflicts_with_itself_keeps_its_place_and_secret() {
+async fn creation_that_conflicts_with_itself_succeeds() {
     let stage = Stage::start(Faults::default(), false, "1200").await;
     stage.fill(99).await;
-    // The first try takes effect but its answer is lost, the second conflicts
-    // with the first, and the third finds the app full.
+    // The first try takes effect, but its response is lost. The second conflicts with the
+    // first. The third finds the app full, and must recognize its own endpoint.
     let mut left = vec![CONFLICT, Fault::After];
     stage
         .app

@@ -1,4 +1,4 @@
-//! Trying out filters.
+//! `POST …/filter-test`: testing filters with sample data.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ impl Tried {
         }
     }
 
-    async fn must_say(&self, body: &Value, failed_at: Value) {
+    async fn must_respond(&self, body: &Value, failed_at: Value) {
         let answer = self.app.api.post_json(&self.path, body).await;
         assert_eq!(answer.status, StatusCode::OK, "{body}: {answer:?}");
         let expected = json!({"matches": failed_at.is_null(), "failedAt": failed_at});
@@ -35,7 +35,7 @@ impl Tried {
 }
 
 #[tokio::test]
-async fn data_is_held_against_the_endpoints_filter() {
+async fn data_is_tested_against_the_endpoints_filter() {
     let tried = Tried::start().await;
     for (data, failed_at) in [
         (
@@ -52,12 +52,12 @@ async fn data_is_held_against_the_endpoints_filter() {
         ),
         (json!(null), json!("filter.customer.country")),
     ] {
-        tried.must_say(&json!({"data": data}), failed_at).await;
+        tried.must_respond(&json!({"data": data}), failed_at).await;
     }
 }
 
 #[tokio::test]
-async fn another_filter_a_type_and_channels_can_be_tried() {
+async fn other_filters_types_and_channels_can_be_tested() {
     let tried = Tried::start().await;
     for (body, failed_at) in [
         (json!({"data": {"a": 1}, "filter": {"a": [1]}}), Value::Null),
@@ -83,12 +83,12 @@ async fn another_filter_a_type_and_channels_can_be_tried() {
             json!("channels"),
         ),
     ] {
-        tried.must_say(&body, failed_at).await;
+        tried.must_respond(&body, failed_at).await;
     }
 }
 
 #[tokio::test]
-async fn wrong_tests_are_rejected() {
+async fn invalid_filter_tests_are_rejected() {
     let tried = Tried::start().await;
     let deep = (0..129).fold(json!(1), |inner, _| json!([inner]));
     for (body, fields) in [
@@ -105,7 +105,7 @@ async fn wrong_tests_are_rejected() {
 }
 
 #[tokio::test]
-async fn events_of_any_size_can_be_tried() {
+async fn events_up_to_256_kib_can_be_tested() {
     let tried = Tried::start().await;
     let frame = r#"{"data":{"a":""}}"#.len();
     for (bytes, status) in [(262_144, 200), (262_145, 413)] {
@@ -118,12 +118,14 @@ async fn events_of_any_size_can_be_tried() {
 }
 
 #[tokio::test]
-async fn tests_send_and_change_nothing() {
+async fn filter_tests_send_and_change_nothing() {
     let tried = Tried::start().await;
     let before = tried.app.aws.items().await;
     tried.app.aws.wire.take();
     let data = json!({"customer": {"country": "DE"}, "total": 10});
-    tried.must_say(&json!({"data": data}), Value::Null).await;
+    tried
+        .must_respond(&json!({"data": data}), Value::Null)
+        .await;
     assert_eq!(tried.app.aws.wire.take(), ["GetItem"]);
     assert_eq!(tried.app.aws.items().await, before);
 }

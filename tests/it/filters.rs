@@ -1,4 +1,4 @@
-//! Filters: an endpoint that has one gets only events whose data match it.
+//! Filters: an endpoint with a filter gets only events whose data match it.
 
 use std::collections::BTreeSet;
 
@@ -18,14 +18,14 @@ async fn create(app: &TestApp, url: &str, filter: Value) -> Answer {
     app.api.post_json("", &body).await
 }
 
-/// Creates an endpoint with this filter, which may be null.
+/// Creates an endpoint with this filter, or with null.
 async fn endpoint(app: &TestApp, filter: Value) -> String {
     let created = create(app, URL, filter).await;
     assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
     created.data()["id"].as_str().unwrap().to_owned()
 }
 
-/// The endpoints that get what is queued.
+/// Handles the queued events, and returns the endpoints that they reach.
 async fn reached(app: &TestApp) -> BTreeSet<String> {
     let tasks = app.queue.fan_out().await;
     let ids = tasks
@@ -57,7 +57,7 @@ async fn events_reach_endpoints_whose_filters_match() {
         (r#"[{"customer": {"country": "DE"}}]"#, vec![&all, &german]),
         ("null", vec![&all]),
         (r#""DE""#, vec![&all]),
-        // What no number type of the language holds.
+        // Numbers and strings that no Rust type can represent.
         (r#"{"amount": 1e400}"#, vec![&all, &large]),
         (
             r#"{"\ud800": "\udc00", "amount": 12345678901234567890123}"#,
@@ -71,14 +71,14 @@ async fn events_reach_endpoints_whose_filters_match() {
 }
 
 #[tokio::test]
-async fn judging_costs_no_call() {
+async fn filters_cost_no_aws_call() {
     let app = TestApp::start_with(Options::stepwise()).await;
     for n in 0..3 {
         endpoint(&app, json!({"n": [n]})).await;
     }
     for (data, cost) in [
         (r#"{"n": 1}"#, &["PutItem", "Query", "SendMessageBatch"][..]),
-        // For nobody, so not even stored.
+        // No endpoint gets it, so it is not even stored.
         (r#"{"n": 7}"#, &["Query"]),
     ] {
         publish(&app, data).await;
@@ -89,7 +89,7 @@ async fn judging_costs_no_call() {
 }
 
 #[tokio::test]
-async fn events_that_a_filter_keeps_away_are_not_recorded() {
+async fn filtered_out_events_are_not_recorded() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let filter = json!({"status": [{"anything-but": "draft"}]});
@@ -101,7 +101,7 @@ async fn events_that_a_filter_keeps_away_are_not_recorded() {
     let request = receiver.must_receive_one();
     assert!(request.body.ends_with(br#""data":{"status": "open"}}"#));
     app.api.must_have_one_delivery(&id).await;
-    // Nor while the endpoint is inactive.
+    // Inactive endpoints record no delivery for it either.
     let path = format!("/{id}");
     app.api.put_json(&path, &json!({"active": false})).await;
     publish(&app, r#"{"status": "draft"}"#).await;
@@ -110,7 +110,7 @@ async fn events_that_a_filter_keeps_away_are_not_recorded() {
 }
 
 #[tokio::test]
-async fn what_was_owed_is_not_judged_again() {
+async fn pending_deliveries_are_not_filtered_again() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let created = create(&app, &receiver.url, json!({"n": [1]})).await;
@@ -133,7 +133,7 @@ async fn what_was_owed_is_not_judged_again() {
 }
 
 #[tokio::test]
-async fn filters_are_shown_as_written_replaced_and_removed() {
+async fn filters_can_be_shown_replaced_and_removed() {
     let app = TestApp::start().await;
     let path = format!("/{}", endpoint(&app, json!({"a": [1]})).await);
     for (written, shown) in [
@@ -158,7 +158,7 @@ async fn filters_are_shown_as_written_replaced_and_removed() {
 }
 
 #[tokio::test]
-async fn wrong_filters_are_rejected_with_all_their_places() {
+async fn invalid_filters_are_rejected_with_every_path() {
     let app = TestApp::start().await;
     let path = format!("/{}", endpoint(&app, json!({"kept": [1]})).await);
     for (filter, places) in [
@@ -185,7 +185,7 @@ async fn wrong_filters_are_rejected_with_all_their_places() {
 }
 
 #[tokio::test]
-async fn the_first_event_of_a_key_is_the_one_that_is_judged() {
+async fn the_first_event_of_an_idempotency_key_is_filtered() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let one = endpoint(&app, json!({"n": [1]})).await;
     endpoint(&app, json!({"n": [2]})).await;
@@ -203,7 +203,8 @@ async fn the_first_event_of_a_key_is_the_one_that_is_judged() {
     let queue = app.queue.by_message();
     assert_eq!(queue.handle([first.clone()]).await.unwrap().len(), 1);
     app.aws.wire.mend();
-    // Comes back together with the repeat, and as if it had been the first's message.
+    // The repeat arrives under the first one's message id, as if the first message came
+    // back with other data.
     let mut repeat = publish(2).await;
     repeat.message_id.clone_from(&first.message_id);
     let back = received_again(&repeat, 2);
@@ -216,21 +217,21 @@ async fn the_first_event_of_a_key_is_the_one_that_is_judged() {
 }
 
 #[tokio::test]
-async fn unreadable_filters_stop_only_their_own_endpoint() {
+async fn malformed_filters_block_only_their_own_endpoint() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let sound = endpoint(&app, json!({"n": [1]})).await;
     let broken = endpoint(&app, json!({"n": [1]})).await;
     app.aws.set_endpoint(&broken, &[("fi", "no filter")]).await;
     publish(&app, r#"{"n": 1}"#).await;
     assert_eq!(reached(&app).await, BTreeSet::from([sound]));
-    // It can be seen, and mended.
+    // The broken filter can be replaced through the API.
     let path = format!("/{broken}");
     let mended = app.api.put_json(&path, &json!({"filter": null})).await;
     assert_eq!(mended.status, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn hostile_filters_hold_up_nobody() {
+async fn hostile_filters_delay_no_endpoint() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let sound = endpoint(&app, json!({"last": [true]})).await;
     let many = |one: Value, count: usize| vec![one; count];
@@ -253,7 +254,7 @@ async fn hostile_filters_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn messages_of_other_services_are_judged_too() {
+async fn queue_messages_are_filtered_too() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let id = endpoint(&app, json!({"n": [1]})).await;
     for (data, expected) in [("1", vec![id]), ("2", vec![])] {
