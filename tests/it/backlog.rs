@@ -2,192 +2,23 @@
 //! a message (15 minutes). The tests advance the clock themselves. They intercept sent
 //! messages, and hold them until they are due.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod full;
+
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use aws_lambda_events::sqs::SqsMessage;
-use jiff::Timestamp;
 use serde_json::json;
 use webhook_endpoints::aws::table::attribute;
-use webhook_endpoints::domain::endpoint::{Claim, Endpoint};
+use webhook_endpoints::domain::endpoint::Claim;
 use webhook_endpoints::domain::health::{Failing, Health, Pause};
 use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
 
-use crate::rate_limit::{Limited, batch};
+use crate::rate_limit::batch;
 use crate::support::queue::message;
-use crate::support::wire::{Fault, is_of_a_poller};
+use crate::support::wire::Fault;
+use full::{Full, TAKEN};
 
 const MINUTE: Duration = Duration::from_secs(60);
-const SWEEP: &str = r#"{"kind":"sweep"}"#;
-
-/// The response of a queue that accepts every entry.
-const TAKEN: &str = r#"{"Successful": [], "Failed": []}"#;
-
-/// A rate-limited endpoint whose turns of the next 15 minutes are all taken.
-struct Full {
-    limited: Limited,
-    /// Sent messages, by the time at which they become visible.
-    held: BTreeMap<Timestamp, Vec<Message>>,
-    /// The Unix second of every arrival.
-    arrivals: Vec<i64>,
-}
-
-impl Full {
-    async fn start(limit: u16) -> Self {
-        let full = Self {
-            limited: Limited::start(limit).await,
-            held: BTreeMap::new(),
-            arrivals: Vec::new(),
-        };
-        full.take_turns(15 * 60 * usize::from(limit)).await;
-        full
-    }
-
-    async fn take_turns(&self, count: usize) {
-        let endpoint = self.endpoint().await;
-        let (limit, now) = (endpoint.rate_limit.unwrap(), self.limited.clock.now());
-        let table = self.limited.app.aws.table();
-        let taken = table.take_turns(&endpoint, limit, count, now).await;
-        taken.unwrap();
-    }
-
-    async fn endpoint(&self) -> Endpoint {
-        let endpoints = self.limited.app.aws.table();
-        let endpoints = endpoints.endpoints(self.limited.app.app_id).await.unwrap();
-        endpoints.into_iter().next().unwrap()
-    }
-
-    async fn claim(&self) -> Option<Claim> {
-        self.endpoint().await.place.and_then(|place| place.claim)
-    }
-
-    /// Handles a batch of the slow lane in which every call fails from call number `cut`
-    /// on, counted from 1. Holds the messages that were sent. Returns the calls, and
-    /// whether any message was returned to the queue.
-    async fn handle(
-        &mut self,
-        messages: impl IntoIterator<Item = SqsMessage>,
-        cut: usize,
-    ) -> (Vec<String>, bool) {
-        let wire = &self.limited.app.aws.wire;
-        wire.take();
-        let mut calls = 0;
-        wire.disturb(move |call| {
-            calls += usize::from(!is_of_a_poller(call));
-            match call {
-                _ if is_of_a_poller(call) => None,
-                _ if calls >= cut => Some(Fault::Before),
-                "SendMessageBatch" => Some(Fault::Answered(TAKEN)),
-                _ => None,
-            }
-        });
-        let before = self.limited.received();
-        let queue = &self.limited.app.queue;
-        let back = queue.handle_in(Lane::Slow, messages).await.unwrap();
-        wire.mend();
-        let now = self.limited.clock.now();
-        let arrived = self.limited.received() - before;
-        self.arrivals.extend(vec![now.as_second(); arrived]);
-        let requests = wire.take_requests();
-        // Calls from `cut` on never reached the queue.
-        for request in requests.iter().take(cut - 1) {
-            if request.operation != "SendMessageBatch" {
-                continue;
-            }
-            for entry in request.body()["Entries"].as_array().unwrap() {
-                let delay = entry["DelaySeconds"].as_u64().unwrap_or_default();
-                let sent = Message::from_json(entry["MessageBody"].as_str().unwrap()).unwrap();
-                let visible = now + Duration::from_secs(delay);
-                self.held.entry(visible).or_default().push(sent);
-            }
-        }
-        let mut calls: Vec<_> = requests.into_iter().map(|call| call.operation).collect();
-        calls.sort_unstable();
-        (calls, !back.is_empty())
-    }
-
-    /// Handles messages without faults, and returns the calls.
-    async fn must_handle(&mut self, messages: impl IntoIterator<Item = SqsMessage>) -> Vec<String> {
-        let (calls, back) = self.handle(messages, usize::MAX).await;
-        assert!(!back);
-        calls
-    }
-
-    async fn must_handle_one(&mut self, one: &Message) -> Vec<String> {
-        let text = one.to_json().unwrap();
-        self.must_handle([message(Some("m"), text)]).await
-    }
-
-    /// Returns the attempts that are held, and the seconds until each is visible.
-    fn held_tasks(&self) -> Vec<(i64, DeliveryTask)> {
-        let now = self.limited.clock.now();
-        let held = self.held.iter().flat_map(|(visible, messages)| {
-            let seconds = visible.duration_since(now).as_secs();
-            messages.iter().map(move |sent| (seconds, sent))
-        });
-        held.filter_map(|(seconds, sent)| match sent {
-            Message::Delivery(task) => Some((seconds, task.clone())),
-            _ => None,
-        })
-        .collect()
-    }
-
-    /// Builds the message that drains the backlog, with the time of the endpoint's place in
-    /// the schedule.
-    async fn tend(&self) -> Message {
-        let endpoint = self.endpoint().await;
-        Message::Tend(Tend {
-            due_at: endpoint.place.map(|place| place.at),
-            ..Tend::now(endpoint.key)
-        })
-    }
-
-    fn advance_to(&self, time: Timestamp) {
-        let wait = time.duration_since(self.limited.clock.now());
-        let wait = Duration::try_from(wait).unwrap_or_default();
-        self.limited.clock.advance(wait);
-    }
-
-    /// Handles the held messages, each at its time, and sweeps for the endpoint if none is
-    /// left, until the endpoint has no place in the schedule.
-    async fn come_to_rest(&mut self) {
-        for _ in 0..1_000 {
-            if let Some((visible, messages)) = self.held.pop_first() {
-                self.advance_to(visible);
-                let messages = messages.iter().enumerate();
-                let messages: Vec<_> = messages
-                    .map(|(index, sent)| message(Some(&index.to_string()), sent.to_json().unwrap()))
-                    .collect();
-                self.must_handle(messages).await;
-            } else if let Some(place) = self.endpoint().await.place {
-                self.advance_to(place.at + MINUTE);
-                self.must_handle([message(Some("m"), SWEEP)]).await;
-            } else {
-                return;
-            }
-        }
-        panic!("never comes to rest");
-    }
-
-    /// Asserts that each of these arrived once, and that no second exceeded the limit.
-    fn must_have_received(&self, tasks: &[DeliveryTask], limit: usize) {
-        let received = self.limited.receiver.received();
-        let ids: Vec<_> = received
-            .iter()
-            .map(|request| request.header("webhook-id").to_owned())
-            .collect();
-        let expected: BTreeSet<_> = tasks
-            .iter()
-            .map(|task| task.source.event_id().to_string())
-            .collect();
-        assert_eq!(ids.len(), expected.len());
-        assert_eq!(ids.into_iter().collect::<BTreeSet<_>>(), expected);
-        for second in &self.arrivals {
-            let same = self.arrivals.iter().filter(|other| *other == second);
-            assert!(same.count() <= limit, "{:?}", self.arrivals);
-        }
-    }
-}
 
 fn sorted(tasks: &[DeliveryTask]) -> Vec<DeliveryTask> {
     let mut tasks = tasks.to_vec();

@@ -19,7 +19,7 @@ use webhook_endpoints::telemetry;
 
 use crate::costs::counted::access_line;
 use crate::support::api::Api;
-use crate::support::queue::copy_of;
+use crate::support::deliverer::copy_of;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp};
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::domain::payload_format::PayloadFormat;
 
-use crate::support::queue::copy_of;
+use crate::support::deliverer::copy_of;
 use crate::support::receiver::{Received, Receiver};
 use crate::support::{Options, TestApp, answer};
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 use webhook_endpoints::delivery::Deliverer;
 use webhook_endpoints::delivery::metrics::Metrics;
 
-use super::queue::{Queue, copy_of};
+use super::deliverer::copy_of;
+use super::queue::Queue;
 use super::{TestApp, fields};
 
 /// Returns the app's queue, handled by a deliverer that passes its metrics to `write`. A

@@ -7,6 +7,8 @@ pub mod calls;
 pub mod catalogue;
 pub mod counting;
 pub mod cut;
+pub mod dead_letters;
+pub mod deliverer;
 pub mod gateway;
 pub mod gauge;
 pub mod hand_clock;

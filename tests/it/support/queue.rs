@@ -9,13 +9,12 @@ use local::emulators::Resources;
 use local::poller::{self, Poller};
 use webhook_endpoints::clock::Clock;
 use webhook_endpoints::delivery::batch::{NamelessMessage, handle_batch};
-use webhook_endpoints::delivery::notices::NotifiedFailures;
-use webhook_endpoints::delivery::slow::SlowNotes;
 use webhook_endpoints::delivery::{ChunkSizes, Deadline, Deliverer};
 use webhook_endpoints::domain::id::EndpointId;
 use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
 
 use super::api::Api;
+use super::deliverer::copy_of;
 use super::{TestApp, eventually};
 
 /// Sends, receives and handles queue messages.
@@ -114,48 +113,13 @@ impl Queue {
         }
     }
 
-    /// Waits for a message in the dead-letter queue.
-    pub async fn dead_letter(&self) -> SqsMessage {
-        eventually("a dead letter", async || {
-            let letters = self.received_from(&self.resources.dead_letter_queue_url);
-            letters.await.into_iter().next()
-        })
-        .await
-    }
-
-    /// Receives up to ten dead letters, with their attributes, and deletes them.
-    pub async fn take_dead_letters(&self) -> Vec<DeadLetter> {
-        let url = &self.resources.dead_letter_queue_url;
-        let received = poller::receive(&self.sqs, url, 10, Duration::ZERO).await;
-        let mut letters = Vec::new();
-        for letter in received.expect("receive from the dead-letter queue") {
-            let handle = letter.receipt_handle.clone();
-            let delete = self.sqs.delete_message().queue_url(url);
-            let deleted = delete.set_receipt_handle(handle).send().await;
-            deleted.expect("delete the dead letter");
-            letters.push(DeadLetter(letter));
-        }
-        letters
-    }
-
     /// Receives up to ten messages from the queue of the operator's event bus.
     pub async fn for_the_bus(&self) -> Vec<SqsMessage> {
         self.received_from(&self.resources.operational_queue_url)
             .await
     }
 
-    /// Handles a message, and asserts that it moves to the dead-letter queue at once,
-    /// unchanged.
-    pub async fn must_become_dead_letter(&self, body: &str) -> DeadLetter {
-        self.must_handle(body).await;
-        let mut letters = self.take_dead_letters().await;
-        assert_eq!(letters.len(), 1, "{body}");
-        let letter = letters.remove(0);
-        assert_eq!(letter.body(), body);
-        letter
-    }
-
-    async fn received_from(&self, queue_url: &str) -> Vec<SqsMessage> {
+    pub(super) async fn received_from(&self, queue_url: &str) -> Vec<SqsMessage> {
         let received = poller::receive(&self.sqs, queue_url, 10, Duration::ZERO).await;
         let mut records =
             poller::event(&received.expect("receive from the queue"), queue_url).records;
@@ -334,7 +298,7 @@ impl Queue {
         types.collect()
     }
 
-    /// Enqueues due attempts with a sweep, and receives them.
+    /// Enqueues due attempts with a sweep, and receives them. Discards tend messages.
     pub async fn sweep_for_attempts(&self) -> Vec<DeliveryTask> {
         self.must_handle(r#"{"kind":"sweep"}"#).await;
         self.tasks_and_tends().await.0
@@ -374,48 +338,11 @@ impl Queue {
         self.handle([message]).await.expect("handle the batch")
     }
 
-    /// Enqueues due attempts with a sweep, and receives them.
+    /// Enqueues due attempts with a sweep, and receives them. Asserts that the sweep enqueues
+    /// nothing else but operational events.
     pub async fn sweep(&self) -> Vec<DeliveryTask> {
         self.must_handle(r#"{"kind":"sweep"}"#).await;
         self.tasks().await
-    }
-}
-
-/// Returns a deliverer that shares the stores and connections, but has not noted any slow
-/// endpoint or failed delivery yet.
-pub fn copy_of(deliverer: &Deliverer) -> Deliverer {
-    Deliverer {
-        stores: deliverer.stores.clone(),
-        sender: deliverer.sender.clone(),
-        clock: deliverer.clock.clone(),
-        retention: deliverer.retention,
-        policy: deliverer.policy.clone(),
-        webhook_headers: deliverer.webhook_headers.clone(),
-        payload_format: deliverer.payload_format,
-        chunks: deliverer.chunks,
-        drain_per_second: deliverer.drain_per_second,
-        stragglers: deliverer.stragglers,
-        fan_out_lease: deliverer.fan_out_lease,
-        slow_notes: SlowNotes::default(),
-        notified_failures: NotifiedFailures::default(),
-        metrics: deliverer.metrics.clone(),
-    }
-}
-
-#[derive(Debug)]
-pub struct DeadLetter(aws_sdk_sqs::types::Message);
-
-impl DeadLetter {
-    pub fn body(&self) -> &str {
-        self.0.body.as_deref().expect("read the body")
-    }
-
-    /// Returns a message attribute.
-    pub fn attribute(&self, name: &str) -> &str {
-        let attributes = self.0.message_attributes.as_ref();
-        let value = attributes.and_then(|attributes| attributes.get(name));
-        let text = value.and_then(|value| value.string_value.as_deref());
-        text.unwrap_or_else(|| panic!("{self:?} has no {name}"))
     }
 }
 

@@ -13,7 +13,8 @@ use webhook_endpoints::domain::secret::SecretStorage;
 use webhook_endpoints::operator::moves::{self, Summary};
 
 use super::api::Api;
-use super::queue::{attempt_message, copy_of, endpoint_id, message, ping_of};
+use super::deliverer::copy_of;
+use super::queue::{attempt_message, endpoint_id, message, ping_of};
 use super::receiver::{Received, Receiver};
 use super::{Answer, Options, TestApp};
 
