@@ -122,6 +122,7 @@ async fn apps_are_listed_in_pages_and_by_prefix() {
             let query = format!("prefix={prefix}&limit={limit}");
             let (mut seen, mut cursor) = page(&app, &query).await;
             while let Some(next) = cursor {
+                // Every page but the last is full.
                 assert_eq!(seen.len() % limit, 0);
                 let (more, then) = page(&app, &format!("{query}&cursor={next}")).await;
                 assert!(!more.is_empty(), "the last page is empty");

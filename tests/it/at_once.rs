@@ -217,6 +217,9 @@ async fn cut_off_events_lose_no_attempt_and_repeat_no_recorded_one() {
         ("GetSecretValue", 3),
         ("UpdateItem", 3),
     ] {
+        // The calls of an event with three endpoints: one read of the endpoints, a write
+        // that stores the event and one that marks it as fanned out, and a secret and a
+        // record per endpoint.
         for nth in 1..=calls {
             let app = TestApp::start_with(Options::stepwise()).await;
             let receivers = receivers(3).await;

@@ -56,6 +56,7 @@ async fn cold_batches_read_each_secret_once() {
     let receiver = Receiver::answering(200, "").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
     let calls = &["GetSecretValue"];
+    // Slow, so that all ten attempts need the secret while the first reads it.
     app.aws.wire.break_calls(calls, Fault::Slow);
     app.aws.wire.take();
     let batch = ten_pings(&app, &id);
@@ -95,6 +96,7 @@ async fn failed_batches_of_ten_cost_one_more_call() {
     app.aws.wire.break_calls(&["BatchGetItem"], DENIED);
     app.aws.wire.take();
     assert_eq!(app.queue.handle(queued).await.unwrap().len(), 10);
+    // One call sets when all ten messages become visible again.
     let calls = ["BatchGetItem", "ChangeMessageVisibilityBatch"];
     assert_eq!(app.aws.wire.take(), calls);
 }

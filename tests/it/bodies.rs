@@ -98,6 +98,7 @@ async fn bodies_that_never_end_change_no_outcome() {
         ),
     ] {
         let url = stalling_receiver(answer).await;
+        // A 204 has no body, so nothing is missing.
         let note = (status != 204).then_some(BodyNote::TookTooLong);
         must_note(&app, &url, status, body, note).await;
     }

@@ -135,7 +135,7 @@ async fn apps_send_at_most_30_pings_a_minute() {
     for id in [&id, &other] {
         assert_over_budget(&ping(&app, id).await, 45);
     }
-    // Budgets are counted per clock minute.
+    // Budgets are counted per clock minute, and START is 44.5 s before the next one.
     clock.advance(45 * SECOND);
     let pings = join_all((0..40).map(|_| ping(&app, &other))).await;
     assert_eq!(successes(&pings), 30);
@@ -182,6 +182,7 @@ async fn secrets_are_rotated_at_most_every_10_seconds() {
     let (other, _) = app.api.create_webhook(&receiver.url).await;
     assert_eq!(rotate(&app, &id).await.status, StatusCode::OK);
     app.aws.wire.take();
+    // That is 0, 0.5, 9.001 and 9.999 s after the rotation. Waits are rounded up.
     for (later, retry_after) in [(0, 10), (500, 10), (8_501, 1), (998, 1)] {
         clock.advance_millis(later);
         assert_over_budget(&rotate(&app, &id).await, retry_after);
@@ -200,6 +201,8 @@ async fn concurrent_rotations_create_one_version() {
         app.aws.wire.take();
         let rotations = join_all((0..5).map(|_| rotate(&app, &id))).await;
         assert_eq!(successes(&rotations), 1, "{rotations:?}");
+        // Five updates try to reserve the rotation. The winner creates the version, and
+        // makes it current with the sixth.
         let mut calls = vec!["PutSecretValue"];
         calls.extend(["UpdateItem"; 6]);
         assert_eq!(app.aws.wire.take(), calls);
@@ -216,6 +219,7 @@ async fn secrets_are_rotated_at_most_50_times_in_24_hours() {
             assert_eq!(rotate(&app, &id).await.status, StatusCode::OK, "{number}");
             clock.advance(10 * SECOND);
         }
+        // The 24 hours begin with the first of the rotations, which took 500 s.
         assert_over_budget(&rotate(&app, &id).await, (DAY - 500 * SECOND).as_secs());
         clock.advance(DAY - 501 * SECOND);
         assert_over_budget(&rotate(&app, &id).await, 1);

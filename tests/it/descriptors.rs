@@ -133,6 +133,7 @@ async fn lack_of_descriptors_limited() {
         let (id, _) = app.api.create_webhook(&url).await;
         let task = app.queue.first_attempt().await;
         app.aws.wire.take();
+        // Opens files until the limit is reached.
         let hoard: Vec<_> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
         let back = app.queue.try_attempt(&task).await;
         let calls = app.aws.wire.take();

@@ -31,6 +31,8 @@ async fn start(url: &str) -> (TestApp, HandClock, String) {
 
 /// Lets a failing endpoint pause and fail `probes` probes, one every 11 hours.
 async fn keep_failing(app: &TestApp, clock: &HandClock, id: &str, probes: usize) {
+    // A failure a minute after the first pauses the endpoint. The next delivery waits, and
+    // probes follow.
     clock.advance(MINUTE);
     deliver(app).await;
     // A second later, so that the waiting delivery is the newest.

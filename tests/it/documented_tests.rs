@@ -24,12 +24,12 @@ fn last_columns(document: &str) -> Vec<&str> {
     columns
 }
 
-/// The names in backticks.
+/// Returns the names in backticks.
 fn named(column: &str) -> Vec<&str> {
     column.split('`').skip(1).step_by(2).collect()
 }
 
-/// Whether a test, a module with tests, or a file has this name.
+/// Returns whether a test, a module with tests, or a file of this name exists.
 fn exists(root: &Path, name: &str) -> bool {
     let (module, test) = name.split_once("::").unwrap_or((name, ""));
     let in_it = root.join(format!("tests/it/{module}.rs"));
@@ -45,7 +45,7 @@ fn exists(root: &Path, name: &str) -> bool {
 }
 
 #[test]
-fn every_promise_names_tests_that_exist() {
+fn every_guarantee_names_existing_tests() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for document in ["docs/guarantees.md", "SECURITY.md"] {
         let text = std::fs::read_to_string(root.join(document)).unwrap();
@@ -53,7 +53,7 @@ fn every_promise_names_tests_that_exist() {
         assert!(columns.len() >= 30, "{document}: {columns:?}");
         for column in columns {
             let names = named(column);
-            // What AWS does by itself has no test here.
+            // What AWS guarantees by itself has no test here.
             assert!(
                 !names.is_empty() || column == "(API Gateway and Lambda)",
                 "{document}: {column} names no test"
@@ -69,5 +69,5 @@ fn every_promise_names_tests_that_exist() {
 fn the_readme_stays_short() {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let lines = std::fs::read_to_string(readme).unwrap().lines().count();
-    assert!(lines < 150, "{lines} lines: move what is long into docs/");
+    assert!(lines < 150, "{lines} lines: move long parts to docs/");
 }

@@ -197,6 +197,7 @@ async fn responses_to_attempts_under_way_are_erased_later() {
     let event = publish(&app).await;
     let mut tasks = app.queue.fan_out().await;
     must_delete(&app, &event).await;
+    // A second erasure is scheduled, for attempts that are under way now.
     assert_eq!(app.queue.delayed().await, 1);
     // An attempt that began before the deletion and ends now.
     let answered = |task: &DeliveryTask| Attempt {

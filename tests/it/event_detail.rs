@@ -197,6 +197,7 @@ async fn ids_not_issued_to_the_app_are_not_found() {
 async fn ids_from_the_future_are_not_found() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
+    // Ids contain the system time, which is later than the test's clock.
     let id = EventId::issue(app.app_id).to_string();
     get(&app, &id).await.must_fail_with(404, "NOT_FOUND");
 }

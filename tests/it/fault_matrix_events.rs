@@ -243,9 +243,12 @@ async fn abandoned_fan_outs_are_taken_over_despite_any_fault() {
             // The function fails after storing the event, and the message never comes back.
             let killed = stage.app.queue.all_queued().await;
             let wire = &stage.app.aws.wire;
+            // The attempt at once cannot read its secret, so the message fails once the
+            // event is stored.
             wire.break_calls(&["GetSecretValue"], Fault::Before);
             assert_eq!(stage.app.queue.handle(killed).await.unwrap().len(), 1);
             wire.mend();
+            // The stage's fan-out lease is a second.
             stage.clock.advance(Duration::from_secs(2));
             stage.publish_under_a_key().await;
             stage.handle_disturbed().await;

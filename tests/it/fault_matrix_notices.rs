@@ -1,5 +1,6 @@
 //! Fault matrices of operational events. Whatever fails, every recorded transition of an
-//! endpoint, a delivery or an app is reported to the operator.
+//! endpoint, a delivery or an app is reported to the operator. The matrices skip the final
+//! checks (`leaving_nothing`), which know of one app only, not of the operational one.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -46,6 +47,8 @@ async fn failing_endpoints_are_reported_despite_any_fault() {
                 stage.publish_until_attempt().await;
                 stage.handle_disturbed().await;
                 settle(stage).await;
+                // A fault may prevent the transition. If it was recorded, it must be
+                // reported.
                 let is_failing = endpoint(stage, "failingSince").await != Value::Null;
                 assert_eq!(operator.was_told("endpoint.failing"), is_failing);
             })
@@ -107,6 +110,7 @@ async fn recoveries_by_a_probe_are_reported_despite_any_fault() {
             settle(stage).await;
             assert!(operator.was_told("endpoint.paused"));
             stage.status.store(200, Ordering::SeqCst);
+            // The probe's message is delayed.
             while stage.app.queue.counts().await[0] == 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
@@ -127,6 +131,7 @@ async fn failed_deliveries_are_reported_despite_any_fault() {
         .run(async |stage| {
             let operator = Operator::watch(&stage.app).await;
             fail(stage, 500).await;
+            // The retry's message is delayed.
             while stage.app.queue.counts().await[0] == 0 {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

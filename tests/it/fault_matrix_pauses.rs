@@ -16,6 +16,8 @@ impl Stage {
     /// Publishes an event whose first attempt fails.
     async fn fail(&self) {
         self.publish().await;
+        // The event, and then the attempt, which has a message of its own if the endpoint is
+        // already failing.
         self.handle_queued().await;
         self.handle_queued().await;
     }

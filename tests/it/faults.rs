@@ -222,6 +222,7 @@ async fn failed_rotations_keep_the_old_secret() {
 #[tokio::test]
 async fn rotation_survives_a_lost_response() {
     // The first update reserves the rotation, the second makes the new version current.
+    // Each lost response costs one more call, the SDK's retry.
     for (operation, lost, expected) in [
         ("PutSecretValue", 1, 2),
         ("UpdateItem", 1, 3),

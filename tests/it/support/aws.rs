@@ -126,6 +126,7 @@ impl Aws {
     }
 
     async fn edit(&self, pk: String, sk: String, update: &str) {
+        // Maps each `#name` placeholder to the attribute `name`.
         let marked = update.split('#').skip(1);
         let names = marked.filter_map(|rest| rest.split(' ').next());
         let names = names.map(|name| (format!("#{name}"), name.to_owned()));

@@ -34,6 +34,7 @@ pub fn order_of(bytes: usize) -> Value {
             .expect("read the items")
             .push(item);
     }
+    // The note pads the order to its exact size.
     let words = "Please ring twice; the parcel may go to the neighbour on the second floor. ";
     order["note"] = words.chars().cycle().take(left).collect::<String>().into();
     assert_eq!(order.to_string().len(), bytes);
