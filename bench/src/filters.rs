@@ -26,13 +26,23 @@ pub(crate) fn run() -> Result<(), BoxError> {
         );
     }
     let ones = vec![r#"{"a":[1]}"#; 400].join(",");
-    let hostile = vec![Filter::parse(&format!(r#"{{"$or":[{ones}]}}"#)).map_err(refused)?; 100];
     let zeros = format!(r#"{{"a":[{}0]}}"#, "0,".repeat(130_000));
-    println!(
-        "| 256 KB, filters and data as hostile as they can be | {} | {} |",
-        milliseconds(timed(&hostile[..1], &zeros)?),
-        milliseconds(timed(&hostile, &zeros)?),
+    let wildcards = vec![r#"{"wildcard":"*a*b"}"#; 190].join(",");
+    let words = format!(
+        r#"{{"a":[{}""]}}"#,
+        r#""aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","#.repeat(7_900)
     );
+    for (name, filter, data) in [
+        ("numbers", format!(r#"{{"$or":[{ones}]}}"#), zeros),
+        ("wildcards", format!(r#"{{"a":[{wildcards}]}}"#), words),
+    ] {
+        let hostile = vec![Filter::parse(&filter).map_err(refused)?; FILTERS as usize];
+        println!(
+            "| 256 KB, filters and data as hostile as they can be: {name} | {} | {} |",
+            milliseconds(timed(&hostile[..1], &data)?),
+            milliseconds(timed(&hostile, &data)?),
+        );
+    }
     Ok(())
 }
 

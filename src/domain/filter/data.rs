@@ -10,12 +10,13 @@ use serde_json::value::RawValue;
 use super::decimal::Decimal;
 use crate::domain::json::elements;
 
-/// JSON that is parsed on access, one level at a time and each part at most once.
+/// A part of an event's data: JSON that is parsed on access, one level at a time and at most
+/// once.
 ///
 /// Events may have data that `serde_json::Value` can't represent: numbers of any size, lone
 /// surrogates, 128 levels. Such parts do not prevent filters from matching the others.
 #[derive(Debug)]
-pub struct Data<'a> {
+pub(super) struct Part<'a> {
     json: &'a str,
     parsed: OnceCell<Node<'a>>,
 }
@@ -27,19 +28,18 @@ pub(super) enum Node<'a> {
     Bool(bool),
     Number(Decimal),
     Text(Cow<'a, str>),
-    List(Vec<Data<'a>>),
+    List(Vec<Part<'a>>),
     Object(Object<'a>),
 }
 
 /// The fields of an object, sorted by name for binary search. The sort is stable, so
 /// duplicates stay in the order in which they were written.
 #[derive(Debug)]
-pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Data<'a>)>);
+pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Part<'a>)>);
 
-impl<'a> Data<'a> {
+impl<'a> Part<'a> {
     /// Wraps valid JSON.
-    #[must_use]
-    pub fn of(json: &'a str) -> Self {
+    pub(super) fn of(json: &'a str) -> Self {
         Self {
             json: json.trim_ascii(),
             parsed: OnceCell::new(),
@@ -61,7 +61,7 @@ impl<'a> Data<'a> {
 
 impl<'a> Object<'a> {
     /// The field of this name. The last one wins if there are several, as in most parsers.
-    pub(super) fn field(&self, name: &str) -> Option<&Data<'a>> {
+    pub(super) fn field(&self, name: &str) -> Option<&Part<'a>> {
         // All names up to and including this one come before `end`.
         let end = self.0.partition_point(|(other, _)| other.as_ref() <= name);
         let (found, data) = self.0[..end].last()?;
@@ -78,7 +78,7 @@ impl<'a> Node<'a> {
             }
             Some(b'[') => {
                 let elements = elements(json, usize::MAX).unwrap_or_default();
-                let elements = elements.into_iter().map(|raw| Data::of(raw.get()));
+                let elements = elements.into_iter().map(|raw| Part::of(raw.get()));
                 Self::List(elements.collect())
             }
             Some(b'"') => {
@@ -137,7 +137,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
                 let mut fields = Vec::new();
                 while let Some((Text(name), raw)) = map.next_entry::<_, &'de RawValue>()? {
-                    fields.push((name, Data::of(raw.get())));
+                    fields.push((name, Part::of(raw.get())));
                 }
                 fields.sort_by(|(one, _), (other, _)| one.cmp(other));
                 Ok(Object(fields))
@@ -155,14 +155,14 @@ mod tests {
     #[test]
     fn data_beyond_the_limits_of_common_types_is_read() {
         let deep = ["[".repeat(127), r#"{"a":"x"}"#.to_owned(), "]".repeat(127)].concat();
-        let mut data = &Data::of(&deep);
+        let mut data = &Part::of(&deep);
         while let Node::List(elements) = data.node() {
             data = &elements[0];
         }
         assert!(matches!(data.field("a").unwrap().node(), Node::Text(text) if text == "x"));
         let odd =
             r#" {"\ud800":1, "n":123456789012345678901234567890.10e+400, "a":1, "a":"\udc00b"}"#;
-        let odd = Data::of(odd);
+        let odd = Part::of(odd);
         assert!(matches!(
             odd.field("\u{fffd}\u{fffd}\u{fffd}").unwrap().node(),
             Node::Number(_)

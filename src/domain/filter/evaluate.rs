@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 
-use super::data::{Data, Node};
+use super::data::{Node, Part};
 use super::pattern::{AnyOf, Field, Pattern};
 
 /// Maximum steps that one filter may take: comparisons, and values visited. It is enough for
@@ -18,9 +18,9 @@ pub(super) const MAX_STEPS: usize = 100_000;
 
 /// A comparison with a string counts as one step, and one more per this many bytes: a wildcard
 /// may search all of it.
-const BYTES_PER_STEP: usize = 256;
+const BYTES_PER_STEP: usize = 32;
 
-/// The evaluation took more than [`MAX_STEPS`].
+/// The evaluation took more steps than it may.
 #[derive(Debug)]
 pub(super) struct TooManySteps;
 
@@ -28,8 +28,9 @@ type Outcome = Result<bool, TooManySteps>;
 
 /// The evaluation of one pattern against one event's data.
 pub(super) struct Evaluation<'a, 'd, 'p> {
-    root: &'a Data<'d>,
-    steps: usize,
+    root: &'a Part<'d>,
+    /// Steps that it may still take.
+    steps_left: usize,
     /// The names of the fields from the root down to the current one.
     path: Vec<&'p str>,
     /// Which fields are known to be absent, or not. The key is the address of the pattern's
@@ -38,13 +39,19 @@ pub(super) struct Evaluation<'a, 'd, 'p> {
 }
 
 impl<'a, 'd, 'p> Evaluation<'a, 'd, 'p> {
-    pub(super) fn of(root: &'a Data<'d>) -> Self {
+    /// An evaluation that may take `steps`.
+    pub(super) fn within(steps: usize, root: &'a Part<'d>) -> Self {
         Self {
             root,
-            steps: 0,
+            steps_left: steps,
             path: Vec::new(),
             absent: HashMap::new(),
         }
+    }
+
+    /// Steps that are left. None, once it has returned [`TooManySteps`].
+    pub(super) fn steps_left(&self) -> usize {
+        self.steps_left
     }
 
     pub(super) fn matches(&mut self, pattern: &'p Pattern) -> Outcome {
@@ -58,7 +65,7 @@ impl<'a, 'd, 'p> Evaluation<'a, 'd, 'p> {
         let (mut pattern, mut data) = (pattern, Some(self.root));
         let mut path = Vec::new();
         loop {
-            while let Some(Node::List(elements)) = data.map(Data::node) {
+            while let Some(Node::List(elements)) = data.map(Part::node) {
                 // A list of one element matches like the element itself.
                 match &**elements {
                     [only] => data = Some(only),
@@ -88,20 +95,18 @@ impl<'a, 'd, 'p> Evaluation<'a, 'd, 'p> {
     }
 
     fn step(&mut self, steps: usize) -> Result<(), TooManySteps> {
-        self.steps += steps;
-        match self.steps > MAX_STEPS {
-            true => Err(TooManySteps),
-            false => Ok(()),
-        }
+        let left = self.steps_left.checked_sub(steps);
+        self.steps_left = left.unwrap_or_default();
+        left.map(|_| ()).ok_or(TooManySteps)
     }
 
     /// Whether an object matches. An absent value, and any value that is not an object, counts
     /// as an object without fields: it still matches `{"exists": false}`.
-    fn object(&mut self, pattern: &'p Pattern, data: Option<&Data<'_>>) -> Outcome {
+    fn object(&mut self, pattern: &'p Pattern, data: Option<&Part<'_>>) -> Outcome {
         self.step(1)?;
         // All fields of the pattern have to match within one element. An empty list is not a
         // value, so it counts as an absent object.
-        if let Some(Node::List(elements)) = data.map(Data::node)
+        if let Some(Node::List(elements)) = data.map(Part::node)
             && !elements.is_empty()
         {
             for element in elements {
@@ -119,7 +124,7 @@ impl<'a, 'd, 'p> Evaluation<'a, 'd, 'p> {
         Ok(true)
     }
 
-    fn field(&mut self, field: &'p Field, data: Option<&Data<'_>>) -> Outcome {
+    fn field(&mut self, field: &'p Field, data: Option<&Part<'_>>) -> Outcome {
         match field {
             Field::Or(patterns) => {
                 for pattern in patterns {
@@ -149,7 +154,7 @@ impl<'a, 'd, 'p> Evaluation<'a, 'd, 'p> {
         }
     }
 
-    fn value(&mut self, any_of: &AnyOf, data: &Data<'_>) -> Outcome {
+    fn value(&mut self, any_of: &AnyOf, data: &Part<'_>) -> Outcome {
         match data.node() {
             Node::List(elements) => {
                 self.step(1)?;
@@ -184,7 +189,7 @@ impl<'a, 'd, 'p> Evaluation<'a, 'd, 'p> {
         Ok(found)
     }
 
-    fn has_no_value(&mut self, data: &Data<'_>, path: &[&str]) -> Outcome {
+    fn has_no_value(&mut self, data: &Part<'_>, path: &[&str]) -> Outcome {
         self.step(1)?;
         match (data.node(), path) {
             (Node::List(elements), _) => {
@@ -208,15 +213,15 @@ impl<'a, 'd, 'p> Evaluation<'a, 'd, 'p> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Filter;
+    use super::super::{Data, Filter};
     use super::*;
 
     fn steps(filter: &str, data: &str) -> Option<usize> {
         let filter = Filter::parse(filter).unwrap().compile().unwrap();
-        let data = Data::of(data);
-        let mut evaluation = Evaluation::of(&data);
+        let data = Part::of(data);
+        let mut evaluation = Evaluation::within(MAX_STEPS, &data);
         let outcome = evaluation.matches(&filter.0);
-        outcome.ok().map(|_| evaluation.steps)
+        outcome.ok().map(|_| MAX_STEPS - evaluation.steps_left())
     }
 
     #[test]
