@@ -1,11 +1,9 @@
 //! Batches with duplicate messages, and batches whose read leaves items out.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use webhook_endpoints::domain::id::EventId;
 
+use crate::support::item_json::item_to_json;
 use crate::support::queue::{attempt_message, message, ping_of};
 use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
@@ -103,18 +101,6 @@ async fn batches_sweep_once() {
     assert_eq!(app.aws.wire.take(), ["Query"; 10]);
 }
 
-/// Converts a value to DynamoDB's JSON.
-fn json_of(value: &AttributeValue) -> Value {
-    match value {
-        AttributeValue::S(text) => json!({"S": text}),
-        AttributeValue::N(number) => json!({"N": number}),
-        AttributeValue::B(bytes) => json!({"B": STANDARD.encode(bytes)}),
-        AttributeValue::Bool(value) => json!({"BOOL": value}),
-        AttributeValue::L(values) => json!({"L": values.iter().map(json_of).collect::<Vec<_>>()}),
-        other => panic!("{other:?}"),
-    }
-}
-
 #[tokio::test]
 async fn only_attempts_with_unread_items_are_returned() {
     let app = TestApp::start_with(Options::idle()).await;
@@ -127,10 +113,7 @@ async fn only_attempts_with_unread_items_are_returned() {
         let sort = item["sk"].as_s().unwrap();
         *sort == format!("E#{found}")
     });
-    let item = item.unwrap().iter();
-    let item: Value = item
-        .map(|(name, value)| (name.clone(), json_of(value)))
-        .collect();
+    let item = item_to_json(item.unwrap());
     let key = json!({
         "pk": {"S": format!("APP#{}", app.app_id)},
         "sk": {"S": format!("E#{missing}")},

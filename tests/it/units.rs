@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::domain::delivery::Attempt;
 
+use crate::support::item_json::Item;
 use crate::support::orders::order_of;
 use crate::support::queue::endpoint_id;
 use crate::support::receiver::Receiver;
 use crate::support::seeds::{Seed, answered};
-use crate::support::units::{Item, Snapshot, WRITE_UNIT, Written, size_of};
+use crate::support::units::{Snapshot, WRITE_UNIT, Written, size_of};
 use crate::support::wire::Request;
 use crate::support::{Options, TestApp};
 

@@ -1,7 +1,6 @@
 //! The stage for one case of a fault matrix: a service with one endpoint and its receiver,
 //! which does nothing by itself unless it polls.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -18,12 +17,11 @@ use webhook_endpoints::domain::secret::SecretStorage;
 use webhook_endpoints::operator::sweep::{self, Cause};
 
 use super::hand_clock::HandClock;
+use super::item_json::Item;
 use super::matrix::Faults;
 use super::queue::{endpoint_id, message};
 use super::receiver::{Received, Receiver};
 use super::{Answer, Options, TestApp};
-
-type Item = HashMap<String, AttributeValue>;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -8,9 +8,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ProjectionType};
 use local::template::TableTemplate;
 use serde_json::Value;
 
+use super::item_json::Item;
 use super::wire::Request;
-
-pub type Item = HashMap<String, AttributeValue>;
 
 /// Bytes per write unit.
 pub const WRITE_UNIT: usize = 1024;
