@@ -68,8 +68,8 @@ async fn attempts_begin_only_if_there_is_time_to_record_them() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let ping = ping_of(&app, &id);
-    // An attempt takes up to 1 s, its record up to 16 s, and returning the other messages 3
-    // s. 19 s are too few.
+    // Needed: a second for the attempt, 16 for its record, and 3 to return other messages.
+    // So 19 s are too few.
     let short = ending_after(&app, Duration::from_secs(19));
     assert_eq!(short.try_attempt(&ping).await, ["m"]);
     assert_eq!(receiver.received().len(), 0);

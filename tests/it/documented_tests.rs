@@ -1,8 +1,8 @@
-//! docs/guarantees.md and SECURITY.md name the tests that show what they promise.
+//! Checks that the tests named in docs/guarantees.md and SECURITY.md exist.
 
 use std::path::Path;
 
-/// The last columns of the rows of tables whose last header is "Shown by".
+/// Returns the last cell of every row of the tables whose last header is "Shown by".
 fn last_columns(document: &str) -> Vec<&str> {
     let mut columns = Vec::new();
     let mut is_column = false;

@@ -57,7 +57,7 @@ async fn events_reach_endpoints_whose_filters_match() {
         (r#"[{"customer": {"country": "DE"}}]"#, vec![&all, &german]),
         ("null", vec![&all]),
         (r#""DE""#, vec![&all]),
-        // Numbers and strings that no Rust type can represent.
+        // Numbers and strings beyond `f64`, `i64` and `String`.
         (r#"{"amount": 1e400}"#, vec![&all, &large]),
         (
             r#"{"\ud800": "\udc00", "amount": 12345678901234567890123}"#,
