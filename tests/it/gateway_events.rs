@@ -1,5 +1,5 @@
-//! What clients can write into an event of API Gateway: odd headers, repeated
-//! headers, odd paths. Both kinds of APIs give the same answers.
+//! API Gateway events with odd or repeated headers and odd paths. HTTP APIs and REST APIs
+//! must give the same answers.
 
 use serde_json::{Value, json};
 
@@ -58,7 +58,7 @@ async fn forwarding_headers_do_not_change_the_answer() {
 }
 
 #[tokio::test]
-async fn odd_contexts_do_not_change_the_answer() {
+async fn odd_request_contexts_do_not_change_the_answer() {
     let gateway = Gateway::start().await;
     for kind in KINDS {
         for field in [
@@ -89,7 +89,7 @@ fn path_field(kind: Kind) -> &'static str {
     }
 }
 
-/// Publishes with this header.
+/// Publishes an event with these values of one header.
 async fn publish(gateway: &Gateway, kind: Kind, name: &str, values: &[&str]) -> GatewayAnswer {
     let mut event = gateway.event(kind, "POST", "/events");
     event["body"] = json!(EVENT);
@@ -98,7 +98,7 @@ async fn publish(gateway: &Gateway, kind: Kind, name: &str, values: &[&str]) -> 
 }
 
 #[tokio::test]
-async fn batches_pass_both_kinds_of_apis() {
+async fn batches_work_behind_http_and_rest_apis() {
     let gateway = Gateway::start().await;
     for kind in KINDS {
         let mut event = gateway.event(kind, "POST", "/events/batch");
@@ -132,7 +132,7 @@ async fn repeated_idempotency_keys_are_rejected_by_name() {
 }
 
 #[tokio::test]
-async fn repeated_credentials_count_as_none() {
+async fn repeated_credentials_are_rejected() {
     let gateway = Gateway::start().await;
     let key = gateway.app.key.expose();
     let bearer = format!("Bearer {key}");
@@ -162,7 +162,7 @@ async fn repeated_credentials_count_as_none() {
 }
 
 #[tokio::test]
-async fn repeated_content_types_are_unsupported() {
+async fn repeated_content_types_are_rejected() {
     let gateway = Gateway::start().await;
     for kind in KINDS {
         for types in [
@@ -177,7 +177,7 @@ async fn repeated_content_types_are_unsupported() {
 }
 
 #[tokio::test]
-async fn repeated_preferences_all_count() {
+async fn repeated_prefer_headers_are_combined() {
     let gateway = Gateway::start().await;
     for kind in KINDS {
         let mut event = gateway.event(kind, "POST", "/webhooks");
@@ -197,7 +197,8 @@ async fn repeated_preferences_all_count() {
 }
 
 #[tokio::test]
-async fn decoded_paths_do_not_end_early() {
+// Paths in events are already decoded, so `?` and `#` start neither a query nor a fragment.
+async fn decoded_delimiters_stay_part_of_the_path() {
     let gateway = Gateway::start().await;
     for kind in KINDS {
         for path in [
@@ -218,7 +219,7 @@ async fn decoded_paths_do_not_end_early() {
 }
 
 #[tokio::test]
-async fn unreadable_requests_are_rejected_under_their_id() {
+async fn unreadable_requests_are_rejected_with_their_request_id() {
     let gateway = Gateway::start().await;
     for kind in KINDS {
         let with = |change: &dyn Fn(&mut Value)| {

@@ -1,4 +1,4 @@
-//! The delivery history: what it shows, and what it rejects.
+//! The delivery history: its fields, order and pages, and the queries that it rejects.
 
 use jiff::Timestamp;
 use reqwest::Method;
@@ -15,7 +15,7 @@ use crate::support::queue::endpoint_id;
 use crate::support::seeds::{Seed, answered};
 use crate::support::{Options, TestApp, answer, fields};
 
-/// The URL of an endpoint that nothing is sent to.
+/// No test sends anything to this URL.
 const NOWHERE: &str = "https://receiver.example.com/";
 
 async fn start() -> (TestApp, String) {
@@ -43,7 +43,7 @@ async fn deliveries_are_listed_newest_first_with_all_fields() {
     let delivered = app.aws.seed_at(endpoint, Seed::Delivered, now).await;
     let failed = app.aws.seed_at(endpoint, Seed::Failed, now).await;
     let pending = app.aws.seed_at(endpoint, Seed::Pending, now).await;
-    // Rejected by the receiver twice, with a retry scheduled.
+    // Failed twice, with a retry scheduled.
     let event = EventType::parse("invoice.paid").unwrap();
     let retried = app.aws.task_at(endpoint, event, now);
     let attempt = Attempt {
@@ -88,7 +88,7 @@ async fn deliveries_are_listed_newest_first_with_all_fields() {
 }
 
 #[tokio::test]
-async fn deliveries_that_succeed_have_no_next_retry() {
+async fn success_clears_the_next_retry() {
     let (app, id) = start().await;
     let now = Clock::system().now();
     let task = app
@@ -236,7 +236,7 @@ async fn missing_endpoints_have_no_history() {
 }
 
 #[tokio::test]
-async fn histories_belong_to_one_endpoint() {
+async fn history_lists_only_the_endpoints_own_deliveries() {
     let (app, id) = start().await;
     let (other, _) = app.api.create_webhook(NOWHERE).await;
     let own = app.aws.seed(endpoint_id(&id), Seed::Delivered).await;
@@ -249,7 +249,7 @@ async fn histories_belong_to_one_endpoint() {
 }
 
 #[tokio::test]
-async fn histories_end_with_their_endpoint_at_once() {
+async fn deleting_an_endpoint_hides_its_history_at_once() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook(NOWHERE).await;
     let history = format!("/{id}/deliveries");
@@ -266,7 +266,7 @@ async fn histories_end_with_their_endpoint_at_once() {
 }
 
 #[tokio::test]
-async fn histories_stay_hidden_from_other_apps() {
+async fn histories_are_hidden_from_other_apps() {
     let (app, id) = start().await;
     let history = format!("/{id}/deliveries");
     app.api.get(&history).await.data();

@@ -1,5 +1,4 @@
-//! The history filtered by event and time, alone and combined with the other
-//! filters.
+//! Filtering the delivery history by event type and time, alone and with other filters.
 
 use std::time::Duration;
 
@@ -13,7 +12,6 @@ use crate::support::{Options, TestApp};
 const START: &str = "2026-01-31T09:30:00.000Z";
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A seeded delivery.
 struct Seeded {
     id: String,
     event: &'static str,
@@ -26,7 +24,7 @@ fn time(minute: u32) -> String {
     format!("{:.3}", start + minute * MINUTE)
 }
 
-/// One delivery a minute, oldest first.
+/// Seeds one delivery per minute, oldest first.
 async fn start() -> (TestApp, String, Vec<Seeded>) {
     let clock = HandClock::at(START);
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
@@ -36,7 +34,7 @@ async fn start() -> (TestApp, String, Vec<Seeded>) {
         .await;
     let mut seeded = Vec::new();
     for minute in 0..40 {
-        // The two periods have no common divisor.
+        // 3 and 7 are coprime, so every combination of event type and status occurs.
         let event = ["invoice.paid", "invoice.sent", "a"][minute as usize % 3];
         let status = ["DELIVERED", "FAILED"][usize::from(minute % 7 < 3)];
         let answer = if status == "FAILED" { 500 } else { 200 };
@@ -55,7 +53,7 @@ async fn start() -> (TestApp, String, Vec<Seeded>) {
     (app, id, seeded)
 }
 
-/// Asserts what a filter shows, for any page size.
+/// Asserts which deliveries a filter returns, with several page sizes.
 async fn assert_shows(
     (app, id): (&TestApp, &str),
     filter: &str,
@@ -176,7 +174,7 @@ async fn invalid_filters_are_rejected() {
 }
 
 #[tokio::test]
-async fn filters_cost_no_more_reads() {
+async fn filters_cost_no_extra_reads() {
     let (app, id, _) = start().await;
     app.api.page(&id, "").await;
     let span = format!("since={}&until={}", time(10), time(25));
@@ -193,7 +191,7 @@ async fn filters_cost_no_more_reads() {
 }
 
 #[tokio::test]
-async fn expired_deliveries_make_no_empty_pages() {
+async fn expired_deliveries_cause_no_empty_pages() {
     let clock = HandClock::at(START);
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (id, _) = app

@@ -1,5 +1,5 @@
-//! One id, one event: what is published again under an idempotency key, or under the
-//! id of a queue message, while the first event is being handled and after.
+//! Publishing again with the same idempotency key, or the same queue message id, while the
+//! first event is being handled and afterwards. An event id stands for one event only.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const NOTHING: Vec<String> = Vec::new();
 
 const LEASE_MILLIS: i64 = FAN_OUT_LEASE.as_millis() as i64;
 
-/// Publishes an event of this type under the key `k`, and returns its id.
+/// Publishes an event of this type with the idempotency key `k`. Returns its id.
 async fn publish(app: &TestApp, event_type: &str) -> String {
     let body = json!({"type": event_type, "data": {"of": event_type}});
     let request = app.api.publishing().header("idempotency-key", "k");
@@ -39,7 +39,7 @@ async fn queued_event(app: &TestApp) -> SqsMessage {
 }
 
 #[tokio::test]
-async fn repeats_during_the_first_delivery_do_nothing() {
+async fn repeats_during_the_first_delivery_are_ignored() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (url, gate) = gated_receiver().await;
     let (id, _) = app.api.create_webhook(&url).await;
@@ -51,7 +51,7 @@ async fn repeats_during_the_first_delivery_do_nothing() {
         app.aws.wire.take();
         assert_eq!(app.queue.fan_out().await, []);
         let mut calls = app.aws.wire.take();
-        // Of the attempt.
+        // The attempt reads the secret at the same time.
         calls.retain(|call| call != "GetSecretValue");
         assert_eq!(calls, ["GetItem", "PutItem", "Query"]);
         assert_eq!(app.queue.counts().await[2], 0, "nothing waits");
@@ -63,7 +63,7 @@ async fn repeats_during_the_first_delivery_do_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn simultaneous_publishes_under_one_key_are_one_post_per_endpoint() {
+async fn concurrent_publishes_with_one_key_send_one_request_per_endpoint() {
     let mut options = Options::default();
     options.settings.fan_out_lease = Duration::from_secs(5);
     let app = TestApp::start_with(options).await;
@@ -83,7 +83,7 @@ async fn simultaneous_publishes_under_one_key_are_one_post_per_endpoint() {
 }
 
 #[tokio::test]
-async fn first_event_of_a_key_counts_with_its_type() {
+async fn first_event_with_a_key_wins_over_other_types() {
     for first_is_fanned_out in [true, false] {
         let app = TestApp::start_with(Options::stepwise()).await;
         let [paid, created] = [
@@ -106,7 +106,7 @@ async fn first_event_of_a_key_counts_with_its_type() {
         }
         assert_eq!(publish(&app, "customer.created").await, id);
         app.queue.settle().await;
-        // The first message comes back.
+        // SQS delivers the first message again.
         let back = received_again(&event, 2);
         assert_eq!(app.queue.handle([back]).await, Ok(NOTHING));
         app.queue.settle().await;
@@ -120,7 +120,7 @@ async fn first_event_of_a_key_counts_with_its_type() {
 }
 
 #[tokio::test]
-async fn repeats_that_take_a_fan_out_over_deliver_the_first_event() {
+async fn repeats_that_take_over_a_fan_out_deliver_the_first_event() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let [paid, created] = [
@@ -158,19 +158,19 @@ async fn repeats_that_take_a_fan_out_over_deliver_the_first_event() {
     let delivery = app.api.must_have_one_delivery(&id).await;
     assert_eq!(delivery["event"], "invoice.paid");
 
-    // The first message was hidden for longer.
+    // The first message stayed invisible for longer, so it is received last.
     assert_eq!(app.queue.handle([first]).await, Ok(NOTHING));
     assert_eq!(app.queue.tasks().await, []);
 }
 
 #[tokio::test]
-async fn waiting_repeats_are_handled_once_the_lease_is_over() {
+async fn repeats_are_handled_once_the_lease_expires() {
     let mut options = Options::stepwise();
     options.settings.fan_out_lease = Duration::from_secs(1);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
-    // Published without a timestamp, so that the time when it was sent counts.
+    // Without a timestamp, so the event gets the time when its message was sent.
     let id = EventId::new();
     let event = json!({
         "kind": "event", "appId": app.app_id, "id": id, "type": "invoice.paid", "data": [1.0],
@@ -194,12 +194,12 @@ async fn waiting_repeats_are_handled_once_the_lease_is_over() {
 }
 
 #[tokio::test]
-async fn messages_that_come_back_go_on_with_their_fan_out_at_once() {
+async fn returned_messages_resume_their_fan_out_at_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.create_webhook("https://example.com/hook").await;
     publish(&app, "invoice.paid").await;
     let event = queued_event(&app).await;
-    // A copy that is in the same batch comes back with it.
+    // A copy in the same batch is returned with it.
     let mut copy = message(Some("copy"), event.body.clone().unwrap());
     let mut event = event;
     for calls in [&["SendMessageBatch"][..], &["UpdateItem"], &["GetItem"]] {
@@ -237,7 +237,7 @@ async fn messages_that_come_back_go_on_with_their_fan_out_at_once() {
 }
 
 #[tokio::test]
-async fn only_events_that_can_be_repeated_are_recorded_as_fanned_out() {
+async fn only_repeatable_events_are_recorded_as_fanned_out() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.create_webhook("https://example.com/hook").await;
     let of_queue = |id: Option<EventId>| {
@@ -278,7 +278,7 @@ async fn expired_events_free_their_key() {
     app.queue.settle().await;
     let retention = i64::try_from(app.deliverer.retention.as_millis()).unwrap();
     clock.advance_millis(retention + 1000);
-    // DynamoDB has not removed the record that the first one was fanned out.
+    // DynamoDB has not removed the expired fan-out record of the first event yet.
     publish(&app, "invoice.paid").await;
     let event = queued_event(&app).await;
     app.aws
@@ -293,18 +293,19 @@ async fn expired_events_free_their_key() {
     assert_eq!(receiver.received().len(), 2);
 }
 
-/// Stores an event by a message whose fan-out has or has not broken off, and then has
-/// another endpoint come to subscribe. Returns what the first message says, id included.
-async fn begin_of_one_message(
+/// Handles the first message of an event, whose fan-out fails if `is_interrupted`, and then
+/// subscribes a second endpoint to the event's type. Returns the message, and its body with
+/// the event's id.
+async fn handle_first_message(
     app: &TestApp,
     url: &str,
-    is_of_api: bool,
-    is_broken: bool,
+    is_from_api: bool,
+    is_interrupted: bool,
 ) -> (SqsMessage, Value) {
     app.api.subscribe(url, &["invoice.paid"]).await;
     let (late, _) = app.api.subscribe(url, &["other"]).await;
     let timestamp = "2026-01-31T09:30:00.000Z";
-    let event = if is_of_api {
+    let event = if is_from_api {
         let event = json!({"type": "invoice.paid", "data": 1, "timestamp": timestamp});
         let accepted = app.api.publish(&event).await;
         assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
@@ -316,33 +317,33 @@ async fn begin_of_one_message(
         });
         message(Some(&EventId::new().to_string()), event.to_string())
     };
-    if is_broken {
+    if is_interrupted {
         app.aws
             .wire
             .break_calls(&["SendMessageBatch"], Fault::Before);
     }
     let queue = app.queue.by_message();
     let back = queue.handle([event.clone()]).await.unwrap();
-    assert_eq!(back.len(), usize::from(is_broken));
+    assert_eq!(back.len(), usize::from(is_interrupted));
     app.aws.wire.mend();
     app.queue.settle().await;
     let patch = json!({"events": ["*"]});
     let updated = app.api.put_json(&format!("/{late}"), &patch).await;
     assert_eq!(updated.status, StatusCode::OK, "{updated:?}");
-    let mut said: Value = serde_json::from_str(event.body.as_deref().unwrap()).unwrap();
-    if !is_of_api {
-        said["id"] = json!(event.message_id);
+    let mut body: Value = serde_json::from_str(event.body.as_deref().unwrap()).unwrap();
+    if !is_from_api {
+        body["id"] = json!(event.message_id);
     }
-    (event, said)
+    (event, body)
 }
 
 #[tokio::test]
-async fn others_with_the_id_of_one_message_are_ignored() {
-    for is_of_api in [true, false] {
+async fn different_events_with_a_known_message_id_are_ignored() {
+    for is_from_api in [true, false] {
         let clock = HandClock::at_now();
         let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
         let receiver = Receiver::answering(200, "").await;
-        let (_, said) = begin_of_one_message(&app, &receiver.url, is_of_api, false).await;
+        let (_, body) = handle_first_message(&app, &receiver.url, is_from_api, false).await;
         receiver.must_receive_one();
         for millis in [0, LEASE_MILLIS + 5000] {
             clock.advance_millis(millis);
@@ -352,13 +353,13 @@ async fn others_with_the_id_of_one_message_are_ignored() {
                 ("timestamp", json!("2026-01-31T09:30:00.001Z")),
                 ("timestamp", Value::Null),
             ] {
-                let mut other = said.clone();
+                let mut other = body.clone();
                 other[field] = value;
                 app.aws.wire.take();
                 let other = message(Some("other"), other.to_string());
                 assert_eq!(app.queue.handle([other]).await, Ok(NOTHING));
                 let mut calls = app.aws.wire.take();
-                // Those with an id of the queue might have been recorded.
+                // The fan-out of an event whose id is a message id might already be recorded.
                 calls.retain(|call| call != "GetItem");
                 assert_eq!(calls, ["PutItem", "Query"], "{field}");
             }
@@ -369,24 +370,24 @@ async fn others_with_the_id_of_one_message_are_ignored() {
 }
 
 #[tokio::test]
-async fn redriven_messages_complete_the_fan_out_of_their_id() {
-    for is_of_api in [true, false] {
+async fn redriven_messages_complete_their_interrupted_fan_out() {
+    for is_from_api in [true, false] {
         let clock = HandClock::at_now();
         let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
         let receiver = Receiver::answering(200, "").await;
-        let (_, said) = begin_of_one_message(&app, &receiver.url, is_of_api, true).await;
+        let (_, body) = handle_first_message(&app, &receiver.url, is_from_api, true).await;
         assert_eq!(receiver.received().len(), 0);
         clock.advance_millis(LEASE_MILLIS + 1000);
-        let mut other = said.clone();
+        let mut other = body.clone();
         other["data"] = json!(2);
-        // SQS moved it, so no attribute names the first message.
-        for (name, said) in [("other", other), ("redriven", said)] {
-            let message = message(Some(name), said.to_string());
+        // SQS gives a redriven message a new id, and no attribute names the first one.
+        for (name, body) in [("other", other), ("redriven", body)] {
+            let message = message(Some(name), body.to_string());
             assert_eq!(app.queue.handle([message]).await, Ok(NOTHING));
             app.queue.settle().await;
         }
         let received = receiver.received();
-        assert!(!received.is_empty(), "it is complete");
+        assert!(!received.is_empty(), "the fan-out was not completed");
         for request in received {
             assert!(request.body.ends_with(br#""data":1}"#));
         }

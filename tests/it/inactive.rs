@@ -1,4 +1,4 @@
-//! Events for endpoints that are inactive: recorded as missed, and sent by a recovery.
+//! Events for inactive endpoints are recorded as missed, and a recovery sends them.
 
 use std::collections::BTreeSet;
 
@@ -64,7 +64,7 @@ async fn events_for_inactive_endpoints_are_recorded_and_recovered() {
 }
 
 #[tokio::test]
-async fn endpoints_that_were_never_active_miss_events_as_well() {
+async fn events_for_never_active_endpoints_are_recorded() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let body = json!({"url": "https://example.com/", "events": ["*"], "active": false});
@@ -99,7 +99,7 @@ async fn events_for_disabled_endpoints_are_recorded() {
 }
 
 #[tokio::test]
-async fn endpoints_inactive_for_longer_than_the_history_are_left_alone() {
+async fn endpoints_inactive_beyond_retention_record_no_events() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -107,7 +107,7 @@ async fn endpoints_inactive_for_longer_than_the_history_are_left_alone() {
     set_active(&app, &id, false).await;
     let retention = i64::try_from(app.deliverer.retention.as_millis()).unwrap();
     clock.advance_millis(retention - 1000);
-    // Neither says that it is inactive only since now.
+    // Neither update restarts the period of inactivity.
     set_active(&app, &id, false).await;
     let patch = json!({"events": ["*", "a"]});
     app.api.put_json(&format!("/{id}"), &patch).await;
@@ -120,7 +120,7 @@ async fn endpoints_inactive_for_longer_than_the_history_are_left_alone() {
     app.aws.wire.take();
     app.queue.settle().await;
     assert_eq!(app.aws.wire.take(), ["Query"]);
-    // It was active in between.
+    // The endpoint was active in between, so a new period of inactivity begins.
     set_active(&app, &id, true).await;
     set_active(&app, &id, false).await;
     app.api.must_publish("invoice.paid").await;
@@ -136,7 +136,7 @@ async fn endpoints_inactive_for_longer_than_the_history_are_left_alone() {
 }
 
 #[tokio::test]
-async fn endpoints_without_the_time_of_their_deactivation_are_left_alone_too() {
+async fn endpoints_without_inactive_since_record_until_retention_ends() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -156,7 +156,7 @@ async fn endpoints_without_the_time_of_their_deactivation_are_left_alone_too() {
 }
 
 #[tokio::test]
-async fn a_hundred_inactive_endpoints_cost_four_calls() {
+async fn a_hundred_inactive_endpoints_cost_four_batch_writes() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let mut missed: BTreeSet<_> = app.api.create_webhooks(99).await.into_iter().collect();
@@ -199,7 +199,7 @@ async fn missed_events_never_replace_a_delivery() {
     assert_eq!(
         app.aws.wire.take(),
         ["PutItem", "Query", "UpdateItem", "UpdateItem"],
-        "it goes on"
+        "the fan-out resumes"
     );
     app.queue.settle().await;
     let delivery = app.api.must_have_one_delivery(&id).await;
@@ -207,19 +207,19 @@ async fn missed_events_never_replace_a_delivery() {
 }
 
 #[tokio::test]
-async fn duplicates_at_the_same_time_leave_missed_events_alone() {
+async fn concurrent_duplicates_leave_the_fan_out_to_the_first_message() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     set_active(&app, &id, false).await;
     app.api.must_publish("invoice.paid").await;
     let event = app.queue.all_queued().await;
-    // It is stored, and what is missed is yet to be written.
+    // The event is stored, but its missed delivery is not written yet.
     app.aws.wire.break_calls(&["BatchWriteItem"], Fault::Before);
     assert_eq!(app.queue.handle(event.clone()).await.unwrap().len(), 1);
     app.aws.wire.mend();
     set_active(&app, &id, true).await;
-    // Both are the first receive of the message.
+    // Its receive count is 1 again, as for a concurrent duplicate.
     assert_eq!(app.queue.handle(event.clone()).await, Ok(NOTHING));
     assert_eq!(app.queue.tasks().await, []);
     assert_eq!(app.queue.delayed().await, 1, "it waits for the lease");
@@ -230,7 +230,7 @@ async fn duplicates_at_the_same_time_leave_missed_events_alone() {
 }
 
 #[tokio::test]
-async fn endpoints_show_since_when_they_are_inactive() {
+async fn endpoints_show_when_they_became_inactive() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
@@ -255,7 +255,7 @@ async fn endpoints_show_since_when_they_are_inactive() {
 }
 
 #[tokio::test]
-async fn missed_events_left_out_by_the_table_are_written_again() {
+async fn unprocessed_missed_events_are_written_again() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     set_active(&app, &id, false).await;

@@ -18,7 +18,7 @@ use crate::support::receiver::{Receiver, raw_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, STORAGES, TestApp};
 
-/// Enough for the scheduled second attempt to become due, in milliseconds.
+/// In milliseconds. The next attempt is due by then, whatever its jitter.
 const TWO_HOURS: i64 = 2 * 60 * 60 * 1000;
 
 const SWEEP: &str = r#"{"kind":"sweep"}"#;
@@ -42,7 +42,8 @@ async fn repeated_attempts_are_not_sent_again() {
         let once = app.api.delivery(&id, task.delivery_id).await;
         app.aws.wire.take();
         app.queue.must_attempt(&task).await;
-        // The message may have come back because the operator could not be told.
+        // The message may have been returned because its notice could not be sent, so the
+        // notice is sent again.
         let told: &[&str] = match status {
             200 => &["BatchGetItem"],
             _ => &["BatchGetItem", "SendMessage"],
@@ -93,7 +94,8 @@ async fn unrecorded_attempts_are_repeated_and_retried() {
     assert_eq!(app.queue.delayed().await, 1);
     app.aws.wire.mend();
 
-    // The next attempt comes first, which happens when its wait is shorter.
+    // The next attempt comes first, which happens if its delay is shorter than the time
+    // until the returned message is visible again.
     app.queue.must_attempt(&task.next()).await;
     let ahead = app.api.must_have_one_delivery(&id).await;
     assert_eq!(ahead["attempts"], 2);
@@ -123,7 +125,7 @@ async fn unrecorded_attempts_schedule_the_next_one_once() {
 }
 
 #[tokio::test]
-async fn attempts_are_returned_if_the_next_cannot_be_scheduled() {
+async fn messages_are_returned_if_the_retry_cannot_be_scheduled() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -164,8 +166,8 @@ async fn interrupted_sweeps_make_no_attempt_twice() {
     app.api.must_publish("invoice.paid").await;
     app.queue.settle().await;
     clock.advance_millis(TWO_HOURS);
-    // The claim is written. Then the attempt is on the queue, but not taken off the
-    // schedule.
+    // The first update, which claims the attempt, succeeds. The attempt is then enqueued,
+    // but removing it from the schedule fails.
     app.aws.wire.break_from("UpdateItem", 2, Fault::Before);
     let sweep = message(Some("sweep"), SWEEP);
     assert_eq!(app.queue.handle([sweep]).await.unwrap(), ["sweep"]);
@@ -239,13 +241,13 @@ async fn late_sweep_updates_keep_the_next_attempt_scheduled() {
     assert_eq!(third[0].attempt, 3);
 }
 
-/// From now on the first update passes, which is the record, and the others fail.
+/// Lets the next `UpdateItem` pass, which records the attempt, and fails all after it.
 fn break_health_writes(app: &TestApp) {
     app.aws.wire.break_from("UpdateItem", 2, Fault::Before);
 }
 
 #[tokio::test]
-async fn failed_health_writes_never_bring_a_recorded_success_back() {
+async fn failed_health_writes_never_undo_a_recorded_success() {
     let (app, clock) = hourly().await;
     let (receiver, status) = Receiver::switched().await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -258,24 +260,24 @@ async fn failed_health_writes_never_bring_a_recorded_success_back() {
     clock.advance_millis(TWO_HOURS);
     let second = app.queue.sweep().await;
     break_health_writes(&app);
-    // The message comes back, in case that the write was made and is not told.
+    // The message is returned: the write may have succeeded, and then its notice is missing.
     assert_eq!(app.queue.try_attempt(&second[0]).await, ["m"]);
     app.aws.wire.mend();
     let delivery = app.api.must_have_one_delivery(&id).await;
     assert_eq!(delivery["status"], "DELIVERED");
     assert!(app.aws.any_item_has(attribute::FAILING_SINCE).await);
-    // A message that comes twice sends nothing.
+    // The repeated message sends nothing.
     app.queue.must_attempt(&second[0]).await;
     assert_eq!(receiver.received().len(), 2);
 
-    // The next attempt makes up for it.
+    // The next attempt updates the endpoint's health instead.
     let next = app.queue.first_attempt().await;
     app.queue.must_attempt(&next).await;
     assert!(!app.aws.any_item_has(attribute::FAILING_SINCE).await);
 }
 
 #[tokio::test]
-async fn next_attempt_makes_up_for_a_failed_health_write() {
+async fn next_attempt_corrects_health_after_a_failed_write() {
     for (answer, disabled_reason) in [(500, Value::Null), (410, json!("GONE"))] {
         let (app, _) = hourly().await;
         let receiver = Receiver::answering(answer, "").await;
@@ -318,7 +320,7 @@ async fn endpoints_are_not_disabled_before_the_attempt_is_recorded() {
 }
 
 #[tokio::test]
-async fn missing_secret_versions_are_looked_for_three_times_with_pauses() {
+async fn missing_secret_versions_are_read_three_times_with_pauses() {
     for storage in STORAGES {
         let app = TestApp::start_with(Options::stepwise().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
@@ -329,14 +331,14 @@ async fn missing_secret_versions_are_looked_for_three_times_with_pauses() {
         app.aws.wire.break_calls(&["GetSecretValue"], GONE);
         let begun = Instant::now();
         assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
-        // 100 and 500 ms.
+        // The pauses between the reads are 100 and 500 ms.
         assert!(begun.elapsed() >= Duration::from_millis(600));
         let reads = ["BatchGetItem", "GetSecretValue"];
         let expected: Vec<_> = reads.into_iter().flat_map(|call| [call; 3]).collect();
         assert_eq!(app.aws.wire.take(), expected);
         assert_eq!(receiver.received().len(), 0);
 
-        // A version that appears meanwhile is used.
+        // A version that appears in the meantime is used.
         app.aws.wire.break_once("GetSecretValue", GONE);
         app.queue.must_attempt(&task).await;
         let delivery = app.api.must_have_one_delivery(&id).await;

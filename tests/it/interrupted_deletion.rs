@@ -1,5 +1,5 @@
-//! Interrupted deletions: from the first step on the endpoint looks deleted,
-//! and repeating the deletion finishes it.
+//! Interrupted deletions. After the first step the endpoint looks deleted, and repeating
+//! the deletion finishes it.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::support::{Options, TestApp, metrics};
 
 const SWEEP: &str = r#"{"kind":"sweep"}"#;
 
-/// An app at its limit, so that a test can tell whether a place became free.
+/// An app with 100 endpoints, the limit, which shows whether a deletion frees a place.
 struct Full {
     app: TestApp,
     victim: String,
@@ -47,7 +47,7 @@ impl Full {
     }
 
     async fn must_be_missing(&self) {
-        // All calls but the deletion, which finishes the work.
+        // Every call except the deletion, which would finish it.
         let mut calls = every_call_on(&self.ids);
         calls.retain(|call| call.name != "deleteWebhook");
         for call in calls {
@@ -85,7 +85,7 @@ impl Full {
 }
 
 #[tokio::test]
-async fn deletions_that_did_not_begin_keep_the_endpoint() {
+async fn deletions_that_never_began_keep_the_endpoint() {
     let full = Full::start().await;
     full.interrupt(&["UpdateItem"], Fault::Before).await;
     let shown = full.app.api.get(&format!("/{}", full.victim)).await;
@@ -133,7 +133,7 @@ async fn repeating_finishes_a_deletion_interrupted_before_its_item() {
 }
 
 #[tokio::test]
-async fn unanswered_deletions_leave_nothing() {
+async fn deletions_whose_response_is_lost_leave_nothing() {
     let full = Full::start().await;
     full.interrupt(&["TransactWriteItems"], Fault::After).await;
     // Everything is deleted already, so a repeated deletion gets a 404.
@@ -141,7 +141,7 @@ async fn unanswered_deletions_leave_nothing() {
 }
 
 #[tokio::test]
-async fn deletion_survives_one_lost_answer_in_each_step() {
+async fn deletion_survives_a_lost_response_in_each_step() {
     let full = Full::start().await;
     let mut left = vec!["UpdateItem", "DeleteSecret", "TransactWriteItems"];
     full.app.aws.wire.disturb(move |call| {
@@ -201,7 +201,7 @@ async fn failed_deletions_do_not_stop_sweeps() {
 }
 
 #[tokio::test]
-async fn sweeps_are_done_although_deletions_take_too_long() {
+async fn slow_deletions_do_not_fail_sweeps() {
     static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
@@ -224,7 +224,7 @@ async fn sweeps_are_done_although_deletions_take_too_long() {
 }
 
 #[tokio::test]
-async fn deletions_that_always_fail_do_not_keep_out_others() {
+async fn failing_deletions_do_not_starve_others() {
     let clock = HandClock::at_now();
     let mut options = Options::stepwise_with(&clock);
     options.settings.chunks.deletions = 1;
@@ -254,7 +254,7 @@ async fn deletions_that_always_fail_do_not_keep_out_others() {
 }
 
 #[tokio::test]
-async fn repeated_deletions_do_not_postpone_the_sweeps() {
+async fn repeated_deletions_do_not_postpone_sweeps() {
     let clock = HandClock::at_now();
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
@@ -270,9 +270,10 @@ async fn repeated_deletions_do_not_postpone_the_sweeps() {
 }
 
 #[tokio::test]
-async fn repeated_deletions_end_what_waits() {
-    // The first call ends before the message; or the SDK repeats the mark itself.
-    for (is_broken_off, storage) in [
+async fn repeated_deletions_end_waiting_deliveries() {
+    // Either the first call fails before it sends the message that ends the deliveries, or
+    // the SDK retries the mark within one call.
+    for (is_interrupted, storage) in [
         (true, SecretStorage::PerEndpoint),
         (false, SecretStorage::PerEndpoint),
         (true, SecretStorage::Sealed),
@@ -283,11 +284,11 @@ async fn repeated_deletions_end_what_waits() {
         });
         let paused = paused.await;
         let waiting = paused.publish_waiting(3).await.len();
-        // The probe's own message, which would end them as well.
+        // Remove the probe's message, which would end them too.
         paused.app.queue.tasks_and_tends().await;
         let path = format!("/{}", paused.id);
         let wire = &paused.app.aws.wire;
-        if is_broken_off {
+        if is_interrupted {
             wire.break_calls(&["UpdateItem"], Fault::After);
             let failed = paused.app.api.delete(&path).await;
             failed.must_fail_with(503, "UNAVAILABLE");
@@ -305,6 +306,6 @@ async fn repeated_deletions_end_what_waits() {
                 .and_then(|value| value.as_s().ok());
             reason.is_some_and(|reason| reason == "ENDPOINT_DELETED")
         });
-        assert_eq!(ended.count(), waiting, "{is_broken_off} {storage:?}");
+        assert_eq!(ended.count(), waiting, "{is_interrupted} {storage:?}");
     }
 }

@@ -10,7 +10,7 @@ use crate::support::calls::{
 use crate::support::receiver::Receiver;
 use crate::support::{Answer, TestApp};
 
-/// Asserts a 404 that can't be told from the one for a missing resource.
+/// Asserts a 404 that is identical to the one for a missing resource.
 #[track_caller]
 fn assert_alike(name: &str, answer: &Answer, of_missing: &Answer) {
     answer.must_fail_with(404, "NOT_FOUND");
@@ -19,7 +19,7 @@ fn assert_alike(name: &str, answer: &Answer, of_missing: &Answer) {
     assert_eq!(headers(answer), headers(of_missing), "{name}");
 }
 
-/// All headers except those that differ in every answer.
+/// All headers except those that differ in every response.
 fn headers(answer: &Answer) -> BTreeMap<&str, Vec<u8>> {
     answer
         .headers

@@ -16,7 +16,7 @@ async fn look(app: &TestApp, key: &ApiKey) -> Answer {
 }
 
 #[tokio::test]
-async fn keys_and_sessions_say_what_they_allow() {
+async fn keys_and_sessions_show_what_they_allow() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let app_id = app.app_id;
@@ -60,7 +60,7 @@ async fn keys_and_sessions_say_what_they_allow() {
 }
 
 #[tokio::test]
-async fn looking_costs_nothing_beyond_authentication() {
+async fn get_key_costs_nothing_beyond_authentication() {
     let mut options = Options::idle();
     options.settings.api_key_cache = Duration::from_secs(300);
     let app = TestApp::start_with(options).await;

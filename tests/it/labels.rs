@@ -1,5 +1,5 @@
-//! An endpoint's description and metadata: shown to those who read the endpoint, and
-//! part of nothing else.
+//! An endpoint's description and metadata, which the API shows with the endpoint and
+//! nothing else uses.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ async fn created(app: &TestApp, labels: &[(&str, Value)]) -> String {
 }
 
 #[tokio::test]
-async fn labels_are_shown_as_they_were_given_last() {
+async fn latest_labels_are_shown() {
     let app = TestApp::start().await;
     let twenty: serde_json::Map<_, _> = (0..20).map(|n| (format!("n{n}"), json!("é"))).collect();
     let path = created(
@@ -65,7 +65,7 @@ async fn labels_are_shown_as_they_were_given_last() {
 }
 
 #[tokio::test]
-async fn wrong_labels_are_rejected_and_change_nothing() {
+async fn invalid_labels_are_rejected_and_change_nothing() {
     let app = TestApp::start().await;
     let path = created(&app, &[("description", json!("kept"))]).await;
     let before = app.api.get(&path).await.body;
@@ -110,7 +110,7 @@ async fn wrong_labels_are_rejected_and_change_nothing() {
 }
 
 #[tokio::test]
-async fn receivers_are_not_told_labels() {
+async fn labels_are_not_sent_to_receivers() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let body = json!({

@@ -1,4 +1,5 @@
-//! The two lanes: what goes where, and that what is slow is kept apart at once.
+//! The fast and the slow lane: which messages take which, and how soon slow endpoints are
+//! kept apart.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::support::receiver::{Receiver, raw_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, eventually};
 
-/// The visible messages of both lanes.
+/// How many messages are visible in the fast and in the slow lane.
 async fn queued(app: &TestApp) -> [usize; 2] {
     let [fast, _, _] = app.queue.counts_in(Lane::Fast).await;
     let [slow, _, _] = app.queue.counts_in(Lane::Slow).await;
@@ -24,7 +25,7 @@ async fn queued(app: &TestApp) -> [usize; 2] {
 }
 
 #[tokio::test]
-async fn events_first_attempts_and_pings_of_well_endpoints_take_the_fast_lane() {
+async fn events_and_pings_of_healthy_endpoints_take_the_fast_lane() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -38,7 +39,7 @@ async fn events_first_attempts_and_pings_of_well_endpoints_take_the_fast_lane() 
 }
 
 #[tokio::test]
-async fn retries_recoveries_and_whatever_goes_to_a_failing_endpoint_take_the_slow_lane() {
+async fn everything_for_a_failing_endpoint_takes_the_slow_lane() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -55,7 +56,7 @@ async fn retries_recoveries_and_whatever_goes_to_a_failing_endpoint_take_the_slo
     let resend = format!("/{id}/deliveries/{delivery}/resend");
     app.api.post(&resend).await.data();
     assert_eq!(queued(&app).await, [0, 2]);
-    // The event itself is not the endpoint's.
+    // The event belongs to the app and takes the fast lane; its attempt takes the slow one.
     app.api.must_publish("invoice.paid").await;
     let event = app.queue.queued_in(Lane::Fast).await;
     assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
@@ -63,7 +64,7 @@ async fn retries_recoveries_and_whatever_goes_to_a_failing_endpoint_take_the_slo
 }
 
 #[tokio::test]
-async fn first_attempts_of_an_app_with_many_slow_endpoints_take_the_slow_lane() {
+async fn five_slow_endpoints_move_their_apps_events_to_the_slow_lane() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let mut ids = Vec::new();
@@ -72,7 +73,7 @@ async fn first_attempts_of_an_app_with_many_slow_endpoints_take_the_slow_lane() 
     }
     let table = app.aws.table();
     let now = Clock::system().now();
-    let note_slow = async |id: &String| {
+    let mark_slow = async |id: &String| {
         let key = app.aws.endpoint_key(endpoint_id(id));
         let endpoint = table.endpoint(key).await.unwrap().unwrap();
         let slow = Health {
@@ -88,13 +89,13 @@ async fn first_attempts_of_an_app_with_many_slow_endpoints_take_the_slow_lane() 
         assert_eq!(queue.handle(event).await, Ok(Vec::new()));
     };
     for id in &ids[..4] {
-        note_slow(id).await;
+        mark_slow(id).await;
     }
     publish().await;
     assert_eq!(queued(&app).await, [2, 4]);
-    note_slow(&ids[4]).await;
-    // Only the fan-out reads the app's other endpoints: what is on the fast lane already
-    // is attempted there, unless its own endpoint is slow.
+    mark_slow(&ids[4]).await;
+    // Only the fan-out looks at the app's other endpoints. A message already in the fast
+    // lane is attempted there, unless its own endpoint is slow.
     let well = app.queue.queued_in(Lane::Fast).await;
     assert_eq!(app.queue.handle(well).await, Ok(Vec::new()));
     assert_eq!(receiver.received().len(), 1);
@@ -104,7 +105,7 @@ async fn first_attempts_of_an_app_with_many_slow_endpoints_take_the_slow_lane() 
 }
 
 #[tokio::test]
-async fn messages_that_meet_a_failing_endpoint_in_the_fast_lane_are_moved() {
+async fn fast_messages_for_a_failing_endpoint_are_moved() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let failing = Receiver::answering(500, "").await;
     let well = Receiver::answering(200, "").await;
@@ -119,7 +120,7 @@ async fn messages_that_meet_a_failing_endpoint_in_the_fast_lane_are_moved() {
     assert_eq!(failing.received().len(), 1);
     assert_eq!(app.queue.take_notices().await, ["endpoint.failing"]);
 
-    // These were enqueued while it was well.
+    // These were enqueued while the endpoint was healthy.
     let batch: Vec<_> = [&failing_id, &failing_id, &well_id]
         .iter()
         .zip(["a", "b", "c"])
@@ -127,7 +128,7 @@ async fn messages_that_meet_a_failing_endpoint_in_the_fast_lane_are_moved() {
         .collect();
     app.aws.wire.take();
     assert_eq!(app.queue.handle_in(Lane::Fast, batch).await, Ok(Vec::new()));
-    // One read, one call for both that are moved, and the record of the third.
+    // One read, one call that moves two messages, and the third one's attempt.
     let calls = app.aws.wire.take();
     assert_eq!(
         calls,
@@ -147,7 +148,7 @@ async fn messages_that_meet_a_failing_endpoint_in_the_fast_lane_are_moved() {
 }
 
 #[tokio::test]
-async fn messages_that_can_not_be_moved_come_back() {
+async fn messages_that_cannot_be_moved_are_returned() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -163,12 +164,12 @@ async fn messages_that_can_not_be_moved_come_back() {
 }
 
 #[tokio::test]
-async fn every_message_belongs_to_its_endpoints_or_apps_group() {
+async fn messages_are_grouped_by_endpoint_or_app() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     app.api.ping_preferring(&id, "respond-async").await;
-    // The second event meets a failing endpoint, so that its attempt has a message.
+    // The endpoint is failing by the second event, whose attempt is therefore enqueued.
     for _ in 0..2 {
         app.api.must_publish("invoice.paid").await;
         app.queue.settle().await;
@@ -187,14 +188,14 @@ async fn every_message_belongs_to_its_endpoints_or_apps_group() {
             _ => {}
         }
     }
-    // The notices of all apps are one.
+    // Notices of all apps share one group.
     let own = [json!(id), json!(app.app_id.as_str()), json!("operational")];
     assert!(groups.len() >= 4, "{groups:?}");
     assert!(groups.iter().all(|group| own.contains(group)), "{groups:?}");
 }
 
 #[tokio::test]
-async fn an_endpoint_is_noted_as_slow_while_its_attempt_is_under_way() {
+async fn endpoints_are_marked_slow_while_an_attempt_runs() {
     let mut options = Options::stepwise();
     options.settings.policy.health.slow_after = Duration::from_millis(300);
     let app = TestApp::start_with(options).await;
@@ -212,14 +213,14 @@ async fn an_endpoint_is_noted_as_slow_while_its_attempt_is_under_way() {
     let (id, _) = app.api.create_webhook(&url.await).await;
     let first = app.queue.first_attempt().await;
     let observe = async {
-        eventually("the note that the endpoint is slow", async || {
-            let is_noted = app.aws.any_item_has(attribute::SLOW_SINCE).await;
-            is_noted.then_some(())
+        eventually("the mark that the endpoint is slow", async || {
+            let is_marked = app.aws.any_item_has(attribute::SLOW_SINCE).await;
+            is_marked.then_some(())
         })
         .await;
         let shown = app.api.get(&format!("/{id}")).await;
         assert!(shown.data()["slowSince"].is_string(), "{shown:?}");
-        // What comes now is kept apart.
+        // New messages now take the slow lane.
         app.api.must_publish("invoice.paid").await;
         let event = app.queue.queued_in(Lane::Fast).await;
         assert_eq!(app.queue.handle(event).await, Ok(Vec::new()));
@@ -239,7 +240,7 @@ async fn an_endpoint_is_noted_as_slow_while_its_attempt_is_under_way() {
 }
 
 #[tokio::test]
-async fn noting_slow_endpoints_never_costs_a_record() {
+async fn failing_to_mark_an_endpoint_slow_loses_no_record() {
     let mut options = Options::stepwise();
     options.settings.policy.health.slow_after = Duration::from_millis(100);
     let app = TestApp::start_with(options).await;
@@ -253,9 +254,9 @@ async fn noting_slow_endpoints_never_costs_a_record() {
     let task = app.queue.first_attempt().await;
     app.aws.wire.disturb_requests(move |operation, body| {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let is_note =
+        let is_slow_mark =
             !body["ExpressionAttributeNames"][format!("#{}", attribute::SLOW_SINCE)].is_null();
-        (operation == "UpdateItem" && is_note).then_some(Fault::Before)
+        (operation == "UpdateItem" && is_slow_mark).then_some(Fault::Before)
     });
     app.queue.must_attempt(&task).await;
     let delivery = app.api.must_have_one_delivery(&id).await;
@@ -263,7 +264,7 @@ async fn noting_slow_endpoints_never_costs_a_record() {
 }
 
 #[tokio::test]
-async fn pings_that_follow_a_slow_one_take_the_slow_lane() {
+async fn pings_after_a_slow_one_take_the_slow_lane() {
     let mut options = Options::stepwise();
     options.settings.policy.health.slow_after = Duration::from_millis(100);
     let app = TestApp::start_with(options).await;

@@ -1,18 +1,18 @@
-//! The import directions that the table in src/lib.rs states.
+//! Checks the imports between modules against the table in src/lib.rs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The crates that a module must not use, by the beginnings of their names.
-const MUST_NOT_KNOW: [(&str, &[&str]); 6] = [
+/// Name prefixes of crates that a module must not use.
+const FORBIDDEN_CRATES: [(&str, &[&str]); 6] = [
     (
         "config",
         &["aws_", "axum", "lambda_", "reqwest", "tower_http"],
     ),
     (
         "domain",
-        // Not aws_lc_rs, which is cryptography.
+        // `aws_lc_rs` is allowed: it is cryptography, not AWS.
         &[
             "aws_config",
             "aws_lambda_",
@@ -45,7 +45,7 @@ const MUST_NOT_KNOW: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// The table of src/lib.rs: the other modules that each module imports.
+/// The table in src/lib.rs: each module and the other modules that it imports.
 fn stated_imports() -> BTreeMap<String, BTreeSet<String>> {
     let lib = fs::read_to_string(src().join("lib.rs")).unwrap();
     let rows = lib.lines().filter_map(|line| line.strip_prefix("//! | "));
@@ -83,7 +83,7 @@ fn code_of(module: &str) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The names after `prefix`, where it begins a word.
+/// The names that follow `prefix` where it begins a word.
 fn names_after<'a>(code: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     code.match_indices(prefix)
@@ -122,11 +122,11 @@ fn every_module_is_in_the_table() {
 
 #[test]
 fn modules_use_no_crates_of_other_layers() {
-    for (module, foreign) in MUST_NOT_KNOW {
+    for (module, foreign) in FORBIDDEN_CRATES {
         for (path, code) in code_of(module) {
             for foreign in foreign {
                 let found = names_after(&code, foreign).next();
-                assert_eq!(found, None, "{} knows {foreign}", path.display());
+                assert_eq!(found, None, "{} uses {foreign}", path.display());
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What the API accepts although it need not: harmless fields and parameters.
+//! Harmless input that the API accepts: read-only fields and empty parameters.
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -9,8 +9,8 @@ use crate::support::{Options, TestApp, fields};
 
 const URL: &str = "https://example.com/hook";
 
-/// Sends back what get shows, with these changes.
-async fn send_back(app: &TestApp, path: &str, changes: &[(&str, Value)]) -> Value {
+/// Puts back what GET returns, with these changes. Returns the body sent.
+async fn put_back(app: &TestApp, path: &str, changes: &[(&str, Value)]) -> Value {
     let mut body = app.api.get(path).await.data().clone();
     for (field, value) in changes {
         body[field] = value.clone();
@@ -21,7 +21,7 @@ async fn send_back(app: &TestApp, path: &str, changes: &[(&str, Value)]) -> Valu
 }
 
 #[tokio::test]
-async fn what_get_shows_can_be_changed_and_sent_back() {
+async fn get_response_can_be_changed_and_put_back() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let mut options = Options::default();
     options.settings.clock = clock.clock();
@@ -44,7 +44,7 @@ async fn what_get_shows_can_be_changed_and_sent_back() {
             ("channels", json!(["a"])),
             ("filter", json!({"n": [{"numeric": [">", 1.50]}]})),
         ],
-        // Whatever they contain, read-only fields are passed over.
+        // Read-only fields are ignored, whatever they contain.
         &[
             ("id", json!(1)),
             ("createdAt", json!("x")),
@@ -52,7 +52,7 @@ async fn what_get_shows_can_be_changed_and_sent_back() {
         ],
     ] {
         let before = app.api.get(&path).await.data().clone();
-        let sent = send_back(&app, &path, changes).await;
+        let sent = put_back(&app, &path, changes).await;
         let after = app.api.get(&path).await.data().clone();
         for field in fields(&after) {
             let expected = match field {
@@ -68,7 +68,7 @@ async fn what_get_shows_can_be_changed_and_sent_back() {
 }
 
 #[tokio::test]
-async fn a_disabled_endpoint_can_be_changed_and_sent_back() {
+async fn disabled_endpoints_can_be_changed_and_put_back() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(410, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -77,7 +77,7 @@ async fn a_disabled_endpoint_can_be_changed_and_sent_back() {
     app.api.must_become(&id, "FAILED").await;
     let before = app.api.get(&path).await.data().clone();
     assert_eq!(before["disabledReason"], "GONE");
-    send_back(&app, &path, &[("events", json!(["a"]))]).await;
+    put_back(&app, &path, &[("events", json!(["a"]))]).await;
     let after = app.api.get(&path).await.data().clone();
     assert_eq!(after["disabledReason"], "GONE");
     assert_eq!(after["disabledAt"], before["disabledAt"]);
@@ -85,7 +85,7 @@ async fn a_disabled_endpoint_can_be_changed_and_sent_back() {
 }
 
 #[tokio::test]
-async fn an_endpoint_can_be_created_inactive() {
+async fn endpoints_can_be_created_inactive() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     for active in [false, true] {
@@ -99,7 +99,7 @@ async fn an_endpoint_can_be_created_inactive() {
 }
 
 #[tokio::test]
-async fn the_full_list_shows_what_get_shows() {
+async fn full_list_shows_the_same_fields_as_get() {
     let app = TestApp::start().await;
     assert_eq!(app.api.get("?view=full").await.data(), &json!([]));
     let mut shown = Vec::new();

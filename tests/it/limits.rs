@@ -1,4 +1,4 @@
-//! The limit of endpoints per app.
+//! The limit on endpoints per app.
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
@@ -31,7 +31,7 @@ async fn apps_have_at_most_100_endpoints() {
 }
 
 #[tokio::test]
-async fn deletions_make_room_for_one_endpoint_each() {
+async fn each_deletion_makes_room_for_one_endpoint() {
     let app = TestApp::start().await;
     let ids = app.api.create_webhooks(100).await;
     for id in &ids[..2] {
@@ -81,7 +81,7 @@ async fn concurrent_deletions_of_an_endpoint_make_room_once() {
 async fn creation_over_the_limit_conflicts_even_if_cleanup_fails() {
     let app = TestApp::start().await;
     app.api.create_webhooks(100).await;
-    // The app was not full yet when it was read.
+    // Answer the read of the app's count as if the app were not full yet.
     app.aws.wire.disturb(|call| match call {
         "GetItem" => Some(Fault::Answered("{}")),
         "DeleteSecret" => Some(Fault::Before),

@@ -1,8 +1,8 @@
-//! What an event that is delivered at once costs in the log.
+//! How many bytes of log one event costs if it is delivered at once.
 
 #![expect(
     clippy::print_stdout,
-    reason = "the log is standard output, in which marks are set"
+    reason = "the log goes to standard output, where marks delimit the event's part"
 )]
 
 use std::process::Command;
@@ -24,25 +24,25 @@ use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp};
 
 /// 0.7 KB.
-const MOST_BYTES: usize = 7 * 1024 / 10;
+const MAX_BYTES: usize = 7 * 1024 / 10;
 
-/// Around what belongs to one event.
+/// Printed before and after the log lines of the event.
 const MARK: &str = "---- the event";
 
-/// In a process of its own, because the log is the process's standard output.
+/// Runs the ignored test below in its own process, whose standard output is the log.
 #[test]
-fn events_delivered_at_once_take_two_lines_of_log_and_0_7_kb() {
+fn delivered_events_cost_two_log_lines_and_under_0_7_kb() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "--ignored", "--nocapture"])
         .arg("log_bytes::event_delivered_at_once")
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}{complained}");
-    let written = said.split(MARK).nth(1).unwrap().trim();
-    // The API writes nothing, because the access log has the request; and the delivery
-    // function writes one line for the delivery.
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stdout}{stderr}");
+    let written = stdout.split(MARK).nth(1).unwrap().trim();
+    // The API logs nothing, because the access log has the request. The delivery function
+    // logs one line per delivery.
     let attempt: Value = serde_json::from_str(written).unwrap();
     assert_eq!(attempt["app_id"], "acme");
     assert_eq!(attempt["Outcome"], "DELIVERED");
@@ -51,7 +51,7 @@ fn events_delivered_at_once_take_two_lines_of_log_and_0_7_kb() {
     let access = access_line();
     let bytes = written.len() + access.len();
     println!("{bytes} bytes:\n{written}\n{access}");
-    assert!(bytes < MOST_BYTES, "{bytes} bytes:\n{written}\n{access}");
+    assert!(bytes < MAX_BYTES, "{bytes} bytes:\n{written}\n{access}");
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn event_delivered_at_once() {
     let api = Api::new(base, acme, key, app.platform_key.clone());
     let receiver = Receiver::answering(200, "").await;
     api.create_webhook(&receiver.url).await;
-    // As the template names it, in a stack of samconfig.toml's name.
+    // As in the template, with the stack name from samconfig.toml.
     let namespace = "WebhookEndpoints/webhook-endpoints";
     let queue = app.queue.with_deliverer(Arc::new(Deliverer {
         metrics: Metrics::to_stdout(Clock::system(), Some(namespace)),

@@ -16,14 +16,14 @@ use crate::support::wire::Fault;
 use crate::support::{Options, STORAGES, TestApp, eventually};
 
 #[tokio::test]
-async fn rotations_move_a_secret_to_where_new_ones_are_kept() {
+async fn rotations_move_secrets_to_the_configured_storage() {
     let app = sealing().await;
-    let beside = app.another_api(SecretStorage::PerEndpoint).await;
+    let per_endpoint = app.another_api(SecretStorage::PerEndpoint).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, mut secret) = app.api.create_webhook(&receiver.url).await;
     for _ in 0..2 {
         must_sign_with(&app, &receiver, &id, &secret).await;
-        secret = rotate(&beside, &id).await;
+        secret = rotate(&per_endpoint, &id).await;
         must_sign_with(&app, &receiver, &id, &secret).await;
         assert!(!is_sealed(&app, &id).await);
         assert_eq!(
@@ -41,9 +41,9 @@ async fn rotations_move_a_secret_to_where_new_ones_are_kept() {
 #[tokio::test]
 async fn secrets_left_over_by_a_move_are_swept() {
     let app = sealing().await;
-    let beside = app.another_api(SecretStorage::PerEndpoint).await;
+    let per_endpoint = app.another_api(SecretStorage::PerEndpoint).await;
     let receiver = Receiver::answering(200, "").await;
-    let (id, _) = beside.create_webhook(&receiver.url).await;
+    let (id, _) = per_endpoint.create_webhook(&receiver.url).await;
     app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
     // The new secret signs already, so the rotation succeeds.
     let secret = rotate(&app.api, &id).await;
@@ -68,10 +68,10 @@ async fn secrets_left_over_by_a_move_are_swept() {
 async fn migrations_under_load_change_no_secret_and_lose_nothing() {
     let options = Options::default().with_storage(SecretStorage::Sealed);
     let app = TestApp::start_with(options).await;
-    let beside = app.another_api(SecretStorage::PerEndpoint).await;
+    let per_endpoint = app.another_api(SecretStorage::PerEndpoint).await;
     let receiver = Receiver::answering(200, "").await;
     let mut endpoints = Vec::new();
-    for api in [&app.api, &beside].repeat(4) {
+    for api in [&app.api, &per_endpoint].repeat(4) {
         endpoints.push(api.create_webhook(&receiver.url).await);
     }
     let done = AtomicBool::new(false);
@@ -107,7 +107,7 @@ async fn migrations_under_load_change_no_secret_and_lose_nothing() {
             .filter(|(_, secret)| arrived.was_signed_with(secret));
         assert_eq!(signed.count(), 1);
     }
-    // Everything is where it was to be moved.
+    // Everything has been moved already.
     assert_eq!(migrate(&app, SecretStorage::Sealed).await.moved, 0);
 }
 
@@ -121,17 +121,17 @@ async fn interrupted_migrations_are_completed_by_the_next_one() {
     ];
     for broken in broken {
         let app = sealing().await;
-        let beside = app.another_api(SecretStorage::PerEndpoint).await;
+        let per_endpoint = app.another_api(SecretStorage::PerEndpoint).await;
         let receiver = Receiver::answering(200, "").await;
         let endpoints = [
             app.api.create_webhook(&receiver.url).await,
-            beside.create_webhook(&receiver.url).await,
+            per_endpoint.create_webhook(&receiver.url).await,
         ];
         for to in STORAGES {
             for fault in [Fault::Before, Fault::After] {
                 app.aws.wire.break_calls(broken, fault);
                 let stores = operator(&app);
-                // What fails is told, and stops nothing else.
+                // Failures are reported, and stop nothing else.
                 let summary = moves::migrate(&stores, to, now(), |_| {}).await.unwrap();
                 app.aws.wire.mend();
                 assert_eq!(summary.endpoints, 2);
@@ -161,12 +161,12 @@ async fn interrupted_migrations_are_completed_by_the_next_one() {
 async fn migrations_race_rotations_and_deletions() {
     for to in STORAGES {
         let app = sealing().await;
-        let beside = app.another_api(SecretStorage::PerEndpoint).await;
+        let per_endpoint = app.another_api(SecretStorage::PerEndpoint).await;
         let receiver = Receiver::answering(200, "").await;
         let done = AtomicBool::new(false);
-        // Each API keeps secrets its own way, whatever the migration does.
+        // Each API stores new secrets its own way, whatever the migration does.
         let mut rotating = Vec::new();
-        for api in [&app.api, &beside].repeat(2) {
+        for api in [&app.api, &per_endpoint].repeat(2) {
             let (id, mut secret) = api.create_webhook(&receiver.url).await;
             let done = &done;
             rotating.push(async move {
@@ -174,6 +174,7 @@ async fn migrations_race_rotations_and_deletions() {
                 while !done.load(Ordering::SeqCst) {
                     previous = Some(secret);
                     secret = overlap(api, &id).await;
+                    // True of one secret in 16, so now and then an overlap ends.
                     if secret.ends_with("0=") {
                         let deleted = api.delete(&format!("/{id}/previous-secret")).await;
                         assert_eq!(deleted.status, StatusCode::NO_CONTENT);
@@ -191,7 +192,7 @@ async fn migrations_race_rotations_and_deletions() {
                     STORAGES[turn / 2 % 2]
                 };
                 let stores = operator(&app);
-                // Those that kept changing are told.
+                // Endpoints that kept changing are reported.
                 moves::migrate(&stores, to, now(), |_| {}).await.unwrap();
             }
             done.store(true, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! Response heads that are odd but clear, and what the service sends itself.
+//! Odd but readable response heads, and the header names of requests.
 
 use serde_json::Value;
 use webhook_endpoints::domain::delivery::BodyNote;
@@ -15,7 +15,7 @@ fn head(lines: &str) -> &'static [u8] {
 }
 
 #[tokio::test]
-async fn odd_heads_are_responses() {
+async fn odd_headers_are_accepted() {
     let app = TestApp::start().await;
     let many: String = (0..150).map(|n| format!("x-{n}: y\r\n")).collect();
     let more: String = (0..990).map(|n| format!("x-{n}: y\r\n")).collect();
@@ -46,7 +46,7 @@ async fn odd_heads_are_responses() {
 }
 
 #[tokio::test]
-async fn odd_status_lines_are_responses() {
+async fn odd_status_lines_are_accepted() {
     let app = TestApp::start().await;
     for (answer, status) in [
         (
@@ -63,8 +63,8 @@ async fn odd_status_lines_are_responses() {
     }
 }
 
-/// The status of this response, whose head the client does not read to its end.
-async fn assert_status_is_the_verdict(app: &TestApp, answer: &[u8], status: u16) {
+/// Asserts that the status line decides although the HTTP client fails on the headers.
+async fn assert_status_line_decides(app: &TestApp, answer: &[u8], status: u16) {
     let (url, _) = blunt_receiver(Vec::leak(answer.to_vec())).await;
     let (id, _) = app.api.create_webhook(&url).await;
     let ping = ping_and_history(app, &id).await;
@@ -76,9 +76,9 @@ async fn assert_status_is_the_verdict(app: &TestApp, answer: &[u8], status: u16)
     assert_eq!(attempt["error"], Value::Null);
 }
 
-/// The client can't parse these heads. Their status lines are clear.
+/// The HTTP client can't parse these heads, but their status lines are readable.
 #[tokio::test]
-async fn status_lines_before_invalid_headers_are_the_verdict() {
+async fn status_line_decides_despite_invalid_headers() {
     let app = TestApp::start().await;
     for (answer, status) in [
         ("HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\nok", 200),
@@ -91,7 +91,7 @@ async fn status_lines_before_invalid_headers_are_the_verdict() {
         ("HTTP/1.1  202 Accepted\r\ncontent-length: 2\r\n\r\nok", 202),
         ("\r\nHTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n", 200),
     ] {
-        assert_status_is_the_verdict(&app, answer.as_bytes(), status).await;
+        assert_status_line_decides(&app, answer.as_bytes(), status).await;
     }
 }
 
@@ -110,12 +110,12 @@ async fn interim_responses_before_invalid_headers_are_skipped() {
         &long.repeat(3),
     ] {
         let answer = format!("{interim}HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n");
-        assert_status_is_the_verdict(&app, answer.as_bytes(), 200).await;
+        assert_status_line_decides(&app, answer.as_bytes(), 200).await;
     }
 }
 
 #[tokio::test]
-async fn status_lines_before_large_heads_are_the_verdict() {
+async fn status_line_decides_despite_oversized_headers() {
     let app = TestApp::start().await;
     for lines in [
         "x: y\r\n".repeat(1_500),
@@ -123,13 +123,13 @@ async fn status_lines_before_large_heads_are_the_verdict() {
     ] {
         for status in [200, 503] {
             let answer = format!("HTTP/1.1 {status} Status\r\n{lines}\r\n");
-            assert_status_is_the_verdict(&app, answer.as_bytes(), status).await;
+            assert_status_line_decides(&app, answer.as_bytes(), status).await;
         }
     }
 }
 
 #[tokio::test]
-async fn large_heads_without_a_status_are_too_large() {
+async fn oversized_heads_without_a_final_status_fail() {
     let app = TestApp::start().await;
     for lines in [
         "x: y\r\n".repeat(2_000),

@@ -1,4 +1,4 @@
-//! Publishing to one endpoint.
+//! Publishing to one endpoint with `webhookId`.
 
 use std::collections::BTreeSet;
 
@@ -65,7 +65,7 @@ async fn naming_an_endpoint_does_not_subscribe_it() {
 }
 
 #[tokio::test]
-async fn inactive_endpoints_miss_what_is_published_to_them() {
+async fn events_for_an_inactive_endpoint_are_recorded_as_missed() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let ids = app.api.create_webhooks(2).await;
     for id in &ids {
@@ -80,7 +80,7 @@ async fn inactive_endpoints_miss_what_is_published_to_them() {
 }
 
 #[tokio::test]
-async fn endpoints_that_the_app_lacks_are_refused_alike() {
+async fn endpoints_of_other_apps_are_refused_like_unknown_ones() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let ids = app.api.create_webhooks(2).await;
     app.api.delete(&format!("/{}", ids[0])).await;
@@ -113,7 +113,7 @@ async fn endpoints_that_the_app_lacks_are_refused_alike() {
             .await
             .must_be_invalid(&["webhookId"]);
     }
-    // Messages are not answered, so what is for nobody goes nowhere.
+    // Nobody gets an error for a queue message, so the event is delivered to no endpoint.
     let mut message = event_for(&foreign);
     message["kind"] = json!("event");
     message["appId"] = json!(app.app_id);
@@ -123,7 +123,7 @@ async fn endpoints_that_the_app_lacks_are_refused_alike() {
 }
 
 #[tokio::test]
-async fn naming_endpoints_costs_one_read_a_request() {
+async fn naming_endpoints_costs_one_read_per_request() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let ids = app.api.create_webhooks(3).await;
     app.aws.wire.take();

@@ -1,5 +1,4 @@
-//! Tests of openapi.json. Whether every answer matches it is asserted wherever
-//! a test reads an answer.
+//! Tests of openapi.json itself. Other tests check every answer that they read against it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +11,7 @@ use crate::support::calls::Ids;
 use crate::support::openapi::{DOCUMENT, errors, resolved};
 use crate::support::{TestApp, answer};
 
-/// The methods that an API could support.
+/// All methods that a path is tried with.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"];
 
 fn paths() -> impl Iterator<Item = (&'static String, &'static Value)> {
@@ -40,12 +39,12 @@ fn document_has_the_package_version() {
     assert_eq!(DOCUMENT["info"]["version"], env!("CARGO_PKG_VERSION"));
 }
 
-/// Apart from the portal (`src/api/portal.rs`), which is a page and not part of the API.
+/// Except those of the portal (`src/api/portal.rs`), which is a page and not part of the API.
 #[test]
-fn document_has_the_routers_routes() {
+fn document_and_router_have_the_same_routes() {
     let router = concat!(env!("CARGO_MANIFEST_DIR"), "/src/api/mod.rs");
     let code = fs::read_to_string(router).unwrap();
-    // A path, or the constant with one.
+    // Takes the path literal, or the constant that holds one.
     let path = |call: &str| {
         let first = call.trim_start().split([',', '"']).next().unwrap();
         let text = match first {

@@ -1,5 +1,5 @@
-//! The reserved app of operational webhooks: only platform keys reach it, and only the
-//! service publishes in it.
+//! The app reserved for operational webhooks. Only platform keys reach it, and only the
+//! service publishes to it.
 
 use local::service;
 use reqwest::{Method, StatusCode};
@@ -57,14 +57,14 @@ async fn platform_keys_manage_endpoints_of_the_reserved_app() {
                 .data();
         }
     }
-    // In every other app, they still manage none.
+    // They still can't manage the endpoints of other apps.
     let path = format!("/apps/{}/webhooks", app.app_id);
     let refused = answer(app.api.by_platform(Method::GET, &path)).await;
     refused.must_fail_with(403, "FORBIDDEN");
 }
 
 #[tokio::test]
-async fn nobody_gets_a_key_or_a_session_of_the_reserved_app() {
+async fn reserved_app_has_no_keys_or_sessions() {
     let app = TestApp::start_with(Options::idle()).await;
     by_platform(&app, Method::PUT, "", json!({})).await.data();
     for (path, body) in [
@@ -73,7 +73,7 @@ async fn nobody_gets_a_key_or_a_session_of_the_reserved_app() {
     ] {
         must_be_reserved(&by_platform(&app, Method::POST, path, body).await);
     }
-    // One that was stored all the same reaches nothing.
+    // A key that was stored regardless reaches nothing.
     let key = service::new_key();
     let new = NewKey::of_app(AppId::operational(), "");
     service::store_key(&app.aws.table(), &key, new)
@@ -85,7 +85,7 @@ async fn nobody_gets_a_key_or_a_session_of_the_reserved_app() {
 }
 
 #[tokio::test]
-async fn nobody_publishes_in_the_reserved_app() {
+async fn nobody_publishes_to_the_reserved_app() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let event = json!({"type": "endpoint.paused", "data": {}});
     let batch = json!({"events": [event]});
@@ -100,9 +100,9 @@ async fn nobody_publishes_in_the_reserved_app() {
 }
 
 #[tokio::test]
-async fn endpoints_of_the_reserved_app_subscribe_to_what_the_service_sends() {
+async fn reserved_app_endpoints_subscribe_only_to_operational_types() {
     let mut options = Options::idle();
-    // Its types are not in the catalogue, and need not be.
+    // The operational types need not be in the catalogue.
     options.settings.strict_event_types = true;
     let app = TestApp::start_with(options).await;
     let subscribe = async |events: &[&str]| {

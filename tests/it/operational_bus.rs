@@ -1,4 +1,5 @@
-//! What the operator's event bus gets: a pipe, which only AWS has, moves it there.
+//! Notices for the operator's event bus. On AWS, an EventBridge pipe moves them there from
+//! a queue, which these tests read.
 
 use std::fs;
 use std::path::Path;
@@ -17,14 +18,13 @@ async fn start() -> TestApp {
     TestApp::start_with(options).await
 }
 
-/// The bodies of the messages for the bus.
-async fn for_the_bus(app: &TestApp) -> Vec<Value> {
+async fn bus_messages(app: &TestApp) -> Vec<Value> {
     let messages = app.queue.for_the_bus().await.into_iter();
     let bodies = messages.map(|message| serde_json::from_str(&message.body.unwrap()).unwrap());
     bodies.collect()
 }
 
-/// What a path of the pipe finds: it parses the body of a message that is JSON.
+/// Looks up a JSON path of the pipe, which parses message bodies that are JSON.
 fn at<'a>(path: &str, body: &'a Value) -> &'a Value {
     let path = path.trim_start_matches('<').trim_end_matches('>');
     let path = path.strip_prefix("$.body.").unwrap();
@@ -32,7 +32,7 @@ fn at<'a>(path: &str, body: &'a Value) -> &'a Value {
 }
 
 #[tokio::test]
-async fn event_bus_gets_what_endpoints_get_and_their_id() {
+async fn event_bus_gets_the_notices_of_endpoints_with_their_ids() {
     let app = start().await;
     let operator = Operator::watch(&app).await;
     let receiver = Receiver::answering(410, "").await;
@@ -42,7 +42,7 @@ async fn event_bus_gets_what_endpoints_get_and_their_id() {
     let request = operator.receiver.must_receive_one();
     let told: Value = serde_json::from_slice(&request.body).unwrap();
 
-    let messages = for_the_bus(&app).await;
+    let messages = bus_messages(&app).await;
     assert_eq!(messages.len(), 1, "{messages:?}");
     let [detail_type, time, detail] = pipe_paths().unwrap();
     assert_eq!(at(&detail_type, &messages[0]), "endpoint.disabled");
@@ -54,7 +54,7 @@ async fn event_bus_gets_what_endpoints_get_and_their_id() {
 }
 
 #[tokio::test]
-async fn event_bus_works_without_operational_endpoints_and_the_reverse() {
+async fn event_bus_works_without_operational_endpoints() {
     for event_bus in [true, false] {
         let mut options = Options::stepwise();
         options.settings.event_bus = event_bus;
@@ -63,30 +63,30 @@ async fn event_bus_works_without_operational_endpoints_and_the_reverse() {
         app.api.create_webhook(&receiver.url).await;
         app.api.must_publish("invoice.paid").await;
         app.queue.settle().await;
-        assert_eq!(for_the_bus(&app).await.len(), usize::from(event_bus));
+        assert_eq!(bus_messages(&app).await.len(), usize::from(event_bus));
     }
 }
 
 #[tokio::test]
-async fn notices_that_reach_one_of_the_two_reach_the_other_later() {
+async fn notices_reach_bus_and_endpoints_once_calls_succeed() {
     let app = start().await;
     let operator = Operator::watch(&app).await;
     let receiver = Receiver::answering(410, "").await;
     app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
-    // The SDK repeats a call, so both have to fail for as long as the batch lasts.
+    // Every call fails, because the SDK would retry a single failure.
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     assert_eq!(app.queue.try_attempt(&task).await, ["m"]);
     app.aws.wire.mend();
-    assert_eq!(for_the_bus(&app).await.len(), 0);
+    assert_eq!(bus_messages(&app).await.len(), 0);
     app.queue.must_attempt(&task).await;
     app.queue.settle().await;
-    assert_eq!(for_the_bus(&app).await.len(), 1);
+    assert_eq!(bus_messages(&app).await.len(), 1);
     assert_eq!(operator.told_types(), ["endpoint.disabled"]);
     receiver.must_receive_one();
 }
 
-/// The paths into an event's detail in a template.
+/// The paths below `$.detail.` in a template.
 fn paths_in(template: &str) -> Vec<&str> {
     let rest = template.split("$.detail.").skip(1);
     let ends = |c: char| !c.is_ascii_alphanumeric() && c != '.';
@@ -95,7 +95,7 @@ fn paths_in(template: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn recipes_name_only_fields_that_events_have() {
+async fn recipes_use_only_fields_that_events_have() {
     let mut options = Options::stepwise();
     options.settings.event_bus = true;
     options.settings.policy.schedule = "86400".parse().unwrap();
@@ -108,7 +108,7 @@ async fn recipes_name_only_fields_that_events_have() {
     app.api.subscribe(&failing.url, &["invoice.paid"]).await;
     let first = app.queue.first_attempt().await;
     app.queue.must_attempt(&first.next()).await;
-    let messages = for_the_bus(&app).await;
+    let messages = bus_messages(&app).await;
     let types: Vec<_> = messages.iter().map(|message| &message["type"]).collect();
     assert!(
         types.iter().any(|told| *told == "endpoint.disabled"),

@@ -1,4 +1,4 @@
-//! What the operator is told, through endpoints of the reserved app.
+//! Operational webhooks: the notices that the operator gets at endpoints of the reserved app.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -21,7 +21,7 @@ use crate::support::{Options, TestApp, answer, fields};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// A service that the operator watches, and a customer's endpoint that fails.
+/// An operator's endpoint, and a customer's endpoint whose answers the test chooses.
 struct Watched {
     app: TestApp,
     clock: HandClock,
@@ -55,8 +55,8 @@ impl Watched {
         }
     }
 
-    /// Publishes an event to the customer's endpoint, which answers like this, and handles
-    /// everything that follows at once.
+    /// Publishes an event to the customer's endpoint, which answers with this status, and
+    /// handles every message that follows without a delay.
     async fn deliver(&self, status: u16) {
         self.status.store(status, Ordering::SeqCst);
         self.app.api.must_publish("invoice.paid").await;
@@ -65,12 +65,12 @@ impl Watched {
 }
 
 #[tokio::test]
-async fn operators_are_told_when_endpoints_fail_are_paused_and_recover() {
+async fn operators_are_notified_of_failures_pauses_and_recoveries() {
     let it = Watched::start().await;
     it.deliver(500).await;
     it.clock.advance(MINUTE);
     it.deliver(500).await;
-    // It waits, and is the probe.
+    // This delivery waits, and becomes the probe.
     it.deliver(500).await;
     it.status.store(200, Ordering::SeqCst);
     it.clock.advance(HOUR);
@@ -97,15 +97,16 @@ async fn operators_are_told_when_endpoints_fail_are_paused_and_recover() {
 }
 
 #[tokio::test]
-async fn operators_are_told_of_endpoints_that_are_disabled() {
+async fn operators_are_notified_of_disabled_endpoints() {
     let it = Watched::start().await;
     it.deliver(410).await;
-    // Not of the delivery, which did not use up its attempts.
+    // There is no notice of the delivery, which did not use up its attempts.
     assert_eq!(it.operator.told_types(), ["endpoint.disabled"]);
     let data = it.operator.told()[0]["data"].clone();
     assert_eq!(data["reason"], "GONE");
     assert_eq!(data["failingSince"], Value::Null);
-    // That it works once it is activated is told as well, although nothing failed since.
+    // The first success after an activation counts as a recovery, although nothing has failed
+    // since then.
     let active = json!({"active": true});
     let path = format!("/{}", it.id);
     it.app.api.put_json(&path, &active).await.data();
@@ -119,7 +120,7 @@ async fn operators_are_told_of_endpoints_that_are_disabled() {
 }
 
 #[tokio::test]
-async fn operators_are_told_of_deliveries_that_use_up_their_attempts() {
+async fn operators_are_notified_of_exhausted_deliveries() {
     let it = Watched::start().await;
     let first = it.app.queue.first_attempt().await;
     for task in [&first, &first.next(), &first.next().next()] {
@@ -145,7 +146,7 @@ async fn operators_are_told_of_deliveries_that_use_up_their_attempts() {
 }
 
 #[tokio::test]
-async fn operators_are_told_of_failed_deliveries_of_an_endpoint_once_a_minute() {
+async fn failed_deliveries_are_notified_once_a_minute_per_endpoint() {
     let it = Watched::start_with(|options| {
         options.settings.policy.health.pause_after = HOUR;
     })
@@ -167,7 +168,7 @@ async fn operators_are_told_of_failed_deliveries_of_an_endpoint_once_a_minute() 
 }
 
 #[tokio::test]
-async fn endpoints_that_keep_changing_are_told_twice_in_ten_minutes() {
+async fn flapping_endpoints_send_two_notices_in_ten_minutes() {
     let it = Watched::start().await;
     for _ in 0..10 {
         it.deliver(500).await;
@@ -183,7 +184,7 @@ async fn endpoints_that_keep_changing_are_told_twice_in_ten_minutes() {
 }
 
 #[tokio::test]
-async fn operators_are_told_once_an_app_is_deleted() {
+async fn operators_are_notified_once_an_app_is_deleted() {
     let it = Watched::start().await;
     it.app.create_app().await;
     let path = format!("/apps/{}", it.app.app_id);
@@ -204,7 +205,7 @@ async fn operators_are_told_once_an_app_is_deleted() {
 }
 
 #[tokio::test]
-async fn nothing_is_told_of_the_operators_own_endpoints() {
+async fn the_operators_own_endpoints_cause_no_notices() {
     let it = Watched::start().await;
     let receiver = Receiver::responding(|_| StatusCode::GONE.into_response()).await;
     Operator::watch_with(&it.app, receiver.clone()).await;
@@ -212,7 +213,7 @@ async fn nothing_is_told_of_the_operators_own_endpoints() {
     receiver.must_receive_one();
     it.app.queue.settle().await;
     assert_eq!(it.operator.told_types(), ["endpoint.failing"]);
-    // It is disabled all the same.
+    // The operator's endpoint is disabled nevertheless.
     let path = format!("/apps/{}/webhooks?view=full", AppId::operational());
     let listed = answer(it.app.api.by_platform(Method::GET, &path)).await;
     let states: Vec<_> = listed.data().as_array().unwrap().iter().collect();
@@ -220,7 +221,7 @@ async fn nothing_is_told_of_the_operators_own_endpoints() {
 }
 
 #[tokio::test]
-async fn a_notice_costs_a_message_and_a_query_if_nobody_gets_it() {
+async fn notices_without_subscribers_cost_a_message_and_a_query() {
     let mut options = Options::stepwise();
     options.settings.policy.health.pause_after = MINUTE;
     let app = TestApp::start_with(options).await;

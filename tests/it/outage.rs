@@ -1,4 +1,4 @@
-//! Outages of AWS: messages come back later and later, and none is lost.
+//! AWS outages: failing messages return after ever longer delays, and none is lost.
 
 use std::time::Duration;
 
@@ -16,24 +16,24 @@ use crate::support::{Options, TestApp};
 const NOTHING: Vec<String> = Vec::new();
 const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-fn most_receives(lane: Lane) -> u32 {
+fn max_receives(lane: Lane) -> u32 {
     template::queue(lane).unwrap().max_receive_count
 }
 
 #[test]
-fn a_week_of_outage_takes_fewer_receives_than_the_queues_allow() {
+fn week_long_outages_take_fewer_receives_than_allowed() {
     for lane in [Lane::Fast, Lane::Slow] {
         // The last receive has to succeed.
-        let failures = 1..most_receives(lane);
+        let failures = 1..max_receives(lane);
         let waits = failures.map(|count| delay_after(count).mul_f64(1.0 - JITTER));
         let outlasted: Duration = waits.sum();
         assert!(outlasted > WEEK, "{lane:?}: {outlasted:?}");
-        // SQS keeps a message for 14 days, and what is given up has to last a while.
+        // SQS keeps a message for 14 days in all, some of which the dead-letter queue needs.
         assert!(outlasted < WEEK.mul_f64(1.5), "{lane:?}: {outlasted:?}");
     }
 }
 
-/// The seconds for which the messages of the last batch were hidden.
+/// The visibility timeouts, in seconds, that the last batch set.
 fn hidden_seconds(app: &TestApp) -> Vec<u64> {
     let requests = app.aws.wire.take_requests();
     let hiding = requests.iter();
@@ -44,12 +44,12 @@ fn hidden_seconds(app: &TestApp) -> Vec<u64> {
         .collect()
 }
 
-/// Without a time of its own, a rejection is quicker than a fault that the SDK retries.
+/// The SDK does not retry a rejection, which makes these tests faster than with a lost
+/// connection.
 const DENIED: Fault = Fault::Refused(r#"{"__type": "com.amazonaws#AccessDeniedException"}"#);
 
-/// Handles the message over and over, each time when its delay is over, while these
-/// calls fail for a week. Returns how often it was received, the last time included,
-/// which succeeds.
+/// Handles the message again whenever its delay is over, while these calls fail for a week.
+/// Returns the number of receives, including the last one, which succeeds.
 async fn outlast(
     app: &TestApp,
     queue: &Queue,
@@ -72,11 +72,11 @@ async fn outlast(
         assert_eq!(hidden.len(), 1, "{broken:?}");
         clock.advance(Duration::from_secs(hidden[0]));
     }
-    unreachable!("counting ends only at the end of time")
+    unreachable!("the loop ends after a week")
 }
 
 #[tokio::test]
-async fn a_week_of_outage_loses_nothing() {
+async fn week_long_outages_lose_nothing() {
     for (broken, is_delivery) in [
         (
             &["Query", "PutItem", "BatchGetItem", "UpdateItem"][..],
@@ -100,7 +100,7 @@ async fn a_week_of_outage_loses_nothing() {
         assert_eq!(queued.len(), 1);
 
         let receives = outlast(&app, &queue, &clock, &queued[0], broken).await;
-        assert!(receives <= most_receives(Lane::Fast), "{receives}");
+        assert!(receives <= max_receives(Lane::Fast), "{receives}");
         app.queue.settle().await;
         receiver.must_receive_one();
         let delivery = app.api.must_have_one_delivery(&id).await;
@@ -110,7 +110,7 @@ async fn a_week_of_outage_loses_nothing() {
 }
 
 #[tokio::test]
-async fn messages_that_fail_come_back_later_each_time() {
+async fn failing_messages_are_delayed_longer_each_time() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     for lane in [Lane::Fast, Lane::Slow] {
@@ -129,12 +129,12 @@ async fn messages_that_fail_come_back_later_each_time() {
         }
         app.aws.wire.mend();
     }
-    // Both are hidden for hours.
+    // Both messages are hidden for hours.
     assert_eq!(app.queue.counts().await, [0, 2, 0]);
 }
 
 #[tokio::test]
-async fn messages_that_fail_for_aws_never_become_dead_letters() {
+async fn aws_failures_never_cause_dead_letters() {
     const THROTTLED: Fault = Fault::Refused(r#"{"__type": "com.amazonaws#ThrottlingException"}"#);
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
@@ -145,7 +145,7 @@ async fn messages_that_fail_for_aws_never_become_dead_letters() {
     for fault in [Fault::Before, THROTTLED, DENIED] {
         for operation in [&["BatchGetItem"], &["GetSecretValue"]] {
             app.aws.wire.break_calls(operation, fault);
-            let again = received_again(&queued[0], most_receives(Lane::Fast));
+            let again = received_again(&queued[0], max_receives(Lane::Fast));
             let back = app.queue.handle([again]).await.unwrap();
             assert_eq!(back.len(), 1, "{fault:?} {operation:?}");
         }

@@ -1,4 +1,4 @@
-//! The outcome of an attempt, by what the receiver does.
+//! The outcome of an attempt for everything that a receiver may do.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -35,7 +35,7 @@ async fn empty_responses_are_empty_text() {
 }
 
 #[tokio::test]
-async fn redirects_are_failures_and_not_followed() {
+async fn redirects_fail_and_are_not_followed() {
     let app = TestApp::start().await;
     let target = Receiver::answering(200, "").await;
     for status in [301, 302, 303, 307, 308] {
@@ -53,7 +53,7 @@ async fn redirects_are_failures_and_not_followed() {
 }
 
 #[tokio::test]
-async fn redirects_to_nowhere_name_no_target() {
+async fn redirects_without_a_usable_location_name_no_target() {
     let app = TestApp::start().await;
     for answer in [
         b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n".as_slice(),
@@ -124,7 +124,7 @@ async fn interim_responses_are_skipped() {
 }
 
 #[tokio::test]
-async fn headers_that_drip_past_the_deadline_are_timeouts() {
+async fn dripping_headers_time_out() {
     let app = TestApp::start_with(Options::impatient()).await;
     let url = raw_receiver(|mut stream| async move {
         let mut writing = stream.write_all(b"HTTP/1.1 200 OK\r\n").await;
@@ -138,7 +138,7 @@ async fn headers_that_drip_past_the_deadline_are_timeouts() {
 }
 
 #[tokio::test]
-async fn endless_headers_change_no_outcome() {
+async fn status_line_decides_despite_endless_headers() {
     let app = TestApp::start().await;
     for (begin, status) in [("200 OK", Some(200)), ("103 Early Hints", None)] {
         let url = raw_receiver(move |mut stream| async move {
@@ -158,14 +158,14 @@ async fn endless_headers_change_no_outcome() {
 }
 
 #[tokio::test]
-async fn silent_receivers_are_timeouts() {
+async fn silent_receivers_time_out() {
     let app = TestApp::start_with(Options::impatient()).await;
     let url = silent_receiver().await;
     assert_failed(&ping_url(&app, &url).await, Failure::ResponseTimeout);
 }
 
 #[tokio::test]
-async fn closed_ports_are_refused_connections() {
+async fn closed_ports_refuse_connections() {
     let app = TestApp::start().await;
     // Bound but not listening: connections are refused, and nobody else gets
     // the port.
@@ -175,10 +175,10 @@ async fn closed_ports_are_refused_connections() {
     assert_failed(&ping_url(&app, &url).await, Failure::ConnectionRefused);
 }
 
-/// The queue of a listener that accepts nothing is full after a connection or two, and
-/// then Linux answers no more.
+/// The backlog of a listener that accepts nothing is full after one or two connections, and
+/// Linux stops answering.
 #[tokio::test]
-async fn unanswered_connections_are_timeouts() {
+async fn unanswered_connections_time_out() {
     let app = TestApp::start_with(Options::impatient()).await;
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -194,7 +194,7 @@ async fn unanswered_connections_are_timeouts() {
 }
 
 #[tokio::test]
-async fn incomplete_heads_are_no_responses() {
+async fn incomplete_heads_are_not_responses() {
     let app = TestApp::start().await;
     for (answer, failure) in [
         (b"".as_slice(), Failure::Closed),

@@ -1,4 +1,4 @@
-//! Rotations with an overlap: for a while, both secrets sign.
+//! Rotations with an overlap, during which both secrets sign.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::support::{Options, STORAGES, TestApp};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A service without a poller, at the time of this clock.
+/// A service without a poller, on this clock.
 async fn app_at(clock: &HandClock, storage: SecretStorage) -> TestApp {
     TestApp::start_with(Options::stepwise_with(clock).with_storage(storage)).await
 }
@@ -45,7 +45,7 @@ async fn must_sign_with_each(app: &TestApp, receiver: &Receiver, id: &str, secre
 }
 
 #[tokio::test]
-async fn both_secrets_sign_until_the_overlap_is_over() {
+async fn both_secrets_sign_until_the_overlap_ends() {
     for storage in STORAGES {
         let clock = HandClock::at_now();
         let app = app_at(&clock, storage).await;
@@ -56,7 +56,7 @@ async fn both_secrets_sign_until_the_overlap_is_over() {
         let until = iso_millis(clock.now() + HOUR);
         assert_eq!(expiry(&app, &id).await, until);
         must_sign_with_each(&app, &receiver, &id, &[&new, &old]).await;
-        // The libraries judge the age of a timestamp by their own clock.
+        // Checked only now: the libraries compare timestamps with the system clock.
         let arrived = receiver.received().pop().unwrap();
         assert!(arrived.is_signed_with(&new) && arrived.is_signed_with(&old));
 
@@ -70,7 +70,7 @@ async fn both_secrets_sign_until_the_overlap_is_over() {
 }
 
 #[tokio::test]
-async fn another_rotation_ends_the_overlap_of_the_one_before() {
+async fn next_rotation_ends_the_previous_overlap() {
     for storage in STORAGES {
         let app = app_at(&HandClock::at_now(), storage).await;
         let receiver = Receiver::answering(200, "").await;
@@ -99,7 +99,7 @@ async fn deleting_the_previous_secret_ends_the_overlap_at_once() {
         assert_eq!(deleted.status, StatusCode::NO_CONTENT);
         assert_eq!(expiry(&app, &id).await, Value::Null);
         must_sign_with_each(&app, &receiver, &id, &[&new]).await;
-        // There is none to delete any more, so nothing changes.
+        // No previous secret is left, so the second deletion changes nothing.
         let shown = app.api.get(&format!("/{id}")).await;
         assert_eq!(shown.data()["updatedAt"], iso_millis(clock.now()));
         clock.advance_millis(1);
@@ -136,7 +136,7 @@ async fn own_secrets_of_either_format_sign_together() {
 }
 
 #[tokio::test]
-async fn overlaps_of_up_to_seven_days_are_taken() {
+async fn overlaps_of_up_to_seven_days_are_accepted() {
     let clock = HandClock::at_now();
     let app = app_at(&clock, SecretStorage::Sealed).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
@@ -173,14 +173,14 @@ async fn overlaps_of_up_to_seven_days_are_taken() {
 }
 
 #[tokio::test]
-async fn warm_attempts_make_no_more_calls_during_an_overlap() {
+async fn overlaps_cost_warm_attempts_no_extra_calls() {
     for storage in STORAGES {
         let app = app_at(&HandClock::at_now(), storage).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, old) = app.api.create_webhook(&receiver.url).await;
         must_sign_with_each(&app, &receiver, &id, &[&old]).await;
         let new = overlap(&app.api, &id).await;
-        // The process has the former secret, and reads the new one.
+        // The process has cached the old secret, and reads only the new one.
         let reads: [&[&str]; 2] = match storage {
             SecretStorage::PerEndpoint => [&["GetSecretValue"], &[]],
             SecretStorage::Sealed => [&[], &[]],
@@ -198,7 +198,7 @@ async fn warm_attempts_make_no_more_calls_during_an_overlap() {
     }
 }
 
-/// Has an endpoint name a previous secret that does not exist, or does not open.
+/// Makes an endpoint name a previous secret that does not exist or cannot be decrypted.
 async fn lose_previous_secret(app: &TestApp, id: &str) {
     let text = |text: &str| AttributeValue::S(text.to_owned());
     let lost = SecretVersion::random();
@@ -221,7 +221,7 @@ async fn lose_previous_secret(app: &TestApp, id: &str) {
 }
 
 #[tokio::test]
-async fn attempts_are_made_without_a_previous_secret_that_is_lost() {
+async fn lost_previous_secrets_do_not_stop_attempts() {
     for storage in STORAGES {
         let app = app_at(&HandClock::at_now(), storage).await;
         let receiver = Receiver::answering(200, "").await;
@@ -233,14 +233,14 @@ async fn attempts_are_made_without_a_previous_secret_that_is_lost() {
 }
 
 #[tokio::test]
-async fn attempts_are_made_while_a_previous_secret_cannot_be_read() {
+async fn unreadable_previous_secrets_do_not_stop_attempts() {
     let app = app_at(&HandClock::at_now(), SecretStorage::Sealed).await;
     let receiver = Receiver::answering(200, "").await;
-    let beside = app.another_api(SecretStorage::PerEndpoint).await;
-    let (id, old) = beside.create_webhook(&receiver.url).await;
-    // The new secret is sealed. The former one is in Secrets Manager.
+    let per_endpoint = app.another_api(SecretStorage::PerEndpoint).await;
+    let (id, old) = per_endpoint.create_webhook(&receiver.url).await;
+    // The new secret is sealed. The old one is in Secrets Manager.
     let new = overlap(&app.api, &id).await;
-    // Has the process read the private key.
+    // Makes the process read the private key.
     let (other, secret) = app.api.create_webhook(&receiver.url).await;
     must_sign_with(&app, &receiver, &other, &secret).await;
     app.aws.wire.break_calls(&["GetSecretValue"], Fault::Before);

@@ -1,4 +1,4 @@
-//! Overlaps whose secrets are kept in different ways, or move in the meantime.
+//! Overlaps between secrets that are stored in different ways, or that move meanwhile.
 
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -18,7 +18,7 @@ use crate::support::sealing::{
 };
 use crate::support::{Options, STORAGES, TestApp};
 
-/// Asserts that a process that has read nothing signs with these secrets, newest first.
+/// Asserts that a cold process signs with these secrets, newest first.
 async fn must_sign_with_each(app: &TestApp, receiver: &Receiver, id: &str, secrets: &[&str]) {
     let arrived = cold_ping(app, receiver, id).await;
     assert_eq!(arrived.signers(secrets), secrets);
@@ -30,7 +30,7 @@ async fn is_stored(app: &TestApp, id: &str) -> bool {
     names.contains(&app.aws.secret_names_of(&[id])[0])
 }
 
-/// An endpoint that was rotated with an overlap, from one way to keep secrets to another.
+/// An endpoint whose secret was rotated with an overlap, from one storage to another.
 struct Rotated {
     app: TestApp,
     receiver: Receiver,
@@ -56,12 +56,12 @@ async fn rotated(from: SecretStorage, to: SecretStorage) -> Rotated {
 }
 
 #[tokio::test]
-async fn both_secrets_sign_wherever_each_is_kept() {
+async fn both_secrets_sign_wherever_each_is_stored() {
     for from in STORAGES {
         for to in STORAGES {
             let it = rotated(from, to).await;
             must_sign_with_each(&it.app, &it.receiver, &it.id, &[&it.new, &it.old]).await;
-            // Either is in Secrets Manager for as long as it signs.
+            // A secret stays in Secrets Manager for as long as it signs.
             let needed = STORAGES[0];
             let is_needed = from == needed || to == needed;
             assert_eq!(is_stored(&it.app, &it.id).await, is_needed);
@@ -75,7 +75,7 @@ async fn both_secrets_sign_wherever_each_is_kept() {
 }
 
 #[tokio::test]
-async fn the_next_rotation_removes_what_only_the_overlap_needed() {
+async fn next_rotation_removes_secrets_that_only_the_overlap_needed() {
     let it = rotated(SecretStorage::PerEndpoint, SecretStorage::Sealed).await;
     let newest = overlap(&it.app.api, &it.id).await;
     assert!(!is_stored(&it.app, &it.id).await);
@@ -109,10 +109,10 @@ async fn migrations_keep_both_secrets() {
                 assert_eq!(is_sealed(&it.app, &it.id).await, goal == STORAGES[1]);
                 assert_eq!(is_stored(&it.app, &it.id).await, goal == STORAGES[0]);
                 must_sign_with_each(&it.app, &it.receiver, &it.id, &[&it.new, &it.old]).await;
-                // Everything is there.
+                // Everything has been moved already.
                 assert_eq!(migrate(&it.app, goal).await.moved, 0);
             }
-            // The app sees nothing of it.
+            // The app can't tell.
             let after = it.app.api.get(&format!("/{}", it.id)).await;
             assert_eq!(after.body, before.body);
         }
@@ -120,7 +120,7 @@ async fn migrations_keep_both_secrets() {
 }
 
 #[tokio::test]
-async fn replaced_keys_go_once_no_previous_secret_is_sealed_to_them() {
+async fn replaced_keys_are_removed_after_resealing_previous_secrets() {
     for to in STORAGES {
         let it = rotated(SecretStorage::Sealed, to).await;
         let stores = operator(&it.app);
@@ -135,7 +135,7 @@ async fn replaced_keys_go_once_no_previous_secret_is_sealed_to_them() {
 }
 
 #[tokio::test]
-async fn rotations_copy_no_secret_that_was_resealed_since_it_was_read() -> Result<(), StoreError> {
+async fn rotations_never_copy_a_secret_resealed_since_it_was_read() -> Result<(), StoreError> {
     let app = sealing().await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     let (key, table) = (app.aws.endpoint_key(endpoint_id(&id)), app.aws.table());
@@ -171,13 +171,13 @@ async fn rotations_copy_no_secret_that_was_resealed_since_it_was_read() -> Resul
 }
 
 #[tokio::test]
-async fn sweeps_take_a_secret_once_its_overlap_is_over() {
+async fn sweeps_remove_secrets_whose_overlap_has_ended() {
     let clock = HandClock::at_now();
     let options = Options::stepwise_with(&clock).with_storage(SecretStorage::Sealed);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(200, "").await;
-    let beside = app.another_api(SecretStorage::PerEndpoint).await;
-    let (id, old) = beside.create_webhook(&receiver.url).await;
+    let per_endpoint = app.another_api(SecretStorage::PerEndpoint).await;
+    let (id, old) = per_endpoint.create_webhook(&receiver.url).await;
     let start = clock.now();
     clock.advance(HOUR * 2);
     let new = overlap(&app.api, &id).await;
@@ -198,7 +198,7 @@ async fn sweeps_take_a_secret_once_its_overlap_is_over() {
 }
 
 #[tokio::test]
-async fn migrations_leave_behind_what_no_longer_signs() {
+async fn migrations_drop_secrets_that_no_longer_sign() {
     let it = rotated(SecretStorage::PerEndpoint, SecretStorage::PerEndpoint).await;
     let stores = operator(&it.app);
     let later = now() + 2 * HOUR;
@@ -210,8 +210,8 @@ async fn migrations_leave_behind_what_no_longer_signs() {
     let key = it.app.aws.endpoint_key(endpoint_id(&it.id));
     let endpoint = it.app.aws.table().endpoint(key).await.unwrap().unwrap();
     assert_eq!(endpoint.previous_secret, None);
-    // A rotation back to where it was finds nothing in its way.
-    let beside = it.app.another_api(SecretStorage::PerEndpoint).await;
-    let newest = rotate(&beside, &it.id).await;
+    // No leftover gets in the way of a rotation back to Secrets Manager.
+    let per_endpoint = it.app.another_api(SecretStorage::PerEndpoint).await;
+    let newest = rotate(&per_endpoint, &it.id).await;
     must_sign_with_each(&it.app, &it.receiver, &it.id, &[&newest]).await;
 }

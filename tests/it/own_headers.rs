@@ -1,4 +1,4 @@
-//! Headers that an endpoint's deliveries carry beside ours.
+//! An endpoint's own headers, which its deliveries carry in addition to the service's.
 
 use axum::response::IntoResponse;
 use reqwest::{Method, StatusCode};
@@ -14,7 +14,7 @@ use crate::support::{Options, STORAGES, TestApp, answer};
 
 const BASIC: &str = "Basic dXNlcjpwYXNzd29yZA==";
 
-async fn app_keeping(storage: SecretStorage) -> TestApp {
+async fn app_with(storage: SecretStorage) -> TestApp {
     TestApp::start_with(Options::stepwise().with_storage(storage)).await
 }
 
@@ -40,7 +40,7 @@ async fn header_names(app: &TestApp, id: &str) -> Value {
     shown.data()["headerNames"].clone()
 }
 
-/// Asserts that a cold process and a warm one send this Authorization, or none.
+/// Asserts that a cold process and a warm one send this `Authorization` header, or none.
 async fn must_authorize_with(app: &TestApp, receiver: &Receiver, id: &str, expected: Option<&str>) {
     let cold = cold_ping(app, receiver, id).await;
     app.api.must_publish("invoice.paid").await;
@@ -57,7 +57,7 @@ async fn must_authorize_with(app: &TestApp, receiver: &Receiver, id: &str, expec
 #[tokio::test]
 async fn pings_and_events_carry_the_headers_of_their_endpoint() {
     for storage in STORAGES {
-        let app = app_keeping(storage).await;
+        let app = app_with(storage).await;
         let receiver = Receiver::answering(200, "").await;
         let headers = json!({"Authorization": BASIC, "X-Odd": "a: b\t\"c\""});
         let (id, secret) = create_with(&app, &receiver.url, &headers).await;
@@ -87,7 +87,7 @@ async fn pings_and_events_carry_the_headers_of_their_endpoint() {
                 .headers
                 .contains_key("x-odd")
         );
-        // Other changes leave them alone, a rotation too.
+        // Other changes and rotations keep the headers.
         put(&app, &id, &json!({"events": ["*"], "active": true})).await;
         rotate(&app.api, &id).await;
         must_authorize_with(&app, &receiver, &id, Some("Bearer t")).await;
@@ -103,24 +103,24 @@ async fn pings_and_events_carry_the_headers_of_their_endpoint() {
 }
 
 #[tokio::test]
-async fn endpoints_without_headers_have_none() {
+async fn empty_headers_count_as_none() {
     for storage in STORAGES {
-        let app = app_keeping(storage).await;
+        let app = app_with(storage).await;
         let keys = app.aws.private_key_names().await;
         for none in [json!(null), json!({})] {
             let (id, _) = create_with(&app, "https://example.com/hook", &none).await;
             assert_eq!(header_names(&app, &id).await, json!([]));
         }
         if storage == SecretStorage::PerEndpoint {
-            // Nothing is sealed, so there is no key.
+            // Nothing is sealed, so no key is created.
             assert_eq!(app.aws.private_key_names().await, keys);
         }
     }
 }
 
 #[tokio::test]
-async fn faulty_headers_are_refused_and_change_nothing() {
-    let app = app_keeping(SecretStorage::PerEndpoint).await;
+async fn invalid_headers_are_refused_and_change_nothing() {
+    let app = app_with(SecretStorage::PerEndpoint).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     app.aws.wire.take();
     for (headers, fields) in [
@@ -147,7 +147,7 @@ async fn faulty_headers_are_refused_and_change_nothing() {
         }
     }
     assert!(app.aws.wire.take().is_empty());
-    // The hint of a URL with credentials leads here.
+    // The error for a URL with credentials recommends this field.
     let body = json!({"url": "https://user:password@example.com/", "events": ["*"]});
     let refused = app.api.post_json("", &body).await;
     refused.must_be_invalid(&["url"]);
@@ -160,7 +160,7 @@ async fn faulty_headers_are_refused_and_change_nothing() {
 #[tokio::test]
 async fn urls_change_only_together_with_the_headers() {
     for storage in STORAGES {
-        let app = app_keeping(storage).await;
+        let app = app_with(storage).await;
         let receiver = Receiver::answering(200, "").await;
         let elsewhere = Receiver::answering(200, "").await;
         let headers = json!({"Authorization": BASIC});
@@ -171,7 +171,7 @@ async fn urls_change_only_together_with_the_headers() {
         refused.must_be_invalid(&["headers"]);
         must_authorize_with(&app, &receiver, &id, Some(BASIC)).await;
         assert!(elsewhere.received().is_empty());
-        // What get showed can be sent back.
+        // The response of GET can be put back.
         let shown = app.api.get(&path).await;
         put(&app, &id, shown.data()).await;
         must_authorize_with(&app, &receiver, &id, Some(BASIC)).await;
@@ -194,9 +194,9 @@ async fn urls_change_only_together_with_the_headers() {
 }
 
 #[tokio::test]
-async fn headers_cost_a_transaction_and_no_call_of_an_attempt() {
+async fn headers_cost_a_transaction_and_no_call_per_attempt() {
     for storage in STORAGES {
-        let app = app_keeping(storage).await;
+        let app = app_with(storage).await;
         let receiver = Receiver::answering(200, "").await;
         let headers = json!({"Authorization": BASIC});
         let (id, _) = create_with(&app, &receiver.url, &headers).await;
@@ -226,7 +226,7 @@ async fn headers_cost_a_transaction_and_no_call_of_an_attempt() {
 #[tokio::test]
 async fn migrations_and_key_replacements_keep_the_headers() {
     for storage in STORAGES {
-        let app = app_keeping(storage).await;
+        let app = app_with(storage).await;
         let receiver = Receiver::answering(200, "").await;
         let headers = json!({"Authorization": BASIC});
         let (id, _) = create_with(&app, &receiver.url, &headers).await;
@@ -244,7 +244,7 @@ async fn migrations_and_key_replacements_keep_the_headers() {
         }
         let after = app.api.get(&format!("/{id}")).await;
         assert_eq!(after.data()["updatedAt"], before.data()["updatedAt"]);
-        // The API still knows the first key.
+        // The API has still cached the first key.
         put(
             &app,
             &id,
@@ -257,7 +257,7 @@ async fn migrations_and_key_replacements_keep_the_headers() {
 
 #[tokio::test]
 async fn headers_copied_to_another_item_are_not_sent() {
-    let app = app_keeping(SecretStorage::Sealed).await;
+    let app = app_with(SecretStorage::Sealed).await;
     let receiver = Receiver::answering(200, "").await;
     let headers = json!({"Authorization": BASIC});
     let (victim, _) = create_with(&app, "https://example.com/hook", &headers).await;
@@ -282,11 +282,11 @@ async fn headers_copied_to_another_item_are_not_sent() {
 }
 
 #[tokio::test]
-async fn header_values_are_in_no_answer_table_message_or_log() {
+async fn header_values_never_reach_answers_tables_messages_or_logs() {
     for storage in STORAGES {
         log::start();
-        let app = app_keeping(storage).await;
-        // One that repeats what it got.
+        let app = app_with(storage).await;
+        // This receiver echoes the header.
         let receiver = Receiver::responding(|received| {
             let sent = received.headers["authorization"].to_str().unwrap();
             format!("hello {sent}").into_response()

@@ -1,4 +1,4 @@
-//! Signing secrets that the caller chose.
+//! Signing secrets chosen by the caller.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use crate::support::receiver::Receiver;
 use crate::support::sealing::{migrate, must_sign_with, rotate, secret_of};
 use crate::support::{Options, STORAGES, TestApp};
 
-/// Shortest, longest and strangest secrets, with the fields that give them.
+/// The shortest, longest and oddest secrets, with the request fields that set them.
 fn own_secrets() -> Vec<(String, Value)> {
     let standard = |length| format!("whsec_{}", STANDARD.encode(vec![7; length]));
     let mut secrets = Vec::new();
@@ -39,7 +39,7 @@ fn creation(url: &str, fields: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn own_secrets_sign_from_the_start_and_after_a_rotation() {
+async fn own_secrets_sign_after_creation_and_rotation() {
     for storage in STORAGES {
         let app = TestApp::start_with(Options::stepwise().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
@@ -65,7 +65,7 @@ async fn own_secrets_sign_from_the_start_and_after_a_rotation() {
 }
 
 #[tokio::test]
-async fn own_secrets_stay_the_same_when_they_are_moved() {
+async fn migrations_keep_own_secrets() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let mut endpoints = Vec::new();
@@ -83,13 +83,13 @@ async fn own_secrets_stay_the_same_when_they_are_moved() {
 }
 
 #[tokio::test]
-async fn malformed_own_secrets_are_refused_without_being_quoted() {
+async fn invalid_own_secrets_are_refused_without_quoting_them() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
     app.aws.wire.take();
     let encoded = STANDARD.encode([7; 23]);
     let too_short = format!("whsec_{encoded}");
-    for (fields, faulty) in [
+    for (fields, wrong_fields) in [
         (json!({"secret": too_short}), &["secret"][..]),
         (json!({"secret": "sixteen-letters."}), &["secret"]),
         (json!({"secret": null}), &["secret"]),
@@ -118,7 +118,7 @@ async fn malformed_own_secrets_are_refused_without_being_quoted() {
             (&rotation, fields.clone()),
         ] {
             let refused = app.api.post_json(path, &body).await;
-            refused.must_be_invalid(faulty);
+            refused.must_be_invalid(wrong_fields);
             let text = refused.body.to_string();
             for part in [&encoded, "sixteen", "fifteen"] {
                 assert!(!text.contains(part), "{text}");

@@ -10,7 +10,7 @@ use crate::support::queue::endpoint_id;
 use crate::support::seeds::Seed;
 use crate::support::{Options, TestApp};
 
-/// The URL of an endpoint that nothing is sent to.
+/// No test sends anything to this URL.
 const NOWHERE: &str = "https://receiver.example.com/";
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -58,7 +58,7 @@ async fn pages_are_full_and_skip_or_repeat_nothing() {
         }
         all.push(seeded);
     }
-    // The number of deliveries is a multiple of the last three.
+    // 130 is a multiple of the last three limits, whose last page is full too.
     for limit in [1, 7, 100, 10, 26, 65] {
         let pages = app.api.pages(&id, &format!("limit={limit}"), nothing).await;
         assert_pages(&pages, &all, limit);
@@ -77,14 +77,14 @@ async fn pages_are_full_and_skip_or_repeat_nothing() {
 }
 
 #[tokio::test]
-async fn pages_of_what_is_delivered_pass_over_long_runs_of_failures() {
+async fn pages_of_delivered_skip_long_runs_of_failures() {
     let (app, id) = start().await;
     let endpoint = endpoint_id(&id);
     let mut delivered = Vec::new();
     for (failures, successes) in [(150, 4), (1, 1), (300, 3), (200, 0)] {
         let now = Clock::system().now();
         app.aws.seed_failures(endpoint, failures, now).await;
-        // Their ids continue after those of the failures.
+        // Ids are in time order, so these come after the failures.
         let after = now + Duration::from_millis(failures);
         for number in 0..successes {
             let at = after + Duration::from_millis(number);

@@ -1,5 +1,5 @@
-//! Endpoints that keep failing are paused: their deliveries wait, one probe at a
-//! time goes out, and the first success has all of them sent.
+//! Endpoints that keep failing are paused: their deliveries wait, one probe at a time goes
+//! out, and all are sent after the first success.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -54,13 +54,13 @@ async fn waiting_costs_one_write_and_no_message() {
     let event = paused.app.queue.all_queued().await;
     paused.app.aws.wire.take();
     assert_eq!(paused.app.queue.handle(event).await, Ok(Vec::new()));
-    // The event, and its delivery.
+    // `PutItem` stores the event, and `UpdateItem` its waiting delivery.
     let calls = paused.app.aws.wire.take();
     assert_eq!(calls, ["PutItem", "Query", "UpdateItem"]);
 }
 
 #[tokio::test]
-async fn retries_that_are_due_wait_as_well() {
+async fn due_retries_to_a_paused_endpoint_wait() {
     let paused = Paused::start().await;
     paused.clock.advance(2 * DAY);
     let due = paused.app.queue.sweep_for_attempts().await;
@@ -79,7 +79,7 @@ async fn retries_that_are_due_wait_as_well() {
 }
 
 #[tokio::test]
-async fn a_failed_probe_uses_up_no_attempt_and_moves_the_next_one_away() {
+async fn failed_probes_use_no_attempt_and_double_the_wait() {
     let paused = Paused::start().await;
     let events = paused.publish_waiting(1).await;
     let mut waits = Vec::new();
@@ -99,7 +99,7 @@ async fn a_failed_probe_uses_up_no_attempt_and_moves_the_next_one_away() {
 }
 
 #[tokio::test]
-async fn no_probe_goes_out_before_it_is_due() {
+async fn probes_are_not_sent_before_they_are_due() {
     let paused = Paused::start().await;
     paused.publish_waiting(1).await;
     assert_eq!(paused.tend().await, []);
@@ -107,7 +107,7 @@ async fn no_probe_goes_out_before_it_is_due() {
 }
 
 #[tokio::test]
-async fn a_successful_probe_ends_the_pause_and_sends_what_waits_oldest_first() {
+async fn successful_probes_end_the_pause_and_drain_oldest_first() {
     let paused = Paused::start().await;
     let events = paused.publish_waiting(5).await;
     paused.status.store(200, Ordering::SeqCst);
@@ -126,7 +126,7 @@ async fn a_successful_probe_ends_the_pause_and_sends_what_waits_oldest_first() {
     paused.drain().await;
     assert_eq!(paused.received(), events);
     assert_eq!(paused.statuses().await[..5], ["DELIVERED"; 5]);
-    // The last look finds nothing, and takes the endpoint off the schedule.
+    // The last look finds nothing and removes the endpoint from the schedule.
     let key = paused.app.aws.endpoint_key(endpoint_id(&paused.id));
     let endpoint = paused.app.aws.table().endpoint(key).await.unwrap();
     let last = Tend {
@@ -155,7 +155,7 @@ async fn waiting_deliveries_are_sent_at_a_bounded_pace() {
 }
 
 #[tokio::test]
-async fn a_successful_ping_a_new_url_or_an_activation_ends_a_pause() {
+async fn successful_pings_new_urls_and_activations_end_a_pause() {
     for how in ["ping", "url", "active", "resend"] {
         let paused = Paused::start().await;
         let events = paused.publish_waiting(2).await;
@@ -191,7 +191,7 @@ async fn a_successful_ping_a_new_url_or_an_activation_ends_a_pause() {
 }
 
 #[tokio::test]
-async fn failed_pings_and_resends_leave_a_pause_as_it_is() {
+async fn failed_pings_and_resends_do_not_change_a_pause() {
     let paused = Paused::start().await;
     let before = paused.endpoint().await;
     let delivery = paused.app.api.deliveries(&paused.id).await[0].clone();
@@ -206,7 +206,7 @@ async fn failed_pings_and_resends_leave_a_pause_as_it_is() {
 }
 
 #[tokio::test]
-async fn what_waits_ends_with_its_endpoint() {
+async fn waiting_deliveries_end_with_their_endpoint() {
     for how in ["deactivated", "disabled", "deleted"] {
         let paused = Paused::start().await;
         let waiting = paused.publish_waiting(3).await.len();
@@ -244,10 +244,10 @@ async fn what_waits_ends_with_its_endpoint() {
 }
 
 #[tokio::test]
-async fn a_pause_without_a_probe_is_found_by_the_sweep() {
+async fn sweeps_find_pauses_without_a_probe() {
     let paused = Paused::start().await;
     let events = paused.publish_waiting(1).await;
-    // Its message is lost, as after a crash behind the write.
+    // Discard the probe's message, as if the function had crashed right after the write.
     paused.app.queue.tasks_and_tends().await;
     paused.status.store(200, Ordering::SeqCst);
     paused.clock.advance(3 * MINUTE);
@@ -257,12 +257,12 @@ async fn a_pause_without_a_probe_is_found_by_the_sweep() {
 }
 
 #[tokio::test]
-async fn a_pause_with_nothing_that_waits_is_not_probed() {
+async fn pauses_without_waiting_deliveries_are_not_probed() {
     let paused = Paused::start().await;
     paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
     assert_eq!(paused.tend().await, []);
     assert_eq!(paused.endpoint().await["nextProbeAt"], Value::Null);
-    // The next delivery is the probe, but not sooner than one would be due.
+    // The next delivery becomes the probe, but no sooner than a probe would be due.
     paused.clock.advance(DAY / 2);
     let event = paused.app.api.must_publish("invoice.paid").await;
     let published = paused.app.queue.all_queued().await;
@@ -273,7 +273,7 @@ async fn a_pause_with_nothing_that_waits_is_not_probed() {
 }
 
 #[tokio::test]
-async fn an_interrupted_drain_sends_everything_and_nothing_twice() {
+async fn interrupted_drains_send_everything_once() {
     for (call, first, fault) in [
         ("Query", 1, Fault::Before),
         ("UpdateItem", 1, Fault::Before),
@@ -297,7 +297,8 @@ async fn an_interrupted_drain_sends_everything_and_nothing_twice() {
         let back = paused.app.queue.handle([message]).await.unwrap();
         assert_eq!(back, ["m"], "{call} {first} {fault:?}");
         paused.app.aws.wire.mend();
-        // It comes again. If it had claimed its step, the sweep has that done.
+        // The message comes again. If its first receive claimed the step, the repeat skips the
+        // step, and the sweep resumes it once the claim is over.
         paused.app.queue.must_handle(tend).await;
         paused.clock.advance(3 * MINUTE);
         paused.app.queue.must_handle(r#"{"kind":"sweep"}"#).await;

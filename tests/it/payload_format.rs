@@ -1,4 +1,4 @@
-//! The forms in which receivers can get an event.
+//! The payload formats in which receivers can get events.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ const DATA: &str = r#"{"invoice": "inv_1", "n": 12345678901234567890.10, "a" :[ 
 const FLAT: &str =
     r#"{"event":"invoice.paid","invoice": "inv_1", "n": 12345678901234567890.10, "a" :[ 1e2 ]}"#;
 
-fn formatted(mut options: Options, format: PayloadFormat) -> Options {
+fn with_format(mut options: Options, format: PayloadFormat) -> Options {
     options.settings.payload_format = format;
     options
 }
@@ -24,7 +24,7 @@ fn body(request: &Received) -> &str {
     std::str::from_utf8(&request.body).unwrap()
 }
 
-/// What the API shows of an endpoint's newest delivery as its payload.
+/// The payload that the API shows for the endpoint's newest delivery.
 async fn shown(app: &TestApp, endpoint: &str) -> Value {
     let newest = &app.api.deliveries(endpoint).await[0];
     let delivery = app.api.delivery(endpoint, newest["id"].as_str().unwrap());
@@ -39,9 +39,9 @@ async fn publish(app: &TestApp, data: &str) -> String {
 }
 
 #[tokio::test]
-async fn events_are_signed_sent_and_shown_in_the_configured_form() {
+async fn events_are_signed_sent_and_shown_in_the_configured_format() {
     for (format, expected) in [(PayloadFormat::Data, DATA), (PayloadFormat::Flat, FLAT)] {
-        let app = TestApp::start_with(formatted(Options::default(), format)).await;
+        let app = TestApp::start_with(with_format(Options::default(), format)).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, secret) = app.api.create_webhook(&receiver.url).await;
         let event = publish(&app, DATA).await;
@@ -61,7 +61,7 @@ async fn events_are_signed_sent_and_shown_in_the_configured_form() {
 }
 
 #[tokio::test]
-async fn pings_have_the_form_of_events() {
+async fn pings_have_the_format_of_events() {
     for (format, expected) in [
         (
             PayloadFormat::Data,
@@ -72,7 +72,7 @@ async fn pings_have_the_form_of_events() {
             json!({"event": "test.ping", "message": "This is a test ping."}),
         ),
     ] {
-        let app = TestApp::start_with(formatted(Options::default(), format)).await;
+        let app = TestApp::start_with(with_format(Options::default(), format)).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, secret) = app.api.create_webhook(&receiver.url).await;
         app.api.ping(&id).await;
@@ -88,7 +88,7 @@ async fn pings_have_the_form_of_events() {
 
 #[tokio::test]
 async fn data_that_cannot_be_flat_is_nested() {
-    let app = TestApp::start_with(formatted(Options::stepwise(), PayloadFormat::Flat)).await;
+    let app = TestApp::start_with(with_format(Options::stepwise(), PayloadFormat::Flat)).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
     for data in ["null", r#"[1, "event"]"#, r#"{"event": "of the data"}"#] {
@@ -101,7 +101,7 @@ async fn data_that_cannot_be_flat_is_nested() {
 }
 
 #[tokio::test]
-async fn another_form_applies_to_events_that_were_published_before() {
+async fn changed_formats_apply_to_events_published_before() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(500, "").await;
     let (_, secret) = app.api.create_webhook(&receiver.url).await;

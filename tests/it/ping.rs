@@ -149,7 +149,7 @@ async fn missing_endpoints_cannot_be_pinged() {
     let unknown = EndpointId::new();
     let ping = app.api.post(&format!("/{unknown}/test-ping")).await;
     ping.must_fail_with(404, "NOT_FOUND");
-    // The key, which is not cached yet, and the endpoint's slot.
+    // Reads the key, which is not cached yet, and tries to take the endpoint's slot.
     assert_eq!(app.aws.wire.take(), ["GetItem", "UpdateItem"]);
 }
 
@@ -288,7 +288,7 @@ async fn asynchronous_pings_cost_four_calls() {
 }
 
 #[tokio::test]
-async fn pings_the_queue_refuses_are_unavailable_and_not_recorded() {
+async fn pings_refused_by_the_queue_fail_and_are_not_recorded() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -309,7 +309,7 @@ async fn pings_not_recorded_as_pending_still_have_an_outcome() {
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     app.aws.wire.break_calls(&["PutItem"], Fault::Before);
-    // Longer than the failing calls are retried.
+    // Longer than the SDK retries the failing calls.
     let ping = app.api.ping_preferring(&id, "wait=20").await;
     assert_eq!(ping.status, StatusCode::OK);
     assert_answered(ping.data(), 200, "");

@@ -1,5 +1,4 @@
-//! The customer portal as it is served. What it does in a browser is tested by
-//! `.ci/portal`.
+//! How the customer portal is served. `.ci/portal` tests what it does in a browser.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,8 +13,8 @@ use crate::support::{Options, TestApp, answer};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/portal");
 
-/// Most bytes of all files together.
-const MOST_BYTES: usize = 150_000;
+/// The size limit of all files together.
+const MAX_BYTES: usize = 150_000;
 
 struct Page {
     status: StatusCode,
@@ -50,7 +49,7 @@ async fn page_by(app: &TestApp, method: Method, path: &str, headers: &[(&str, &s
     }
 }
 
-/// The names of the files in `portal/`, by path.
+/// The files in `portal/`, by relative path.
 fn files() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let mut folders = vec![Path::new(FOLDER).to_owned()];
@@ -68,8 +67,8 @@ fn files() -> BTreeSet<String> {
     names
 }
 
-/// The folder that `index.html` loads from, relative to the page.
-async fn fixed_folder(app: &TestApp) -> String {
+/// The folder that `index.html` loads its files from. Its name is a version of their content.
+async fn versioned_folder(app: &TestApp) -> String {
     let index = page(app, "/portal/", &[]).await;
     let rest = index.text().split("\"static/").nth(1).unwrap();
     format!("/portal/static/{}/", rest.split('/').next().unwrap())
@@ -78,7 +77,7 @@ async fn fixed_folder(app: &TestApp) -> String {
 #[tokio::test]
 async fn every_file_is_served_without_a_key_or_an_aws_call() {
     let app = TestApp::start().await;
-    let folder = fixed_folder(&app).await;
+    let folder = versioned_folder(&app).await;
     for name in files() {
         let path = match name.as_str() {
             "index.html" => "/portal/".to_owned(),
@@ -118,9 +117,9 @@ async fn every_file_is_served_without_a_key_or_an_aws_call() {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_headers_that_protect_the_page() {
+async fn every_response_has_the_security_headers() {
     let app = TestApp::start().await;
-    let folder = fixed_folder(&app).await;
+    let folder = versioned_folder(&app).await;
     for path in [
         "/portal/",
         &format!("{folder}portal.css"),
@@ -147,7 +146,7 @@ async fn every_answer_has_the_headers_that_protect_the_page() {
 #[tokio::test]
 async fn etags_are_strong_and_answered_with_304() {
     let app = TestApp::start().await;
-    let folder = fixed_folder(&app).await;
+    let folder = versioned_folder(&app).await;
     let mut seen = BTreeSet::new();
     for path in [
         "/portal/",
@@ -174,9 +173,9 @@ async fn etags_are_strong_and_answered_with_304() {
 }
 
 #[tokio::test]
-async fn files_are_kept_for_good_only_under_the_address_of_their_content() {
+async fn only_versioned_urls_are_cached_for_good() {
     let app = TestApp::start().await;
-    let folder = fixed_folder(&app).await;
+    let folder = versioned_folder(&app).await;
     let fixed = page(&app, &format!("{folder}app.js"), &[]).await;
     assert_eq!(
         fixed.header("cache-control"),
@@ -191,7 +190,7 @@ async fn files_are_kept_for_good_only_under_the_address_of_their_content() {
     let mut options = Options::idle();
     options.settings.branding.accent = "#ffee00".parse().unwrap();
     let other = TestApp::start_with(options).await;
-    assert_ne!(fixed_folder(&other).await, folder);
+    assert_ne!(versioned_folder(&other).await, folder);
 }
 
 #[tokio::test]
@@ -210,7 +209,7 @@ async fn files_are_compressed_for_clients_that_accept_it() {
         let coding = page.headers.get("content-encoding");
         assert_eq!(coding.is_some(), deflates, "{accepted}");
         let text = match coding {
-            Some(_) => decompress_to_vec_zlib_with_limit(&page.body, MOST_BYTES).unwrap(),
+            Some(_) => decompress_to_vec_zlib_with_limit(&page.body, MAX_BYTES).unwrap(),
             None => page.body,
         };
         assert!(text.starts_with(b"<!doctype html>"), "{accepted}");
@@ -229,7 +228,7 @@ async fn head_answers_like_get_without_the_body() {
 }
 
 #[tokio::test]
-async fn the_path_without_a_slash_leads_to_the_one_with_it_below_any_stage() {
+async fn path_without_a_slash_redirects_below_any_stage() {
     let app = TestApp::start().await;
     let client = reqwest::Client::builder().no_proxy();
     let client = client
@@ -243,9 +242,9 @@ async fn the_path_without_a_slash_leads_to_the_one_with_it_below_any_stage() {
 }
 
 #[tokio::test]
-async fn unknown_files_and_other_methods_fail_as_everywhere() {
+async fn unknown_files_and_methods_get_the_usual_errors() {
     let app = TestApp::start().await;
-    let folder = fixed_folder(&app).await;
+    let folder = versioned_folder(&app).await;
     for path in [
         "/portal/index.html.bak",
         "/portal/app.js",
@@ -301,7 +300,7 @@ async fn branding_reaches_the_page_without_inline_code() {
     );
     let ancestors = "frame-ancestors https://app.example.com https://*.example.org; ";
     assert!(policy.contains(ancestors), "{policy}");
-    let path = format!("{}portal.css", fixed_folder(&app).await);
+    let path = format!("{}portal.css", versioned_folder(&app).await);
     let css = page(&app, &path, &[]).await;
     assert!(
         css.text()
@@ -311,7 +310,7 @@ async fn branding_reaches_the_page_without_inline_code() {
     );
 }
 
-/// The modules that a module imports before it runs, by path in `portal/`.
+/// The modules that a module imports statically, by path in `portal/`.
 fn imports_of(name: &str) -> Vec<String> {
     let text = fs::read_to_string(Path::new(FOLDER).join(name)).unwrap();
     let base = Url::parse("file:///").unwrap().join(name).unwrap();
@@ -324,9 +323,10 @@ fn imports_of(name: &str) -> Vec<String> {
     statements.map(path).collect()
 }
 
-/// The browser asks for all of them at once, instead of finding them one in the other.
+/// So that the browser requests all modules at once, rather than finding them import by
+/// import.
 #[test]
-fn page_names_every_module_of_the_first_view_once() {
+fn page_preloads_every_module_of_the_first_view_once() {
     let index = fs::read_to_string(Path::new(FOLDER).join("index.html")).unwrap();
     let named: Vec<_> = index
         .split("static/{version}/")
@@ -345,7 +345,7 @@ fn page_names_every_module_of_the_first_view_once() {
     assert_eq!(named.len(), loaded.len());
     let named: BTreeSet<_> = named.into_iter().map(str::to_owned).collect();
     assert_eq!(named, loaded);
-    // It makes the first calls, and so waits for nothing.
+    // It makes the first API calls, so it must not wait for other modules.
     assert!(imports_of("session.js").is_empty());
 }
 
@@ -356,13 +356,13 @@ fn portal_is_small() {
         usize::try_from(file.len()).unwrap()
     });
     let sum: usize = sizes.sum();
-    assert!(sum < MOST_BYTES, "{sum} bytes");
+    assert!(sum < MAX_BYTES, "{sum} bytes");
 }
 
-/// Ways from text to markup or code. The policy stops them in the browser; this says so
-/// earlier.
+/// The browser's policy blocks these ways to turn text into markup or code. This test finds
+/// them earlier.
 #[test]
-fn portal_makes_no_markup_or_code_of_text() {
+fn portal_never_turns_text_into_markup_or_code() {
     const WAYS: [&str; 12] = [
         ".innerHTML",
         ".outerHTML",
@@ -388,10 +388,10 @@ fn portal_makes_no_markup_or_code_of_text() {
     }
 }
 
-/// Whatever a page loads or calls is relative, so that nothing leaves the origin and a
-/// stage may come before the path.
+/// Everything that the page loads or calls is relative, so that no request leaves the origin
+/// and the path may begin with a stage.
 #[test]
-fn portal_names_no_other_origin() {
+fn portal_refers_to_no_other_origin() {
     for name in files() {
         let text = fs::read_to_string(Path::new(FOLDER).join(&name)).unwrap();
         let schemes = text.match_indices("://").map(|(at, _)| &text[at..]);

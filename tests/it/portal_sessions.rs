@@ -1,4 +1,4 @@
-//! Portal sessions, made and revoked by the platform.
+//! Portal sessions, created and revoked by the platform.
 
 use std::time::Duration;
 
@@ -86,7 +86,7 @@ async fn created_sessions_work_within_their_scope_until_revoked() {
 }
 
 #[tokio::test]
-async fn bodies_may_be_left_out() {
+async fn request_body_is_optional() {
     let (app, _) = start().await;
     let path = format!("/apps/{}/portal-sessions", app.app_id);
     let request = || app.api.by_platform(Method::POST, &path);
@@ -142,10 +142,10 @@ async fn invalid_sessions_are_rejected_by_field() {
 }
 
 #[tokio::test]
-async fn sessions_need_an_app_and_an_endpoint_that_are_there() {
+async fn sessions_need_an_existing_app_and_endpoint() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
-    // It has keys and an endpoint, but was never made.
+    // The app has keys and an endpoint, but was never created.
     for body in [json!({}), json!({"webhookId": id})] {
         let refused = create(&app, body).await;
         let error = refused.must_fail_with(404, "NOT_FOUND");
@@ -230,7 +230,7 @@ async fn revoked_sessions_work_until_the_cache_expires() {
 }
 
 #[tokio::test]
-async fn sessions_and_keys_are_listed_and_revoked_apart() {
+async fn sessions_and_keys_are_listed_and_revoked_separately() {
     let (app, _) = start().await;
     let session = create(&app, json!({})).await;
     let session_id = session.data()["id"].as_str().unwrap();
@@ -256,7 +256,7 @@ async fn sessions_and_keys_are_listed_and_revoked_apart() {
 }
 
 #[tokio::test]
-async fn sessions_stop_with_their_app() {
+async fn sessions_end_with_their_app() {
     let (app, _) = start().await;
     let created = create(&app, json!({})).await;
     assert_eq!(try_token(&app, token(&created)).await, 200);
@@ -275,7 +275,7 @@ async fn tokens_are_neither_stored_nor_logged() {
     let token = token(&created);
     let id = created.data()["id"].as_str().unwrap();
     assert_eq!(try_token(&app, token).await, 200);
-    // In the wrong places.
+    // Tokens in the wrong places.
     let misplaced = format!("/apps/{token}/portal-sessions/{token}?token={token}");
     answer(app.api.by_platform(Method::DELETE, &misplaced)).await;
     create(&app, json!({"scope": token, "webhookId": token, token: 1})).await;
@@ -287,12 +287,12 @@ async fn tokens_are_neither_stored_nor_logged() {
 }
 
 #[tokio::test]
-async fn attributes_make_no_session_a_key() {
+async fn sessions_with_the_attributes_of_keys_are_rejected() {
     let (app, _) = start().await;
     let (token, record) = app.session(SessionScope::Read, None).await;
     let table = app.aws.table_text().await;
     assert!(table.contains(&format!("SESSION#{}", record.hash)));
-    // Without its end and with a scope that only keys have.
+    // A session item without an expiry, and with a scope that only keys have.
     let (app_id, hash) = (app.app_id, record.hash);
     let item = [
         ("pk", &*format!("SESSION#{hash}")),
@@ -305,7 +305,8 @@ async fn attributes_make_no_session_a_key() {
     assert_eq!(try_token(&app, token.expose()).await, 500);
 }
 
-/// A session's link, made by an event of API Gateway.
+/// Creates a session with an API Gateway event. Returns its link without the token, or the
+/// error's details.
 async fn link(gateway: &Gateway, kind: Kind, change: impl Fn(&mut Value)) -> Value {
     let mut event = gateway.event(kind, "POST", "/portal-sessions");
     event["body"] = Value::Null;
@@ -325,7 +326,7 @@ async fn link(gateway: &Gateway, kind: Kind, change: impl Fn(&mut Value)) -> Val
 }
 
 #[tokio::test]
-async fn links_have_the_address_that_api_gateway_names() {
+async fn links_use_the_domain_that_api_gateway_names() {
     const DOMAIN: &str = "a1b2c3d4e5.execute-api.us-east-1.amazonaws.com";
     let gateway = Gateway::start().await;
     gateway.app.create_app().await;
@@ -338,7 +339,7 @@ async fn links_have_the_address_that_api_gateway_names() {
             let found = link(&gateway, kind, |event| {
                 event["requestContext"]["domainName"] = json!(domain);
                 event["requestContext"]["stage"] = json!(stage);
-                // What a caller writes makes no difference.
+                // Headers that the caller chooses make no difference.
                 for name in ["Host", "X-Forwarded-Host", "Forwarded", "Origin"] {
                     set_header(kind, event, name, &["evil.example"]);
                 }
@@ -358,7 +359,7 @@ async fn links_have_the_address_that_api_gateway_names() {
 }
 
 #[tokio::test]
-async fn links_have_the_address_that_the_operator_sets() {
+async fn links_use_the_url_that_the_operator_sets() {
     let mut options = Options::idle();
     let url = "https://webhooks.example.com/customers/";
     options.settings.portal_url = Some(url.parse().unwrap());

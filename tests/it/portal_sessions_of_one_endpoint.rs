@@ -1,5 +1,5 @@
-//! Portal sessions for one endpoint: whatever else the app has is as missing for them as
-//! what does not exist, in the answer and in the AWS calls that it takes.
+//! Portal sessions for one endpoint. The rest of the app looks missing to them, in the
+//! answers and in the AWS calls that these take.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ struct Stage {
     token: ApiKey,
 }
 
-/// An answer without what differs in every one, and the AWS calls that it took.
+/// An answer without the headers that always differ, and the AWS calls that it took.
 type Seen = (
     StatusCode,
     serde_json::Value,
@@ -47,7 +47,7 @@ impl Stage {
             others,
             token,
         };
-        // Looks the session up.
+        // Fills the key cache with the session.
         stage.call(&call_named("getKey", &stage.own)).await;
         stage
     }
@@ -68,7 +68,7 @@ impl Stage {
         (answer.status, answer.body, headers.collect(), calls)
     }
 
-    /// Asserts that the session cannot tell these from what does not exist.
+    /// Asserts that the session can't tell these calls' resources from missing ones.
     async fn must_miss(&self, calls: Vec<Call>, of_missing: Vec<Call>) {
         assert!(!calls.is_empty() && calls.len() == of_missing.len());
         for (call, missing) in calls.iter().zip(&of_missing) {
@@ -131,7 +131,7 @@ async fn own_endpoints_can_be_managed() {
 }
 
 #[tokio::test]
-async fn reading_sessions_change_nothing_on_their_endpoint() {
+async fn read_sessions_cannot_change_their_endpoint() {
     let stage = Stage::start().await;
     let own = &stage.own.endpoint;
     let (token, _) = stage.app.session(SessionScope::Read, Some(own)).await;
@@ -152,7 +152,7 @@ async fn reading_sessions_change_nothing_on_their_endpoint() {
 }
 
 #[tokio::test]
-async fn other_apps_are_missing() {
+async fn other_apps_look_missing() {
     let stage = Stage::start().await;
     let (other, _) = stage.app.other_app().await;
     for call in every_call_in_an_app(&stage.own) {
@@ -166,7 +166,7 @@ async fn other_apps_are_missing() {
 }
 
 #[tokio::test]
-async fn lists_have_the_own_endpoint_only() {
+async fn lists_contain_only_the_own_endpoint() {
     let stage = Stage::start().await;
     let path = format!("/apps/{}/webhooks", stage.app.app_id);
     let list = async |query: &str| {
@@ -186,7 +186,7 @@ async fn lists_have_the_own_endpoint_only() {
     let error = create.must_fail_with(403, "FORBIDDEN");
     let message = error["message"].as_str().unwrap();
     assert!(message.contains("one webhook endpoint"), "{message}");
-    // Once it is gone, its list is empty.
+    // Once the endpoint is deleted, the list is empty.
     let deleted = stage.call(&call_named("deleteWebhook", &stage.own)).await;
     assert_eq!(deleted.status, StatusCode::NO_CONTENT);
     assert!(list("").await.is_empty());
@@ -195,7 +195,7 @@ async fn lists_have_the_own_endpoint_only() {
 }
 
 #[tokio::test]
-async fn events_show_the_own_delivery_only() {
+async fn events_show_only_the_own_delivery() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (first, _) = app.api.create_webhook(&receiver.url).await;
@@ -218,11 +218,11 @@ async fn events_show_the_own_delivery_only() {
         expected["deliveries"] = json!(own);
         assert_eq!(*shown.data(), expected);
     }
-    // An event that nobody gets is shown to keys only.
-    let unheard = app.api.create_webhook("https://example.com/hook").await.0;
+    // Events that the session's endpoint does not get are shown to keys only.
+    let unsubscribed = app.api.create_webhook("https://example.com/hook").await.0;
     let patch = json!({"events": ["other"]});
-    app.api.put_json(&format!("/{unheard}"), &patch).await;
-    let (token, _) = app.session(SessionScope::Read, Some(&unheard)).await;
+    app.api.put_json(&format!("/{unsubscribed}"), &patch).await;
+    let (token, _) = app.session(SessionScope::Read, Some(&unsubscribed)).await;
     let pending = app.api.must_publish("invoice.paid").await;
     for id in [&event, &pending] {
         let get = Call::get_event(id);

@@ -1,4 +1,4 @@
-//! Probes of paused endpoints: which delivery is one, and what happens at once.
+//! Probes of paused endpoints: which delivery is sent, and what may happen concurrently.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use crate::support::queue::{endpoint_id, message};
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Paused {
-    /// What is due for the endpoint, now.
+    /// A message that does whatever is due for the endpoint now.
     fn tend_message(&self) -> String {
         let key = self.app.aws.endpoint_key(endpoint_id(&self.id));
         Message::Tend(Tend::now(key)).to_json().unwrap()
     }
 
-    /// Drops the probe, because nothing waits.
+    /// A paused endpoint without a probe, because nothing waited when it was due.
     async fn without_probe() -> Self {
         let soon = Duration::from_secs(1);
         let paused = Self::start_with(|options| options.settings.stragglers = soon).await;
@@ -32,7 +32,7 @@ impl Paused {
         paused
     }
 
-    /// Publishes an event whose delivery waits and brings the next probe about.
+    /// Publishes an event whose delivery waits, and so schedules the next probe.
     async fn begin_to_wait(&self) {
         self.app.api.must_publish("invoice.paid").await;
         let event = self.app.queue.all_queued().await;
@@ -45,7 +45,7 @@ impl Paused {
         self.app.aws.store_event(id, "invoice.paid", now).await
     }
 
-    async fn is_in_the_schedule(&self) -> bool {
+    async fn is_scheduled(&self) -> bool {
         let items = self.app.aws.items().await;
         items.iter().any(|item| {
             let is_endpoint = item["sk"].as_s().unwrap().starts_with("E#");
@@ -55,7 +55,7 @@ impl Paused {
 }
 
 #[tokio::test]
-async fn probes_take_turns_so_that_one_bad_delivery_does_not_hold_up_the_others() {
+async fn probes_take_turns_among_waiting_deliveries() {
     let paused = Paused::start().await;
     let events = paused.publish_waiting(3).await;
     for _ in 0..3 {
@@ -65,7 +65,7 @@ async fn probes_take_turns_so_that_one_bad_delivery_does_not_hold_up_the_others(
 }
 
 #[tokio::test]
-async fn pending_deliveries_that_do_not_wait_never_hide_one_that_does() {
+async fn other_pending_deliveries_never_hide_a_waiting_one() {
     let paused = Paused::start_with(|options| {
         options.settings.policy.health.pause_after = 10 * MINUTE;
     })
@@ -83,7 +83,7 @@ async fn pending_deliveries_that_do_not_wait_never_hide_one_that_does() {
 }
 
 #[tokio::test]
-async fn two_probes_at_once_are_one() {
+async fn concurrent_probe_messages_send_one_probe() {
     let paused = Paused::start().await;
     paused.publish_waiting(2).await;
     paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
@@ -93,7 +93,7 @@ async fn two_probes_at_once_are_one() {
 }
 
 #[tokio::test]
-async fn a_probe_that_is_not_due_is_not_enqueued_again() {
+async fn probes_not_yet_due_are_not_enqueued_again() {
     let paused = Paused::start().await;
     paused.publish_waiting(1).await;
     let delayed = paused.app.queue.delayed().await;
@@ -102,7 +102,7 @@ async fn a_probe_that_is_not_due_is_not_enqueued_again() {
 }
 
 #[tokio::test]
-async fn a_pause_that_ends_on_an_older_reading_leaves_nothing_of_itself() {
+async fn ending_a_pause_after_a_stale_read_removes_its_probe() {
     let paused = Paused::without_probe().await;
     let table = paused.app.aws.table();
     let key = paused.app.aws.endpoint_key(endpoint_id(&paused.id));
@@ -112,7 +112,7 @@ async fn a_pause_that_ends_on_an_older_reading_leaves_nothing_of_itself() {
     let ended = table.set_health(&read, &Health::default(), now).await;
     assert!(ended.unwrap());
     assert!(!paused.app.aws.any_item_has(attribute::PROBE_AT).await);
-    assert!(paused.is_in_the_schedule().await);
+    assert!(paused.is_scheduled().await);
 
     // Nor can a probe be set once the pause has ended.
     let policy = &paused.app.deliverer.policy.health;
@@ -121,7 +121,7 @@ async fn a_pause_that_ends_on_an_older_reading_leaves_nothing_of_itself() {
 }
 
 #[tokio::test]
-async fn noting_that_an_endpoint_is_slow_leaves_its_probe_alone() {
+async fn marking_an_endpoint_slow_keeps_its_probe() {
     let paused = Paused::without_probe().await;
     let table = paused.app.aws.table();
     let key = paused.app.aws.endpoint_key(endpoint_id(&paused.id));
@@ -132,15 +132,15 @@ async fn noting_that_an_endpoint_is_slow_leaves_its_probe_alone() {
         slow_since: Some(paused.clock.now()),
         ..read.health
     };
-    let noted = table.set_health(&read, &slow, paused.clock.now()).await;
-    assert!(noted.unwrap());
+    let marked = table.set_health(&read, &slow, paused.clock.now()).await;
+    assert!(marked.unwrap());
     let after = table.endpoint(key).await.unwrap().unwrap();
     assert_eq!(after.health.pause, before.health.pause);
     assert_eq!(after.place, before.place);
 }
 
 #[tokio::test]
-async fn what_begins_to_wait_as_a_pause_ends_is_sent() {
+async fn deliveries_that_begin_to_wait_as_a_pause_ends_are_sent() {
     let paused = Paused::start().await;
     paused.status.store(200, Ordering::SeqCst);
     paused
@@ -169,7 +169,7 @@ async fn what_begins_to_wait_as_a_pause_ends_is_sent() {
 }
 
 #[tokio::test]
-async fn what_waits_again_while_it_is_sent_goes_on_waiting() {
+async fn deliveries_that_wait_again_while_sent_keep_waiting() {
     let paused = Paused::start().await;
     paused.publish_waiting(1).await;
     let table = paused.app.aws.table();
@@ -200,7 +200,7 @@ async fn what_waits_again_while_it_is_sent_goes_on_waiting() {
 }
 
 #[tokio::test]
-async fn what_begins_to_wait_as_a_probe_is_dropped_is_found_by_the_last_look() {
+async fn the_last_look_finds_deliveries_that_missed_a_dropped_probe() {
     let paused = Paused::start_with(|options| {
         options.settings.stragglers = Duration::from_secs(1);
     })
@@ -209,7 +209,7 @@ async fn what_begins_to_wait_as_a_probe_is_dropped_is_found_by_the_last_look() {
     paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
     assert_eq!(paused.tend().await, []);
     assert_eq!(paused.endpoint().await["nextProbeAt"], Value::Null);
-    // Its endpoint was read when there still was a probe.
+    // The endpoint was read while the probe still existed.
     let (table, now) = (paused.app.aws.table(), paused.clock.now());
     table.record_waiting(&late, now).await.unwrap();
 
@@ -225,11 +225,11 @@ async fn what_begins_to_wait_as_a_probe_is_dropped_is_found_by_the_last_look() {
 }
 
 #[tokio::test]
-async fn a_change_of_the_endpoint_starts_no_probe_beside_one_under_way() {
+async fn endpoint_changes_start_no_second_probe() {
     let paused = Paused::start().await;
     let events = paused.publish_waiting(2).await;
     paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
-    // The function is cut off before it could send.
+    // The function is cut off before it sends anything.
     let probe = [message(Some("probe"), paused.tend_message())];
     let (wire, queue) = (&paused.app.aws.wire, &paused.app.queue);
     assert!(queue.cut_off(wire, "BatchGetItem", 1, probe).await);
@@ -239,7 +239,7 @@ async fn a_change_of_the_endpoint_starts_no_probe_beside_one_under_way() {
     paused.drain().await;
     assert_eq!(paused.received(), [""; 0]);
 
-    // It is not for ever.
+    // The sweep starts another probe once the claim of the interrupted one is over.
     paused.clock.advance(3 * MINUTE);
     queue.must_handle(r#"{"kind":"sweep"}"#).await;
     paused.status.store(200, Ordering::SeqCst);
@@ -248,7 +248,7 @@ async fn a_change_of_the_endpoint_starts_no_probe_beside_one_under_way() {
 }
 
 #[tokio::test]
-async fn a_change_of_the_endpoint_ends_a_pause_also_during_a_probe() {
+async fn activations_end_a_pause_even_during_a_probe() {
     let paused = Paused::start().await;
     let events = paused.publish_waiting(2).await;
     paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
@@ -268,11 +268,11 @@ async fn a_change_of_the_endpoint_ends_a_pause_also_during_a_probe() {
 }
 
 #[tokio::test]
-async fn a_probe_whose_message_comes_early_is_not_forgotten() {
+async fn early_probe_messages_are_enqueued_again() {
     let paused = Paused::start().await;
     paused.publish_waiting(1).await;
     let due_at = paused.endpoint().await["nextProbeAt"].clone();
-    // As that of a probe which is due later than a queue can delay its message.
+    // SQS delays a message by at most 15 minutes, so that of a later probe comes early.
     let early = Tend {
         due_at: Some(due_at.as_str().unwrap().parse().unwrap()),
         ..Tend::now(paused.app.aws.endpoint_key(endpoint_id(&paused.id)))
@@ -285,7 +285,7 @@ async fn a_probe_whose_message_comes_early_is_not_forgotten() {
 }
 
 #[tokio::test]
-async fn what_begins_to_wait_as_its_endpoint_is_deleted_ends() {
+async fn deliveries_that_begin_to_wait_during_a_deletion_end() {
     let paused = Paused::start_with(|options| {
         options.settings.stragglers = Duration::from_secs(1);
     })

@@ -16,8 +16,8 @@ use webhook_endpoints::domain::retry::RetrySchedule;
 use webhook_endpoints::domain::signing::{SecretFormat, SigningSecret, sign_with_each};
 use webhook_endpoints::domain::target_url::TargetUrl;
 
-/// Whether a pattern matches, computed by segments and not as the code does it.
-fn takes(pattern: &str, event_type: &str) -> bool {
+/// Whether a pattern matches, computed segment by segment, unlike in the service.
+fn matches_by_segments(pattern: &str, event_type: &str) -> bool {
     let mut types = event_type.split('.');
     let mut patterns = pattern.split('.').peekable();
     while let Some(segment) = patterns.next() {
@@ -56,7 +56,7 @@ proptest! {
     ) {
         let event = EventType::parse(&event_type).unwrap();
         if let Ok(read) = EventPattern::parse(&pattern) {
-            prop_assert_eq!(read.matches(&event), takes(&pattern, &event_type));
+            prop_assert_eq!(read.matches(&event), matches_by_segments(&pattern, &event_type));
         }
     }
 
@@ -84,11 +84,11 @@ proptest! {
 
     #[test]
     fn accepted_urls_are_https_without_a_refused_address(text in "\\PC{0,60}") {
-        sound(&text)?;
+        check_if_accepted(&text)?;
     }
 
     #[test]
-    fn nearly_valid_urls_are_judged_correctly(
+    fn nearly_valid_urls_are_accepted_only_if_usable(
         scheme in "(https|http|HTTPS|ftp|https:)",
         slashes in "[/\\\\]{0,4}",
         user in "([a-z]{0,3}(:[a-z]{0,3})?@)?",
@@ -100,13 +100,13 @@ proptest! {
         ],
         rest in "(:[0-9]{0,6})?(/[a-z\\\\#?@ ]{0,6})?",
     ) {
-        sound(&format!("{scheme}:{slashes}{user}{host}{rest}"))?;
+        check_if_accepted(&format!("{scheme}:{slashes}{user}{host}{rest}"))?;
     }
 
     #[test]
-    fn hosts_are_accepted_exactly_if_the_client_can_use_them(
+    fn hosts_are_accepted_iff_the_client_can_use_them(
         host in prop_oneof![
-            // Everything that is no delimiter.
+            // Everything except delimiters.
             "[!$&-.0-9;=A-Z^-~\"]{1,20}",
             "[a-c_.-]{1,12}",
             "[ab]{61,65}(\\.[ab-]{60,64}){0,4}\\.?",
@@ -123,7 +123,7 @@ proptest! {
         let Some(Host::Domain(name)) = url.host() else {
             return Ok(());
         };
-        // Other rules are for other tests.
+        // Other tests cover the other rules.
         prop_assume!(!host.contains(|c: char| c.is_whitespace() || c.is_control()));
         prop_assume!(!host.contains(['/', '\\', '?', '#', '@', ':']));
         prop_assume!(!host.contains('%'));
@@ -162,7 +162,7 @@ proptest! {
             headers.insert(name, value.parse().unwrap());
         }
         for (secret, accepts) in [(new, true), (old, true), (other, false)] {
-            // Two of them may be the same.
+            // Two of the secrets may be equal.
             let accepts = accepts || [new, old].iter().any(|known| known.key() == secret.key());
             let standard = standardwebhooks::Webhook::from_bytes(secret.key().to_vec()).unwrap();
             let svix = svix::webhooks::Webhook::from_bytes(secret.key().to_vec()).unwrap();
@@ -200,12 +200,13 @@ proptest! {
     }
 }
 
-fn sound(text: &str) -> Result<(), TestCaseError> {
+/// Checks what must be true of every accepted URL.
+fn check_if_accepted(text: &str) -> Result<(), TestCaseError> {
     let policy = AddressPolicy::PublicOnly;
     let Ok(url) = TargetUrl::parse(text, policy) else {
         return Ok(());
     };
-    // What is shown can't mislead, and means the same.
+    // The text that the API shows can't mislead, and parses to the same URL.
     prop_assert!(url.as_str().is_ascii());
     if text.is_ascii() {
         prop_assert_eq!(url.as_str(), text);

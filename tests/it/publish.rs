@@ -1,4 +1,4 @@
-//! Publishing: its answers, its costs, and what it rejects.
+//! Publishing an event: the answer, the costs, and what is rejected.
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderValue;
@@ -18,7 +18,7 @@ fn body_of(bytes: usize) -> String {
     format!(r#"{{"type":"a","data":"{}"}}"#, "x".repeat(bytes - frame))
 }
 
-async fn publish_under(app: &TestApp, key: &str) -> Answer {
+async fn publish_with_key(app: &TestApp, key: &str) -> Answer {
     let body = json!({"type": "invoice.paid", "data": {"key": key}});
     let request = app.api.publishing().header("idempotency-key", key);
     answer(request.body(body.to_string())).await
@@ -55,7 +55,7 @@ async fn publishing_costs_exactly_one_message() {
         app.api.must_publish("invoice.paid").await;
         assert_eq!(app.aws.wire.take(), ["SendMessage"]);
     }
-    id(&publish_under(&app, "a-key").await);
+    id(&publish_with_key(&app, "a-key").await);
     assert_eq!(app.aws.wire.take(), ["SendMessage"]);
 }
 
@@ -136,7 +136,7 @@ async fn data_reaches_the_receiver_unchanged() {
 }
 
 #[tokio::test]
-async fn characters_that_sqs_refuses_arrive_as_they_were_written() {
+async fn characters_that_sqs_refuses_arrive_unchanged() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
@@ -198,7 +198,7 @@ async fn repeated_fields_are_rejected() {
             .await
             .must_be_invalid(repeated);
     }
-    // In the event's data they are the publisher's.
+    // Repeated fields within `data` are the publisher's business.
     let body = r#"{"type":"a","data":{"x":1,"x":2}}"#;
     id(&answer(app.api.publishing().body(body)).await);
 }
@@ -208,14 +208,14 @@ async fn events_with_one_idempotency_key_are_delivered_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
-    let first = id(&publish_under(&app, "order-1").await);
+    let first = id(&publish_with_key(&app, "order-1").await);
     app.queue.settle().await;
-    assert_eq!(id(&publish_under(&app, "order-1").await), first);
+    assert_eq!(id(&publish_with_key(&app, "order-1").await), first);
     app.queue.settle().await;
     assert_eq!(receiver.must_receive_one().header("webhook-id"), first);
     app.api.must_have_one_delivery(&endpoint).await;
 
-    let other = id(&publish_under(&app, "order-2").await);
+    let other = id(&publish_with_key(&app, "order-2").await);
     assert_ne!(other, first);
     app.queue.settle().await;
     assert_eq!(app.api.deliveries(&endpoint).await.len(), 2);
@@ -226,7 +226,7 @@ async fn events_published_twice_concurrently_are_delivered_once() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;
-    let (one, two) = tokio::join!(publish_under(&app, "k"), publish_under(&app, "k"));
+    let (one, two) = tokio::join!(publish_with_key(&app, "k"), publish_with_key(&app, "k"));
     assert_eq!(id(&one), id(&two));
     // Both messages are fanned out concurrently.
     let both = app.queue.all_queued().await;
@@ -238,7 +238,7 @@ async fn events_published_twice_concurrently_are_delivered_once() {
 }
 
 #[tokio::test]
-async fn first_event_of_an_idempotency_key_wins() {
+async fn first_event_with_an_idempotency_key_wins() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -255,7 +255,7 @@ async fn first_event_of_an_idempotency_key_wins() {
 #[tokio::test]
 async fn idempotency_keys_are_scoped_to_their_app() {
     let app = TestApp::start_with(Options::stepwise()).await;
-    let own = id(&publish_under(&app, "order-1").await);
+    let own = id(&publish_with_key(&app, "order-1").await);
     let (other, key) = app.other_app().await;
     let request = app
         .api
@@ -271,7 +271,7 @@ async fn idempotency_keys_have_1_to_255_visible_characters() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let longest = "k".repeat(255);
     for good in ["k", "!~", &longest] {
-        id(&publish_under(&app, good).await);
+        id(&publish_with_key(&app, good).await);
     }
     let too_long = "k".repeat(256);
     for bad in [
@@ -366,7 +366,7 @@ async fn bodies_that_are_not_json_objects_are_rejected() {
 }
 
 #[tokio::test]
-async fn events_have_up_to_256_kib_and_other_bodies_64() {
+async fn events_may_have_256_kib_and_other_bodies_64() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     let (endpoint, _) = app.api.create_webhook(&receiver.url).await;

@@ -1,5 +1,4 @@
-//! Publishing many events by one request: a row for each, its costs, and what is
-//! rejected.
+//! Publishing many events in one request: a row for each, the costs, and what is rejected.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +56,7 @@ fn arrived(receiver: &Receiver) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn events_have_rows_in_their_order() {
+async fn rows_are_in_the_order_of_the_events() {
     let clock = HandClock::at("2026-01-31T09:30:00.250Z");
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -89,7 +88,7 @@ async fn events_have_rows_in_their_order() {
 }
 
 #[tokio::test]
-async fn rejected_rows_say_what_a_request_of_their_own_would_have() {
+async fn rejected_rows_have_the_error_of_a_single_request() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -117,7 +116,7 @@ async fn rejected_rows_say_what_a_request_of_their_own_would_have() {
 }
 
 #[tokio::test]
-async fn rows_reject_what_is_no_event_and_odd_keys() {
+async fn rows_reject_non_events_and_invalid_keys() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let long = "k".repeat(256);
     let mut events: Vec<_> = [
@@ -164,7 +163,7 @@ async fn a_hundred_events_cost_ten_calls_and_all_arrive() {
 }
 
 #[tokio::test]
-async fn large_events_are_sent_in_calls_of_at_most_a_mebibyte() {
+async fn large_events_are_sent_in_calls_of_at_most_1_mib() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -193,7 +192,7 @@ async fn large_events_are_sent_in_calls_of_at_most_a_mebibyte() {
 }
 
 #[tokio::test]
-async fn requests_that_are_no_batch_are_rejected_as_a_whole() {
+async fn requests_without_a_valid_batch_are_rejected_as_a_whole() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.get("").await;
     app.aws.wire.take();
@@ -224,7 +223,7 @@ async fn requests_that_are_no_batch_are_rejected_as_a_whole() {
 }
 
 #[tokio::test]
-async fn first_valid_event_of_a_key_counts_and_the_others_get_its_id() {
+async fn first_valid_event_with_a_key_wins_and_others_get_its_id() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -258,7 +257,7 @@ async fn first_valid_event_of_a_key_counts_and_the_others_get_its_id() {
 }
 
 #[tokio::test]
-async fn entries_that_the_queue_refuses_are_sent_again_unless_they_are_at_fault() {
+async fn refused_entries_are_retried_unless_the_sender_is_at_fault() {
     const REFUSED: Fault = Fault::Answered(
         r#"{"Successful": [], "Failed": [
             {"Id": "0", "Code": "InvalidMessageContents", "SenderFault": true},
@@ -279,7 +278,7 @@ async fn entries_that_the_queue_refuses_are_sent_again_unless_they_are_at_fault(
 }
 
 #[tokio::test]
-async fn entries_that_the_queue_keeps_refusing_are_unavailable() {
+async fn entries_the_queue_keeps_refusing_are_unavailable() {
     const SECOND: Fault = Fault::Answered(
         r#"{"Successful": [], "Failed": [
             {"Id": "1", "Code": "InternalError", "SenderFault": false}
@@ -295,7 +294,7 @@ async fn entries_that_the_queue_keeps_refusing_are_unavailable() {
 }
 
 #[tokio::test]
-async fn calls_that_fail_leave_the_events_of_the_others_accepted() {
+async fn failed_calls_do_not_affect_the_events_of_other_calls() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -303,25 +302,25 @@ async fn calls_that_fail_leave_the_events_of_the_others_accepted() {
     for (n, event) in events.iter_mut().enumerate() {
         event["idempotencyKey"] = json!(n.to_string());
     }
-    // The second call, from its first to its last try.
+    // Every try of the second call loses its answer.
     app.aws.wire.disturb_requests(|operation, body| {
         let is_second = String::from_utf8_lossy(body).contains(r#""Id":"10""#);
         (operation == "SendMessageBatch" && is_second).then_some(Fault::After)
     });
-    // A valid row next to an invalid one does not change that.
+    // An invalid row in the first call must not affect the others.
     events[3]["type"] = json!("*");
     let first = rows(&app.api.publish_batch(&events).await, 14);
     for (n, row) in first.iter().enumerate() {
         let expected = match n {
             3 => json!("VALIDATION_ERROR"),
-            // The invalid one has no message.
+            // Row 3 has no message, so the second call has rows 11 to 20.
             11..=20 => json!("UNAVAILABLE"),
             _ => Value::Null,
         };
         assert_eq!(row["error"]["code"], expected, "{n}");
     }
     app.aws.wire.mend();
-    // The caller sends those again. They were published nonetheless.
+    // The caller publishes those again, although the queue had accepted them.
     let again: Vec<_> = events[11..=20].to_vec();
     rows(&app.api.publish_batch(&again).await, 10);
     app.queue.settle().await;
@@ -331,7 +330,7 @@ async fn calls_that_fail_leave_the_events_of_the_others_accepted() {
 }
 
 #[tokio::test]
-async fn batches_of_which_nothing_could_be_queued_are_an_error() {
+async fn batches_without_a_queued_event_are_an_error() {
     const THROTTLED: Fault =
         Fault::Refused(r#"{"__type": "ThrottlingException", "message": "Rate exceeded"}"#);
     let app = TestApp::start_with(Options::stepwise()).await;
@@ -343,7 +342,7 @@ async fn batches_of_which_nothing_could_be_queued_are_an_error() {
         let refused = app.api.publish_batch(&numbered(11)).await;
         refused.must_fail_with(status, code);
         assert_eq!(refused.headers["retry-after"], "1");
-        // What the caller has to change would be hidden by that.
+        // An error for the whole request would hide what the caller has to change.
         let mut events = numbered(2);
         events[0]["data"].take();
         events[1] = json!({"type": "a"});
@@ -356,7 +355,7 @@ async fn batches_of_which_nothing_could_be_queued_are_an_error() {
 }
 
 #[tokio::test]
-async fn details_are_limited_over_all_rows() {
+async fn error_details_are_limited_across_all_rows() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let unknown = |n: usize| {
         let mut event = json!({"type": "a b"});

@@ -1,4 +1,4 @@
-//! The queue between the API and the delivery function, when things fail.
+//! Failures around the queue between the API and the delivery function.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp};
 
-/// Failed messages reappear as soon as the queue allows.
+/// Options with which failed messages reappear as soon as SQS allows.
 fn quick() -> Options {
     Options {
         visibility_timeout: 1,
@@ -23,7 +23,7 @@ async fn assert_nothing_is_pending(app: &TestApp, id: &str) {
 }
 
 #[tokio::test]
-async fn unreadable_messages_reach_the_dead_letter_queue_and_block_nothing() {
+async fn unreadable_messages_become_dead_letters_and_block_nothing() {
     let app = TestApp::start_with(quick()).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -44,7 +44,7 @@ async fn unreadable_messages_reach_the_dead_letter_queue_and_block_nothing() {
 }
 
 #[tokio::test]
-async fn pings_are_delivered_on_the_next_receive_after_a_fault() {
+async fn interrupted_pings_are_delivered_on_the_next_receive() {
     for (broken, requests) in [
         (&["BatchGetItem"], 1),
         (&["GetSecretValue"], 1),

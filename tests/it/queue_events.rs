@@ -1,5 +1,5 @@
-//! Events that other services put on the queue: what is read, and what is refused with
-//! which reason.
+//! Events that other services put on the queue: which are delivered, and which are refused
+//! with which reason.
 
 use std::sync::Mutex;
 
@@ -13,7 +13,7 @@ use crate::support::{Options, TestApp, metrics};
 
 const NOTHING: Vec<String> = Vec::new();
 
-/// An event's message with this data.
+/// The message of an event with this data.
 fn with_data(app: &TestApp, data: &str) -> String {
     let app_id = app.app_id;
     format!(r#"{{"kind":"event","appId":"{app_id}","type":"a","data":{data}}}"#)
@@ -23,13 +23,13 @@ fn nested(depth: usize) -> String {
     ["[".repeat(depth), "]".repeat(depth)].concat()
 }
 
-/// Data that makes a payload of this many bytes.
+/// Data whose payload has this many bytes.
 fn data_of_payload(bytes: usize) -> String {
     let frame = PAYLOAD_FRAME + "a".len() + r#""""#.len();
     format!(r#""{}""#, "x".repeat(bytes - frame))
 }
 
-/// Handles an event that the queue handed out, and what follows. Returns what arrives.
+/// Handles a queued event and the messages that follow. Returns the body that arrives.
 async fn delivered(app: &TestApp, receiver: &Receiver, body: &str) -> Vec<u8> {
     let id = EventId::new().to_string();
     assert_eq!(
@@ -43,7 +43,7 @@ async fn delivered(app: &TestApp, receiver: &Receiver, body: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn odd_but_clear_events_are_delivered() {
+async fn odd_but_valid_events_are_delivered() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
     app.api.create_webhook(&receiver.url).await;
@@ -67,7 +67,7 @@ async fn odd_but_clear_events_are_delivered() {
 }
 
 #[tokio::test]
-async fn wrong_events_become_dead_letters_with_the_reason() {
+async fn invalid_events_become_dead_letters_with_the_reason() {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.create_webhook("https://example.com/hook").await;
     let good: Value = serde_json::from_str(&with_data(&app, "1")).unwrap();
@@ -167,7 +167,7 @@ async fn wrong_events_become_dead_letters_with_the_reason() {
 }
 
 #[tokio::test]
-async fn refused_messages_are_counted_by_what_is_wrong() {
+async fn refused_messages_are_counted_by_reason() {
     static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
     let app = TestApp::start_with(Options::stepwise()).await;
     let metered =

@@ -35,7 +35,8 @@ fn sample_message_is_an_event() {
     assert!(event.id.is_some() && event.timestamp.is_some());
 }
 
-/// The message that a rule of the guide makes of an event with this `detail-type`.
+/// An EventBridge event with this `detail-type`, and the message that one of the guide's
+/// rules makes of it.
 fn transformed(rule: &str, detail_type: &str) -> (Value, String) {
     let (_, transformer) = rule
         .split_once("InputPathsMap:")
@@ -51,7 +52,7 @@ fn transformed(rule: &str, detail_type: &str) -> (Value, String) {
         .filter_map(|line| line.trim().split_once(": $."))
         .collect();
 
-    let handed = json!({
+    let input = json!({
         "version": "0",
         "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
         "detail-type": detail_type,
@@ -68,10 +69,10 @@ fn transformed(rule: &str, detail_type: &str) -> (Value, String) {
     let mut message = template.trim().to_owned();
     for (name, path) in paths {
         let pointer = format!("/{}", path.replace('.', "/"));
-        let value: &Value = handed.pointer(&pointer).expect(path);
+        let value: &Value = input.pointer(&pointer).expect(path);
         message = message.replace(&format!("<{name}>"), &value.to_string());
     }
-    (handed, message)
+    (input, message)
 }
 
 #[test]
@@ -84,17 +85,17 @@ fn sample_rules_transform_eventbridge_input_into_events() {
     assert_eq!(rules.len(), 2);
     for (rule, detail_type) in rules.iter().zip(["invoice.paid", "Invoice Paid"]) {
         assert!(rule.contains(detail_type));
-        let (handed, message) = transformed(rule, detail_type);
+        let (input, message) = transformed(rule, detail_type);
         let event = event_of(&message);
-        assert_eq!(json!(event.id), handed["id"]);
-        assert_eq!(json!(event.app_id), handed["detail"]["appId"]);
+        assert_eq!(json!(event.id), input["id"]);
+        assert_eq!(json!(event.app_id), input["detail"]["appId"]);
         assert_eq!(event.r#type.as_str(), "invoice.paid");
         let data: Value = serde_json::from_str(event.data.get()).unwrap();
-        assert_eq!(data, handed["detail"]["invoice"]);
+        assert_eq!(data, input["detail"]["invoice"]);
         let timestamp: jiff::Timestamp = "2026-01-31T09:30:00Z".parse().unwrap();
         assert_eq!(event.timestamp, Some(timestamp));
     }
-    // The reason that the guide gives for the second rule.
+    // This is why the guide has a second rule.
     let (_, message) = transformed(rules[0], "Invoice Paid");
     let refused = Message::from_json(&message).unwrap_err().to_string();
     assert!(

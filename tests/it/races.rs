@@ -29,10 +29,10 @@ use crate::support::stage::Stage;
 use crate::support::{Answer, Options, STORAGES, TestApp, answer, eventually};
 
 async fn stage() -> Stage {
-    stage_keeping(SecretStorage::PerEndpoint).await
+    stage_with(SecretStorage::PerEndpoint).await
 }
 
-async fn stage_keeping(storage: SecretStorage) -> Stage {
+async fn stage_with(storage: SecretStorage) -> Stage {
     Stage::with_storage(storage, Faults::default(), false, "1200,1200").await
 }
 
@@ -51,7 +51,7 @@ async fn attempts_after_a_rotation_never_use_an_older_secret() {
         let app = TestApp::start_with(Options::default().with_storage(storage)).await;
         let receiver = Receiver::answering(200, "").await;
         let (id, first) = app.api.create_webhook(&receiver.url).await;
-        // The secrets, each with the time at which its holder got it.
+        // Each secret, with the time at which the caller got it.
         let mut secrets: Vec<(Timestamp, String)> = vec![(Timestamp::MIN, first)];
         let done = AtomicBool::new(false);
         let publishing = async {
@@ -100,7 +100,7 @@ async fn concurrent_rotations_return_the_valid_secret() {
 }
 
 async fn rotate_concurrently(storage: SecretStorage) {
-    let stage = stage_keeping(storage).await;
+    let stage = stage_with(storage).await;
     let app = &stage.app;
     let mut old = vec![stage.secret.clone()];
     let mut conflicts = 0;
@@ -175,7 +175,7 @@ async fn deletion_during_other_calls_leaves_nothing() {
 async fn concurrent_creations_never_exceed_the_limit() {
     for storage in STORAGES {
         for _ in 0..4 {
-            let stage = stage_keeping(storage).await;
+            let stage = stage_with(storage).await;
             stage.fill(97).await;
             let creations = join_all((0..8).map(|_| stage.app.api.try_create())).await;
             let (created, refused): (Vec<_>, Vec<_>) = creations
@@ -325,9 +325,9 @@ async fn concurrent_sweeps_make_each_attempt_count_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn events_published_many_times_at_once_are_delivered_once() {
+async fn concurrently_repeated_events_are_delivered_once() {
     let mut options = Options::default();
-    // Those that meet a fan-out look again after it.
+    // Repeats that meet a fan-out in progress come back once this lease is over.
     options.settings.fan_out_lease = Duration::from_secs(5);
     let app = TestApp::start_with(options).await;
     let receiver = Receiver::answering(200, "").await;

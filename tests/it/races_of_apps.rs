@@ -1,4 +1,4 @@
-//! Deletions of apps at the same time as other calls.
+//! Deletions of apps that race other calls.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -20,7 +20,7 @@ const ROUNDS: usize = 8;
 async fn start() -> (TestApp, HandClock) {
     let clock = HandClock::at_now();
     let mut options = Options::stepwise_with(&clock);
-    // What a cached key does is the worse case.
+    // Cached keys go on working during the deletion, which is the worse case.
     options.settings.api_key_cache = Duration::from_secs(300);
     let app = TestApp::start_with(options).await;
     (app, clock)
@@ -42,9 +42,9 @@ async fn create_session(app: &TestApp) -> Answer {
     answer(app.api.by_platform(Method::POST, &path)).await
 }
 
-/// Finishes the deletion, and asserts that neither the table nor the secrets have
-/// anything of the app.
-async fn must_end_with_nothing(app: &TestApp, clock: &HandClock) {
+/// Finishes the deletion, and asserts that nothing of the app is left in the table and in
+/// Secrets Manager.
+async fn must_leave_nothing(app: &TestApp, clock: &HandClock) {
     app.queue.settle().await;
     clock.advance(MARKED_FOR);
     let deletion = AppDeletion { app_id: app.app_id };
@@ -60,8 +60,8 @@ async fn must_end_with_nothing(app: &TestApp, clock: &HandClock) {
                 text.is_some_and(|text| text.contains(&id))
             })
         })
-        // The counts of pings expire by themselves, and so does what an attempt recorded
-        // after its endpoint was gone. Sessions must not outlive the app until then.
+        // The app's ping counts expire by themselves, and so do the records of attempts that
+        // ended after the deletion. Sessions expire too, but must not outlive the app.
         .filter(|item| is_session(item) || !item.contains_key(attribute::EXPIRES_AT))
         .collect();
     assert!(left.is_empty(), "{left:#?}");
@@ -71,7 +71,7 @@ async fn must_end_with_nothing(app: &TestApp, clock: &HandClock) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn deletion_beside_creations_leaves_no_endpoint_and_no_secret() {
+async fn deletion_during_creations_leaves_no_endpoint_or_secret() {
     for round in 0..ROUNDS {
         let (app, clock) = start().await;
         call(&app, Method::PUT, "").await;
@@ -92,7 +92,7 @@ async fn deletion_beside_creations_leaves_no_endpoint_and_no_secret() {
                 }
             }
         }
-        must_end_with_nothing(&app, &clock).await;
+        must_leave_nothing(&app, &clock).await;
     }
 }
 
@@ -101,7 +101,7 @@ fn is_session(item: &HashMap<String, AttributeValue>) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn deletion_beside_new_keys_sessions_and_puts_leaves_none() {
+async fn deletion_during_new_keys_sessions_and_puts_leaves_none() {
     for _ in 0..ROUNDS {
         let (app, clock) = start().await;
         call(&app, Method::PUT, "").await;
@@ -127,12 +127,12 @@ async fn deletion_beside_new_keys_sessions_and_puts_leaves_none() {
             let refused = answer(request.header("x-api-key", key)).await;
             refused.must_fail_with(401, "AUTHENTICATION_ERROR");
         }
-        must_end_with_nothing(&app, &clock).await;
+        must_leave_nothing(&app, &clock).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn deletion_beside_publishing_pings_and_rotations_leaves_nothing() {
+async fn deletion_during_publishing_pings_and_rotations_leaves_nothing() {
     let receiver = Receiver::answering(200, "").await;
     for _ in 0..ROUNDS {
         let (app, clock) = start().await;
@@ -154,6 +154,6 @@ async fn deletion_beside_publishing_pings_and_rotations_leaves_nothing() {
         );
         assert_eq!(deleted.status, StatusCode::ACCEPTED);
         app.queue.settle().await;
-        must_end_with_nothing(&app, &clock).await;
+        must_leave_nothing(&app, &clock).await;
     }
 }

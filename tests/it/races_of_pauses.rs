@@ -1,5 +1,5 @@
-//! The end of a pause, while something else happens to the endpoint: on several threads,
-//! in many rounds at once, each with its own endpoint and at random times.
+//! Pauses that end while the endpoint changes in another way. Each test plays several rounds
+//! concurrently on several threads, each with its own endpoint and random times.
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -25,10 +25,10 @@ use crate::support::{Options, TestApp, eventually};
 
 const ROUNDS: usize = 8;
 
-/// Deliveries that wait in each round: more than two steps of the drain take.
+/// How many deliveries wait in each round. The drain takes them in three steps.
 const WAITING: u32 = 7;
 
-/// Receivers take up to this long: much is under way when something happens.
+/// Receivers take up to this long to answer, so changes meet attempts in progress.
 const LAG: Duration = Duration::from_millis(300);
 
 const SOON: Duration = Duration::from_millis(200);
@@ -49,19 +49,18 @@ struct Round<'a> {
     id: String,
     secret: String,
     receiver: Receiver,
-    /// What the receiver answers events with. Test pings succeed, and so does all that
-    /// comes to another path.
+    /// How the receiver answers events. Test pings and requests to another path succeed.
     status: Arc<AtomicU16>,
-    /// What was answered with success.
-    taken: Arc<Mutex<Vec<Received>>>,
+    /// The requests that were answered with success.
+    accepted: Arc<Mutex<Vec<Received>>>,
     waiting: Vec<DeliveryTask>,
 }
 
 impl<'a> Round<'a> {
     async fn start(app: &'a TestApp) -> Self {
         let status = Arc::new(AtomicU16::new(500));
-        let taken = Arc::<Mutex<Vec<Received>>>::default();
-        let (answer, successes) = (Arc::clone(&status), Arc::clone(&taken));
+        let accepted = Arc::<Mutex<Vec<Received>>>::default();
+        let (answer, successes) = (Arc::clone(&status), Arc::clone(&accepted));
         let receiver = Receiver::lagging(LAG, move |request| {
             let is_ping = String::from_utf8_lossy(&request.body).contains("test.ping");
             let succeeds = is_ping || request.uri.path() != "/hook";
@@ -86,12 +85,12 @@ impl<'a> Round<'a> {
             secret,
             receiver,
             status,
-            taken,
+            accepted,
             waiting,
         }
     }
 
-    /// Pauses the endpoint, as a failure does. The first probe is due after this wait.
+    /// Pauses the endpoint as a failure does. The first probe is due after this time.
     async fn pause(&self, probe_after: Duration) {
         let (table, now) = (self.app.aws.table(), Clock::system().now());
         let endpoint = table.endpoint(self.key).await.unwrap().unwrap();
@@ -114,10 +113,10 @@ impl<'a> Round<'a> {
             due_at: Some(at),
             ..Tend::now(self.key)
         };
-        self.see_to(tend).await;
+        self.enqueue_tend(tend).await;
     }
 
-    async fn see_to(&self, tend: Tend) {
+    async fn enqueue_tend(&self, tend: Tend) {
         let tend = Message::Tend(tend).to_json().unwrap();
         self.app.queue.enqueue_in(Lane::Slow, &tend).await;
     }
@@ -127,7 +126,7 @@ impl<'a> Round<'a> {
         endpoint.data().clone()
     }
 
-    async fn something_waits(&self) -> bool {
+    async fn has_waiting(&self) -> bool {
         let table = self.app.aws.table();
         let found = table.waiting(self.key, None, 1, Clock::system().now());
         !found.await.unwrap().deliveries.is_empty()
@@ -138,29 +137,29 @@ impl<'a> Round<'a> {
         self.app.api.put_json(&path, &change).await.data();
     }
 
-    /// Lets the receiver answer so, at some time.
-    async fn answers(&self, status: u16) {
-        some_time().await;
+    /// Makes the receiver answer with this status, after a random time.
+    async fn begin_to_answer(&self, status: u16) {
+        wait_a_random_time().await;
         self.status.store(status, Ordering::SeqCst);
     }
 
-    /// The same, and sends a ping that succeeds while probes are under way that were
-    /// answered before. A ping that ended the pause earlier would start the drain of
-    /// deliveries that the receiver still refuses: they would be retried a day later.
-    async fn answers_and_is_pinged(&self, status: u16) {
-        self.answers(status).await;
+    /// The same. Then sends a ping, which succeeds while a probe may be waiting for its
+    /// answer. If a ping ended the pause earlier, the drain would send deliveries that the
+    /// receiver still refuses, and they would be retried only a day later.
+    async fn begin_to_answer_and_ping(&self, status: u16) {
+        self.begin_to_answer(status).await;
         tokio::time::sleep(LAG.mul_f64(rand::random_range(0.0..1.0))).await;
         let ping = self.app.api.ping_preferring(&self.id, "respond-async");
         ping.await;
     }
 
-    /// Waits until nothing is left to be seen to. Returns the deliveries that waited.
+    /// Waits until the endpoint is off the schedule. Returns the deliveries that waited.
     async fn ended(&self) -> Vec<FullDelivery> {
         let table = self.app.aws.table();
         eventually("the end of a pause", async || {
             let found = table.endpoint(self.key).await.unwrap();
             let is_over = found.is_none_or(|endpoint| endpoint.place.is_none());
-            if !is_over || self.something_waits().await {
+            if !is_over || self.has_waiting().await {
                 return None;
             }
             let mut ended = Vec::new();
@@ -177,19 +176,23 @@ impl<'a> Round<'a> {
         .await
     }
 
-    /// Asserts that all were delivered. Each was taken once, but for the one that a probe
-    /// was sending when the pause ended otherwise: the drain sends it as well.
+    /// Asserts that all were delivered. Each was accepted once, except the one that a probe
+    /// was sending when the pause ended for another reason: the drain sends it as well.
     async fn must_be_delivered(&self, probes: RangeInclusive<usize>) {
         for found in self.ended().await {
             assert_eq!(found.delivery.status, DeliveryStatus::Delivered);
             assert_eq!(found.attempts.len(), 1);
         }
-        let taken: Vec<_> = self.taken().into_iter().map(|(event, _)| event).collect();
-        let more = taken.len() - self.waiting.len();
+        let accepted: Vec<_> = self
+            .accepted()
+            .into_iter()
+            .map(|(event, _)| event)
+            .collect();
+        let more = accepted.len() - self.waiting.len();
         for task in &self.waiting {
-            assert!(taken.contains(&task.source.event_id()));
+            assert!(accepted.contains(&task.source.event_id()));
         }
-        assert!(probes.contains(&more), "{more} were taken twice");
+        assert!(probes.contains(&more), "{more} were accepted twice");
         let endpoint = self.endpoint().await;
         assert_eq!(endpoint["active"], true);
         for cleared in ["failingSince", "pausedAt", "nextProbeAt"] {
@@ -197,20 +200,20 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// The events that were taken, each with the request that brought it.
-    fn taken(&self) -> Vec<(EventId, Received)> {
-        let taken = self.taken.lock().unwrap().clone().into_iter();
-        let taken = taken.map(|request| {
+    /// The accepted events, each with the request that brought it.
+    fn accepted(&self) -> Vec<(EventId, Received)> {
+        let accepted = self.accepted.lock().unwrap().clone().into_iter();
+        let accepted = accepted.map(|request| {
             let event = EventId::parse(request.header("webhook-id"));
             (event.expect("parse the event id"), request)
         });
-        // Test pings are of no interest.
+        // Test pings do not count.
         let is_event = |event| {
             self.waiting
                 .iter()
                 .any(|task| task.source.event_id() == event)
         };
-        taken.filter(|(event, _)| is_event(*event)).collect()
+        accepted.filter(|(event, _)| is_event(*event)).collect()
     }
 
     /// Asserts that none of the attempts began after this time.
@@ -235,16 +238,16 @@ impl<'a> Round<'a> {
     }
 }
 
-/// When the attempt of a request began, to the second.
+/// When the attempt of a request began, in seconds since the epoch.
 fn began_at(request: &Received) -> i64 {
     request.header("webhook-timestamp").parse().unwrap()
 }
 
-async fn some_time() {
+async fn wait_a_random_time() {
     tokio::time::sleep(Duration::from_millis(rand::random_range(0..1_500))).await;
 }
 
-/// Plays all rounds at once.
+/// Plays all rounds concurrently.
 async fn rounds(probe_after: Duration, play: impl AsyncFn(&Round<'_>)) {
     let app = start().await;
     let rounds = join_all((0..ROUNDS).map(|_| Round::start(&app))).await;
@@ -259,17 +262,17 @@ async fn rounds(probe_after: Duration, play: impl AsyncFn(&Round<'_>)) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn probes_race_other_successes() {
     rounds(SOON, async |round| {
-        round.answers_and_is_pinged(200).await;
+        round.begin_to_answer_and_ping(200).await;
         round.must_be_delivered(0..=1).await;
     })
     .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn test_pings_that_succeed_end_a_pause_whatever_probes_do() {
+async fn successful_test_pings_end_a_pause_despite_failing_probes() {
     rounds(SOON, async |round| {
-        some_time().await;
-        // Probes fail all the time.
+        wait_a_random_time().await;
+        // All probes fail.
         let ping = round.app.api.ping_preferring(&round.id, "wait=20");
         assert_eq!(ping.await.data()["success"], true);
         eventually("the end of the pause", async || {
@@ -281,9 +284,9 @@ async fn test_pings_that_succeed_end_a_pause_whatever_probes_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn probes_race_a_disabling() {
+async fn probes_race_disabling() {
     rounds(SOON, async |round| {
-        round.answers_and_is_pinged(410).await;
+        round.begin_to_answer_and_ping(410).await;
         for found in round.ended().await {
             let delivery = &found.delivery;
             assert_eq!(delivery.status, DeliveryStatus::Failed);
@@ -300,15 +303,15 @@ async fn probes_race_a_disabling() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn probes_race_a_deletion() {
+async fn probes_race_deletions() {
     rounds(SOON, async |round| {
         let other = async {
-            some_time().await;
+            wait_a_random_time().await;
             let deleted = round.app.api.delete(&format!("/{}", round.id)).await;
             assert_eq!(deleted.status, StatusCode::NO_CONTENT);
             Clock::system().now()
         };
-        let ((), deleted_at) = tokio::join!(round.answers(200), other);
+        let ((), deleted_at) = tokio::join!(round.begin_to_answer(200), other);
         let ended = round.ended().await;
         round.must_have_ended(&ended, "ENDPOINT_DELETED");
         round.must_not_be_sent_after(deleted_at, &ended);
@@ -317,14 +320,14 @@ async fn probes_race_a_deletion() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn probes_race_a_deactivation() {
+async fn probes_race_deactivations() {
     rounds(SOON, async |round| {
         let other = async {
-            some_time().await;
+            wait_a_random_time().await;
             round.put(json!({"active": false})).await;
             Clock::system().now()
         };
-        let ((), inactive_at) = tokio::join!(round.answers(200), other);
+        let ((), inactive_at) = tokio::join!(round.begin_to_answer(200), other);
         let ended = round.ended().await;
         round.must_have_ended(&ended, "ENDPOINT_INACTIVE");
         round.must_not_be_sent_after(inactive_at, &ended);
@@ -334,16 +337,16 @@ async fn probes_race_a_deactivation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn probes_race_a_rotation() {
+async fn probes_race_rotations() {
     rounds(SOON, async |round| {
         let other = async {
-            some_time().await;
+            wait_a_random_time().await;
             let path = format!("/{}/rotate-secret", round.id);
             let rotated = round.app.api.post(&path).await;
             let secret = rotated.data()["secret"].as_str().unwrap().to_owned();
             (secret, Clock::system().now())
         };
-        let ((), (secret, rotated_at)) = tokio::join!(round.answers(200), other);
+        let ((), (secret, rotated_at)) = tokio::join!(round.begin_to_answer(200), other);
         round.must_be_delivered(0..=0).await;
         for request in round.receiver.received() {
             let is_old = request.was_signed_with(&round.secret);
@@ -351,7 +354,7 @@ async fn probes_race_a_rotation() {
             assert!(!is_old || began_at(&request) <= rotated_at.as_second());
         }
         let ended = round.ended().await;
-        for (event, request) in round.taken() {
+        for (event, request) in round.accepted() {
             let found = ended.iter().find(|found| found.delivery.event_id == event);
             let began = found.unwrap().attempts[0].started_at;
             if began > rotated_at {
@@ -363,16 +366,16 @@ async fn probes_race_a_rotation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn probes_race_a_change_of_the_url() {
+async fn probes_race_url_changes() {
     rounds(SOON, async |round| {
         let other = async {
-            some_time().await;
+            wait_a_random_time().await;
             round
                 .put(json!({"url": format!("{}/new", round.receiver.url)}))
                 .await;
             Clock::system().now()
         };
-        let ((), changed_at) = tokio::join!(round.answers(200), other);
+        let ((), changed_at) = tokio::join!(round.begin_to_answer(200), other);
         round.must_be_delivered(0..=1).await;
         for request in round.receiver.received() {
             if request.uri.path() == "/hook" {
@@ -384,17 +387,17 @@ async fn probes_race_a_change_of_the_url() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn drains_of_one_endpoint_at_once_send_nothing_twice() {
-    // No probe, so that nothing else ends the pause.
+async fn concurrent_drains_of_one_endpoint_send_nothing_twice() {
+    // The first probe is due in an hour, so that no other success ends the pause.
     rounds(18_000 * SOON, async |round| {
         round.status.store(200, Ordering::SeqCst);
         let changing = join_all((0..4).map(|_| async {
-            some_time().await;
+            wait_a_random_time().await;
             round.put(json!({"active": true})).await;
         }));
         let tending = join_all((0..4).map(|_| async {
-            some_time().await;
-            round.see_to(Tend::now(round.key)).await;
+            wait_a_random_time().await;
+            round.enqueue_tend(Tend::now(round.key)).await;
         }));
         tokio::join!(changing, tending);
         round.must_be_delivered(0..=0).await;

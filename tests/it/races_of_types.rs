@@ -1,4 +1,4 @@
-//! Calls on the catalogue at the same time.
+//! Concurrent calls on the catalogue of event types.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::support::{Options, TestApp};
 
 const ROUNDS: usize = 5;
 
-/// Asserts that the list and the names have exactly these types.
+/// Asserts that the list of types and the item of names have exactly these types.
 async fn must_have(app: &TestApp, expected: &[&str]) {
     assert_eq!(app.types_page("").await, (owned(expected), None));
     let names = app.aws.table().event_type_names().await.unwrap();
@@ -27,7 +27,7 @@ fn body(description: usize) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn one_of_many_puts_at_once_adds_the_type() {
+async fn one_of_many_concurrent_puts_adds_the_type() {
     let app = TestApp::start_with(Options::idle()).await;
     for round in 0..ROUNDS {
         let name = format!("t{round}");
@@ -45,7 +45,7 @@ async fn one_of_many_puts_at_once_adds_the_type() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn different_types_are_added_at_once() {
+async fn different_types_are_added_concurrently() {
     let app = TestApp::start_with(Options::idle()).await;
     let names = ["a", "b", "c", "d", "e", "f"];
     let body = body(0);
@@ -57,7 +57,7 @@ async fn different_types_are_added_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn deletion_beside_puts_leaves_all_of_the_type_or_nothing() {
+async fn deletion_during_puts_leaves_the_whole_type_or_nothing() {
     let app = TestApp::start_with(Options::idle()).await;
     for _ in 0..ROUNDS {
         app.put_type("a", &body(0)).await;
@@ -72,7 +72,7 @@ async fn deletion_beside_puts_leaves_all_of_the_type_or_nothing() {
         let gone = deleted(StatusCode::NO_CONTENT);
         assert!(gone >= 1, "{deletions:?}");
         assert_eq!(gone + deleted(StatusCode::NOT_FOUND), 2, "{deletions:?}");
-        // Each deletion but the first needs a type that was added meanwhile.
+        // Each deletion after the first needs a type that was added again meanwhile.
         let added = puts.iter().filter(|put| put.status == StatusCode::CREATED);
         let added = added.count();
         match app.get_type("a").await.status {

@@ -1,4 +1,4 @@
-//! The rate that an endpoint may set.
+//! The rate limit of an endpoint.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, eventually};
 
-/// An app with one endpoint that takes so many deliveries a second.
+/// An app with one endpoint that has a rate limit.
 pub(crate) struct Limited {
     pub(crate) app: TestApp,
     pub(crate) clock: HandClock,
@@ -39,7 +39,7 @@ impl Limited {
         }
     }
 
-    /// The first attempts of so many new deliveries.
+    /// Publishes this many events. Returns the first attempts of their deliveries.
     pub(crate) async fn tasks(&self, count: usize) -> Vec<DeliveryTask> {
         for _ in 0..count {
             self.app.api.must_publish("invoice.paid").await;
@@ -51,8 +51,8 @@ impl Limited {
         tasks
     }
 
-    /// Handles a batch of attempts, and returns those that were put back on the
-    /// queue, with the delay in seconds, sorted.
+    /// Handles a batch of attempts. Returns those that were put back on the queue with their
+    /// delays in seconds, shortest first.
     async fn attempt(&self, lane: Lane, tasks: &[DeliveryTask]) -> Vec<(u64, DeliveryTask)> {
         self.app.aws.wire.take_requests();
         let handled = self.app.queue.handle_in(lane, batch(tasks)).await;
@@ -97,7 +97,7 @@ fn delays(put_back: &[(u64, DeliveryTask)]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_limit_is_set_changed_and_removed() {
+async fn limits_are_set_changed_and_removed() {
     let limited = Limited::start(5).await;
     assert_eq!(limited.endpoint().await["rateLimit"], 5);
     let path = format!("/{}", limited.id);
@@ -113,7 +113,7 @@ async fn a_limit_is_set_changed_and_removed() {
 }
 
 #[tokio::test]
-async fn a_limit_that_is_no_whole_number_in_range_is_refused() {
+async fn limits_must_be_whole_numbers_in_range() {
     let limited = Limited::start(5).await;
     let path = format!("/{}", limited.id);
     for bad in [
@@ -139,7 +139,7 @@ async fn a_limit_that_is_no_whole_number_in_range_is_refused() {
 }
 
 #[tokio::test]
-async fn what_exceeds_the_limit_waits_for_its_turn_and_arrives() {
+async fn deliveries_over_the_limit_wait_for_their_turn_and_arrive() {
     let limited = Limited::start(2).await;
     let tasks = limited.tasks(7).await;
     let put_back = limited.attempt(Lane::Fast, &tasks).await;
@@ -155,7 +155,7 @@ async fn what_exceeds_the_limit_waits_for_its_turn_and_arrives() {
 }
 
 #[tokio::test]
-async fn batches_share_the_limit_and_idle_seconds_earn_nothing() {
+async fn batches_share_the_limit_and_idle_time_earns_no_turns() {
     let limited = Limited::start(3).await;
     let tasks = limited.tasks(10).await;
     assert_eq!(limited.attempt(Lane::Fast, &tasks[..2]).await, []);
@@ -168,7 +168,7 @@ async fn batches_share_the_limit_and_idle_seconds_earn_nothing() {
 }
 
 #[tokio::test]
-async fn turns_outlast_an_update_with_the_same_limit_and_no_other() {
+async fn turns_survive_only_updates_with_the_same_limit() {
     let limited = Limited::start(2).await;
     let path = format!("/{}", limited.id);
     let update = async |limit: Value| {
@@ -181,7 +181,7 @@ async fn turns_outlast_an_update_with_the_same_limit_and_no_other() {
     update(json!(2)).await;
     let put_back = limited.attempt(Lane::Fast, &tasks[3..5]).await;
     assert_eq!((limited.received(), delays(&put_back)), (2, vec![1, 2]));
-    // Turns of a lower limit, and of a higher one, begin with this second.
+    // With a lower or a higher limit, turns start over in this second.
     update(json!(1)).await;
     let put_back = limited.attempt(Lane::Fast, &tasks[5..7]).await;
     assert_eq!((limited.received(), delays(&put_back)), (3, vec![1]));
@@ -191,7 +191,7 @@ async fn turns_outlast_an_update_with_the_same_limit_and_no_other() {
 }
 
 #[tokio::test]
-async fn turns_cost_one_write_for_an_endpoint_and_batch_and_only_with_a_limit() {
+async fn turns_cost_one_write_per_limited_endpoint_and_batch() {
     let limited = Limited::start(2).await;
     let tasks = limited.tasks(4).await;
     limited.app.queue.must_attempt(&tasks[0]).await;
@@ -200,7 +200,7 @@ async fn turns_cost_one_write_for_an_endpoint_and_batch_and_only_with_a_limit() 
     limited.app.aws.wire.take();
     let handled = limited.app.queue.handle_in(Lane::Fast, batch(&tasks[1..]));
     assert_eq!(handled.await, Ok(Vec::new()));
-    // The turns, two records, and the third, which is put back.
+    // One update takes the turns and two record attempts. The third delivery is put back.
     let calls = [
         "BatchGetItem",
         "SendMessageBatch",
@@ -220,14 +220,14 @@ async fn turns_cost_one_write_for_an_endpoint_and_batch_and_only_with_a_limit() 
 }
 
 #[tokio::test]
-async fn on_the_slow_lane_short_waits_are_spent_in_the_function() {
+async fn slow_lane_functions_wait_for_turns_that_come_soon() {
     let limited = Limited::start(2).await;
     let tasks = limited.tasks(12).await;
     let put_back = limited.attempt(Lane::Slow, &tasks).await;
-    // Those of this second and of the next three.
+    // Those with a turn in this second or in the next three.
     assert_eq!(limited.received(), 8);
     assert_eq!(delays(&put_back), [4, 4, 5, 5]);
-    // They had their turns, but come together: they are spread.
+    // Their turns are over, but they come at the same time, so they are spread out.
     limited.clock.advance(Duration::from_secs(60));
     let late: Vec<_> = put_back.into_iter().map(|(_, task)| task).collect();
     let began = std::time::Instant::now();
@@ -262,7 +262,7 @@ async fn pings_take_no_turn() {
 }
 
 #[tokio::test]
-async fn if_turns_can_not_be_taken_the_messages_come_back() {
+async fn messages_are_returned_if_turns_cannot_be_taken() {
     let limited = Limited::start(1).await;
     let tasks = limited.tasks(2).await;
     limited
@@ -276,7 +276,7 @@ async fn if_turns_can_not_be_taken_the_messages_come_back() {
 }
 
 #[tokio::test]
-async fn turns_that_take_long_to_get_do_not_hold_up_other_endpoints() {
+async fn slow_turn_writes_do_not_delay_other_endpoints() {
     const ENDPOINTS: usize = 6;
     let limited = Limited::start(5).await;
     let body = json!({"url": limited.receiver.url, "events": ["*"], "rateLimit": 5});

@@ -1,5 +1,5 @@
-//! docs/signatures.md and CI, which verifies the recipes with public libraries, have to
-//! agree on them.
+//! docs/signatures.md must have the same recipes as CI, which verifies them with public
+//! libraries.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn recipes() -> Vec<PathBuf> {
 }
 
 #[test]
-fn every_recipe_is_documented_as_it_is_verified() {
+fn recipes_are_documented_as_verified() {
     let document = std::fs::read_to_string(root().join("docs/signatures.md")).unwrap();
     for recipe in recipes() {
         let block = format!(
@@ -33,7 +33,7 @@ fn every_recipe_is_documented_as_it_is_verified() {
 }
 
 #[test]
-fn every_recipe_consists_of_parameters_that_the_functions_accept() {
+fn recipes_use_parameters_that_the_functions_accept() {
     for recipe in recipes() {
         let text = std::fs::read_to_string(&recipe).unwrap();
         let mut parameters: BTreeMap<String, Value> = serde_json::from_str(&text).unwrap();

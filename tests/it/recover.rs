@@ -1,4 +1,4 @@
-//! Resending what failed in a time range.
+//! Recoveries, which resend the deliveries that failed in a time range.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -47,8 +47,8 @@ fn assert_accepted(answer: &Answer, deliveries: u32) {
     assert_eq!(answer.body, json!({"success": true, "data": data}));
 }
 
-/// Takes the attempts that the queued recovery makes, chunk by chunk. Returns
-/// them and the number of chunks.
+/// Handles the queued recovery chunk by chunk. Returns the attempts that it makes and the
+/// number of chunks.
 async fn recovered(app: &TestApp) -> (Vec<DeliveryTask>, usize) {
     let (mut tasks, mut chunks) = (Vec::new(), 0);
     loop {
@@ -294,7 +294,7 @@ async fn second_recoveries_send_again() {
 }
 
 #[tokio::test]
-async fn recoveries_of_nothing_send_no_message() {
+async fn recoveries_without_failed_deliveries_send_no_message() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let since = clock.now() - HOUR;
     // The first call also looks up the key.
@@ -327,7 +327,7 @@ async fn inactive_and_missing_endpoints_recover_nothing() {
 }
 
 #[tokio::test]
-async fn recoveries_the_queue_refuses_are_not_accepted() {
+async fn recoveries_refused_by_the_queue_are_not_accepted() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
     app.aws.seed_failures(endpoint_id(&id), 1, first).await;

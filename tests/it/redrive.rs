@@ -1,5 +1,6 @@
-//! Events without an id of their own keep their first one, whatever becomes of their
-//! message: SQS gives a dead letter that is redriven another id and another time.
+//! An event without an id takes that of its first message, and keeps it. SQS gives a
+//! redriven dead letter another message id and another time, so the service carries the
+//! first ones along.
 
 use aws_lambda_events::sqs::{SqsMessage, SqsMessageAttribute};
 use serde_json::{Value, json};
@@ -27,7 +28,7 @@ fn event(app: &TestApp) -> String {
     event.to_string()
 }
 
-/// A message of a new id, sent then.
+/// A message with a new id that was sent at this time, in milliseconds.
 fn new_message(body: &str, sent_at: &str) -> SqsMessage {
     let mut message = message(Some(&EventId::new().to_string()), body);
     let sent_at = ("SentTimestamp".to_owned(), sent_at.to_owned());
@@ -44,7 +45,7 @@ fn assert_arrived(receiver: &Receiver, id: Option<&String>) {
 }
 
 #[tokio::test]
-async fn events_that_come_back_are_sent_on_with_their_id() {
+async fn returned_events_are_sent_on_with_their_id() {
     for broken in [&["SendMessageBatch"], &["PutItem"], &["Query"]] {
         let app = TestApp::start_with(Options::stepwise_with(&clock())).await;
         let receiver = Receiver::answering(200, "").await;
@@ -61,7 +62,7 @@ async fn events_that_come_back_are_sent_on_with_their_id() {
         assert_eq!(app.aws.wire.take(), ["SendMessage"]);
         let queued = app.queue.all_queued().await;
         assert_eq!(queued.len(), 1);
-        // It goes to the dead-letter queue, and is redriven.
+        // As if the message had gone to the dead-letter queue and been redriven.
         let body = queued[0].body.clone().unwrap();
         for _ in 0..2 {
             let redriven = new_message(&body, "1767225700000");
@@ -74,7 +75,7 @@ async fn events_that_come_back_are_sent_on_with_their_id() {
 }
 
 #[tokio::test]
-async fn events_that_come_back_are_returned_if_they_cannot_be_sent_on() {
+async fn returned_events_are_returned_again_if_sending_them_on_fails() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let again = received_again(&new_message(&event(&app), SENT[0]), 2);
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
@@ -90,7 +91,7 @@ async fn dead_letters_keep_their_first_id_and_time() {
     let unreadable = event(&app).replace("invoice.paid", "Invoice Paid");
     let mut message = new_message(&unreadable, SENT[0]);
     let first = message.message_id.clone();
-    // The second time, it is one that was redriven.
+    // The second message is redriven.
     for sent_at in ["1767225650000", "1767225700000"] {
         assert_eq!(app.queue.handle([message]).await, Ok(NOTHING));
         let letters = app.queue.take_dead_letters().await;
@@ -104,7 +105,7 @@ async fn dead_letters_keep_their_first_id_and_time() {
                 .insert(name.to_owned(), attribute);
         }
     }
-    // A version that can read it.
+    // As if a later version could read it.
     message.body = Some(event(&app));
     let back = app.queue.handle([message]).await;
     assert_eq!(back, Ok(NOTHING));

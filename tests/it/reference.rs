@@ -1,5 +1,5 @@
-//! The API reference as it is served. What it shows in a browser is tested by
-//! `.ci/portal/reference.test.mjs`.
+//! How the API reference is served. `.ci/portal/reference.test.mjs` tests what it shows in a
+//! browser.
 
 use reqwest::{Method, Response, StatusCode, redirect};
 
@@ -39,7 +39,7 @@ async fn reference_has_no_other_files() {
 }
 
 #[tokio::test]
-async fn reference_without_a_slash_leads_to_the_one_with_it() {
+async fn path_without_a_slash_redirects() {
     let app = TestApp::start().await;
     let client = reqwest::Client::builder()
         .no_proxy()

@@ -1,4 +1,4 @@
-//! Sending an endpoint the events that it never got.
+//! Replays, which send an endpoint the events that it never got.
 
 use std::time::Duration;
 
@@ -18,13 +18,14 @@ use crate::support::{Answer, Options, TestApp};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// A service with an endpoint whose history has events, and the time of the first.
+/// A service with an endpoint that got events.
 struct Stage {
     app: TestApp,
     clock: HandClock,
     receiver: Receiver,
     /// The endpoint that got the events.
     other: String,
+    /// The time of the first event.
     first: Timestamp,
 }
 
@@ -52,7 +53,7 @@ impl Stage {
         }
     }
 
-    /// Writes events that the other endpoint got, a millisecond apart.
+    /// Seeds events that the other endpoint got, a millisecond apart.
     async fn seed(&self, types: &[&str]) -> Vec<DeliveryTask> {
         let mut seeded = Vec::new();
         for (index, event_type) in (0_u64..).zip(types) {
@@ -63,7 +64,7 @@ impl Stage {
         seeded
     }
 
-    /// A new endpoint that works.
+    /// Creates an endpoint that works.
     async fn endpoint(&self, events: &[&str]) -> String {
         self.app.api.subscribe(&self.receiver.url, events).await.0
     }
@@ -87,7 +88,7 @@ impl Stage {
         self.app.queue.settle().await;
     }
 
-    /// The events that arrived, in this order.
+    /// The events, in the order in which they arrived.
     fn arrived(&self) -> Vec<String> {
         let received = self.receiver.received();
         let ids = received.iter().map(|request| request.header("webhook-id"));
@@ -120,7 +121,7 @@ fn ids(tasks: &[DeliveryTask]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn new_endpoints_get_the_events_of_before() {
+async fn new_endpoints_get_earlier_events() {
     let stage = Stage::start().await;
     let seeded = stage.seed(&["a.x", "b", "a.y", "a.z", "a.x"]).await;
     let id = stage.endpoint(&["a.*"]).await;
@@ -131,7 +132,7 @@ async fn new_endpoints_get_the_events_of_before() {
     arrived.sort_unstable();
     expected.sort_unstable();
     assert_eq!(arrived, expected);
-    // As if it had been there.
+    // The deliveries have the times of the events, as if the endpoint had existed then.
     let history = stage.app.api.deliveries(&id).await;
     let others = stage.app.api.deliveries(&stage.other).await;
     assert_eq!(history.len(), 4);
@@ -140,7 +141,7 @@ async fn new_endpoints_get_the_events_of_before() {
         let same = |other: &&Value| other["createdAt"] == delivery["createdAt"];
         assert_eq!(others.iter().filter(same).count(), 1);
     }
-    // It has them all now.
+    // The endpoint has them all now.
     stage.must_replay(&id, json!({}), 0).await;
     assert_eq!(stage.arrived().len(), 4);
     assert_eq!(stage.app.api.deliveries(&stage.other).await, others);
@@ -206,7 +207,7 @@ async fn since_is_inclusive_and_until_exclusive() {
 }
 
 #[tokio::test]
-async fn pings_repeats_and_what_is_not_kept_are_not_replayed() {
+async fn pings_repeats_and_deleted_payloads_are_not_replayed() {
     let stage = Stage::start().await;
     let seeded = stage.seed(&["a", "a"]).await;
     let app = &stage.app;
@@ -279,7 +280,7 @@ async fn endpoints_have_one_replay_or_recovery_at_a_time() {
     refused.must_fail_with(409, "CONFLICT");
     stage.app.queue.settle().await;
     assert_eq!(stage.arrived().len(), 3);
-    // That one has ended, and the next finds nothing and ends at once.
+    // The first replay has ended. The next ones find nothing and end at once.
     for _ in 0..2 {
         stage.must_replay(&id, json!({}), 0).await;
     }
@@ -328,7 +329,7 @@ async fn replays_end_with_their_endpoint() {
 }
 
 #[tokio::test]
-async fn counts_that_run_out_of_time_begin_the_replay_all_the_same() {
+async fn replays_begin_even_if_the_count_runs_out_of_time() {
     let stage = Stage::start_with(|options| {
         options.settings.budgets.search_time = Duration::ZERO;
     })
@@ -342,7 +343,7 @@ async fn counts_that_run_out_of_time_begin_the_replay_all_the_same() {
 }
 
 #[tokio::test]
-async fn replays_the_queue_refuses_leave_the_slot_free() {
+async fn failed_replay_requests_leave_the_slot_free() {
     let stage = Stage::start().await;
     stage.seed(&["a"]).await;
     let id = stage.endpoint(&["*"]).await;
@@ -358,7 +359,7 @@ async fn replays_the_queue_refuses_leave_the_slot_free() {
 }
 
 #[tokio::test]
-async fn replays_of_nothing_send_no_message() {
+async fn replays_without_events_send_no_message() {
     let stage = Stage::start().await;
     let id = stage.endpoint(&["*"]).await;
     stage.app.aws.wire.take();
@@ -392,7 +393,7 @@ async fn all_errors_are_reported_at_once() {
 }
 
 #[tokio::test]
-async fn replay_sends_what_channels_and_filter_let_through() {
+async fn replays_apply_channels_and_filters() {
     let stage = Stage::start().await;
     let api = &stage.app.api;
     api.delete(&format!("/{}", stage.other)).await;
@@ -427,7 +428,7 @@ async fn replay_sends_what_channels_and_filter_let_through() {
     let id = created.data()["id"].as_str().unwrap();
     let answer = stage.replay(id, json!({})).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
-    // By event type.
+    // The count goes by event types only, not by channels and filters.
     assert_eq!(answer.data()["deliveries"], 5);
     stage.app.queue.settle().await;
     assert_eq!(stage.arrived()[published.len()..], published[2..3]);

@@ -9,7 +9,7 @@ use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, fields};
 
-/// A service with a successful delivery.
+/// A service with a successful delivery, and the path that resends it.
 async fn delivered() -> (TestApp, Receiver, String, String) {
     let app = TestApp::start_with(Options::stepwise()).await;
     let receiver = Receiver::answering(200, "").await;
@@ -126,7 +126,7 @@ async fn resent_pings_have_the_same_payload_and_one_attempt() {
 }
 
 #[tokio::test]
-async fn resends_the_queue_refuses_are_not_in_the_history() {
+async fn resends_refused_by_the_queue_are_not_recorded() {
     let (app, receiver, id, path) = delivered().await;
     app.aws.wire.break_calls(&["SendMessage"], Fault::Before);
     app.api.post(&path).await.must_fail_with(503, "UNAVAILABLE");
@@ -137,7 +137,7 @@ async fn resends_the_queue_refuses_are_not_in_the_history() {
 }
 
 #[tokio::test]
-async fn unrecorded_resends_are_in_the_history_once_attempted() {
+async fn unrecorded_resends_are_listed_once_attempted() {
     let (app, receiver, id, path) = delivered().await;
     app.aws.wire.break_calls(&["PutItem"], Fault::Before);
     let resent = app.api.post(&path).await;

@@ -1,4 +1,4 @@
-//! When failed attempts are retried, by a clock that the tests advance.
+//! When failed attempts are retried, on a clock that the tests advance.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -46,7 +46,7 @@ fn time(shown: &Value) -> Timestamp {
         .expect("parse the time")
 }
 
-/// From the end of the newest attempt to the next one, in seconds.
+/// The seconds from the end of the newest attempt to the next one.
 fn wait_of(delivery: &Value) -> f64 {
     let attempts = delivery["attemptLog"]
         .as_array()
@@ -58,9 +58,8 @@ fn wait_of(delivery: &Value) -> f64 {
     wait.as_millis() as f64 / 1000.0
 }
 
-/// The message of the next attempt. If its wait fits on the queue, it is there
-/// already, so it is made here from the task. Otherwise a sweep enqueues it,
-/// and not before it is nearly due.
+/// The next attempt. If its wait is short, its message is on the queue already, and this
+/// makes the same from the task. Otherwise a sweep enqueues it once it is nearly due.
 async fn due(
     app: &TestApp,
     clock: &HandClock,
@@ -94,8 +93,8 @@ async fn scheduled(app: &TestApp) -> usize {
     found
 }
 
-/// The attempts that a sweep enqueues. The first two retries wait on the queue
-/// by the real clock, so they are not counted.
+/// The attempts that a sweep enqueues. This leaves out the first two retries, which wait on
+/// the queue by the real clock.
 async fn swept(app: &TestApp) -> Vec<DeliveryTask> {
     let mut swept = app.queue.sweep().await;
     swept.retain(|task| task.attempt > 3);
@@ -183,7 +182,7 @@ async fn successful_retries_end_the_delivery() {
 }
 
 #[tokio::test]
-async fn short_waits_are_spent_on_the_queue() {
+async fn short_waits_use_the_queue() {
     let mut options = Options::default();
     options.settings.policy.schedule = "1,1".parse::<RetrySchedule>().unwrap();
     let app = TestApp::start_with(options).await;
@@ -203,7 +202,7 @@ async fn asking_to_wait(status: u16, retry_after: String) -> Receiver {
         .await
 }
 
-/// From the start of the only attempt to the next, in seconds.
+/// Makes one attempt, which is answered like this. Returns the seconds until the next one.
 async fn wait_after(clock: &HandClock, status: u16, retry_after: &str) -> f64 {
     let app = TestApp::start_with(Options::stepwise_with(clock)).await;
     let receiver = asking_to_wait(status, retry_after.to_owned()).await;
@@ -270,10 +269,10 @@ async fn queue_delays_are_no_shorter_than_the_wait() {
     }
 }
 
-/// With the real clock and queue. The date has whole seconds, and the waits until then
-/// have different fractions.
+/// Uses the real clock and queue. The date is in whole seconds, and the waits until then
+/// have different fractions of seconds, which no delay may lose.
 #[tokio::test]
-async fn no_retry_comes_before_its_retry_after_date_or_next_retry_at() {
+async fn retries_never_come_before_retry_after_or_next_retry_at() {
     let mut options = Options::default();
     options.settings.policy.schedule = "1".parse().unwrap();
     let app = TestApp::start_with(options).await;
@@ -320,7 +319,7 @@ async fn no_retry_comes_before_its_retry_after_date_or_next_retry_at() {
 }
 
 #[tokio::test]
-async fn long_retry_after_waits_are_spent_in_the_table() {
+async fn long_retry_after_waits_use_the_table() {
     let clock = HandClock::at("2026-01-01T00:00:00Z");
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     let receiver = asking_to_wait(503, "3600".to_owned()).await;
@@ -330,7 +329,7 @@ async fn long_retry_after_waits_are_spent_in_the_table() {
     assert_eq!(app.queue.delayed().await, 0);
     let table = app.aws.table();
     let due = table.due(
-        // The shard depends on the id.
+        // The last byte of the id decides the shard.
         task.delivery_id.as_bytes()[15] % Table::SCHEDULE_SHARDS,
         clock.now() + Duration::from_secs(2 * HOUR),
         10,
@@ -343,7 +342,7 @@ async fn long_retry_after_waits_are_spent_in_the_table() {
 }
 
 #[tokio::test]
-async fn names_with_a_refused_address_for_a_minute_are_retried() {
+async fn names_that_briefly_have_a_refused_address_are_retried() {
     for wrong in [REFUSED, "10.0.0.1", "fd00::1"] {
         let mut options = Options::stepwise();
         options.sender.resolver = Names::in_turn(&[&[wrong], &[LOOPBACK]]);

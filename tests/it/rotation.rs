@@ -1,4 +1,4 @@
-//! Rotating secrets: the old secret signs nothing more.
+//! Rotations, after which the old secret signs nothing.
 
 use futures_util::future::join_all;
 use reqwest::StatusCode;
@@ -51,7 +51,7 @@ async fn only_the_new_secret_signs_after_a_rotation() {
 }
 
 #[tokio::test]
-async fn queued_pings_are_signed_with_the_secret_current_at_the_attempt() {
+async fn queued_pings_are_signed_with_the_secret_at_the_attempt() {
     let app = TestApp::start_with(Options {
         polling: false,
         ..Options::default()
@@ -77,7 +77,7 @@ async fn enqueue(app: &TestApp, id: &str) {
     assert_eq!(ping.status, StatusCode::ACCEPTED);
 }
 
-/// Has the delivery function handle one queued message.
+/// Makes the delivery function handle one queued message.
 async fn attempt_next(app: &TestApp) {
     let queued = app.queue.queued().await;
     assert_eq!(queued.len(), 1, "{queued:?}");
@@ -92,7 +92,7 @@ async fn attempts_are_dated_before_they_read_the_secret() {
     let (id, _) = app.api.create_webhook(&receiver.url).await;
     let task = app.queue.first_attempt().await;
     let begun = clock.now();
-    // Reading the endpoint takes time, in which a rotation may be answered.
+    // Each call takes two seconds, during which a rotation may return.
     let late = clock.clone();
     app.aws.wire.disturb(move |_| {
         late.advance_millis(2000);
@@ -169,7 +169,7 @@ async fn rotation_keeps_the_secrets_of_other_endpoints() {
 }
 
 #[tokio::test]
-async fn rotation_brings_back_a_secret_removed_by_hand() {
+async fn rotation_recreates_a_secret_removed_by_hand() {
     let app = TestApp::start_with(Options::idle()).await;
     let receiver = Receiver::answering(200, "").await;
     for recovery_days in [None, Some(7)] {

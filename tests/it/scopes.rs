@@ -1,5 +1,5 @@
-//! What each key may do: every scope with every call, in the key's own app and in
-//! others. The calls, and what they need, are those of openapi.json.
+//! What each key may do: every scope with every call, in the key's own app and in others.
+//! The calls and the scopes that they need come from openapi.json.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::support::calls::{Call, Ids, every_call, every_call_in_an_app};
 use crate::support::hand_clock::HandClock;
 use crate::support::{Answer, Options, TestApp, answer};
 
-/// Each scope, and the scopes that calls name which it may make.
+/// Each kind of key, and the scopes of the calls that it may make.
 const ALLOWED: [(&str, &[&str]); 7] = [
     ("platform", &["platform", "publish", "any"]),
     ("all", &["manage", "publish", "read", "any"]),
@@ -28,7 +28,7 @@ const ALLOWED: [(&str, &[&str]); 7] = [
     ("session to read", &["read", "any"]),
 ];
 
-/// A service without a poller, and its app with an endpoint that was delivered to.
+/// A service without a poller, and an endpoint of its app that has a delivery.
 async fn stage() -> (TestApp, Ids) {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
@@ -57,7 +57,7 @@ fn assert_lacks(answer: &Answer, call: &Call, scope: &str) {
 }
 
 #[tokio::test]
-async fn every_call_takes_exactly_the_keys_that_the_document_says() {
+async fn calls_accept_exactly_the_keys_that_the_document_names() {
     for (scope, allowed) in ALLOWED {
         let (app, ids) = stage().await;
         let key = key_with(&app, scope).await;
@@ -102,7 +102,7 @@ async fn refused_calls_change_nothing_and_cost_nothing() {
 }
 
 #[tokio::test]
-async fn other_apps_are_missing_whatever_the_scope() {
+async fn other_apps_look_missing_with_any_scope() {
     let (app, ids) = stage().await;
     for (name, _) in ALLOWED.into_iter().filter(|(name, _)| *name != "platform") {
         let key = key_with(&app, name).await;
@@ -118,7 +118,7 @@ async fn other_apps_are_missing_whatever_the_scope() {
 }
 
 #[tokio::test]
-async fn a_missing_scope_is_told_before_what_is_wrong_with_the_request() {
+async fn missing_scopes_are_reported_before_invalid_requests() {
     let (app, _) = stage().await;
     let key = app.key_of(Scope::Publish).await;
     let path = format!("/apps/{}/webhooks", app.app_id);
@@ -139,7 +139,7 @@ async fn a_missing_scope_is_told_before_what_is_wrong_with_the_request() {
 }
 
 #[tokio::test]
-async fn the_platforms_key_publishes_in_apps_that_were_never_made() {
+async fn platform_keys_publish_to_apps_that_were_never_created() {
     let (app, _) = stage().await;
     let call = Call::publish();
     for app_id in [app.app_id, AppId::new()] {
@@ -175,7 +175,7 @@ async fn keys_are_rejected_once_they_expire_even_if_cached() {
             expires_at: Some(expires_at),
         };
         keys.push(app.new_key(new.clone()).await);
-        // Never cached.
+        // This one is never cached.
         keys.push(app.new_key(new).await);
     }
     let publish = async |key: &ApiKey| {

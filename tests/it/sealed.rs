@@ -14,7 +14,7 @@ use crate::support::receiver::Receiver;
 use crate::support::sealing::{must_sign_with, rotate, sealing};
 
 #[tokio::test]
-async fn sealed_secrets_share_one_secret_which_is_read_once() {
+async fn sealed_secrets_share_one_private_key_that_is_read_once() {
     let app = sealing().await;
     let receiver = Receiver::answering(200, "").await;
     let mut endpoints = Vec::new();
@@ -40,8 +40,8 @@ async fn sealed_secrets_share_one_secret_which_is_read_once() {
     assert_eq!(app.aws.private_key_names().await.len(), 1);
 }
 
-/// Everything in the items that could be 32 bytes of key, and their neighbours.
-fn keys_in(text: &str) -> BTreeSet<[u8; 32]> {
+/// Every run of 32 bytes in the table's Base64 values. Any of them might be a key.
+fn possible_keys(text: &str) -> BTreeSet<[u8; 32]> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "+/=".contains(c)));
     let decoded = words.filter_map(|word| STANDARD.decode(word).ok());
     let windows = decoded.flat_map(|bytes| {
@@ -55,14 +55,14 @@ fn keys_in(text: &str) -> BTreeSet<[u8; 32]> {
 }
 
 #[tokio::test]
-async fn leaked_tables_open_nothing() {
+async fn leaked_tables_reveal_no_secret() {
     let app = sealing().await;
     let mut secrets = Vec::new();
     for _ in 0..3 {
         secrets.push(app.api.create_webhook("https://example.com/hook").await);
     }
     let table = app.aws.table_text().await;
-    let keys = keys_in(&table);
+    let keys = possible_keys(&table);
     // The public key and parts of three sealed secrets.
     assert!(keys.len() > 3 * (1 + 32), "{}", keys.len());
     for (id, secret) in &secrets {
@@ -81,7 +81,7 @@ async fn leaked_tables_open_nothing() {
         for key in &keys {
             assert!(!opens(&format!("whsk_{}", STANDARD.encode(key))));
         }
-        // What the table lacks does open it.
+        // The private key, which the table lacks, does open it.
         let name = app.aws.private_key_names().await.remove(0);
         let private = app.aws.clients.secrets.get_secret_value().secret_id(name);
         let private = private.send().await.unwrap();
@@ -118,11 +118,11 @@ async fn sealed_secrets_copied_to_another_item_sign_nothing() {
 }
 
 #[tokio::test]
-async fn endpoints_of_either_kind_work_and_are_deleted_in_either_mode() {
+async fn endpoints_work_and_are_deleted_in_either_storage_mode() {
     let app = sealing().await;
-    let beside = app.another_api(SecretStorage::PerEndpoint).await;
+    let per_endpoint = app.another_api(SecretStorage::PerEndpoint).await;
     let receiver = Receiver::answering(200, "").await;
-    for (made_by, deleted_by) in [(&app.api, &beside), (&beside, &app.api)] {
+    for (made_by, deleted_by) in [(&app.api, &per_endpoint), (&per_endpoint, &app.api)] {
         let (id, secret) = made_by.create_webhook(&receiver.url).await;
         must_sign_with(&app, &receiver, &id, &secret).await;
         let path = format!("/{id}");

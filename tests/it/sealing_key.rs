@@ -22,7 +22,7 @@ use crate::support::sealing::{
 use crate::support::wire::Fault;
 
 #[tokio::test]
-async fn processes_that_need_the_first_key_at_once_agree_on_one() {
+async fn processes_that_make_the_first_key_concurrently_agree_on_one() {
     for _ in 0..5 {
         let app = sealing().await;
         let receiver = Receiver::answering(200, "").await;
@@ -30,7 +30,7 @@ async fn processes_that_need_the_first_key_at_once_agree_on_one() {
         for _ in 0..4 {
             apis.push(app.another_api(SecretStorage::Sealed).await);
         }
-        // All see that there is no key before one makes it.
+        // All of them see that there is no key before one of them makes it.
         app.aws
             .wire
             .disturb(|call| (call == "GetItem").then_some(Fault::Slow));
@@ -67,8 +67,8 @@ async fn replaced_keys_are_removed_once_nothing_is_sealed_to_them() {
     let app = sealing().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
-    let beside = app.another_api(SecretStorage::PerEndpoint).await;
-    let (other, others) = beside.create_webhook(&receiver.url).await;
+    let per_endpoint = app.another_api(SecretStorage::PerEndpoint).await;
+    let (other, others) = per_endpoint.create_webhook(&receiver.url).await;
     let old = app.aws.private_key_names().await;
     let stores = operator(&app);
     let rotated = moves::rotate_sealing_key(&stores, now(), |_| {})
@@ -82,14 +82,14 @@ async fn replaced_keys_are_removed_once_nothing_is_sealed_to_them() {
     assert_ne!(new, old);
     must_sign_with(&app, &receiver, &id, &secret).await;
     must_sign_with(&app, &receiver, &other, &others).await;
-    // The API still knows the old key.
+    // The API has still cached the old key.
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
     must_sign_with(&app, &receiver, &id, &secret).await;
     assert_eq!(app.aws.private_key_names().await, new);
 }
 
 #[tokio::test]
-async fn first_keys_can_be_made_by_the_operator() {
+async fn operators_can_make_the_first_key() {
     let app = sealing().await;
     let stores = operator(&app);
     let first = moves::rotate_sealing_key(&stores, now(), |_| {})
@@ -103,7 +103,7 @@ async fn first_keys_can_be_made_by_the_operator() {
 }
 
 #[tokio::test]
-async fn interrupted_key_rotations_go_on_with_their_key() {
+async fn interrupted_key_rotations_resume_with_the_same_key() {
     // The second update ends the replacement.
     for (call, first) in [
         ("Scan", 1),
@@ -131,7 +131,7 @@ async fn interrupted_key_rotations_go_on_with_their_key() {
                 .await
                 .unwrap();
             assert!(rotated.retired, "{call} {fault:?}");
-            // A rotation whose last answer was lost is complete.
+            // If only its last answer was lost, the first rotation is complete.
             let is_same = rotated.key == begun.key.id;
             assert_eq!(is_same, begun.replaces.is_some(), "{call} {fault:?}");
             assert_eq!(rotated.resumed, is_same);
@@ -195,7 +195,7 @@ async fn key_rotations_race_creations_rotations_and_deletions() {
 }
 
 #[tokio::test]
-async fn deliveries_come_back_while_the_private_key_is_missing() {
+async fn messages_are_returned_while_the_private_key_is_missing() {
     let app = sealing().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, secret) = app.api.create_webhook(&receiver.url).await;
@@ -232,7 +232,7 @@ async fn rotations_replace_secrets_whose_private_key_is_lost() {
         panic!("{failed:?}");
     };
     assert_eq!(*failed, id);
-    // The new key is the current one, so a rotation of the secret is enough.
+    // The new key is current already, so it is enough to rotate the secret.
     let secret = rotate(&app.api, &id).await;
     must_sign_with(&app, &receiver, &id, &secret).await;
     let stores = operator(&app);

@@ -9,7 +9,7 @@ use crate::support::receiver::Receiver;
 use crate::support::wire::Fault;
 use crate::support::{Options, STORAGES, TestApp, answer};
 
-/// Asserts that a text contains none of the secrets, nor the key, nor a private key.
+/// Asserts that a text contains none of the secrets, no API key and no private key.
 #[track_caller]
 fn assert_clean(text: &str, secrets: &[String], app: &TestApp) {
     assert!(!text.contains("whsec_"), "{text}");

@@ -20,14 +20,14 @@ use crate::support::{Options, TestApp, answer};
 /// How many events are published if `SOAK_EVENTS` is not set.
 const EVENTS: usize = 1_000;
 
-/// How many attempts a delivery has by this test's schedule.
+/// How many attempts a delivery has in this test's schedule.
 const ATTEMPTS: u64 = 4;
 
-/// Beyond so many messages publishing waits: the emulated queue scans all of them for
-/// each one that it hands out.
-const MOST_MESSAGES: u32 = 2_000;
+/// Publishing waits while there are more messages than this, because the emulated queue
+/// scans all of them for each one that it hands out.
+const MAX_MESSAGES: u32 = 2_000;
 
-/// Deliveries a second to the endpoint that limits its rate.
+/// The limit of the rate-limited endpoint, in deliveries per second.
 const RATE_LIMIT: u16 = 100;
 
 /// An endpoint and its receiver.
@@ -60,7 +60,7 @@ impl Subscriber {
         }
     }
 
-    /// Whether it never succeeds until it is revived.
+    /// Whether the receiver fails until it is revived.
     fn is_down(&self) -> bool {
         matches!(self.receiver.manner, Manner::Hanging | Manner::Dead)
     }
@@ -81,7 +81,7 @@ impl Subscriber {
                     }
                     "FAILED" => {
                         ended.failed += 1;
-                        // Not for any other reason.
+                        // Deliveries must not fail for any other reason.
                         assert_eq!(attempts, ATTEMPTS, "{}: {item}", self.name);
                     }
                     _ => ended.pending += 1,
@@ -94,7 +94,7 @@ impl Subscriber {
         }
     }
 
-    /// How many deliveries wait for it.
+    /// How many deliveries wait for the endpoint.
     async fn waiting(&self, app: &TestApp) -> usize {
         let (table, key) = (app.aws.table(), app.aws.endpoint_key(endpoint_id(&self.id)));
         let (mut count, mut after) = (0, None);
@@ -109,8 +109,8 @@ impl Subscriber {
         }
     }
 
-    /// Prints the figures of the endpoint, and asserts that all was sent that was
-    /// accepted, signed rightly.
+    /// Prints the endpoint's figures, and asserts that all accepted events were sent and
+    /// correctly signed.
     #[expect(
         clippy::print_stdout,
         reason = "prints figures for the person who runs it"
@@ -144,8 +144,8 @@ impl Subscriber {
     }
 }
 
-/// Publishes an event, and returns its id. Tries again if the answer says so: the
-/// emulators may be slower than the SDK waits.
+/// Publishes an event, and returns its id. Tries again after a 503, because the emulators
+/// may take longer than the SDK waits.
 async fn publish_one(app: &TestApp, n: usize) -> String {
     let body = json!({"type": "soak.event", "data": {"n": n}}).to_string();
     loop {
@@ -168,7 +168,7 @@ async fn publish(app: &TestApp, events: usize) -> Vec<String> {
     let watching = async {
         while !is_done.load(Ordering::Relaxed) {
             let messages: u32 = app.queue.counts().await.iter().sum();
-            is_full.store(messages > MOST_MESSAGES, Ordering::Relaxed);
+            is_full.store(messages > MAX_MESSAGES, Ordering::Relaxed);
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     };
@@ -194,8 +194,8 @@ async fn publish(app: &TestApp, events: usize) -> Vec<String> {
     tokio::join!(publishing, watching).0
 }
 
-/// Waits until all that is pending waits for an endpoint that is down, however long that
-/// takes. Returns how many wait for which.
+/// Waits until every pending delivery waits for an endpoint that is down, however long that
+/// takes. Returns how many wait for each.
 async fn rest(app: &TestApp, subscribers: &[Subscriber]) -> HashMap<&'static str, usize> {
     loop {
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -271,7 +271,7 @@ async fn no_event_is_lost_or_wrongly_signed_under_load() {
         let path = format!("/{}", one.id);
         app.api.put_json(&path, &json!({"active": true})).await;
     }
-    // In the middle of a drain, all that is pending may wait as well.
+    // All pending deliveries may also wait in the middle of a drain, so this looks again.
     while rest(&app, &subscribers)
         .await
         .values()

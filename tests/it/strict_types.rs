@@ -1,4 +1,4 @@
-//! Strict event types: what the catalogue does not have is refused.
+//! Strict event types: types that are not in the catalogue are refused.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn unknown_types_are_neither_published_nor_stored() {
 }
 
 #[tokio::test]
-async fn batches_refuse_unknown_types_by_their_row() {
+async fn batches_refuse_unknown_types_by_row() {
     let (app, _) = start().await;
     app.must_add_types(&["known"]).await;
     app.aws.wire.take();
@@ -86,9 +86,9 @@ async fn batches_refuse_unknown_types_by_their_row() {
 }
 
 #[tokio::test]
-async fn subscriptions_need_types_that_are_known() {
+async fn subscriptions_need_known_types() {
     let (app, _) = start().await;
-    // Everything can be subscribed to, whatever it will be.
+    // `*` is accepted even while the catalogue is empty.
     let all = subscribe(&app, &["*"]).await;
     assert_eq!(all.status, StatusCode::CREATED);
     app.must_add_types(&["invoice.paid", "order"]).await;
@@ -97,12 +97,15 @@ async fn subscriptions_need_types_that_are_known() {
     assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
     let before = app.aws.items().await;
 
-    // The positions are those of the request, which has a duplicate.
+    // The positions refer to the request, which has a duplicate.
     let refused = subscribe(&app, &["order", "order", "oder", "order.*", "x", "*"]).await;
     refused.must_be_invalid(&["events[2]", "events[3]", "events[4]"]);
     let details = refused.body["error"]["details"].as_array().unwrap();
-    for (fault, name) in details.iter().zip(["oder", "order.*", "x"]) {
-        assert!(fault["message"].as_str().unwrap().contains(name), "{fault}");
+    for (detail, name) in details.iter().zip(["oder", "order.*", "x"]) {
+        assert!(
+            detail["message"].as_str().unwrap().contains(name),
+            "{detail}"
+        );
     }
     let path = format!("/{}", created.data()["id"].as_str().unwrap());
     let update = json!({"events": ["order", "oder"]});
@@ -117,7 +120,7 @@ async fn subscriptions_need_types_that_are_known() {
 }
 
 #[tokio::test]
-async fn deprecated_types_are_published_and_subscribed_to() {
+async fn deprecated_types_can_be_published_and_subscribed_to() {
     let (app, _) = start().await;
     let body = json!({"description": "", "deprecated": true});
     app.put_type("old", &body).await;
@@ -126,7 +129,7 @@ async fn deprecated_types_are_published_and_subscribed_to() {
 }
 
 #[tokio::test]
-async fn added_types_work_at_once_and_removed_ones_for_a_minute_at_most() {
+async fn added_types_work_at_once_and_removed_ones_for_one_minute() {
     let (app, clock) = start().await;
     app.must_add_types(&["kept", "removed"]).await;
     assert_eq!(publish(&app, "kept").await.status, StatusCode::ACCEPTED);
@@ -143,7 +146,7 @@ async fn added_types_work_at_once_and_removed_ones_for_a_minute_at_most() {
 }
 
 #[tokio::test]
-async fn known_types_cost_one_read_a_minute_and_none_without_strictness() {
+async fn known_types_cost_one_read_a_minute_or_none_if_not_strict() {
     let (app, clock) = start().await;
     app.must_add_types(&["a", "b", "c.d"]).await;
     app.api.get("").await;
@@ -170,7 +173,7 @@ async fn known_types_cost_one_read_a_minute_and_none_without_strictness() {
         }
         clock.advance(MINUTE);
     }
-    // What is wrong by itself is not looked up.
+    // Malformed types are not looked up.
     publish(&app, "a..b").await;
     subscribe(&app, &["a", "a*"])
         .await
@@ -209,7 +212,7 @@ async fn nothing_is_accepted_while_the_catalogue_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn messages_of_other_services_are_not_held_against_the_catalogue() {
+async fn queue_messages_are_not_checked_against_the_catalogue() {
     let (app, _) = start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;

@@ -46,7 +46,7 @@ async fn start_for(url: &str) -> (TestApp, HandClock, String) {
     (app, clock, id)
 }
 
-/// Writes a delivery whose first attempt failed and whose second is due then.
+/// Writes a delivery whose first attempt failed and whose second is due at this time.
 async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: DeliveryId) {
     let event = EventType::parse("invoice.paid").unwrap();
     let created_at = app.deliverer.clock.now();
@@ -86,7 +86,7 @@ async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: Deliv
 }
 
 #[tokio::test]
-async fn sweeps_take_what_is_due_within_ten_minutes() {
+async fn sweeps_enqueue_attempts_due_within_ten_minutes() {
     let (app, clock, id) = start().await;
     let now = clock.now();
     let overdue = DeliveryId::new();
@@ -97,7 +97,7 @@ async fn sweeps_take_what_is_due_within_ten_minutes() {
     schedule(&app, &id, now + 11 * MINUTE, later).await;
     let taken = app.queue.sweep().await;
     let taken: Vec<_> = taken.iter().map(|task| task.delivery_id).collect();
-    // An attempt that is not due yet is delayed on the queue.
+    // The attempt that is due soon is delayed on the queue.
     assert_eq!(taken, [overdue]);
     assert_eq!(app.queue.delayed().await, 1);
     clock.advance(11 * MINUTE);
@@ -107,10 +107,11 @@ async fn sweeps_take_what_is_due_within_ten_minutes() {
 }
 
 #[tokio::test]
-async fn empty_sweeps_cost_one_read_per_shard_and_of_deletions() {
+async fn empty_sweeps_cost_ten_queries() {
     let (app, _, _) = start().await;
     app.aws.wire.take();
     app.queue.must_handle(SWEEP).await;
+    // Eight shards of the schedule, and the lists of unfinished deletions.
     assert_eq!(app.aws.wire.take(), vec!["Query"; 10]);
 }
 
@@ -119,6 +120,7 @@ async fn schedule_many(app: &TestApp, clock: &HandClock, id: &str) -> BTreeSet<D
     let mut ids = BTreeSet::new();
     while ids.len() < usize::from(CHUNK) + 5 {
         let new = DeliveryId::new();
+        // The last byte of the id decides the shard.
         if new.as_bytes()[15] % 8 == 3 {
             ids.insert(new);
         }
@@ -130,8 +132,8 @@ async fn schedule_many(app: &TestApp, clock: &HandClock, id: &str) -> BTreeSet<D
     ids
 }
 
-/// Handles the queued sweeps, and takes the attempts. Returns these and the
-/// number of sweeps.
+/// Handles the queued sweeps. Returns the attempts that they enqueue and the number of
+/// sweeps.
 async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
     let (mut taken, mut sweeps) = (Vec::new(), 0);
     loop {
@@ -164,9 +166,9 @@ async fn sweeps_over_their_limit_continue_at_once() {
 }
 
 #[tokio::test]
-async fn paused_endpoints_keep_no_attempt_behind_them_from_being_found() {
+async fn paused_endpoints_never_hide_due_attempts() {
     let (app, clock, id) = start().await;
-    // Their probes are due before the attempt, and not overdue.
+    // Their probes are due before the attempt, but not overdue.
     for number in 0..3 * CHUNK {
         let endpoint = format!("01890000-0000-7000-8000-{number:012}");
         app.aws
@@ -190,15 +192,15 @@ async fn paused_endpoints_keep_no_attempt_behind_them_from_being_found() {
     let calls = app.aws.wire.take();
     let (taken, sweeps) = taken(&app).await;
     assert_eq!(taken, [due]);
-    // Endpoints that stay where they are bring no further sweep about.
+    // Endpoints that stay on the schedule cause no further sweep.
     assert_eq!(sweeps, 0);
     let reads = calls.iter().filter(|call| *call == "Query").count();
-    // Three more for that shard.
+    // Three more pages of that shard.
     assert_eq!(reads, 10 + 3);
 }
 
-/// Makes the queued attempts, and advances the clock and sweeps until nothing is
-/// scheduled any more. Returns how many messages each delivery had.
+/// Makes the queued attempts, then advances the clock and sweeps, until nothing is
+/// scheduled. Returns how many messages each delivery had.
 async fn come_to_rest(app: &TestApp, clock: &HandClock) -> BTreeMap<DeliveryId, usize> {
     let mut copies = BTreeMap::new();
     loop {
@@ -232,11 +234,11 @@ async fn interrupt(call: &'static str, first_call: u32, fault: Fault) {
     let back = app.queue.handle([message(Some("m"), SWEEP)]).await;
     assert_eq!(back, Ok(vec!["m".to_owned()]), "{case}");
     app.aws.wire.mend();
-    // The message of the sweep comes back.
+    // SQS delivers the sweep's message again.
     app.queue.must_handle(SWEEP).await;
     let copies = come_to_rest(&app, &clock).await;
     assert!(ids.iter().eq(copies.keys()), "{case}");
-    // The SDK itself sends a batch again whose answer is lost.
+    // If the answer to a batch is lost, the SDK itself sends the batch again.
     if (call, fault) != ("SendMessageBatch", Fault::After) {
         assert!(copies.values().all(|count| *count == 1), "{case}");
     }
@@ -275,7 +277,7 @@ async fn interrupted_sweeps_lose_nothing_and_send_nothing_twice() {
 }
 
 #[tokio::test]
-async fn lost_answers_to_claims_make_no_attempt_late() {
+async fn lost_answers_to_claims_delay_no_attempt() {
     let (app, clock, id) = start().await;
     schedule(&app, &id, clock.now(), DeliveryId::new()).await;
     app.aws.wire.break_once("UpdateItem", Fault::After);
@@ -284,7 +286,7 @@ async fn lost_answers_to_claims_make_no_attempt_late() {
 }
 
 #[tokio::test]
-async fn sweeps_at_once_enqueue_each_attempt_once() {
+async fn concurrent_sweeps_enqueue_each_attempt_once() {
     let (app, clock, id) = start().await;
     let ids = schedule_many(&app, &clock, &id).await;
     let sweeps = ["one", "two", "three"].map(|id| message(Some(id), SWEEP));
@@ -295,7 +297,7 @@ async fn sweeps_at_once_enqueue_each_attempt_once() {
 }
 
 #[tokio::test]
-async fn late_sweeps_claim_nothing_that_was_taken() {
+async fn late_sweeps_claim_no_attempt_that_was_taken() {
     let (app, clock, id) = start().await;
     let delivery_id = DeliveryId::new();
     schedule(&app, &id, clock.now(), delivery_id).await;
@@ -311,7 +313,7 @@ async fn late_sweeps_claim_nothing_that_was_taken() {
 }
 
 #[tokio::test]
-async fn attempts_are_never_enqueued_to_come_early() {
+async fn enqueued_attempts_never_come_early() {
     let (app, clock, id) = start().await;
     for (millis, delay) in [
         (-1, 0),
@@ -363,7 +365,7 @@ async fn unreadable_items_are_reported_and_delay_nothing() {
     assert_eq!(taken.len(), ids.len() + 1);
     assert_eq!(sweeps, 1);
 
-    // Other tests of the process log theirs.
+    // Other tests in this process log lines of their own.
     let lines = log::lines_with(r#""pk":"APP#acme#E#broken""#);
     for number in 0..CHUNK + 5 {
         let named = format!(r#""sk":"D#broken-{number}""#);
@@ -380,7 +382,7 @@ async fn unreadable_items_are_reported_and_delay_nothing() {
 }
 
 #[tokio::test]
-async fn completed_sweeps_count_and_report_overdue_attempts() {
+async fn completed_sweeps_report_overdue_attempts() {
     static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
     let (app, clock, id) = start().await;
     let metered =

@@ -1,4 +1,4 @@
-//! What template.yaml and the code have to agree on.
+//! Facts on which template.yaml and the code must agree.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ use webhook_endpoints::domain::message::MAX_DELAY;
 use crate::support::receiver::Receiver;
 use crate::support::{Options, TestApp, metrics};
 
-/// The variables that have no default.
+/// The environment variables without a default.
 const REQUIRED: [&str; 6] = [
     "AWS_REGION",
     "TABLE_NAME",
@@ -29,15 +29,15 @@ const REQUIRED: [&str; 6] = [
 type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The variables that `read` looks up.
-fn asked<T>(read: fn(Lookup) -> Result<T, ConfigError>) -> BTreeSet<String> {
-    let asked = RefCell::new(BTreeSet::new());
+fn variables_read<T>(read: fn(Lookup) -> Result<T, ConfigError>) -> BTreeSet<String> {
+    let variables_read = RefCell::new(BTreeSet::new());
     let lookup = |name: &str| {
-        asked.borrow_mut().insert(name.to_owned());
+        variables_read.borrow_mut().insert(name.to_owned());
         REQUIRED.contains(&name).then(|| "x".to_owned())
     };
     let read = read(&lookup);
     assert!(read.is_ok(), "{:?}", read.err());
-    asked.into_inner()
+    variables_read.into_inner()
 }
 
 fn declared(function: &'static str) -> BTreeSet<String> {
@@ -46,10 +46,10 @@ fn declared(function: &'static str) -> BTreeSet<String> {
 
 #[test]
 fn functions_get_exactly_the_variables_they_read() {
-    let mut api = asked(ApiConfig::read);
-    let mut deliver = asked(DeliverConfig::read);
+    let mut api = variables_read(ApiConfig::read);
+    let mut deliver = variables_read(DeliverConfig::read);
     for function in [&mut api, &mut deliver] {
-        function.extend(asked(read_log_level));
+        function.extend(variables_read(read_log_level));
         // Lambda itself sets it.
         assert!(function.remove("AWS_REGION"));
         // For development only: no deployment may set it.
@@ -73,13 +73,14 @@ fn sample_environment_matches_the_template() {
 }
 
 #[test]
-fn sweeps_look_past_a_missed_one_and_claim_for_long_enough() {
+fn sweeps_look_far_enough_ahead_and_hold_claims_long_enough() {
     let timing = sweep_timing().unwrap();
     let [period, timeout, hidden] =
         [timing.period, timing.timeout, timing.visibility_timeout].map(Duration::from_secs);
     assert!(AHEAD >= 2 * period);
     assert!(AHEAD < MAX_DELAY);
-    // The sweep itself, the delay, an attempt that crashes, and one that does not.
+    // The sweep itself, the delay, an attempt that crashes until its message is visible again,
+    // and another attempt.
     assert!(LEASE > timeout + AHEAD + hidden + timeout);
 }
 
@@ -105,7 +106,7 @@ fn stopped_sweeps_and_late_first_attempts_raise_alarms() {
     assert_eq!(late.extended_statistic.as_deref(), Some("p99"));
     // Milliseconds.
     assert!((late.threshold - 60_000.0).abs() < f64::EPSILON);
-    // Longer than a message is hidden after a single crash.
+    // Longer than a crash hides a message, so a single crash raises no alarm.
     let hidden = sweep_timing().unwrap().visibility_timeout;
     assert!(late.period * late.evaluation_periods > hidden);
 }
@@ -149,7 +150,7 @@ async fn alarms_watch_metrics_that_are_emitted() {
 }
 
 #[test]
-fn access_log_holds_nothing_that_callers_could_break_it_with() {
+fn access_log_has_no_values_that_callers_choose() {
     /// API Gateway makes these itself.
     const SAFE: [&str; 3] = ["identity.sourceIp", "requestId", "status"];
     let format = access_log_format().unwrap();
@@ -163,7 +164,7 @@ fn access_log_holds_nothing_that_callers_could_break_it_with() {
 }
 
 #[test]
-fn template_refuses_the_retention_that_the_function_refuses() {
+fn template_and_function_refuse_the_same_retention() {
     let fits = |days: u16| {
         let lookup = |name: &str| match name {
             "RETENTION_DAYS" => Some(days.to_string()),

@@ -1,4 +1,4 @@
-//! TLS handshakes that fail, and what a customer can do about them.
+//! Failed TLS handshakes, and the reasons that customers see.
 
 use axum::serve::Listener;
 use webhook_endpoints::domain::failure::Failure;
@@ -11,7 +11,7 @@ use crate::support::{Options, TestApp};
 
 const NAME: &str = "receiver.example.com";
 
-/// A service to which every name is a local receiver, and an authority that it trusts.
+/// A service for which every name resolves to this host, and an authority that it trusts.
 async fn start() -> (TestApp, Authority) {
     let authority = Authority::new();
     let mut options = Options::resolving(Names::always(&[LOOPBACK]));
@@ -63,14 +63,14 @@ async fn shaking_hands_with(answer: &'static [u8]) -> String {
     url.replace("http://", "https://")
 }
 
-/// RFC 8446, 6: a fatal alert of TLS.
+/// A fatal TLS alert (RFC 8446, section 6).
 macro_rules! alert {
     ($description:expr) => {
         &[0x15, 3, 3, 0, 2, 2, $description]
     };
 }
 
-/// RFC 2246, 7.4.1.3: a server that chooses TLS 1.0.
+/// The hello of a server that chooses TLS 1.0 (RFC 2246, section 7.4.1.3).
 const OLD_SERVER_HELLO: &[u8] = &{
     let mut record = [0; 47];
     let head = [0x16, 3, 1, 0, 42, 2, 0, 0, 38, 3, 1];
@@ -113,7 +113,7 @@ async fn receivers_without_a_common_protocol_are_incompatible() {
 }
 
 #[tokio::test]
-async fn receivers_without_tls_are_told_so() {
+async fn receivers_without_tls_are_reported_as_such() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let url = receiver.url.replace("http://", "https://");
@@ -122,14 +122,14 @@ async fn receivers_without_tls_are_told_so() {
 }
 
 #[tokio::test]
-async fn unanswered_tls_handshakes_are_timeouts() {
+async fn unanswered_tls_handshakes_time_out() {
     let app = TestApp::start_with(Options::impatient()).await;
     let url = silent_receiver().await.replace("http://", "https://");
     assert_failed(&ping_url(&app, &url).await, Failure::TlsTimeout);
 }
 
 #[tokio::test]
-async fn hosts_with_a_root_dot_get_deliveries_without_it() {
+async fn host_headers_have_no_root_dot() {
     let (app, authority) = start().await;
     let receiver = Receiver::over_tls(authority.certify(NAME)).await;
     let ping = ping_url(&app, &receiver.url_as(&format!("{NAME}."))).await;
@@ -138,7 +138,7 @@ async fn hosts_with_a_root_dot_get_deliveries_without_it() {
     assert!(!request.header("host").contains(".com."), "{request:?}");
 }
 
-/// RFC 6066, 3: the server name has no trailing dot.
+/// RFC 6066, section 3: the server name has no trailing dot.
 #[tokio::test]
 async fn server_names_have_no_root_dot() {
     let (app, _) = start().await;

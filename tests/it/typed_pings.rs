@@ -1,4 +1,4 @@
-//! Test pings that look like events of a type.
+//! Test pings with a type, which look like events of that type.
 
 use std::time::Duration;
 
@@ -43,11 +43,11 @@ fn test_header(request: &Received) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn pings_with_a_type_look_like_its_events_and_say_that_they_are_tests() {
+async fn typed_pings_look_like_events_and_are_marked_as_tests() {
     let app = TestApp::start().await;
     add_type(&app, "invoice.paid", EXAMPLE).await;
     let receiver = Receiver::answering(200, "thank you").await;
-    // It need not subscribe to the type, nor be active.
+    // The endpoint neither subscribes to the type nor is active.
     let (id, secret) = app.api.subscribe(&receiver.url, &["order.*"]).await;
     app.api
         .put_json(&format!("/{id}"), &json!({"active": false}))
@@ -79,7 +79,7 @@ async fn pings_with_a_type_look_like_its_events_and_say_that_they_are_tests() {
 }
 
 #[tokio::test]
-async fn pings_without_a_type_are_as_before() {
+async fn pings_without_a_type_are_plain_test_pings() {
     let app = TestApp::start().await;
     let receiver = Receiver::answering(200, "").await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;
@@ -145,7 +145,7 @@ async fn types_without_an_example_are_refused_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_type_costs_a_ping_one_read_more() {
+async fn typed_pings_cost_one_more_read() {
     let app = TestApp::start_with(Options::stepwise()).await;
     add_type(&app, "invoice.paid", "1").await;
     let (id, _) = app.api.create_webhook("https://example.com/hook").await;
@@ -162,7 +162,7 @@ async fn a_type_costs_a_ping_one_read_more() {
 }
 
 #[tokio::test]
-async fn failed_pings_with_a_type_are_not_retried_nor_recovered() {
+async fn failed_typed_pings_are_neither_retried_nor_recovered() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
     let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
     add_type(&app, "invoice.paid", "1").await;
@@ -178,7 +178,7 @@ async fn failed_pings_with_a_type_are_not_retried_nor_recovered() {
     let shown = app.api.get(&format!("/{id}")).await;
     assert_eq!(shown.data()["failingSince"], Value::Null);
 
-    // Neither counted nor made again, also beside an event that is.
+    // A recovery neither counts nor resends it, even next to an event that it does resend.
     clock.advance(Duration::from_secs(60));
     let recover = json!({"since": "2026-01-31T00:00:00Z", "status": "FAILED"});
     let path = format!("/{id}/recover");
@@ -196,7 +196,7 @@ async fn failed_pings_with_a_type_are_not_retried_nor_recovered() {
 }
 
 #[tokio::test]
-async fn resent_pings_with_a_type_stay_tests() {
+async fn resent_typed_pings_stay_tests() {
     let app = TestApp::start_with(Options::stepwise()).await;
     add_type(&app, "invoice.paid", "1").await;
     let receiver = Receiver::answering(500, "").await;

@@ -1,5 +1,5 @@
-//! The units of DynamoDB that an event costs: docs/performance.md has the same table, and
-//! a name or an attribute more that costs a unit fails here.
+//! The DynamoDB units that an event costs. They must match the table in docs/performance.md,
+//! so a longer name or a new attribute that costs another unit fails here.
 
 use std::path::Path;
 
@@ -18,14 +18,14 @@ use crate::support::units::{Snapshot, WRITE_UNIT, Written, size_of};
 use crate::support::wire::Request;
 use crate::support::{Options, TestApp};
 
-/// Bytes that an event's item has beside its data, for an app with an id as long as a
-/// UUID and a type of twelve characters.
+/// Bytes of an event's item without its data, if the app's id is as long as a UUID and the
+/// type has twelve characters.
 const EVENT: usize = 151;
 
-/// Bytes that a delivery's item has beside the responses that it keeps.
+/// Bytes of a delivery's item without the responses that it keeps.
 const DELIVERY: usize = 222;
 
-/// Bytes of an endpoint's item beside its URL and event types.
+/// Bytes of an endpoint's item without its URL and event types.
 const ENDPOINT: usize = 120;
 
 fn table() -> TableTemplate {
@@ -36,14 +36,14 @@ async fn snapshot(app: &TestApp) -> Snapshot {
     Snapshot::of(app.aws.items().await)
 }
 
-/// What an event cost.
+/// The units that some work cost.
 struct Cost {
     writes: Vec<Written>,
     reads: Vec<(String, f64)>,
 }
 
 impl Cost {
-    /// The write units of items of this kind, in the table and in the indexes.
+    /// The write units of the only item of this kind, in the table and in the indexes.
     fn of(&self, kind: &str) -> (usize, &[usize]) {
         let mut written = self.writes.iter().filter(|written| written.kind == kind);
         let found = written.next().unwrap_or_else(|| panic!("no {kind}"));
@@ -62,7 +62,7 @@ impl Cost {
     }
 }
 
-/// Does something, and counts the units of the calls that it makes.
+/// Does the work, and counts the units of its calls.
 async fn cost_of(app: &TestApp, work: impl Future<Output = ()>) -> Cost {
     let before = snapshot(app).await;
     app.aws.wire.take();
@@ -88,7 +88,7 @@ async fn publish(app: &TestApp, data: &Value) {
     app.queue.settle().await;
 }
 
-/// A service that has delivered before, so that no caches are cold.
+/// A service that has delivered before, so that its caches are warm.
 async fn start(receiver: &Receiver) -> (TestApp, String) {
     let app = TestApp::start_with(Options::stepwise()).await;
     assert_eq!(app.app_id.as_str().len(), 36);
@@ -136,7 +136,7 @@ async fn events_of_a_kilobyte_cost_the_documented_units() {
 }
 
 #[tokio::test]
-async fn items_have_few_bytes_of_their_own() {
+async fn items_have_few_bytes_of_overhead() {
     let receiver = Receiver::answering(200, "").await;
     let (app, _) = start(&receiver).await;
     for bytes in [620, WRITE_UNIT - EVENT] {
@@ -161,7 +161,7 @@ async fn items_have_few_bytes_of_their_own() {
 }
 
 #[tokio::test]
-async fn deliveries_fit_into_a_unit_with_all_but_the_longest_responses() {
+async fn deliveries_fit_into_one_unit_unless_responses_are_long() {
     for (bytes, units) in [(WRITE_UNIT - DELIVERY, 1), (1000, 2)] {
         let body: &'static str = "x".repeat(bytes).leak();
         let receiver = Receiver::answering(200, body).await;
@@ -172,7 +172,7 @@ async fn deliveries_fit_into_a_unit_with_all_but_the_longest_responses() {
 }
 
 #[tokio::test]
-async fn a_retry_costs_the_index_one_unit_each_time() {
+async fn each_retry_costs_the_index_one_unit() {
     let receiver = Receiver::answering(500, "").await;
     let (app, id) = start(&receiver).await;
     let cost = cost_of(&app, publish(&app, &json!(1))).await;
@@ -194,7 +194,7 @@ async fn a_retry_costs_the_index_one_unit_each_time() {
         let cost = cost_of(&app, app.aws.record(&task, &attempt, retry)).await;
         assert_eq!(cost.of("D"), (1, &[lists, 0][..]), "{number}");
     }
-    // The last one took it off the index.
+    // The last attempt removed the delivery from the index.
     assert_eq!(app.api.page(&id, "status=delivered").await.0.len(), 1);
 }
 
@@ -215,7 +215,7 @@ async fn names_of_event_types_cost_the_documented_units() {
     let mut options = Options::stepwise();
     options.settings.strict_event_types = true;
     let app = TestApp::start_with(options).await;
-    // As long as names are: some twenty characters.
+    // Names of about twenty characters.
     let names: Vec<_> = (100..200)
         .map(|n| format!("subscription.type{n}"))
         .collect();
@@ -232,7 +232,7 @@ async fn names_of_event_types_cost_the_documented_units() {
 }
 
 #[tokio::test]
-async fn pages_of_what_is_delivered_read_little_else() {
+async fn pages_of_delivered_read_few_other_deliveries() {
     let receiver = Receiver::answering(200, "").await;
     let (app, id) = start(&receiver).await;
     let endpoint = endpoint_id(&id);

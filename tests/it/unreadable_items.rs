@@ -1,4 +1,5 @@
-//! Items that somebody edited by hand, so that they cannot be read.
+//! Items that the service cannot read, because somebody edited them or a newer version wrote
+//! them.
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -37,7 +38,7 @@ async fn unreadable_endpoints_do_not_block_the_rest_of_their_batch() {
 static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 
 #[tokio::test]
-async fn unreadable_endpoints_do_not_block_their_apps_others() {
+async fn unreadable_endpoints_do_not_block_others_of_their_app() {
     log::start();
     let app = TestApp::start_with(Options::stepwise()).await;
     let (good, _) = app.api.create_webhook("https://example.com/hook").await;
@@ -69,7 +70,7 @@ async fn unreadable_endpoints_do_not_block_their_apps_others() {
     assert_eq!(line["pk"], format!("APP#{}", app.app_id));
     assert_eq!(line["sk"], format!("E#{bad}"));
     assert!(!skipped[0].contains("example.com"));
-    // The answer's cause is logged.
+    // The cause of the 500 is logged.
     let request_id = read.headers["x-request-id"].to_str().unwrap();
     let logged = log::lines_with(request_id);
     let cause = "GetItem of an endpoint";
@@ -80,7 +81,7 @@ async fn unreadable_endpoints_do_not_block_their_apps_others() {
 static EMITTED_BY_DRAIN: Mutex<Vec<Value>> = Mutex::new(Vec::new());
 
 #[tokio::test]
-async fn unreadable_deliveries_do_not_block_the_others_that_wait() {
+async fn unreadable_deliveries_do_not_block_other_waiting_ones() {
     log::start();
     let paused = Paused::start().await;
     let id = endpoint_id(&paused.id);
@@ -130,7 +131,7 @@ async fn dead_letter_of(app: &TestApp, event: &Value) -> String {
 }
 
 #[tokio::test]
-async fn events_reach_endpoints_that_could_not_be_read_once_they_can() {
+async fn events_reach_unreadable_endpoints_once_they_are_readable() {
     for ephemeral in [false, true] {
         let app = TestApp::start_with(Options::stepwise()).await;
         let receiver = Receiver::answering(200, "").await;
@@ -153,12 +154,12 @@ async fn events_reach_endpoints_that_could_not_be_read_once_they_can() {
             let letter = dead_letter_of(&app, &event(1)).await;
             let before = receiver.received().len();
             app.aws.set_attribute(&id, attribute, &whole).await;
-            // It is redriven, twice.
+            // The dead letter is redriven twice.
             app.queue.must_handle(&letter).await;
             app.queue.must_handle(&letter).await;
             assert_eq!(receiver.received().len(), before + 1, "{attribute}");
         }
-        // One that turns out to be for somebody else goes nowhere, and leaves nothing.
+        // An event that turns out not to match the endpoint is not sent, and leaves nothing.
         for (event, broken) in [
             (json!({"type": "user.created", "data": {"n": 1}}), EVENTS),
             (json!({"type": "invoice.paid", "data": {"n": 2}}), FILTER),
@@ -181,7 +182,7 @@ async fn events_reach_endpoints_that_could_not_be_read_once_they_can() {
 }
 
 #[tokio::test]
-async fn deliveries_that_could_not_be_read_are_sent_once_they_can() {
+async fn unreadable_deliveries_are_sent_once_they_are_readable() {
     for probing in [false, true] {
         let paused = Paused::start().await;
         let id = endpoint_id(&paused.id);
@@ -198,7 +199,7 @@ async fn deliveries_that_could_not_be_read_are_sent_once_they_can() {
                 .must_attempt(&ping_of(&paused.app, &paused.id))
                 .await;
         }
-        // As long as it cannot be read, the endpoint is looked at again and again.
+        // As long as the delivery is unreadable, the endpoint stays on the schedule.
         for _ in 0..12 {
             paused.clock.advance(Duration::from_secs(5 * 60));
             paused.app.queue.must_handle(r#"{"kind":"sweep"}"#).await;

@@ -35,7 +35,7 @@ fn configured(mut options: Options, settings: &[(&str, &str)]) -> Options {
     options
 }
 
-/// The header that Stripe's scheme has with these secrets, at the time of the request.
+/// The header of Stripe's scheme with these secrets and the timestamp of the request.
 fn stripe_signature(request: &Received, secrets: &[&str]) -> String {
     let value = request.header("stripe-signature");
     let (time, _) = value.split_once(',').unwrap();
@@ -81,12 +81,12 @@ async fn every_attempt_has_the_configured_headers_and_no_others() {
         );
     }
     let [first, second] = [0, 1].map(|n| received[n].header("stripe-signature"));
-    // The time of an attempt is signed.
+    // Each attempt signs its own time.
     assert_ne!(first, second);
 }
 
 #[tokio::test]
-async fn standard_headers_stay_beside_others_and_can_have_two_names() {
+async fn standard_headers_are_kept_and_can_have_a_second_prefix() {
     let settings = [SETTINGS[0], ("HEADER_PREFIX", "svix")];
     let app = TestApp::start_with(configured(Options::default(), &settings)).await;
     let receiver = Receiver::answering(200, "").await;
@@ -105,7 +105,7 @@ async fn standard_headers_stay_beside_others_and_can_have_two_names() {
 }
 
 #[tokio::test]
-async fn rotated_secrets_sign_and_previous_ones_beside_them_while_they_overlap() {
+async fn previous_secrets_sign_as_well_during_an_overlap() {
     let app = TestApp::start_with(configured(Options::default(), &SETTINGS)).await;
     let receiver = Receiver::answering(200, "").await;
     let (id, old) = app.api.create_webhook(&receiver.url).await;
@@ -124,7 +124,7 @@ async fn rotated_secrets_sign_and_previous_ones_beside_them_while_they_overlap()
 }
 
 #[tokio::test]
-async fn tests_of_events_are_marked_without_standard_headers() {
+async fn typed_pings_are_marked_even_without_standard_headers() {
     let app = TestApp::start_with(configured(Options::default(), &SETTINGS)).await;
     let put = app
         .api
@@ -142,7 +142,7 @@ async fn tests_of_events_are_marked_without_standard_headers() {
 }
 
 #[tokio::test]
-async fn further_headers_cost_no_further_calls() {
+async fn extra_headers_cost_no_extra_calls() {
     let mut calls = Vec::new();
     for settings in [&[][..], &SETTINGS[..]] {
         let app = TestApp::start_with(configured(Options::stepwise(), settings)).await;

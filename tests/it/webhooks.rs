@@ -13,7 +13,7 @@ use crate::support::{Options, STORAGES, TestApp, fields};
 
 const URL: &str = "https://example.com/hook";
 
-/// An app with this clock.
+/// A service on this clock.
 async fn app_at(clock: &HandClock) -> TestApp {
     let mut options = Options::default();
     options.settings.clock = clock.clock();
@@ -185,7 +185,7 @@ async fn updates_change_only_the_given_fields() {
         json!({"active": false}),
         json!({"active": true, "url": "https://example.com/again"}),
         json!({"url": URL, "events": ["a"], "active": false}),
-        // An update to the same values is an update too.
+        // Updating to the same values counts as an update, too.
         json!({"url": URL, "events": ["a"], "active": false}),
     ];
     for (turn, patch) in patches.iter().enumerate() {
