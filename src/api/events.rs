@@ -28,7 +28,7 @@ use crate::domain::event_type::EventType;
 use crate::domain::id::{AppId, DeliveryId, EndpointId, EventId, Issued};
 use crate::domain::json::nesting;
 use crate::domain::message::{Lane, Message};
-use crate::domain::time::{self, serde_millis};
+use crate::domain::time::{self, CLOCK_SKEW, serde_millis};
 use crate::domain::validation::FieldError;
 
 /// Limit of the request body, in bytes.
@@ -36,9 +36,6 @@ pub(super) const MAX_BODY_BYTES: usize = 256 * 1024;
 
 // The table stores `data` as it was sent, so every event that is accepted fits into an item.
 const _: () = assert!(MAX_BODY_BYTES + PAYLOAD_FRAME <= MAX_PAYLOAD_BYTES);
-
-/// How far the clock of the function that issued an id may be ahead of this one's.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 const MAX_IDEMPOTENCY_KEY_BYTES: usize = 255;
 
@@ -187,6 +184,7 @@ fn shown<'a>(
 
 /// The range of times at which an event was published if it is still kept.
 pub(super) fn retained(now: Timestamp, retention: Duration) -> RangeInclusive<Timestamp> {
+    // With the skew, because the function that issued the id may have a clock ahead of ours.
     now - retention..=now + CLOCK_SKEW
 }
 

@@ -24,15 +24,13 @@ use crate::domain::endpoint::{Endpoint, EndpointKey};
 use crate::domain::id::DeliveryId;
 use crate::domain::message::{Lane, Message};
 use crate::domain::notice::{BusMessage, Notice};
+use crate::domain::time::CLOCK_SKEW;
 use crate::ttl_cache::TtlCache;
 
 /// How long an endpoint's failed deliveries are not notified again. An endpoint that
 /// answers only some events with an error is never paused, and each event that it rejects
 /// uses up its attempts.
 const FAILURES_ONCE_IN: Duration = Duration::from_secs(60);
-
-/// Largest assumed difference between the clocks of the queue and of this function.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// The endpoints whose failed deliveries this process has recently notified.
 pub struct NotifiedFailures(TtlCache<EndpointKey, ()>);

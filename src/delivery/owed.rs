@@ -24,10 +24,7 @@ use crate::domain::event_type::EventType;
 use crate::domain::filter::Data;
 use crate::domain::id::{EndpointId, EventId};
 use crate::domain::message::{DeliveryTask, Lane, Message};
-
-/// Largest assumed difference between the clocks of the API and the queue: an endpoint
-/// that was created just before an event must not seem to be newer than the event.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
+use crate::domain::time::CLOCK_SKEW;
 
 /// The endpoints of an app that an event is owed to.
 #[derive(Default)]
@@ -68,6 +65,8 @@ impl Owed {
 
 /// Whether an endpoint existed when the event was accepted.
 pub(super) fn existed_for(endpoint: &Endpoint, event: &StoredEvent) -> bool {
+    // With the skew, because an endpoint that was created just before an event must not seem
+    // to be newer than the event.
     endpoint.created_at <= event.accepted_at + CLOCK_SKEW
 }
 

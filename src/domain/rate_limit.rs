@@ -12,9 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::message::MAX_DELAY;
-
-/// How far the clocks of two functions may differ.
-const CLOCK_SKEW: Duration = Duration::from_secs(60);
+use super::time::CLOCK_SKEW;
 
 /// The most deliveries per second to an endpoint: 1 to 1,000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

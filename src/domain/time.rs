@@ -1,7 +1,13 @@
 //! Time as the service shows and stores it: ISO 8601 in UTC, with whole milliseconds.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::fmt::temporal::Pieces;
+
+/// The largest assumed difference between two clocks: those of two functions, or of a function
+/// and a queue.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
 /// Formats `at` as the API and the table show it: `2026-01-31T09:30:00.000Z`.
 #[must_use]
