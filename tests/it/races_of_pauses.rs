@@ -21,6 +21,7 @@ use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
 
 use crate::support::queue::endpoint_id;
 use crate::support::receiver::{Received, Receiver};
+use crate::support::sealing::rotate;
 use crate::support::{Options, TestApp, eventually};
 
 const ROUNDS: usize = 8;
@@ -143,9 +144,9 @@ impl<'a> Round<'a> {
         self.status.store(status, Ordering::SeqCst);
     }
 
-    /// The same. Then sends a ping, which succeeds while a probe may be waiting for its
-    /// answer. If a ping ended the pause earlier, the drain would send deliveries that the
-    /// receiver still refuses, and they would be retried only a day later.
+    /// The same, and then sends a ping, which succeeds while earlier probes may still be in
+    /// progress. If a ping ended the pause before that, the drain would send deliveries that
+    /// the receiver still refuses, and they would be retried a day later.
     async fn begin_to_answer_and_ping(&self, status: u16) {
         self.begin_to_answer(status).await;
         tokio::time::sleep(LAG.mul_f64(rand::random_range(0.0..1.0))).await;
@@ -183,14 +184,11 @@ impl<'a> Round<'a> {
             assert_eq!(found.delivery.status, DeliveryStatus::Delivered);
             assert_eq!(found.attempts.len(), 1);
         }
-        let accepted: Vec<_> = self
-            .accepted()
-            .into_iter()
-            .map(|(event, _)| event)
-            .collect();
-        let more = accepted.len() - self.waiting.len();
+        let accepted = self.accepted().into_iter();
+        let events: Vec<_> = accepted.map(|(event, _)| event).collect();
+        let more = events.len() - self.waiting.len();
         for task in &self.waiting {
-            assert!(accepted.contains(&task.source.event_id()));
+            assert!(events.contains(&task.source.event_id()));
         }
         assert!(probes.contains(&more), "{more} were accepted twice");
         let endpoint = self.endpoint().await;
@@ -200,18 +198,16 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// The accepted events, each with the request that brought it.
+    /// The accepted events without test pings, each with the request that brought it.
     fn accepted(&self) -> Vec<(EventId, Received)> {
         let accepted = self.accepted.lock().unwrap().clone().into_iter();
         let accepted = accepted.map(|request| {
             let event = EventId::parse(request.header("webhook-id"));
             (event.expect("parse the event id"), request)
         });
-        // Test pings do not count.
         let is_event = |event| {
-            self.waiting
-                .iter()
-                .any(|task| task.source.event_id() == event)
+            let mut waiting = self.waiting.iter();
+            waiting.any(|task| task.source.event_id() == event)
         };
         accepted.filter(|(event, _)| is_event(*event)).collect()
     }
@@ -341,9 +337,7 @@ async fn probes_race_rotations() {
     rounds(SOON, async |round| {
         let other = async {
             wait_a_random_time().await;
-            let path = format!("/{}/rotate-secret", round.id);
-            let rotated = round.app.api.post(&path).await;
-            let secret = rotated.data()["secret"].as_str().unwrap().to_owned();
+            let secret = rotate(&round.app.api, &round.id).await;
             (secret, Clock::system().now())
         };
         let ((), (secret, rotated_at)) = tokio::join!(round.begin_to_answer(200), other);
@@ -370,9 +364,8 @@ async fn probes_race_url_changes() {
     rounds(SOON, async |round| {
         let other = async {
             wait_a_random_time().await;
-            round
-                .put(json!({"url": format!("{}/new", round.receiver.url)}))
-                .await;
+            let url = format!("{}/new", round.receiver.url);
+            round.put(json!({"url": url})).await;
             Clock::system().now()
         };
         let ((), changed_at) = tokio::join!(round.begin_to_answer(200), other);

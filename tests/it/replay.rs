@@ -2,39 +2,37 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use webhook_endpoints::domain::id::{DeliveryId, EndpointId, EventId};
+use webhook_endpoints::domain::id::{DeliveryId, EventId};
 use webhook_endpoints::domain::message::{DeliveryTask, Message};
 use webhook_endpoints::domain::replay::{Replay, Types};
 
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::{endpoint_id, ping_of};
 use crate::support::receiver::Receiver;
-use crate::support::wire::Fault;
 use crate::support::{Answer, Options, TestApp};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// A service with an endpoint that got events.
-struct Stage {
-    app: TestApp,
+pub(crate) struct Stage {
+    pub(crate) app: TestApp,
     clock: HandClock,
     receiver: Receiver,
     /// The endpoint that got the events.
     other: String,
     /// The time of the first event.
-    first: Timestamp,
+    pub(crate) first: Timestamp,
 }
 
 impl Stage {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
-    async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let clock = HandClock::at_now();
         let mut options = Options::stepwise_with(&clock);
         options.settings.chunks.recovery = 2;
@@ -54,7 +52,7 @@ impl Stage {
     }
 
     /// Seeds events that the other endpoint got, a millisecond apart.
-    async fn seed(&self, types: &[&str]) -> Vec<DeliveryTask> {
+    pub(crate) async fn seed(&self, types: &[&str]) -> Vec<DeliveryTask> {
         let mut seeded = Vec::new();
         for (index, event_type) in (0_u64..).zip(types) {
             let at = self.first + Duration::from_millis(index);
@@ -65,11 +63,11 @@ impl Stage {
     }
 
     /// Creates an endpoint that works.
-    async fn endpoint(&self, events: &[&str]) -> String {
+    pub(crate) async fn endpoint(&self, events: &[&str]) -> String {
         self.app.api.subscribe(&self.receiver.url, events).await.0
     }
 
-    async fn replay(&self, id: &str, more: Value) -> Answer {
+    pub(crate) async fn replay(&self, id: &str, more: Value) -> Answer {
         let mut body = json!({"since": self.first.to_string()});
         if let Value::Object(more) = more {
             body.as_object_mut().unwrap().extend(more);
@@ -80,7 +78,7 @@ impl Stage {
             .await
     }
 
-    async fn must_replay(&self, id: &str, more: Value, deliveries: u32) {
+    pub(crate) async fn must_replay(&self, id: &str, more: Value, deliveries: u32) {
         let answer = self.replay(id, more).await;
         assert_eq!(answer.status, StatusCode::ACCEPTED, "{answer:?}");
         let data = json!({"deliveries": deliveries, "atLeast": false});
@@ -89,7 +87,7 @@ impl Stage {
     }
 
     /// The events, in the order in which they arrived.
-    fn arrived(&self) -> Vec<String> {
+    pub(crate) fn arrived(&self) -> Vec<String> {
         let received = self.receiver.received();
         let ids = received.iter().map(|request| request.header("webhook-id"));
         ids.map(str::to_owned).collect()
@@ -259,137 +257,6 @@ async fn repeated_replay_messages_send_nothing_twice() {
     stage.handle(replay).await;
     stage.app.queue.settle().await;
     assert_eq!(stage.arrived().len(), 2);
-}
-
-#[tokio::test]
-async fn endpoints_have_one_replay_or_recovery_at_a_time() {
-    let stage = Stage::start().await;
-    stage.seed(&["a", "a", "a"]).await;
-    let id = stage.endpoint(&["*"]).await;
-    let asked = join_all((0..5).map(|_| stage.replay(&id, json!({})))).await;
-    let accepted = asked
-        .iter()
-        .filter(|answer| answer.status == StatusCode::ACCEPTED);
-    assert_eq!(accepted.count(), 1, "{asked:?}");
-    for refused in asked.iter().filter(|answer| !answer.status.is_success()) {
-        refused.must_fail_with(409, "CONFLICT");
-    }
-    let recovery = json!({"since": stage.first.to_string(), "status": "FAILED"});
-    let path = format!("/{id}/recover");
-    let refused = stage.app.api.post_json(&path, &recovery).await;
-    refused.must_fail_with(409, "CONFLICT");
-    stage.app.queue.settle().await;
-    assert_eq!(stage.arrived().len(), 3);
-    // The first replay has ended. The next ones find nothing and end at once.
-    for _ in 0..2 {
-        stage.must_replay(&id, json!({}), 0).await;
-    }
-    assert!(
-        stage
-            .app
-            .api
-            .post_json(&path, &recovery)
-            .await
-            .status
-            .is_success()
-    );
-}
-
-#[tokio::test]
-async fn replays_end_with_their_endpoint() {
-    let stage = Stage::start().await;
-    stage.seed(&["a", "a", "a"]).await;
-    for is_deleted in [false, true] {
-        let id = stage.endpoint(&["*"]).await;
-        let accepted = stage.replay(&id, json!({})).await;
-        assert_eq!(accepted.data()["deliveries"], 3);
-        let path = format!("/{id}");
-        match is_deleted {
-            true => stage.app.api.delete(&path).await,
-            false => {
-                let inactive = json!({"active": false});
-                stage.app.api.put_json(&path, &inactive).await
-            }
-        };
-        stage.app.queue.settle().await;
-        assert_eq!(stage.arrived(), Vec::<String>::new());
-        if !is_deleted {
-            let refused = stage.replay(&id, json!({})).await;
-            refused.must_fail_with(409, "CONFLICT");
-            let active = json!({"active": true});
-            stage.app.api.put_json(&path, &active).await;
-            // The slot is free.
-            let again = stage.replay(&id, json!({"types": ["none"]})).await;
-            assert_eq!(again.data()["deliveries"], 0);
-        }
-    }
-    let missing = EndpointId::new().to_string();
-    let refused = stage.replay(&missing, json!({})).await;
-    refused.must_fail_with(404, "NOT_FOUND");
-}
-
-#[tokio::test]
-async fn replays_begin_even_if_the_count_runs_out_of_time() {
-    let stage = Stage::start_with(|options| {
-        options.settings.budgets.search_time = Duration::ZERO;
-    })
-    .await;
-    stage.seed(&["a", "a", "a"]).await;
-    let id = stage.endpoint(&["*"]).await;
-    let accepted = stage.replay(&id, json!({})).await;
-    assert_eq!(*accepted.data(), json!({"deliveries": 0, "atLeast": true}));
-    stage.app.queue.settle().await;
-    assert_eq!(stage.arrived().len(), 3);
-}
-
-#[tokio::test]
-async fn failed_replay_requests_leave_the_slot_free() {
-    let stage = Stage::start().await;
-    stage.seed(&["a"]).await;
-    let id = stage.endpoint(&["*"]).await;
-    let wire = &stage.app.aws.wire;
-    for call in [&["SendMessage"], &["BatchGetItem"]] {
-        wire.break_calls(call, Fault::Before);
-        let refused = stage.replay(&id, json!({})).await;
-        refused.must_fail_with(503, "UNAVAILABLE");
-        wire.mend();
-    }
-    stage.must_replay(&id, json!({}), 1).await;
-    assert_eq!(stage.arrived().len(), 1);
-}
-
-#[tokio::test]
-async fn replays_without_events_send_no_message() {
-    let stage = Stage::start().await;
-    let id = stage.endpoint(&["*"]).await;
-    stage.app.aws.wire.take();
-    stage.must_replay(&id, json!({}), 0).await;
-    let mut calls = stage.app.aws.wire.take();
-    calls.retain(|call| !call.starts_with("ReceiveMessage"));
-    let expected = ["GetItem", "Query", "Query", "UpdateItem", "UpdateItem"];
-    assert_eq!(calls, expected);
-}
-
-#[tokio::test]
-async fn all_errors_are_reported_at_once() {
-    let stage = Stage::start().await;
-    let id = stage.endpoint(&["*"]).await;
-    let since = stage.first.to_string();
-    for (body, invalid) in [
-        (json!({}), &["since"][..]),
-        (json!({"since": since, "status": "FAILED"}), &["status"]),
-        (json!({"since": since, "until": since}), &["until"]),
-        (json!({"since": since, "types": []}), &["types"]),
-        (json!({"since": since, "types": "a"}), &["types"]),
-        (
-            json!({"since": "today", "until": 1, "types": ["a", "b*", "."]}),
-            &["since", "types[1]", "types[2]", "until"],
-        ),
-    ] {
-        let path = format!("/{id}/replay");
-        let refused = stage.app.api.post_json(&path, &body).await;
-        refused.must_be_invalid(invalid);
-    }
 }
 
 #[tokio::test]

@@ -1,13 +1,10 @@
 //! The sweep moves attempts that are nearly due from the table to the queue.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use serde_json::Value;
-use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::aws::table::{Due, Recorded};
 use webhook_endpoints::delivery::enqueue_due::LEASE;
 use webhook_endpoints::domain::audience::Audience;
@@ -24,15 +21,15 @@ use crate::support::queue::{endpoint_id, message};
 use crate::support::receiver::Receiver;
 use crate::support::seeds::answered;
 use crate::support::wire::Fault;
-use crate::support::{Options, TestApp, log, metrics};
+use crate::support::{Options, TestApp};
 
 const NOWHERE: &str = "https://receiver.example.com/";
-const SWEEP: &str = r#"{"kind":"sweep"}"#;
+pub(crate) const SWEEP: &str = r#"{"kind":"sweep"}"#;
 /// How many attempts a sweep takes from a shard.
-const CHUNK: u16 = 25;
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const CHUNK: u16 = 25;
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
-async fn start() -> (TestApp, HandClock, String) {
+pub(crate) async fn start() -> (TestApp, HandClock, String) {
     start_for(NOWHERE).await
 }
 
@@ -47,7 +44,7 @@ async fn start_for(url: &str) -> (TestApp, HandClock, String) {
 }
 
 /// Writes a delivery whose first attempt failed and whose second is due at this time.
-async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: DeliveryId) {
+pub(crate) async fn schedule(app: &TestApp, id: &str, due_at: Timestamp, delivery_id: DeliveryId) {
     let event = EventType::parse("invoice.paid").unwrap();
     let created_at = app.deliverer.clock.now();
     let task = DeliveryTask {
@@ -116,7 +113,11 @@ async fn empty_sweeps_cost_ten_queries() {
 }
 
 /// Schedules more attempts in one shard than a sweep takes.
-async fn schedule_many(app: &TestApp, clock: &HandClock, id: &str) -> BTreeSet<DeliveryId> {
+pub(crate) async fn schedule_many(
+    app: &TestApp,
+    clock: &HandClock,
+    id: &str,
+) -> BTreeSet<DeliveryId> {
     let mut ids = BTreeSet::new();
     while ids.len() < usize::from(CHUNK) + 5 {
         let new = DeliveryId::new();
@@ -134,7 +135,7 @@ async fn schedule_many(app: &TestApp, clock: &HandClock, id: &str) -> BTreeSet<D
 
 /// Handles the queued sweeps. Returns the attempts that they enqueue and the number of
 /// sweeps.
-async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
+pub(crate) async fn taken(app: &TestApp) -> (Vec<DeliveryId>, usize) {
     let (mut taken, mut sweeps) = (Vec::new(), 0);
     loop {
         let queued = app.queue.all_queued().await;
@@ -334,76 +335,4 @@ async fn enqueued_attempts_never_come_early() {
         let entries = sent.next().expect("find the batch").body()["Entries"].clone();
         assert_eq!(entries[0]["DelaySeconds"], delay, "{millis}");
     }
-}
-
-#[tokio::test]
-async fn unreadable_items_are_reported_and_delay_nothing() {
-    static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
-    log::start();
-    let (app, clock, id) = start().await;
-    let metered =
-        metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
-    // More than a sweep takes, and due before the others of their shard.
-    for number in 0..CHUNK + 5 {
-        let sort = format!("D#broken-{number}");
-        app.aws
-            .put(&[
-                ("pk", "APP#acme#E#broken"),
-                ("sk", &sort),
-                ("gsi2pk", "DUE#3"),
-                ("gsi2sk", &format!("2025-12-31T00:00:00.000Z#{number}")),
-                (attribute::EVENT, "a customer's own value"),
-                (attribute::CREATED_AT, "a customer's own value"),
-            ])
-            .await;
-    }
-    let ids = schedule_many(&app, &clock, &id).await;
-    let elsewhere = DeliveryId::new();
-    schedule(&app, &id, clock.now(), elsewhere).await;
-    metered.must_handle(SWEEP).await;
-    let (taken, sweeps) = taken(&app).await;
-    assert_eq!(taken.len(), ids.len() + 1);
-    assert_eq!(sweeps, 1);
-
-    // Other tests in this process log lines of their own.
-    let lines = log::lines_with(r#""pk":"APP#acme#E#broken""#);
-    for number in 0..CHUNK + 5 {
-        let named = format!(r#""sk":"D#broken-{number}""#);
-        assert!(lines.iter().any(|line| line.contains(&named)), "{named}");
-    }
-    for line in &lines {
-        assert!(line.contains(r#""level":"ERROR""#), "{line}");
-        assert!(line.contains("skipped an unreadable item"), "{line}");
-    }
-    assert!(!log::text().contains("own value"));
-    let emitted = EMITTED.lock().unwrap().clone();
-    emitted.iter().for_each(metrics::must_be_embedded);
-    assert_eq!(emitted[0]["UnreadableItems"], CHUNK + 5);
-}
-
-#[tokio::test]
-async fn completed_sweeps_report_overdue_attempts() {
-    static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
-    let (app, clock, id) = start().await;
-    let metered =
-        metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
-    let sweeps = || {
-        let lines = std::mem::take(&mut *EMITTED.lock().unwrap());
-        lines.iter().for_each(metrics::must_be_embedded);
-        let counts = lines.iter().map(|line| line["OverdueAttempts"].as_u64());
-        counts.collect::<Vec<_>>()
-    };
-    metered.must_handle(SWEEP).await;
-    assert_eq!(sweeps(), [Some(0)]);
-
-    for late in [Duration::ZERO, MINUTE / 2, MINUTE, 5 * MINUTE] {
-        schedule(&app, &id, clock.now() - late, DeliveryId::new()).await;
-    }
-    metered.must_handle(SWEEP).await;
-    assert_eq!(sweeps(), [Some(2)]);
-
-    app.aws.wire.break_calls(&["Query"], Fault::Before);
-    let back = metered.handle([message(Some("m"), SWEEP)]).await;
-    assert_eq!(back, Ok(vec!["m".to_owned()]));
-    assert_eq!(sweeps(), []);
 }
