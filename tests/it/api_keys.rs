@@ -39,11 +39,7 @@ async fn try_key(app: &TestApp, key: &Value) -> u16 {
 /// Starts a service whose app exists, without a key cache.
 async fn start() -> (TestApp, HandClock) {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
-    let mut options = Options::idle();
-    options.settings.clock = clock.clock();
-    options.settings.api_key_cache = Duration::ZERO;
-    let app = TestApp::start_with(options).await;
-    app.create_app().await;
+    let app = TestApp::start_with_key_cache(&clock, Duration::ZERO).await;
     (app, clock)
 }
 

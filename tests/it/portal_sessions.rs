@@ -40,14 +40,10 @@ async fn try_token(app: &TestApp, token: &str) -> u16 {
     answer(request).await.status.as_u16()
 }
 
-/// A service whose app was made, without a cache of keys.
+/// Starts a service whose app exists, without a key cache.
 async fn start() -> (TestApp, HandClock) {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
-    let mut options = Options::idle();
-    options.settings.clock = clock.clock();
-    options.settings.api_key_cache = Duration::ZERO;
-    let app = TestApp::start_with(options).await;
-    app.create_app().await;
+    let app = TestApp::start_with_key_cache(&clock, Duration::ZERO).await;
     (app, clock)
 }
 
@@ -183,11 +179,7 @@ async fn sessions_need_an_existing_app_and_endpoint() {
 #[tokio::test]
 async fn sessions_are_rejected_once_they_expire_even_if_cached() {
     let clock = HandClock::at("2026-01-31T09:30:00.900Z");
-    let mut options = Options::idle();
-    options.settings.clock = clock.clock();
-    options.settings.api_key_cache = Duration::from_secs(300);
-    let app = TestApp::start_with(options).await;
-    app.create_app().await;
+    let app = TestApp::start_with_key_cache(&clock, Duration::from_secs(300)).await;
     let mut created = Vec::new();
     for _ in 0..2 {
         created.push(create(&app, json!({"expiresInSeconds": 60})).await);
@@ -215,11 +207,7 @@ async fn sessions_are_rejected_once_they_expire_even_if_cached() {
 #[tokio::test]
 async fn revoked_sessions_work_until_the_cache_expires() {
     let clock = HandClock::at("2026-01-31T09:30:00Z");
-    let mut options = Options::idle();
-    options.settings.clock = clock.clock();
-    options.settings.api_key_cache = Duration::from_secs(10);
-    let app = TestApp::start_with(options).await;
-    app.create_app().await;
+    let app = TestApp::start_with_key_cache(&clock, Duration::from_secs(10)).await;
     let created = create(&app, json!({})).await;
     assert_eq!(try_token(&app, token(&created)).await, 200);
     revoke(&app, created.data()["id"].as_str().unwrap()).await;

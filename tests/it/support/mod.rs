@@ -269,6 +269,17 @@ impl TestApp {
         key
     }
 
+    /// Starts a service without pollers, on this clock, whose app exists and whose API caches
+    /// keys for this long.
+    pub async fn start_with_key_cache(clock: &HandClock, key_cache: Duration) -> Self {
+        let mut options = Options::idle();
+        options.settings.clock = clock.clock();
+        options.settings.api_key_cache = key_cache;
+        let app = Self::start_with(options).await;
+        app.create_app().await;
+        app
+    }
+
     /// Creates the app's record. The app's key works without it, but platform calls on the
     /// app need it.
     pub async fn create_app(&self) {
