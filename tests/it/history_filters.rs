@@ -100,7 +100,7 @@ async fn histories_are_filtered_by_event_time_and_status() {
         in_span(s) && s.event == "a" && s.status == "FAILED"
     })
     .await;
-    // A range that ends before or when it begins is empty.
+    // A range that ends before it begins, or when it begins, is empty.
     for (since, until) in [(25, 10), (10, 10)] {
         let span = format!("since={}&until={}", time(since), time(until));
         assert_shows(at, &span, &seeded, |_| false).await;

@@ -51,10 +51,10 @@ async fn repeats_during_the_first_delivery_are_ignored() {
         app.aws.wire.take();
         assert_eq!(app.queue.fan_out().await, []);
         let mut calls = app.aws.wire.take();
-        // The attempt reads the secret at the same time.
+        // The attempt reads the secret concurrently.
         calls.retain(|call| call != "GetSecretValue");
         assert_eq!(calls, ["GetItem", "PutItem", "Query"]);
-        assert_eq!(app.queue.counts().await[2], 0, "nothing waits");
+        assert_eq!(app.queue.counts().await[2], 0, "a message waits");
         gate.notify_one();
     };
     tokio::join!(attempt, repeat);
@@ -359,12 +359,13 @@ async fn different_events_with_a_known_message_id_are_ignored() {
                 let other = message(Some("other"), other.to_string());
                 assert_eq!(app.queue.handle([other]).await, Ok(NOTHING));
                 let mut calls = app.aws.wire.take();
-                // The fan-out of an event whose id is a message id might already be recorded.
+                // Events with an id from the queue might be recorded as fanned out already, which a
+                // `GetItem` checks.
                 calls.retain(|call| call != "GetItem");
                 assert_eq!(calls, ["PutItem", "Query"], "{field}");
             }
         }
-        assert_eq!(app.queue.counts().await[2], 0, "nothing waits");
+        assert_eq!(app.queue.counts().await[2], 0, "a message waits");
         receiver.must_receive_one();
     }
 }

@@ -168,6 +168,7 @@ async fn a_hundred_inactive_endpoints_cost_four_batch_writes() {
     let event = app.queue.all_queued().await;
     app.aws.wire.take();
     assert_eq!(app.queue.handle(event).await, Ok(NOTHING));
+    // A batch has at most 25 writes.
     let mut expected = vec!["BatchWriteItem"; 4];
     // The active one is attempted at once.
     expected.extend(["GetSecretValue", "PutItem", "Query", "UpdateItem"]);
@@ -199,7 +200,7 @@ async fn missed_events_never_replace_a_delivery() {
     assert_eq!(
         app.aws.wire.take(),
         ["PutItem", "Query", "UpdateItem", "UpdateItem"],
-        "the fan-out resumes"
+        "the fan-out did not resume"
     );
     app.queue.settle().await;
     let delivery = app.api.must_have_one_delivery(&id).await;
@@ -222,7 +223,11 @@ async fn concurrent_duplicates_leave_the_fan_out_to_the_first_message() {
     // Its receive count is 1 again, as for a concurrent duplicate.
     assert_eq!(app.queue.handle(event.clone()).await, Ok(NOTHING));
     assert_eq!(app.queue.tasks().await, []);
-    assert_eq!(app.queue.delayed().await, 1, "it waits for the lease");
+    assert_eq!(
+        app.queue.delayed().await,
+        1,
+        "the duplicate does not wait for the lease"
+    );
     let back = event.iter().map(|message| received_again(message, 2));
     assert_eq!(app.queue.handle(back).await, Ok(NOTHING));
     app.queue.settle().await;

@@ -88,6 +88,7 @@ async fn five_slow_endpoints_move_their_apps_events_to_the_slow_lane() {
         let event = app.queue.queued_in(Lane::Fast).await;
         assert_eq!(queue.handle(event).await, Ok(Vec::new()));
     };
+    // With four slow endpoints, the others of the app keep the fast lane. The fifth moves them.
     for id in &ids[..4] {
         mark_slow(id).await;
     }

@@ -28,6 +28,7 @@ async fn endpoints_that_fail_for_a_minute_are_paused() {
     let wait = time("nextProbeAt")
         .duration_since(time("pausedAt"))
         .as_secs();
+    // 30 s, with up to 20 % of jitter.
     assert!((24..=36).contains(&wait), "{wait} s");
 }
 
@@ -90,6 +91,7 @@ async fn failed_probes_use_no_attempt_and_double_the_wait() {
         let next: Timestamp = endpoint["nextProbeAt"].as_str().unwrap().parse().unwrap();
         waits.push(next.duration_since(paused.clock.now()).as_secs());
     }
+    // 60, 120 and 240 s, each with up to 20 % of jitter.
     assert!((48..=72).contains(&waits[0]), "{waits:?}");
     assert!((96..=145).contains(&waits[1]), "{waits:?}");
     assert!((192..=289).contains(&waits[2]), "{waits:?}");

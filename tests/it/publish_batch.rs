@@ -173,6 +173,8 @@ async fn large_events_are_sent_in_calls_of_at_most_1_mib() {
     body.push_str(&" ".repeat(LARGEST_BODY - body.len()));
     app.aws.wire.take();
     rows(&post(&app, body.clone()).await, 20);
+    // A message has more than a quarter of a MiB, because the event is wrapped, so a call takes
+    // three of the 19.
     let requests = app.aws.wire.take_requests();
     assert_eq!(requests.len(), 7);
     for request in requests {

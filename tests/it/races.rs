@@ -360,6 +360,6 @@ async fn concurrently_repeated_events_are_delivered_once() {
     for id in events.keys() {
         let arrived = receiver.received();
         let of_event = arrived.iter().filter(|got| got.header("webhook-id") == id);
-        assert_eq!(of_event.count(), 2, "one for each endpoint");
+        assert_eq!(of_event.count(), 2, "not one for each endpoint");
     }
 }

@@ -122,7 +122,7 @@ async fn deliveries_fail_after_ten_attempts_on_schedule() {
         assert_eq!(item["deliveredAt"], Value::Null);
         let delivery = app.api.delivery(&id, task.delivery_id).await;
         let waited = wait_of(&delivery) / *wait as f64;
-        // Times are shown in whole milliseconds.
+        // Jitter is up to 20 %, and times are shown in whole milliseconds.
         assert!((0.7995..1.2005).contains(&waited), "{waited} of {wait} s");
         task = due(&app, &clock, &task, &delivery).await;
     }
@@ -220,7 +220,7 @@ async fn retry_after_lengthens_the_wait_up_to_a_day() {
         (503, "3600", 3600.0, 3600.0),
         (503, "0", 4.0, 6.0),
         (429, "86401", 86_400.0, 86_400.0),
-        // Beyond every integer, and beyond the last timestamp.
+        // Larger than any integer type, and later than the last timestamp.
         (429, "99999999999999999999", 86_400.0, 86_400.0),
         (503, "Fri, 31 Dec 9999 23:59:59 GMT", 86_400.0, 86_400.0),
         (503, "-5", 4.0, 6.0),

@@ -1,4 +1,4 @@
-//! What every answer has in common: routes, methods, envelope, request id.
+//! What all answers have in common: routes, methods, envelope and request id.
 
 use std::collections::BTreeSet;
 

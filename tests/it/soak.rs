@@ -135,8 +135,8 @@ impl Subscriber {
         assert_eq!(self.receiver.unverified(), 0, "{}", self.name);
         assert_eq!(ended.pending, 0, "{}", self.name);
         assert_eq!(ended.delivered.len() + ended.failed, ids.len());
-        // An attempt that is taken but not recorded is made again, so more may have
-        // arrived than was recorded, but never less.
+        // An attempt that is accepted but not recorded is made again, so more events may have
+        // arrived than are recorded, but never fewer.
         assert!(arrived >= ended.delivered.len(), "{}", self.name);
         if matches!(self.receiver.manner, Manner::Healthy | Manner::Slow(_)) {
             assert_eq!((arrived, ended.failed), (ids.len(), 0), "{}", self.name);

@@ -255,7 +255,7 @@ async fn interrupt(call: &'static str, first_call: u32, fault: Fault) {
 #[tokio::test]
 async fn interrupted_sweeps_lose_nothing_and_send_nothing_twice() {
     let cases = [
-        // The first updates claim one attempt each.
+        // The first 25 updates claim one attempt each.
         ("UpdateItem", 1, Fault::Before),
         ("UpdateItem", 1, Fault::After),
         ("UpdateItem", 13, Fault::Before),
