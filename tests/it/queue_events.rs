@@ -66,89 +66,109 @@ async fn odd_but_valid_events_are_delivered() {
     delivered(&app, &receiver, &deepest).await;
 }
 
-#[tokio::test]
-async fn invalid_events_become_dead_letters_with_the_reason() {
+/// A valid event, except for this field.
+fn with_field(app: &TestApp, field: &str, value: Value) -> String {
+    let mut event: Value = serde_json::from_str(&with_data(app, "1")).unwrap();
+    event[field] = value;
+    event.to_string()
+}
+
+async fn start() -> TestApp {
     let app = TestApp::start_with(Options::stepwise()).await;
     app.api.create_webhook("https://example.com/hook").await;
-    let good: Value = serde_json::from_str(&with_data(&app, "1")).unwrap();
-    let changed = |field: &str, value: Value| {
-        let mut event = good.clone();
-        event[field] = value;
-        event.to_string()
-    };
-    let own = good.to_string();
-    let with = |field: &str| own.replacen('{', &format!("{{{field},"), 1);
-    let too_large = data_of_payload(MAX_PAYLOAD_BYTES + 1);
-    let segments = "segments of letters, digits, _ and -, separated by full stops";
-    for (body, reason) in [
+    app
+}
+
+/// Asserts that each message becomes a dead letter for this reason, and that no event gets
+/// through.
+async fn must_be_refused(app: &TestApp, messages: &[(String, &str)]) {
+    for (body, reason) in messages {
+        let letter = app.queue.must_become_dead_letter(body).await;
+        let expected = format!("the message cannot be read: {reason}");
+        assert_eq!(letter.attribute("Reason"), expected);
+    }
+    assert_eq!(app.queue.tasks().await, []);
+}
+
+#[tokio::test]
+async fn events_with_invalid_fields_become_dead_letters_with_the_reason() {
+    let app = start().await;
+    let type_form = "type must be segments of letters, digits, _ and -, separated by full stops";
+    let app_id_form = "appId must be 1 to 64 letters, digits, hyphens and underscores";
+    let id_form = "id must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057";
+    let nil = uuid::Uuid::nil().to_string();
+    let refused = [
         (
-            changed("type", json!("test.ping")),
+            "type",
+            json!("test.ping"),
             "type test.ping is reserved for test pings",
         ),
+        ("type", json!("Invoice Paid"), type_form),
+        ("type", json!("invoice.*"), type_form),
+        ("type", json!(7), "type must be a string"),
+        ("type", Value::Null, "type is missing"),
+        ("appId", json!("a b"), app_id_form),
+        ("appId", Value::Null, "appId is missing"),
+        ("id", json!("x"), id_form),
+        ("id", json!(nil), id_form),
         (
-            changed("type", json!("Invoice Paid")),
-            &format!("type must be {segments}"),
-        ),
-        (
-            changed("type", json!("invoice.*")),
-            &format!("type must be {segments}"),
-        ),
-        (changed("type", json!(7)), "type must be a string"),
-        (changed("type", Value::Null), "type is missing"),
-        (
-            changed("appId", json!("a b")),
-            "appId must be 1 to 64 letters, digits, hyphens and underscores",
-        ),
-        (changed("appId", Value::Null), "appId is missing"),
-        (
-            changed("id", json!("x")),
-            "id must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057",
-        ),
-        (
-            changed("id", json!(uuid::Uuid::nil().to_string())),
-            "id must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057",
-        ),
-        (
-            changed("dataText", json!("7")),
+            "dataText",
+            json!("7"),
             "data and dataText exclude each other",
         ),
+    ];
+    let messages = refused.map(|(field, value, reason)| (with_field(&app, field, value), reason));
+    must_be_refused(&app, &messages).await;
+}
+
+#[tokio::test]
+async fn events_with_invalid_data_become_dead_letters_with_the_reason() {
+    let app = start().await;
+    let valid = with_data(&app, "1");
+    let with = |field: &str| valid.replacen('{', &format!("{{{field},"), 1);
+    let repeated = "a field is repeated";
+    let too_deep = "data is nested more than 128 deep";
+    let too_large = data_of_payload(MAX_PAYLOAD_BYTES + 1);
+    let messages = [
         (
-            with_data(&app, "1").replace("\"data\":1", "\"dataText\":\"tru\""),
+            valid.replace("\"data\":1", "\"dataText\":\"tru\""),
             "dataText must be JSON",
         ),
-        (
-            with_data(&app, "1").replace(",\"data\":1", ""),
-            "data is missing",
-        ),
-        (with(r#""type":"a""#), "a field is repeated"),
-        (with(r#""d\u0061ta":{}"#), "a field is repeated"),
-        (with(r#""more":1,"more":1"#), "a field is repeated"),
-        (
-            with_data(&app, &nested(129)),
-            "data is nested more than 128 deep",
-        ),
-        (
-            with_data(&app, &nested(100_000)),
-            "data is nested more than 128 deep",
-        ),
+        (valid.replace(",\"data\":1", ""), "data is missing"),
+        (with(r#""type":"a""#), repeated),
+        (with(r#""d\u0061ta":{}"#), repeated),
+        (with(r#""more":1,"more":1"#), repeated),
+        (with_data(&app, &nested(129)), too_deep),
+        (with_data(&app, &nested(100_000)), too_deep),
         (
             with_data(&app, &too_large),
             "data is too large to be stored",
         ),
+    ];
+    must_be_refused(&app, &messages).await;
+}
+
+#[tokio::test]
+async fn messages_of_unknown_kinds_become_dead_letters_with_the_reason() {
+    let app = start().await;
+    let of_event_bridge = json!({"detail-type": "a", "source": "b", "detail": {}});
+    let messages = [
         (
             with_data(&app, "1").replace("\"event\"", "\"Event\""),
             "unknown kind",
         ),
         (
-            json!({"detail-type": "a", "source": "b", "detail": {}}).to_string(),
+            of_event_bridge.to_string(),
             "it has no kind; an event of EventBridge needs an input transformer",
         ),
         (json!({"appId": "a"}).to_string(), "it has no kind"),
-    ] {
-        let letter = app.queue.must_become_dead_letter(&body).await;
-        let expected = format!("the message cannot be read: {reason}");
-        assert_eq!(letter.attribute("Reason"), expected);
-    }
+    ];
+    must_be_refused(&app, &messages).await;
+}
+
+#[tokio::test]
+async fn events_with_invalid_times_become_dead_letters_with_the_reason() {
+    let app = start().await;
     let no_time = "timestamp must be an ISO 8601 time";
     let out_of_range = "timestamp must be from 0000-01-01T00:00:00Z to 9999-12-30T22:00:00Z";
     for (timestamp, expected) in [
@@ -158,7 +178,7 @@ async fn invalid_events_become_dead_letters_with_the_reason() {
         ("2026-01-31", no_time),
         ("", no_time),
     ] {
-        let body = changed("timestamp", json!(timestamp));
+        let body = with_field(&app, "timestamp", json!(timestamp));
         let letter = app.queue.must_become_dead_letter(&body).await;
         let reason = letter.attribute("Reason");
         assert!(reason.contains(expected), "{reason}");
@@ -172,10 +192,11 @@ async fn refused_messages_are_counted_by_reason() {
     let app = TestApp::start_with(Options::stepwise()).await;
     let metered =
         metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
-    let mut event: Value = serde_json::from_str(&with_data(&app, "1")).unwrap();
-    event["type"] = json!("Invoice Paid");
     for (body, flaw) in [
-        (event.to_string(), "EVENT_TYPE"),
+        (
+            with_field(&app, "type", json!("Invoice Paid")),
+            "EVENT_TYPE",
+        ),
         (with_data(&app, &nested(129)), "NESTING"),
         (
             with_data(&app, &data_of_payload(MAX_PAYLOAD_BYTES + 1)),
