@@ -57,12 +57,12 @@ scripts:
 
 # Check licences, bans, sources, and that every dependency is used
 dependencies:
-    cargo-deny check licenses bans sources
+    cargo-deny --workspace check licenses bans sources
     cargo-shear --locked
 
 # Check dependencies for known vulnerabilities; downloads their database
 advisories:
-    cargo-deny check advisories
+    cargo-deny --workspace check advisories
 
 # Check the code
 clippy:
