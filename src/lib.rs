@@ -12,6 +12,7 @@
 //! | [`api`] | the HTTP API, a file per noun | aws, clock, domain, ttl_cache |
 //! | [`delivery`] | from queue message to recorded attempt | aws, clock, domain, ttl_cache |
 //! | [`operator`] | keys, sessions, secrets and cleanup, for the admin command | aws, domain |
+//! | `fuzz` | properties for fuzzers, in tests and fuzzing builds only | api, aws, clock, delivery, domain |
 //!
 //! There are two flows. *A management call* passes from the router through an extractor
 //! that authenticates the caller, to one to three AWS calls. *A delivery* passes from the
@@ -35,6 +36,8 @@ pub mod clock;
 pub mod config;
 pub mod delivery;
 pub mod domain;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod operator;
 pub mod telemetry;
 mod ttl_cache;

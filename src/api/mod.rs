@@ -15,6 +15,8 @@ mod event_types;
 mod events;
 mod extract;
 mod filter_test;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod key;
 mod keys;
 pub mod lambda;

@@ -56,7 +56,7 @@ impl NameList<'_> {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    fn read_cursor(&self, cursor: &str) -> Option<String> {
+    pub(super) fn read_cursor(&self, cursor: &str) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let (found, last) = bytes.split_at_checked(TAG_BYTES)?;
         let last = std::str::from_utf8(last).ok()?;

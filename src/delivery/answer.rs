@@ -89,7 +89,7 @@ async fn read_capped(body: &mut Incoming, kept: &mut Vec<u8>) -> hyper::Result<(
 /// The encoding of a body that would look like noise. We do not ask for any encoding, so
 /// few receivers use one, and decoding would serve only them. Text is shown as it is,
 /// whatever the header says.
-fn encoding(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
+pub(super) fn encoding(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     let is_text = match std::str::from_utf8(body) {
         Ok(_) => true,
         // `None` if the body is cut off in the middle of a character, and text until
@@ -117,7 +117,7 @@ const SHOWN_LOCATION: usize = 200;
 
 /// Where a redirect points, without credentials and query, which may be secret. The URL
 /// parser escapes whatever is not printable.
-fn location(headers: &HeaderMap, target: &Url) -> Option<String> {
+pub(super) fn location(headers: &HeaderMap, target: &Url) -> Option<String> {
     let location = std::str::from_utf8(headers.get(LOCATION)?.as_bytes()).ok()?;
     let url = target.join(location).ok()?;
     if !matches!(url.scheme(), "http" | "https") {

@@ -39,6 +39,8 @@ mod ephemeral;
 mod erase;
 mod fan_out;
 mod finish_deletions;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod give_back;
 mod health;
 pub mod metrics;

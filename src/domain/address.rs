@@ -32,12 +32,7 @@ impl AddressPolicy {
         match self {
             Self::PublicOnly => is_public(address),
             Self::PublicAndLoopback => is_public(address) || address.is_loopback(),
-            Self::Operated(rules) => {
-                // A NAT64 gateway would forward to the embedded address, so blocking that one
-                // blocks both. Opening it opens only the address itself.
-                let blocked = rules.block(address) || rules.block(embedded(address));
-                !blocked && (is_public(address) || rules.open(address))
-            }
+            Self::Operated(rules) => is_permitted_by(rules, address),
         }
     }
 
@@ -123,6 +118,14 @@ fn embedded(address: IpAddr) -> IpAddr {
         }
         address => address,
     }
+}
+
+/// Whether an operator's rules allow connections to this address, which is canonical.
+pub(super) fn is_permitted_by(rules: &EgressRules, address: IpAddr) -> bool {
+    // A NAT64 gateway would forward to the embedded address, so blocking that one blocks
+    // both. Opening it opens only the address itself.
+    let blocked = rules.block(address) || rules.block(embedded(address));
+    !blocked && (is_public(address) || rules.open(address))
 }
 
 /// Whether `address` is public unicast. IPv4-mapped and NAT64 addresses are as public as the

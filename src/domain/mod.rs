@@ -19,6 +19,8 @@ pub mod event;
 pub mod event_type;
 pub mod failure;
 pub mod filter;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 pub mod header_name;
 pub mod health;
 mod host_name;

@@ -21,6 +21,8 @@ mod wildcard;
 
 #[cfg(test)]
 mod conformance;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 #[cfg(test)]
 mod properties;
 

@@ -1,0 +1,20 @@
+//! Passes libFuzzer's inputs to the target that the variable `FUZZ_TARGET` names.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use webhook_endpoints::fuzz::Target;
+
+#[expect(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    reason = "libFuzzer owns the arguments, and stops at a panic"
+)]
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
+    let name = std::env::var("FUZZ_TARGET").expect("FUZZ_TARGET is set");
+    Target::named(&name).expect("FUZZ_TARGET names a target")
+});
+
+fuzz_target!(|input: &[u8]| TARGET.run(input));

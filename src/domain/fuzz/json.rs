@@ -1,0 +1,111 @@
+//! JSON as somebody wrote it, held against the values of `serde_json`; and the bodies that
+//! are made of it.
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::must;
+use crate::domain::event::{MAX_NESTING, payload_of, split_payload};
+use crate::domain::event_type::EventType;
+use crate::domain::json::{Fields, elements, has_field, nesting, repeats_a_name};
+use crate::domain::payload_format::PayloadFormat;
+use crate::domain::time;
+
+pub(crate) fn run(text: &str) {
+    let depth = nesting(text);
+    assert!(depth <= text.len());
+    let sound = serde_json::from_str::<&RawValue>(text).ok();
+    let Some(json) = sound else {
+        assert!(serde_json::from_str::<Fields>(text).is_err());
+        assert_eq!(elements(text, usize::MAX).map(|all| all.len()), None);
+        return;
+    };
+    if depth <= MAX_NESTING {
+        check_bodies(json.get());
+    }
+    // Deeper values, and names that are not Unicode, are no values of serde_json.
+    if let Ok(value) = serde_json::from_str::<Value>(text) {
+        let repeats = count_of_names(&value) < written_names(text);
+        assert_eq!(repeats_a_name(json), repeats);
+        // Of fields that are repeated, a value has the last.
+        let found = depth_of(&value);
+        assert!(depth == found || (repeats && depth > found));
+        check_value(text, &value);
+    }
+}
+
+fn depth_of(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => 1 + values.iter().map(depth_of).max().unwrap_or_default(),
+        Value::Object(fields) => 1 + fields.values().map(depth_of).max().unwrap_or_default(),
+        _ => 0,
+    }
+}
+
+fn check_value(text: &str, value: &Value) {
+    match value {
+        Value::Object(known) => {
+            let fields: Fields = must(serde_json::from_str(text));
+            assert!(fields.values.keys().eq(known.keys()));
+            for name in &fields.repeated {
+                assert!(known.contains_key(name));
+            }
+            for (name, raw) in &fields.values {
+                assert!(has_field(text, name));
+                let read: Value = must(serde_json::from_str(raw.get()));
+                assert!(read == known[name] || fields.repeated.contains(name));
+            }
+            assert_eq!(has_field(text, "event"), known.contains_key("event"));
+        }
+        Value::Array(values) => {
+            let read = elements(text, values.len()).unwrap_or_default();
+            let read = read.iter().map(|raw| must(serde_json::from_str(raw.get())));
+            assert_eq!(&read.collect::<Vec<Value>>(), values);
+            if let Some(fewer) = values.len().checked_sub(1) {
+                assert!(elements(text, fewer).is_none());
+            }
+        }
+        _ => assert!(elements(text, usize::MAX).is_none()),
+    }
+}
+
+fn count_of_names(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => values.iter().map(count_of_names).sum(),
+        Value::Object(fields) => fields.len() + fields.values().map(count_of_names).sum::<usize>(),
+        _ => 0,
+    }
+}
+
+/// The colons that are not in strings.
+fn written_names(json: &str) -> usize {
+    let without_escapes = json.replace(r"\\", "").replace(r#"\""#, "");
+    let outside = without_escapes.split('"').step_by(2);
+    outside.map(|part| part.matches(':').count()).sum()
+}
+
+/// The data reach receivers byte for byte, in a body that is JSON.
+fn check_bodies(data: &str) {
+    let r#type = must(EventType::parse("invoice.paid"));
+    let at = must(time::parse("2026-01-31T09:30:00Z"));
+    let payload = payload_of(&r#type, at, data);
+    assert_eq!(split_payload(&r#type, &payload), Some((at, data)));
+    let body = |format: PayloadFormat| format.body(&r#type, payload.clone());
+    assert_eq!(body(PayloadFormat::Standard), payload);
+    assert_eq!(body(PayloadFormat::Data), data);
+    let flat = body(PayloadFormat::Flat);
+    let fields: Fields = must(serde_json::from_str(&flat));
+    assert_eq!(fields.values["event"].get(), r#""invoice.paid""#);
+    match serde_json::from_str::<Fields>(data) {
+        Ok(own) if !own.values.contains_key("event") => {
+            assert_eq!(fields.values.len(), own.values.len() + 1);
+            for (name, value) in own.values {
+                assert_eq!(fields.values[&name].get(), value.get());
+            }
+        }
+        _ => {
+            assert_eq!(fields.values.len(), 2);
+            assert_eq!(fields.values["data"].get(), data);
+        }
+    }
+}
