@@ -24,7 +24,7 @@ run *arguments:
     cargo run -p local -- {{ arguments }}
 
 # Check everything that CI checks
-ci: lint packaging test contract lambda
+ci: lint packaging test fuzz contract lambda
 
 # Check format, template, documents, dependencies and code
 lint: format template openapi links spelling scripts dependencies clippy rustdoc
@@ -98,6 +98,10 @@ tests:
       echo "== tests failed; running them again, with one retry each"
       cargo nextest run --workspace --locked --profile ci --test-threads "$RUST_TEST_THREADS"
     }
+
+# Fuzz every target for this many seconds, or only some: `just fuzz 600 url filter`
+fuzz seconds="60" *targets:
+    fuzz/run {{ seconds }} {{ targets }}
 
 # Only checks that they run. Meaningful measurements need an idle machine
 [private]
