@@ -6,7 +6,7 @@ output "api_url" {
 }
 
 output "table_name" {
-  description = "DynamoDB table of endpoints, deliveries and API keys. It is kept when the stack is deleted."
+  description = "DynamoDB table with the endpoints, deliveries and API keys. It is kept when the stack is deleted."
   value       = aws_cloudformation_stack.this.outputs["TableName"]
 }
 
@@ -21,7 +21,7 @@ output "queue_arn" {
 }
 
 output "slow_queue_url" {
-  description = "URL of the slow lane's queue"
+  description = "URL of the slow lane's queue."
   value       = aws_cloudformation_stack.this.outputs["SlowQueueUrl"]
 }
 
@@ -46,6 +46,6 @@ output "deliver_function_name" {
 }
 
 output "admin_environment" {
-  description = "Environment variables for the admin command. Put them in front of it, for example of webhook-endpoints-admin keys create --platform, which makes the platform's first API key."
+  description = "Environment variables for the admin command. Put them in front of it, for example in front of webhook-endpoints-admin keys create --platform, which creates the platform's first API key."
   value       = aws_cloudformation_stack.this.outputs["AdminEnvironment"]
 }

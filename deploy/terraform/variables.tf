@@ -49,7 +49,7 @@ variable "tracing" {
 }
 
 variable "throttling_rate_limit" {
-  description = "Requests per second that the API accepts from all callers together. Callers above the limit get a 429."
+  description = "Requests per second that the API accepts from all callers combined. Requests above the limit get a 429."
   type        = number
   default     = 100
   nullable    = false
@@ -61,7 +61,7 @@ variable "throttling_rate_limit" {
 }
 
 variable "throttling_burst_limit" {
-  description = "Size of the largest request burst that the API accepts before ThrottlingRateLimit applies. Callers above it get a 429."
+  description = "Largest burst of requests that the API accepts before ThrottlingRateLimit applies. Requests above it get a 429."
   type        = number
   default     = 200
   nullable    = false
@@ -73,7 +73,7 @@ variable "throttling_burst_limit" {
 }
 
 variable "api_reserved_concurrency" {
-  description = "Concurrent executions of the account that are reserved for the API function, which then cannot run more. 0 reserves none. Lambda refuses a reservation that leaves fewer than 100 unreserved."
+  description = "Concurrent executions to reserve for the API function, out of the account's total. It then cannot exceed that number. 0 reserves none. Lambda rejects a reservation that leaves fewer than 100 unreserved."
   type        = number
   default     = 0
   nullable    = false
@@ -92,21 +92,21 @@ variable "portal_title" {
 }
 
 variable "portal_logo_url" {
-  description = "URL of a logo for the customer portal. Browsers load it from there."
+  description = "URL of a logo for the customer portal. Customers' browsers load it from this URL."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "portal_accent_color" {
-  description = "Colour of the customer portal's buttons and links. It is made darker or lighter where it would be illegible."
+  description = "Colour of the customer portal's buttons and links. The portal darkens or lightens it where it would be hard to read."
   type        = string
   default     = "#3f51d6"
   nullable    = false
 }
 
 variable "portal_frame_ancestors" {
-  description = "Origins whose pages may show the customer portal in a frame, such as https://app.example.com. Empty if none may."
+  description = "Origins whose pages may show the customer portal in a frame, such as https://app.example.com. If empty, none may."
   type        = string
   default     = ""
   nullable    = false
@@ -137,21 +137,21 @@ variable "api_key_cache_seconds" {
 }
 
 variable "cors_allow_origins" {
-  description = "Origins whose web pages may call the API from a browser (CORS). * allows all, empty none. The portal needs none."
+  description = "Origins whose web pages may call the API from a browser (CORS). * allows all, empty allows none. The portal does not need this."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "portal_url" {
-  description = "Base URL of links to the portal, without /portal/. Set it for a custom domain with a base path, and for a proxy in front of the API. If empty, links have the domain that API Gateway was called by."
+  description = "Base URL of links to the portal, without /portal/. Set it if the API has a custom domain with a base path or is behind a proxy. If empty, links use the domain of the API request that created them."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "strict_event_types" {
-  description = "Whether the API refuses events and subscriptions of types that are not in the catalogue of event types. Messages that other services put on the queue are not checked."
+  description = "Whether the API rejects events and subscriptions whose type is not in the event type catalogue. Messages that other services put on the queue are not checked."
   type        = string
   default     = "false"
   nullable    = false
@@ -163,7 +163,7 @@ variable "strict_event_types" {
 }
 
 variable "delivery_timeout_seconds" {
-  description = "Seconds that one attempt may take, from DNS resolution to the last byte of the response. If the head of the response has not arrived by then, the attempt fails."
+  description = "Seconds that one attempt may take, from DNS resolution to the last byte of the response. If the response's status line and headers have not arrived by then, the attempt fails."
   type        = number
   default     = 15
   nullable    = false
@@ -175,14 +175,14 @@ variable "delivery_timeout_seconds" {
 }
 
 variable "retry_schedule_seconds" {
-  description = "Comma-separated waits in seconds, one before each retry. When the last retry fails, the delivery fails. Each wait is randomized by up to 20 percent."
+  description = "Comma-separated waits in seconds, one before each retry. If the last retry fails, the delivery fails. Each wait is randomized by up to 20 percent."
   type        = string
   default     = "5,300,1800,7200,18000,36000,50400,72000,86400"
   nullable    = false
 }
 
 variable "disable_after_days" {
-  description = "Days for which every attempt must fail before the service disables an endpoint. A disabled endpoint gets no events until it is activated again."
+  description = "Days that every attempt must fail before the service disables an endpoint. A disabled endpoint gets no events until it is activated again."
   type        = number
   default     = 5
   nullable    = false
@@ -194,7 +194,7 @@ variable "disable_after_days" {
 }
 
 variable "delivery_max_concurrency" {
-  description = "Maximum number of delivery functions that run at once, each with a batch of up to 10 messages. Higher values deliver faster and use more of the account's Lambda concurrency."
+  description = "Maximum number of concurrent delivery function invocations, each with a batch of up to 10 messages. Higher values deliver faster and use more of the account's Lambda concurrency."
   type        = number
   default     = 20
   nullable    = false
@@ -206,7 +206,7 @@ variable "delivery_max_concurrency" {
 }
 
 variable "slow_max_concurrency" {
-  description = "Maximum concurrent delivery functions of the slow lane, each with up to 100 messages. It takes endpoints that are slow or failing, retries and recoveries; more makes them faster and costs more while they hang."
+  description = "Maximum number of concurrent delivery function invocations for the slow lane, each with up to 100 messages. The slow lane handles slow and failing endpoints, retries and recoveries. Higher values deliver these faster but cost more while receivers hang."
   type        = number
   default     = 5
   nullable    = false
@@ -218,7 +218,7 @@ variable "slow_max_concurrency" {
 }
 
 variable "slow_after_seconds" {
-  description = "Seconds that a delivery attempt may be under way before its endpoint counts as slow and its deliveries move to the slow lane."
+  description = "Seconds that a delivery attempt may take before its endpoint counts as slow and its deliveries move to the slow lane."
   type        = number
   default     = 3
   nullable    = false
@@ -230,7 +230,7 @@ variable "slow_after_seconds" {
 }
 
 variable "pause_after_seconds" {
-  description = "Seconds that an endpoint has to fail, without a success, before it is paused. Deliveries then wait, and one probe at a time goes out, until one succeeds."
+  description = "Seconds that an endpoint must fail, without a success, before it is paused. Its deliveries then wait while one delivery at a time is sent as a probe, until one succeeds."
   type        = number
   default     = 60
   nullable    = false
@@ -242,7 +242,7 @@ variable "pause_after_seconds" {
 }
 
 variable "drain_per_second" {
-  description = "Deliveries that are sent per second to an endpoint that works again, until all that waited have been sent."
+  description = "Deliveries per second to an endpoint that has recovered from a pause, until all that waited have been sent."
   type        = number
   default     = 20
   nullable    = false
@@ -254,7 +254,7 @@ variable "drain_per_second" {
 }
 
 variable "retention_days" {
-  description = "Days to keep deliveries, event payloads and idempotency keys. Must cover what can be pending (15 days by default), or the delivery function refuses to start. Each retry can take a day (Retry-After), plus DisableAfterDays."
+  description = "Days to keep deliveries, event payloads and idempotency keys. Must cover the longest time a delivery can be pending (15 days by default), or the delivery function refuses to start. Each retry can wait for a day (Retry-After), and DisableAfterDays is added to that."
   type        = number
   default     = 30
   nullable    = false
@@ -266,7 +266,7 @@ variable "retention_days" {
 }
 
 variable "secret_storage" {
-  description = "How new signing secrets are kept. PerEndpoint stores each in Secrets Manager, for $0.40 a month. Sealed stores it in the table, sealed to a key pair whose private key is the one secret in Secrets Manager."
+  description = "How new signing secrets are stored. PerEndpoint stores each in Secrets Manager, for $0.40 a month. Sealed stores them in the table, encrypted to a key pair whose private key is the only secret in Secrets Manager."
   type        = string
   default     = "PerEndpoint"
   nullable    = false
@@ -285,14 +285,14 @@ variable "secret_prefix" {
 }
 
 variable "kms_key_arn" {
-  description = "ARN of a symmetric KMS key of this Region that encrypts the table and the queues. Its policy has to allow what docs/deploying.md lists. Empty for keys that AWS manages."
+  description = "ARN of a symmetric KMS key in this Region to encrypt the table and the queues with. Its policy must allow what docs/deploying.md lists. If empty, AWS managed keys are used."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "payload_format" {
-  description = "Body that receivers get. standard has type, timestamp and data. data is the data of the event alone, and flat has its fields beside a field event with the type."
+  description = "Body that receivers get. standard has type, timestamp and data. data is only the event's data. flat has the fields of the data, and a field event with the type."
   type        = string
   default     = "standard"
   nullable    = false
@@ -304,7 +304,7 @@ variable "payload_format" {
 }
 
 variable "standard_headers" {
-  description = "Whether deliveries have webhook-id, webhook-timestamp and webhook-signature. false needs HeaderPrefix or SignatureHeaders, or the delivery function refuses to start."
+  description = "Whether deliveries have webhook-id, webhook-timestamp and webhook-signature. If false, HeaderPrefix or SignatureHeaders must be set, or the delivery function refuses to start."
   type        = string
   default     = "true"
   nullable    = false
@@ -316,56 +316,56 @@ variable "standard_headers" {
 }
 
 variable "header_prefix" {
-  description = "Prefix by which deliveries have the same three headers as well. svix, for example, adds svix-id, svix-timestamp and svix-signature."
+  description = "Prefix under which deliveries have the same three headers again. svix, for example, adds svix-id, svix-timestamp and svix-signature."
   type        = string
   default     = "webhook"
   nullable    = false
 }
 
 variable "signature_headers" {
-  description = "Headers with further signatures, for receivers that verify another scheme than Standard Webhooks. A JSON list of up to 5 objects; docs/signatures.md describes them."
+  description = "Headers with additional signatures, for receivers that verify a scheme other than Standard Webhooks. A JSON list of up to 5 objects; see docs/signatures.md."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "event_headers" {
-  description = "Further headers that say what is delivered. A JSON object of up to 10 names with values, in which {type}, {id}, {attempt}, {timestamp}, {app} and {endpoint} are replaced."
+  description = "Additional headers that describe the event. A JSON object of up to 10 names and values. {type}, {id}, {attempt}, {timestamp}, {app} and {endpoint} are replaced in the values."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "allowed_ports" {
-  description = "Ports that URLs of endpoints may have. Others are refused at registration and before each attempt."
+  description = "Ports that endpoint URLs may use. Others are rejected at registration and before each attempt."
   type        = string
   default     = "443,1024-65535"
   nullable    = false
 }
 
 variable "blocked_cidrs" {
-  description = "Public addresses that no delivery may go to, such as your own load balancers. Private, local and reserved ones are always refused."
+  description = "Public addresses that no delivery may go to, such as your own load balancers. Private, local and reserved addresses are blocked anyway."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "allowed_private_cidrs" {
-  description = "Private addresses that deliveries may go to, for receivers in your own network. Every app can then register them, so keep this narrow. Needs VpcSubnetIds."
+  description = "Private addresses that deliveries may go to, for receivers in your own network. Every app can then register them, so allow as few as possible. Requires VpcSubnetIds."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "vpc_subnet_ids" {
-  description = "Private subnets for the delivery function, with a route to a NAT gateway, whose address all deliveries then come from. Empty if it needs no VPC."
+  description = "Private subnets for the delivery function, with a route to a NAT gateway. All deliveries then come from the gateway's address. If empty, the function is not attached to a VPC."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "vpc_security_group_ids" {
-  description = "Security groups for the delivery function in VpcSubnetIds. They need no inbound rule."
+  description = "Security groups for the delivery function in VpcSubnetIds. They need no inbound rules."
   type        = string
   default     = ""
   nullable    = false
@@ -386,7 +386,7 @@ variable "alarm_topic_arn" {
 }
 
 variable "operational_event_bus" {
-  description = "Name of an existing EventBridge event bus of this account and Region, such as default, that gets an event when endpoints fail, are paused, recover or are disabled, deliveries fail and apps are deleted."
+  description = "Name of an existing EventBridge event bus in this account and Region, such as default. It gets an event when an endpoint fails, is paused, recovers or is disabled, a delivery fails, or an app is deleted."
   type        = string
   default     = ""
   nullable    = false
