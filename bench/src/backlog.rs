@@ -1,4 +1,4 @@
-//! Deliveries that exist before a measurement begins.
+//! Writes deliveries that exist before a measurement begins.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 const WRITES_AT_ONCE: usize = 50;
 
-/// Writes deliveries that failed yesterday. Returns when the first one was accepted.
+/// Writes deliveries that failed yesterday. Returns the time when the first was accepted.
 pub(crate) async fn fail(
     table: &Table,
     endpoint: EndpointKey,
@@ -53,7 +53,7 @@ pub(crate) async fn fail(
     Ok(begin)
 }
 
-/// Pauses an endpoint, whose next probe is due, and writes deliveries that wait for it.
+/// Pauses an endpoint with a probe that is due, and writes deliveries that wait for it.
 pub(crate) async fn wait(table: &Table, endpoint: EndpointKey, count: u32) -> Result<(), BoxError> {
     let now = Clock::system().now();
     let begin = now - DAY;
@@ -84,12 +84,12 @@ pub(crate) async fn wait(table: &Table, endpoint: EndpointKey, count: u32) -> Re
     Ok(())
 }
 
-/// Times of acceptance, 10 ms apart.
+/// The times at which the deliveries were accepted, 10 ms apart.
 fn accepted(begin: Timestamp, count: u32) -> impl Iterator<Item = Timestamp> {
     (0..count).map(move |number| begin + Duration::from_millis(10) * number)
 }
 
-/// Writes an event. Returns the first attempt at its delivery.
+/// Writes an event. Returns the task of its delivery's first attempt.
 async fn store(
     table: &Table,
     endpoint: EndpointKey,

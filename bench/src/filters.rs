@@ -1,4 +1,4 @@
-//! CPU time of judging an event by the filters of all endpoints of an app.
+//! CPU time of applying the filters of all endpoints of an app to an event.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use webhook_endpoints::domain::filter::{Data, Filter};
 use crate::error::BoxError;
 use crate::meter::thread_time;
 
-/// Endpoints of an app, at most.
+/// One filter for each of an app's maximum number of endpoints.
 const FILTERS: u32 = 100;
 
 const TIMES: u32 = 50;
@@ -46,7 +46,7 @@ pub(crate) fn run() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// An order with so many items.
+/// An order with `items` items.
 fn data(items: usize) -> String {
     let customer = r#"{"id":"c_1","plan":"pro"}"#;
     let item =
@@ -55,7 +55,7 @@ fn data(items: usize) -> String {
     format!(r#"{{"status":"open","total":1200,"customer":{customer},"items":[{items}]}}"#)
 }
 
-/// Filters that look at everything before the last field does not match.
+/// Filters that read everything before their last field does not match.
 fn filters(count: u32) -> Result<Vec<Filter>, BoxError> {
     let filter = |n| {
         format!(

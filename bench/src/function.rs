@@ -14,7 +14,7 @@ use crate::error::BoxError;
 /// Paths of the binaries.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Binaries {
-    /// The Runtime Interface Emulator. The SAM CLI contains it.
+    /// The Runtime Interface Emulator, which is part of the SAM CLI.
     #[arg(long)]
     pub runtime_emulator: PathBuf,
     /// Directory with `api`, `deliver` and `hello`.
@@ -31,7 +31,7 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// Starts the emulator. It starts the binary at the first invocation.
+    /// Starts the emulator, which starts the binary at the first invocation.
     pub(crate) async fn start(
         binaries: &Binaries,
         name: &str,

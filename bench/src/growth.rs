@@ -24,7 +24,7 @@ use crate::stage::{Stage, batch, sample, sent};
 type Item = HashMap<String, AttributeValue>;
 
 const SIZES: [usize; 5] = [100, 1_000, 10_000, 100_000, 1_000_000];
-/// The maximum of `BatchWriteItem`.
+/// The maximum number of writes in a `BatchWriteItem`.
 const WRITES_AT_ONCE: usize = 25;
 const CALLS_AT_ONCE: usize = 8;
 const TIMES: usize = 500;
@@ -69,7 +69,7 @@ pub(crate) async fn histories(most: usize) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Makes a delivery and returns its item, as a model for the history.
+/// Makes a delivery and returns its item, as a template for the history.
 async fn delivered(stage: &Stage) -> Result<Item, BoxError> {
     let tasks = stage.fan_out(&stage.publish().await?).await?;
     stage.attempt(&batch(&tasks)?).await?;
@@ -180,8 +180,8 @@ async fn page(stage: &Stage, query: &str) -> Result<Duration, BoxError> {
     Ok(times.get(TIMES / 2).copied().unwrap_or_default())
 }
 
-/// Measures what becomes of one event for 1, 10 and 100 endpoints, with AWS calls
-/// replayed: messages for all, and attempts at once if they are few enough.
+/// Measures the fan-out of an event to 1, 10 and 100 endpoints, with replayed AWS calls:
+/// with a message for each, and with attempts at once if they are few enough.
 pub(crate) async fn fan_outs() -> Result<(), BoxError> {
     let receiver = Receiver::start().await?;
     println!(
@@ -199,7 +199,7 @@ pub(crate) async fn fan_outs() -> Result<(), BoxError> {
             stage.call(&create).await?;
             endpoints += 1;
         }
-        // Events are attempted at once in the fast lane only.
+        // Only the fast lane attempts events at once.
         for (lane, way) in [(Lane::Slow, "messages"), (Lane::Fast, "attempts at once")] {
             if lane == Lane::Slow || size <= MOST_AT_ONCE {
                 print_way(&stage, size, lane, way).await?;
@@ -210,7 +210,7 @@ pub(crate) async fn fan_outs() -> Result<(), BoxError> {
 }
 
 async fn print_way(stage: &Stage, size: usize, lane: Lane, way: &str) -> Result<(), BoxError> {
-    // Have the secrets cached.
+    // Fill the cache of secrets first.
     let event = batch(&stage.publish().await?)?;
     stage.deliver_in(lane, &event).await?;
     let event = batch(&stage.publish().await?)?;

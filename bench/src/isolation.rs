@@ -1,6 +1,6 @@
-//! What others do to a healthy endpoint: the time from publishing an event to its
-//! arrival, beside endpoints that hang, that are slow, or that are dead. The whole
-//! service runs in this process, with the lanes and slots of a deployment.
+//! The effect of unhealthy endpoints on a healthy one: the time from publishing an event to
+//! its arrival, beside endpoints that hang, are slow, or are dead. The whole service runs
+//! in this process, with the lanes and slots of a deployment.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,32 +27,32 @@ use webhook_endpoints::domain::message::{Lane, Message, Tend};
 use crate::backlog;
 use crate::error::BoxError;
 
-/// Events a second that are published to the healthy endpoint.
+/// Events per second for the healthy endpoint.
 const HEALTHY_RATE: f64 = 20.0;
 
 /// How long after the last event an arrival still counts.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// What goes on beside the healthy endpoint, in another app.
+/// The endpoints of another app, beside the healthy endpoint.
 #[derive(Clone, Copy)]
 struct Neighbours {
     name: &'static str,
     endpoints: usize,
-    /// Path of the receiver.
+    /// The path at the receiver, which decides how it responds.
     path: &'static str,
-    /// Events a second, each to one of the endpoints in turn.
+    /// Events per second, for the endpoints in turn.
     rate: f64,
-    /// Deliveries that there are at the beginning.
+    /// Deliveries that exist at the beginning.
     backlog: Backlog,
 }
 
-/// Deliveries of the first of the neighbours, from before the measurement.
+/// Deliveries of the first neighbour from before the measurement.
 #[derive(Clone, Copy)]
 enum Backlog {
     None,
-    /// So many failed, and are recovered.
+    /// This many failed, and are recovered.
     Recovered(u32),
-    /// So many wait for the endpoint, which is paused and works again.
+    /// This many wait for the endpoint, which is paused and works again.
     Waiting(u32),
 }
 
@@ -89,7 +89,7 @@ const SCENARIOS: [Neighbours; 9] = [
     },
 ];
 
-/// Measures the scenarios whose name contains `only`, publishing for this long in each.
+/// Measures the scenarios whose name contains `only`. Publishes for `seconds` in each.
 pub(crate) async fn run(seconds: u64, only: &str) -> Result<(), BoxError> {
     println!(
         "| Beside | Published | Arrived within 30 s | p50 | p99 | Longest | p99 of the second half |"
@@ -114,7 +114,7 @@ pub(crate) async fn run(seconds: u64, only: &str) -> Result<(), BoxError> {
 
 type Arrivals = Arc<Mutex<HashMap<String, Instant>>>;
 
-/// A running service with an app that is well and one that is not.
+/// A running service with a healthy app and an unhealthy one.
 struct World {
     base: String,
     client: Client,
@@ -125,7 +125,7 @@ struct World {
     _emulators: Emulators,
 }
 
-/// An app, its key, and how many endpoints it has.
+/// An app, its key and its endpoints.
 struct Tenant {
     app_id: AppId,
     key: ApiKey,
@@ -163,7 +163,8 @@ impl World {
         Ok(world)
     }
 
-    /// Registers an endpoint that subscribes to one event type of its own.
+    /// Registers an endpoint that subscribes to an event type that no other endpoint of its
+    /// app has, so that an event goes to exactly one endpoint.
     async fn register(
         &self,
         tenant: &Tenant,
@@ -188,7 +189,7 @@ impl World {
         Ok(serde_json::from_slice(&answer)?)
     }
 
-    /// Writes deliveries of the first neighbour, and sets them going.
+    /// Writes the first neighbour's backlog, and starts its recovery or drain.
     async fn begin_with(&self, stores: &Stores, backlog: Backlog) -> Result<(), BoxError> {
         let Some(endpoint_id) = self.noisy.endpoints.first().copied() else {
             return Ok(());
@@ -215,7 +216,7 @@ impl World {
         Ok(())
     }
 
-    /// Publishes to both apps at their rates; when each healthy event was published.
+    /// Publishes to both apps at their rates. Returns when each healthy event was published.
     async fn publish(
         &self,
         scenario: &Neighbours,
@@ -256,7 +257,7 @@ impl World {
         Ok(published)
     }
 
-    /// Waits until all have arrived, or the grace is over.
+    /// Waits until all events have arrived, or the grace period is over.
     async fn arrive(&self, published: &[(String, Instant)]) {
         let end = Instant::now() + GRACE;
         while Instant::now() < end && self.delays(published).len() < published.len() {
@@ -327,7 +328,8 @@ async fn serve(
     Ok((base, tasks))
 }
 
-/// `/ok` records what arrives, `/slow` answers after 5 s, and `/hang` never.
+/// Starts the receiver: `/ok` records arrivals, `/slow` responds after 5 s, and `/hang`
+/// never responds.
 async fn receiver() -> Result<(String, Arrivals), BoxError> {
     async fn record(State(arrivals): State<Arrivals>, headers: HeaderMap) {
         let id = headers.get("webhook-id").and_then(|id| id.to_str().ok());

@@ -50,7 +50,7 @@ enum Command {
     },
     /// Deliveries per second, compared with a bare loop that signs and posts.
     Throughput,
-    /// Time from publish to arrival at a healthy endpoint, beside others that hang.
+    /// Time from publishing to arrival at a healthy endpoint, beside others that hang.
     Isolation {
         /// Seconds to publish in each scenario.
         #[arg(long, default_value_t = 60)]
@@ -59,9 +59,9 @@ enum Command {
         #[arg(long, default_value = "")]
         only: String,
     },
-    /// The deployed form in virtual time, from 10 to 10,000 events a second.
+    /// A deployment simulated in virtual time, from 10 to 10,000 events per second.
     Simulate(simulation::Options),
-    /// Judging an event by an app's filters.
+    /// CPU time of an app's filters for an event.
     Filters,
     /// Fan-outs to 1, 10 and 100 endpoints.
     FanOut,

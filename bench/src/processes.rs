@@ -73,7 +73,7 @@ impl Aws {
         Ok(())
     }
 
-    /// Takes up to ten messages off the queue.
+    /// Receives and deletes up to ten messages from the queue.
     async fn receive(&self) -> Result<Vec<String>, BoxError> {
         let sqs = &self.emulators.clients.sqs;
         let received = sqs
@@ -141,8 +141,8 @@ struct ColdStart {
     answer: Duration,
 }
 
-/// Retries twice. Among thousands of free ports, another process takes some before
-/// the emulator can bind them.
+/// Retries twice, because another process sometimes takes the free port before the emulator
+/// can bind it.
 async fn cold_start_with_retries(
     binaries: &Binaries,
     name: &str,

@@ -25,8 +25,8 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Starts a receiver. `/ok` answers 200, `/after/20` answers 200 after 20 ms and
-    /// `/fail` answers 500.
+    /// Starts a receiver. `/ok` responds with 200, `/after/20` with 200 after 20 ms, and
+    /// `/fail` with 500.
     pub(crate) async fn start() -> Result<Self, BoxError> {
         let mut process = Command::new(std::env::current_exe()?)
             .arg(SUBCOMMAND)

@@ -96,13 +96,13 @@ impl Stage {
         Ok(serde_json::to_string(&response)?)
     }
 
-    /// Passes an event to the `deliver` function, as one of the slow lane: there,
-    /// attempts are made at endpoints that fail, too, and each by its own message.
+    /// Passes an event of the slow lane to the `deliver` function. That lane also attempts
+    /// deliveries to failing endpoints, and handles each attempt as its own message.
     pub(crate) async fn deliver(&self, event: &str) -> Result<(), BoxError> {
         self.deliver_in(Lane::Slow, event).await
     }
 
-    /// The same, as one of this lane.
+    /// Passes an event of this lane to the `deliver` function.
     pub(crate) async fn deliver_in(&self, lane: Lane, event: &str) -> Result<(), BoxError> {
         let mut event: SqsEvent = serde_json::from_str(event)?;
         for record in &mut event.records {

@@ -22,7 +22,7 @@ pub(crate) struct Call {
     pub operation: String,
     /// The body of the request.
     pub request: Value,
-    /// Read or write capacity units that DynamoDB consumed. May be fractional.
+    /// Read or write capacity units that DynamoDB consumed. Can be fractional.
     pub units: f64,
     status: u16,
     answer: Vec<u8>,
@@ -154,7 +154,7 @@ impl HttpConnector for TapedConnector {
             let mut units = 0.0;
             if counted && let Ok(mut value) = serde_json::from_slice::<Value>(&body) {
                 units = units_of(&value["ConsumedCapacity"]);
-                // The function did not request it, so AWS would not return it.
+                // The function did not ask for it, so AWS would not return it.
                 if let Some(fields) = value.as_object_mut() {
                     fields.remove("ConsumedCapacity");
                 }

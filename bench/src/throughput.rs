@@ -26,7 +26,7 @@ struct Rate {
     a_cpu_second: f64,
 }
 
-/// Measures both against receivers with different response times: none, a nearby
+/// Measures both against receivers with different response times: immediate, a nearby
 /// receiver that does some work, and a distant one.
 pub(crate) async fn run() -> Result<(), BoxError> {
     let receiver = Receiver::start().await?;

@@ -1,15 +1,14 @@
-//! What is going to happen, in virtual time. What happens at the same time happens in
-//! the order in which it was noted, so that a run can be repeated.
+//! The queue of scheduled steps, in virtual time. Steps at the same time run in the order
+//! in which they were scheduled, so that a run can be repeated.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-/// What is going to happen.
 #[derive(Debug)]
 pub(super) struct Agenda<T> {
     entries: BinaryHeap<Entry<T>>,
-    noted: u64,
+    scheduled: u64,
 }
 
 #[derive(Debug)]
@@ -23,17 +22,17 @@ impl<T> Agenda<T> {
     pub(super) fn new() -> Self {
         Self {
             entries: BinaryHeap::new(),
-            noted: 0,
+            scheduled: 0,
         }
     }
 
-    pub(super) fn note(&mut self, at: Duration, what: T) {
-        let place = self.noted;
-        self.noted += 1;
+    pub(super) fn schedule(&mut self, at: Duration, what: T) {
+        let place = self.scheduled;
+        self.scheduled += 1;
         self.entries.push(Entry { at, place, what });
     }
 
-    /// What happens next.
+    /// Removes and returns the next step.
     pub(super) fn next(&mut self) -> Option<(Duration, T)> {
         let entry = self.entries.pop()?;
         Some((entry.at, entry.what))
@@ -55,7 +54,8 @@ impl<T> PartialOrd for Entry<T> {
 }
 
 impl<T> Ord for Entry<T> {
-    /// The heap has its greatest entry first, which is to be the earliest.
+    // `BinaryHeap` is a max-heap, so the comparison is reversed: the earliest entry is the
+    // greatest.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.place).cmp(&(self.at, self.place))
     }
@@ -69,7 +69,7 @@ mod tests {
     fn earliest_happens_first_and_ties_keep_their_order() {
         let mut agenda = Agenda::new();
         for (seconds, what) in [(2, 'c'), (1, 'a'), (3, 'd'), (1, 'b')] {
-            agenda.note(Duration::from_secs(seconds), what);
+            agenda.schedule(Duration::from_secs(seconds), what);
         }
         let order: Vec<_> = std::iter::from_fn(|| agenda.next()).collect();
         let order: Vec<_> = order.into_iter().map(|(_, what)| what).collect();

@@ -1,5 +1,4 @@
-//! What the quotas of AWS allow: from 10 to 100,000 events a second, for one app and for
-//! many.
+//! What AWS's quotas allow: from 10 to 100,000 events per second, for one app and for many.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -11,23 +10,24 @@ use super::model::Model;
 use super::report::{Delay, Shown};
 use crate::error::BoxError;
 
-/// Events a second.
+/// Events per second.
 const LOADS: [f64; 5] = [10.0, 100.0, 1_000.0, 10_000.0, 100_000.0];
 
-/// Apps that share them, each with one endpoint.
+/// Numbers of apps that share the events, with one endpoint each.
 const APPS: [f64; 3] = [1.0, 100.0, 100_000.0];
 
-/// Endpoints of one app that gets all events.
+/// Numbers of endpoints of a single app that gets all events.
 const ENDPOINTS: [f64; 5] = [1.0, 2.0, 10.0, 25.0, 100.0];
 
-/// Seconds of the first minute, and of the tenth, in which all pollers are there.
+/// The seconds of the first minute, and of the tenth, when all pollers are running.
 const FIRST: Range<u32> = 0..60;
 const TENTH: Range<u32> = 540..600;
 
-/// Length of a run: what is delivered later than half a minute is too late.
+/// Length of a run. It ends half a minute after the tenth minute; later deliveries are
+/// shown as "never".
 const SECONDS: u32 = 630;
 
-/// All tables.
+/// All tables, as Markdown.
 pub(super) fn tables(model: &Model) -> Result<String, BoxError> {
     let defaults = Limits::defaults(model)?;
     let (raised, lifted) = (defaults.raised(), defaults.lifted());
@@ -44,7 +44,7 @@ pub(super) fn tables(model: &Model) -> Result<String, BoxError> {
     Ok(out)
 }
 
-/// The same events of a hundred apps by each way in.
+/// The same events of a hundred apps, by how they are published.
 fn by_intake(out: &mut String, model: &Model, limits: Limits) -> Result<(), BoxError> {
     writeln!(
         out,
@@ -109,7 +109,7 @@ fn by_load(out: &mut String, model: &Model, limits: Limits) -> Result<(), BoxErr
     Ok(())
 }
 
-/// One app that gets more than enough events for one of its endpoints each.
+/// One app with more events than its partitions allow, each for one of its endpoints.
 fn by_endpoints(out: &mut String, model: &Model, limits: Limits) -> Result<(), BoxError> {
     writeln!(
         out,
@@ -135,7 +135,7 @@ fn by_endpoints(out: &mut String, model: &Model, limits: Limits) -> Result<(), B
     Ok(())
 }
 
-/// 1,000 events a second of many apps, beside one whose endpoint gets too many.
+/// 1,000 events per second of many apps, beside an app whose endpoint gets too many.
 fn beside_a_hot_endpoint(out: &mut String, model: &Model, limits: Limits) -> Result<(), BoxError> {
     writeln!(
         out,
@@ -168,7 +168,7 @@ fn beside_a_hot_endpoint(out: &mut String, model: &Model, limits: Limits) -> Res
     Ok(())
 }
 
-/// A whole number, not negative, with commas.
+/// A whole number with commas, and without the sign of -0.
 fn number(number: f64) -> String {
     let digits = format!("{:.0}", number.abs());
     let mut out = String::new();
@@ -181,7 +181,7 @@ fn number(number: f64) -> String {
     out
 }
 
-/// What happens to the events of some of the apps, a second of the tenth minute.
+/// What happens to some apps' events per second, on average over the tenth minute.
 #[derive(Debug)]
 struct Outcome {
     accepted: f64,
@@ -240,8 +240,8 @@ fn to_usize(second: u32) -> usize {
     usize::try_from(second).unwrap_or(usize::MAX)
 }
 
-/// After how many seconds this much of what was published in `span` was delivered. `None`
-/// if less was.
+/// After how many seconds `part` of the events published in `span` had been delivered.
+/// `None` if fewer were.
 fn percentile(delays: &[(u32, u32, f64)], span: &Range<u32>, part: f64) -> Option<u32> {
     let of_span = delays
         .iter()
@@ -253,12 +253,12 @@ fn percentile(delays: &[(u32, u32, f64)], span: &Range<u32>, part: f64) -> Optio
     let mut done = 0.0;
     sorted.into_iter().find_map(|(delay, amount)| {
         done += amount;
-        // Sums of amounts are not exact.
+        // The sum has rounding errors.
         (done >= part * (1.0 - 1e-6)).then_some(delay)
     })
 }
 
-/// From the acceptance of an event to its first attempt, if nothing makes it wait.
+/// The time from accepting an event to its first attempt, if nothing makes it wait.
 fn base(model: &Model) -> Duration {
     let costs = &model.costs;
     costs.hop + costs.cpu(0) + costs.call * 2

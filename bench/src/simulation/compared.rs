@@ -1,4 +1,4 @@
-//! What the lanes are for, and how the simulation compares with the benchmark.
+//! The reason for two lanes, and a comparison of the simulation with the benchmark.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use super::scenario::{self, Group, Scenario, healthy};
 use super::world;
 use crate::error::BoxError;
 
-/// Seconds after which [`one_queue`] looks, for a minute.
+/// When [`one_queue`] begins each measurement of a minute, in seconds.
 const AFTER: [u64; 3] = [60, 5 * 60, 20 * 60];
 
-/// One endpoint that hangs and gets an event a second, beside 50 healthy events a
-/// second: with one queue, with a fair one, and with lanes.
+/// One hanging endpoint that gets an event a second, beside 50 healthy events a second:
+/// with one queue, with a fair one, and with two lanes.
 pub(super) fn one_queue(model: &Model) -> Result<(), BoxError> {
     println!("| Queues | p50 after 1 minute | after 5 | after 20 | p99 after 20 |");
     println!("|---|---:|---:|---:|---:|");
@@ -46,13 +46,13 @@ pub(super) fn one_queue(model: &Model) -> Result<(), BoxError> {
 }
 
 /// The scenarios of the isolation benchmark, with queues like the emulators' and all
-/// pollers from the beginning: 20 events a second for 12 seconds, and nothing before.
+/// pollers running from the beginning: 20 events a second for 12 seconds.
 pub(super) fn benchmark(model: &Model) -> Result<(), BoxError> {
     println!("| Beside | p50 | p99 | longest |");
     println!("|---|---:|---:|---:|");
     let model = Model {
         isolation: Isolation::PlainLanes,
-        // Its receiver answers at once.
+        // The benchmark's receiver responds at once.
         receiver: Duration::from_millis(1),
         ..model.clone()
     };

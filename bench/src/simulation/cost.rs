@@ -1,4 +1,4 @@
-//! What an endpoint that hangs costs.
+//! The cost of an endpoint that hangs.
 
 use std::time::Duration;
 
@@ -10,15 +10,16 @@ use super::scenario::{Group, Scenario, healthy};
 use super::world;
 use crate::error::BoxError;
 
-/// What a second of the function costs: 256 MB, arm64, us-east-1, as in docs/cost.md.
+/// Price of a second of the function with 256 MB, on arm64 in us-east-1, as in docs/cost.md.
 const DOLLARS_PER_SECOND: f64 = 3.33e-6;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// The time in which no endpoint is paused yet.
+/// The time before any endpoint is paused.
 const BEFORE_PAUSE: Duration = Duration::from_secs(60);
 
-/// Prints the slot seconds of a hanging attempt, and of an event in an hour of hanging.
+/// Prints the slot seconds of a hanging attempt, and of an event if the endpoint hangs for
+/// an hour.
 pub(super) fn of_hanging(model: &Model) -> Result<(), BoxError> {
     println!(
         "| Events/s to an endpoint that hangs | Lambda seconds of an attempt: one queue | two lanes | of an event, in an hour: one queue | two lanes | a million events: one queue | two lanes |"
@@ -31,7 +32,7 @@ pub(super) fn of_hanging(model: &Model) -> Result<(), BoxError> {
                 ..model.clone()
             };
             if isolation == Isolation::OneQueue {
-                // As many slots as it takes, so that no attempt waits for another one.
+                // Enough slots that no attempt has to wait for another one.
                 model.fast.concurrency = 10_000;
             }
             Cost::of(&model, rate)
@@ -51,7 +52,7 @@ pub(super) fn of_hanging(model: &Model) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Slot seconds.
+/// Slot seconds per attempt and per event.
 #[derive(Debug)]
 struct Cost {
     attempt: f64,

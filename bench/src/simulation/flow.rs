@@ -1,5 +1,5 @@
-//! Events as a flow through the quotas of AWS, second by second, from a standstill. It
-//! tells what binds, where the simulation of single messages would take too long.
+//! Events as a flow through AWS's quotas, second by second, from a standstill. It shows
+//! which limit is reached at loads at which simulating each message would take too long.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,20 +10,20 @@ use super::limits::{
     REQUESTS_PER_EXECUTION, SCALING, SCALING_BURST, WRITES_PER_EVENT, list_units,
 };
 
-/// Batches at once with which Lambda begins, and what it adds each second while
-/// messages are left over.
+/// The number of pollers that Lambda starts with, and the number that it adds each second
+/// while messages are left over.
 const POLLERS: f64 = 5.0;
 
-/// Less than this is a rounding error.
+/// Smaller amounts are rounding errors.
 const NOTHING: f64 = 1e-6;
 
-/// Apps that publish alike. Each event goes to one of its app's endpoints.
+/// Apps with the same load. Each event goes to one of its app's endpoints.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Apps {
     pub apps: f64,
     /// Endpoints of each app.
     pub endpoints: f64,
-    /// Events a second of all of them together.
+    /// Events per second of all these apps combined.
     pub rate: f64,
 }
 
@@ -35,18 +35,19 @@ struct Cohort {
     amount: f64,
 }
 
-/// What became of the events of some apps.
+/// The events of some apps: those that wait, and what happened to the others.
 #[derive(Debug, Default)]
 pub(super) struct Traffic {
     waiting: VecDeque<Cohort>,
-    /// What failed, by the second in which it comes back.
+    /// Failed events, by the second in which they become visible again. They count as in
+    /// flight until then.
     hidden: BTreeMap<u32, Vec<Cohort>>,
-    /// By the second: what was accepted, refused, delivered, and sent without a record.
+    /// Events per second that were accepted, refused, delivered, and sent without a record.
     pub accepted: Vec<f64>,
     pub refused: Vec<f64>,
     pub delivered: Vec<f64>,
     pub sent_again: Vec<f64>,
-    /// When it was published, how many seconds later it was delivered, and how much.
+    /// The second of publishing, the seconds until delivery, and the number of events.
     pub delays: Vec<(u32, u32, f64)>,
 }
 
@@ -54,18 +55,18 @@ pub(super) struct Traffic {
 #[derive(Debug)]
 pub(super) struct Flow {
     limits: Limits,
-    /// Events a second of one poller whose batches are full.
+    /// Events per second of one poller with full batches.
     poller_rate: f64,
     apps: Vec<Apps>,
     pub traffic: Vec<Traffic>,
-    /// What bound in each second, at the API and after it.
+    /// The limit that was reached in each second, at the API and after it.
     pub bounds: Vec<[Option<Bound>; 2]>,
     api: Environments,
     deliver: Environments,
     pollers: f64,
     /// Executions of the delivery function in the last second.
     slots: f64,
-    /// Events that each process has seen.
+    /// Events that each process has handled, which decides how many secrets it has cached.
     seen: f64,
 }
 
@@ -73,7 +74,8 @@ pub(super) struct Flow {
 #[derive(Debug)]
 struct Environments {
     running: f64,
-    /// How many Lambda may add at once.
+    /// How many environments Lambda can add now. A token bucket that refills by `SCALING`
+    /// each second.
     budget: f64,
 }
 
@@ -85,7 +87,8 @@ impl Environments {
         }
     }
 
-    /// How many there are a second later, of those that are needed.
+    /// Grows towards `needed` for one second, and returns how many of the needed
+    /// environments there are.
     fn scale(&mut self, needed: f64) -> f64 {
         let added = (needed - self.running).clamp(0.0, self.budget);
         self.budget = (self.budget - added + SCALING).min(SCALING_BURST);
@@ -94,7 +97,8 @@ impl Environments {
     }
 }
 
-/// The least of some limits, and which one it is if it is less than `wanted`.
+/// The minimum of `wanted` and the limits, and the limit that it is if that is below
+/// `wanted`.
 fn least(wanted: f64, limits: impl IntoIterator<Item = (f64, Bound)>) -> (f64, Option<Bound>) {
     limits
         .into_iter()
@@ -107,7 +111,8 @@ fn least(wanted: f64, limits: impl IntoIterator<Item = (f64, Bound)>) -> (f64, O
 }
 
 impl Flow {
-    /// Runs for so many seconds. A fair queue serves the first apps first.
+    /// Runs for `seconds`. The order of `apps` is the order in which a fair queue serves
+    /// them.
     pub(super) fn run(limits: Limits, poller_rate: f64, apps: Vec<Apps>, seconds: u32) -> Self {
         let mut flow = Self {
             limits,
@@ -129,7 +134,8 @@ impl Flow {
         flow
     }
 
-    /// Has the API take events. Returns the executions that this uses.
+    /// Publishes a second's events through the API. Returns the executions that this uses,
+    /// and the limit that was reached.
     fn accept(&mut self, now: u32) -> (f64, Option<Bound>) {
         let published: f64 = self.apps.iter().map(|apps| apps.rate).sum();
         let (mut share, mut used, mut bound) = (1.0, 0.0, None);
@@ -165,7 +171,7 @@ impl Flow {
         (used, bound)
     }
 
-    /// Has the pollers' functions handle what waits, beside so many executions of `api`.
+    /// Delivers a second's waiting events, while `api` uses `used` executions.
     fn deliver(&mut self, now: u32, used: f64) -> Option<Bound> {
         let left = (self.limits.executions - used).max(0.0);
         let slots = self.deliver.scale(self.pollers.min(left));
@@ -205,7 +211,8 @@ impl Flow {
         bound
     }
 
-    /// What all apps share: events a second that the table and Secrets Manager take.
+    /// The limit that all apps share: events per second that the table and Secrets Manager
+    /// allow.
     fn shared(&self) -> (f64, Bound) {
         let rates: f64 = self.apps.iter().map(|apps| apps.rate).sum();
         let units = self.apps.iter();
@@ -214,7 +221,9 @@ impl Flow {
             .sum();
         let endpoints = self.apps.iter().map(|apps| apps.apps * apps.endpoints);
         let endpoints: f64 = endpoints.sum();
-        // Of the secrets that a process needs, those that it has not seen, or dropped.
+        // The share of events whose secret is not cached. After n random events among m
+        // endpoints, a process has not seen a given endpoint with probability e^(-n/m). If
+        // there are more secrets than the cache holds, some of those seen were evicted.
         let unseen = (-self.seen / endpoints).exp();
         let missing = unseen.max(1.0 - KEPT_SECRETS / endpoints);
         let secrets = self.limits.secret_reads;
@@ -235,13 +244,13 @@ impl Traffic {
         self.waiting.iter().map(|cohort| cohort.amount).sum()
     }
 
-    /// What failed and is still in flight.
+    /// The failed events that are still in flight.
     pub(super) fn hidden(&self) -> f64 {
         let hidden = self.hidden.values().flatten();
         hidden.map(|cohort| cohort.amount).sum()
     }
 
-    /// The oldest that wait, at most so many.
+    /// Removes up to `most` of the waiting events, oldest first.
     fn receive(&mut self, most: f64) -> Vec<Cohort> {
         let (mut left, mut batch) = (most, Vec::new());
         while left > NOTHING {
@@ -261,7 +270,8 @@ impl Traffic {
         batch
     }
 
-    /// Notes that so many of the batch were delivered. The others come back.
+    /// Records that `recorded` of the batch's `of` events were delivered. The others come
+    /// back after the delay of the service's own policy.
     fn record(&mut self, now: u32, batch: &[Cohort], recorded: f64, of: f64) {
         let share = match of > NOTHING {
             true => recorded / of,
@@ -329,7 +339,7 @@ mod tests {
             ..LIMITS
         };
         let flow = Flow::run(limits, 10.0, vec![apps(100.0, 290.0)], 60);
-        // 290 requests a second need 5.8 of 30 executions, and the lane would need 29.
+        // 290 requests a second take 5.8 of the 30 executions, and the lane would need 29.
         assert_eq!(flow.bounds[59], [None, Some(Bound::Executions)]);
     }
 

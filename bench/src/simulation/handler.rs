@@ -1,8 +1,8 @@
-//! The delivery function: how long a batch takes, and what follows from it. What
-//! follows is decided by the service's own policy.
+//! The delivery function: how long a batch takes, and what follows from it. The service's
+//! own policy decides what follows.
 //!
-//! Left out, because nothing here needs it: the drain of an endpoint that works again,
-//! rate limits, and the disabling of endpoints that fail for days.
+//! Drains, rate limits and the disabling of endpoints are left out, because no scenario
+//! needs them.
 
 use std::slice;
 use std::time::Duration;
@@ -17,11 +17,13 @@ use webhook_endpoints::domain::route::{Circumstances, MOST_AT_ONCE, Route, route
 use super::receivers::{attempt, since_start, timestamp};
 use super::world::{Happening, Work, World};
 
-/// Deliveries that a chunk of a recovery takes.
+/// Deliveries in a chunk of a recovery.
 const CHUNK: usize = 500;
 
 impl World<'_> {
-    /// Has the function begin with a poller's batch.
+    /// Invokes the function with a poller's batch. The messages of a batch are handled
+    /// concurrently, but their CPU work is sequential: each begins once those before it
+    /// have had their CPU time.
     pub(super) fn invoke(&mut self, lane: Lane, poller: usize, now: Duration) {
         let (batch, is_cold) = self.lane(lane).pollers.begin(poller, now);
         let costs = self.model.costs;
@@ -35,10 +37,10 @@ impl World<'_> {
             end = end.max(self.handle(lane, message.work, begun));
         }
         self.report.invoked(lane, now, end);
-        self.agenda.note(end, Happening::End(lane, poller));
+        self.agenda.schedule(end, Happening::End(lane, poller));
     }
 
-    /// Handles one message from this time on. Returns when it is done.
+    /// Handles one message, beginning at `at`. Returns when it is done.
     fn handle(&mut self, lane: Lane, work: Work, at: Duration) -> Duration {
         let call = self.model.costs.call;
         match work {
@@ -59,8 +61,8 @@ impl World<'_> {
         }
     }
 
-    /// `Query` and `PutItem`; then the attempt, if it is made at once, or else
-    /// `SendMessageBatch` or `UpdateItem`.
+    /// Fans out an event: `Query` and `PutItem`, followed by the attempt if it is made at
+    /// once, or by `SendMessageBatch` or `UpdateItem`.
     fn fan_out(
         &mut self,
         lane: Lane,
@@ -135,7 +137,7 @@ impl World<'_> {
         }
     }
 
-    /// Makes an attempt at this time. Returns when all that follows is done.
+    /// Makes an attempt at `at`. Returns when its consequences have been written.
     fn make(
         &mut self,
         endpoint: usize,
@@ -155,7 +157,7 @@ impl World<'_> {
         let slow_after = model.policy.health.slow_after;
         if took > slow_after {
             let noted = at + slow_after + call;
-            self.agenda.note(noted, Happening::NoteSlow(endpoint));
+            self.agenda.schedule(noted, Happening::NoteSlow(endpoint));
         }
         let mut end = at + took;
         let next = Work::Attempt {
@@ -168,7 +170,8 @@ impl World<'_> {
                 end += call;
                 self.send(end + wait, Lane::Slow, next);
             }
-            // The sweep enqueues it in time.
+            // Sweeps are not simulated: they enqueue attempts before they are due, so the
+            // message arrives in time.
             Next::Schedule(due) => self.send(since_start(due), Lane::Slow, next),
             Next::Done | Next::StillWaits => {}
         }
@@ -177,12 +180,13 @@ impl World<'_> {
             end += call;
             let change = Box::new((ready.endpoint.health, new));
             self.agenda
-                .note(end, Happening::SetHealth(endpoint, change));
+                .schedule(end, Happening::SetHealth(endpoint, change));
         }
         end
     }
 
-    /// A `Query`, and a `SendMessageBatch` for every ten, many at the same time.
+    /// Handles a chunk of a recovery: a `Query`, and a `SendMessageBatch` for every ten
+    /// deliveries, many of them in parallel.
     fn recover(&mut self, endpoint: usize, remaining: usize, at: Duration) -> Duration {
         let end = at + self.model.costs.call * 10;
         let chunk = remaining.min(CHUNK);
@@ -205,8 +209,8 @@ impl World<'_> {
         end
     }
 
-    /// Makes an attempt at a waiting delivery: `GetItem`, `UpdateItem`, `Query` and
-    /// `BatchGetItem` come before it.
+    /// Attempts one waiting delivery, after `GetItem`, `UpdateItem`, `Query` and
+    /// `BatchGetItem`.
     fn probe(&mut self, endpoint: usize, at: Duration) -> Duration {
         let at = at + self.model.costs.call * 4;
         let receiver = &mut self.receivers[endpoint];
@@ -221,7 +225,7 @@ impl World<'_> {
         }
     }
 
-    /// Has a delivery wait for its paused endpoint.
+    /// Makes a delivery wait for its paused endpoint.
     fn wait(&mut self, endpoint: usize, at: Duration) {
         let receiver = &mut self.receivers[endpoint];
         receiver.waiting += 1;
@@ -243,7 +247,8 @@ impl World<'_> {
         }
     }
 
-    /// Writes what changes about an endpoint's health, and has its next probe follow.
+    /// Writes an endpoint's changed health, and schedules its next probe if the pause
+    /// changed.
     pub(super) fn set_health(&mut self, endpoint: usize, (old, new): &(Health, Health)) {
         if !self.model.isolation.has_lanes()
             || !self.receivers[endpoint].set_health(old, new)

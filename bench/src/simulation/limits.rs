@@ -1,5 +1,5 @@
-//! The quotas of AWS on the way of an event, and the settings that an operator has.
-//! docs/capacity.md cites AWS's page for each.
+//! The AWS quotas that apply to an event, and the operator's settings. docs/capacity.md
+//! cites AWS's page for each quota.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,44 +12,44 @@ use super::model::Model;
 use super::receivers::Behaviour;
 use crate::error::BoxError;
 
-/// API Gateway's requests a second, of an account in a Region.
+/// API Gateway's requests per second, per account and Region.
 const API_REQUESTS: f64 = 10_000.0;
 
-/// Lambda's concurrent executions, of an account in a Region.
+/// Lambda's concurrent executions, per account and Region.
 const EXECUTIONS: f64 = 1_000.0;
 
-/// Executions that Lambda adds to a function in ten seconds, and so at once.
+/// Executions that Lambda can add to a function in ten seconds, and so also at once.
 pub(super) const SCALING_BURST: f64 = 1_000.0;
 
-/// The same a second, over a longer time.
+/// The same per second, as a sustained rate.
 pub(super) const SCALING: f64 = SCALING_BURST / 10.0;
 
-/// Requests a second that Lambda takes for each concurrent execution.
+/// Requests per second that Lambda accepts for each concurrent execution.
 pub(super) const REQUESTS_PER_EXECUTION: f64 = 10.0;
 
 /// Largest `MaximumConcurrency` of an event source mapping.
 const MOST_POLLERS: f64 = 1_000.0;
 
-/// Messages of a queue that are received and not deleted.
+/// Messages of a queue that are received but not yet deleted.
 pub(super) const IN_FLIGHT: f64 = 120_000.0;
 
-/// Units a second of a partition of the table.
+/// Units per second of one table partition.
 pub(super) const PARTITION_WRITES: f64 = 1_000.0;
 pub(super) const PARTITION_READS: f64 = 3_000.0;
 
-/// Units a second of a table on demand.
+/// Read or write units per second of an on-demand table.
 const TABLE_UNITS: f64 = 40_000.0;
 
-/// `GetSecretValue` a second.
+/// `GetSecretValue` calls per second.
 const SECRET_READS: f64 = 10_000.0;
 
-/// Secrets that a process of the delivery function keeps.
+/// Secrets that a process of the delivery function caches.
 pub(super) const KEPT_SECRETS: f64 = 50_000.0;
 
 /// Write units of an event and its delivery (docs/performance.md).
 pub(super) const WRITES_PER_EVENT: f64 = 2.0;
 
-/// Endpoints that a read unit takes (docs/performance.md: a hundred take four).
+/// Endpoints that one read unit covers (docs/performance.md: a hundred endpoints take four).
 const ENDPOINTS_PER_UNIT: f64 = 25.0;
 
 /// Read units of the list of an app's endpoints, which is read for each event.
@@ -57,12 +57,12 @@ pub(super) fn list_units(endpoints: f64) -> f64 {
     (endpoints / ENDPOINTS_PER_UNIT).ceil()
 }
 
-/// Batches of which [`poller_rate`] takes the mean, and the seed of their receivers.
+/// The number of batches that [`poller_rate`] averages, and the seed for their receivers.
 const SAMPLES: u32 = 2_000;
 const SEED: u64 = 12;
 
-/// Events a second of one poller of the fast lane whose batches are full: two calls, the
-/// slowest of the receivers, and the record.
+/// Events per second of one fast-lane poller with full batches. A batch takes two calls, as
+/// long as its slowest receiver, and the call that records the attempt.
 pub(super) fn poller_rate(model: &Model) -> f64 {
     let mut rng = StdRng::seed_from_u64(SEED);
     let size = model.fast.batch_size;
@@ -76,7 +76,7 @@ pub(super) fn poller_rate(model: &Model) -> f64 {
     f64::from(SAMPLES) * size / all.as_secs_f64()
 }
 
-/// How events come in.
+/// How events are published.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Intake {
     /// An API request for each event.
@@ -88,7 +88,7 @@ pub(super) enum Intake {
 }
 
 impl Intake {
-    /// Events of an API request, and the seconds that it takes (docs/cost.md).
+    /// Events per API request, and the duration of the request in seconds (docs/cost.md).
     pub(super) fn request(self) -> Option<(f64, f64)> {
         match self {
             Self::Singly => Some((1.0, 0.02)),
@@ -98,7 +98,7 @@ impl Intake {
     }
 }
 
-/// What a deployment may use.
+/// What a deployment may use per second, or at once.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     pub intake: Intake,
@@ -109,12 +109,12 @@ pub(super) struct Limits {
     /// `DeliveryMaxConcurrency`.
     pub pollers: f64,
     pub table_units: f64,
-    /// `GetSecretValue` a second. `None` if secrets are sealed.
+    /// `GetSecretValue` calls per second. `None` if secrets are sealed.
     pub secret_reads: Option<f64>,
 }
 
 impl Limits {
-    /// The template's defaults in an account with AWS's.
+    /// The template's defaults, in an account with AWS's default quotas.
     pub(super) fn defaults(model: &Model) -> Result<Self, BoxError> {
         let pollers = u32::try_from(model.fast.concurrency)?;
         Ok(Self {
@@ -128,8 +128,8 @@ impl Limits {
         })
     }
 
-    /// All that parameters can do in an account with AWS's defaults. What `pollers` leaves
-    /// of the executions is for `api` and the slow lane.
+    /// The highest useful parameters in an account with AWS's default quotas. `pollers`
+    /// leaves 200 executions for `api` and the slow lane.
     pub(super) fn raised(self) -> Self {
         Self {
             throttle: API_REQUESTS,
@@ -138,7 +138,7 @@ impl Limits {
         }
     }
 
-    /// What is left if AWS raises every quota that it can.
+    /// The remaining limits if AWS raises every quota that it can.
     pub(super) fn lifted(self) -> Self {
         Self {
             intake: Intake::OnTheQueue,
@@ -151,7 +151,7 @@ impl Limits {
     }
 }
 
-/// What an event has to wait for, or is refused by.
+/// The limit that makes events wait or be rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bound {
     Throttle,

@@ -1,4 +1,5 @@
-//! From 10 to 10,000 events a second: the least concurrencies, and what neighbours do.
+//! From 10 to 10,000 events per second: the lowest sufficient concurrency, and the effect of
+//! neighbours.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -12,18 +13,18 @@ use super::scenario::{self, Scenario, healthy, troubled};
 use super::world;
 use crate::error::BoxError;
 
-/// Events a second.
+/// Events per second.
 const LOADS: [u32; 4] = [10, 100, 1_000, 10_000];
 
-/// Concurrencies that are tried. Lambda takes 2 to 1,000.
+/// The values to try. Lambda accepts 2 to 1,000.
 const TRIED: [usize; 20] = [
     2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700, 1_000,
 ];
 
-/// What the p99 of healthy deliveries has to stay under.
+/// The p99 of healthy deliveries must stay below this.
 const FAST_GOAL: Duration = Duration::from_secs(1);
 
-/// The same for deliveries to receivers that take 5 s.
+/// The p99 of deliveries to receivers that take 5 s must stay below this.
 const SLOW_GOAL: Duration = Duration::from_secs(60);
 
 /// When the neighbours begin.
@@ -33,17 +34,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 const FIRST_MINUTE: Range<Duration> = FROM..Duration::from_secs(65);
 
-/// Endpoints that hang are paused by then.
+/// By then, hanging endpoints are paused.
 const STEADY: Range<Duration> = Duration::from_secs(125)..Duration::from_secs(185);
 
-/// The concurrencies to choose for a load.
+/// The recommended concurrency for a load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Recommended {
     load: u32,
     concurrency: Concurrency,
 }
 
-/// Finds the least concurrencies of each load up to `most`.
+/// Finds the lowest sufficient concurrency for each load up to `most`.
 pub(super) fn least(model: &Model, most: u32) -> Result<Vec<Recommended>, BoxError> {
     println!(
         "| Events/s | Least fast, all well | Least fast, 1 % begin to hang and 1 % to take 5 s | Least slow | Recommended fast, slow | Longest after a standstill | Under 1 s again after |"
@@ -59,7 +60,7 @@ pub(super) fn least(model: &Model, most: u32) -> Result<Vec<Recommended>, BoxErr
         let fast = |fast| Concurrency { fast, ..ample() };
         let all_well = search(model, &well, fast, Behaviour::Healthy, FAST_GOAL)?;
         let with_trouble = search(model, &both, fast, Behaviour::Healthy, FAST_GOAL)?;
-        // What is healthy has no part in the slow lane.
+        // Healthy deliveries don't use the slow lane, so leave them out, which is faster.
         let slow = |slow| Concurrency { slow, ..ample() };
         let slow_lane = search(model, &trouble, slow, Behaviour::Slow, SLOW_GOAL)?;
         let concurrency = Concurrency {
@@ -80,7 +81,7 @@ pub(super) fn least(model: &Model, most: u32) -> Result<Vec<Recommended>, BoxErr
     Ok(recommended)
 }
 
-/// Concurrencies that do not limit what is searched for in the other lane.
+/// Enough concurrency in both lanes that neither limits the search in the other.
 fn ample() -> Concurrency {
     Concurrency {
         fast: 1_000,
@@ -92,8 +93,8 @@ fn shown(concurrency: Option<usize>) -> String {
     concurrency.map_or("over 1,000".to_owned(), |found| found.to_string())
 }
 
-/// The least concurrency with which deliveries to these receivers, published in the
-/// first minute of trouble, keep their p99 under `goal`.
+/// The lowest concurrency at which deliveries to these receivers, published in the first
+/// minute of trouble, keep their p99 below `goal`.
 fn search(
     model: &Model,
     groups: &[scenario::Group],
@@ -113,7 +114,8 @@ fn search(
     })
 }
 
-/// The first of `sorted` that is enough, if every later one is enough as well.
+/// The first value of `sorted` that is enough. A binary search, so it assumes that every
+/// later value is enough as well.
 fn least_of<E>(
     sorted: &[usize],
     mut is_enough: impl FnMut(usize) -> Result<bool, E>,
@@ -129,8 +131,8 @@ fn least_of<E>(
     Ok(sorted.get(low).copied())
 }
 
-/// The longest delay when events begin to come after a time without any, and how many
-/// seconds later delays are at most a second again.
+/// The longest delay when events begin to arrive after a time without any, and after how
+/// many seconds delays are at most a second again.
 fn after_standstill(model: &Model, groups: Vec<scenario::Group>) -> Result<(Shown, u64), BoxError> {
     let model = Model {
         is_warm: false,

@@ -1,6 +1,6 @@
-//! A simulation of the deployed form, in virtual time: what an operator has to know to
-//! choose the concurrencies of both lanes, and what the quotas of AWS allow.
-//! docs/concurrency.md and docs/capacity.md say what it assumes.
+//! A simulation of a deployment, in virtual time. It shows operators which concurrency to
+//! choose for each lane, and what AWS's quotas allow. docs/concurrency.md and
+//! docs/capacity.md list its assumptions.
 
 mod agenda;
 mod capacity;
@@ -25,21 +25,21 @@ use clap::Args;
 use crate::error::BoxError;
 use model::Model;
 
-/// What to simulate.
+/// The options of the subcommand.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// The highest load, in events a second: 10, 100, 1,000 or 10,000.
+    /// The highest load, in events per second: 10, 100, 1,000 or 10,000.
     #[arg(long, default_value_t = 10_000)]
     most: u32,
-    /// The median of what a healthy receiver takes, in milliseconds.
+    /// The median response time of a healthy receiver, in milliseconds.
     #[arg(long, default_value_t = 50)]
     receiver: u64,
-    /// Print only what the quotas of AWS allow, up to 100,000 events a second.
+    /// Print only what AWS's quotas allow, up to 100,000 events per second.
     #[arg(long)]
     capacity: bool,
 }
 
-/// Prints all tables.
+/// Runs the simulation and prints its tables.
 pub(crate) fn run(options: &Options) -> Result<(), BoxError> {
     let model = Model::of_template(Duration::from_millis(options.receiver))?;
     if options.capacity {

@@ -1,4 +1,4 @@
-//! What the simulation assumes.
+//! The simulation's assumptions.
 
 use std::time::Duration;
 
@@ -10,16 +10,16 @@ use webhook_endpoints::domain::retry::RetrySchedule;
 
 use crate::error::BoxError;
 
-/// How messages are kept apart.
+/// How healthy and unhealthy endpoints are isolated from each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Isolation {
-    /// One queue, oldest first. Nothing is known about the health of endpoints.
+    /// One queue, oldest first, and no tracking of endpoints' health.
     OneQueue,
-    /// The same, as a fair queue.
+    /// The same with a fair queue.
     FairQueue,
-    /// Two queues, neither of them fair, and the health of endpoints: what emulators do.
+    /// Two queues that are not fair, with health tracking, as with the emulators.
     PlainLanes,
-    /// Two fair queues, and the health of endpoints: what a deployment does.
+    /// Two fair queues, with health tracking, as in a deployment.
     FairLanes,
 }
 
@@ -37,38 +37,39 @@ impl Isolation {
 #[derive(Debug, Clone)]
 pub(super) struct Model {
     pub isolation: Isolation,
-    /// Whether Lambda has as many pollers as it may from the beginning, as after a
-    /// while at this load.
+    /// Whether all pollers that Lambda may use run from the beginning, as they do after
+    /// some time at this load.
     pub is_warm: bool,
     pub fast: Mapping,
     pub slow: Mapping,
     pub policy: Policy,
     /// `DeliveryTimeoutSeconds`.
     pub timeout: Duration,
-    /// The median of what a healthy receiver takes.
+    /// The median response time of a healthy receiver.
     pub receiver: Duration,
     pub costs: Costs,
 }
 
-/// What the function's own work takes.
+/// The time that the function's own work takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Costs {
     /// One call to DynamoDB or SQS.
     pub call: Duration,
-    /// From sending a message until an idle poller passes it on.
+    /// The time from sending a message until an idle poller passes it on.
     pub hop: Duration,
-    /// What the first invocation of an instance takes in addition.
+    /// Additional time of an instance's first invocation.
     pub cold_start: Duration,
-    /// CPU time of an invocation, whatever its batch holds.
+    /// CPU time of an invocation, regardless of its batch size.
     pub invocation: Duration,
     /// CPU time of each message.
     pub message: Duration,
 }
 
 impl Costs {
-    /// Calls and cold starts are assumptions. CPU times solve docs/performance.md for
-    /// a message alone (0.49 ms) and in a batch of ten (0.23 ms each). The function
-    /// has the share of a CPU that comes with 256 MB; 1,769 MB come with a whole one.
+    /// Calls and cold starts are assumptions. The CPU times follow from docs/performance.md:
+    /// a message takes 0.49 ms alone (290 + 200 µs) and 0.23 ms in a batch of ten
+    /// (29 + 200 µs). Lambda gives a function CPU in proportion to its memory, a whole
+    /// CPU at 1,769 MB, so with 256 MB the work takes 1,769 / 256 times as long.
     const DEFAULT: Self = Self {
         call: Duration::from_millis(8),
         hop: Duration::from_millis(15),
@@ -77,7 +78,8 @@ impl Costs {
         message: Duration::from_micros(200 * 1_769 / 256),
     };
 
-    /// When the work on the `index`-th message of a batch has got its CPU time.
+    /// When the `index`-th message of a batch has had its CPU time, from the start of the
+    /// invocation.
     pub(super) fn cpu(&self, index: usize) -> Duration {
         let messages = u32::try_from(index + 1).unwrap_or(u32::MAX);
         self.invocation + self.message * messages
@@ -85,7 +87,7 @@ impl Costs {
 }
 
 impl Model {
-    /// The deployment that the template describes.
+    /// The deployment that the template describes, with its default parameters.
     pub(super) fn of_template(receiver: Duration) -> Result<Self, BoxError> {
         Ok(Self {
             isolation: Isolation::FairLanes,
@@ -113,7 +115,7 @@ impl Model {
         }
     }
 
-    /// The same deployment with other concurrencies.
+    /// The same deployment with another concurrency.
     pub(super) fn with(&self, concurrency: Concurrency) -> Self {
         let mut model = self.clone();
         model.fast.concurrency = concurrency.fast;

@@ -7,49 +7,49 @@ use rand::{Rng, RngExt};
 
 use super::queue::{Message, Queue};
 
-/// Batches at once with which Lambda begins.
+/// The number of pollers that Lambda starts with.
 const FIRST: usize = 5;
 
-/// What Lambda adds each second while messages are left: 300 a minute.
+/// The number of pollers that Lambda adds each second while messages are left: 300 a minute.
 const MORE_EACH_SECOND: usize = 5;
 
-/// Messages of one `ReceiveMessage`.
+/// Messages per `ReceiveMessage`.
 const RECEIVED: usize = 10;
 
-/// The pollers of one queue. A poller is a slot: it has the function run for its
-/// batch, and receives again when that has ended.
+/// The pollers of one queue. A poller is a slot: it invokes the function with its batch,
+/// and receives again when the invocation has ended.
 #[derive(Debug)]
 pub(super) struct Pollers<W> {
     mapping: Mapping,
     pollers: Vec<Poller<W>>,
-    /// Those that do not wait for the function, the most recent last.
+    /// Pollers that are not waiting for the function, the most recently used last.
     free: Vec<usize>,
 }
 
 #[derive(Debug)]
 struct Poller<W> {
     batch: Vec<Message<W>>,
-    /// Which of its batches this is.
+    /// Counts this poller's batches, so that the end of a window can tell whether its batch
+    /// is still being collected.
     generation: u32,
-    /// Since when the function runs.
+    /// When the invocation began.
     since: Duration,
 }
 
-/// What a poller received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Received {
     pub poller: usize,
     pub state: Batch,
 }
 
-/// How far a batch is.
+/// The state of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Batch {
-    /// The function can have it.
+    /// It can be passed to the function.
     Ready,
-    /// It has its first messages, so its window begins.
+    /// It has received its first messages, so its window begins.
     Begun { generation: u32 },
-    /// It is still collected.
+    /// It is still being collected.
     Growing,
 }
 
@@ -65,7 +65,7 @@ impl<W: Copy> Pollers<W> {
         pollers
     }
 
-    /// The pollers after a while with many messages. Their functions have started.
+    /// The pollers after some time with many messages. Their functions have started.
     pub(super) fn warm(mapping: Mapping) -> Self {
         let mut pollers = Self::idle(Mapping {
             concurrency: 0,
@@ -89,18 +89,17 @@ impl<W: Copy> Pollers<W> {
         }
     }
 
-    /// Adds pollers if messages are left over, as Lambda does. To be called once a
-    /// second.
+    /// Adds pollers if messages are left over, as Lambda does. Call it once a second.
     pub(super) fn scale(&mut self, waiting: usize) {
         if waiting > 0 && self.free.is_empty() {
             self.add(MORE_EACH_SECOND, 0);
         }
     }
 
-    /// One poller's next receive. `None` if nothing waits, or no poller is free.
+    /// Makes one poller receive. `None` if no message is waiting or no poller is free.
     ///
-    /// With a window, messages reach any of the pollers that listen, so that several
-    /// collect a batch at the same time.
+    /// With a window, messages reach a random one of the polling pollers, so that several
+    /// collect batches at the same time.
     pub(super) fn receive(
         &mut self,
         queue: &mut Queue<W>,
@@ -134,15 +133,15 @@ impl<W: Copy> Pollers<W> {
         })
     }
 
-    /// Whether this batch is still collected.
+    /// Whether this batch is still being collected.
     pub(super) fn is_collecting(&self, poller: usize, generation: u32) -> bool {
         let found = self.pollers.get(poller);
         found.is_some_and(|found| found.generation == generation) && self.free.contains(&poller)
     }
 
-    /// The batch with which the function begins, and whether it is this poller's first.
+    /// Begins the invocation. Returns the batch, and whether it is this poller's first.
     pub(super) fn begin(&mut self, poller: usize, now: Duration) -> (Vec<Message<W>>, bool) {
-        // Without a window, it is the last one.
+        // Search from the end: without a window, it is the last one.
         if let Some(place) = self.free.iter().rposition(|free| *free == poller) {
             self.free.remove(place);
         }
@@ -154,7 +153,7 @@ impl<W: Copy> Pollers<W> {
         (found.batch.clone(), found.generation == 1)
     }
 
-    /// Deletes the batch that the function has handled.
+    /// Ends the invocation: deletes its batch and frees the poller.
     pub(super) fn end(&mut self, poller: usize, queue: &mut Queue<W>, now: Duration) {
         let Some(found) = self.pollers.get_mut(poller) else {
             return;
@@ -193,7 +192,7 @@ mod tests {
         pollers.receive(queue, NOW, &mut StdRng::seed_from_u64(1))
     }
 
-    /// Has the function begin with all that waits; how many batches there are.
+    /// Begins invocations for all waiting messages. Returns the number of batches.
     fn begin_all(pollers: &mut Pollers<usize>, queue: &mut Queue<usize>) -> usize {
         let mut batches = 0;
         while let Some(received) = receive(pollers, queue) {
@@ -225,7 +224,7 @@ mod tests {
         assert_eq!(states, [begun, Batch::Growing, Batch::Ready]);
         assert!(pollers.is_collecting(0, 0));
         assert_eq!(pollers.begin(0, NOW).0.len(), 25);
-        // The window of a batch that was full before is nobody's.
+        // The end of a window must be ignored if the batch was full before that.
         assert!(!pollers.is_collecting(0, 0));
         assert_eq!(queue.len(), 15);
     }
@@ -254,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn warm_pollers_are_all_there_and_have_started() {
+    fn warm_pollers_all_exist_and_have_started() {
         let mut queue = queue(1_000);
         let mut pollers = Pollers::warm(pollers(12, 10, 0).mapping);
         let received = receive(&mut pollers, &mut queue).unwrap();

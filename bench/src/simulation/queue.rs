@@ -1,19 +1,20 @@
-//! An SQS standard queue: oldest first, or fair among its groups.
+//! An SQS standard queue that delivers the oldest message first, or is fair to its groups.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// In-flight messages of its own that a group has to have to be noisy (AWS's threshold).
+/// The number of its own in-flight messages from which a group can be noisy (AWS's
+/// threshold).
 const NOISY_MESSAGES: u32 = 30;
 
-/// Share of the in-flight messages, or of the processing time, above which a group is
-/// noisy (AWS's threshold).
+/// The share of in-flight messages or of processing time above which a group is noisy
+/// (AWS's threshold).
 const NOISY_SHARE: f64 = 0.1;
 
-/// How long processing time counts as recent. AWS does not say.
+/// How long processing time counts as recent. AWS does not document it.
 const RECENT: Duration = Duration::from_secs(60);
 
-/// A message, and whom SQS takes it to belong to.
+/// A message with its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Message<W> {
     /// `MessageGroupId`, as an index.
@@ -21,24 +22,25 @@ pub(super) struct Message<W> {
     pub work: W,
 }
 
-/// A queue of messages that ask for `W`.
+/// A queue of messages that request the work `W`.
 #[derive(Debug)]
 pub(super) struct Queue<W> {
     is_fair: bool,
-    /// What is waiting, with its place in the order of arrival.
+    /// Waiting messages, with their place in the order of arrival.
     quiet: VecDeque<(u64, Message<W>)>,
-    /// What was put behind all others, because its group was noisy.
+    /// Messages that were put behind all others, because their group was noisy.
     noisy: VecDeque<(u64, Message<W>)>,
     sent: u64,
     groups: Vec<Use>,
     all: Use,
 }
 
-/// What the messages of a group use of the consumers.
+/// The share of the consumers that a group's messages use.
 #[derive(Debug, Clone, Copy, Default)]
 struct Use {
     in_flight: u32,
-    /// Seconds of processing up to `at`, the older the less.
+    /// Seconds of processing up to `at`. They decay exponentially, so older ones count
+    /// less.
     processing: f64,
     at: Duration,
 }
@@ -79,7 +81,7 @@ impl<W: Copy> Queue<W> {
         }
     }
 
-    /// The number of messages that wait.
+    /// The number of waiting messages.
     pub(super) fn len(&self) -> usize {
         self.quiet.len() + self.noisy.len()
     }
@@ -103,7 +105,7 @@ impl<W: Copy> Queue<W> {
             return self.quiet.pop_front().map(|(_, message)| message);
         }
         loop {
-            // A group that has become quiet again gets its old place.
+            // Messages of a group that has become quiet again get their old place back.
             if let Some(&(place, message)) = self.noisy.front() {
                 let is_oldest = self.quiet.front().is_none_or(|(other, _)| place < *other);
                 if self.quiet.is_empty() || is_oldest && !self.is_noisy(message.group, now) {
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_queue_hands_out_the_oldest_first() {
+    fn plain_queue_delivers_the_oldest_first() {
         let mut queue = filled(false, &[0; 50]);
         received(&mut queue, 40);
         queue.send(Message { group: 1, work: 50 });

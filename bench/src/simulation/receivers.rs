@@ -1,4 +1,4 @@
-//! Endpoints and how their receivers behave.
+//! Endpoints and the behaviour of their receivers.
 
 use std::time::Duration;
 
@@ -22,23 +22,22 @@ use webhook_endpoints::domain::target_url::TargetUrl;
 use super::model::Model;
 use crate::error::BoxError;
 
-/// Spread of what a healthy receiver takes: the standard deviation of its logarithm.
-/// One attempt in a hundred takes more than three times the median.
+/// The standard deviation of the logarithm of a healthy receiver's response time. With this
+/// value, one attempt in a hundred takes more than three times the median.
 const SPREAD: f64 = 0.5;
 
-/// What a receiver does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Behaviour {
-    /// Answers 200 soon.
+    /// Responds with 200 quickly.
     Healthy,
-    /// Answers 200 after 5 seconds.
+    /// Responds with 200 after 5 seconds.
     Slow,
-    /// Never answers.
+    /// Never responds.
     Hangs,
 }
 
 impl Behaviour {
-    /// One answer: how long it takes, and what it is.
+    /// One response: how long it takes, and its verdict.
     pub(super) fn answer(self, model: &Model, rng: &mut impl Rng) -> (Duration, Verdict) {
         let took = match self {
             Self::Healthy => model.receiver.mul_f64((SPREAD * normal(rng)).exp()),
@@ -52,27 +51,28 @@ impl Behaviour {
     }
 }
 
-/// A sample of the standard normal distribution (Box and Muller).
+/// A sample of the standard normal distribution (Box–Muller transform).
 fn normal(rng: &mut impl Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
 }
 
-/// The time until the next of so many events a second, which come at random.
+/// The time until the next event, if events arrive at random at `rate` per second: an
+/// exponentially distributed sample.
 pub(super) fn until_next(rate: f64, rng: &mut impl Rng) -> Duration {
     Duration::from_secs_f64(-(1.0 - rng.random::<f64>()).ln() / rate)
 }
 
-/// A registered endpoint, its receiver, and what waits for it.
+/// A registered endpoint, its receiver, and its waiting deliveries.
 #[derive(Debug)]
 pub(super) struct Receiver {
     pub behaviour: Behaviour,
     pub endpoint: Endpoint,
     /// Its app, as an index.
     pub app: usize,
-    /// Deliveries that wait until its pause ends.
+    /// Deliveries that wait for the end of its pause.
     pub waiting: u32,
-    /// The first attempt at any delivery: the policy does not tell them apart.
+    /// The task of any delivery's first attempt: to the policy, all deliveries are the same.
     first: DeliveryTask,
     event: StoredEvent,
 }
@@ -129,7 +129,7 @@ impl Receiver {
         })
     }
 
-    /// An attempt at one of its deliveries.
+    /// The task of an attempt at one of its deliveries.
     pub(super) fn task(&self, attempt: u32) -> DeliveryTask {
         DeliveryTask {
             attempt,
@@ -137,7 +137,7 @@ impl Receiver {
         }
     }
 
-    /// What is read before an attempt.
+    /// The items that are read before an attempt.
     pub(super) fn context(&self) -> AttemptContext {
         AttemptContext {
             endpoint: Some(self.endpoint.clone()),
@@ -146,8 +146,8 @@ impl Receiver {
         }
     }
 
-    /// Writes what changes about its health, unless somebody else has changed the same
-    /// since it was read, as the table does. Whether it was written.
+    /// Writes the changed parts of its health, unless one of them has changed since it was
+    /// read, like the conditional write in the table. Returns whether it was written.
     pub(super) fn set_health(&mut self, old: &Health, new: &Health) -> bool {
         let health = &mut self.endpoint.health;
         let is_stale = old.slow_since != new.slow_since && health.slow_since != old.slow_since
@@ -169,7 +169,7 @@ impl Receiver {
     }
 }
 
-/// An attempt as the policy sees it.
+/// An attempt in the policy's terms.
 pub(super) fn attempt(
     number: u32,
     started_at: Duration,
@@ -184,7 +184,7 @@ pub(super) fn attempt(
     }
 }
 
-/// A time of the simulation as the policy sees it.
+/// Converts a time of the simulation to the policy's.
 pub(super) fn timestamp(at: Duration) -> Timestamp {
     Timestamp::UNIX_EPOCH + at
 }
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn events_come_at_their_rate() {
+    fn events_arrive_at_their_rate() {
         let mut rng = StdRng::seed_from_u64(1);
         let took: Duration = (0..10_000).map(|_| until_next(50.0, &mut rng)).sum();
         assert!((190.0..210.0).contains(&took.as_secs_f64()), "{took:?}");

@@ -1,4 +1,4 @@
-//! What a run measures.
+//! The measurements of a run.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use webhook_endpoints::domain::message::Lane;
 
 use super::receivers::Behaviour;
 
-/// What happened in a run. Times are since its beginning.
+/// What happened in a run. Times are relative to its beginning.
 #[derive(Debug, Default)]
 pub(super) struct Report {
     healthy: Traffic,
@@ -22,13 +22,14 @@ pub(super) struct Report {
 struct Traffic {
     /// When each event was published.
     published: Vec<Duration>,
-    /// When each event that was attempted was published, and how long that took.
+    /// For each event with an attempt, when it was published and the delay until the first
+    /// attempt.
     attempted: Vec<(Duration, Duration)>,
-    /// When attempts were made, retries included.
+    /// When attempts were made, including retries.
     made: Vec<Duration>,
 }
 
-/// Seconds of slots, by the second in which they were used.
+/// Slot seconds, by the second in which they were used.
 #[derive(Debug, Default)]
 struct Seconds(Vec<f64>);
 
@@ -68,18 +69,18 @@ impl Report {
         self.of(behaviour).published.push(at);
     }
 
-    /// The first attempt at an event began.
+    /// Records the beginning of an event's first attempt.
     pub(super) fn attempted(&mut self, behaviour: Behaviour, published: Duration, at: Duration) {
         let delay = at.saturating_sub(published);
         self.of(behaviour).attempted.push((published, delay));
     }
 
-    /// An attempt began, the first one or a later one.
+    /// Records the beginning of any attempt.
     pub(super) fn made(&mut self, behaviour: Behaviour, at: Duration) {
         self.of(behaviour).made.push(at);
     }
 
-    /// The function ran from then to then.
+    /// Records an invocation of the function.
     pub(super) fn invoked(&mut self, lane: Lane, from: Duration, to: Duration) {
         match lane {
             Lane::Fast => self.fast_lane.add(from, to),
@@ -87,7 +88,7 @@ impl Report {
         }
     }
 
-    /// The delays of events to receivers that behave like this, published in `span`.
+    /// The delays of events that were published in `span` to receivers with this behaviour.
     pub(super) fn delays(&self, behaviour: Behaviour, span: &Range<Duration>) -> Delays {
         let traffic = match behaviour {
             Behaviour::Healthy => &self.healthy,
@@ -105,7 +106,7 @@ impl Report {
         }
     }
 
-    /// When the last healthy event was attempted that had to wait for longer than this.
+    /// When the last healthy event that had to wait for longer than `delay` was attempted.
     pub(super) fn last_beyond(&self, delay: Duration) -> Duration {
         let attempted = self.healthy.attempted.iter();
         let beyond = attempted.filter(|(_, waited)| *waited > delay);
@@ -113,20 +114,20 @@ impl Report {
         ends.max().unwrap_or_default()
     }
 
-    /// Attempts at receivers that hang.
+    /// The number of attempts at hanging receivers.
     pub(super) fn hanging_attempts(&self, span: &Range<Duration>) -> usize {
         let made = self.hanging.made.iter();
         made.filter(|at| span.contains(*at)).count()
     }
 
-    /// All events that were published.
+    /// The number of published events.
     pub(super) fn events(&self, span: &Range<Duration>) -> usize {
         let all = [&self.healthy, &self.slow, &self.hanging];
         let of_all = all.iter().flat_map(|traffic| &traffic.published);
         of_all.filter(|at| span.contains(*at)).count()
     }
 
-    /// Slot seconds of a lane.
+    /// The slot seconds that a lane used.
     pub(super) fn used(&self, lane: Lane, span: &Range<Duration>) -> f64 {
         match lane {
             Lane::Fast => self.fast_lane.within(span),
@@ -139,11 +140,11 @@ impl Report {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Delays {
     attempted: Vec<Duration>,
-    /// Of how many events, including those that were not attempted.
+    /// The number of events, including those that were not attempted.
     published: usize,
 }
 
-/// A delay, or that there was no attempt before the run ended.
+/// A delay, or no attempt before the run ended. `NotAttempted` is greater than any delay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Delay {
     Of(Duration),
@@ -170,7 +171,7 @@ impl Delays {
     }
 }
 
-/// A delay as tables have it.
+/// A delay as shown in tables.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shown(Option<Delay>);
 
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_published_in_the_span_counts() {
+    fn only_events_published_in_the_span_count() {
         let mut report = Report::default();
         for second in [1, 5, 9] {
             report.published(Behaviour::Hangs, seconds(second));

@@ -1,38 +1,37 @@
-//! Who publishes to whom.
+//! The scenarios: groups of endpoints, how they behave, and how many events they get.
 
 use std::time::Duration;
 
 use super::receivers::Behaviour;
 
-/// Endpoints of an app, unless all of a group are one app's.
+/// Endpoints per app, unless the whole group belongs to one app.
 pub(super) const ENDPOINTS_PER_APP: usize = 5;
 
-/// Endpoints of the platform that are well.
+/// The platform's healthy endpoints.
 const ENDPOINTS: usize = 500;
 
-/// Who publishes, and what the receivers do.
 #[derive(Debug, Clone)]
 pub(super) struct Scenario {
-    /// What there is beside the healthy endpoints.
+    /// What is wrong beside the healthy endpoints, as shown in the tables.
     pub beside: &'static str,
     pub groups: Vec<Group>,
 }
 
-/// Endpoints that behave alike.
+/// Endpoints that behave in the same way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Group {
     pub behaviour: Behaviour,
     pub endpoints: usize,
     pub is_one_app: bool,
-    /// Events a second, each to any one of the endpoints.
+    /// Events per second, each to a random endpoint of the group.
     pub rate: f64,
-    /// When the first event comes.
+    /// When publishing begins.
     pub from: Duration,
     /// Failed deliveries to the first endpoint that are recovered at the beginning.
     pub recovered: usize,
 }
 
-/// Healthy endpoints that get so many events a second.
+/// All healthy endpoints, with `rate` events per second in total.
 pub(super) fn healthy(rate: f64) -> Group {
     Group {
         behaviour: Behaviour::Healthy,
@@ -44,7 +43,7 @@ pub(super) fn healthy(rate: f64) -> Group {
     }
 }
 
-/// Endpoints of one app that get so many events a second from then on.
+/// Endpoints of one app, with `rate` events per second in total, starting at `from`.
 fn neighbours(behaviour: Behaviour, endpoints: usize, rate: f64, from: Duration) -> Group {
     Group {
         behaviour,
@@ -67,13 +66,13 @@ fn hundredth(behaviour: Behaviour, load: f64, from: Duration) -> Group {
     }
 }
 
-/// A hundredth of the endpoints begin to hang at that time, another one to take 5 s.
+/// At `from`, a hundredth of the endpoints begins to hang, and another to take 5 s.
 pub(super) fn troubled(load: f64, from: Duration) -> [Group; 2] {
     [Behaviour::Hangs, Behaviour::Slow].map(|behaviour| hundredth(behaviour, load, from))
 }
 
-/// The scenarios of the isolation benchmark at this load, whose neighbours begin at
-/// that time, and one with trouble in proportion to the load.
+/// The scenarios of the isolation benchmark at this load, with neighbours that begin at
+/// `from`, and one scenario with trouble in proportion to the load.
 pub(super) fn all(load: f64, from: Duration) -> Vec<Scenario> {
     let hang = |endpoints, rate| vec![neighbours(Behaviour::Hangs, endpoints, rate, from)];
     let recovery = Group {

@@ -1,5 +1,5 @@
-//! The deployed form in virtual time: events are published, pollers fill batches, and
-//! the function handles them.
+//! A deployment in virtual time: events are published, pollers fill batches, and the
+//! function handles them.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ use crate::error::BoxError;
 /// The seed of the random numbers, so that every run is the same.
 const SEED: u64 = 12;
 
-/// How long a run goes on after the last event.
+/// How long a run continues after the last event.
 pub(super) const GRACE: Duration = Duration::from_secs(30);
 
-/// What a message asks for.
+/// The work that a message requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
-    /// The fan-out of an event that was published then.
+    /// The fan-out of an event.
     Event {
         endpoint: usize,
         published: Duration,
@@ -36,16 +36,16 @@ pub(super) enum Work {
         published: Duration,
         number: u32,
     },
-    /// A chunk of a recovery of so many deliveries.
+    /// A chunk of a recovery that has `remaining` deliveries left.
     Recover { endpoint: usize, remaining: usize },
     /// The probe of a paused endpoint.
     Probe { endpoint: usize },
 }
 
-/// What happens.
+/// A step of the simulation.
 #[derive(Debug)]
 pub(super) enum Happening {
-    /// An event reaches the queue, and the next one of its group follows.
+    /// An event of this group reaches the queue. Schedules the group's next event.
     Publish(usize),
     Send(Lane, Message<Work>),
     /// The window of a batch ends.
@@ -56,9 +56,9 @@ pub(super) enum Happening {
     },
     /// The function has handled a batch.
     End(Lane, usize),
-    /// A second is over.
+    /// Every second, Lambda may add pollers.
     Scale,
-    /// An attempt has been under way for too long.
+    /// An attempt is taking too long, so its endpoint is marked as slow.
     NoteSlow(usize),
     SetHealth(usize, Box<(Health, Health)>),
 }
@@ -85,25 +85,27 @@ pub(super) struct World<'a> {
     end: Duration,
 }
 
-/// The message group of an app's events. Those of endpoints are odd.
+/// The message group of an app's events. Apps have even numbers, endpoints odd ones.
 fn app_group(app: usize) -> usize {
     app * 2
 }
 
-/// Those who publish to the endpoints of one group.
+/// The publishers to the endpoints of one group.
 #[derive(Debug)]
 struct Publishers {
     endpoints: std::ops::Range<usize>,
     rate: f64,
 }
 
-/// Runs a scenario: publishes until `end`.
+/// Runs a scenario. Events are published until `end`.
 pub(super) fn run(model: &Model, scenario: &Scenario, end: Duration) -> Result<Report, BoxError> {
     let mut world = World::new(model, end);
     for group in &scenario.groups {
         world.add(group)?;
     }
-    world.agenda.note(Duration::from_secs(1), Happening::Scale);
+    world
+        .agenda
+        .schedule(Duration::from_secs(1), Happening::Scale);
     while let Some((now, happening)) = world.agenda.next() {
         if now > end + GRACE {
             break;
@@ -153,7 +155,7 @@ impl<'a> World<'a> {
         });
         if group.rate > 0.0 {
             let at = group.from + until_next(group.rate, &mut self.rng);
-            self.agenda.note(at, Happening::Publish(index));
+            self.agenda.schedule(at, Happening::Publish(index));
         }
         if group.recovered > 0 {
             let work = Work::Recover {
@@ -193,20 +195,20 @@ impl<'a> World<'a> {
                     self.receive(lane, now);
                 }
                 self.agenda
-                    .note(now + Duration::from_secs(1), Happening::Scale);
+                    .schedule(now + Duration::from_secs(1), Happening::Scale);
             }
             Happening::NoteSlow(endpoint) => self.note_slow(endpoint, now),
             Happening::SetHealth(endpoint, change) => self.set_health(endpoint, &change),
         }
     }
 
-    /// An event of this group reaches the fast lane's queue now.
+    /// Puts an event of this group on the fast lane's queue. It was published a hop earlier.
     fn publish(&mut self, now: Duration, group: usize) {
         let Publishers { endpoints, rate } = &self.groups[group];
         let endpoint = self.rng.random_range(endpoints.clone());
         let next = now + until_next(*rate, &mut self.rng);
         if next <= self.end {
-            self.agenda.note(next, Happening::Publish(group));
+            self.agenda.schedule(next, Happening::Publish(group));
         }
         let published = now.saturating_sub(self.model.costs.hop);
         let receiver = &self.receivers[endpoint];
@@ -222,7 +224,7 @@ impl<'a> World<'a> {
         self.receive(Lane::Fast, now);
     }
 
-    /// Has free pollers receive what waits.
+    /// Lets free pollers receive the waiting messages.
     fn receive(&mut self, lane: Lane, now: Duration) {
         loop {
             let state = match lane {
@@ -244,13 +246,13 @@ impl<'a> World<'a> {
                         generation,
                     };
                     let ends = now + self.model.mapping(lane).window;
-                    self.agenda.note(ends, window);
+                    self.agenda.schedule(ends, window);
                 }
             }
         }
     }
 
-    /// Sends a message at this time. It can be received a hop later.
+    /// Sends a message at `at`. It can be received a hop later.
     pub(super) fn send(&mut self, at: Duration, lane: Lane, work: Work) {
         let group = match work {
             Work::Event { endpoint, .. } => app_group(self.receivers[endpoint].app),
@@ -264,7 +266,7 @@ impl<'a> World<'a> {
         };
         let message = Message { group, work };
         let at = at + self.model.costs.hop;
-        self.agenda.note(at, Happening::Send(lane, message));
+        self.agenda.schedule(at, Happening::Send(lane, message));
     }
 
     pub(super) fn lane(&mut self, lane: Lane) -> &mut LaneState {
