@@ -1,5 +1,5 @@
-// The events that every sender gets: 1 KB of JSON, each with a mark by which the receiver knows
-// it, whatever a sender wraps it in.
+// The events for every sender: 1 KB of JSON, each with a mark by which the receiver recognizes
+// it, whatever envelope the sender adds.
 
 const BYTES = 1024;
 const MARK = /peers-[0-9a-f]{8}-\d+/;
@@ -30,7 +30,7 @@ function lines(seed) {
   }));
 }
 
-/** When events were published and when they arrived, by `performance.now()`. */
+/** Records when events were published and when they arrived, by `performance.now()`. */
 export class Journal {
   /** @param {string} run eight hexadecimal digits */
   constructor(run) {
@@ -40,7 +40,7 @@ export class Journal {
     this.entries = new Map();
   }
 
-  /** Notes that an event is about to be published. */
+  /** Records that an event is about to be published. */
   begin() {
     this.count += 1;
     const mark = `peers-${this.run}-${this.count}`;
@@ -54,7 +54,7 @@ export class Journal {
   }
 
   /**
-   * Notes a delivery attempt. Those of other runs are ignored.
+   * Records a delivery attempt. Attempts of other runs are ignored.
    *
    * @param {string | undefined} mark
    */
@@ -74,7 +74,7 @@ export class Journal {
       lost: accepted.length - arrived.length,
       repeated: arrived.filter(({ arrivals }) => arrivals.length > 1).length,
       attempts: accepted.reduce((sum, { arrivals }) => sum + arrivals.length, 0),
-      /** From the start of the request that publishes an event until its first arrival. */
+      /** The time from the start of the publishing request to the event's first arrival. */
       latencies: arrived.map(({ publishedAt, arrivals }) => (arrivals[0] ?? NaN) - publishedAt),
       begun: Math.min(...accepted.map(({ publishedAt }) => publishedAt)),
       ended: Math.max(...arrived.map(({ arrivals }) => arrivals[0] ?? NaN)),

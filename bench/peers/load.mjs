@@ -14,7 +14,7 @@ import { event } from './events.mjs';
 /** @typedef {import('./adapters/index.mjs').Target} Target */
 
 /**
- * Publishes as fast as so many publishers can, each after the answer to its last event.
+ * Publishes as fast as the publishers can. Each waits for the response to its last event.
  *
  * @param {Bench} bench
  * @param {Target} target
@@ -36,7 +36,7 @@ export async function publishMany({ sender, journal, options }, target, count) {
 }
 
 /**
- * Publishes at a steady pace, whether or not the sender keeps up.
+ * Publishes at a steady rate, whether or not the sender keeps up.
  *
  * @param {Bench} bench
  * @param {Target} target
@@ -69,7 +69,7 @@ export async function publishSteadily({ sender, journal }, target, perSecond, se
 }
 
 /**
- * Waits until all accepted events have arrived, or nothing new has for so many seconds.
+ * Waits until all accepted events have arrived, or no new one has for `patience` seconds.
  *
  * @param {Bench} bench
  * @param {string[]} marks

@@ -1,5 +1,5 @@
-// The harness talks to senders on this machine only, so that a wrong option can't put load on
-// anybody else.
+// The harness talks only to senders on this machine, so that a wrong option can't put load on
+// anyone else.
 
 /**
  * The URL, if its host is a literal loopback address. A name such as `localhost` is refused,
@@ -19,6 +19,6 @@ export function loopbackUrl(text) {
 
 /** @param {string} text */
 function parse(text) {
-  // URL.parse came with Node 22.
+  // Node 20 has no URL.parse.
   return URL.canParse(text) ? new URL(text) : null;
 }

@@ -18,7 +18,7 @@ if (args.includes('--help')) {
     console.log(markdown(made));
   } catch (error) {
     console.error(`error: ${error instanceof Error ? error.message : error}`);
-    console.error('--help says how to use it');
+    console.error('See --help.');
     process.exitCode = 1;
   }
 }

@@ -5,17 +5,17 @@ const A = 1;
 const RESPONSE = 0x8400;
 const NO_SUCH_NAME = 3;
 
-/** The address at which receivers are that the sender may reach. */
+/** The address of the receivers that the sender may reach. */
 export const ALLOWED = '127.0.0.1';
-/** A loopback address as well, which the sender must not be allowed to reach. */
+/** Another loopback address, which the sender must not be allowed to reach. */
 export const FORBIDDEN = '127.0.0.2';
 
 /**
- * A name server for two names. `forbidden.test` is the forbidden address. `rebinding.test` is
- * the allowed address in every other answer and the forbidden one in the others, so that a
- * sender that checks one answer and connects to the next one is caught. No answer may be kept.
+ * A name server for two names. `forbidden.test` resolves to the forbidden address.
+ * `rebinding.test` alternates between the allowed and the forbidden address, which catches a
+ * sender that checks one answer and connects to the next. The TTL of 0 forbids caching.
  *
- * @param {number} port any free one if 0
+ * @param {number} port 0 for any free port
  */
 export async function serveNames(port) {
   const asked = { 'forbidden.test': 0, 'rebinding.test': 0 };
@@ -49,7 +49,8 @@ function parse(query) {
   let at = 12;
   for (;;) {
     const length = query[at];
-    // No label has more than 63 bytes; two set bits are a pointer, which no question has.
+    // A label has at most 63 bytes. Greater values are compression pointers, which a question
+    // does not have.
     if (length === undefined || length > 63) return null;
     at += 1;
     if (length === 0) break;
@@ -72,9 +73,9 @@ function answer(query, end, addresses) {
   head.writeUInt16BE(addresses?.length ?? 0, 6);
   head.writeUInt32BE(0, 8);
   const records = (addresses ?? []).map((address) => Buffer.from([
-    0xc0, 12, // the name of the question
-    0, A, 0, 1, // an address of the internet
-    0, 0, 0, 0, // not to be kept
+    0xc0, 12, // a pointer to the question's name
+    0, A, 0, 1, // type A, class IN
+    0, 0, 0, 0, // TTL 0
     0, 4, ...address.split('.').map(Number),
   ]));
   return Buffer.concat([head, ...records]);

@@ -5,35 +5,35 @@ import { loopbackUrl } from './loopback.mjs';
 import { MEASURES } from './measures/index.mjs';
 import { parseProcess } from './processes.mjs';
 
-/** Numbers, each with its default, its least and its most, so that every run ends. */
+/** Numeric options with their default, minimum and maximum, which ensure that every run ends. */
 const NUMBERS = {
   events: { usual: 2000, least: 1, most: 100_000, says: 'events in each round of throughput' },
-  rounds: { usual: 3, least: 1, most: 20, says: 'rounds of throughput, of which the median counts' },
-  publishers: { usual: 16, least: 1, most: 256, says: 'requests at a time in throughput' },
-  pace: { usual: 50, least: 1, most: 1000, says: 'events a second where the pace is steady' },
+  rounds: { usual: 3, least: 1, most: 20, says: 'rounds of throughput; the median is reported' },
+  publishers: { usual: 16, least: 1, most: 256, says: 'concurrent requests in throughput' },
+  pace: { usual: 50, least: 1, most: 1000, says: 'events a second in measures with a steady rate' },
   'hanging-pace': { usual: 5, least: 1, most: 1000, says: 'events a second to the receiver that hangs' },
-  seconds: { usual: 20, least: 1, most: 600, says: 'how long the pace is kept' },
-  patience: { usual: 30, least: 1, most: 600, says: 'seconds to wait for a next arrival' },
+  seconds: { usual: 20, least: 1, most: 600, says: 'duration of measures with a steady rate' },
+  patience: { usual: 30, least: 1, most: 600, says: 'seconds to wait for the next arrival' },
   recovery: { usual: 300, least: 1, most: 3600, says: 'the same, after a process was killed' },
   'retry-wait': { usual: 45, least: 1, most: 600, says: 'seconds to wait for an attempt to be repeated' },
 };
 
-export const USAGE = `Measures a webhook sender that runs on this machine, by its HTTP API.
+export const USAGE = `Measures a webhook sender that runs on this machine, through its HTTP API.
 
 node bench/peers/measure.mjs SENDER --api URL [options]
 
-SENDER is one of ${Object.keys(ADAPTERS).join(', ')}. The environment variable SENDER_KEY has its API key.
+SENDER is one of ${Object.keys(ADAPTERS).join(', ')}. Set its API key in the environment variable SENDER_KEY.
 
-  --api URL            where its API is, at a loopback address; for ours, with /apps/<app id>
+  --api URL            the URL of its API, at a loopback address; for ours, with /apps/<app id>
   --project ID         the project (convoy)
   --application ID     the application (hook0)
   --version TEXT       the sender's version and settings, for the report
-  --process NAME=PID   a process whose CPU and memory count, with its descendants; repeatable
+  --process NAME=PID   a process to measure, with its descendants; repeatable
   --only LIST          some of ${Object.keys(MEASURES).join(',')}
-  --dns-port PORT      port for a name server that the sender asks; 0 for any
+  --dns-port PORT      port of a name server for the sender to use; 0 for any
   --kill NAME=PID      the process to kill in the middle
   --restart COMMAND    the shell command that starts it again
-  --json FILE          where to write the report as JSON as well
+  --json FILE          also write the report as JSON to this file
 ${Object.entries(NUMBERS).map(([name, { usual, says }]) => `  --${`${name} N`.padEnd(18)} ${says} (${usual})`).join('\n')}
 `;
 
@@ -151,7 +151,7 @@ function parseMeasures(list) {
 /** @param {string} text */
 function parseVictim(text) {
   const victim = parseProcess(text);
-  // 0 would be the group of the harness, and 1 ends the machine or the container.
+  // 0 would kill the harness's own process group, and 1 the machine or the container.
   if (victim.pid <= 1 || victim.pid === process.pid || victim.pid === process.ppid) {
     throw new Error(`will not kill process ${victim.pid}`);
   }

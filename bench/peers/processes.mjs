@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-// What /proc counts in, on every architecture that Node runs on.
+// The unit of CPU times in /proc (USER_HZ), on every architecture that Node runs on.
 const MS_PER_TICK = 10;
 
 /**
@@ -16,7 +16,7 @@ export function parseProcess(text) {
 }
 
 /**
- * CPU since its start and memory of each process, with all of its descendants.
+ * CPU time since the start, and memory, of each process with all of its descendants.
  *
  * @param {Process[]} processes
  * @returns {Usage[]}
@@ -48,9 +48,9 @@ function table() {
   for (const entry of readdirSync('/proc')) {
     if (!/^\d+$/.test(entry)) continue;
     const stat = contents(`/proc/${entry}/stat`);
-    // The name, in parentheses, may have spaces and parentheses itself.
+    // The name is in parentheses, and can contain spaces and parentheses itself.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // utime, stime and, of children that have ended, cutime and cstime.
+    // utime and stime, and cutime and cstime for children that have ended.
     const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
     if (stat) all.set(Number(entry), { parent: Number(fields[1]), cpuMs: ticks * MS_PER_TICK });
   }
@@ -63,7 +63,7 @@ function table() {
  */
 function family(all, pid) {
   const members = [pid];
-  // Grows while it is read.
+  // The list grows during the iteration.
   for (const member of members) {
     for (const [child, { parent }] of all) if (parent === member) members.push(child);
   }
@@ -71,8 +71,8 @@ function family(all, pid) {
 }
 
 /**
- * The proportional set size, which counts shared pages once, as those of PostgreSQL's
- * processes. If another user's process hides it, the resident set size.
+ * The proportional set size, which counts shared pages only once, such as those of PostgreSQL's
+ * processes. For another user's process, where it can't be read, the resident set size.
  *
  * @param {number} pid
  */
@@ -87,7 +87,7 @@ function contents(path) {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    // It ended meanwhile, or belongs to another user.
+    // It has ended, or belongs to another user.
     return '';
   }
 }

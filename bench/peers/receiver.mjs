@@ -5,20 +5,20 @@ import { markOf } from './events.mjs';
 import { read } from './http.mjs';
 
 /**
- * How a receiver answers, by the first segment of the path.
+ * The receiver's responses, by the first segment of the path.
  *
  * @type {Record<string, (response: import('node:http').ServerResponse, path: string) => void>}
  */
 const ANSWERS = {
   ok: (response) => response.writeHead(204).end(),
-  // Held until the receiver closes.
+  // Never responds; the connection is held until the receiver closes.
   hang: () => {},
-  // The status line and a part of the body, then the connection ends.
+  // Sends the status line and a part of the body, then closes the connection.
   cut: (response) => {
     response.writeHead(200, { 'content-type': 'text/plain', 'content-length': '1000' });
     response.write('only this', () => response.socket?.destroy());
   },
-  // No chunk has such a length.
+  // Sends an invalid chunk length.
   chunks: (response) => {
     response.socket?.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nnot a length\r\n');
   },
@@ -33,11 +33,11 @@ const ANSWERS = {
 };
 
 /**
- * Receives on a loopback address and tells of each request.
+ * Receives on a loopback address, and reports each request to `onArrival`.
  *
  * @param {(arrival: { kind: string, mark: string | undefined }) => void} onArrival
  * @param {string} [address]
- * @param {number} [port] any free one by default
+ * @param {number} [port] any free port by default
  */
 export async function receive(onArrival, address = '127.0.0.1', port = 0) {
   const server = createServer(async (request, response) => {

@@ -7,7 +7,7 @@ import { MEASURES } from './measures/index.mjs';
 import { receive } from './receiver.mjs';
 
 /**
- * Takes the measures, one after the other.
+ * Runs the measures, one after the other.
  *
  * @param {import('./options.mjs').Options} options
  * @param {(measure: string) => void} [onBegin]
@@ -24,7 +24,7 @@ export async function run(options, onBegin = () => {}) {
   try {
     for (const name of Object.keys(MEASURES).filter((each) => options.measures.includes(each))) {
       onBegin(name);
-      // A receiver of its own, so that retries of the last measure do not disturb this one.
+      // Each measure has its own receiver, so that retries of the last one do not disturb it.
       /** @type {import('./load.mjs').Bench['arrivals']} */
       const arrivals = [];
       const receiver = await receive((arrival) => {

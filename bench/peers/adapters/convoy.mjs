@@ -1,5 +1,5 @@
-// Convoy 26.7.3: docs/v3/openapi3.json of github.com/frain-dev/convoy at 2b60cc65 of
-// 2026-08-21. An event names its endpoint, and reaches it through a subscription.
+// Convoy 26.7.3, by docs/v3/openapi3.json of github.com/frain-dev/convoy at 2b60cc65
+// (2026-08-21). An event names its endpoint, and reaches it through a subscription.
 
 import { EVENT_TYPE } from './index.mjs';
 

@@ -1,6 +1,6 @@
-// Hook0 1.0.2: api/openapi.snapshot.json of github.com/hook0/hook0 at 86a9d665 of 2026-08-22.
-// Within an application, a label chooses the subscription, so each subscription has a label of
-// its own. The payload is a string of JSON.
+// Hook0 1.0.2, by api/openapi.snapshot.json of github.com/hook0/hook0 at 86a9d665 (2026-08-22).
+// Within an application, a label selects the subscription, so each subscription has its own
+// label. The payload is a string of JSON.
 
 import { Refused } from '../http.mjs';
 import { EVENT_TYPE } from './index.mjs';

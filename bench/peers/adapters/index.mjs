@@ -11,7 +11,7 @@ import { svix } from './svix.mjs';
 export const EVENT_TYPE = 'peers.event.published';
 
 /**
- * An endpoint that was registered. What is published to it goes to no other endpoint.
+ * A registered endpoint. Events published to it go to no other endpoint.
  *
  * @typedef {Record<string, string>} Target
  */
@@ -25,10 +25,10 @@ export const EVENT_TYPE = 'peers.event.published';
 
 /**
  * @typedef {object} Adapter
- * @property {string[]} needs options of the command line, beside --api
+ * @property {string[]} needs command-line options in addition to --api
  * @property {(key: string) => Record<string, string>} headers
  * @property {(call: import('../http.mjs').Call, options: Record<string, string>, run: string) => Sender} open
- *   `run` is different in each run, so that nothing is left over from an earlier one.
+ *   `run` is different in each run, so that runs do not share any data.
  */
 
 /** @type {Record<string, Adapter>} */

@@ -1,5 +1,5 @@
-// This service: openapi.json. An event goes to the endpoints of the app that subscribe to its
-// type, so each endpoint has a type of its own.
+// This service, by openapi.json. An event goes to the endpoints of the app that subscribe to
+// its type, so each endpoint has its own type.
 
 import { EVENT_TYPE } from './index.mjs';
 

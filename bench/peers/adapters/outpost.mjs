@@ -1,6 +1,6 @@
-// Outpost 1.2.0: docs/apis/openapi.yaml of github.com/hookdeck/outpost at f67ae011 of
-// 2026-08-20. An event goes to the destinations of its tenant, so each destination has a tenant
-// of its own. If the sender has TOPICS, they must include the events' type.
+// Outpost 1.2.0, by docs/apis/openapi.yaml of github.com/hookdeck/outpost at f67ae011
+// (2026-08-20). An event goes to the destinations of its tenant, so each destination has its
+// own tenant. If the sender has TOPICS, they must include the events' type.
 
 import { EVENT_TYPE } from './index.mjs';
 
@@ -26,7 +26,7 @@ export const outpost = {
         await call('POST', '/api/v1/publish', {
           tenant_id: tenant,
           topic: EVENT_TYPE,
-          // It retries only if asked to.
+          // Outpost retries only on request.
           eligible_for_retry: true,
           data,
         });

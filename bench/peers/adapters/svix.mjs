@@ -1,6 +1,6 @@
-// Svix, server 1.100.0: server/openapi.json of github.com/svix/svix-webhooks at 4fc0cfb8 of
-// 2026-08-21. A message goes to all endpoints of its application, so each endpoint has an
-// application of its own. Event types need not exist.
+// Svix server 1.100.0, by server/openapi.json of github.com/svix/svix-webhooks at 4fc0cfb8
+// (2026-08-21). A message goes to all endpoints of its application, so each endpoint has its
+// own application. Event types need not exist.
 
 import { EVENT_TYPE } from './index.mjs';
 

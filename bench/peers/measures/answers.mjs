@@ -4,8 +4,8 @@ import { event } from '../events.mjs';
 
 const BODIES = {
   cut: 'A 200 whose body ends early',
-  chunks: 'A 200 whose body is not chunked as it says',
-  gzip: 'A 200 whose body is not gzip as it says',
+  chunks: 'A 200 whose body has broken chunks',
+  gzip: 'A 200 whose body is not the declared gzip',
 };
 
 /**
@@ -36,7 +36,7 @@ export async function redirects(bench) {
 }
 
 /**
- * Publishes one event to a receiver of this kind and waits for its repetition.
+ * Publishes one event to a receiver of this kind, and waits for it to be repeated.
  *
  * @param {import('../load.mjs').Bench} bench
  * @param {string} kind

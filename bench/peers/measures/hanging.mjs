@@ -2,7 +2,7 @@ import { arrived, publishSteadily } from '../load.mjs';
 import { percentiles } from './latency.mjs';
 
 /**
- * The same pace, while another endpoint of the sender never answers.
+ * Latency at the same rate, while another endpoint of the sender never responds.
  *
  * @type {import('./index.mjs').Measure}
  */

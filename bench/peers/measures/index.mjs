@@ -11,7 +11,7 @@ import { throughput } from './throughput.mjs';
  */
 
 /**
- * In this order: throughput first, because the sender is at rest before it, and killing last.
+ * The order matters: throughput is first, while the sender is still idle, and killing is last.
  *
  * @type {Record<string, Measure>}
  */

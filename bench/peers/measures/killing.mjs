@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { arrived, publishSteadily } from '../load.mjs';
 
 /**
- * Kills a process while events are published and delivered, starts it again by the given
- * command, and counts the accepted events that never arrive.
+ * Kills a process while events are published and delivered, restarts it with the given command,
+ * and counts the accepted events that never arrive.
  *
  * @type {import('./index.mjs').Measure}
  */
@@ -20,7 +20,7 @@ export async function killing(bench) {
   await sleep(options.seconds * 400);
   process.kill(kill.pid, 'SIGKILL');
   await sleep(1000);
-  // It goes on after the harness, like the process that it replaces.
+  // It outlives the harness, like the process that it replaces.
   const child = spawn('/bin/sh', ['-c', restart], { detached: true, stdio: 'ignore' });
   child.unref();
   const marks = await publishing;

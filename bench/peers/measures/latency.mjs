@@ -2,7 +2,7 @@ import { arrived, publishSteadily } from '../load.mjs';
 import { percentile } from '../statistics.mjs';
 
 /**
- * From the start of the publishing request to the arrival, at a steady pace.
+ * The time from the start of the publishing request to the arrival, at a steady rate.
  *
  * @type {import('./index.mjs').Measure}
  */

@@ -8,9 +8,9 @@ import { receive } from '../receiver.mjs';
 const TRIES = 10;
 
 /**
- * Whether the sender connects to an address that it must not reach, because a name leads there.
- * It must be started so that it may reach 127.0.0.1 and not 127.0.0.2, and so that it asks the
- * name server of the harness.
+ * Whether a name makes the sender connect to an address that it must not reach. The sender must
+ * be started so that it may reach 127.0.0.1 but not 127.0.0.2, and uses the harness's name
+ * server.
  *
  * @type {import('./index.mjs').Measure}
  */
@@ -21,11 +21,12 @@ export async function names(bench) {
   const { port } = bench.receiver;
   /** @type {string[]} */
   const reached = [];
-  // On the port of the other one, because a name has one port whatever its address.
+  // On the same port as the allowed receiver, because the URL has the same port whatever the
+  // name resolves to.
   const forbidden = await receive(({ kind }) => reached.push(kind), FORBIDDEN, port);
   const server = await serveNames(bench.options.dnsPort);
   try {
-    // If the address itself is reached, the sender was told to allow it.
+    // If the literal address can be reached, the sender is configured to allow it.
     if (await reaches(bench, reached, `http://${FORBIDDEN}:${port}/ok/hook`, 1)) {
       return [unmeasured(name, `the sender is allowed to reach ${FORBIDDEN}`)];
     }
@@ -60,11 +61,11 @@ async function reaches({ sender, journal, options }, reached, url, tries) {
     const target = await sender.register(url);
     for (let index = 0; index < tries; index += 1) {
       await sender.publish(target, event(journal.begin()));
-      // One at a time, so that no two share an answer or a connection that is open.
+      // One at a time, so that no two share a DNS answer or an open connection.
       await sleep(200);
     }
   } catch (error) {
-    // Refused where it is registered, which is as good.
+    // Refusing it at registration is just as good.
     if (!(error instanceof Refused && error.status < 500)) throw error;
   }
   await sleep(options.retryWait * 1000);

@@ -3,7 +3,8 @@ import { cpuBetween, usage } from '../processes.mjs';
 import { median } from '../statistics.mjs';
 
 /**
- * Deliveries a second, from the first publish to the last arrival, and what the processes used.
+ * Deliveries a second, from the first publish to the last arrival, and the processes' CPU and
+ * memory.
  *
  * @type {import('./index.mjs').Measure}
  */

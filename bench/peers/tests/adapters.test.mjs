@@ -1,4 +1,4 @@
-// Each adapter against the requests and responses that its API documents: shapes/.
+// Tests each adapter against the requests and responses that its API documents (shapes/).
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { ADAPTERS } from '../adapters/index.mjs';
 import { connect, read, Refused } from '../http.mjs';
 
 /**
- * A server that takes the recorded requests, in this order, and gives the recorded responses.
+ * A server that expects the recorded requests, in this order, and returns their responses.
  *
  * @param {any[]} exchanges
  * @param {(received: any) => void} onRequest

@@ -1,6 +1,6 @@
-// A sender with the faults that the harness looks for, behind this service's API. It keeps
-// events in memory, sends one at a time, wants a whole body, follows redirects, and checks an
-// address other than the one that it connects to.
+// A sender with the defects that the harness looks for, behind this service's API. It keeps
+// events in memory, sends one at a time, requires a complete body, follows redirects, and checks
+// another address than the one that it connects to.
 //
 // node careless-sender.mjs PORT DNS_PORT
 
@@ -12,7 +12,7 @@ import { read } from '../http.mjs';
 
 const [, , port, dnsPort] = process.argv;
 const TIMEOUT_MS = 300;
-// So that it falls behind, and has something to lose.
+// Makes it fall behind, so that it has events to lose.
 const PAUSE_MS = 40;
 const FORBIDDEN = '127.0.0.2';
 

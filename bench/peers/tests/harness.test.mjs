@@ -1,4 +1,4 @@
-// Whether the measures find what they look for, in a sender that has every fault.
+// Tests that the measures find what they look for, in a sender that has every defect.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -85,7 +85,7 @@ test('throughput counts deliveries, CPU and memory', async () => {
   assert.match(markdown(made), /\| Events lost \| 0 \| {2}\|/);
 });
 
-test('a hanging receiver that delays others shows', async () => {
+test('a hanging receiver that delays others is noticed', async () => {
   const { rows } = await measured('latency,hanging');
   const [alone, beside] = rows.map(({ value }) => Number(value.split(', ')[1]?.replace(' ms', '')));
   assert.ok(alone !== undefined && beside !== undefined);
@@ -93,12 +93,12 @@ test('a hanging receiver that delays others shows', async () => {
   assert.match(rows[1]?.note ?? '', /^40 of 40 arrived; \d+ requests to the one that hangs$/);
 });
 
-test('attempts that are repeated and redirects that are followed show', async () => {
+test('repeated attempts and followed redirects are noticed', async () => {
   const { rows } = await measured('bodies,redirects');
   assert.deepEqual(rows.map(({ value }) => value), ['sent again', 'sent again', 'sent again', 'followed']);
 });
 
-test('names that rebind are caught, if the address itself is refused', async () => {
+test('rebinding names are caught if the address itself is refused', async () => {
   const { rows } = await measured('names', '--dns-port', String(dnsPort));
   assert.deepEqual(values(rows), {
     'A name of a forbidden address': 'not reached',
@@ -106,12 +106,12 @@ test('names that rebind are caught, if the address itself is refused', async () 
   });
 });
 
-test('names need a name server', async () => {
+test('the measure of names requires a name server', async () => {
   const { rows } = await measured('names');
   assert.deepEqual(rows.map(({ value }) => value), ['not measured']);
 });
 
-test('events that a killed sender forgets are counted', async () => {
+test('events lost by a killed sender are counted', async () => {
   const restart = `exec '${process.execPath}' '${SENDER}' ${port} ${dnsPort}`;
   const { rows } = await measured('killing', '--pace', '50', '--kill', `sender=${sender.pid}`, '--restart', restart);
   const [, lost, accepted] = /^(\d+) of (\d+) accepted$/.exec(rows[0]?.value ?? '') ?? [];

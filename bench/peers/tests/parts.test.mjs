@@ -9,7 +9,7 @@ import { parseOptions } from '../options.mjs';
 import { parseProcess, usage } from '../processes.mjs';
 import { median, percentile } from '../statistics.mjs';
 
-test('only literal loopback addresses are targets', () => {
+test('only literal loopback addresses are accepted', () => {
   for (const url of ['http://127.0.0.1:3000/apps/a', 'http://127.9.9.9', 'http://[::1]:80/']) {
     assert.equal(loopbackUrl(url).protocol, 'http:');
   }
@@ -20,7 +20,7 @@ test('only literal loopback addresses are targets', () => {
   for (const url of refused) assert.throws(() => loopbackUrl(url), url);
 });
 
-test('options are bounded, and complete for the sender', () => {
+test('options are limited, and complete for the sender', () => {
   const key = { SENDER_KEY: 'k' };
   const ours = ['ours', '--api', 'http://127.0.0.1:1'];
   assert.equal(parseOptions(ours, key).events, 2000);
@@ -64,7 +64,7 @@ test('an event counts as lost if it was accepted and did not arrive', () => {
   assert.equal(journal.entries.get(lost ?? '')?.arrivals.length, 0);
 });
 
-test('percentiles are those of the nearest rank', () => {
+test('percentiles use the nearest rank', () => {
   const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
   assert.equal(percentile(hundred, 50), 50);
   assert.equal(percentile(hundred, 99), 99);
@@ -85,7 +85,7 @@ test('the CPU and memory of a process include its own', () => {
   assert.throws(() => usage([{ name: 'gone', pid: 4_194_305 }]), /no process/);
 });
 
-test('the name server turns from the allowed address to the forbidden one', async (context) => {
+test('the name server alternates between the two addresses', async (context) => {
   const server = await serveNames(0);
   context.after(server.close);
   const resolver = new Resolver();

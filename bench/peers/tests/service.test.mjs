@@ -1,5 +1,5 @@
-// The adapter of this service, and what the measures find, against the service itself. Run it
-// under .ci/with-service.
+// Tests this service's adapter and the measures against the service itself. Run it under
+// .ci/with-service.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { parseOptions } from '../options.mjs';
 import { run } from '../run.mjs';
 
-test('the service delivers everything, once, and follows nothing', async () => {
+test('the service delivers everything once and follows no redirects', async () => {
   const { APP, KEY } = process.env;
   const options = parseOptions([
     'ours', '--api', String(APP), '--only', 'throughput,latency,hanging,bodies,redirects',
