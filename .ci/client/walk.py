@@ -96,7 +96,7 @@ def check(what: str, holds: bool) -> None:
 
 
 def note(response: httpx.Response) -> None:
-    """Remembers the call of a successful request."""
+    """Records the call of a successful request, to check at the end that every call was made."""
     if response.is_success:
         walked.add((response.request.method.lower(), response.request.url.path))
 
@@ -152,7 +152,7 @@ def walk_platform() -> None:
     key = create_key.sync(app_id, client=platform, body=NewApiKey(scope="read"))
     reader = client_with(key.key)
     access = get_key.sync(client=reader)
-    check("a key says whose it is", access.app_id == app_id)
+    check("a key names its app", access.app_id == app_id)
     check("an app's keys have its key", list_keys.sync(app_id, client=platform)[0].id == key.id)
     new = NewWebhook(url="https://example.com", events=["*"])
     refused(403, "FORBIDDEN", lambda: create_webhook.sync(app_id, client=reader, body=new))
@@ -197,7 +197,7 @@ def walk_endpoint(receiver: str) -> CreatedWebhook:
     check("a ping returns its outcome", ping.status == "DELIVERED" and ping.status_code == 200)
     like = NewPing(type_="walk.done")
     later = test_ping.sync(APP_ID, created.id, client=client, body=like, prefer="respond-async")
-    check("a ping can be left alone", later.status == "PENDING")
+    check("a ping need not wait for its outcome", later.status == "PENDING")
     delete_event_type.sync("walk.done", client=platform)
     return created
 
@@ -240,7 +240,7 @@ def walk_events(endpoint: CreatedWebhook) -> None:
     delete_event.sync(APP_ID, event.id, client=client)
     left = get_event.sync(APP_ID, event.id, client=client)
     check("a deleted event has no payload", left.payload is None)
-    check("a deleted event says when", left.payload_deleted_at is not None)
+    check("a deleted event has the time of its deletion", left.payload_deleted_at is not None)
 
 
 def walk_recovery(endpoint: CreatedWebhook, receiver: str) -> None:

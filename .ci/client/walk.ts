@@ -76,7 +76,7 @@ const receiver = createServer((request, response) => {
 await new Promise<void>((resolve) => receiver.listen(0, "127.0.0.1", resolve));
 const receiverUrl = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
 
-/** Makes an app and its keys, as a platform does when a customer signs up. */
+/** Creates an app and its keys, as a platform does when a customer signs up. */
 async function walkPlatform(): Promise<void> {
   const newApp = { path: { appId: "walk" } };
   const make = () =>
@@ -85,8 +85,8 @@ async function walkPlatform(): Promise<void> {
       body: { name: "Walk", metadata: { plan: "pro" } },
     });
   const [made, again] = [await make(), await make()];
-  check("an app is made", made.response.status === 201);
-  check("an app is made only once", again.response.status === 200);
+  check("an app is created", made.response.status === 201);
+  check("an app is created only once", again.response.status === 200);
   const app = await platform.GET("/apps/{appId}", { params: newApp });
   check("a new app has no endpoints", app.data?.data.endpoints === 0);
   check("an app has its metadata", app.data?.data.metadata["plan"] === "pro");
@@ -122,23 +122,23 @@ async function walkPlatform(): Promise<void> {
   check("an app that is being deleted gets a 409", conflict.error?.error.code === "CONFLICT");
 }
 
-/** Opens the portal for a customer, as a platform does when one asks for it. */
+/** Opens the portal for a customer, as a platform does when a customer asks for it. */
 async function walkSessions(): Promise<void> {
   const ofApp = { path: { appId: "walk" } };
   const session = given(
     (await platform.POST("/apps/{appId}/portal-sessions", { params: ofApp })).data,
     "session",
   ).data;
-  check("a session is to manage by default", session.scope === "manage");
+  check("a session has the scope manage by default", session.scope === "manage");
   check("its link has the token in the fragment", new URL(session.url).hash.endsWith(session.token));
   const customer = createClient({ baseUrl, key: session.token });
   const own = await customer.GET("/key");
-  check("a session says what it is", own.data?.data.kind === "session");
-  check("a session says whose it is", own.data?.data.appId === "walk");
+  check("a session is of the kind session", own.data?.data.kind === "session");
+  check("a session names its app", own.data?.data.appId === "walk");
   const listed = await customer.GET("/apps/{appId}/webhooks", { params: ofApp });
   check("a session can list", listed.response.status === 200);
   const minted = await customer.POST("/apps/{appId}/portal-sessions", { params: ofApp });
-  check("a session makes no session", minted.error?.error.code === "FORBIDDEN");
+  check("a session cannot create a session", minted.error?.error.code === "FORBIDDEN");
   const reader = await platform.POST("/apps/{appId}/portal-sessions", {
     params: ofApp,
     body: { scope: "read", expiresInSeconds: 60 },
@@ -185,7 +185,7 @@ async function walkCatalogue(): Promise<void> {
   check("an app's key cannot change the catalogue", refused.error?.error.code === "FORBIDDEN");
 }
 
-/** Rotates to a secret of its own with an overlap, which then ends, and sets headers. */
+/** Rotates to a caller-chosen secret with an overlap, ends the overlap, and sets headers. */
 async function walkSecrets(webhookId: string): Promise<void> {
   const ofWebhook = { path: { appId, webhookId } };
   const own = "a-secret-of-our-own-4f1c";
@@ -258,7 +258,7 @@ async function walk(): Promise<void> {
   };
   check("a filter lets matching data through", (await tryData({ invoice: 1 }))?.matches === true);
   check(
-    "a filter says what keeps data away",
+    "a filter test names the field that does not match",
     (await tryData({ amount: 1 }))?.failedAt === "filter.invoice",
   );
   const updated = await client.PUT("/apps/{appId}/webhooks/{webhookId}", {
@@ -329,7 +329,7 @@ async function walk(): Promise<void> {
   const [taken, refused] = many.data?.data.events ?? [];
   check("the valid event of a batch is accepted", taken !== undefined && "id" in taken);
   check(
-    "the reserved type is refused by its row",
+    "the reserved type is rejected in its row",
     refused !== undefined && "error" in refused && refused.error.code === "VALIDATION_ERROR",
   );
 
@@ -443,7 +443,7 @@ async function walk(): Promise<void> {
     params: { path: { appId, eventId } },
   });
   check("a deleted event has no payload", left.data?.data.payload === null);
-  check("a deleted event says when", typeof left.data?.data.payloadDeletedAt === "string");
+  check("a deleted event has the time of its deletion", typeof left.data?.data.payloadDeletedAt === "string");
 
   const invalid = await client.POST("/apps/{appId}/webhooks", {
     params: ofApp,

@@ -1,4 +1,4 @@
-// Who sees what: read-only, ended and foreign sessions, and the operator.
+// Who can see what: read-only, ended and foreign sessions, and the operator.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { App, PORTAL, platformKey, receiver } from './service.mjs';
 
 const stored = (page) => page.evaluate(() => [...Object.values(sessionStorage), ...Object.values(localStorage)].join(' '));
 
-test('read-only sessions show no action that they cannot take', async () => {
+test('read-only sessions show no actions', async () => {
   const app = await App.create();
   const { id } = await app.endpoint(`${receiver.url}/hook`);
   await app.publish('invoice.paid');
@@ -21,7 +21,7 @@ test('read-only sessions show no action that they cannot take', async () => {
   assert.deepEqual((await names()).filter(Boolean), []);
   await page.getByRole('link', { name: /\/hook$/ }).click();
   await page.getByRole('link', { name: 'invoice.paid' }).waitFor();
-  // What copies is left.
+  // Only the buttons that copy are left.
   assert.deepEqual((await names()).filter((name) => name && name !== 'Copy'), []);
   await page.getByRole('link', { name: 'invoice.paid' }).click();
   await page.getByText('Attempt 1').waitFor();
@@ -30,7 +30,7 @@ test('read-only sessions show no action that they cannot take', async () => {
   await close(page);
 });
 
-test('sessions of one endpoint show that one, and offer no other', async () => {
+test('sessions for one endpoint show only that endpoint', async () => {
   const app = await App.create();
   const { id } = await app.endpoint(`${receiver.url}/mine`);
   await app.endpoint(`${receiver.url}/other`);
@@ -42,7 +42,7 @@ test('sessions of one endpoint show that one, and offer no other', async () => {
   await close(page);
 });
 
-test('links that have ended say so and keep nothing', async () => {
+test('links with an ended session say so and store nothing', async () => {
   const page = await open(`${PORTAL}#token=whs_unknown`, { expected: [/status of 401/] });
   await page.getByRole('heading', { name: 'Your session has ended' }).waitFor();
   assert.equal(new URL(page.url()).hash, '');
@@ -52,7 +52,7 @@ test('links that have ended say so and keep nothing', async () => {
   await close(page);
 });
 
-test('sessions that end while they are used leave nothing behind', async () => {
+test('sessions that end while in use leave nothing behind', async () => {
   const app = await App.create();
   await app.endpoint(`${receiver.url}/private-path`);
   const { url, token } = await app.session();
@@ -63,7 +63,7 @@ test('sessions that end while they are used leave nothing behind', async () => {
   assert.ok((await stored(page)).includes(token));
   const error = { code: 'AUTHENTICATION_ERROR', message: 'A valid API key is required.' };
   await page.route('**/apps/**', (route) => route.fulfill({ status: 401, json: { success: false, error } }));
-  // Nobody does anything: the next live update finds out.
+  // Without any action, the next live update notices.
   await page.getByRole('heading', { name: 'Your session has ended' }).waitFor();
   const left = await page.evaluate(() => document.documentElement.outerHTML + document.title);
   for (const text of ['private-path', app.id, token]) {
@@ -77,7 +77,7 @@ test('sessions that end while they are used leave nothing behind', async () => {
   await close(page);
 });
 
-test('expiry is noticed without a call, by asking the service', async () => {
+test('the page notices expiry by asking the service', async () => {
   const app = await App.create();
   let isOver = false;
   const prepare = async (page) => {
@@ -86,7 +86,7 @@ test('expiry is noticed without a call, by asking the service', async () => {
   };
   const page = await open(await app.link({ expiresInSeconds: 600 }), { expected: [/status of 401/], prepare });
   await page.getByText('Get notified').waitFor();
-  // A clock that runs ahead ends nothing as long as the service accepts the session.
+  // A clock that is ahead does not end the session while the service accepts it.
   await page.clock.fastForward(700_000);
   await page.waitForTimeout(300);
   await page.getByText('Get notified').waitFor();
@@ -96,7 +96,7 @@ test('expiry is noticed without a call, by asking the service', async () => {
   await close(page);
 });
 
-test('tokens leave the address, survive a reload, and stay in their tab', async () => {
+test('tokens leave the address, survive a reload and stay in their tab', async () => {
   const app = await App.create();
   const { url, token } = await app.session();
   const page = await open(url);
@@ -114,7 +114,7 @@ test('tokens leave the address, survive a reload, and stay in their tab', async 
   await close(page);
 });
 
-test('a link that is opened in the same tab replaces the session and names its app', async () => {
+test('a link opened in the same tab replaces the session', async () => {
   const [mine, other] = [await App.create(), await App.create()];
   await mine.endpoint(`${receiver.url}/mine`);
   const page = await open(await mine.link());
@@ -129,7 +129,7 @@ test('a link that is opened in the same tab replaces the session and names its a
   await close(page);
 });
 
-test('the first calls do not wait for the modules of the page, and are made once', async () => {
+test('the first calls are made once, without waiting for the modules', async () => {
   const app = await App.create();
   await app.endpoint(`${receiver.url}/hook`);
   const asked = [];
@@ -149,7 +149,7 @@ test('the first calls do not wait for the modules of the page, and are made once
   await close(page);
 });
 
-test('a link with the name of another app shows the app of its token', async () => {
+test('a link that names another app shows the app of its token', async () => {
   const [mine, other] = [await App.create(), await App.create()];
   await mine.endpoint(`${receiver.url}/mine`);
   await other.endpoint(`${receiver.url}/other`);
@@ -160,7 +160,7 @@ test('a link with the name of another app shows the app of its token', async () 
   await close(page);
 });
 
-test('a late answer for an earlier link does not end or replace the session of a later one', async () => {
+test('a late answer for an earlier link does not affect a later session', async () => {
   const [earlier, later] = [await App.create(), await App.create()];
   const page = await open(PORTAL, { expected: [/status of 401/] });
   for (const slow of ['whs_unknown', (await earlier.session()).token]) {
@@ -208,7 +208,7 @@ test('everything works below a stage', async () => {
   await close(page);
 });
 
-test('operators find an app and open it as its customer', async () => {
+test('operators can find an app and open it as its customer', async () => {
   const app = await App.create('Acme <b>& Sons</b>');
   await app.endpoint(`${receiver.url}/hook`);
   const page = await open(PORTAL, { expected: [/status of 401/] });

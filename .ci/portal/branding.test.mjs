@@ -1,5 +1,5 @@
-// The operator's branding: a service of its own with a title, a logo, a color that is
-// illegible on white, and one origin that may embed the portal.
+// The operator's branding: a separate service with a title, a logo, a color that is
+// illegible on white, and one origin that can embed the portal.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -40,7 +40,7 @@ const link = await branded();
 const picture = '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"><rect width="40" height="40"/></svg>';
 const serveLogo = (page) => page.route(LOGO, (route) => route.fulfill({ contentType: 'image/svg+xml', body: picture }));
 
-test('the title and the logo are in the header, and the title on the tab', async () => {
+test('the header has the title and logo, and the tab has the title', async () => {
   const page = await open(link, { prepare: serveLogo, outside: ['https://cdn.example.com'] });
   await page.getByText('Get notified when something happens').waitFor();
   assert.equal(await page.title(), `Endpoints – ${TITLE}`);
@@ -51,7 +51,7 @@ test('the title and the logo are in the header, and the title on the tab', async
   await close(page);
 });
 
-test('a color that is illegible on white is legible everywhere, in both themes', async () => {
+test('an illegible color is adjusted until it is legible in both themes', async () => {
   const page = await open(link, { prepare: serveLogo, outside: ['https://cdn.example.com'] });
   const button = page.getByRole('button', { name: 'Add your first endpoint' });
   await button.waitFor();
@@ -69,7 +69,7 @@ test('a color that is illegible on white is legible everywhere, in both themes',
   await close(page);
 });
 
-test('only the origin that the operator names can embed the portal', async () => {
+test('only the configured origin can embed the portal', async () => {
   const portal = link.split('#')[0];
   for (const [origin, isAllowed] of [['https://app.example.com', true], ['https://app.example.com.evil.example', false], ['https://other.example.com', false]]) {
     const context = await browser.newContext();

@@ -18,8 +18,8 @@ export const browser = await chromium.launch({ executablePath: '/usr/bin/chromiu
 after(() => browser.close());
 
 /**
- * Opens a page in a context of its own. `expected` are patterns of console messages that
- * the test causes, and `outside` are other origins that the page may load from.
+ * Opens a page in its own context. `expected` has patterns of console messages that the test
+ * causes, and `outside` other origins that the page may load from.
  */
 export async function open(url, { width = 1280, height = 900, scheme = 'light', expected = [], outside = [], prepare } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce' });
@@ -64,7 +64,7 @@ export async function mustFit(page, view) {
 
 /** Fails if axe finds anything. */
 export async function mustBeAccessible(page, view) {
-  // Colours are checked once nothing fades any more.
+  // Wait for transitions to end before checking colours.
   await page.evaluate(() => Promise.all(document.getAnimations().map((one) => one.finished)));
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(AXE);
   const found = await page.evaluate(async () => {
@@ -72,10 +72,10 @@ export async function mustBeAccessible(page, view) {
     return { passes: passes.length, violations: violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => `${html}: ${failureSummary}`)]) };
   });
   assert.deepEqual(found.violations, [], view);
-  assert.ok(found.passes > 10, `${view}: axe checked ${found.passes} rules only`);
+  assert.ok(found.passes > 10, `${view}: axe checked only ${found.passes} rules`);
 }
 
-/** Looks at a view in both themes, at the width of a phone and of a laptop. */
+/** Checks a view in both themes, at the width of a phone and of a laptop. */
 export async function mustLookRight(page, view) {
   mkdirSync(SCREENSHOTS, { recursive: true });
   for (const [colorScheme, width] of [['light', 375], ['light', 1280], ['dark', 1280], ['dark', 375]]) {
@@ -83,7 +83,7 @@ export async function mustLookRight(page, view) {
     await page.setViewportSize({ width, height: 900 });
     await mustFit(page, `${view} at ${width} px`);
     await page.screenshot({ path: join(SCREENSHOTS, `${view}-${width}-${colorScheme}.png`) });
-    // Each theme and each width once; axe takes half a second.
+    // Each theme and each width once, not every combination, because axe takes half a second.
     if ((width === 1280) === (colorScheme === 'light')) await mustBeAccessible(page, `${view}, ${colorScheme}, ${width} px`);
   }
 }

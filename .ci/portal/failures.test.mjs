@@ -14,16 +14,16 @@ const envelope = (code, message = 'x') => ({ success: false, error: { code, mess
 
 const FAILURES = [
   ['a 500', { status: 500, json: envelope('INTERNAL_ERROR'), headers: { 'x-request-id': 'request-1' } }, /The service has a problem/],
-  ['a 503 of a proxy, which is no JSON', { status: 503, contentType: 'text/html', body: '<h1>busy</h1>' }, /The service has a problem/],
+  ['a 503 of a proxy without JSON', { status: 503, contentType: 'text/html', body: '<h1>busy</h1>' }, /The service has a problem/],
   ['a 429', { status: 429, json: envelope('RATE_LIMIT', 'Too many requests. Try again later.'), headers: { 'retry-after': '7' } }, /Try again in 7 s/],
-  ['an answer that is no JSON', { status: 200, contentType: 'text/html', body: '<h1>login</h1>' }, /The service rejected the request/],
+  ['an answer that is not JSON', { status: 200, contentType: 'text/html', body: '<h1>login</h1>' }, /The service rejected the request/],
   ['no connection', 'abort', /can’t be reached/],
 ];
 
 const fail = (page, answer, pattern = '**/apps/**') => page.route(pattern, (route) => (answer === 'abort' ? route.abort() : route.fulfill(answer)));
 
 for (const [name, answer, text] of FAILURES) {
-  test(`${name} is explained on a page that opens, and can be tried again`, async () => {
+  test(`${name} is explained when a page opens, with a way to retry`, async () => {
     const page = await open(await app.link(), { expected, prepare: (page) => fail(page, answer) });
     await page.getByRole('alert').getByText(text).waitFor();
     if (answer.headers?.['x-request-id']) await page.getByText('request-1').waitFor();
@@ -33,7 +33,7 @@ for (const [name, answer, text] of FAILURES) {
     await close(page);
   });
 
-  test(`${name} is explained beside an action, which keeps what was typed`, async () => {
+  test(`${name} is explained beside a form, which keeps its input`, async () => {
     const page = await open(await app.link(), { expected });
     const dialog = page.locator('dialog');
     await page.getByRole('button', { name: 'Add endpoint' }).click();
@@ -46,7 +46,7 @@ for (const [name, answer, text] of FAILURES) {
   });
 }
 
-test('a portal that cannot ask who calls says so, and can try again', async () => {
+test('a portal that cannot identify its caller says so and can retry', async () => {
   const page = await open(await app.link(), {
     expected,
     prepare: async (page) => {
@@ -61,7 +61,7 @@ test('a portal that cannot ask who calls says so, and can try again', async () =
   await close(page);
 });
 
-test('live updates survive an outage and go on after it', async () => {
+test('live updates continue after an outage', async () => {
   const page = await open(await app.link(), { expected });
   await page.getByRole('link', { name: /\/hook$/ }).click();
   await page.getByText('No deliveries yet').first().waitFor();
@@ -72,7 +72,7 @@ test('live updates survive an outage and go on after it', async () => {
   await close(page);
 });
 
-test('older deliveries that do not load can be tried again', async () => {
+test('loading older deliveries can be retried', async () => {
   const one = (number) => ({ id: `01a20ea0-12fa-7388-bd4d-${String(number).padStart(12, '0')}`, event: `order.n${number}`, status: 'DELIVERED', responseStatus: 200, attempts: 1, createdAt: '2026-01-01T00:00:00.000Z', deliveredAt: '2026-01-01T00:00:01.000Z', nextRetryAt: null });
   let isDown = true;
   const prepare = (page) => page.route('**/deliveries?**', (route) => {
@@ -100,7 +100,7 @@ test('a form that does not load is explained', async () => {
   await close(page);
 });
 
-test('an endpoint that is gone says so', async () => {
+test('a deleted endpoint is explained', async () => {
   const page = await open(await app.link(), { expected });
   await page.evaluate(() => { location.hash = '#/endpoints/01a20e92-e7b5-752a-9e7f-406d7e5bff21'; });
   await page.getByText('This no longer exists').waitFor();

@@ -1,4 +1,4 @@
-// Content that attacks whoever looks at it: it must be shown, and do nothing.
+// Content that attacks the reader must be shown without effect.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,7 +8,7 @@ import { App, HOSTILE_ANSWER, receiver } from './service.mjs';
 
 const EVIL = '"><img src=x onerror="window.pwned=1"><script>window.pwned=1</script><a href="javascript:window.pwned=1">x</a>\u202ecod.exe\u0000\u200b${1+1}{{7*7}}';
 
-/** Fails if anything that is not the portal's own got into the page. */
+/** Fails if anything foreign got into the page. */
 async function mustBeInert(page) {
   const found = await page.evaluate(() => ({
     pwned: window.pwned,
@@ -35,7 +35,7 @@ test('payloads and answers with markup, code and text directions are inert', asy
   const payload = await page.getByLabel('Payload', { exact: true }).last().innerText();
   assert.equal(JSON.parse(payload).data.note, EVIL);
   await mustBeInert(page);
-  // The same from the dialog of a test.
+  // The same in the dialog of a test.
   await page.locator('nav').getByRole('link').click();
   await page.getByRole('button', { name: 'Send test' }).click();
   await page.locator('dialog').getByRole('button', { name: 'Send test' }).click();
@@ -83,7 +83,7 @@ test('URLs, event types, errors and ids of a hostile API are inert', async () =>
   await close(page);
 });
 
-test('a payload of a megabyte is shown in part, and whole when asked for', async () => {
+test('a megabyte of payload is shown in part, and in full on request', async () => {
   const app = await App.create();
   const { id } = await app.endpoint(`${receiver.url}/hook`);
   await app.publish('invoice.paid');
@@ -108,7 +108,7 @@ test('a payload of a megabyte is shown in part, and whole when asked for', async
   await close(page);
 });
 
-test('commands that are copied cannot break out of their quotes', async () => {
+test('copied commands cannot break out of their quotes', async () => {
   const app = await App.create();
   const { id } = await app.endpoint(`${receiver.url}/hook?a='$(touch%20x)'`);
   await app.publish('invoice.paid', { note: "'; rm -rf / #\n`id`$(id)\\" });
@@ -118,7 +118,7 @@ test('commands that are copied cannot break out of their quotes', async () => {
   await page.getByRole('link', { name: 'invoice.paid' }).click();
   await page.getByRole('button', { name: 'Copy as curl' }).click();
   const command = await page.evaluate(() => navigator.clipboard.readText());
-  // What a shell sees outside of quotes.
+  // What is left for a shell outside of quotes.
   const bare = command.replace(/\\\n/g, ' ').replace(/'[^']*'|\\'/g, '');
   assert.match(bare, /^[a-zA-Z -]*$/);
   await close(page);

@@ -8,7 +8,7 @@ import { createSecureServer } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A key and a certificate that nothing trusts. */
+/** A key and a self-signed certificate. */
 function identity() {
   const folder = mkdtempSync(join(tmpdir(), 'http2-'));
   const [key, cert] = ['key.pem', 'cert.pem'].map((name) => join(folder, name));
@@ -18,13 +18,13 @@ function identity() {
   return read;
 }
 
-/** Headers without those of a connection and of HTTP/2. */
+/** Headers without connection headers and HTTP/2 pseudo-headers. */
 function endToEnd(headers) {
   const kept = Object.entries(headers).filter(([name]) => !name.startsWith(':') && !['connection', 'keep-alive', 'transfer-encoding'].includes(name));
   return Object.fromEntries(kept);
 }
 
-/** Starts a proxy to an origin. Returns its own, and how to close it. */
+/** Starts a proxy to an origin. Returns the proxy's origin and a function that closes it. */
 export async function http2Proxy(origin) {
   const agent = new Agent({ keepAlive: true });
   const server = createSecureServer(identity(), (asked, answer) => {

@@ -1,5 +1,5 @@
-// What few endpoints need: secrets and headers of their own, time to change over, labels,
-// channels and filters.
+// The less common options: own secrets and headers, rotations with an overlap,
+// descriptions, channels and filters.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ import { App, receiver } from './service.mjs';
 
 const detailsOf = async (app) => (await app.call('GET', '/webhooks?view=full'))[0];
 
-test('own secrets are accepted, and shown back once', async () => {
+test('own secrets are accepted and shown once', async () => {
   const app = await App.create();
   const page = await open(await app.link(), { expected: [/status of 400/] });
   const dialog = page.locator('dialog');
@@ -31,7 +31,7 @@ test('own secrets are accepted, and shown back once', async () => {
   await close(page);
 });
 
-test('rotations leave time to change over, which can be ended', async () => {
+test('rotations can have an overlap, which can be ended early', async () => {
   const app = await App.create();
   const { id } = await app.endpoint(`${receiver.url}/hook`);
   const page = await open(await app.link());
@@ -49,7 +49,7 @@ test('rotations leave time to change over, which can be ended', async () => {
   assert.ok(left > 80_000_000 && left <= 86_400_000, String(left));
   await mustLookRight(page, 'overlap');
 
-  // Who can only look sees it, and can't end it.
+  // Read-only sessions see it but can't end it.
   const reader = await open(await app.link({ scope: 'read' }));
   await reader.getByRole('link', { name: /\/hook$/ }).click();
   await reader.getByText('We sign with the old secret as well').waitFor();
@@ -63,7 +63,7 @@ test('rotations leave time to change over, which can be ended', async () => {
   await close(page);
 });
 
-test('headers are set and shown by name, and never by value', async () => {
+test('headers are shown by name and never by value', async () => {
   const app = await App.create();
   const page = await open(await app.link(), { expected: [/status of 400/] });
   const dialog = page.locator('dialog');
@@ -94,7 +94,7 @@ test('headers are set and shown by name, and never by value', async () => {
   await facts.getByText('9 deliveries per second').waitFor();
   assert.equal((await names()).length, 2);
 
-  // They go to no other URL unless they are typed in again.
+  // A new URL gets them only if they are typed in again.
   await page.getByRole('button', { name: 'Edit' }).click();
   await dialog.getByLabel('URL').fill(`${receiver.url}/elsewhere`);
   await dialog.getByRole('button', { name: 'Save changes' }).click();
@@ -111,7 +111,7 @@ test('headers are set and shown by name, and never by value', async () => {
   await close(page);
 });
 
-test('descriptions, channels and filters are set, shown, tried and removed', async () => {
+test('descriptions, channels and filters can be set, tested and removed', async () => {
   const app = await App.create();
   const page = await open(await app.link(), { expected: [/status of 400/] });
   const dialog = page.locator('dialog');
@@ -126,7 +126,7 @@ test('descriptions, channels and filters are set, shown, tried and removed', asy
   await dialog.getByText('This is not valid JSON.').waitFor();
   await dialog.getByLabel('Filter', { exact: true }).fill('{ "amount": [{ "numeric": ["over", 5] }] }');
   await add.click();
-  // Faults of the API are beside their fields, with their place.
+  // Errors of the API appear next to their fields, with their place.
   await dialog.getByText(/^channels\[1\] must/).waitFor();
   await dialog.getByText(/^filter\.amount\[0\]\.numeric/).waitFor();
   await dialog.getByLabel('Channels').fill('team:7');

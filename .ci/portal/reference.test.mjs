@@ -9,7 +9,7 @@ import { BASE } from './service.mjs';
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'];
 
-test('the reference shows every call and every schema, and looks right', async () => {
+test('the reference shows every call and schema, and looks right', async () => {
   const document = await (await fetch(`${BASE}/openapi.json`)).json();
   const items = Object.values({ ...document.paths, ...document.webhooks });
   const calls = items.flatMap((item) => METHODS.filter((method) => item[method]).map((method) => item[method].operationId));
@@ -23,7 +23,7 @@ test('the reference shows every call and every schema, and looks right', async (
   await close(page);
 });
 
-test('an address with a call leads to that call', async () => {
+test('a link to a call scrolls to that call', async () => {
   const page = await open(`${BASE}/reference/#createWebhook`);
   const top = await page.locator('#createWebhook').evaluate((article) => article.getBoundingClientRect().top);
   assert.ok(top >= 0 && top < 200, `${top}`);

@@ -1,4 +1,4 @@
-// Events that an endpoint never got, and events whose payload was deleted.
+// Replays of events that an endpoint never got, and events whose payload was deleted.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { close, mustLookRight, open } from './browser.mjs';
 import { App, receiver } from './service.mjs';
 
-test('events that an endpoint never got are sent', async () => {
+test('events that an endpoint never got can be sent', async () => {
   const app = await App.create();
   const { id } = await app.endpoint(`${receiver.url}/first`);
   await app.publish('order.early');
@@ -25,7 +25,7 @@ test('events that an endpoint never got are sent', async () => {
   await close(page);
 });
 
-test('deliveries say that their payload was deleted, and offer no resending', async () => {
+test('deliveries with a deleted payload say so and cannot be resent', async () => {
   const app = await App.create();
   const { id } = await app.endpoint(`${receiver.url}/hook`);
   const event = await app.publish('user.created', { email: 'jane@example.com' });

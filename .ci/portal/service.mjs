@@ -1,4 +1,4 @@
-// The service under test, and a receiver that answers as its paths say.
+// The service under test, and a receiver whose paths decide its answers.
 
 import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -10,7 +10,7 @@ export const BASE = new URL(APP).origin;
 export const PORTAL = `${BASE}/portal/`;
 export const platformKey = PLATFORM_KEY;
 
-/** What the receiver answers at /hostile. */
+/** The receiver's answer at /hostile. */
 export const HOSTILE_ANSWER = '</pre><script>window.pwned = 1</script><img src=x onerror="window.pwned = 1"> \u202egnp.exe';
 
 /** Calls the API, and returns `data`. */
@@ -75,8 +75,8 @@ export class App {
 }
 
 /**
- * A receiver on a free port: /status/500 answers 500, /slow/1000 after a second. At /frame
- * it is a page that shows the portal in a frame.
+ * A receiver on a free port: /status/500 answers with 500, and /slow/1000 after a second.
+ * /frame is a page that shows the portal in a frame.
  */
 async function receive() {
   const server = createServer(async (request, response) => {

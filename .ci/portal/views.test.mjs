@@ -1,5 +1,5 @@
-// Every view with axe, light and dark, from 320 to 1,280 px; screenshots; and the time
-// until a customer sees their endpoints on a slow connection.
+// Checks every view with axe, light and dark, from 320 to 1,280 px, takes screenshots, and
+// measures the time until a customer sees their endpoints on a slow connection.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -16,7 +16,7 @@ for (let sent = 0; sent < 26; sent += 1) await app.publish(sent % 4 ? 'order.cre
 await app.settled(good.id, 26);
 await app.settled(bad.id, 7);
 
-test('every view of a customer is accessible, in both themes and on phones', async () => {
+test('customer views are accessible, in both themes and on phones', async () => {
   const page = await open(await app.link(), { expected: [/status of 400/] });
   const dialog = page.locator('dialog');
   const button = (name) => page.getByRole('button', { name, exact: true });
@@ -62,7 +62,7 @@ test('every view of a customer is accessible, in both themes and on phones', asy
   await close(empty);
 });
 
-test('every view of an operator is accessible, in both themes and on phones', async () => {
+test('operator views are accessible, in both themes and on phones', async () => {
   const page = await open(PORTAL);
   await page.getByText('Do you run this service?').click();
   await mustLookRight(page, 'entrance');
@@ -79,7 +79,7 @@ test('every view of an operator is accessible, in both themes and on phones', as
   await close(page);
 });
 
-test('every state of an endpoint is named, with the reason', async () => {
+test('every state of an endpoint is shown with its reason', async () => {
   const at = '2026-01-01T09:30:00.000Z';
   const usual = { url: 'https://example.com/hook', events: ['*'], active: true, createdAt: at, updatedAt: at, rateLimit: null, inactiveSince: null, disabledReason: null, disabledAt: null, slowSince: null, failingSince: null, pausedAt: null, nextProbeAt: null };
   const off = { active: false, inactiveSince: at };
@@ -115,7 +115,7 @@ test('every state of an endpoint is named, with the reason', async () => {
   await close(page);
 });
 
-test('nothing is cut off at 320 px, with a long URL and long names', async () => {
+test('long URLs and names are not cut off at 320 px', async () => {
   const long = await App.create();
   const { id } = await long.endpoint(`${receiver.url}/${'very-long-path-without-breaks'.repeat(6)}`, [`${'segment.'.repeat(12)}end`, 'a.*']);
   await long.publish(`${'segment.'.repeat(12)}end`);
@@ -131,7 +131,7 @@ test('nothing is cut off at 320 px, with a long URL and long names', async () =>
   await close(page);
 });
 
-test('the theme follows the system until it is chosen, and the choice is kept', async () => {
+test('the theme follows the system until one is chosen', async () => {
   const page = await open(PORTAL, { scheme: 'dark' });
   const isDark = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor === 'rgb(19, 21, 25)');
   assert.ok(await isDark());
@@ -143,7 +143,7 @@ test('the theme follows the system until it is chosen, and the choice is kept', 
   await close(page);
 });
 
-test('times are in the reader’s zone, exact on hover', async () => {
+test('times are in the reader’s time zone, exact on hover', async () => {
   const context = await browser.newContext({ timezoneId: 'Asia/Tokyo', locale: 'en-GB' });
   const page = await context.newPage();
   await page.goto(await app.link());
@@ -177,7 +177,7 @@ test('the first view is measured on a slow connection', { timeout: 300_000 }, as
   for (const [protocol, origin] of [['HTTP/1.1', BASE], ['HTTP/2', proxy.origin]]) {
     const visits = { first: [], next: [] };
     for (let count = 0; count < times; count += 1) {
-      // 1.6 Mbit/s and 150 ms, a slow 4G network, with a processor a quarter as fast.
+      // A slow 4G network (1.6 Mbit/s, 150 ms), and a processor slowed down four times.
       const context = await browser.newContext({ ignoreHTTPSErrors: true });
       const page = await context.newPage();
       const client = await context.newCDPSession(page);
@@ -190,7 +190,8 @@ test('the first view is measured on a slow connection', { timeout: 300_000 }, as
     for (const [name, runs] of Object.entries(visits)) {
       const of = (key) => Math.round(median(runs.map((run) => run[key])));
       t.diagnostic(`${protocol}, ${name} visit: first paint ${of('paint')} ms, endpoints shown ${of('shown')} ms, ${of('requests')} requests, ${of('kilobytes')} kB (medians of ${times})`);
-      // Wide, because machines differ. It catches a chain of requests, or a megabyte.
+      // A generous limit, because machines differ. It still catches a chain of requests or a
+    // megabyte of files.
       assert.ok(of('shown') < 15_000, name);
       assert.ok(of('requests') <= 20, name);
     }

@@ -1,4 +1,4 @@
-// The customer's walk through everything, by mouse, and by keyboard alone.
+// Walks a customer through everything, with the mouse and with only the keyboard.
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
@@ -9,17 +9,17 @@ import { App, call, receiver } from './service.mjs';
 
 const clipboard = (page) => page.evaluate(() => navigator.clipboard.readText());
 
-test('customers do everything by mouse', async () => {
+test('customers can do everything with the mouse', async () => {
   const app = await App.create();
   const page = await open(await app.link(), { expected: [/status of 400/] });
   const dialog = page.locator('dialog');
   const button = (name) => page.getByRole('button', { name, exact: true });
 
-  // The token is gone from the address, and nothing leads back to it.
+  // The token is gone from the address and from the history.
   assert.equal(new URL(page.url()).hash, '');
   await page.getByText('Get notified when something happens').waitFor();
 
-  // Create: faults are beside their fields.
+  // Create: errors appear next to their fields.
   await button('Add your first endpoint').click();
   await dialog.getByLabel('URL').fill('https://10.0.0.1/hook');
   await dialog.getByLabel('Only the events I choose').check();
@@ -47,7 +47,7 @@ test('customers do everything by mouse', async () => {
   assert.match(secret, /^whsec_/);
   await dialog.getByRole('button', { name: 'Copy the secret' }).click();
   assert.equal(await clipboard(page), secret);
-  // What is announced is not outside of the dialog, where it would be silenced.
+  // Announcements are inside the dialog: outside of it, screen readers would not read them.
   await dialog.getByRole('status').getByText('Copied.').waitFor();
   for (const language of ['Node.js', 'Python', 'Go', 'Ruby', 'PHP', 'Java', 'C#', 'Rust']) {
     await dialog.getByText(language, { exact: true }).click();
@@ -76,7 +76,7 @@ test('customers do everything by mouse', async () => {
   await page.getByRole('heading', { level: 1, name: 'test.ping' }).waitFor();
   await page.locator('nav').getByRole('link').click();
 
-  // Live: a delivery that arrives is shown without doing anything.
+  // Live updates: a new delivery appears by itself.
   await page.getByRole('heading', { name: 'History' }).waitFor();
   await app.publish('invoice.paid', { invoice: 'inv_1', note: "it's" });
   await page.getByRole('link', { name: 'invoice.paid' }).click();
@@ -150,7 +150,7 @@ test('customers do everything by mouse', async () => {
   await close(page);
 });
 
-/** Presses Tab until an element with this name has the focus, which must be visible. */
+/** Presses Tab until an element with this name has the focus. The focus must be visible. */
 async function tabTo(page, name, key = 'Tab') {
   const seen = [];
   for (let presses = 0; presses < 120; presses += 1) {
@@ -172,7 +172,7 @@ async function tabTo(page, name, key = 'Tab') {
   assert.fail(`no Tab leads to ${name}, only to ${seen.join(' | ')}`);
 }
 
-test('customers do everything by keyboard', async () => {
+test('customers can do everything with the keyboard', async () => {
   const app = await App.create();
   const page = await open(await app.link());
   const dialog = page.locator('dialog');
@@ -267,7 +267,7 @@ test('customers do everything by keyboard', async () => {
   await close(page);
 });
 
-test('histories load to their end while they are scrolled, each delivery once', async () => {
+test('scrolling loads the whole history, each delivery once', async () => {
   const app = await App.create();
   const { id } = await app.endpoint(`${receiver.url}/hook`);
   for (let sent = 0; sent < 70; sent += 1) await app.publish(`order.number-${sent}`);
@@ -287,10 +287,10 @@ test('histories load to their end while they are scrolled, each delivery once', 
   await close(page);
 });
 
-test('tests that take long are followed to their outcome', async () => {
+test('slow tests are followed until their outcome', async () => {
   const app = await App.create();
   const { id } = await app.endpoint(`${receiver.url}/status/500`);
-  // As if the API had stopped waiting.
+  // Simulate an API that stopped waiting.
   const prepare = (page) => page.route('**/test-ping', (route) => route.continue({ headers: { ...route.request().headers(), prefer: 'respond-async' } }));
   const page = await open(await app.link(), { prepare });
   await page.getByRole('link', { name: /500/ }).click();
@@ -303,7 +303,7 @@ test('tests that take long are followed to their outcome', async () => {
 });
 
 
-test('event types come from the catalogue, and an example of one can be sent', async () => {
+test('event types come from the catalogue, and their examples can be sent', async () => {
   const prefix = `shop-${randomUUID().slice(0, 8)}`;
   const example = { order: 'ord_1', note: 'an example' };
   await call('PUT', `/event-types/${prefix}.paid`, { body: { description: 'Sent when an order is paid.', group: 'Shop', example } });

@@ -1,4 +1,4 @@
-"""Hooks that give schemathesis existing ids, and rules that no schema can express."""
+"""Hooks that give Schemathesis existing ids, and list rules that no schema can express."""
 
 import os
 import re
@@ -22,8 +22,8 @@ APP_IDS = re.compile(r"^[A-Za-z0-9_-]{1,64}\Z")
 
 
 class Known:
-    """Existing ids, the newest last. Deletes old endpoints, because an app may have at
-    most 100."""
+    """Existing ids, newest last. Deletes old endpoints, because an app can have at most
+    100."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -47,7 +47,7 @@ class Known:
             self.deliveries.setdefault(webhook, []).append(delivery)
 
     def in_place_of(self, ids):
-        """Replaces most ids that don't exist by existing ones."""
+        """Replaces most ids that don't exist with existing ones."""
         ids = dict(ids)
         number = {name: id.int for name, text in ids.items() if (id := uuid_of(text))}
         if APP_IDS.match(str(ids.get("appId", ""))):
@@ -83,13 +83,13 @@ for _ in range(8):
     known.delivered(webhook, ping.json()["data"]["deliveryId"])
 
 
-# Made here, so that the platform's calls have an app that exists.
+# Created here, so that the platform's calls have an existing app.
 requests.put(f"{APP}", headers=PLATFORM_KEY, json={"name": "Acme"}, timeout=10)
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    # The document says which key a call needs. Where a test replaced the key, it stays.
+    # The document says which key a call needs. If a test replaced the key, keep it.
     needs = case.operation.definition.raw.get("security") or [{}]
     if ["platform"] in needs[0].values() and (kwargs.get("headers") or {}).get("x-api-key") == KEY["x-api-key"]:
         kwargs["headers"] = {**kwargs["headers"], **PLATFORM_KEY}
@@ -118,9 +118,9 @@ def after_call(context, case, response):
         known.delivered(case.path_parameters["webhookId"], response.json()["data"]["id"])
 
 
-# Validation errors that no schema can express: the list that a cursor belongs to, the
-# order of two times, which hosts are allowed, the number of different event types, which
-# fields of a change count, and the format of a secret.
+# Validation errors for rules that no schema can express: the list that a cursor belongs to,
+# the order of two times, which hosts are allowed, the number of different event types,
+# which fields make a change, and the format of a secret.
 UNSTATED = {
     ("body", "must set at least one field that can be changed"),
     ("events", "must have 1 to 100 different event types"),
@@ -141,8 +141,8 @@ UNSTATED = {
     ("headers", "must have at most 4,096 bytes of values"),
 }
 
-# The same for messages that quote something: what the catalogue has, and what keywords of
-# JSON Schema take.
+# The same for messages that quote something: the catalogue's types, and the values that
+# JSON Schema's keywords take.
 UNSTATED_BEGINNINGS = (
     ("type", "must be in the catalogue of event types, and "),
     ("type", "must be a type with an example, and "),
@@ -152,10 +152,11 @@ UNSTATED_BEGINNINGS = (
 
 def is_stated(error):
     field, message = error["field"], error["message"]
-    # Which names are refused, and that they differ in more than letter case.
+    # A schema can't express which names are refused, or that names must differ in more than
+    # letter case.
     if field.startswith("headers."):
         return "must be a string of" in message
-    # A filter has too many forms for a schema.
+    # The schema does not cover all forms of a filter.
     if (field, message) in UNSTATED or field.startswith("filter."):
         return False
     return not any(
@@ -169,7 +170,7 @@ def filter_failure(context, failure, case, response):
     # An empty query parameter counts as absent.
     if type(failure).__name__ == "AcceptedNegativeData" and "" in (case.query or {}).values():
         return False
-    # An invalid event of a batch is rejected by its row.
+    # An invalid event in a batch is rejected in its row, with a 202 for the batch.
     if type(failure).__name__ == "AcceptedNegativeData":
         operation = case.operation.definition.raw["operationId"]
         if operation == "publishEvents" and response.json()["data"]["rejected"] > 0:
@@ -182,7 +183,7 @@ def filter_failure(context, failure, case, response):
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Generates URLs by a custom format, because a pattern can't express which hosts are
+    """Generates URLs with a custom format, because a pattern can't express which hosts are
     allowed."""
     raw_schema["components"]["schemas"]["GivenUrl"]["format"] = "webhook-url"
 

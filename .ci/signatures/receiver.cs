@@ -1,5 +1,5 @@
-// Serves the portal's C# check by HttpListener, for Mono, which has no ASP.NET Core. The
-// snippet's class follows.
+// Serves the portal's C# check with HttpListener, for Mono, which has no ASP.NET Core. The
+// snippet's class is appended to this file.
 
 using System;
 using System.IO;

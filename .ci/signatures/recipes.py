@@ -1,6 +1,6 @@
-"""Verifies deliveries that are signed by the recipes of docs/signatures.md with the public
-libraries of those schemes. Each recipe needs a service with its settings, so this starts
-one for each, by .ci/with-service."""
+"""Verifies deliveries that are signed with the recipes of docs/signatures.md, using the
+public libraries of those schemes. Each recipe needs a service with its own settings, so this
+starts one for each, with .ci/with-service."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from verifiers import SCHEMES, STANDARD
 
 HERE = pathlib.Path(__file__).parent
 RECIPES = sorted(path.stem for path in (HERE / "recipes").glob("*.json"))
-# The environment variables of the parameters.
+# The environment variable of each parameter.
 VARIABLES = {
     "SignatureHeaders": "SIGNATURE_HEADERS",
     "EventHeaders": "EVENT_HEADERS",
@@ -21,7 +21,7 @@ VARIABLES = {
     "StandardHeaders": "STANDARD_HEADERS",
     "PayloadFormat": "PAYLOAD_FORMAT",
 }
-# The schemes in which a delivery can carry the signatures of two secrets.
+# The schemes in which a delivery can have the signatures of two secrets.
 WITH_ROOM = {"stripe", "svix"}
 OTHER_SECRET = "whsec_" + "A" * 43 + "="
 DATA = '{"name":"Zoë 王小明 🦀","amount":1.10}'
@@ -67,7 +67,7 @@ def deliveries(check, webhook, body_format):
 
 
 def rotated(check, body_format, overlap):
-    """Deliveries before and after a rotation, with the two secrets."""
+    """Yields deliveries before and after a rotation, with the two secrets."""
     api = os.environ["API"]
     created = call("POST", api, json.dumps({"url": Receiver.start(), "events": ["*"]}))
     webhook = f"{api}/{created['id']}"

@@ -61,13 +61,13 @@ def deliveries(webhook, names):
 
 
 def overlapping(url, other):
-    """A secret of text, and then a rotation with an overlap, during which each delivery must
-    verify with either secret."""
+    """Uses a text secret, then rotates with an overlap, during which each delivery must verify
+    with either secret."""
     text = "a-secret-of-our-own-4f1c"
     body = {"url": url, "events": ["*"], "secret": text, "secretFormat": "text"}
     webhook = call("POST", API, json.dumps(body))["id"]
     headers, body = deliveries(webhook, ["unicode"])["unicode"]
-    verify_all("unicode with a secret of text", headers, body, as_key(text), other)
+    verify_all("unicode with a text secret", headers, body, as_key(text), other)
     rotation = json.dumps({"overlapSeconds": 3600})
     new = call("POST", f"{API}/{webhook}/rotate-secret", rotation)["secret"]
     for name, (headers, body) in deliveries(webhook, ["plain"]).items():
@@ -79,7 +79,7 @@ def overlapping(url, other):
 
 
 def as_key(text):
-    """What the libraries take for a secret of text: its bytes as the key."""
+    """The form of a text secret that the libraries accept: its bytes as the key."""
     return "whsec_" + base64.b64encode(text.encode()).decode()
 
 

@@ -1,5 +1,5 @@
-// Runs the code that the portal shows for each language: the service delivers to it, and
-// it must reject what was not sent like this. Run it under .ci/with-service.
+// Runs the code that the portal shows for each language. It must accept the service's
+// deliveries and reject manipulated ones. Run it under .ci/with-service.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
@@ -24,8 +24,8 @@ const folder = mkdtempSync(join(tmpdir(), 'snippets-'));
 after(() => rmSync(folder, { recursive: true }));
 
 /**
- * How each language starts. `build` gets the code, with its port, in a folder of its own,
- * and returns a command.
+ * How to start each language's code. Each function gets the code, an empty folder and the
+ * port, and returns a command.
  */
 const RUNNERS = {
   'Node.js': (code, place) => {
@@ -44,7 +44,7 @@ const RUNNERS = {
   PHP: (code, place, port) => ['php', '-S', `127.0.0.1:${port}`, save(place, 'receiver.php', code)],
   Java: (code, place) => ['java', save(place, 'Receiver.java', code)],
   'C#': (code, place, port) => {
-    // Debian has no ASP.NET Core: only the check itself is run.
+    // Debian has no ASP.NET Core, so only the check itself is run.
     const check = code.slice(code.indexOf('static class Webhook'));
     const server = readFileSync(join(import.meta.dirname, 'receiver.cs'), 'utf8').replace('3000', port);
     const program = join(place, 'receiver.exe');
@@ -52,7 +52,7 @@ const RUNNERS = {
     return ['mono', program];
   },
   Rust: () => {
-    // Built with the tests.
+    // This was built together with the tests.
     const example = readFileSync(join(ROOT, 'examples/receiver.rs'), 'utf8');
     const { code } = snippetsFor('https://example.com/hooks/rust').find(({ language }) => language === 'Rust');
     assert.ok(example.endsWith(code), 'examples/receiver.rs differs from the snippet');
@@ -60,7 +60,7 @@ const RUNNERS = {
   },
 };
 
-/** Languages whose code can't be changed once it is built. */
+/** Languages whose code is built in advance, with this port and path. */
 const FIXED = { Rust: { port: '3000', path: '/hooks/rust' } };
 
 function save(place, name, text) {
@@ -80,7 +80,7 @@ async function call(method, path, body) {
   return answer.data;
 }
 
-/** A server that keeps one request. */
+/** A server that records a request. */
 async function recorder() {
   const server = createServer(async (request, response) => {
     const chunks = [];
@@ -144,7 +144,7 @@ for (const { language } of snippetsFor('https://example.com/')) {
       await call('PUT', `/${own.id}`, { url });
       const ping = await call('POST', `/${own.id}/test-ping`);
       assert.ok(ping.success, `${JSON.stringify(ping)} ${receiver.output()}`);
-      await mustTell(url, delivery, own.secret);
+      await mustReject(url, delivery, own.secret);
     } catch (error) {
       error.message += `\n${receiver.output()}`;
       throw error;
@@ -154,8 +154,8 @@ for (const { language } of snippetsFor('https://example.com/')) {
   });
 }
 
-/** Sends a delivery as it was, and in ways that must be rejected. */
-async function mustTell(url, { headers, body }, secret) {
+/** Sends a delivery in forms that must be accepted, and in forms that must be rejected. */
+async function mustReject(url, { headers, body }, secret) {
   const [id, timestamp, signature] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => headers[name]);
   const sign = (id, seconds, text, by = secret) => new Webhook(by).sign(id, new Date(seconds * 1_000), text);
   const now = Number(timestamp);
@@ -173,7 +173,7 @@ async function mustTell(url, { headers, body }, secret) {
     ['another time', id, String(now + 1), signature, body],
     ['an old time', id, String(now - 600), sign(id, now - 600, body), body],
     ['a future time', id, String(now + 600), sign(id, now + 600, body), body],
-    ['a time that is none', id, 'soon', signature, body],
+    ['an invalid time', id, 'soon', signature, body],
     ['an empty signature', id, timestamp, '', body],
     ['no headers', null, null, null, body],
   ];

@@ -41,7 +41,7 @@ class JavaScript:
 
 
 def raising(webhook, rejection):
-    """A class whose method `verify` raises an exception if it rejects."""
+    """A verifier from a class whose method `verify` raises an exception to reject."""
 
     def verify(secret, headers, body):
         try:
@@ -74,7 +74,7 @@ def hexadecimal(secret, headers, body):
 
 
 def without_standard(verify):
-    """Svix's libraries would accept the headers of Standard Webhooks instead."""
+    """Removes the Standard Webhooks headers, which Svix's libraries would accept instead."""
 
     def verify_others(secret, headers, body):
         others = {k: v for k, v in headers.items() if not k.startswith("webhook-")}
@@ -92,7 +92,7 @@ STANDARD = {
     "standardwebhooks in JavaScript": javascript.verifier("standardwebhooks"),
     "svix in JavaScript": javascript.verifier("svix"),
 }
-# By the names of the recipes.
+# The keys are the names of the recipes.
 SCHEMES = {
     "stripe": {"stripe in JavaScript": javascript.verifier("stripe")},
     "github": {

@@ -9,7 +9,7 @@ import { Webhook as Standard } from "standardwebhooks";
 import Stripe from "stripe";
 import { Webhook as Svix } from "svix";
 
-// Each returns false for a delivery that is not authentic. Any exception is a bug in this
+// Each returns false for a delivery that is not authentic. An exception is a bug in this
 // test.
 const libraries = {
   standardwebhooks: raising("WebhookVerificationError", (secret, headers, body) =>
