@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Prints the endpoints of a Svix environment, with their secrets, as lines to import.
 
-Reads SVIX_TOKEN, and SVIX_URL, the address of the API, such as https://api.eu.svix.com.
-Needs nothing but Python. The output contains secrets: keep it from others, and delete it
-when the import is done.
+Reads SVIX_TOKEN, and SVIX_URL, the URL of the API, such as https://api.eu.svix.com. Needs
+only Python. The output contains secrets: protect it, and delete it when the import is done.
 """
 
 import json

@@ -1,9 +1,10 @@
-"""Prints openapi.json in the form that the client is generated from.
+"""Prints openapi.json in the form from which the client is generated.
 
 Errors are left out, because every call raises them as the same exception, and so is the
-envelope around `data`. A nullable enumeration becomes a union, which the generator
-otherwise writes as one type for each of its keywords. Of alternatives, the one with the
-most fields comes first: the client takes the first that fits and ignores other fields.
+envelope around `data`. A nullable enumeration becomes a union, because the generator would
+otherwise write one type for each of its keywords. Alternatives are sorted by the number of
+their required fields, most first: the client takes the first alternative that fits and
+ignores additional fields, so a smaller alternative would hide a larger one.
 """
 
 import json

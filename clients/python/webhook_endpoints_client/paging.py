@@ -1,4 +1,4 @@
-"""Lists that have a cursor."""
+"""Iterates over lists that have a cursor."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol, TypeVar
@@ -17,8 +17,8 @@ class Page(Protocol[Item]):
 
 
 def paginate(list_page: Callable[..., Page[Item]], *args: Any, **kwargs: Any) -> Iterator[Item]:
-    """Iterates over all items of a list. `list_page` is the `sync` function of a call, and the
-    other arguments are its own. Raises `ApiError` if a page can't be read."""
+    """Iterates over all items of a list. `list_page` is the `sync` function of a call, which
+    gets the other arguments. Raises `ApiError` if a page can't be read."""
     while True:
         page = list_page(*args, **kwargs)
         yield from page.items

@@ -1,4 +1,4 @@
-/** A field of the request and what is wrong with it. */
+/** A problem with one field of the request. */
 export interface Problem {
   field: string;
   message: string;
@@ -14,7 +14,7 @@ export class ApiError extends Error {
   readonly details: readonly Problem[];
   /** Identifies the request in the operator's log. */
   readonly requestId: string | null;
-  /** How many seconds to wait before a repetition, if the API says so (429 and 503). */
+  /** How many seconds to wait before trying again, if the API says so (429 and 503). */
   readonly retryAfter: number | null;
 
   constructor(response: Response, body: unknown) {
@@ -35,7 +35,7 @@ interface ErrorBody {
   details?: Problem[];
 }
 
-/** A gateway in between may respond with something else than the API's JSON. */
+/** A gateway in between may respond with something other than the API's JSON. */
 function errorOf(body: unknown): ErrorBody {
   if (typeof body !== "object" || body === null || !("error" in body)) return {};
   const error = body.error;

@@ -1,4 +1,4 @@
-/** A typed client of the webhook-endpoints API. The types are generated from openapi.json. */
+/** A typed client for the webhook-endpoints API. The types are generated from openapi.json. */
 
 import createFetchClient, { type Client as FetchClient, type ClientOptions } from "openapi-fetch";
 import { ApiError } from "./error.js";
@@ -11,7 +11,7 @@ export type * from "./schema.js";
 export type Client = FetchClient<paths>;
 
 export interface Options extends Omit<ClientOptions, "baseUrl"> {
-  /** The API's address without a trailing slash, as in the stack output `ApiUrl`. */
+  /** The API's URL without a trailing slash, as in the stack output `ApiUrl`. */
   baseUrl: string;
   /** An API key, or the token of a portal session. */
   key: string;
@@ -34,7 +34,7 @@ interface Result<Body> {
   response: Response;
 }
 
-/** Waits for a call and returns the `data` of its response. Throws an `ApiError` otherwise. */
+/** Waits for a call and returns the `data` of its response. Throws an `ApiError` if it fails. */
 export async function unwrap<Data>(call: Promise<Result<{ data: Data }>>): Promise<Data>;
 /** Waits for a call whose response has no body. */
 export async function unwrap(call: Promise<Result<unknown>>): Promise<undefined>;
