@@ -1,5 +1,5 @@
-// The public API, as the portal uses it. Every call returns `data` of the answer, or
-// throws an ApiError.
+// The public API, as the portal uses it. Calls return the answer's `data` or throw an
+// ApiError.
 
 import { BASE, request } from './session.js';
 
@@ -26,7 +26,7 @@ import { BASE, request } from './session.js';
  * @typedef {{items: T[], nextCursor: string | null}} Page
  */
 
-/** What the API, or the way to it, answered instead of data. */
+/** An error from the API, or from the way to it. */
 export class ApiError extends Error {
   /**
    * @param {number} status 0 if there was no answer
@@ -52,7 +52,7 @@ async function errorOf(response) {
     requestId: response.headers.get('x-request-id'),
     retryAfter: Number.isNaN(seconds) ? null : seconds,
   };
-  // API Gateway answers some requests itself, in a format of its own.
+  // API Gateway answers some requests itself, in its own format.
   const body = await response.json().catch(() => null);
   const error = body?.error;
   if (typeof error?.code !== 'string') return new ApiError(response.status, 'UNKNOWN', '', more);
@@ -72,7 +72,7 @@ export class Api {
    * @param {string} token a session's token or an API key
    * @param {() => void} onExpired called when the API no longer accepts the token
    * @param {Map<string, Promise<Response>>} [underWay] GETs that are made already, by URL.
-   *   Each is taken once.
+   *   Each is used once.
    */
   constructor(token, onExpired, underWay = new Map()) {
     this.#token = token;
@@ -122,7 +122,7 @@ export class Api {
   }
 
   /**
-   * The catalogue of event types, whole. It has at most 1,000.
+   * The whole event type catalogue, at most 1,000 types.
    *
    * @returns {Promise<EventType[]>}
    */

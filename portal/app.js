@@ -1,5 +1,4 @@
-// Starts the portal: finds out what the token may do, and shows the view that the address
-// names.
+// Starts the portal: finds out what the token may do, and shows the address's view.
 
 import { Api, ApiError } from './api.js';
 import { fill, h, icon } from './dom.js';
@@ -49,7 +48,7 @@ let leave = new AbortController();
 
 setInterval(refreshTimes, 20_000);
 addEventListener('hashchange', () => {
-  // A link with a token that is opened while the page is open already.
+  // A link with a token can be opened while the page is already open.
   if (new URLSearchParams(location.hash.slice(1)).has('token')) start(takeLink(), new Map());
   else show();
 });
@@ -59,9 +58,9 @@ document.querySelector('.skip')?.addEventListener('click', (event) => {
 });
 start(first, early);
 
-/** @param {Link | null} link @param {Map<string, Promise<Response>>} underWay calls that are made already */
+/** @param {Link | null} link @param {Map<string, Promise<Response>>} underWay calls made already */
 function start(link, underWay) {
-  // Nothing of an earlier session in this tab stays.
+  // Remove everything of an earlier session in this tab.
   tries += 1;
   leave.abort();
   closeDialogs();
@@ -92,7 +91,7 @@ async function signIn(key) {
 }
 
 /**
- * Begins a session with a token or key, unless another one begins or ends meanwhile.
+ * Begins a session with a token or key, unless another begins or ends meanwhile.
  * Throws if the service does not accept it.
  *
  * @param {string} token
@@ -112,7 +111,7 @@ async function begin(token, underWay) {
   return true;
 }
 
-/** Nothing of the session stays: not its token, and nothing that it has shown. */
+/** Removes the session's token and everything that it has shown. */
 function end() {
   tries += 1;
   leave.abort();
@@ -124,7 +123,7 @@ function end() {
 }
 
 /**
- * Asks the service, rather than trusting this computer's clock.
+ * Asks the service instead of trusting this computer's clock.
  *
  * @param {Api} api
  * @param {Access} access
@@ -234,7 +233,7 @@ function showEntrance(why) {
   document.title = `${title} – ${portalTitle}`;
   if (ended) announce(title);
   focusHeading();
-  // Customers never sign in, so the form is not among what every visit loads.
+  // Customers never sign in, so load the form only on demand.
   import('./views/sign-in.js')
     .then((form) => own === tries && entrance.append(form.signIn(signIn)))
     .catch(() => {});

@@ -1,5 +1,4 @@
-// Modal dialogs. <dialog> keeps the focus inside, closes on Escape and returns the focus
-// to where it was.
+// Modal dialogs. <dialog> traps the focus, closes on Escape and then restores the focus.
 
 import { h, icon, PLAIN, uniqueId } from './dom.js';
 import { errorBox, placeAnnouncements } from './feedback.js';
@@ -7,7 +6,7 @@ import { errorBox, placeAnnouncements } from './feedback.js';
 /** @import { Child } from './dom.js' */
 
 /**
- * Opens a dialog. It leaves the document when it closes.
+ * Opens a dialog. Closing it removes it.
  *
  * @param {string} title
  * @param {(Child | Child[])[]} content
@@ -27,7 +26,7 @@ export function openDialog(title, content, { wide = false, onclose } = {}) {
     ...content,
   );
   dialog.addEventListener('close', () => {
-    // Dialogs that are removed first have nothing to follow up.
+    // Dialogs that are removed first need no follow-up.
     if (!dialog.isConnected) return;
     dialog.remove();
     placeAnnouncements();
@@ -40,7 +39,7 @@ export function openDialog(title, content, { wide = false, onclose } = {}) {
 }
 
 /**
- * Runs an action from a button: disables it meanwhile, and shows an error in `errors`.
+ * Runs a button's action: disables it meanwhile, and shows an error in `errors`.
  *
  * @param {HTMLButtonElement} button
  * @param {Element} errors
@@ -64,7 +63,7 @@ export async function run(button, errors, action, handled) {
 }
 
 /**
- * Asks before something that can't be undone, or that has effects elsewhere.
+ * Asks before an action that can't be undone or has effects elsewhere.
  *
  * @param {object} question
  * @param {string} question.title

@@ -1,5 +1,5 @@
 // Builds elements. Text always becomes a text node, so nothing that an API answer
-// contains is ever parsed as HTML. Nothing else in the portal may create markup.
+// contains is ever parsed as HTML. No other module may create markup.
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 /** @typedef {Record<string, unknown>} Props */
@@ -7,13 +7,13 @@
 /** Attributes that run code or load something, and are never needed here. */
 const FORBIDDEN = ['style', 'srcdoc', 'formaction', 'innerHTML', 'outerHTML'];
 
-/** Properties of inputs for text that no completion or correction fits. */
+/** Turns off completion and correction for inputs. */
 export const PLAIN = { autocomplete: 'off', spellcheck: 'false', autocapitalize: 'off' };
 
 /**
  * An element with properties and children. `on…` adds a listener; booleans become
- * present or absent attributes; null and undefined are skipped. Buttons submit nothing,
- * unless their type says so.
+ * present or absent attributes; null and undefined are skipped. Buttons don't submit by
+ * default.
  *
  * @template {keyof HTMLElementTagNameMap} K
  * @param {K} tag
@@ -76,7 +76,7 @@ export function append(parent, children) {
 }
 
 /**
- * Replaces what an element contains.
+ * Replaces an element's content.
  *
  * @param {Element} parent
  * @param {...(Child | Child[])} children
@@ -89,7 +89,7 @@ export function fill(parent, ...children) {
 let lastId = 0;
 
 /**
- * An id that no other element has, for labels and descriptions.
+ * A unique id, for labels and descriptions.
  *
  * @param {string} name
  */

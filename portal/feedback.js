@@ -1,14 +1,14 @@
-// What the page says about what just happened: announcements, errors, copied text.
+// Feedback: announcements, errors, copied text.
 
 import { ApiError } from './api.js';
 import { h, icon } from './dom.js';
 import { visible } from './format.js';
 
-/** Where short messages appear. Screen readers read what is added to it. */
+/** Where short messages appear. Screen readers announce them. */
 const announcements = h('div', { class: 'toasts', role: 'status', 'aria-live': 'polite' });
 document.body.append(announcements);
 
-/** A modal dialog silences everything outside of it, so announcements follow it. */
+/** Announcements outside of a modal dialog are silent, so put them inside. */
 export function placeAnnouncements() {
   const place = [...document.querySelectorAll('dialog')].at(-1) ?? document.body;
   place.append(announcements);
@@ -21,7 +21,7 @@ export function closeDialogs() {
 }
 
 /**
- * Shows a short message, and has screen readers read it.
+ * Shows a short message, which screen readers announce.
  *
  * @param {string} message
  */
@@ -52,7 +52,7 @@ function sentence(text) {
 }
 
 /**
- * A listener that says what went wrong if its action does.
+ * A listener that shows its action's errors.
  *
  * @param {() => Promise<void>} action
  */

@@ -34,7 +34,7 @@ export function field(label, input, hint) {
 }
 
 /**
- * An input for text that no spelling or completion fits.
+ * An input without spell checking and completion.
  *
  * @param {string} value
  * @param {string} [placeholder]
@@ -49,7 +49,7 @@ export function textArea(value, placeholder) {
 }
 
 /**
- * Reads an input's text. Null, with an error beside it, if it can't be read.
+ * Reads an input's text. Null, with an error shown, if it can't be parsed.
  *
  * @template T
  * @param {{input: Control, setError: (message: string) => void}} of
@@ -67,7 +67,7 @@ export function read({ input, setError }, parse) {
 }
 
 /**
- * Pairs as people write them: “name: value”, one a line. Null if there is none.
+ * Parses “name: value” pairs, one per line. Null if there are none.
  *
  * @param {string} text
  * @returns {Record<string, string> | null}
@@ -92,7 +92,7 @@ export function parsedJson(text) {
 }
 
 /**
- * A secret of the customer's own, as create and rotate take it.
+ * The customer's own secret, as create and rotate take it.
  *
  * @param {string} text
  * @returns {OwnSecret}

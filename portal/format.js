@@ -3,7 +3,7 @@
 import { h } from './dom.js';
 
 /**
- * Makes something when it is first needed. Formats take slow phones a tenth of a second.
+ * Creates a value on first use. Formats take slow phones a tenth of a second.
  *
  * @template T
  * @param {() => T} make
@@ -35,7 +35,7 @@ export function time(iso, isDue = false) {
   return element;
 }
 
-/** Rewrites the relative times on the page. Call it now and then. */
+/** Updates the page's relative times. Call it now and then. */
 export function refreshTimes() {
   for (const element of document.querySelectorAll('time')) {
     element.textContent = near(new Date(element.dateTime), 'due' in element.dataset);
@@ -75,7 +75,7 @@ export function plural(count, noun) {
   return `${number} ${noun}${noun.endsWith('ch') ? 'es' : 's'}`;
 }
 
-/** Characters that change the direction of text, or are not seen at all. */
+/** Characters that change the text direction or are invisible. */
 const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
 
 /**
@@ -94,7 +94,7 @@ export function json(value) {
 }
 
 /**
- * A URL as people read it: the host first in weight.
+ * A URL with its host emphasized.
  *
  * @param {string} text
  */

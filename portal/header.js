@@ -1,5 +1,5 @@
-// The header of every view: the operator's branding, whose session it is, and light or
-// dark. The theme is the system's, until the reader chooses.
+// The header of every view: the operator's branding, the session's owner, and the theme.
+// It is the system's until the reader chooses.
 
 import { fill, h, icon } from './dom.js';
 import { visible } from './format.js';
@@ -55,7 +55,7 @@ function themeToggle() {
     try {
       localStorage.setItem(STORED, next);
     } catch {
-      // Storage is blocked; the choice lasts until the page is left.
+      // Without storage, the choice lasts until the page is left.
     }
     show();
   }

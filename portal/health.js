@@ -1,5 +1,4 @@
-// An endpoint's health, in the words that its owner reads, and its last outcomes as a row
-// of bars.
+// An endpoint's health, in words for its owner, and its last outcomes as a row of bars.
 
 import { h, svg } from './dom.js';
 import { plural, time } from './format.js';
@@ -72,7 +71,7 @@ export function healthBadge(health) {
 }
 
 /**
- * What became of a delivery. Height is for charts, in which colour alone must not tell.
+ * A delivery's outcome. `height` is for charts, which must not rely on colour alone.
  *
  * @param {Pick<Delivery, 'status' | 'attempts'>} delivery
  * @returns {{tone: Tone, label: string, height: number}}

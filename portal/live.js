@@ -1,11 +1,11 @@
-// When views ask the API: for what is on the screen, and again while someone looks. Every
-// call costs the operator money, so a list of a hundred endpoints makes no hundred calls
-// until it is scrolled through, and a hidden tab makes none.
+// When views call the API: for what is on the screen, and again while it is visible. Every
+// call costs the operator money, so a list makes calls only for what is scrolled into view,
+// and a hidden tab makes none.
 
 /** How many calls `whenSeen` makes at once. */
 const PARALLEL = 4;
 
-/** How often `poll` asks, and how often once nobody has done anything for a while. */
+/** How often `poll` asks while the page is used, and after `IDLE_AFTER_MS` without input. */
 const BUSY_MS = 4_000;
 const IDLE_MS = 30_000;
 const IDLE_AFTER_MS = 3 * 60_000;
@@ -17,8 +17,7 @@ for (const name of ['pointerdown', 'keydown', 'scroll']) {
 }
 
 /**
- * Calls `update` again and again until the signal aborts. After an error it waits
- * longer each time.
+ * Calls `update` repeatedly until the signal aborts, with longer waits after errors.
  *
  * @param {AbortSignal} signal
  * @param {() => Promise<void>} update
@@ -82,7 +81,7 @@ export function whenSeen(signal) {
       if (!load) return;
       running += 1;
       load()
-        // What is loaded like this only adds to the view, which is useful without it.
+        // The view is useful without it.
         .catch(() => {})
         .finally(() => {
           running -= 1;

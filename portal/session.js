@@ -1,24 +1,24 @@
 // Where the portal's token comes from, where it is kept, and the first calls with it.
 //
-// A link has it in the fragment, which no server and no log sees. It leaves the address
-// bar at once, so that it is not copied or bookmarked with the page. To survive a reload
-// it is kept in sessionStorage: one tab, gone when the tab closes. Memory alone would
-// protect nothing more, because a script that could read the one could read the other,
-// and the policy lets no foreign script run. A key that someone pastes is never stored.
+// A link has it in the fragment, which no server or log sees. It leaves the address bar at
+// once, so that it is not copied or bookmarked with the page. To survive a reload, it is
+// kept in sessionStorage, which belongs to one tab and is gone when the tab closes. Memory
+// alone would not be safer: a script that can read one can read the other, and the policy
+// lets no foreign script run. A pasted key is never stored.
 //
-// This module imports nothing and runs as soon as it arrives. So the answers to the first
-// calls are on their way while the browser still loads the rest of the page.
+// This module imports nothing and runs as soon as it arrives. So the first calls are under
+// way while the browser still loads the rest of the page.
 
 const STORED = 'portal-session';
 
-/** Where the API is: the page is at `portal/` below it, whatever comes before that. */
+/** The API's URL: the page is at `portal/` below it. */
 export const BASE = new URL('..', new URL('.', document.baseURI));
 
 /** How long a call may take. API Gateway gives up after 30 seconds. */
 const TIMEOUT_MS = 35_000;
 
 /**
- * The app in a link is a hint. What the token may see is for the API to say.
+ * The app in a link is a hint. The API decides what the token may see.
  *
  * @typedef {{token: string, app: string | null}} Link
  */
@@ -33,7 +33,7 @@ export function takeLink() {
   const given = parse(fragment);
   if (given === null) return parse(storage((kept) => kept.getItem(STORED)) ?? '');
   history.replaceState(null, '', location.pathname + location.search);
-  // Nothing of an earlier session in this tab stays.
+  // Remove an earlier session from this tab.
   forgetLink();
   if (given.token === '') return null;
   storage((kept) => kept.setItem(STORED, fragment));
@@ -52,8 +52,8 @@ function parse(text) {
 }
 
 /**
- * Browsers that block storage, in frames for example, throw. The session then lasts
- * until the page is reloaded.
+ * Throws if the browser blocks storage, as in some frames. The session then lasts until
+ * the page is reloaded.
  *
  * @template T
  * @param {(kept: Storage) => T} use
@@ -102,7 +102,7 @@ if (first !== null) {
   for (const path of paths) {
     const url = new URL(path, BASE);
     const response = request(url, first.token);
-    // Errors are for whoever takes it. Nobody may.
+    // Whoever uses the call handles its error. Perhaps nobody does.
     response.catch(() => {});
     early.set(url.href, response);
   }

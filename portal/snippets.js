@@ -1,6 +1,6 @@
-// Code that verifies deliveries, for the customer's own endpoint: with a Standard Webhooks
-// library for Node.js, Python and Rust, and otherwise with what a language comes with,
-// because the signature is an HMAC of three fields. .ci/signatures runs all of it.
+// Code that verifies deliveries to the customer's endpoint: with a Standard Webhooks
+// library for Node.js, Python and Rust, and otherwise with the standard library, because
+// the signature is an HMAC of three fields. .ci/signatures runs all of it.
 
 /** @typedef {{language: string, install: string | null, code: string}} Snippet */
 
@@ -11,7 +11,7 @@ export function snippetsFor(url) {
 }
 
 /**
- * The URL's path, if it can stand in a string of any language as it is.
+ * The URL's path if it needs no escaping in any language.
  *
  * @param {string} url
  */

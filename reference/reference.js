@@ -44,7 +44,7 @@ function inline(markdown) {
 }
 
 /**
- * What a reference points to, with its name; anything else as it is.
+ * Resolves a reference and returns its target with its name. Returns anything else as it is.
  *
  * @param {Json} root
  * @param {Json} value
@@ -132,7 +132,7 @@ function fields(schema) {
 }
 
 /**
- * A schema with everything that it says.
+ * A schema with all of its keywords.
  *
  * @param {Json} schema
  */
@@ -236,7 +236,7 @@ function show(root) {
     ...sections.map(({ tag, calls }) => h('section', null, h('h2', null, tag.name), prose(tag.description), calls.map(({ element }) => element))),
     h('section', null, h('h2', null, 'Schemas'),
       schemas.map(([name, schema]) => h('article', { id: `schema-${name}` }, h('h3', null, name), whole(schema)))));
-  // The place in the address did not exist until now.
+  // The address's target did not exist until now, so scroll to it.
   if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 

@@ -1,4 +1,4 @@
-// For the operator: all apps, and a search by the beginning of their ids.
+// For the operator: all apps, with a search by the start of their ids.
 
 import { fill, h, labelled, PLAIN } from '../dom.js';
 import { errorBox } from '../feedback.js';

@@ -71,7 +71,7 @@ export async function openEndpointForm(context, endpoint, saved) {
   }
 
   /**
-   * Puts the faults that the API names beside their fields.
+   * Shows the API's errors beside their fields.
    *
    * @param {unknown} error
    * @param {string[]} sent

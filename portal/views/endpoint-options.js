@@ -1,4 +1,4 @@
-// What few endpoints need, below “More options” in the form that adds or edits one.
+// “More options” of the endpoint form, which few endpoints need.
 
 import { run } from '../dialog.js';
 import { fill, h } from '../dom.js';
@@ -62,14 +62,14 @@ export function endpointOptions(context, endpoint) {
     /** @type {Record<string, unknown>} */
     const before = { ...endpoint };
     const given = Object.entries(parts).map(([name, part]) => [name, part?.value ?? null]);
-    // Only what is new.
+    // Send only changes.
     const changed = given.filter(([name, part]) => JSON.stringify(part) !== JSON.stringify(before[name] ?? null));
     return { ...(noHeaders?.checked && { headers: null }), ...Object.fromEntries(changed), ...own?.value };
   }
 }
 
 /**
- * Tries the filter that is typed in with the data of an event.
+ * Tests the entered filter with an event's data.
  *
  * @param {Context} context
  * @param {Endpoint} endpoint

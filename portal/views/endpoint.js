@@ -151,7 +151,7 @@ function pauseOrActivate(context, { id, url: target, active }, changed) {
 }
 
 /**
- * While both secrets sign: until when, and a button that ends it.
+ * During an overlap: when it ends, and a button that ends it now.
  *
  * @param {Context} context
  * @param {Endpoint} endpoint

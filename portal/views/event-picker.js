@@ -66,7 +66,7 @@ export function eventPicker(catalogue, subscribed) {
     return h('li', { class: 'chip' }, h('code', null, visible(pattern)), h('button', { class: 'chip-remove', 'aria-label': label, onclick: remove }, icon('cross')));
   }
 
-  /** Whether what is typed in could be added, or there is nothing. */
+  /** Whether the entered name is valid or empty. */
   function add() {
     const pattern = typed.value.trim();
     if (pattern === '') return true;
@@ -208,7 +208,7 @@ function groupsOf(catalogue) {
     }
     choices.push({ pattern: name, text: description ?? '', deprecated });
   }
-  // What has no group comes last.
+  // Types without a group come last.
   const rest = groups.get('Other');
   if (rest) {
     groups.delete('Other');

@@ -38,7 +38,7 @@ export function historyOf(context, endpoint) {
   /** Which filters the rows belong to. */
   let generation = 0;
   let isLoading = false;
-  /** Whether the API refuses these filters. */
+  /** Whether the API rejects these filters. */
   let isRefused = false;
 
   const observer = new IntersectionObserver((entries) => {
@@ -54,7 +54,7 @@ export function historyOf(context, endpoint) {
     return context.app.history(endpoint.id, { limit: PAGE, ...query }, context.signal);
   }
 
-  /** Loads the first page of what the filters let through. */
+  /** Loads the first page with the current filters. */
   async function load() {
     generation += 1;
     const mine = generation;
@@ -97,7 +97,7 @@ export function historyOf(context, endpoint) {
       for (const delivery of found.items) add(delivery, false);
       cursor = found.nextCursor;
       errors.replaceChildren();
-      // The button may still be in view. Observing it again tells.
+      // The button may still be in view. Observing it again reports that.
       observer.unobserve(more);
       observer.observe(more);
     } catch (error) {
@@ -109,7 +109,7 @@ export function historyOf(context, endpoint) {
     }
   }
 
-  /** Adds what is new and updates what has changed. */
+  /** Adds new deliveries and updates changed ones. */
   async function refresh() {
     if (isRefused) return;
     const mine = generation;

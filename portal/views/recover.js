@@ -1,4 +1,4 @@
-// Resends what failed in a span of time, or sends what the endpoint never got.
+// Resends failed deliveries, or sends events that the endpoint never got.
 
 import { ApiError } from '../api.js';
 import { openDialog, run } from '../dialog.js';

@@ -1,4 +1,4 @@
-// Rotates the signing secret, at once or with time to change over.
+// Rotates the signing secret, at once or with an overlap.
 
 import { confirm } from '../dialog.js';
 import { h, labelled } from '../dom.js';

@@ -1,4 +1,4 @@
-// Sends a test, and shows the outcome when it is in.
+// Sends a test and shows its outcome.
 
 import { openDialog, run } from '../dialog.js';
 import { fill, h, labelled } from '../dom.js';
@@ -53,7 +53,7 @@ export async function openTest(context, endpoint, changed) {
   }
 
   /**
-   * Watches a test whose outcome took longer than the API waits.
+   * Polls for an outcome that took longer than the API waits.
    *
    * @param {string} deliveryId
    */
