@@ -1,5 +1,5 @@
-# What CI runs, and developers too. `.ci/run` installs the tools and runs these recipes;
-# .github/workflows/ci.yml runs the same ones as separate jobs.
+# The recipes that CI and developers run. `.ci/run` installs the tools and runs them;
+# .github/workflows/ci.yml runs the same recipes as separate jobs.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
@@ -9,7 +9,7 @@ export AWS_DEFAULT_REGION := "us-east-1"
 export SAM_CLI_TELEMETRY := "0"
 export REDOCLY_TELEMETRY := "off"
 export REDOCLY_SUPPRESS_UPDATE_NOTICE := "true"
-# Without debug information, building takes half the time and the disk.
+# Without debug information, building takes half the time and half the disk space.
 export CARGO_PROFILE_DEV_DEBUG := env("CARGO_PROFILE_DEV_DEBUG", "0")
 
 bash_scripts := "$(git grep -l '^#!/usr/bin/env bash$' -- ':!justfile' ':!*.md')"
@@ -26,10 +26,10 @@ run *arguments:
 # Check everything that CI checks
 ci: lint packaging test fuzz contract lambda
 
-# Check format, template, documents, dependencies and code
+# Check formatting, template, documents, dependencies and code
 lint: format template openapi links spelling scripts dependencies clippy rustdoc
 
-# Check the format of the code
+# Check the code's formatting
 format:
     cargo fmt --all --check
 
@@ -42,7 +42,7 @@ template:
 openapi:
     redocly lint --extends recommended-strict openapi.json
 
-# Check links within the repository, and the headings that they name; not the web
+# Check links within the repository, including anchors; not the web
 links:
     lychee --offline --include-fragments --no-progress $(git ls-files '*.md')
 
@@ -68,27 +68,27 @@ advisories:
 clippy:
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# With `--examples`, of which there are none, cargo takes the features that tests need, so that what
-# Clippy has checked need not be checked again. Comments are for readers of the code, who see private
-# items as well, and clap's are printed by --help, where a link would have brackets around it.
+# With `--examples`, cargo enables the features of dev-dependencies, as for tests, so that it can
+# reuse the results of Clippy's checks. Links to private items are allowed, because comments are for
+# readers of the code. Bare URLs are allowed, because --help prints clap's comments as they are.
 
 # Check the documentation of the code
 rustdoc:
     RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links -A rustdoc::bare-urls" \
       cargo doc --workspace --no-deps --document-private-items --lib --bins --examples --locked
 
-# In one go: to build one package alone, cargo would rebuild the AWS SDK with fewer features.
+# All packages at once: for a single package, cargo would rebuild the AWS SDK with fewer features.
 
 # Build everything; the other recipes use these binaries
 build:
     cargo build --workspace --all-targets --locked
 
-# Run the tests, and check that the benchmarks run
+# Run the tests, and each benchmark once
 test: build tests benchmarks
 
-# Tests mostly wait, so there are two threads a core. If a test fails, all run again under nextest,
-# which runs each test in its own process and retries it once: SDK deadlines pass when the machine
-# stalls for seconds. Its report lists failed and flaky tests.
+# Tests mostly wait, so there are two threads per core. If a test fails, all tests run again under
+# nextest, which runs each in its own process and retries it once, because SDK deadlines pass when
+# the machine stalls for seconds. Its report lists failed and flaky tests.
 [private]
 tests:
     #!/usr/bin/env bash
@@ -103,7 +103,7 @@ tests:
 fuzz seconds="60" *targets:
     fuzz/run {{ seconds }} {{ targets }}
 
-# Only checks that they run. Meaningful measurements need an idle machine
+# Only check that they run; meaningful measurements need an idle machine
 [private]
 benchmarks:
     "${CARGO_TARGET_DIR:-target}/debug/webhook-endpoints-bench" requests --times 5
@@ -123,7 +123,7 @@ signatures:
     .ci/with-service python .ci/signatures/run.py
     python .ci/signatures/recipes.py
 
-# Deliver to the code that the portal shows for each language
+# Run the verification code that the portal shows for each language
 snippets:
     .ci/with-service node --test --test-timeout=120000 .ci/signatures/snippets.test.mjs
 
@@ -140,26 +140,26 @@ peers:
 schemathesis:
     .ci/with-service .ci/schemathesis/run
 
-# Build the functions as they are deployed, and test them
+# Build the functions as for a deployment, and test them
 lambda:
     python tests/lambda/run
 
-# Test what makes a release, without building one: template, archives, SBOM, Terraform, CDK
+# Test the release scripts, without building a release: template, archives, SBOM, Terraform, CDK
 packaging:
     python -m unittest discover --start-directory release/tests --top-level-directory .
 
-# Generate the files of deploy/ that repeat the template's parameters and outputs
+# Generate the files in deploy/ that repeat the template's parameters and outputs
 generate-deploy:
     python -m release --generate
 
-# Make a release in dist/; `just release --architecture x86_64` makes one to try
+# Make a release in dist/; `just release --architecture x86_64` makes one for a single architecture
 release *arguments:
     python -m release {{ arguments }}
 
-# Test the functions of the release in dist/, as `lambda` tests those of `sam build`
+# Test the functions of the release in dist/, like `lambda` does those of `sam build`
 release-functions:
     python tests/lambda/run --release dist/webhook-endpoints-*/
 
-# Make the release of dist/ again in another folder, and compare every byte
+# Make the release in dist/ again in another folder, and compare every byte
 reproducible *arguments:
     release/reproduce {{ arguments }}
