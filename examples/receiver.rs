@@ -1,4 +1,4 @@
-//! The portal's Rust code for receivers, exactly as customers copy it. CI has the service
+//! The portal's Rust code for receivers, exactly as customers copy it. CI makes the service
 //! deliver to it.
 #![expect(
     clippy::disallowed_methods,

@@ -1,6 +1,6 @@
-# Deploys a release of webhook-endpoints: its functions and its template go to an S3 bucket,
-# and CloudFormation makes the stack from them. Use it in an unpacked release, where the
-# functions are beside this folder: docs/deploying.md.
+# Deploys a release of webhook-endpoints: uploads its functions and template to an S3 bucket,
+# from which CloudFormation creates the stack. Use it in an unpacked release, where the
+# functions are next to this folder: docs/deploying.md.
 
 terraform {
   required_version = ">= 1.5"
@@ -13,7 +13,7 @@ terraform {
 }
 
 variable "bucket" {
-  description = "Existing S3 bucket of the stack's Region, for the functions and the template."
+  description = "Existing S3 bucket in the stack's Region, for the functions and the template."
   type        = string
 }
 
@@ -29,7 +29,7 @@ variable "stack_name" {
 }
 
 variable "tags" {
-  description = "Tags of the stack, which CloudFormation hands on to its resources."
+  description = "Tags of the stack, which CloudFormation also applies to its resources."
   type        = map(string)
   default     = {}
 }
@@ -43,8 +43,8 @@ data "aws_s3_bucket" "code" {
   bucket = var.bucket
 }
 
-# When the version changes, the objects before it stay until the stack has been updated:
-# CloudFormation needs them if it rolls back.
+# When the version changes, the old version's objects stay until the stack has been updated,
+# because CloudFormation needs them if it rolls back.
 resource "aws_s3_object" "function" {
   for_each = toset(["ApiFunction-${var.architecture}.zip", "DeliverFunction-${var.architecture}.zip"])
 

@@ -53,7 +53,7 @@ class ArchiveTest(unittest.TestCase):
             (entry,) = archive.infolist()
         self.assertEqual((entry.filename, entry.external_attr >> 16), ("bootstrap", 0o100755))
 
-    def test_sums_are_those_of_sha256sum(self):
+    def test_sums_match_sha256sum(self):
         folder = self.tree("one", ["b", "bin/tool", "a"], 0, 0o022)
         write_sums(folder / "SHA256SUMS", files_in(folder))
         check = ["sha256sum", "--check", "--strict", "SHA256SUMS"]

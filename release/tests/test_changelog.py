@@ -20,7 +20,7 @@ First.
 
 
 class ChangelogTest(unittest.TestCase):
-    def test_section_is_that_of_the_version(self):
+    def test_section_of_a_version_is_found(self):
         self.assertEqual(section(TEXT, "1.1.0"), "### Added\n\n- More.\n")
         self.assertEqual(section(TEXT, "1.0.0"), "First.\n")
 

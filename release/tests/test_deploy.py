@@ -27,7 +27,7 @@ def named(blocks):
 
 
 class GeneratedTest(unittest.TestCase):
-    def test_generated_files_are_those_of_the_template(self):
+    def test_generated_files_match_the_template(self):
         for path, text in (terraform.generated() | cdk.generated()).items():
             current = path.read_text() if path.exists() else ""
             self.assertEqual(current, text, f"{path} is out of date: run just generate-deploy")
@@ -40,7 +40,7 @@ class TerraformTest(unittest.TestCase):
             for kind, found in hcl2.loads(path.read_text()).items():
                 self.blocks.setdefault(kind, []).extend(found if isinstance(found, list) else [found])
 
-    def test_variables_are_the_parameters_and_those_of_the_module(self):
+    def test_variables_match_the_parameters(self):
         variables = named(self.blocks["variable"])
         expected = {snake_case(parameter.name): parameter.default for parameter in parameters()}
         own = {"bucket", "stack_name", "tags"}
@@ -48,7 +48,7 @@ class TerraformTest(unittest.TestCase):
         for name, default in expected.items():
             self.assertEqual(plain(variables[name]["default"]), default, name)
 
-    def test_outputs_are_those_of_the_template(self):
+    def test_outputs_match_the_template(self):
         found = named(self.blocks["output"])
         self.assertEqual(set(found), {snake_case(name) for name in outputs()})
 

@@ -8,7 +8,7 @@ from release.project import ADMIN, PACKAGES, TARGETS, Binary
 
 
 class LinkedTest(unittest.TestCase):
-    def test_parts_are_what_is_linked_in(self):
+    def test_parts_match_the_linked_code(self):
         for binary in PACKAGES:
             for target in TARGETS.values():
                 own, uses = linked.parts(binary, target)

@@ -55,7 +55,7 @@ class TemplateTest(unittest.TestCase):
         self.assertNotIn(("Parameters", "CodeBucket", "Default"), derived)
         self.assertIn(f"webhook-endpoints {VERSION}:", derived["Description",])
 
-    def test_source_that_it_does_not_know_is_refused(self):
+    def test_unknown_source_is_refused(self):
         text = SOURCE.read_text()
         for changed in (
             text.replace("Binary: api", "Binary: other"),

@@ -20,7 +20,7 @@ export interface WebhookEndpointsProps extends Parameters {
 
 /**
  * Deploys a release of webhook-endpoints as a nested stack. The functions and the template
- * are assets, which are in the bucket of the bootstrapped environment.
+ * are assets in the bucket of the bootstrapped environment.
  */
 export class WebhookEndpoints extends Construct {
   /** The outputs of the nested stack. */
