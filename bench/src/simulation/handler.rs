@@ -22,8 +22,8 @@ const CHUNK: usize = 500;
 
 impl World<'_> {
     /// Invokes the function with a poller's batch. The messages of a batch are handled
-    /// concurrently, but their CPU work is sequential: each begins once those before it
-    /// have had their CPU time.
+    /// concurrently, but they share a CPU: a message makes its first call once it and those
+    /// before it have had their CPU time.
     pub(super) fn invoke(&mut self, lane: Lane, poller: usize, now: Duration) {
         let (batch, is_cold) = self.lane(lane).pollers.begin(poller, now);
         let costs = self.model.costs;
