@@ -33,10 +33,11 @@ lint: format template openapi links spelling scripts dependencies clippy rustdoc
 format:
     cargo fmt --all --check
 
-# Check the template
+# Check the template, and those of the recipes
 template:
     sam validate --lint --template template.yaml
     cfn-lint template.yaml docs/recipes/*.yaml
+    .ci/checkov/run
 
 # Check openapi.json
 openapi:
