@@ -84,21 +84,28 @@ rustdoc:
 build:
     cargo build --workspace --all-targets --locked
 
-# Run the tests, and each benchmark once
-test: build tests benchmarks
+# Run the tests, evaluate the policies for their AWS calls, and run each benchmark once
+test: build tests iam benchmarks
 
 # Tests mostly wait, so there are two threads per core. If a test fails, all tests run again under
 # nextest, which runs each in its own process and retries it once, because SDK deadlines pass when
 # the machine stalls for seconds. Its report lists failed and flaky tests.
-[private]
+
+# Run the tests and record their AWS calls
 tests:
     #!/usr/bin/env bash
     set -euo pipefail
+    export AWS_CALLS="$(realpath -m "${CARGO_TARGET_DIR:-target}")/aws-calls"
+    rm -rf "$AWS_CALLS"
     export RUST_TEST_THREADS=$((2 * $(nproc)))
     cargo test --workspace --locked || {
       echo "== tests failed; running them again, with one retry each"
       cargo nextest run --workspace --locked --profile ci --test-threads "$RUST_TEST_THREADS"
     }
+
+# Evaluate the templates' policies for the AWS calls that the tests made
+iam:
+    .ci/iam/run
 
 # Fuzz every target for this many seconds, or only some: `just fuzz 600 url filter`
 fuzz seconds="60" *targets:

@@ -9,7 +9,6 @@ pub mod gateway;
 pub mod mapping;
 pub mod poller;
 pub mod receiver;
-pub mod roles;
 pub mod samples;
 pub mod service;
 pub mod template;

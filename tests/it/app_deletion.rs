@@ -9,6 +9,7 @@ use webhook_endpoints::delivery::delete_app::MARKED_FOR;
 use webhook_endpoints::domain::api_key::NewKey;
 use webhook_endpoints::domain::app::AppChange;
 use webhook_endpoints::domain::message::{AppDeletion, Message};
+use webhook_endpoints::domain::session::SessionScope;
 
 use crate::support::hand_clock::HandClock;
 use crate::support::queue::endpoint_id;
@@ -101,6 +102,7 @@ async fn must_be_gone(app: &TestApp, clock: &HandClock) {
 #[tokio::test]
 async fn deletion_stops_keys_at_once_and_removes_the_rest_later() {
     let (app, clock) = start().await;
+    app.session(SessionScope::Read, None).await;
     assert_eq!(app.aws.secret_names().await.len(), 2);
     let deleted = delete(&app).await;
     assert_eq!(deleted.status, StatusCode::ACCEPTED, "{deleted:?}");

@@ -69,7 +69,6 @@ mod filters;
 mod gateway_events;
 mod history;
 mod history_filters;
-mod iam;
 mod idempotency;
 mod inactive;
 mod interrupted;

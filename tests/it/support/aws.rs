@@ -15,6 +15,7 @@ use webhook_endpoints::domain::id::{AppId, EndpointId};
 use webhook_endpoints::domain::message::DeliveryTask;
 
 use super::item_json::{of_json, to_json};
+use super::recording::Principal;
 use super::wire::Wire;
 
 /// Reads and edits one app's data in AWS. `wire` records the service's calls and makes them
@@ -33,6 +34,11 @@ impl Aws {
     /// Returns new stores, with an empty secret cache.
     pub fn stores(&self) -> Stores {
         service::stores(&self.clients, &self.resources)
+    }
+
+    /// The same, whose calls are those of this function.
+    pub fn stores_of(&self, principal: Principal) -> Stores {
+        service::stores(&principal.clients(&self.clients), &self.resources)
     }
 
     pub fn table(&self) -> Table {

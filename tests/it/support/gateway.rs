@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use webhook_endpoints::api::lambda;
 
+use super::recording::Principal;
 use super::{Options, TestApp};
 
 /// A sample event of an HTTP API (payload format 2.0).
@@ -45,7 +46,8 @@ impl Gateway {
 
     pub async fn start_with(settings: &Settings) -> Self {
         let app = TestApp::start_with(Options::idle()).await;
-        let router = service::api(&app.aws.clients, &app.aws.resources, settings);
+        let own = Principal::Api.clients(&app.aws.clients);
+        let router = service::api(&own, &app.aws.resources, settings);
         Self { app, router }
     }
 

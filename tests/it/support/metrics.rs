@@ -9,6 +9,7 @@ use webhook_endpoints::delivery::metrics::Metrics;
 
 use super::deliverer::copy_of;
 use super::queue::Queue;
+use super::recording::Principal;
 use super::{TestApp, fields};
 
 /// Returns the app's queue, handled by a deliverer that passes its metrics to `write`. A
@@ -16,7 +17,7 @@ use super::{TestApp, fields};
 pub fn queue_with_metrics(app: &TestApp, write: fn(&Value)) -> Queue {
     let quiet = &app.deliverer;
     app.queue.with_deliverer(Arc::new(Deliverer {
-        stores: app.aws.stores(),
+        stores: app.aws.stores_of(Principal::Deliver),
         metrics: Metrics::to(quiet.clock.clone(), write),
         ..copy_of(quiet)
     }))

@@ -22,8 +22,10 @@ pub mod openapi;
 pub mod operator;
 pub mod orders;
 pub mod paused;
+pub mod permissions;
 pub mod queue;
 pub mod receiver;
+pub mod recording;
 pub mod sealing;
 pub mod seeds;
 pub mod stage;
@@ -55,6 +57,7 @@ pub use api::{Answer, answer};
 use aws::Aws;
 use hand_clock::HandClock;
 use queue::Queue;
+use recording::Principal;
 use wire::Wire;
 
 pub const STORAGES: [SecretStorage; 2] = [SecretStorage::PerEndpoint, SecretStorage::Sealed];
@@ -174,9 +177,11 @@ impl TestApp {
             .create_resources(&name, Some(options.visibility_timeout))
             .await
             .expect("create the resources");
-        let deliverer = service::deliverer(&clients, &resources, &options.settings, options.sender)
+        let own = Principal::Deliver.clients(&clients);
+        let deliverer = service::deliverer(&own, &resources, &options.settings, options.sender)
             .expect("create the deliverer");
-        let base = serve(service::api(&clients, &resources, &options.settings)).await;
+        let own = Principal::Api.clients(&clients);
+        let base = serve(service::api(&own, &resources, &options.settings)).await;
         let (app_id, key) = (AppId::new(), service::new_key());
         let platform_key = service::new_platform_key();
         let api = Api::new(base, app_id, key.clone(), platform_key.clone());
@@ -230,7 +235,8 @@ impl TestApp {
             budgets: service::unlimited(),
             ..Settings::default()
         };
-        let router = service::api(&self.aws.clients, &self.aws.resources, &settings);
+        let own = Principal::Api.clients(&self.aws.clients);
+        let router = service::api(&own, &self.aws.resources, &settings);
         let base = serve(router).await;
         Api::new(
             base,

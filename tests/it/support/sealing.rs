@@ -16,6 +16,7 @@ use super::api::Api;
 use super::deliverer::copy_of;
 use super::queue::{attempt_message, endpoint_id, message, ping_of};
 use super::receiver::{Received, Receiver};
+use super::recording::Principal;
 use super::{Answer, Options, TestApp};
 
 pub const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -68,7 +69,7 @@ pub async fn overlap(api: &Api, id: &str) -> String {
 /// that arrives.
 pub async fn cold_ping(app: &TestApp, receiver: &Receiver, id: &str) -> Received {
     let deliverer = Deliverer {
-        stores: app.aws.stores(),
+        stores: app.aws.stores_of(Principal::Deliver),
         ..copy_of(&app.deliverer)
     };
     let queue = app.queue.with_deliverer(Arc::new(deliverer));

@@ -15,6 +15,8 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
+use super::recording;
+
 /// How a call fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -166,11 +168,15 @@ impl Wire {
         *self.0.plan.lock().unwrap() = None;
     }
 
-    fn call(&self, operation: &str, body: &[u8]) -> Option<Fault> {
-        self.0.calls.lock().unwrap().push(Request {
+    fn call(&self, role: Option<&str>, operation: &str, body: &[u8]) -> Option<Fault> {
+        let request = Request {
             operation: operation.to_owned(),
             body: body.to_owned(),
-        });
+        };
+        if let Some(role) = role {
+            recording::record(role, &request);
+        }
+        self.0.calls.lock().unwrap().push(request);
         let mut plan = self.0.plan.lock().unwrap();
         plan.as_mut().and_then(|plan| plan(operation, body))
     }
@@ -189,12 +195,12 @@ struct WiredConnector {
 }
 
 impl HttpConnector for WiredConnector {
-    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        let role = recording::unmark(&mut request);
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.rsplit('.').next().unwrap_or_default();
-        let fault = self
-            .wire
-            .call(operation, request.body().bytes().unwrap_or_default());
+        let body = request.body().bytes().unwrap_or_default();
+        let fault = self.wire.call(role.as_deref(), operation, body);
         let lost = || ConnectorError::io("disturbed by a test".into());
         let is_metered = self.wire.0.is_metered.load(Ordering::SeqCst);
         match fault {
