@@ -1,4 +1,4 @@
-//! Passes libFuzzer's inputs to the target that the variable `FUZZ_TARGET` names.
+//! Passes libFuzzer's inputs to the target named by the environment variable `FUZZ_TARGET`.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use webhook_endpoints::fuzz::Target;
 #[expect(
     clippy::disallowed_methods,
     clippy::expect_used,
-    reason = "libFuzzer owns the arguments, and stops at a panic"
+    reason = "libFuzzer parses the arguments itself, and stops at a panic"
 )]
 static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let name = std::env::var("FUZZ_TARGET").expect("FUZZ_TARGET is set");
