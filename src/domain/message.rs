@@ -149,7 +149,7 @@ impl DeliveryTask {
     #[must_use]
     pub fn next(&self) -> Self {
         Self {
-            attempt: self.attempt + 1,
+            attempt: self.attempt.saturating_add(1),
             resend: false,
             has_turn: false,
             if_owed: false,

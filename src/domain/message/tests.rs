@@ -44,6 +44,13 @@ fn deliveries_survive_the_queue() {
 }
 
 #[test]
+fn attempt_numbers_do_not_overflow() {
+    let mut task = DeliveryTask::ping(endpoint(), at(), MAX_DELAY).unwrap();
+    task.attempt = u32::MAX;
+    assert_eq!(task.next().attempt, u32::MAX);
+}
+
+#[test]
 fn background_messages_survive_the_queue() {
     let recovery = Recovery {
         id: EventId::new(),
