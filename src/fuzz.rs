@@ -1,6 +1,6 @@
-//! Fuzz targets: properties that hold for any input. A fuzzer looks for inputs that break
-//! them (`fuzz/run`), and the unit tests replay those in `fuzz/corpus`. Nothing else
-//! compiles this module.
+//! Fuzz targets: functions that check properties of any input. `fuzz/run` searches for inputs
+//! that break them, and a unit test replays the inputs in `fuzz/corpus`. Other builds do not
+//! compile this module.
 
 mod gateway;
 
@@ -8,26 +8,25 @@ use crate::api;
 use crate::delivery;
 use crate::domain;
 
-/// What is called with any input. It panics if a property does not hold.
+/// The function that checks the properties. It panics if one does not hold.
 #[derive(Debug, Clone, Copy)]
 enum Run {
     OnBytes(fn(&[u8])),
-    /// Only with input that is UTF-8.
+    /// Skips input that is not UTF-8.
     OnText(fn(&str)),
 }
 
-/// Properties of one kind of input. Its corpus is the folder of its name in `fuzz/corpus`.
+/// Properties of one kind of input.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Its name.
+    /// Also the name of its folder in `fuzz/corpus`.
     pub name: &'static str,
     run: Run,
 }
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
-    on_text("body", api::fuzz::body),
-    on_text("cursor", api::fuzz::cursor),
+pub const TARGETS: [Target; 10] = [
+    on_text("api_input", api::fuzz::input),
     on_text("egress_rules", domain::fuzz::egress_rules::run),
     on_text("filter", domain::filter::fuzz::run),
     on_text("gateway_event", gateway::run),
@@ -56,10 +55,10 @@ impl Target {
         TARGETS.into_iter().find(|target| target.name == name)
     }
 
-    /// Checks the properties of this input.
+    /// Checks the properties.
     ///
     /// # Panics
-    /// If one of them does not hold.
+    /// If one does not hold for this input.
     pub fn run(&self, input: &[u8]) {
         match (self.run, std::str::from_utf8(input)) {
             (Run::OnBytes(run), _) => run(input),

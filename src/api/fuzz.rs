@@ -20,8 +20,14 @@ use crate::domain::time;
 
 const POLICY: AddressPolicy = AddressPolicy::PublicOnly;
 
-/// The body of a request that creates or changes an endpoint, or publishes an event.
-pub(crate) fn body(text: &str) {
+/// A request body, or a cursor.
+pub(crate) fn input(text: &str) {
+    body(text);
+    cursor(text);
+}
+
+/// Bodies that create or update an endpoint, or publish an event.
+fn body(text: &str) {
     let errors = check_new_endpoint(text.as_bytes(), POLICY);
     let creation = read(text, |body| parse_new(body, POLICY));
     assert_eq!(creation.is_some(), errors.is_empty());
@@ -39,7 +45,7 @@ pub(crate) fn body(text: &str) {
     check_event(text);
 }
 
-/// What a body is read as. It is refused with all faults, or for not being JSON.
+/// Parses a body. A refused one has at least one validation error.
 fn read<T>(text: &str, parse: impl FnOnce(Body) -> Result<T, ApiError>) -> Option<T> {
     match Body::parse(text.as_bytes()).and_then(parse) {
         Ok(read) => Some(read),
@@ -51,7 +57,7 @@ fn read<T>(text: &str, parse: impl FnOnce(Body) -> Result<T, ApiError>) -> Optio
     }
 }
 
-/// What creates an endpoint can update one, apart from its secret.
+/// The body of a creation, without the secret, is a valid update.
 fn check_update(text: &str) {
     let Ok(Value::Object(mut fields)) = serde_json::from_str(text) else {
         return;
@@ -65,7 +71,7 @@ fn check_update(text: &str) {
     );
 }
 
-/// What is accepted can be read from the queue, with the same data, and stored.
+/// The delivery function can read and store every event that the API accepts.
 fn check_event(text: &str) {
     let app_id = must(AppId::parse("acme"));
     let now = must(time::parse("2026-01-31T09:30:00Z"));
@@ -75,7 +81,7 @@ fn check_event(text: &str) {
     let (_, message) = event.into_message(app_id);
     let written = must(message.to_json());
     let again = Message::from_json(&written);
-    // A request is never as large as what cannot be stored.
+    // Request bodies are limited, so only a fuzzer's are too large to be stored.
     let is_too_large = matches!(&message, Message::Event(event) if !is_storable(event));
     match (message, again) {
         (Message::Event(sent), Ok(Message::Event(found))) => {
@@ -88,8 +94,8 @@ fn check_event(text: &str) {
     }
 }
 
-/// A cursor that a client sends: the next page of a list is found by its own cursors only.
-pub(crate) fn cursor(text: &str) {
+/// Cursors. A list accepts only its own, and in one form only.
+fn cursor(text: &str) {
     let lists = lists();
     for list in &lists {
         if let Some(last) = list.read_cursor(text) {
@@ -122,7 +128,7 @@ pub(crate) fn cursor(text: &str) {
             filters: &["acme"],
         },
     ];
-    // No name has a line feed.
+    // Names have no line feeds.
     let name = text.replace('\n', "");
     for (index, list) in names.iter().enumerate() {
         if let Some(last) = list.read_cursor(text) {
@@ -139,7 +145,7 @@ pub(crate) fn cursor(text: &str) {
     }
 }
 
-/// Lists that differ in one thing each.
+/// Lists that differ in one part each.
 fn lists() -> [ListKey; 6] {
     let list = ListKey {
         endpoint_id: EndpointId::from_bytes([1; 16]),

@@ -13,8 +13,8 @@ use crate::domain::delivery::{KEPT_BODY_CHARS, body_excerpt};
 use crate::domain::fuzz::must;
 use crate::domain::time::parse;
 
-/// What a receiver responds: as the bytes of its connection, as its body, and by lines as
-/// the values of its headers.
+/// A receiver's response: the input is the raw response and its body, and each line of it the
+/// value of a header.
 pub(crate) fn response(bytes: &[u8]) {
     let status = status_of(bytes, usize::MAX);
     assert!(status.is_none_or(|status| (200..600).contains(&status)));
@@ -44,7 +44,7 @@ fn status_of(bytes: &[u8], size: usize) -> Option<u16> {
     line.status()
 }
 
-/// The status of a whole response: of its first head that is not an interim one.
+/// The status of a complete response, skipping interim responses.
 fn plain_status(mut bytes: &[u8]) -> Option<u16> {
     loop {
         while let [b'\r' | b'\n', rest @ ..] = bytes {
@@ -58,7 +58,7 @@ fn plain_status(mut bytes: &[u8]) -> Option<u16> {
         if !(100..200).contains(&status) {
             return (200..600).contains(&status).then_some(status);
         }
-        // The rest of the head, up to an empty line.
+        // Skip the rest of the interim response, up to an empty line.
         let mut lines = bytes[end - 1..].split_inclusive(|byte| *byte == b'\n');
         let mut length = end - 1 + lines.next()?.len();
         for line in lines {
@@ -92,7 +92,7 @@ fn check_wait(value: &str) {
         let is_zero = value.bytes().all(|byte| byte == b'0');
         assert_eq!(wait.as_secs(), if is_zero { 0 } else { seconds });
     } else {
-        // A date of the year 9999 at the latest.
+        // HTTP dates end with the year 9999.
         let date = now.as_duration().unsigned_abs() + wait;
         assert!(date < Duration::from_secs(253_402_300_800));
         let again = httpdate::fmt_http_date(UNIX_EPOCH + date);
@@ -103,7 +103,7 @@ fn check_wait(value: &str) {
 static TARGET: LazyLock<Url> =
     LazyLock::new(|| must(Url::parse("https://example.com/hook?token=1")));
 
-/// What is shown of a redirect leads to the same place, without what may be secret.
+/// The shown target of a redirect is a URL without credentials, query and fragment.
 fn check_location(value: HeaderValue, body: &[u8]) {
     let headers = HeaderMap::from_iter([(LOCATION, value)]);
     encoding(&headers, body);

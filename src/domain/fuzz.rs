@@ -9,7 +9,7 @@ pub(crate) mod url;
 
 use std::fmt::Debug;
 
-/// The value of a result that has to be one.
+/// Unwraps a result that has to be `Ok`.
 #[track_caller]
 pub(crate) fn must<T, E: Debug>(result: Result<T, E>) -> T {
     match result {

@@ -1,8 +1,8 @@
-//! Requests, as both kinds of API Gateway's APIs pass them on: through the adapter and the
-//! router, with stores that have nothing but API keys.
+//! Sends a request through the Lambda adapter and the router, as the event of an HTTP API and
+//! as that of a REST API. The stores are empty, but accept any well-formed API key.
 //!
-//! The input is a request such as `POST /apps/acme/events?a=b`, followed by lines with
-//! headers, an empty line and the body. Or it is an event of API Gateway's itself.
+//! The input is a line such as `POST /apps/acme/events?a=b`, then a line for each header, an
+//! empty line and the body. Input that begins with `{` is an event as it is.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -50,11 +50,11 @@ pub(super) fn run(text: &str) {
     });
 }
 
-/// Calls of AWS so far.
+/// AWS calls so far.
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
-/// Answers every call with an empty object, and lookups of a key of an app or of the
-/// platform with that key.
+/// AWS without any data: answers `{}` to every call, except that every app key and every
+/// platform key exists.
 #[derive(Debug)]
 struct Empty;
 
@@ -76,13 +76,13 @@ impl HttpConnector for Empty {
     }
 }
 
-/// The function, and what it runs on.
+/// The API function with its runtime.
 struct Function {
     runtime: Runtime,
     router: Router,
 }
 
-/// What API Gateway sends to the client.
+/// The function's answer, as far as it is compared.
 #[derive(Debug, PartialEq)]
 struct Answer {
     status: u64,
@@ -130,7 +130,7 @@ impl Function {
         Self { runtime, router }
     }
 
-    /// What the function answers to an event, whatever it is.
+    /// Invokes the function with any JSON, and checks the form of its answer.
     fn answer(&self, event: Box<RawValue>) -> Answer {
         let before = CALLS.load(Ordering::Relaxed);
         let event = LambdaEvent::new(event, Context::default());
@@ -139,7 +139,7 @@ impl Function {
         let answer = must(serde_json::to_value(answer));
         let status = answer["statusCode"].as_u64().unwrap_or_default();
         assert!((200..600).contains(&status), "{answer}");
-        // Stores that have nothing may be the reason.
+        // An empty answer of AWS may be an error for a handler. Without a call, 500 is a bug.
         let is_ours = CALLS.load(Ordering::Relaxed) == before;
         assert!(status < 500 || !is_ours, "{answer}");
         let headers = headers_of(&answer);
@@ -150,7 +150,7 @@ impl Function {
             true => Value::Null,
             false => must(serde_json::from_str(text)),
         };
-        // Answers to HEAD have none.
+        // Answers to HEAD have no body.
         if status >= 400 && !text.is_empty() {
             assert_eq!(body["success"], false, "{answer}");
             assert!(body["error"]["code"].is_string(), "{answer}");
@@ -158,7 +158,8 @@ impl Function {
         Answer { status, body }
     }
 
-    /// Both kinds of APIs lead to the same answer, unless its ids are random.
+    /// Both kinds of APIs give the same answer. Successful ones contain random ids, so only
+    /// their status is compared.
     fn check_request(&self, text: &str) {
         let Some(request) = Request::parse(text) else {
             return;
@@ -183,10 +184,10 @@ fn headers_of(answer: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// A request of a client's.
+/// A client's request.
 struct Request<'a> {
     method: &'a str,
-    /// Decoded, as API Gateway passes it on.
+    /// Percent-decoded, as API Gateway passes it on.
     path: &'a str,
     query: &'a str,
     headers: Vec<(String, &'a str)>,
@@ -223,7 +224,7 @@ impl<'a> Request<'a> {
         values
     }
 
-    /// In the payload format 2.0.
+    /// The event of an HTTP API (payload format 2.0), which joins repeated headers.
     fn of_http_api(&self) -> Value {
         let headers = self.values().into_iter();
         let headers: BTreeMap<_, _> = headers.map(|(name, all)| (name, all.join(","))).collect();
@@ -251,7 +252,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// In the payload format 1.0.
+    /// The event of a REST API (payload format 1.0), which decodes the query.
     fn of_rest_api(&self) -> Value {
         let values = self.values();
         let last: BTreeMap<_, _> = values

@@ -1,4 +1,4 @@
-//! Fuzz target: a filter on the first line, and after it data to hold it against.
+//! Fuzz target: the first line of the input is a filter, the rest is the data of an event.
 
 use std::net::IpAddr;
 
@@ -53,8 +53,8 @@ pub(crate) fn run(text: &str) {
     }
 }
 
-/// JSON as a value that is the same: with small whole numbers only, and without names that
-/// are repeated.
+/// Parses JSON whose `Value` loses nothing: numbers are small integers, and no name is
+/// repeated.
 fn exact(json: &str) -> Option<Value> {
     let value: Value = serde_json::from_str(json).ok()?;
     let names = json.bytes().filter(|byte| *byte == b':').count();
@@ -70,7 +70,7 @@ fn is_exact(value: &Value) -> bool {
     }
 }
 
-/// How many colons a value takes, those in strings included.
+/// Counts the names, plus the colons in strings.
 fn count_of_names(value: &Value) -> usize {
     let colons = |text: &str| text.bytes().filter(|byte| *byte == b':').count();
     match value {
@@ -86,8 +86,7 @@ fn count_of_names(value: &Value) -> usize {
     }
 }
 
-/// Evaluates a filter that parses as slowly and as plainly as possible: no compiled pattern,
-/// no sets, no budget.
+/// Evaluates a valid filter in the plainest way: without a compiled pattern, sets or a budget.
 struct Model<'a> {
     root: &'a Value,
 }
@@ -126,7 +125,7 @@ impl Model<'_> {
     }
 }
 
-/// The values in a list, at any depth of lists, without objects.
+/// The scalars in a value and in its nested lists, but not in its objects.
 fn leaves(value: &Value) -> Vec<&Value> {
     match value {
         Value::Array(values) => values.iter().flat_map(leaves).collect(),
@@ -162,7 +161,7 @@ fn holds(test: &Value, leaf: &Value) -> bool {
     }
 }
 
-/// Whether a value is one that `anything-but` excludes.
+/// Whether `anything-but` excludes a value.
 fn is_among(argument: &Value, leaf: &Value) -> bool {
     match argument {
         Value::Object(operator) => operator.iter().any(|(name, argument)| {
@@ -223,13 +222,13 @@ fn holds_for_text(name: &str, argument: &Value, text: &str) -> bool {
     }
 }
 
-/// By characters: the standard library's own lower case looks at what surrounds them.
+/// Converts each character on its own. `str::to_lowercase` treats a final sigma differently.
 fn lower_case(text: &str) -> String {
     text.chars().flat_map(char::to_lowercase).collect()
 }
 
-/// Whether a wildcard matches: the beginnings of the text that each beginning of the
-/// wildcard can stand for.
+/// Whether a wildcard matches, by dynamic programming: `ends[i]` is whether the part of the
+/// wildcard that was read matches the first `i` bytes.
 fn is_like(wildcard: &[u8], text: &[u8]) -> bool {
     let mut ends = vec![false; text.len() + 1];
     ends[0] = true;

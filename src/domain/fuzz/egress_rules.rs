@@ -1,5 +1,5 @@
-//! Rules of the operator's, and the addresses that they allow. The first three lines are
-//! ports, blocked blocks and opened ones; each line after them is an address.
+//! The operator's egress rules. The first three lines of the input are ports, blocked CIDR
+//! blocks and opened CIDR blocks. Each further line is an address.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -27,7 +27,7 @@ pub(crate) fn run(text: &str) {
     }
 }
 
-/// The ports of a text. As they are shown in an error, they are the same.
+/// Parses ports. The list in an error message parses to the same ports.
 fn ports_of(text: &str) -> Option<Ports> {
     let ports: Ports = text.parse().ok()?;
     assert!(!ports.contain(0));
@@ -74,7 +74,7 @@ fn nets(text: &str) -> Vec<IpNet> {
     texts.map(|text| must(text.parse())).collect()
 }
 
-/// Whether an address can belong to a private network (RFC 1918 and RFC 6598).
+/// Whether the operator may open an address (RFC 1918 and RFC 6598).
 fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => v4.is_private() || matches!(v4.octets(), [100, 64..=127, ..]),
@@ -82,7 +82,7 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that a NAT64 gateway would send on to.
+/// The IPv4 address that a NAT64 gateway forwards to.
 fn through_gateway(address: IpAddr) -> Option<IpAddr> {
     match address {
         IpAddr::V6(v6) if v6.segments().starts_with(&[0x64, 0xff9b, 0, 0, 0, 0]) => {
@@ -93,8 +93,8 @@ fn through_gateway(address: IpAddr) -> Option<IpAddr> {
     }
 }
 
-/// Whether an address is public, by the standard library and, where it has no answer, by
-/// the bits of the registries.
+/// Whether an address is public, computed in another way than the code does it: with the
+/// standard library, and by hand for the blocks that it does not know.
 pub(super) fn is_public(address: IpAddr) -> bool {
     let address = address.to_canonical();
     match (through_gateway(address), address) {

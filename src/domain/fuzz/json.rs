@@ -1,5 +1,5 @@
-//! JSON as somebody wrote it, held against the values of `serde_json`; and the bodies that
-//! are made of it.
+//! JSON: our own reading of it agrees with `serde_json`, and event data reaches the body of a
+//! delivery unchanged.
 
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -23,11 +23,11 @@ pub(crate) fn run(text: &str) {
     if depth <= MAX_NESTING {
         check_bodies(json.get());
     }
-    // Deeper values, and names that are not Unicode, are no values of serde_json.
+    // Fails for deep nesting, and for strings with half of a surrogate pair.
     if let Ok(value) = serde_json::from_str::<Value>(text) {
         let repeats = count_of_names(&value) < written_names(text);
         assert_eq!(repeats_a_name(json), repeats);
-        // Of fields that are repeated, a value has the last.
+        // A value keeps only the last of the fields with the same name.
         let found = depth_of(&value);
         assert!(depth == found || (repeats && depth > found));
         check_value(text, &value);
@@ -77,14 +77,14 @@ fn count_of_names(value: &Value) -> usize {
     }
 }
 
-/// The colons that are not in strings.
+/// Counts the colons outside strings, which are as many as the names.
 fn written_names(json: &str) -> usize {
     let without_escapes = json.replace(r"\\", "").replace(r#"\""#, "");
     let outside = without_escapes.split('"').step_by(2);
     outside.map(|part| part.matches(':').count()).sum()
 }
 
-/// The data reach receivers byte for byte, in a body that is JSON.
+/// Every payload format is valid JSON that contains the data byte for byte.
 fn check_bodies(data: &str) {
     let r#type = must(EventType::parse("invoice.paid"));
     let at = must(time::parse("2026-01-31T09:30:00Z"));

@@ -1,4 +1,4 @@
-//! Messages of the queue, which other services write as well.
+//! Queue messages. Other AWS services may write them too.
 
 use serde_json::value::RawValue;
 

@@ -1,4 +1,4 @@
-//! Names, ids, secrets, labels and times: short texts, each read by every parser.
+//! Names, ids, secrets, labels and times. Every parser reads the same short text.
 
 use secrecy::ExposeSecret;
 
@@ -103,7 +103,7 @@ fn times(text: &str) {
     }
 }
 
-/// Each line is a pattern, and perhaps an event type.
+/// Each line may be a pattern, an event type, or both.
 fn event_types(lines: &[&str]) {
     let types: Vec<_> = lines
         .iter()
@@ -137,7 +137,7 @@ fn event_types(lines: &[&str]) {
     }
 }
 
-/// Whether a pattern matches, by segments.
+/// Whether a pattern matches, computed by segments and not as the code does it.
 fn matches(pattern: &str, event_type: &str) -> bool {
     let segments: Vec<_> = event_type.split('.').collect();
     let pattern: Vec<_> = pattern.split('.').collect();

@@ -1,6 +1,6 @@
-//! Headers of deliveries: those of an operator, on the first three lines (the prefix, the
-//! signatures and the facts), and an endpoint's own on the fourth. What follows is the body
-//! of a delivery, and of a receiver's response.
+//! The headers of deliveries. The first three lines of the input are the operator's settings:
+//! prefix, signature headers and event headers. The fourth is an endpoint's own headers. The
+//! rest is the body of a delivery, and of the receiver's response.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -65,7 +65,7 @@ fn check_headers(headers: &WebhookHeaders, body: &str) {
     }
 }
 
-/// What a client can send, and a receiver reads as it was sent.
+/// HTTP can carry the header, and does not change it.
 fn check_header(name: &str, value: &str) {
     must(name.parse::<HeaderName>());
     let parsed = must(value.parse::<HeaderValue>());
@@ -73,7 +73,7 @@ fn check_header(name: &str, value: &str) {
     assert!(!value.is_empty() && value.trim() == value, "{value:?}");
 }
 
-/// Whether a header would change where a request goes, or where its body ends.
+/// Whether HTTP itself uses a header, such as for routing or framing.
 fn is_framing(name: &str) -> bool {
     let names = [
         "host",
@@ -114,14 +114,14 @@ fn check_own(own: &OwnHeaders, response: &str) {
     check_removal(own, response);
 }
 
-/// A value that is long enough is in no response, whole. A response without any part of
-/// a value stays as it is.
+/// Values of at least 8 bytes are removed from a response. A response that contains no part
+/// of a value stays unchanged.
 fn check_removal(own: &OwnHeaders, response: &str) {
     let shown = own.removed_from(response);
     let values: Vec<_> = own.iter().map(|(_, value)| value.expose_secret()).collect();
     let secrets = values.iter().filter(|value| value.len() >= 8);
     for value in secrets.clone() {
-        // What stands in place of a value may complete another one, which nobody sent.
+        // `[removed]` itself may complete another value.
         let is_made_up = value.contains('[') || value.contains(']') || "[removed]".contains(*value);
         assert!(
             is_made_up || !shown.contains(*value),

@@ -1,4 +1,4 @@
-//! URLs of endpoints, by different rules of the operator's.
+//! Endpoint URLs, under each address policy.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
@@ -17,7 +17,7 @@ static DEFAULT: LazyLock<EgressRules> = LazyLock::new(|| {
     EgressRules::new(Ports::default(), blocked, opened)
 });
 
-/// Opens a private network, and blocks a part of it and a public one.
+/// Rules that open a private network, and block a part of it and a public network.
 static OPENING: LazyLock<EgressRules> = LazyLock::new(|| {
     let blocked = must("1.1.0.0/16,10.1.9.0/24".parse());
     EgressRules::new(must("80,443".parse()), blocked, must("10.1.0.0/16".parse()))
@@ -56,8 +56,8 @@ pub(crate) fn run(text: &str) {
     }
 }
 
-/// A URL that is accepted. The form that is shown and the one that is used for requests
-/// are accepted as well, and lead to the same place.
+/// Parses a URL. If it is accepted, so are the form that is shown and the form that is used
+/// for requests, and they mean the same.
 fn accepted(text: &str, policy: AddressPolicy) -> Option<TargetUrl> {
     let url = TargetUrl::parse(text, policy).ok()?;
     let shown = url.as_str();
@@ -79,8 +79,8 @@ fn accepted(text: &str, policy: AddressPolicy) -> Option<TargetUrl> {
     Some(url)
 }
 
-/// The address that a host is, by the standard library, or by the resolvers of C libraries,
-/// which know more notations.
+/// The IP address in a URL. C resolvers know more notations than the standard library. They
+/// must not read an address in a host name that we took for a name.
 fn address_of(url: &Url) -> Option<IpAddr> {
     let host = url.host_str()?;
     if let Some(v6) = host.strip_prefix('[') {
@@ -92,8 +92,8 @@ fn address_of(url: &Url) -> Option<IpAddr> {
     address
 }
 
-/// Reads one to four numbers, which are octal or hexadecimal with the prefixes of C. The
-/// last one fills the rest of the address.
+/// Parses an address like the C function: one to four numbers, decimal, octal or
+/// hexadecimal, of which the last one fills the rest of the address.
 fn inet_aton(text: &str) -> Option<Ipv4Addr> {
     let number = |text: &str| match text.strip_prefix("0x").or(text.strip_prefix("0X")) {
         Some(digits) => u32::from_str_radix(digits, 16).ok(),
@@ -113,7 +113,7 @@ fn inet_aton(text: &str) -> Option<Ipv4Addr> {
     fits.then(|| Ipv4Addr::from_bits(first | last))
 }
 
-/// Whether a host name is never the one of a public receiver.
+/// Whether a host name can't belong to a public receiver.
 fn is_private_name(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().to_ascii_lowercase();
     let host = format!(".{}", host.strip_suffix('.').unwrap_or(&host));
