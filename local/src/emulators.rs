@@ -10,12 +10,12 @@ use aws_sdk_dynamodb::config::retry::RetryPartition;
 use aws_sdk_dynamodb::types::{BillingMode, TimeToLiveSpecification};
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use tokio::net::TcpListener;
 use webhook_endpoints::domain::message::Lane;
 use winterbaume_core::{MockAws, StatefulService, default_account_id};
 use winterbaume_secretsmanager::SecretsManagerService;
 use winterbaume_sqs::SqsService;
 
+use crate::dynamodb;
 use crate::mapping::{Mapping, mapping};
 use crate::template::{self, TemplateError};
 use crate::waking::{Wakes, WakingSqs};
@@ -136,7 +136,7 @@ impl Emulators {
     ) -> Result<Self, EmulatorError> {
         let dynamodb_url = match servers.dynamodb {
             Some(url) => url,
-            None => start_dynamodb(data_dir).await?,
+            None => dynamodb::start(data_dir).await?,
         };
         let secrets = Arc::new(SecretsManagerService::new());
         let sqs = Arc::new(WakingSqs {
@@ -333,23 +333,6 @@ impl Clients {
 
 const SECRETS_FILE: &str = "secrets-manager.json";
 const SQS_FILE: &str = "sqs.json";
-
-/// Starts the embedded DynamoDB emulator on a free port and returns its URL.
-async fn start_dynamodb(data_dir: Option<&Path>) -> Result<String, EmulatorError> {
-    let database = match data_dir {
-        None => dynoxide::Database::memory(),
-        Some(dir) => {
-            std::fs::create_dir_all(dir)?;
-            dynoxide::Database::new(&dir.join("dynamodb.sqlite").to_string_lossy())
-        }
-    };
-    let database =
-        database.map_err(|error| EmulatorError::Emulator("DynamoDB", error.to_string()))?;
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}", listener.local_addr()?);
-    tokio::spawn(dynoxide::server::serve_on(listener, database));
-    Ok(url)
-}
 
 /// An SDK configuration that ignores the environment variables and AWS profiles of the machine.
 fn sdk_config(http_client: SharedHttpClient) -> SdkConfig {

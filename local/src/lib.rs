@@ -4,8 +4,10 @@
 
 pub mod alarms;
 pub mod catalogue;
+pub mod dynamodb;
 pub mod emulators;
 pub mod gateway;
+pub mod lost_answers;
 pub mod mapping;
 pub mod poller;
 pub mod receiver;
