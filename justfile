@@ -54,7 +54,7 @@ spelling:
 # Check shell and Python scripts
 scripts:
     shellcheck {{ bash_scripts }}
-    ruff check --exclude clients/python/webhook_endpoints_client . tests/lambda/run tests/emulators/moto
+    ruff check --exclude clients/python/webhook_endpoints_client . tests/lambda/run tests/lambda/soak tests/emulators/moto
 
 # Check licences, bans, sources, and that every dependency is used
 dependencies:
@@ -148,9 +148,10 @@ peers:
 schemathesis:
     .ci/with-service .ci/schemathesis/run
 
-# Build the functions as for a deployment, and test them
+# Build the functions as for a deployment, test them, and soak them for half a minute
 lambda:
     python tests/lambda/run
+    python tests/lambda/soak --no-build
 
 # Test the release scripts, without building a release: template, archives, SBOM, Terraform, CDK
 packaging:

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import platform
+import random
 import re
 import signal
 import socket
@@ -32,6 +33,16 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def lasting_port():
+    """A port for a server that is stopped and started again: none that an outgoing
+    connection may take meanwhile, as those of the ephemeral range."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 def stop(process):
