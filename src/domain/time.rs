@@ -31,8 +31,10 @@ pub fn whole_millis(at: Timestamp) -> Timestamp {
 pub fn parse(text: &str) -> Result<Timestamp, &'static str> {
     if let Ok(at) = text.parse::<Timestamp>()
         && at.as_millisecond() >= YEAR_0_MILLIS
+        // Fails within the last second: jiff has it in nanoseconds, but not in milliseconds.
+        && let Ok(whole) = Timestamp::from_millisecond(at.as_millisecond())
     {
-        return Ok(whole_millis(at));
+        return Ok(whole);
     }
     let is_time =
         |pieces: Pieces<'_>| pieces.time().is_some() && pieces.to_numeric_offset().is_some();
@@ -121,6 +123,8 @@ mod tests {
         }
         for text in [
             "9999-12-31T23:59:59Z",
+            "9999-12-30T22:00:00.5Z",
+            "9999-12-30T22:00:00.001Z",
             "9999-12-30T22:00:01Z",
             "9999-12-30T23:00:00-01:00",
             "0000-01-01T00:00:00+01:00",
