@@ -12,8 +12,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Look at the caller's own key
-         * @description Returns what the API key or the portal session of this request allows. Any valid one may ask.
+         * Get the caller's own key
+         * @description Returns what the API key or portal session of this request allows. Works with any valid key or session.
          */
         get: operations["getKey"];
         put?: never;
@@ -33,7 +33,7 @@ export interface paths {
         };
         /**
          * List the apps
-         * @description Returns the apps that were made, by id. An app that was made within the last second may be missing. Pages never skip or repeat an app.
+         * @description Returns the apps, ordered by id. An app that was created within the last second may be missing. Pages never skip or repeat an app.
          */
         get: operations["listApps"];
         put?: never;
@@ -63,14 +63,14 @@ export interface paths {
          */
         get: operations["getApp"];
         /**
-         * Make or change an app
-         * @description Makes an app of this id, or changes it: repeating the call does no harm. Omitted fields keep their values; the other fields of an app are ignored, so that what a get returned can be changed and sent back. The request body can be at most 64 KiB.
+         * Create or change an app
+         * @description Creates an app with this id, or changes it. The call can be repeated safely. Omitted fields keep their values; the other fields of an app are ignored, so the response of a get can be changed and sent back. The request body can be at most 64 KiB.
          */
         put: operations["putApp"];
         post?: never;
         /**
          * Delete an app
-         * @description Deletes an app with its keys, endpoints, signing secrets and history. Its keys stop at once, except that the service may accept a key for as long as it caches keys, 10 seconds by default. The rest goes in the background, within minutes unless the history is long; until then, the app is `DELETING`, and its id cannot be used. Repeating the call does no harm.
+         * @description Deletes an app with its keys, endpoints, signing secrets and history. Its keys stop working at once, except that the service may accept a key for as long as it caches keys, 10 seconds by default. The rest is deleted in the background, within minutes unless the history is long. Until then, the app is `DELETING`, and its id cannot be used. The call can be repeated safely.
          */
         delete: operations["deleteApp"];
         options?: never;
@@ -99,7 +99,7 @@ export interface paths {
         put?: never;
         /**
          * Create an API key
-         * @description Creates a key of the app, which has to be made first. The response contains the key, which is not stored and never returned again. An app can have 100 keys. The request body can be at most 64 KiB.
+         * @description Creates a key of the app, which must exist. The response contains the key, which is not stored and never returned again. An app can have 100 keys. The request body can be at most 64 KiB.
          */
         post: operations["createKey"];
         delete?: never;
@@ -156,9 +156,9 @@ export interface paths {
         put?: never;
         /**
          * Create a portal session
-         * @description Creates a session for the browser of one of the app's users. The app has to be made first. `url` opens the customer portal with it. The token also works as an API key of the app, in `x-api-key` or as a bearer token, until the session expires, is revoked, or its app is deleted. It is not stored and never returned again.
+         * @description Creates a session for the browser of one of the app's users. The app must exist. `url` opens the customer portal with the session. The token also works as an API key of the app, in `x-api-key` or as a bearer token, until the session expires, is revoked, or its app is deleted. It is not stored and never returned again.
          *
-         *     With `webhookId`, the session reaches that endpoint alone: all others are as missing as those that do not exist, the list has that one, events are shown with their delivery to it, and it cannot create any.
+         *     With `webhookId`, the session can access only that endpoint: all others look like missing ones, the list has only that one, events are shown with only their delivery to it, and the session cannot create endpoints.
          *
          *     The request body can be left out, and can be at most 64 KiB.
          */
@@ -288,7 +288,7 @@ export interface paths {
         put?: never;
         /**
          * Rotate an endpoint's secret
-         * @description By default, replaces the secret immediately: no attempt that starts after this response is signed with the old secret. With `overlapSeconds`, attempts are signed with both secrets for that long, the new one first, so that receivers can change over in the meantime. Another rotation ends the overlap, and so does deleting the previous secret. An endpoint's secret can be rotated every 10 seconds, and 50 times in 24 hours. If the secret was removed in Secrets Manager, a rotation brings it back.
+         * @description By default, replaces the secret immediately: no attempt that starts after this response is signed with the old secret. With `overlapSeconds`, attempts are signed with both secrets for that long, the new one first, so that receivers can change over in the meantime. Another rotation ends the overlap, and so does deleting the previous secret. An endpoint's secret can be rotated every 10 seconds, and 50 times in 24 hours. If the secret was deleted in Secrets Manager, a rotation restores it.
          */
         post: operations["rotateSecret"];
         delete?: never;
@@ -350,7 +350,7 @@ export interface paths {
         put?: never;
         /**
          * Send a test ping
-         * @description Sends a `test.ping` event to the endpoint, in a single attempt, and waits for the outcome. With a `type` in the body, it sends what looks like an event of that type instead, with the type's example as its data and the header `webhook-test: true`. Inactive endpoints receive test pings too, whatever they subscribe to. If the receiver can't be reached, the call still succeeds and reports the failure in `data`. An endpoint can have one test ping in flight at a time, and an app can send 30 a minute.
+         * @description Sends a `test.ping` event to the endpoint, in a single attempt, and waits for the outcome. With a `type` in the body, it sends a ping that looks like an event of that type instead, with the type's example as its data and the header `webhook-test: true`. Inactive endpoints receive test pings too, whatever they subscribe to. If the receiver can't be reached, the call still succeeds and reports the failure in `data`. An endpoint can have one test ping in flight at a time, and an app can send 30 a minute.
          */
         post: operations["testPing"];
         delete?: never;
@@ -380,8 +380,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Try a filter
-         * @description Says whether an event with this data would get through the endpoint's filter, or through the one in the request. Nothing is sent or changed. The request body can be at most 256 KiB.
+         * Test a filter
+         * @description Returns whether an event with this data would get through the endpoint's filter, or through the filter in the request. Nothing is sent or changed. The request body can be at most 256 KiB.
          */
         post: operations["testFilter"];
         delete?: never;
@@ -543,7 +543,7 @@ export interface paths {
         put?: never;
         /**
          * Send events that the endpoint never got
-         * @description Sends the endpoint the kept events that it would get if they were published now, and of which it has no delivery: those from before it was created, or before its subscriptions were widened. Each call sends at most 10,000 events, the oldest first, in the background; a second call sends the next ones. The count goes by event type: events that the endpoint's channels or filter keep away, or that were published to another endpoint, are counted but not sent. Deliveries have the id and `createdAt` that they would have had, so no event is sent twice, and they are listed at the event's time. Events are found through the deliveries of the app's other endpoints, so one whose endpoints were all deleted is not found. Events whose payload is not kept are left out. The endpoint must be active, and can have one replay or recovery under way at a time: until that has ended, a call gets 409 with its id and when it was requested. The request body can be at most 64 KiB.
+         * @description Sends the endpoint the stored events that it would get if they were published now and of which it has no delivery: those from before it was created, or before its subscriptions were widened. Each call sends at most 10,000 events, the oldest first, in the background; a second call sends the next ones. The count is by event type: events that the endpoint's channels or filter exclude, or that were published to another endpoint, are counted but not sent. Deliveries have the id and `createdAt` that they would have had, so no event is sent twice, and they are listed at the event's time. Events are found through the deliveries of the app's other endpoints, so one whose endpoints were all deleted is not found. Events whose payload is not stored are left out. The endpoint must be active, and can have one replay or recovery under way at a time: until that has ended, a call gets 409 with its id and when it was requested. The request body can be at most 64 KiB.
          */
         post: operations["replayEvents"];
         delete?: never;
@@ -569,7 +569,7 @@ export interface paths {
         put?: never;
         /**
          * Publish an event
-         * @description A 202 means the event is queued. It will be sent to every active endpoint of the app that subscribes to its type, has one of its channels or none, and has a filter that matches its data or none; inactive ones of these get a failed delivery, which a recovery sends. With `webhookId`, only that endpoint can get it. The request body can be at most 256 KiB.
+         * @description A 202 means the event is queued. It will be sent to every active endpoint of the app that subscribes to its type, has one of its channels or no channels, and has a filter that matches its data or no filter. For inactive endpoints, a failed delivery is recorded, which a recovery sends. With `webhookId`, only that endpoint can get it. The request body can be at most 256 KiB.
          */
         post: operations["publishEvent"];
         delete?: never;
@@ -595,7 +595,7 @@ export interface paths {
         put?: never;
         /**
          * Publish up to 100 events
-         * @description A 202 has a row for each event, in the order of the request: either the event, which is queued, or its `error`, which is what publishing the event alone would have returned. Events with `UNAVAILABLE` or `RATE_LIMIT` can be sent again as they are, in another batch or alone; with an `idempotencyKey`, that cannot publish them twice. If none of the events could be queued although all of them are valid, the response is the error itself. Each event can be at most 256 KiB as JSON, the request body 5 MB (5,000,000 bytes). The header `Idempotency-Key` is rejected: each event has a key of its own.
+         * @description A 202 has a row for each event, in the order of the request: either the event, which is queued, or its `error`, which is what publishing the event alone would have returned. Events with `UNAVAILABLE` or `RATE_LIMIT` can be sent again as they are, in another batch or alone; with an `idempotencyKey`, that cannot publish them twice. If none of the events could be queued although all of them are valid, the response is the error itself. Each event can be at most 256 KiB as JSON, the request body 5 MB (5,000,000 bytes). The header `Idempotency-Key` is rejected: each event has its own key.
          */
         post: operations["publishEvents"];
         delete?: never;
@@ -624,14 +624,14 @@ export interface paths {
         };
         /**
          * Get an event and its deliveries
-         * @description An event that no endpoint gets is not stored. For an id that publishing returned, the answer is a 200 all the same, in which `type` and `payload` are null: no endpoint gets the event, or it is still queued. (Under an `Idempotency-Key`, the event may also have expired.) Every other id is a 404.
+         * @description An event that no endpoint gets is not stored. For an id that publishing returned, the response is still a 200, in which `type` and `payload` are null: no endpoint gets the event, or it is still queued. (With an `Idempotency-Key`, the event may also have expired.) Any other id gets a 404.
          */
         get: operations["getEvent"];
         put?: never;
         post?: never;
         /**
          * Delete the payload of an event
-         * @description Deletes the payload of an event and what its receivers answered, and keeps that it happened: its id, type and time, and the status of its deliveries. No attempt begins after the answer, also if the event is still queued; pending deliveries end as `FAILED` with the reason `PAYLOAD_DELETED`. Its deliveries can't be resent or recovered. An attempt that is under way goes on, and what it is answered is deleted within minutes. The call can be repeated. An event that another service put on the queue can be deleted once it is fanned out.
+         * @description Deletes the payload of an event and its receivers' responses. The record that it happened stays: its id, type and time, and the status of its deliveries. No attempt begins after the response, even if the event is still queued; pending deliveries end as `FAILED` with the reason `PAYLOAD_DELETED`. Its deliveries can't be resent or recovered. An attempt that is under way continues, and its response is deleted within minutes. The call can be repeated. An event that another service put on the queue can be deleted once it is fanned out.
          */
         delete: operations["deleteEvent"];
         options?: never;
@@ -648,7 +648,7 @@ export interface paths {
         };
         /**
          * List the event types
-         * @description Returns the types of the catalogue, by name. The catalogue belongs to the platform and is the same for all apps; every valid key can read it. Pages never skip or repeat a type.
+         * @description Returns the types in the catalogue, ordered by name. The catalogue belongs to the platform and is the same for all apps; every valid key can read it. Pages never skip or repeat a type.
          */
         get: operations["listEventTypes"];
         put?: never;
@@ -676,7 +676,7 @@ export interface paths {
         get: operations["getEventType"];
         /**
          * Add or change an event type
-         * @description Adds a type to the catalogue, or replaces what the catalogue says about it: fields that are left out become null, and `deprecated` false. `name`, `createdAt` and `updatedAt` are ignored, so that what a get returned can be changed and sent back. The catalogue holds at most 1,000 types. The request body can be at most 64 KiB.
+         * @description Adds a type to the catalogue, or replaces its entry: omitted fields become null, and `deprecated` becomes false. `name`, `createdAt` and `updatedAt` are ignored, so the response of a get can be changed and sent back. The catalogue holds at most 1,000 types. The request body can be at most 64 KiB.
          */
         put: operations["putEventType"];
         post?: never;
@@ -740,7 +740,7 @@ export interface webhooks {
         put?: never;
         /**
          * Receive an operational event
-         * @description What endpoints of the reserved app `operational` get, which a key with the scope `platform` manages like those of any other app: deliveries with the same headers, signature and retries. Nothing is told of the app `operational` itself. It has no API keys and no portal sessions, and nobody else publishes in it: such calls are a 400 that names `appId`.
+         * @description Endpoints of the reserved app `operational` get these events. A key with the scope `platform` manages these endpoints like those of any other app, and deliveries have the same headers, signature and retries. The app `operational` itself causes no such events. It can have no API keys or portal sessions, and nobody else can publish in it: such calls get a 400 that names `appId`.
          */
         post: operations["receiveOperationalEvent"];
         delete?: never;
@@ -757,9 +757,9 @@ export interface components {
          * @description An ISO 8601 time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.
          */
         Time: string;
-        /** @description The URL that deliveries are posted to: exactly as it was given, or if that was not ASCII, percent-encoded and with the host in Punycode. `http` is possible only in local development. */
+        /** @description The URL that deliveries are posted to: exactly as it was given or, if that was not ASCII, percent-encoded and with the host in Punycode. `http` is possible only in local development. */
         Url: string;
-        /** @description An absolute `https` URL with a host, of at most 2,048 bytes. Credentials, fragments, whitespace, control characters, backslashes, percent-encoded characters in the host, an empty port and port 0 are not allowed, even where a URL parser would drop or decode them. A literal private, local or reserved address is rejected. So is an IPv6 address, because deliveries go out over IPv4, a host that DNS or TLS cannot have, one in a domain that is never in DNS (`.alt`, `.invalid`, `.onion`), and, unless the operator opens private networks, one in a domain that only those have (`.home.arpa`, `.internal`, `.local`). Host names are looked up, and their addresses checked, for an attempt. A URL that is not ASCII is stored and returned in the form that is used for requests: the host in Punycode, the rest percent-encoded. */
+        /** @description An absolute `https` URL with a host, of at most 2,048 bytes. Credentials, fragments, whitespace, control characters, backslashes, percent-encoded characters in the host, an empty port and port 0 are not allowed, even where a URL parser would drop or decode them. A literal private, local or reserved address is rejected. So is an IPv6 address, because deliveries go out over IPv4, a host that DNS or TLS cannot have, one in a domain that is never in DNS (`.alt`, `.invalid`, `.onion`), and, unless the operator allows private networks, one in a domain that only those have (`.home.arpa`, `.internal`, `.local`). Host names are looked up, and their addresses checked, for an attempt. A URL that is not ASCII is stored and returned in the form that is used for requests: the host in Punycode, the rest percent-encoded. */
         GivenUrl: string;
         /** @description An event type: segments of letters, digits, `_` and `-`, separated by full stops. */
         EventType: string;
@@ -771,15 +771,15 @@ export interface components {
         GivenEventPatterns: components["schemas"]["EventPattern"][];
         /** @description The signing secret: the one that the request chose, or a random one in the format that the Standard Webhooks libraries expect. It is shown only in this response. */
         Secret: string;
-        /** @description A signing secret of your own, in the format that `secretFormat` names. A random one if absent. */
+        /** @description Your own signing secret, in the format of `secretFormat`. If absent, a random one is created. */
         GivenSecret: string;
         /**
-         * @description How `secret` is written, which must be present. `standard`: `whsec_` followed by the padded base64 of 24 to 64 bytes, which are the key. `text`: 16 to 128 visible ASCII characters, whose bytes are the key.
+         * @description The format of `secret`, which must be present. `standard`: `whsec_` followed by the padded base64 of 24 to 64 bytes, which are the key. `text`: 16 to 128 visible ASCII characters, whose bytes are the key.
          * @default standard
          * @enum {string}
          */
         SecretFormat: "standard" | "text";
-        /** @description Headers that requests to the endpoint carry beside the service's own, such as `Authorization`. The values are secrets: they are not shown again, only the names are. At most 10, whose values have 4,096 bytes together. No two names may differ in letter case only, and none may be one of those that HTTP, the body or the signature needs: `connection`, `expect`, `host`, `http2-settings`, `keep-alive`, `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `content-*`, `accept`, `accept-encoding`, `date`, `user-agent`, `webhook-*`, `cf-connecting-ip`, `fastly-client-ip`, `forwarded`, `true-client-ip`, `via`, `x-client-ip`, `x-cluster-client-ip`, `x-forwarded-*` and `x-real-ip`, also with underscores in place of hyphens. Null, like `{}`, for none. */
+        /** @description Headers that requests to the endpoint have in addition to the service's own, such as `Authorization`. The values are secrets: only the names are shown again. At most 10, with values of at most 4,096 bytes in total. No two names may differ only in letter case, and none may be one of those that HTTP, the body or the signature needs: `connection`, `expect`, `host`, `http2-settings`, `keep-alive`, `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `content-*`, `accept`, `accept-encoding`, `date`, `user-agent`, `webhook-*`, `cf-connecting-ip`, `fastly-client-ip`, `forwarded`, `true-client-ip`, `via`, `x-client-ip`, `x-cluster-client-ip`, `x-forwarded-*` and `x-real-ip`, also with underscores in place of hyphens. Null, like `{}`, for none. */
         OwnHeaders: {
             [key: string]: string;
         } | null;
@@ -790,7 +790,7 @@ export interface components {
          * @enum {string}
          */
         DeliveryStatus: "PENDING" | "DELIVERED" | "FAILED";
-        /** @description How many deliveries a second the endpoint gets at most. The rest waits for its turn. Test pings do not count. Null for no limit. */
+        /** @description The endpoint's maximum number of deliveries per second. Others wait for their turn. Test pings do not count. Null for no limit. */
         RateLimit: number | null;
         /** @description What the endpoint is for, for people. Line breaks and tabs are allowed, other control characters are not. Null for none. */
         WebhookDescription: string | null;
@@ -802,16 +802,16 @@ export interface components {
         GivenWebhookMetadata: {
             [key: string]: string;
         } | null;
-        /** @description A name by which the platform tells its customer's own customers, teams or projects apart. */
+        /** @description A name with which the platform tells its customer's own customers, teams or projects apart. */
         Channel: string;
         /** @description The channels whose events the endpoint gets: those that have at least one of them. Null for the events of all channels, and those of none. */
         Channels: components["schemas"]["Channel"][] | null;
         /** @description The channels whose events the endpoint gets, at most 10 distinct ones: it gets events that have at least one of them. Duplicates are removed. Null for the events of all channels, and those of none. */
         GivenChannels: components["schemas"]["Channel"][] | null;
-        /** @description The event's channels, at most 10 distinct ones. Endpoints that have channels get the event only if they have one of these; endpoints without channels get it in any case. */
+        /** @description The event's channels, at most 10 distinct ones. Endpoints that have channels get the event only if they have one of these; endpoints without channels always get it. */
         EventChannels: components["schemas"]["Channel"][];
         /**
-         * @description What the data of an event has to match for the endpoint to get it, in the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, of values or of the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`; `$or` has alternatives for whole objects. All fields have to match. At most 4,096 bytes, nested at most 20 deep. Null for no filter.
+         * @description What an event's data must match for the endpoint to get the event, in the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, which are values or the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`; `$or` has alternatives for whole objects. All fields must match. At most 4,096 bytes, nested at most 20 deep. Null for no filter.
          * @example {
          *       "order": {
          *         "total": [
@@ -833,7 +833,7 @@ export interface components {
         Filter: {
             [key: string]: unknown;
         } | null;
-        /** @description What the data of an event has to match for the endpoint to get it, in the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, of values or of the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`; `$or` has alternatives for whole objects. All fields have to match. At most 4,096 bytes, nested at most 20 deep. Null for no filter. What is wrong with a filter is told with its place, such as `filter.order.total[0].numeric`. */
+        /** @description What an event's data must match for the endpoint to get the event, in the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, which are values or the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`; `$or` has alternatives for whole objects. All fields must match. At most 4,096 bytes, nested at most 20 deep. Null for no filter. Errors name the place in the filter, such as `filter.order.total[0].numeric`. */
         GivenFilter: {
             [key: string]: components["schemas"]["FilterField"];
         } | null;
@@ -841,24 +841,24 @@ export interface components {
         FilterField: components["schemas"]["FilterAlternative"][] | {
             [key: string]: unknown;
         };
-        /** @description A value, which has to be equal, or an operator; below `$or`, an object of fields. */
+        /** @description A value, which must be equal, or an operator; below `$or`, an object with fields. */
         FilterAlternative: (string | number | boolean | null) | {
             [key: string]: unknown;
         };
         FilterTest: {
             /** @description The data of an event: any JSON, nested at most 128 deep. */
             data: unknown;
-            /** @description The filter to try. By default, the endpoint's own. */
+            /** @description The filter to test. By default, the endpoint's own. */
             filter?: components["schemas"]["GivenFilter"];
-            /** @description The event's type, to try the endpoint's subscriptions too. */
+            /** @description The event's type, to test the endpoint's subscriptions too. */
             type?: components["schemas"]["EventType"];
-            /** @description The event's channels, to try the endpoint's channels too. */
+            /** @description The event's channels, to test the endpoint's channels too. */
             channels?: components["schemas"]["EventChannels"];
         };
         FilterTestOutcome: {
             /** @description Whether the endpoint would get the event. */
             matches: boolean;
-            /** @description What keeps the event away: `type`, `channels`, or the place in the filter of the first field that does not match, such as `filter.order.total`. Null if nothing does. */
+            /** @description What excludes the event: `type`, `channels`, or the place in the filter of the first field that does not match, such as `filter.order.total`. Null if nothing does. */
             failedAt: string | null;
         };
         NewWebhook: {
@@ -875,7 +875,7 @@ export interface components {
             secretFormat?: components["schemas"]["SecretFormat"];
             headers?: components["schemas"]["OwnHeaders"];
         };
-        /** @description Omitted fields keep their values. At least one field that can be changed is needed. `headers` replaces all of the endpoint's own headers, and has to be given if it has any and the URL changes, so that nobody can have values sent elsewhere that they do not know. The other fields of an endpoint are ignored, so that what a get returned can be changed and sent back. */
+        /** @description Omitted fields keep their values. At least one field that can be changed is needed. `headers` replaces all of the endpoint's own headers. It must be set if the endpoint has any and the URL changes, so that nobody can send values elsewhere without knowing them. The other fields of an endpoint are ignored, so the response of a get can be changed and sent back. */
         WebhookChange: {
             url?: components["schemas"]["GivenUrl"];
             events?: components["schemas"]["GivenEventPatterns"];
@@ -969,15 +969,15 @@ export interface components {
             disabledReason: "GONE" | "FAILING" | null;
             /** @description When the service disabled the endpoint, or null. */
             disabledAt: components["schemas"]["Time"] | null;
-            /** @description When an attempt took so long that the service noted the endpoint as slow (3 s, unless the operator chose another time), or null. An answer within half that time clears it. Deliveries to a slow endpoint take a queue of their own, so they may arrive later. */
+            /** @description When an attempt took so long that the service marked the endpoint as slow (3 s by default), or null. A response within half that time clears it. Deliveries to a slow endpoint go through a separate queue, so they may arrive later. */
             slowSince: components["schemas"]["Time"] | null;
             /** @description When the first failure since the last success began, or null. */
             failingSince: components["schemas"]["Time"] | null;
-            /** @description When the service paused the endpoint because it kept failing, or null. While it is paused, deliveries wait, and one of them at a time goes out as a probe. The first success, of a test ping too, ends the pause; so does changing the URL or setting `active` to true. */
+            /** @description When the service paused the endpoint because it kept failing, or null. While it is paused, deliveries wait, and one of them at a time goes out as a probe. The first success, even of a test ping, ends the pause; so does changing the URL or setting `active` to true. */
             pausedAt: components["schemas"]["Time"] | null;
             /** @description When the next probe of a paused endpoint is due, or null. */
             nextProbeAt: components["schemas"]["Time"] | null;
-            /** @description Until when attempts are signed with the previous secret as well, or null. */
+            /** @description When attempts stop being signed with the previous secret as well, or null. */
             previousSecretExpiresAt: components["schemas"]["Time"] | null;
             /** @description The names of the endpoint's own headers. Their values are not shown. */
             headerNames: string[];
@@ -997,7 +997,7 @@ export interface components {
         };
         Rotation: {
             /**
-             * @description How long attempts are signed with the previous secret as well. Null, like no value, for not at all.
+             * @description How long attempts are signed with the previous secret as well. Null or absent means not at all.
              * @default 0
              */
             overlapSeconds: number | null;
@@ -1060,7 +1060,7 @@ export interface components {
             responseStatus: number | null;
             /** @description The first 1,000 characters of the response body, or null. Empty if the payload was deleted. */
             responseBody: string | null;
-            /** @description What went wrong with the response body, or null. It changes nothing about the outcome: the status decides. */
+            /** @description What went wrong with the response body, or null. It does not affect the outcome, which the status decides. */
             bodyNote: {
                 /** @enum {string} */
                 code: "body_broke_off" | "body_took_too_long" | "invalid_headers";
@@ -1108,12 +1108,12 @@ export interface components {
             eventId: string;
             /** @description Whether this is a test ping, whatever its event type. */
             test: boolean;
-            /** @description The body that is sent to the receiver, or null if it is no longer stored. A `Payload`, unless the deployment has another `PayloadFormat`: then it is the event's data alone, or an object with the data's fields after a field `event`. It is in the format that new attempts have, also if earlier ones had another. */
+            /** @description The body that is sent to the receiver, or null if it is no longer stored. A `Payload`, unless the deployment has another `PayloadFormat`: then it is only the event's data, or an object with the data's fields after a field `event`. It has the format of new attempts, even if earlier ones had another. */
             payload: unknown;
             /** @description When the payload was deleted, or null. Nothing is sent any more, and `responseBody` is empty for all attempts. */
             payloadDeletedAt: components["schemas"]["Time"] | null;
             /**
-             * @description Why the delivery ended without another attempt, or null. `ENDPOINT_INACTIVE`: the endpoint was inactive, so no attempt was made, or none any more; a recovery sends the event. `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
+             * @description Why the delivery ended without another attempt, or null. `ENDPOINT_INACTIVE`: the endpoint was inactive, so no further attempt was made; a recovery sends the event. `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
              * @enum {unknown}
              */
             reason: "ENDPOINT_INACTIVE" | "ENDPOINT_DELETED" | "PAYLOAD_EXPIRED" | "PAYLOAD_DELETED" | null;
@@ -1132,10 +1132,10 @@ export interface components {
             channels?: components["schemas"]["EventChannels"];
             /**
              * Format: uuid
-             * @description The only endpoint that the event is for. It has to be an endpoint of the app, and gets the event only if it subscribes to it like any other.
+             * @description The only endpoint that the event is for. It must belong to the app, and gets the event only if it subscribes to it like any other.
              */
             webhookId?: string;
-            /** @description Whether to keep the payload, and what receivers answer, for the history. If false, the payload is kept no longer than until its last attempt has ended, and answers are not kept at all; its deliveries can't be resent, recovered or replayed. Defaults to true. */
+            /** @description Whether to store the payload and receivers' responses for the history. If false, the payload is deleted once its last attempt has ended, and responses are not stored at all; its deliveries can't be resent, recovered or replayed. Defaults to true. */
             storePayload?: boolean;
         };
         NewBatch: {
@@ -1151,12 +1151,12 @@ export interface components {
             channels?: components["schemas"]["EventChannels"];
             /**
              * Format: uuid
-             * @description The only endpoint that the event is for. It has to be an endpoint of the app, and gets the event only if it subscribes to it like any other.
+             * @description The only endpoint that the event is for. It must belong to the app, and gets the event only if it subscribes to it like any other.
              */
             webhookId?: string;
-            /** @description Does for this event what the header `Idempotency-Key` does for a request with one event. Of events of a batch with the same key, only the first valid one is published; the others get its id. */
+            /** @description Does for this event what the header `Idempotency-Key` does for a request with one event. If several events in a batch have the same key, only the first valid one is published; the others get its id. */
             idempotencyKey?: string;
-            /** @description Whether to keep the payload, and what receivers answer, for the history. If false, the payload is kept no longer than until its last attempt has ended, and answers are not kept at all; its deliveries can't be resent, recovered or replayed. Defaults to true. */
+            /** @description Whether to store the payload and receivers' responses for the history. If false, the payload is deleted once its last attempt has ended, and responses are not stored at all; its deliveries can't be resent, recovered or replayed. Defaults to true. */
             storePayload?: boolean;
         };
         /**
@@ -1177,7 +1177,7 @@ export interface components {
         PublishedBatch: {
             /** @description How many events are on the queue. */
             accepted: number;
-            /** @description How many are not. */
+            /** @description How many events are not. */
             rejected: number;
             /** @description One for each event, in the order of the request. */
             events: (components["schemas"]["AcceptedEvent"] | components["schemas"]["RejectedEvent"])[];
@@ -1203,13 +1203,13 @@ export interface components {
             id: string;
             /** @description The event's type, or null if the event is not stored. */
             type: components["schemas"]["EventType"] | null;
-            /** @description When the event was accepted. Null if it was published under an `Idempotency-Key` and is not stored. */
+            /** @description When the event was accepted. Null if it was published with an `Idempotency-Key` and is not stored. */
             createdAt: components["schemas"]["Time"] | null;
             /** @description The event, as receivers get it in the standard format, or null if the event is not stored, its payload was deleted, or it was published with `storePayload: false` and no attempt needs it any more. */
             payload: components["schemas"]["Payload"] | null;
             /** @description When the payload was deleted, or null. Nothing is sent any more. */
             payloadDeletedAt: components["schemas"]["Time"] | null;
-            /** @description The deliveries of the event, one for each endpoint, the newest endpoint first. A delivery appears once its first attempt was made. Deliveries that repeat one (by a resend or a recovery) are in the endpoint's history. */
+            /** @description The deliveries of the event, one for each endpoint, the newest endpoint first. A delivery appears after its first attempt. Deliveries that repeat one (by a resend or a recovery) are only in the endpoint's history. */
             deliveries: components["schemas"]["EventDelivery"][];
         };
         EventDelivery: {
@@ -1237,7 +1237,7 @@ export interface components {
             /** @description When the next attempt is due, or null. */
             nextRetryAt: components["schemas"]["Time"] | null;
             /**
-             * @description Why the delivery ended without another attempt, or null. `ENDPOINT_INACTIVE`: the endpoint was inactive, so no attempt was made, or none any more; a recovery sends the event. `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
+             * @description Why the delivery ended without another attempt, or null. `ENDPOINT_INACTIVE`: the endpoint was inactive, so no further attempt was made; a recovery sends the event. `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
              * @enum {unknown}
              */
             reason: "ENDPOINT_INACTIVE" | "ENDPOINT_DELETED" | "PAYLOAD_EXPIRED" | "PAYLOAD_DELETED" | null;
@@ -1254,9 +1254,9 @@ export interface components {
             status: "FAILED";
         };
         AcceptedRecovery: {
-            /** @description The number of deliveries that will be made. Test pings are not included. */
+            /** @description The number of deliveries that will be created. Test pings are not included. */
             deliveries: number;
-            /** @description Whether `deliveries` is a lower bound, because counting took longer than 5 seconds. All of them are made nevertheless, up to 10,000. */
+            /** @description Whether `deliveries` is a lower bound, because counting took longer than 5 seconds. All deliveries are still created, up to 10,000. */
             atLeast: boolean;
         };
         Fault: {
@@ -1367,7 +1367,7 @@ export interface components {
             };
         };
         /**
-         * @description What a key allows within its app: `manage` endpoints and history, `publish` events, `read` everything, or `all` of it.
+         * @description What a key allows within its app: to `manage` endpoints and history, to `publish` events, to `read` everything, or `all` of these.
          * @enum {string}
          */
         Scope: "all" | "manage" | "publish" | "read";
@@ -1401,7 +1401,7 @@ export interface components {
             name: components["schemas"]["AppName"];
             metadata: components["schemas"]["Metadata"];
             /**
-             * @description `DELETING` from the deletion of the app until nothing of it is left.
+             * @description `DELETING` from the deletion of the app until all of its data is gone.
              * @enum {string}
              */
             status: "ACTIVE" | "DELETING";
@@ -1414,15 +1414,15 @@ export interface components {
             name: components["schemas"]["AppName"];
             metadata: components["schemas"]["Metadata"];
             /**
-             * @description `DELETING` from the deletion of the app until nothing of it is left.
+             * @description `DELETING` from the deletion of the app until all of its data is gone.
              * @enum {string}
              */
             status: "ACTIVE" | "DELETING";
             createdAt: components["schemas"]["Time"];
             updatedAt: components["schemas"]["Time"];
-            /** @description How many endpoints it has. */
+            /** @description The app's number of endpoints. */
             endpoints: number;
-            /** @description How many API keys of it work. */
+            /** @description The app's number of working API keys. */
             keys: number;
         };
         AppPage: {
@@ -1435,7 +1435,7 @@ export interface components {
             scope: components["schemas"]["Scope"];
             /** @description A note, such as who holds the key. */
             label?: string;
-            /** @description From when on the key is unknown. A time in the future, of which whole seconds count. Null, like no value, for never. */
+            /** @description When the key stops working. A time in the future, in whole seconds; fractions are dropped. Null or absent means never. */
             expiresAt?: components["schemas"]["GivenTime"] | null;
         };
         ApiKey: {
@@ -1447,7 +1447,7 @@ export interface components {
             /** @description The key's last four characters. */
             ends: string;
             createdAt: components["schemas"]["Time"];
-            /** @description From when on the key is unknown, in whole seconds. Null if it does not expire. */
+            /** @description When the key stops working, in whole seconds. Null if it does not expire. */
             expiresAt: components["schemas"]["Time"] | null;
         };
         CreatedApiKey: {
@@ -1459,7 +1459,7 @@ export interface components {
             /** @description The key's last four characters. */
             ends: string;
             createdAt: components["schemas"]["Time"];
-            /** @description From when on the key is unknown, in whole seconds. Null if it does not expire. */
+            /** @description When the key stops working, in whole seconds. Null if it does not expire. */
             expiresAt: components["schemas"]["Time"] | null;
             /** @description The API key. It is returned only here. */
             key: string;
@@ -1471,13 +1471,13 @@ export interface components {
         SessionScope: "manage" | "read";
         NewPortalSession: {
             /**
-             * @description How long the session lasts. Null, like no value, for an hour.
+             * @description How long the session lasts. Null or absent means an hour.
              * @default 3600
              */
             expiresInSeconds: number | null;
             /** @default manage */
             scope: components["schemas"]["SessionScope"];
-            /** @description The only endpoint that the session reaches. Null, like no value, for all of the app's. */
+            /** @description The only endpoint that the session can access. Null or absent means all of the app's. */
             webhookId?: string | null;
         };
         CreatedPortalSession: {
@@ -1488,26 +1488,26 @@ export interface components {
              * @description Opens the customer portal. The token is in the fragment, which browsers send to no server.
              */
             url: string;
-            /** @description Works as an API key until the session is over. It is returned only here. */
+            /** @description Works as an API key until the session ends. It is returned only here. */
             token: string;
             expiresAt: components["schemas"]["Time"];
             scope: components["schemas"]["SessionScope"];
-            /** @description The only endpoint that the session reaches, or null for all of the app's. */
+            /** @description The only endpoint that the session can access, or null for all of the app's. */
             webhookId: string | null;
         };
         Access: {
             /** @enum {string} */
             kind: "key" | "session";
-            /** @description The only app that it reaches. Null for the platform's keys. */
+            /** @description The only app that it can access. Null for the platform's keys. */
             appId: string | null;
             /**
              * @description What it allows there, as each call names it.
              * @enum {string}
              */
             scope: "platform" | "all" | "manage" | "publish" | "read";
-            /** @description The only endpoint that it reaches. Null if it is not limited to one. */
+            /** @description The only endpoint that it can access. Null if it is not limited to one. */
             webhookId: string | null;
-            /** @description From when on it is unknown. Null if it does not expire. */
+            /** @description When it stops working. Null if it does not expire. */
             expiresAt: components["schemas"]["Time"] | null;
         };
         /** @description The heading that lists show a type under, without control characters. */
@@ -1782,7 +1782,7 @@ export interface components {
                 "application/json": components["schemas"]["MethodNotAllowedError"];
             };
         };
-        /** @description The request conflicts with the current state: the app already has 100 endpoints or API keys, the app is being deleted, the secret was rotated concurrently, the endpoint is inactive, the payload was deleted, or a recovery or replay of it is under way. `message` says which. */
+        /** @description The request conflicts with the current state: the app already has 100 endpoints or API keys, the app is being deleted, the secret was rotated concurrently, the endpoint is inactive, the payload was deleted, or the endpoint has a recovery or replay under way. `message` says which. */
         Conflict: {
             headers: {
                 "x-request-id": components["headers"]["RequestId"];
@@ -1912,12 +1912,12 @@ export interface components {
          */
         eventId: string;
         /**
-         * @description Filter by status. Case-insensitive. A page of what is delivered can contain fewer than `limit` deliveries if 40 MB of history, or as much as is read in 5 seconds, contain too few of them. Use `nextCursor` to continue.
+         * @description Filter by status. Case-insensitive. A page of delivered ones can contain fewer than `limit` deliveries if 40 MB of history, or as much as can be read in 5 seconds, contain too few of them. Use `nextCursor` to continue.
          * @example FAILED
          */
         status: components["schemas"]["DeliveryStatus"];
         /**
-         * @description Filter by event type. A page can contain fewer than `limit` deliveries if 40 MB of history, or as much as is read in 5 seconds, contain too few matches. Use `nextCursor` to continue.
+         * @description Filter by event type. A page can contain fewer than `limit` deliveries if 40 MB of history, or as much as can be read in 5 seconds, contain too few matches. Use `nextCursor` to continue.
          * @example invoice.paid
          */
         event: components["schemas"]["EventType"];
@@ -1941,12 +1941,12 @@ export interface components {
         /** @description Preferences as defined in RFC 7240. `wait=N` waits up to N seconds (0 to 20) for the outcome instead of the deployment's default, normally 10. `respond-async` returns without waiting. Unsupported or invalid preferences are ignored. */
         prefer: string;
         /**
-         * @description Makes retries safe: requests with the same key get the same event id, and only the first event is published, with its type and data, however many come at the same time. The service remembers a key for as long as it keeps the event. Visible ASCII characters other than commas.
+         * @description Makes retries safe: requests with the same key get the same event id, and only the first event is published, with its type and data, even if many arrive at the same time. The service remembers a key for as long as it stores the event. Visible ASCII characters other than commas.
          * @example order-1
          */
         idempotencyKey: string;
         /**
-         * @description `full` lists endpoints with all fields, as the call for a single one shows them.
+         * @description `full` lists endpoints with all fields, like the call for a single endpoint.
          * @example full
          */
         view: "full";
@@ -2012,7 +2012,7 @@ export interface components {
          */
         Allow: string;
         /**
-         * @description In how many seconds it is worth trying again.
+         * @description How many seconds to wait before trying again.
          * @example 1
          */
         RetryAfter: number;
@@ -2703,7 +2703,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description `full` lists endpoints with all fields, as the call for a single one shows them.
+                 * @description `full` lists endpoints with all fields, like the call for a single endpoint.
                  * @example full
                  */
                 view?: components["parameters"]["view"];
@@ -3201,12 +3201,12 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Filter by status. Case-insensitive. A page of what is delivered can contain fewer than `limit` deliveries if 40 MB of history, or as much as is read in 5 seconds, contain too few of them. Use `nextCursor` to continue.
+                 * @description Filter by status. Case-insensitive. A page of delivered ones can contain fewer than `limit` deliveries if 40 MB of history, or as much as can be read in 5 seconds, contain too few of them. Use `nextCursor` to continue.
                  * @example FAILED
                  */
                 status?: components["parameters"]["status"];
                 /**
-                 * @description Filter by event type. A page can contain fewer than `limit` deliveries if 40 MB of history, or as much as is read in 5 seconds, contain too few matches. Use `nextCursor` to continue.
+                 * @description Filter by event type. A page can contain fewer than `limit` deliveries if 40 MB of history, or as much as can be read in 5 seconds, contain too few matches. Use `nextCursor` to continue.
                  * @example invoice.paid
                  */
                 event?: components["parameters"]["event"];
@@ -3546,7 +3546,7 @@ export interface operations {
             query?: never;
             header?: {
                 /**
-                 * @description Makes retries safe: requests with the same key get the same event id, and only the first event is published, with its type and data, however many come at the same time. The service remembers a key for as long as it keeps the event. Visible ASCII characters other than commas.
+                 * @description Makes retries safe: requests with the same key get the same event id, and only the first event is published, with its type and data, even if many arrive at the same time. The service remembers a key for as long as it stores the event. Visible ASCII characters other than commas.
                  * @example order-1
                  */
                 "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
@@ -3643,7 +3643,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description What became of each event. */
+            /** @description The outcome for each event. */
             202: {
                 headers: {
                     "x-request-id": components["headers"]["RequestId"];

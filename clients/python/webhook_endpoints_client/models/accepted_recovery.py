@@ -12,9 +12,9 @@ T = TypeVar("T", bound="AcceptedRecovery")
 class AcceptedRecovery:
     """
     Attributes:
-        deliveries (int): The number of deliveries that will be made. Test pings are not included.
-        at_least (bool): Whether `deliveries` is a lower bound, because counting took longer than 5 seconds. All of them
-            are made nevertheless, up to 10,000.
+        deliveries (int): The number of deliveries that will be created. Test pings are not included.
+        at_least (bool): Whether `deliveries` is a lower bound, because counting took longer than 5 seconds. All
+            deliveries are still created, up to 10,000.
     """
 
     deliveries: int

@@ -18,10 +18,10 @@ class Access:
     """
     Attributes:
         kind (AccessKind):
-        app_id (None | str): The only app that it reaches. Null for the platform's keys.
+        app_id (None | str): The only app that it can access. Null for the platform's keys.
         scope (AccessScope): What it allows there, as each call names it.
-        webhook_id (None | UUID): The only endpoint that it reaches. Null if it is not limited to one.
-        expires_at (datetime.datetime | None): From when on it is unknown. Null if it does not expire.
+        webhook_id (None | UUID): The only endpoint that it can access. Null if it is not limited to one.
+        expires_at (datetime.datetime | None): When it stops working. Null if it does not expire.
     """
 
     kind: AccessKind

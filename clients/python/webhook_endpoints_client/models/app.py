@@ -22,7 +22,7 @@ class App:
         id (str): The platform's own id for its customer.
         name (None | str): For people. Null for none.
         metadata (Metadata): For the platform's own use.
-        status (AppStatus): `DELETING` from the deletion of the app until nothing of it is left.
+        status (AppStatus): `DELETING` from the deletion of the app until all of its data is gone.
         created_at (datetime.datetime): An ISO 8601 time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.
         updated_at (datetime.datetime): An ISO 8601 time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.
     """

@@ -25,8 +25,8 @@ class Attempt:
         response_status (int | None): The HTTP status of the response, or null.
         response_body (None | str): The first 1,000 characters of the response body, or null. Empty if the payload was
             deleted.
-        body_note (AttemptBodyNoteType0 | None): What went wrong with the response body, or null. It changes nothing
-            about the outcome: the status decides.
+        body_note (AttemptBodyNoteType0 | None): What went wrong with the response body, or null. It does not affect the
+            outcome, which the status decides.
         code (AttemptCode | None): A code for `error`, or null.
         error (None | str): Why there was no response, or where a redirect points, or null.
     """

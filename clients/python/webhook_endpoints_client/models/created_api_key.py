@@ -17,13 +17,12 @@ class CreatedApiKey:
     """
     Attributes:
         id (UUID):
-        scope (Scope): What a key allows within its app: `manage` endpoints and history, `publish` events, `read`
-            everything, or `all` of it.
+        scope (Scope): What a key allows within its app: to `manage` endpoints and history, to `publish` events, to
+            `read` everything, or `all` of these.
         label (str): A note about the key.
         ends (str): The key's last four characters.
         created_at (datetime.datetime): An ISO 8601 time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.
-        expires_at (datetime.datetime | None): From when on the key is unknown, in whole seconds. Null if it does not
-            expire.
+        expires_at (datetime.datetime | None): When the key stops working, in whole seconds. Null if it does not expire.
         key (str): The API key. It is returned only here.
     """
 

@@ -18,10 +18,10 @@ class CreatedPortalSession:
     Attributes:
         id (UUID):
         url (str): Opens the customer portal. The token is in the fragment, which browsers send to no server.
-        token (str): Works as an API key until the session is over. It is returned only here.
+        token (str): Works as an API key until the session ends. It is returned only here.
         expires_at (datetime.datetime): An ISO 8601 time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.
         scope (SessionScope): What a session allows: to `manage` endpoints and history, or to `read` everything.
-        webhook_id (None | UUID): The only endpoint that the session reaches, or null for all of the app's.
+        webhook_id (None | UUID): The only endpoint that the session can access, or null for all of the app's.
     """
 
     id: UUID

@@ -36,13 +36,13 @@ class DeliveryDetails:
         event_id (UUID): The event's id, sent as `webhook-id`.
         test (bool): Whether this is a test ping, whatever its event type.
         payload (Any): The body that is sent to the receiver, or null if it is no longer stored. A `Payload`, unless the
-            deployment has another `PayloadFormat`: then it is the event's data alone, or an object with the data's fields
-            after a field `event`. It is in the format that new attempts have, also if earlier ones had another.
+            deployment has another `PayloadFormat`: then it is only the event's data, or an object with the data's fields
+            after a field `event`. It has the format of new attempts, even if earlier ones had another.
         payload_deleted_at (datetime.datetime | None): When the payload was deleted, or null. Nothing is sent any more,
             and `responseBody` is empty for all attempts.
         reason (DeliveryDetailsReason | None): Why the delivery ended without another attempt, or null.
-            `ENDPOINT_INACTIVE`: the endpoint was inactive, so no attempt was made, or none any more; a recovery sends the
-            event. `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
+            `ENDPOINT_INACTIVE`: the endpoint was inactive, so no further attempt was made; a recovery sends the event.
+            `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
         error (None | str): `reason` in words, or null.
         attempt_log (list[Attempt]): The attempts, oldest first.
     """

@@ -31,8 +31,8 @@ class EventDelivery:
         delivered_at (datetime.datetime | None): When the receiver accepted the delivery, or null.
         next_retry_at (datetime.datetime | None): When the next attempt is due, or null.
         reason (EventDeliveryReason | None): Why the delivery ended without another attempt, or null.
-            `ENDPOINT_INACTIVE`: the endpoint was inactive, so no attempt was made, or none any more; a recovery sends the
-            event. `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
+            `ENDPOINT_INACTIVE`: the endpoint was inactive, so no further attempt was made; a recovery sends the event.
+            `PAYLOAD_EXPIRED`: the payload was no longer stored. `PAYLOAD_DELETED`: the payload was deleted.
     """
 
     webhook_id: UUID

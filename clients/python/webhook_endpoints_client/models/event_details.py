@@ -21,15 +21,15 @@ class EventDetails:
     Attributes:
         id (UUID): The event's id, sent as `webhook-id`.
         type_ (None | str): The event's type, or null if the event is not stored.
-        created_at (datetime.datetime | None): When the event was accepted. Null if it was published under an
+        created_at (datetime.datetime | None): When the event was accepted. Null if it was published with an
             `Idempotency-Key` and is not stored.
         payload (None | Payload): The event, as receivers get it in the standard format, or null if the event is not
             stored, its payload was deleted, or it was published with `storePayload: false` and no attempt needs it any
             more.
         payload_deleted_at (datetime.datetime | None): When the payload was deleted, or null. Nothing is sent any more.
         deliveries (list[EventDelivery]): The deliveries of the event, one for each endpoint, the newest endpoint first.
-            A delivery appears once its first attempt was made. Deliveries that repeat one (by a resend or a recovery) are
-            in the endpoint's history.
+            A delivery appears after its first attempt. Deliveries that repeat one (by a resend or a recovery) are only in
+            the endpoint's history.
     """
 
     id: UUID

@@ -19,14 +19,14 @@ class FilterTest:
     """
     Attributes:
         data (Any): The data of an event: any JSON, nested at most 128 deep.
-        filter_ (GivenFilterType0 | None | Unset): What the data of an event has to match for the endpoint to get it, in
-            the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, of values or of the
-            operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`;
-            `$or` has alternatives for whole objects. All fields have to match. At most 4,096 bytes, nested at most 20 deep.
-            Null for no filter. What is wrong with a filter is told with its place, such as `filter.order.total[0].numeric`.
+        filter_ (GivenFilterType0 | None | Unset): What an event's data must match for the endpoint to get the event, in
+            the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, which are values or
+            the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and
+            `cidr`; `$or` has alternatives for whole objects. All fields must match. At most 4,096 bytes, nested at most 20
+            deep. Null for no filter. Errors name the place in the filter, such as `filter.order.total[0].numeric`.
         type_ (str | Unset): An event type: segments of letters, digits, `_` and `-`, separated by full stops.
         channels (list[str] | Unset): The event's channels, at most 10 distinct ones. Endpoints that have channels get
-            the event only if they have one of these; endpoints without channels get it in any case.
+            the event only if they have one of these; endpoints without channels always get it.
     """
 
     data: Any

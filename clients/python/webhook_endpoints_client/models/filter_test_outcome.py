@@ -13,7 +13,7 @@ class FilterTestOutcome:
     """
     Attributes:
         matches (bool): Whether the endpoint would get the event.
-        failed_at (None | str): What keeps the event away: `type`, `channels`, or the place in the filter of the first
+        failed_at (None | str): What excludes the event: `type`, `channels`, or the place in the filter of the first
             field that does not match, such as `filter.order.total`. Null if nothing does.
     """
 

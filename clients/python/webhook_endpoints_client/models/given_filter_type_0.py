@@ -16,11 +16,11 @@ T = TypeVar("T", bound="GivenFilterType0")
 
 @_attrs_define
 class GivenFilterType0:
-    """What the data of an event has to match for the endpoint to get it, in the syntax of Amazon EventBridge's event
-    patterns: each field has a list of alternatives, of values or of the operators `prefix`, `suffix`, `equals-ignore-
-    case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`; `$or` has alternatives for whole objects. All
-    fields have to match. At most 4,096 bytes, nested at most 20 deep. Null for no filter. What is wrong with a filter
-    is told with its place, such as `filter.order.total[0].numeric`.
+    """What an event's data must match for the endpoint to get the event, in the syntax of Amazon EventBridge's event
+    patterns: each field has a list of alternatives, which are values or the operators `prefix`, `suffix`, `equals-
+    ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`; `$or` has alternatives for whole objects.
+    All fields must match. At most 4,096 bytes, nested at most 20 deep. Null for no filter. Errors name the place in the
+    filter, such as `filter.order.total[0].numeric`.
 
     """
 

@@ -16,11 +16,11 @@ T = TypeVar("T", bound="NewApiKey")
 class NewApiKey:
     """
     Attributes:
-        scope (Scope): What a key allows within its app: `manage` endpoints and history, `publish` events, `read`
-            everything, or `all` of it.
+        scope (Scope): What a key allows within its app: to `manage` endpoints and history, to `publish` events, to
+            `read` everything, or `all` of these.
         label (str | Unset): A note, such as who holds the key.
-        expires_at (datetime.datetime | None | Unset): From when on the key is unknown. A time in the future, of which
-            whole seconds count. Null, like no value, for never.
+        expires_at (datetime.datetime | None | Unset): When the key stops working. A time in the future, in whole
+            seconds; fractions are dropped. Null or absent means never.
     """
 
     scope: Scope

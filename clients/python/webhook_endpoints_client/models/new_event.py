@@ -21,12 +21,12 @@ class NewEvent:
         timestamp (datetime.datetime | Unset): An ISO 8601 time with a UTC offset, from 0000-01-01T00:00:00Z to
             9999-12-30T22:00:00Z. Digits beyond milliseconds are dropped.
         channels (list[str] | Unset): The event's channels, at most 10 distinct ones. Endpoints that have channels get
-            the event only if they have one of these; endpoints without channels get it in any case.
-        webhook_id (UUID | Unset): The only endpoint that the event is for. It has to be an endpoint of the app, and
-            gets the event only if it subscribes to it like any other.
-        store_payload (bool | Unset): Whether to keep the payload, and what receivers answer, for the history. If false,
-            the payload is kept no longer than until its last attempt has ended, and answers are not kept at all; its
-            deliveries can't be resent, recovered or replayed. Defaults to true.
+            the event only if they have one of these; endpoints without channels always get it.
+        webhook_id (UUID | Unset): The only endpoint that the event is for. It must belong to the app, and gets the
+            event only if it subscribes to it like any other.
+        store_payload (bool | Unset): Whether to store the payload and receivers' responses for the history. If false,
+            the payload is deleted once its last attempt has ended, and responses are not stored at all; its deliveries
+            can't be resent, recovered or replayed. Defaults to true.
     """
 
     type_: str

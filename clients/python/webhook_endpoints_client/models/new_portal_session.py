@@ -16,11 +16,11 @@ T = TypeVar("T", bound="NewPortalSession")
 class NewPortalSession:
     """
     Attributes:
-        expires_in_seconds (int | None | Unset): How long the session lasts. Null, like no value, for an hour. Default:
+        expires_in_seconds (int | None | Unset): How long the session lasts. Null or absent means an hour. Default:
             3600.
         scope (SessionScope | Unset): What a session allows: to `manage` endpoints and history, or to `read` everything.
-        webhook_id (None | Unset | UUID): The only endpoint that the session reaches. Null, like no value, for all of
-            the app's.
+        webhook_id (None | Unset | UUID): The only endpoint that the session can access. Null or absent means all of the
+            app's.
     """
 
     expires_in_seconds: int | None | Unset = 3600

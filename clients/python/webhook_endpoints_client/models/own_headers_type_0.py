@@ -11,13 +11,13 @@ T = TypeVar("T", bound="OwnHeadersType0")
 
 @_attrs_define
 class OwnHeadersType0:
-    """Headers that requests to the endpoint carry beside the service's own, such as `Authorization`. The values are
-    secrets: they are not shown again, only the names are. At most 10, whose values have 4,096 bytes together. No two
-    names may differ in letter case only, and none may be one of those that HTTP, the body or the signature needs:
-    `connection`, `expect`, `host`, `http2-settings`, `keep-alive`, `proxy-*`, `te`, `trailer`, `transfer-encoding`,
-    `upgrade`, `content-*`, `accept`, `accept-encoding`, `date`, `user-agent`, `webhook-*`, `cf-connecting-ip`, `fastly-
-    client-ip`, `forwarded`, `true-client-ip`, `via`, `x-client-ip`, `x-cluster-client-ip`, `x-forwarded-*` and `x-real-
-    ip`, also with underscores in place of hyphens. Null, like `{}`, for none.
+    """Headers that requests to the endpoint have in addition to the service's own, such as `Authorization`. The values are
+    secrets: only the names are shown again. At most 10, with values of at most 4,096 bytes in total. No two names may
+    differ only in letter case, and none may be one of those that HTTP, the body or the signature needs: `connection`,
+    `expect`, `host`, `http2-settings`, `keep-alive`, `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`,
+    `content-*`, `accept`, `accept-encoding`, `date`, `user-agent`, `webhook-*`, `cf-connecting-ip`, `fastly-client-ip`,
+    `forwarded`, `true-client-ip`, `via`, `x-client-ip`, `x-cluster-client-ip`, `x-forwarded-*` and `x-real-ip`, also
+    with underscores in place of hyphens. Null, like `{}`, for none.
 
     """
 

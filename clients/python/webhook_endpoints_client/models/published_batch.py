@@ -18,7 +18,7 @@ class PublishedBatch:
     """
     Attributes:
         accepted (int): How many events are on the queue.
-        rejected (int): How many are not.
+        rejected (int): How many events are not.
         events (list[AcceptedEvent | RejectedEvent]): One for each event, in the order of the request.
     """
 

@@ -15,11 +15,11 @@ T = TypeVar("T", bound="Rotation")
 class Rotation:
     """
     Attributes:
-        overlap_seconds (int | None | Unset): How long attempts are signed with the previous secret as well. Null, like
-            no value, for not at all. Default: 0.
-        secret (str | Unset): A signing secret of your own, in the format that `secretFormat` names. A random one if
-            absent.
-        secret_format (SecretFormat | Unset): How `secret` is written, which must be present. `standard`: `whsec_`
+        overlap_seconds (int | None | Unset): How long attempts are signed with the previous secret as well. Null or
+            absent means not at all. Default: 0.
+        secret (str | Unset): Your own signing secret, in the format of `secretFormat`. If absent, a random one is
+            created.
+        secret_format (SecretFormat | Unset): The format of `secret`, which must be present. `standard`: `whsec_`
             followed by the padded base64 of 24 to 64 bytes, which are the key. `text`: 16 to 128 visible ASCII characters,
             whose bytes are the key.
     """

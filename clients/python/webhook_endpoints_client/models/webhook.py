@@ -15,7 +15,7 @@ class Webhook:
     """
     Attributes:
         id (UUID): The endpoint's id.
-        url (str): The URL that deliveries are posted to: exactly as it was given, or if that was not ASCII, percent-
+        url (str): The URL that deliveries are posted to: exactly as it was given or, if that was not ASCII, percent-
             encoded and with the host in Punycode. `http` is possible only in local development.
         events (list[str]): The event types and prefixes that the endpoint subscribes to.
         active (bool): Whether events are sent to this endpoint. Test pings are always sent.

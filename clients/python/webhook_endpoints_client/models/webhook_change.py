@@ -19,16 +19,16 @@ T = TypeVar("T", bound="WebhookChange")
 @_attrs_define
 class WebhookChange:
     """Omitted fields keep their values. At least one field that can be changed is needed. `headers` replaces all of the
-    endpoint's own headers, and has to be given if it has any and the URL changes, so that nobody can have values sent
-    elsewhere that they do not know. The other fields of an endpoint are ignored, so that what a get returned can be
-    changed and sent back.
+    endpoint's own headers. It must be set if the endpoint has any and the URL changes, so that nobody can send values
+    elsewhere without knowing them. The other fields of an endpoint are ignored, so the response of a get can be changed
+    and sent back.
 
         Attributes:
             url (str | Unset): An absolute `https` URL with a host, of at most 2,048 bytes. Credentials, fragments,
                 whitespace, control characters, backslashes, percent-encoded characters in the host, an empty port and port 0
                 are not allowed, even where a URL parser would drop or decode them. A literal private, local or reserved address
                 is rejected. So is an IPv6 address, because deliveries go out over IPv4, a host that DNS or TLS cannot have, one
-                in a domain that is never in DNS (`.alt`, `.invalid`, `.onion`), and, unless the operator opens private
+                in a domain that is never in DNS (`.alt`, `.invalid`, `.onion`), and, unless the operator allows private
                 networks, one in a domain that only those have (`.home.arpa`, `.internal`, `.local`). Host names are looked up,
                 and their addresses checked, for an attempt. A URL that is not ASCII is stored and returned in the form that is
                 used for requests: the host in Punycode, the rest percent-encoded.
@@ -36,7 +36,7 @@ class WebhookChange:
                 are removed. If the deployment is strict about event types, each must match a type of the catalogue, except `*`.
             active (bool | Unset): Whether events are sent to this endpoint. Test pings are always sent. Setting it to true
                 clears `disabledReason` and `disabledAt`.
-            rate_limit (int | None | Unset): How many deliveries a second the endpoint gets at most. The rest waits for its
+            rate_limit (int | None | Unset): The endpoint's maximum number of deliveries per second. Others wait for their
                 turn. Test pings do not count. Null for no limit.
             description (None | str | Unset): What the endpoint is for, for people. Line breaks and tabs are allowed, other
                 control characters are not. Null for none.
@@ -45,17 +45,17 @@ class WebhookChange:
             channels (list[str] | None | Unset): The channels whose events the endpoint gets, at most 10 distinct ones: it
                 gets events that have at least one of them. Duplicates are removed. Null for the events of all channels, and
                 those of none.
-            filter_ (GivenFilterType0 | None | Unset): What the data of an event has to match for the endpoint to get it, in
-                the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, of values or of the
-                operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`;
-                `$or` has alternatives for whole objects. All fields have to match. At most 4,096 bytes, nested at most 20 deep.
-                Null for no filter. What is wrong with a filter is told with its place, such as `filter.order.total[0].numeric`.
-            headers (None | OwnHeadersType0 | Unset): Headers that requests to the endpoint carry beside the service's own,
-                such as `Authorization`. The values are secrets: they are not shown again, only the names are. At most 10, whose
-                values have 4,096 bytes together. No two names may differ in letter case only, and none may be one of those that
-                HTTP, the body or the signature needs: `connection`, `expect`, `host`, `http2-settings`, `keep-alive`,
-                `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `content-*`, `accept`, `accept-encoding`, `date`,
-                `user-agent`, `webhook-*`, `cf-connecting-ip`, `fastly-client-ip`, `forwarded`, `true-client-ip`, `via`,
+            filter_ (GivenFilterType0 | None | Unset): What an event's data must match for the endpoint to get the event, in
+                the syntax of Amazon EventBridge's event patterns: each field has a list of alternatives, which are values or
+                the operators `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and
+                `cidr`; `$or` has alternatives for whole objects. All fields must match. At most 4,096 bytes, nested at most 20
+                deep. Null for no filter. Errors name the place in the filter, such as `filter.order.total[0].numeric`.
+            headers (None | OwnHeadersType0 | Unset): Headers that requests to the endpoint have in addition to the
+                service's own, such as `Authorization`. The values are secrets: only the names are shown again. At most 10, with
+                values of at most 4,096 bytes in total. No two names may differ only in letter case, and none may be one of
+                those that HTTP, the body or the signature needs: `connection`, `expect`, `host`, `http2-settings`, `keep-
+                alive`, `proxy-*`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `content-*`, `accept`, `accept-encoding`,
+                `date`, `user-agent`, `webhook-*`, `cf-connecting-ip`, `fastly-client-ip`, `forwarded`, `true-client-ip`, `via`,
                 `x-client-ip`, `x-cluster-client-ip`, `x-forwarded-*` and `x-real-ip`, also with underscores in place of
                 hyphens. Null, like `{}`, for none.
             id (Any | Unset): Ignored.

@@ -25,37 +25,37 @@ class WebhookDetails:
     """
     Attributes:
         id (UUID): The endpoint's id.
-        url (str): The URL that deliveries are posted to: exactly as it was given, or if that was not ASCII, percent-
+        url (str): The URL that deliveries are posted to: exactly as it was given or, if that was not ASCII, percent-
             encoded and with the host in Punycode. `http` is possible only in local development.
         events (list[str]): The event types and prefixes that the endpoint subscribes to.
         active (bool): Whether events are sent to this endpoint. Test pings are always sent.
         created_at (datetime.datetime): An ISO 8601 time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.
         updated_at (datetime.datetime): An ISO 8601 time in UTC with milliseconds, such as `2026-01-31T09:30:00.000Z`.
-        rate_limit (int | None): How many deliveries a second the endpoint gets at most. The rest waits for its turn.
+        rate_limit (int | None): The endpoint's maximum number of deliveries per second. Others wait for their turn.
             Test pings do not count. Null for no limit.
         description (None | str): What the endpoint is for, for people. Line breaks and tabs are allowed, other control
             characters are not. Null for none.
         metadata (WebhookMetadata): Names and values for the platform's own use, together at most 2 KiB.
         channels (list[str] | None): The channels whose events the endpoint gets: those that have at least one of them.
             Null for the events of all channels, and those of none.
-        filter_ (FilterType0 | None): What the data of an event has to match for the endpoint to get it, in the syntax
-            of Amazon EventBridge's event patterns: each field has a list of alternatives, of values or of the operators
+        filter_ (FilterType0 | None): What an event's data must match for the endpoint to get the event, in the syntax
+            of Amazon EventBridge's event patterns: each field has a list of alternatives, which are values or the operators
             `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and `cidr`; `$or` has
-            alternatives for whole objects. All fields have to match. At most 4,096 bytes, nested at most 20 deep. Null for
-            no filter.
+            alternatives for whole objects. All fields must match. At most 4,096 bytes, nested at most 20 deep. Null for no
+            filter.
         inactive_since (datetime.datetime | None): Since when the endpoint has been inactive, or null.
         disabled_reason (None | WebhookDetailsDisabledReason): Why the service disabled the endpoint, or null. `GONE`:
             the receiver responded with 410 Gone. `FAILING`: it kept failing for too long (5 days by default).
         disabled_at (datetime.datetime | None): When the service disabled the endpoint, or null.
-        slow_since (datetime.datetime | None): When an attempt took so long that the service noted the endpoint as slow
-            (3 s, unless the operator chose another time), or null. An answer within half that time clears it. Deliveries to
-            a slow endpoint take a queue of their own, so they may arrive later.
+        slow_since (datetime.datetime | None): When an attempt took so long that the service marked the endpoint as slow
+            (3 s by default), or null. A response within half that time clears it. Deliveries to a slow endpoint go through
+            a separate queue, so they may arrive later.
         failing_since (datetime.datetime | None): When the first failure since the last success began, or null.
         paused_at (datetime.datetime | None): When the service paused the endpoint because it kept failing, or null.
-            While it is paused, deliveries wait, and one of them at a time goes out as a probe. The first success, of a test
-            ping too, ends the pause; so does changing the URL or setting `active` to true.
+            While it is paused, deliveries wait, and one of them at a time goes out as a probe. The first success, even of a
+            test ping, ends the pause; so does changing the URL or setting `active` to true.
         next_probe_at (datetime.datetime | None): When the next probe of a paused endpoint is due, or null.
-        previous_secret_expires_at (datetime.datetime | None): Until when attempts are signed with the previous secret
+        previous_secret_expires_at (datetime.datetime | None): When attempts stop being signed with the previous secret
             as well, or null.
         header_names (list[str]): The names of the endpoint's own headers. Their values are not shown.
     """

@@ -47,9 +47,9 @@ def sync(
 ) -> CreatedApiKey:
     """Create an API key
 
-    Creates a key of the app, which has to be made first. The response contains the key, which
-    is not stored and never returned again. An app can have 100 keys. The request body can be
-    at most 64 KiB.
+    Creates a key of the app, which must exist. The response contains the key, which is not
+    stored and never returned again. An app can have 100 keys. The request body can be at most
+    64 KiB.
 
     Args:
         app_id (str):
@@ -75,9 +75,9 @@ async def asyncio(
 ) -> CreatedApiKey:
     """Create an API key
 
-    Creates a key of the app, which has to be made first. The response contains the key, which
-    is not stored and never returned again. An app can have 100 keys. The request body can be
-    at most 64 KiB.
+    Creates a key of the app, which must exist. The response contains the key, which is not
+    stored and never returned again. An app can have 100 keys. The request body can be at most
+    64 KiB.
 
     Args:
         app_id (str):

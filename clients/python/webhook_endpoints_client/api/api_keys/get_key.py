@@ -29,10 +29,10 @@ def sync(
     *,
     client: AuthenticatedClient,
 ) -> Access:
-    """Look at the caller's own key
+    """Get the caller's own key
 
-    Returns what the API key or the portal session of this request allows. Any valid one may
-    ask.
+    Returns what the API key or portal session of this request allows. Works with any valid
+    key or session.
 
     Raises:
         ApiError: If the response is not 2xx.
@@ -47,10 +47,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient,
 ) -> Access:
-    """Look at the caller's own key
+    """Get the caller's own key
 
-    Returns what the API key or the portal session of this request allows. Any valid one may
-    ask.
+    Returns what the API key or portal session of this request allows. Works with any valid
+    key or session.
 
     Raises:
         ApiError: If the response is not 2xx.

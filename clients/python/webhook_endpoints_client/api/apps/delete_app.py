@@ -37,11 +37,11 @@ def sync(
 ) -> App:
     """Delete an app
 
-    Deletes an app with its keys, endpoints, signing secrets and history. Its keys stop at
-    once, except that the service may accept a key for as long as it caches keys, 10 seconds
-    by default. The rest goes in the background, within minutes unless the history is long;
-    until then, the app is `DELETING`, and its id cannot be used. Repeating the call does no
-    harm.
+    Deletes an app with its keys, endpoints, signing secrets and history. Its keys stop
+    working at once, except that the service may accept a key for as long as it caches keys,
+    10 seconds by default. The rest is deleted in the background, within minutes unless the
+    history is long. Until then, the app is `DELETING`, and its id cannot be used. The call
+    can be repeated safely.
 
     Args:
         app_id (str):
@@ -64,11 +64,11 @@ async def asyncio(
 ) -> App:
     """Delete an app
 
-    Deletes an app with its keys, endpoints, signing secrets and history. Its keys stop at
-    once, except that the service may accept a key for as long as it caches keys, 10 seconds
-    by default. The rest goes in the background, within minutes unless the history is long;
-    until then, the app is `DELETING`, and its id cannot be used. Repeating the call does no
-    harm.
+    Deletes an app with its keys, endpoints, signing secrets and history. Its keys stop
+    working at once, except that the service may accept a key for as long as it caches keys,
+    10 seconds by default. The rest is deleted in the background, within minutes unless the
+    history is long. Until then, the app is `DELETING`, and its id cannot be used. The call
+    can be repeated safely.
 
     Args:
         app_id (str):

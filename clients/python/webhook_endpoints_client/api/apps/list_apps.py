@@ -51,7 +51,7 @@ def sync(
 ) -> AppPage:
     """List the apps
 
-    Returns the apps that were made, by id. An app that was made within the last second may be
+    Returns the apps, ordered by id. An app that was created within the last second may be
     missing. Pages never skip or repeat an app.
 
     Args:
@@ -82,7 +82,7 @@ async def asyncio(
 ) -> AppPage:
     """List the apps
 
-    Returns the apps that were made, by id. An app that was made within the last second may be
+    Returns the apps, ordered by id. An app that was created within the last second may be
     missing. Pages never skip or repeat an app.
 
     Args:

@@ -49,11 +49,11 @@ def sync(
     client: AuthenticatedClient,
     body: AppChange,
 ) -> App:
-    """Make or change an app
+    """Create or change an app
 
-    Makes an app of this id, or changes it: repeating the call does no harm. Omitted fields
-    keep their values; the other fields of an app are ignored, so that what a get returned can
-    be changed and sent back. The request body can be at most 64 KiB.
+    Creates an app with this id, or changes it. The call can be repeated safely. Omitted
+    fields keep their values; the other fields of an app are ignored, so the response of a get
+    can be changed and sent back. The request body can be at most 64 KiB.
 
     Args:
         app_id (str):
@@ -77,11 +77,11 @@ async def asyncio(
     client: AuthenticatedClient,
     body: AppChange,
 ) -> App:
-    """Make or change an app
+    """Create or change an app
 
-    Makes an app of this id, or changes it: repeating the call does no harm. Omitted fields
-    keep their values; the other fields of an app are ignored, so that what a get returned can
-    be changed and sent back. The request body can be at most 64 KiB.
+    Creates an app with this id, or changes it. The call can be repeated safely. Omitted
+    fields keep their values; the other fields of an app are ignored, so the response of a get
+    can be changed and sent back. The request body can be at most 64 KiB.
 
     Args:
         app_id (str):

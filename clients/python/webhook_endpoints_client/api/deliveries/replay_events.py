@@ -51,15 +51,15 @@ def sync(
 ) -> AcceptedRecovery:
     """Send events that the endpoint never got
 
-    Sends the endpoint the kept events that it would get if they were published now, and of
+    Sends the endpoint the stored events that it would get if they were published now and of
     which it has no delivery: those from before it was created, or before its subscriptions
     were widened. Each call sends at most 10,000 events, the oldest first, in the background;
-    a second call sends the next ones. The count goes by event type: events that the
-    endpoint's channels or filter keep away, or that were published to another endpoint, are
-    counted but not sent. Deliveries have the id and `createdAt` that they would have had, so
-    no event is sent twice, and they are listed at the event's time. Events are found through
-    the deliveries of the app's other endpoints, so one whose endpoints were all deleted is
-    not found. Events whose payload is not kept are left out. The endpoint must be active, and
+    a second call sends the next ones. The count is by event type: events that the endpoint's
+    channels or filter exclude, or that were published to another endpoint, are counted but
+    not sent. Deliveries have the id and `createdAt` that they would have had, so no event is
+    sent twice, and they are listed at the event's time. Events are found through the
+    deliveries of the app's other endpoints, so one whose endpoints were all deleted is not
+    found. Events whose payload is not stored are left out. The endpoint must be active, and
     can have one replay or recovery under way at a time: until that has ended, a call gets 409
     with its id and when it was requested. The request body can be at most 64 KiB.
 
@@ -90,15 +90,15 @@ async def asyncio(
 ) -> AcceptedRecovery:
     """Send events that the endpoint never got
 
-    Sends the endpoint the kept events that it would get if they were published now, and of
+    Sends the endpoint the stored events that it would get if they were published now and of
     which it has no delivery: those from before it was created, or before its subscriptions
     were widened. Each call sends at most 10,000 events, the oldest first, in the background;
-    a second call sends the next ones. The count goes by event type: events that the
-    endpoint's channels or filter keep away, or that were published to another endpoint, are
-    counted but not sent. Deliveries have the id and `createdAt` that they would have had, so
-    no event is sent twice, and they are listed at the event's time. Events are found through
-    the deliveries of the app's other endpoints, so one whose endpoints were all deleted is
-    not found. Events whose payload is not kept are left out. The endpoint must be active, and
+    a second call sends the next ones. The count is by event type: events that the endpoint's
+    channels or filter exclude, or that were published to another endpoint, are counted but
+    not sent. Deliveries have the id and `createdAt` that they would have had, so no event is
+    sent twice, and they are listed at the event's time. Events are found through the
+    deliveries of the app's other endpoints, so one whose endpoints were all deleted is not
+    found. Events whose payload is not stored are left out. The endpoint must be active, and
     can have one replay or recovery under way at a time: until that has ended, a call gets 409
     with its id and when it was requested. The request body can be at most 64 KiB.
 

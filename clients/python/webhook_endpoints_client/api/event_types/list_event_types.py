@@ -55,8 +55,9 @@ def sync(
 ) -> CatalogueTypePage:
     """List the event types
 
-    Returns the types of the catalogue, by name. The catalogue belongs to the platform and is
-    the same for all apps; every valid key can read it. Pages never skip or repeat a type.
+    Returns the types in the catalogue, ordered by name. The catalogue belongs to the platform
+    and is the same for all apps; every valid key can read it. Pages never skip or repeat a
+    type.
 
     Args:
         prefix (str | Unset):
@@ -89,8 +90,9 @@ async def asyncio(
 ) -> CatalogueTypePage:
     """List the event types
 
-    Returns the types of the catalogue, by name. The catalogue belongs to the platform and is
-    the same for all apps; every valid key can read it. Pages never skip or repeat a type.
+    Returns the types in the catalogue, ordered by name. The catalogue belongs to the platform
+    and is the same for all apps; every valid key can read it. Pages never skip or repeat a
+    type.
 
     Args:
         prefix (str | Unset):

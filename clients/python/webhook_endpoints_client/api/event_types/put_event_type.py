@@ -51,10 +51,10 @@ def sync(
 ) -> CatalogueType:
     """Add or change an event type
 
-    Adds a type to the catalogue, or replaces what the catalogue says about it: fields that
-    are left out become null, and `deprecated` false. `name`, `createdAt` and `updatedAt` are
-    ignored, so that what a get returned can be changed and sent back. The catalogue holds at
-    most 1,000 types. The request body can be at most 64 KiB.
+    Adds a type to the catalogue, or replaces its entry: omitted fields become null, and
+    `deprecated` becomes false. `name`, `createdAt` and `updatedAt` are ignored, so the
+    response of a get can be changed and sent back. The catalogue holds at most 1,000 types.
+    The request body can be at most 64 KiB.
 
     Args:
         name (str): An event type: segments of letters, digits, `_` and `-`, separated by full
@@ -81,10 +81,10 @@ async def asyncio(
 ) -> CatalogueType:
     """Add or change an event type
 
-    Adds a type to the catalogue, or replaces what the catalogue says about it: fields that
-    are left out become null, and `deprecated` false. `name`, `createdAt` and `updatedAt` are
-    ignored, so that what a get returned can be changed and sent back. The catalogue holds at
-    most 1,000 types. The request body can be at most 64 KiB.
+    Adds a type to the catalogue, or replaces its entry: omitted fields become null, and
+    `deprecated` becomes false. `name`, `createdAt` and `updatedAt` are ignored, so the
+    response of a get can be changed and sent back. The catalogue holds at most 1,000 types.
+    The request body can be at most 64 KiB.
 
     Args:
         name (str): An event type: segments of letters, digits, `_` and `-`, separated by full

@@ -38,11 +38,11 @@ def sync(
 ) -> None:
     """Delete the payload of an event
 
-    Deletes the payload of an event and what its receivers answered, and keeps that it
-    happened: its id, type and time, and the status of its deliveries. No attempt begins after
-    the answer, also if the event is still queued; pending deliveries end as `FAILED` with the
-    reason `PAYLOAD_DELETED`. Its deliveries can't be resent or recovered. An attempt that is
-    under way goes on, and what it is answered is deleted within minutes. The call can be
+    Deletes the payload of an event and its receivers' responses. The record that it happened
+    stays: its id, type and time, and the status of its deliveries. No attempt begins after
+    the response, even if the event is still queued; pending deliveries end as `FAILED` with
+    the reason `PAYLOAD_DELETED`. Its deliveries can't be resent or recovered. An attempt that
+    is under way continues, and its response is deleted within minutes. The call can be
     repeated. An event that another service put on the queue can be deleted once it is fanned
     out.
 
@@ -70,11 +70,11 @@ async def asyncio(
 ) -> None:
     """Delete the payload of an event
 
-    Deletes the payload of an event and what its receivers answered, and keeps that it
-    happened: its id, type and time, and the status of its deliveries. No attempt begins after
-    the answer, also if the event is still queued; pending deliveries end as `FAILED` with the
-    reason `PAYLOAD_DELETED`. Its deliveries can't be resent or recovered. An attempt that is
-    under way goes on, and what it is answered is deleted within minutes. The call can be
+    Deletes the payload of an event and its receivers' responses. The record that it happened
+    stays: its id, type and time, and the status of its deliveries. No attempt begins after
+    the response, even if the event is still queued; pending deliveries end as `FAILED` with
+    the reason `PAYLOAD_DELETED`. Its deliveries can't be resent or recovered. An attempt that
+    is under way continues, and its response is deleted within minutes. The call can be
     repeated. An event that another service put on the queue can be deleted once it is fanned
     out.
 

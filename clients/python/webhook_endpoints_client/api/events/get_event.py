@@ -42,9 +42,9 @@ def sync(
     """Get an event and its deliveries
 
     An event that no endpoint gets is not stored. For an id that publishing returned, the
-    answer is a 200 all the same, in which `type` and `payload` are null: no endpoint gets the
-    event, or it is still queued. (Under an `Idempotency-Key`, the event may also have
-    expired.) Every other id is a 404.
+    response is still a 200, in which `type` and `payload` are null: no endpoint gets the
+    event, or it is still queued. (With an `Idempotency-Key`, the event may also have
+    expired.) Any other id gets a 404.
 
     Args:
         app_id (str):
@@ -71,9 +71,9 @@ async def asyncio(
     """Get an event and its deliveries
 
     An event that no endpoint gets is not stored. For an id that publishing returned, the
-    answer is a 200 all the same, in which `type` and `payload` are null: no endpoint gets the
-    event, or it is still queued. (Under an `Idempotency-Key`, the event may also have
-    expired.) Every other id is a 404.
+    response is still a 200, in which `type` and `payload` are null: no endpoint gets the
+    event, or it is still queued. (With an `Idempotency-Key`, the event may also have
+    expired.) Any other id gets a 404.
 
     Args:
         app_id (str):

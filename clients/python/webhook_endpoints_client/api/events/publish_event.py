@@ -53,9 +53,10 @@ def sync(
     """Publish an event
 
     A 202 means the event is queued. It will be sent to every active endpoint of the app that
-    subscribes to its type, has one of its channels or none, and has a filter that matches its
-    data or none; inactive ones of these get a failed delivery, which a recovery sends. With
-    `webhookId`, only that endpoint can get it. The request body can be at most 256 KiB.
+    subscribes to its type, has one of its channels or no channels, and has a filter that
+    matches its data or no filter. For inactive endpoints, a failed delivery is recorded,
+    which a recovery sends. With `webhookId`, only that endpoint can get it. The request body
+    can be at most 256 KiB.
 
     Args:
         app_id (str):
@@ -85,9 +86,10 @@ async def asyncio(
     """Publish an event
 
     A 202 means the event is queued. It will be sent to every active endpoint of the app that
-    subscribes to its type, has one of its channels or none, and has a filter that matches its
-    data or none; inactive ones of these get a failed delivery, which a recovery sends. With
-    `webhookId`, only that endpoint can get it. The request body can be at most 256 KiB.
+    subscribes to its type, has one of its channels or no channels, and has a filter that
+    matches its data or no filter. For inactive endpoints, a failed delivery is recorded,
+    which a recovery sends. With `webhookId`, only that endpoint can get it. The request body
+    can be at most 256 KiB.
 
     Args:
         app_id (str):

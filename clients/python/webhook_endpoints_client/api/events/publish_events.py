@@ -53,7 +53,7 @@ def sync(
     or alone; with an `idempotencyKey`, that cannot publish them twice. If none of the events
     could be queued although all of them are valid, the response is the error itself. Each
     event can be at most 256 KiB as JSON, the request body 5 MB (5,000,000 bytes). The header
-    `Idempotency-Key` is rejected: each event has a key of its own.
+    `Idempotency-Key` is rejected: each event has its own key.
 
     Args:
         app_id (str):
@@ -85,7 +85,7 @@ async def asyncio(
     or alone; with an `idempotencyKey`, that cannot publish them twice. If none of the events
     could be queued although all of them are valid, the response is the error itself. Each
     event can be at most 256 KiB as JSON, the request body 5 MB (5,000,000 bytes). The header
-    `Idempotency-Key` is rejected: each event has a key of its own.
+    `Idempotency-Key` is rejected: each event has its own key.
 
     Args:
         app_id (str):

@@ -49,14 +49,14 @@ def sync(
 ) -> CreatedPortalSession:
     """Create a portal session
 
-    Creates a session for the browser of one of the app's users. The app has to be made first.
-    `url` opens the customer portal with it. The token also works as an API key of the app, in
-    `x-api-key` or as a bearer token, until the session expires, is revoked, or its app is
+    Creates a session for the browser of one of the app's users. The app must exist. `url`
+    opens the customer portal with the session. The token also works as an API key of the app,
+    in `x-api-key` or as a bearer token, until the session expires, is revoked, or its app is
     deleted. It is not stored and never returned again.
 
-    With `webhookId`, the session reaches that endpoint alone: all others are as missing as
-    those that do not exist, the list has that one, events are shown with their delivery to
-    it, and it cannot create any.
+    With `webhookId`, the session can access only that endpoint: all others look like missing
+    ones, the list has only that one, events are shown with only their delivery to it, and the
+    session cannot create endpoints.
 
     The request body can be left out, and can be at most 64 KiB.
 
@@ -84,14 +84,14 @@ async def asyncio(
 ) -> CreatedPortalSession:
     """Create a portal session
 
-    Creates a session for the browser of one of the app's users. The app has to be made first.
-    `url` opens the customer portal with it. The token also works as an API key of the app, in
-    `x-api-key` or as a bearer token, until the session expires, is revoked, or its app is
+    Creates a session for the browser of one of the app's users. The app must exist. `url`
+    opens the customer portal with the session. The token also works as an API key of the app,
+    in `x-api-key` or as a bearer token, until the session expires, is revoked, or its app is
     deleted. It is not stored and never returned again.
 
-    With `webhookId`, the session reaches that endpoint alone: all others are as missing as
-    those that do not exist, the list has that one, events are shown with their delivery to
-    it, and it cannot create any.
+    With `webhookId`, the session can access only that endpoint: all others look like missing
+    ones, the list has only that one, events are shown with only their delivery to it, and the
+    session cannot create endpoints.
 
     The request body can be left out, and can be at most 64 KiB.
 

@@ -58,7 +58,7 @@ def sync(
     for that long, the new one first, so that receivers can change over in the meantime.
     Another rotation ends the overlap, and so does deleting the previous secret. An endpoint's
     secret can be rotated every 10 seconds, and 50 times in 24 hours. If the secret was
-    removed in Secrets Manager, a rotation brings it back.
+    deleted in Secrets Manager, a rotation restores it.
 
     Args:
         app_id (str):
@@ -92,7 +92,7 @@ async def asyncio(
     for that long, the new one first, so that receivers can change over in the meantime.
     Another rotation ends the overlap, and so does deleting the previous secret. An endpoint's
     secret can be rotated every 10 seconds, and 50 times in 24 hours. If the secret was
-    removed in Secrets Manager, a rotation brings it back.
+    deleted in Secrets Manager, a rotation restores it.
 
     Args:
         app_id (str):

@@ -49,11 +49,11 @@ def sync(
     client: AuthenticatedClient,
     body: FilterTest,
 ) -> FilterTestOutcome:
-    """Try a filter
+    """Test a filter
 
-    Says whether an event with this data would get through the endpoint's filter, or through
-    the one in the request. Nothing is sent or changed. The request body can be at most 256
-    KiB.
+    Returns whether an event with this data would get through the endpoint's filter, or
+    through the filter in the request. Nothing is sent or changed. The request body can be at
+    most 256 KiB.
 
     Args:
         app_id (str):
@@ -80,11 +80,11 @@ async def asyncio(
     client: AuthenticatedClient,
     body: FilterTest,
 ) -> FilterTestOutcome:
-    """Try a filter
+    """Test a filter
 
-    Says whether an event with this data would get through the endpoint's filter, or through
-    the one in the request. Nothing is sent or changed. The request body can be at most 256
-    KiB.
+    Returns whether an event with this data would get through the endpoint's filter, or
+    through the filter in the request. Nothing is sent or changed. The request body can be at
+    most 256 KiB.
 
     Args:
         app_id (str):

@@ -62,11 +62,11 @@ def sync(
     """Send a test ping
 
     Sends a `test.ping` event to the endpoint, in a single attempt, and waits for the outcome.
-    With a `type` in the body, it sends what looks like an event of that type instead, with
-    the type's example as its data and the header `webhook-test: true`. Inactive endpoints
-    receive test pings too, whatever they subscribe to. If the receiver can't be reached, the
-    call still succeeds and reports the failure in `data`. An endpoint can have one test ping
-    in flight at a time, and an app can send 30 a minute.
+    With a `type` in the body, it sends a ping that looks like an event of that type instead,
+    with the type's example as its data and the header `webhook-test: true`. Inactive
+    endpoints receive test pings too, whatever they subscribe to. If the receiver can't be
+    reached, the call still succeeds and reports the failure in `data`. An endpoint can have
+    one test ping in flight at a time, and an app can send 30 a minute.
 
     Args:
         app_id (str):
@@ -99,11 +99,11 @@ async def asyncio(
     """Send a test ping
 
     Sends a `test.ping` event to the endpoint, in a single attempt, and waits for the outcome.
-    With a `type` in the body, it sends what looks like an event of that type instead, with
-    the type's example as its data and the header `webhook-test: true`. Inactive endpoints
-    receive test pings too, whatever they subscribe to. If the receiver can't be reached, the
-    call still succeeds and reports the failure in `data`. An endpoint can have one test ping
-    in flight at a time, and an app can send 30 a minute.
+    With a `type` in the body, it sends a ping that looks like an event of that type instead,
+    with the type's example as its data and the header `webhook-test: true`. Inactive
+    endpoints receive test pings too, whatever they subscribe to. If the receiver can't be
+    reached, the call still succeeds and reports the failure in `data`. An endpoint can have
+    one test ping in flight at a time, and an app can send 30 a minute.
 
     Args:
         app_id (str):

@@ -58,10 +58,10 @@ def sync(
         app_id (str):
         webhook_id (UUID):
         body (WebhookChange): Omitted fields keep their values. At least one field that can be
-            changed is needed. `headers` replaces all of the endpoint's own headers, and has to be
-            given if it has any and the URL changes, so that nobody can have values sent elsewhere
-            that they do not know. The other fields of an endpoint are ignored, so that what a get
-            returned can be changed and sent back.
+            changed is needed. `headers` replaces all of the endpoint's own headers. It must be set if
+            the endpoint has any and the URL changes, so that nobody can send values elsewhere without
+            knowing them. The other fields of an endpoint are ignored, so the response of a get can be
+            changed and sent back.
 
     Raises:
         ApiError: If the response is not 2xx.
@@ -92,10 +92,10 @@ async def asyncio(
         app_id (str):
         webhook_id (UUID):
         body (WebhookChange): Omitted fields keep their values. At least one field that can be
-            changed is needed. `headers` replaces all of the endpoint's own headers, and has to be
-            given if it has any and the URL changes, so that nobody can have values sent elsewhere
-            that they do not know. The other fields of an endpoint are ignored, so that what a get
-            returned can be changed and sent back.
+            changed is needed. `headers` replaces all of the endpoint's own headers. It must be set if
+            the endpoint has any and the URL changes, so that nobody can send values elsewhere without
+            knowing them. The other fields of an endpoint are ignored, so the response of a get can be
+            changed and sent back.
 
     Raises:
         ApiError: If the response is not 2xx.
