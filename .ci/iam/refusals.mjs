@@ -46,8 +46,9 @@ async function unused(stack, calls, functions) {
       (context['dynamodb:LeadingKeys'] ?? [undefined]).map((key) => place(by, action, resource, key)),
     ),
   );
-  for (const key of calls.flatMap(({ context }) => context['dynamodb:LeadingKeys'] ?? [])) {
-    if (!KINDS.has(key.split('#')[0])) throw new Error(`PARTITIONS has no ${key}: add its kind to refusals.mjs`);
+  for (const { context, why } of calls) {
+    const unknown = (context['dynamodb:LeadingKeys'] ?? []).find((key) => !KINDS.has(key.split('#')[0]));
+    if (unknown) throw new Error(`PARTITIONS in refusals.mjs has no kind of ${unknown} (${why})`);
   }
   const [onTable, onQueues, onSecrets] = await Promise.all(['dynamodb', 'sqs', 'secretsmanager'].map(actionsOf));
   const tried = [

@@ -269,7 +269,7 @@ async fn unprocessed_missed_events_are_written_again() {
     let table = app.aws.resources.table_name.clone();
     let left_out = json!({"UnprocessedItems": {table: [
         {"PutRequest": {"Item": {
-            "pk": {"S": "another"}, "sk": {"S": "item"},
+            "pk": {"S": "APP#another"}, "sk": {"S": "item"},
         }}},
     ]}});
     let left_out = Fault::Answered(Box::leak(left_out.to_string().into_boxed_str()));
