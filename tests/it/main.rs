@@ -138,5 +138,7 @@ mod tls_failures;
 mod typed_pings;
 mod units;
 mod unreadable_items;
+mod upgrades;
+mod upgrades_coverage;
 mod webhook_headers;
 mod webhooks;

@@ -45,6 +45,14 @@ impl Aws {
         self.stores().table
     }
 
+    /// The same stores, with another app's data.
+    pub fn of_app(&self, app_id: AppId) -> Self {
+        Self {
+            app_id,
+            ..self.clone()
+        }
+    }
+
     pub fn endpoint_key(&self, endpoint_id: EndpointId) -> EndpointKey {
         EndpointKey {
             app_id: self.app_id,

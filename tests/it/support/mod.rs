@@ -26,12 +26,14 @@ pub mod permissions;
 pub mod queue;
 pub mod receiver;
 pub mod recording;
+pub mod scenes;
 pub mod sealing;
 pub mod seeds;
 pub mod stage;
 pub mod tls;
 pub mod units;
 pub mod wire;
+pub mod world;
 
 use std::sync::Arc;
 use std::time::Duration;
