@@ -49,15 +49,32 @@ class Verdict:
         limit = self.service.options.rate_limit
         print(f"most requests in a second at the limit of {limit}/s: {max(seconds.values())}")
 
-    async def account_of(self, name, requests):
-        id = self.service.ids[name]
+    def due(self, name):
+        """The ids of the events that an endpoint is to get."""
         accepted = self.publisher.accepted
-        due = {id for n, id in accepted.items() if name in QUICK or n in self.publisher.wide}
+        return {id for n, id in accepted.items() if name in QUICK or n in self.publisher.wide}
+
+    async def history(self, name):
+        """How many deliveries of an endpoint have each status, and their attempts."""
+        path = f"/webhooks/{self.service.ids[name]}/deliveries"
         status, attempts = collections.Counter(), 0
-        async for items in self.service.api.pages(f"/webhooks/{id}/deliveries", "limit=100"):
+        async for items in self.service.api.pages(path, "limit=100"):
             for item in items:
                 status[item["status"]] += 1
                 attempts += item["attempts"]
+        return status, attempts
+
+    async def is_recorded(self):
+        """Whether the history of every endpoint has all that it is to get."""
+        for name in ENDPOINTS:
+            status, _ = await self.history(name)
+            if status.total() < len(self.due(name)):
+                return False
+        return True
+
+    async def account_of(self, name, requests):
+        due, id = self.due(name), self.service.ids[name]
+        status, attempts = await self.history(name)
         taken = collections.Counter(
             event for event, of in requests.items() for it in of if it.answer == "200"
         )

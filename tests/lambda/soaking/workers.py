@@ -77,7 +77,6 @@ class Worker:
     async def invoke(self, event, timeout):
         """The function's answer. None if it failed."""
         await self.ensure_started()
-        self.killed = None
         server = Server(self.function.port, keep=False)
         try:
             _, body = await server.post(INVOCATIONS, event, timeout=timeout)
@@ -88,7 +87,7 @@ class Worker:
             return None, self.killed or f"lost: {error}"
         if isinstance(answer, dict) and ("batchItemFailures" in answer or "statusCode" in answer):
             return answer, "done"
-        return None, self.killed or f"failed: {str(answer)[:200]}"
+        return None, self.killed or f"failed: {str(answer)[:60]}"
 
 
 class Pool:
@@ -121,7 +120,7 @@ class Pool:
         finally:
             made.ended = time.time()
             self.invocations.append(made)
-            worker.invocation = None
+            worker.invocation = worker.killed = None
             self.idle.put_nowait(worker)
 
     def stop(self):
