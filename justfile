@@ -148,10 +148,13 @@ peers:
 schemathesis:
     .ci/with-service .ci/schemathesis/run
 
-# Build the functions as for a deployment, test them, and soak them for half a minute
+# Build the functions as for a deployment, and test them
 lambda:
     python tests/lambda/run
-    python tests/lambda/soak --no-build
+
+# Soak the built functions while processes are killed: `just soak --minutes 60`
+soak *arguments:
+    python tests/lambda/soak {{ arguments }}
 
 # Test the release scripts, without building a release: template, archives, SBOM, Terraform, CDK
 packaging:
