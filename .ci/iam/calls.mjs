@@ -12,7 +12,7 @@ const TESTED_PREFIX = 'webhook-endpoints/';
 const ADMIN_ONLY = ['list_secrets', 'scan'];
 
 /**
- * A call: `by` is the id of a role, a service, or the ARN of somebody else. `why` says who
+ * A call: `by` is the id of a role, a service, or the ARN of another principal. `why` says who
  * has seen it or where AWS documents it.
  * @typedef {{ by: string, action: string, resource: string, context: object, why: string }} Call
  */

@@ -19,7 +19,7 @@ const KNOWN = [
   ...LISTS,
 ];
 
-/** The rights of somebody whom only policies of resources keep out. */
+/** The rights of a principal that only resource policies keep out. */
 const EVERYTHING = {
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }],
