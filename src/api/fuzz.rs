@@ -145,8 +145,8 @@ fn cursor(text: &str) {
     }
 }
 
-/// Lists that differ in one part each.
-fn lists() -> [ListKey; 6] {
+/// Lists, of which all but the last differ from it in one part each.
+pub(super) fn lists() -> [ListKey; 6] {
     let list = ListKey {
         endpoint_id: EndpointId::from_bytes([1; 16]),
         status: None,
