@@ -5,11 +5,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{Region, SdkConfig};
 use aws_sdk_dynamodb::config::retry::RetryPartition;
 use aws_sdk_dynamodb::types::{BillingMode, TimeToLiveSpecification};
 use aws_sdk_sqs::types::QueueAttributeName;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use webhook_endpoints::aws::sdk_defaults;
 use webhook_endpoints::domain::message::Lane;
 use winterbaume_core::{MockAws, StatefulService, default_account_id};
 use winterbaume_secretsmanager::SecretsManagerService;
@@ -338,13 +339,12 @@ const SQS_FILE: &str = "sqs.json";
 fn sdk_config(http_client: SharedHttpClient) -> SdkConfig {
     let credentials =
         aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "local");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
+    sdk_defaults()
+        .to_builder()
         .region(Region::new(REGION))
         .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
             credentials,
         ))
-        .timeout_config(webhook_endpoints::aws::timeouts())
         .http_client(http_client)
         .build()
 }

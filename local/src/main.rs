@@ -21,7 +21,7 @@ use delivery_options::DeliveryOptions;
 use futures_util::future::try_join_all;
 use guide::{Guide, Urls};
 use local::catalogue;
-use local::emulators::Emulators;
+use local::emulators::{Emulators, Servers};
 use local::gateway;
 use local::poller::Poller;
 use local::receiver::Receiver;
@@ -52,6 +52,10 @@ struct Arguments {
     /// Port of the AWS emulators, for AWS_ENDPOINT_URL.
     #[arg(long, default_value_t = 4566)]
     aws_port: u16,
+    /// Use the emulators at this URL, such as another process of `--bin emulators`, instead of
+    /// starting them in this process.
+    #[arg(long, value_name = "URL", conflicts_with = "data_dir")]
+    aws_url: Option<String>,
     /// Directory that keeps the state for the next run.
     #[arg(long)]
     data_dir: Option<PathBuf>,
@@ -93,7 +97,12 @@ async fn run(arguments: Arguments) -> Result<(), BoxError> {
     let urls = listeners.urls()?;
 
     let data_dir = arguments.data_dir.as_deref();
-    let emulators = Arc::new(Emulators::start(data_dir, |client| client).await?);
+    let servers = Servers {
+        dynamodb: arguments.aws_url.clone(),
+        others: arguments.aws_url.clone(),
+    };
+    let emulators = Emulators::start_beside(servers, data_dir, |client| client).await?;
+    let emulators = Arc::new(emulators);
     let clients = &emulators.clients;
     let resources = clients.create_resources("local", None).await?;
     let stores = service::stores(clients, &resources);

@@ -21,6 +21,7 @@ pub mod table;
 use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::SharedCredentialsProvider;
@@ -40,14 +41,25 @@ pub fn sdk_config(region: String, endpoint_url: Option<String>) -> SdkConfig {
     let region = Region::new(region);
     let http_client = http::http_client(&region, endpoint_url.as_deref());
     let credentials = EnvironmentVariableCredentialsProvider::new();
-    let mut config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
+    let mut config = sdk_defaults()
+        .to_builder()
         .region(region)
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .timeout_config(timeouts())
         .http_client(http_client);
     config.set_endpoint_url(endpoint_url);
     config.build()
+}
+
+/// The settings that do not depend on the environment.
+#[must_use]
+pub fn sdk_defaults() -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .timeout_config(timeouts())
+        // It watches how fast bodies arrive, which takes a timer for each call. Ours are small,
+        // and the timeouts include the time to read them.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
 }
 
 /// Timeouts of AWS calls: 3 s per attempt, and 8 s per call including retries. Even the

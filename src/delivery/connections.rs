@@ -3,7 +3,7 @@
 //! A Lambda function has 1,024 file descriptors, and AWS calls need some of them. An HTTP
 //! client limits the idle connections of each host, but not of all hosts together. So
 //! each recent host gets a client of its own, and the least recently used client is
-//! dropped with its connection. Attempts in flight need no limit: the largest batch has
+//! dropped with its connections. Attempts in flight need no limit: the largest batch has
 //! 100 messages, and an attempt holds at most two sockets (IPv4 and IPv6, while it
 //! connects). What is not sent when an attempt ends is never sent, so no connection
 //! outlives its attempt by more than the time it takes to close.
@@ -26,9 +26,14 @@ use super::progress::WatchedBody;
 
 pub(super) type Client = legacy::Client<Connector, WatchedBody>;
 
-/// Hosts whose connection is kept. This is enough for the busy endpoints of one function
+/// Hosts whose connections are kept. This is enough for the busy endpoints of one function
 /// instance; an attempt at any other host needs a handshake.
 const KEPT_HOSTS: NonZeroUsize = NonZeroUsize::new(16).unwrap();
+
+/// How many idle connections of a host are kept: as many as the events of a batch of the
+/// fast lane, which are sent at the same time. Over HTTP/1, each of them needs its own, and
+/// a handshake costs more than the request. HTTP/2 shares one.
+const KEPT_CONNECTIONS: usize = 10;
 
 /// How long an idle connection is kept. Shorter than the idle timeouts of load
 /// balancers, which are 60 s or more. If a server closes the connection earlier
@@ -85,7 +90,7 @@ impl Connections {
         }
     }
 
-    /// The client that keeps this host's connection, if it was used recently, or a new
+    /// The client that keeps this host's connections, if it was used recently, or a new
     /// one.
     ///
     /// The age is checked by the wall clock as well as by the client's own timer: Lambda
@@ -100,7 +105,7 @@ impl Connections {
             known.used_at = at;
             return known.client.clone();
         }
-        let client = client(&self.connector, self.http2_ping, 1);
+        let client = client(&self.connector, self.http2_ping, KEPT_CONNECTIONS);
         let new = Kept {
             client: client.clone(),
             used_at: at,
