@@ -251,3 +251,29 @@ async fn port_conflict_error_names_the_option() {
         assert!(output.stdout.is_empty());
     }
 }
+
+#[tokio::test]
+async fn emulators_can_run_in_another_process() {
+    let mut emulators = Command::new(env!("CARGO_BIN_EXE_emulators"))
+        .args(["--port", "0"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(emulators.stdout.take().unwrap()).lines();
+    let first = lines.next_line().await.unwrap().unwrap();
+    let aws = first.strip_prefix("AWS_ENDPOINT_URL=").unwrap();
+    let (url, mut arrivals) = receiver().await;
+    let run = Run::start(command().args(["--aws-url", aws])).await;
+    let created = json!({ "url": url, "events": ["*"] });
+    let created = run.call(Method::POST, "", Some(created)).await;
+    let id = created["id"].as_str().unwrap();
+    let ping = run
+        .call(Method::POST, &format!("/{id}/test-ping"), None)
+        .await;
+    assert_eq!(ping["status"], "DELIVERED");
+    let (headers, body) = arrivals.recv().await.unwrap();
+    let webhook = Webhook::new(created["secret"].as_str().unwrap()).unwrap();
+    webhook.verify(&body, &headers).unwrap();
+    assert!(run.stop("-TERM").await.success());
+}
