@@ -1,6 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { arrived, publishMany } from '../load.mjs';
 import { cpuBetween, usage } from '../processes.mjs';
 import { median } from '../statistics.mjs';
+
+/** After the last arrival, a sender still records it, and deletes the message. */
+const SETTLING_MS = 1_000;
 
 /**
  * Deliveries a second, from the first publish to the last arrival, and the processes' CPU and
@@ -23,6 +28,7 @@ export async function throughput(bench) {
     const summary = await arrived(bench, marks);
     if (summary.arrived === 0) throw new Error('no event arrived');
     lost += summary.lost;
+    await sleep(SETTLING_MS);
     rates.push(summary.arrived / ((summary.ended - summary.begun) / 1000));
     for (const { name, cpuMs } of cpuBetween(before, usage(options.processes))) {
       cpu.set(name, [...(cpu.get(name) ?? []), cpuMs / summary.arrived]);
