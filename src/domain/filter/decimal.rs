@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decimal {
     is_negative: bool,
-    /// The power of ten of the first significant digit. Zero for zero.
+    /// Where the decimal point is, counted from the first significant digit. Zero for zero.
     magnitude: i64,
     /// The significant digits in ASCII, without zeros at either end. Empty for zero.
     digits: Vec<u8>,
@@ -30,8 +30,7 @@ impl Decimal {
             };
         };
         let end = written.iter().rposition(|digit| *digit != b'0');
-        // `first` counts from the first written digit, whose power is `whole.len() - 1`.
-        let position = length(whole.len()) - 1 - length(first);
+        let position = length(whole.len()) - length(first);
         Self {
             is_negative,
             magnitude: exponent_of(exponent).saturating_add(position),
