@@ -130,7 +130,20 @@ fn palettes_are_legible_for_any_colour() {
 }
 
 #[test]
+fn colours_are_mixed_no_further_than_legible() {
+    for (color, on_light, on_dark) in [
+        ("#1a56db", "#1a56db", "#6a91e7"),
+        ("#ffcc00", "#7f6600", "#ffcc00"),
+    ] {
+        let palette = color.parse::<Accent>().unwrap().palette();
+        assert_eq!((&*palette.on_light, &*palette.on_dark), (on_light, on_dark));
+    }
+}
+
+#[test]
 fn contrast_matches_known_values() {
     assert!((contrast(BLACK, WHITE) - 21.0).abs() < 1e-9);
     assert!((contrast([0x76, 0x76, 0x76], WHITE) - 4.54).abs() < 0.01);
+    // The darkest channels have a formula of their own.
+    assert!((contrast([9, 9, 9], BLACK) - 1.05).abs() < 0.01);
 }

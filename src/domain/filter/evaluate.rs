@@ -233,6 +233,23 @@ mod tests {
     }
 
     #[test]
+    fn comparisons_take_a_step_for_each_search_of_the_text() {
+        let plain = steps(r#"{"a":["x"]}"#, r#"{"a":""}"#).unwrap();
+        for (operator, searches) in [
+            (r#"{"prefix":"x"}"#, 1),
+            (r#"{"wildcard":"*x*y"}"#, 3),
+            (r#"{"anything-but":["x","y"]}"#, 1),
+            (r#"{"anything-but":{"prefix":["x","y","z"]}}"#, 4),
+        ] {
+            let filter = format!(r#"{{"a":[{operator}]}}"#);
+            let taken = steps(&filter, r#"{"a":""}"#).unwrap();
+            assert_eq!(taken, plain + searches, "{operator}");
+        }
+        let long = format!(r#"{{"a":"{}"}}"#, "y".repeat(100 * BYTES_PER_STEP));
+        assert_eq!(steps(r#"{"a":["x"]}"#, &long), Some(plain + 100));
+    }
+
+    #[test]
     fn events_pass_when_a_filter_takes_too_many_steps() {
         let numbers = |count| format!(r#"{{"a":[{}0]}}"#, "0,".repeat(count));
         let objects = format!(r#"{{"a":[{}{{}}]}}"#, r#"{"b":0},"#.repeat(60_000));

@@ -239,6 +239,8 @@ mod tests {
             (r#"{"a":[1],"b":[2]}"#, r#"{"a":1,"b":1}"#, Some("filter.b")),
             (r#"{"a":[1]}"#, "{}", Some("filter.a")),
             (r#"{"a":[1]}"#, "1", Some("filter.a")),
+            // An empty list counts as absent.
+            (r#"{"a":{"b":[1]}}"#, r#"{"a":[]}"#, Some("filter.a.b")),
             (
                 r#"{"a":{"b":[1],"c":[2]}}"#,
                 r#"{"a":{"b":1}}"#,

@@ -172,6 +172,18 @@ fn waits_for_probes_double_up_to_15_minutes() {
 }
 
 #[test]
+fn probes_of_endpoints_that_fail_together_are_spread() {
+    let wait = || {
+        let health = changed(&paused(0), Kind::Probe, &answer(500, start(), 0));
+        let at = health.pause.unwrap().probe_at.unwrap();
+        at.duration_since(start()).as_millis()
+    };
+    let waits: Vec<_> = (0..100).map(|_| wait()).collect();
+    assert!(waits.iter().any(|wait| *wait < 60_000 - 3_000));
+    assert!(waits.iter().any(|wait| *wait > 60_000 + 3_000));
+}
+
+#[test]
 fn retry_after_lengthens_the_wait_for_a_probe() {
     let mut attempt = answer(503, start(), 0);
     for (asked, expected) in [(7_200, 7_200), (1_000_000, 86_400)] {

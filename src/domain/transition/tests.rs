@@ -99,6 +99,8 @@ fn transitions_are_reported_as_this_table_says() {
         (Some((Paused, -60)), well(), well(), true, Some(Recovered)),
         (Some((gone, -60)), well(), well(), true, Some(Recovered)),
         (Some((Paused, -60)), well(), well(), false, None),
+        // A ping succeeds, which does not end the failures.
+        (Some((Failing, -60)), failing(), failing(), true, None),
         // It alternates between success and failure.
         (Some((Recovered, -599)), well(), failing(), false, None),
         (

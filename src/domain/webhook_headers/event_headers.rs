@@ -87,6 +87,9 @@ mod tests {
             assert_eq!(error.field, field, "{text}");
             assert!(error.message.contains(message), "{text}: {error:?}");
         }
+        let most: Vec<_> = (0..MOST).map(|n| format!(r#""x-{n}":"1""#)).collect();
+        let most: EventHeaders = format!("{{{}}}", most.join(",")).parse().unwrap();
+        assert_eq!(most.0.len(), MOST);
         for text in ["", "{}"] {
             assert_eq!(text.parse(), Ok(EventHeaders::default()));
         }

@@ -70,6 +70,7 @@ mod tests {
         );
         assert_eq!("webhook".parse(), Ok(HeaderPrefix::default()));
         assert!("x-acme-2".parse::<HeaderPrefix>().is_ok());
+        assert!("x".repeat(MAX_BYTES).parse::<HeaderPrefix>().is_ok());
     }
 
     #[test]

@@ -133,6 +133,8 @@ fn numeric_takes_a_comparison_or_a_range() {
         (r#"{"numeric":["=","1"]}"#, NUMERIC),
         (r#"{"numeric":["<",1,">",0]}"#, NUMERIC),
         (r#"{"numeric":["=",1,"<",2]}"#, NUMERIC),
+        (r#"{"numeric":["<",1,"<",2]}"#, NUMERIC),
+        (r#"{"numeric":[">",1,">",2]}"#, NUMERIC),
         (r#"{"numeric":[">",0,"<",5,"<",6]}"#, NUMERIC),
         (
             r#"{"numeric":[">",5,"<=",5.0]}"#,
