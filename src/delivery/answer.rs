@@ -183,6 +183,9 @@ mod tests {
         let shown = location(&headers, &target).unwrap();
         assert_eq!(shown.chars().count(), SHOWN_LOCATION + 1);
         assert!(shown.starts_with("https://example.com/%C3%A9"), "{shown}");
+        let path = "x".repeat(SHOWN_LOCATION - "https://example.com/".len());
+        let shown = location(&self::headers(LOCATION, path.as_bytes()), &target).unwrap();
+        assert_eq!(shown, format!("https://example.com/{path}"));
     }
 
     #[test]
@@ -195,6 +198,8 @@ mod tests {
             ("br", b"\xff\x02", Some("brotli")),
             ("zstd", b"\x28\xb5\x2f\xfd", Some("zstd")),
             ("deflate", b"\x78\x9c", Some("deflate")),
+            ("x-compress", b"\x1f\x9d\x90", Some("compress")),
+            ("gzip", b"\xff", Some("gzip")),
             ("gzip", b"in fact text", None),
             ("gzip", b"", None),
             ("gzip", b"cut off \xf0\x9f", None),

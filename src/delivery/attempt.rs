@@ -369,3 +369,6 @@ fn details(
     }
     details
 }
+
+#[cfg(test)]
+mod tests;

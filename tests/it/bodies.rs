@@ -119,6 +119,16 @@ async fn bodies_that_drip_past_the_deadline_change_no_outcome() {
 }
 
 #[tokio::test]
+async fn long_bodies_are_not_waited_for() {
+    let app = TestApp::start().await;
+    let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+    let answer = [head.as_slice(), &[b'x'; 65 * 1024]].concat();
+    // It stalls after what is read.
+    let url = stalling_receiver(answer.leak()).await;
+    must_note(&app, &url, 200, &"x".repeat(1_000), None).await;
+}
+
+#[tokio::test]
 async fn complete_bodies_have_no_note() {
     let app = TestApp::start().await;
     let (url, _) = blunt_receiver(b"HTTP/1.1 200 OK\r\n\r\nuntil close").await;

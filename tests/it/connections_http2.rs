@@ -112,6 +112,15 @@ async fn failed_streams_report_the_reason() {
 }
 
 #[tokio::test]
+async fn streams_that_may_have_been_processed_are_not_repeated() {
+    let stage = Stage::start(Behaviour::Fails).await;
+    stage.app.api.must_publish("invoice.paid").await;
+    let task = stage.app.queue.fan_out().await.remove(0);
+    stage.app.queue.must_attempt(&task).await;
+    assert_eq!(stage.gauge.accepted(), 1);
+}
+
+#[tokio::test]
 async fn resets_after_the_head_change_no_outcome() {
     let attempt = attempt_at(Behaviour::ResetsBody, 10, 15).await;
     assert_eq!(attempt["responseStatus"], 200, "{attempt}");
