@@ -77,10 +77,14 @@ fn convertible(event: &RawValue) -> Option<(LambdaRequest, GatewayAddress)> {
         LambdaRequest::ApiGatewayV1(mut event) => {
             let path = encoded_path(event.path.as_deref()?);
             // REST APIs decode the parameters, and lambda_http encodes them again. So there is
-            // nothing to encode here, but the size still counts: 2 bytes for `=` and `&`.
-            let single = event.query_string_parameters.iter();
-            let parameters = single.chain(event.multi_value_query_string_parameters.iter());
+            // nothing to encode here, but the size still counts: 2 bytes for `=` and `&`. They
+            // send the last value of each parameter, and all values. lambda_http uses the latter.
+            let parameters = match event.multi_value_query_string_parameters.is_empty() {
+                true => &event.query_string_parameters,
+                false => &event.multi_value_query_string_parameters,
+            };
             let query: usize = parameters
+                .iter()
                 .map(|(key, value)| key.len() + value.len() + 2)
                 .sum();
             let fits = path.len() + query <= MAX_TARGET_BYTES;

@@ -219,6 +219,29 @@ async fn decoded_delimiters_stay_part_of_the_path() {
 }
 
 #[tokio::test]
+async fn paths_and_queries_have_at_most_16_kib_together() {
+    let gateway = Gateway::start().await;
+    for kind in KINDS {
+        let mut event = gateway.event(kind, "GET", "/webhooks");
+        let path = event[path_field(kind)].as_str().unwrap().len();
+        let longest = 16 * 1024 - path - "x=&".len();
+        for (length, status) in [(longest, 200), (longest + 1, 400)] {
+            let value = "v".repeat(length);
+            match kind {
+                Kind::Http => event["rawQueryString"] = json!(format!("x={value}&")),
+                // REST APIs send both: the last value of each parameter, and all values.
+                Kind::Rest => {
+                    event["queryStringParameters"] = json!({"x": value});
+                    event["multiValueQueryStringParameters"] = json!({"x": [value]});
+                }
+            }
+            let answer = gateway.invoke(&event).await;
+            assert_eq!(answer.status, status, "{kind:?}: {length}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn unreadable_requests_are_rejected_with_their_request_id() {
     let gateway = Gateway::start().await;
     for kind in KINDS {
