@@ -329,21 +329,22 @@ async fn all_errors_are_reported_at_once() {
 async fn bodies_that_are_not_json_objects_are_rejected() {
     let registered = Registered::start().await;
     let deep = "[".repeat(60_000);
-    let bodies: [&[u8]; 12] = [
-        b"",
-        b"{",
-        b"nul",
-        b"null",
-        b"[]",
-        b"5",
-        b"\"text\"",
-        br#"{"active": true,}"#,
-        br#"{"active": true} {}"#,
-        br#"{'active': true}"#,
-        b"{\"url\": \"\xff\"}",
-        deep.as_bytes(),
+    let (no_json, no_object) = ("must be JSON: ", "must be a JSON object");
+    let bodies: [(&[u8], &str); 12] = [
+        (b"", no_json),
+        (b"{", no_json),
+        (b"nul", no_json),
+        (b"null", no_object),
+        (b"[]", no_object),
+        (b"5", no_object),
+        (b"\"text\"", no_object),
+        (br#"{"active": true,}"#, no_json),
+        (br#"{"active": true} {}"#, no_json),
+        (br#"{'active': true}"#, no_json),
+        (b"{\"url\": \"\xff\"}", no_json),
+        (deep.as_bytes(), no_object),
     ];
-    for body in bodies {
+    for (body, reason) in bodies {
         for (method, path) in [(Method::POST, ""), (Method::PUT, &*registered.path)] {
             let request = registered
                 .app
@@ -353,6 +354,8 @@ async fn bodies_that_are_not_json_objects_are_rejected() {
                 .body(body.to_vec());
             let refused = crate::support::answer(request).await;
             refused.must_be_invalid(&["body"]);
+            let message = refused.body["error"]["details"][0]["message"].as_str();
+            assert!(message.unwrap().starts_with(reason), "{refused:?}");
         }
     }
     assert!(registered.app.aws.wire.take().is_empty());

@@ -75,12 +75,18 @@ async fn bodies_must_have_a_json_content_type() {
 #[tokio::test]
 async fn malformed_ids_are_not_found() {
     let app = TestApp::start().await;
+    let mut unknown = Vec::new();
+    for call in every_call_on(&Ids::unknown()) {
+        unknown.push(app.api.call(&call).await.body);
+    }
     let id = EndpointId::new().to_string();
     let bare = id.replace('-', "");
     for wrong in [
         "1",
         "me",
         "%20",
+        // Not UTF-8.
+        "%FF",
         "..%2f..",
         &bare,
         &format!("%7B{id}%7D"),
@@ -92,8 +98,10 @@ async fn malformed_ids_are_not_found() {
             endpoint: wrong.to_owned(),
             ..Ids::unknown()
         };
-        for call in every_call_on(&ids) {
-            app.api.call(&call).await.must_fail_with(404, "NOT_FOUND");
+        for (call, unknown) in every_call_on(&ids).iter().zip(&unknown) {
+            let refused = app.api.call(call).await;
+            refused.must_fail_with(404, "NOT_FOUND");
+            assert_eq!(refused.body, *unknown, "{wrong}");
         }
         let key = app.key.expose();
         let path = format!("/apps/{wrong}/webhooks");

@@ -13,8 +13,12 @@ async fn apps_have_at_most_100_endpoints() {
     let ids = app.api.create_webhooks(100).await;
     assert_eq!(app.api.listed_ids().await.len(), 100);
 
+    app.aws.wire.take();
     let refused = app.api.try_create().await;
     refused.must_fail_with(409, "CONFLICT");
+    // It is refused before its secret is stored.
+    let calls = app.aws.wire.take();
+    assert!(calls.iter().all(|call| call == "GetItem"), "{calls:?}");
     assert_eq!(app.api.listed_ids().await.len(), 100);
     let ids: Vec<_> = ids.iter().map(String::as_str).collect();
     let secrets = app.aws.secret_names().await;
