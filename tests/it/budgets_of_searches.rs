@@ -293,3 +293,17 @@ async fn recoveries_begin_even_if_counting_runs_out_of_time() {
         assert_eq!(queued(&app).await.len(), 1);
     }
 }
+
+#[tokio::test]
+async fn recoveries_count_up_to_their_limit_while_there_is_time() {
+    let (app, _, id) = start(MINUTE).await;
+    let newest = app.api.deliveries(&id).await[0]["id"].clone();
+    app.aws.wire.take();
+    end_pages_after(&app, newest.as_str().unwrap(), 4_000);
+    let accepted = recover(&app, &id).await;
+    let data = json!({"deliveries": 10_000, "atLeast": false});
+    assert_eq!(*accepted.data(), data);
+    let mut calls = app.aws.wire.take();
+    calls.retain(|call| call == "Query");
+    assert_eq!(calls.len(), 3);
+}

@@ -19,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// A service with an endpoint that got events.
 pub(crate) struct Stage {
     pub(crate) app: TestApp,
-    clock: HandClock,
+    pub(crate) clock: HandClock,
     receiver: Receiver,
     /// The endpoint that got the events.
     other: String,

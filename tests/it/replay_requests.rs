@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::json;
+use webhook_endpoints::domain::budget::RECOVERY_LEASE;
 use webhook_endpoints::domain::id::EndpointId;
 
 use crate::replay::Stage;
@@ -42,6 +43,27 @@ async fn endpoints_have_one_replay_or_recovery_at_a_time() {
             .status
             .is_success()
     );
+}
+
+#[tokio::test]
+async fn abandoned_replays_end_with_their_lease() {
+    let stage = Stage::start().await;
+    stage.seed(&["a"]).await;
+    let id = stage.endpoint(&["*"]).await;
+    // Its message is never handled.
+    let accepted = stage.replay(&id, json!({})).await;
+    assert_eq!(accepted.data()["deliveries"], 1);
+    stage.app.aws.wire.take();
+    let refused = stage.replay(&id, json!({})).await;
+    refused.must_fail_with(409, "CONFLICT");
+    assert_eq!(stage.app.aws.wire.take(), ["GetItem"]);
+    stage.clock.advance(RECOVERY_LEASE);
+    stage.clock.advance_millis(-1);
+    let refused = stage.replay(&id, json!({})).await;
+    refused.must_fail_with(409, "CONFLICT");
+    stage.clock.advance_millis(1);
+    let accepted = stage.replay(&id, json!({})).await;
+    assert_eq!(accepted.data()["deliveries"], 1);
 }
 
 #[tokio::test]
