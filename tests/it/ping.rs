@@ -278,6 +278,19 @@ async fn first_pings_cost_seven_calls_besides_polling() {
 }
 
 #[tokio::test]
+async fn waiting_a_second_costs_at_most_six_reads() {
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.api.create_webhook("http://127.0.0.1:1/").await;
+    app.aws.wire.take();
+    let ping = app.api.ping_preferring(&id, "wait=1").await;
+    assert_pending(ping.data());
+    let mut reads = app.aws.wire.take();
+    reads.retain(|call| call == "GetItem");
+    // The slower the machine, the fewer.
+    assert!((1..=6).contains(&reads.len()), "{}", reads.len());
+}
+
+#[tokio::test]
 async fn asynchronous_pings_cost_four_calls() {
     let app = TestApp::start_with(Options::idle()).await;
     let (id, _) = app.api.create_webhook("http://127.0.0.1:1/").await;

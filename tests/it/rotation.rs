@@ -207,3 +207,15 @@ async fn rotation_asks_to_retry_while_the_secret_is_being_removed() {
     app.aws.wire.mend();
     secret_of(&rotate(&app, &id).await);
 }
+
+#[tokio::test]
+async fn rotation_of_an_endpoint_being_deleted_leaves_no_secret() {
+    const MISSING: Fault = Fault::Refused(r#"{"__type": "ConditionalCheckFailedException"}"#);
+    let app = TestApp::start_with(Options::idle()).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    // The first `UpdateItem` reserves the rotation. The second one, after the new secret is
+    // stored, finds the endpoint deleted.
+    app.aws.wire.break_from("UpdateItem", 2, MISSING);
+    rotate(&app, &id).await.must_fail_with(404, "NOT_FOUND");
+    assert_eq!(app.aws.secret_names().await, Vec::<String>::new());
+}

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use reqwest::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 use webhook_endpoints::domain::id::AppId;
 
-use crate::support::{Answer, TestApp, answer, fields};
+use crate::support::{Answer, Options, TestApp, answer, fields, log};
 
 #[tokio::test]
 async fn unknown_routes_are_not_found_with_or_without_a_key() {
@@ -140,4 +140,31 @@ async fn every_answer_has_its_own_request_id() {
     }
     assert_eq!(ids.len(), 12);
     assert!(!ids.contains("mine"));
+}
+
+#[tokio::test]
+async fn only_frequent_requests_that_succeed_are_logged_below_info() {
+    log::start();
+    let app = TestApp::start_with(Options::idle()).await;
+    let event = json!({"type": "a", "data": 1});
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    let path = format!("/{id}");
+    let api = &app.api;
+    for (level, answer) in [
+        ("DEBUG", api.get("").await),
+        ("DEBUG", api.publish(&event).await),
+        ("DEBUG", api.publish_batch(&[event]).await),
+        ("INFO", api.publish(&json!({})).await),
+        ("INFO", api.put_json(&path, &json!({"active": true})).await),
+        ("INFO", api.delete(&path).await),
+        ("INFO", api.get(&path).await),
+    ] {
+        let request_id = answer.headers["x-request-id"].to_str().unwrap();
+        let mut lines = log::lines_with(request_id);
+        lines.retain(|line| line.contains(r#""message":"response""#));
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        assert_eq!(line["level"], level, "{line}");
+        assert_eq!(line["status"], answer.status.as_u16());
+    }
 }
