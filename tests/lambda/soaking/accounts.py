@@ -78,7 +78,9 @@ def cause_of(event, first, second, invocations):
         return "AWS failed between sending and recording"
     if second.attempt > first.attempt:
         return "the service did not get the answer"
-    if second.at < made.ended:
+    again = invocations.at(second.worker, second.at)
+    # It read the delivery before the first one recorded the attempt.
+    if again and again.begun < made.ended:
         return "two messages of one attempt at the same time"
     return UNEXPLAINED
 

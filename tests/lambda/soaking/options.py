@@ -59,6 +59,9 @@ class Options:
         if self.minutes >= 30:
             # The visibility timeout of the template, and what follows.
             self.calm = 420
+            # More slots, and fewer events for the slow endpoints, so that the machine is the limit.
+            self.fast_slots, self.slow_slots = 8, 14
+            self.wide_share = 0.1
         self.rotate_every = max(self.rotate_every, self.minutes * 60 / 45)
 
     def shorten(self):
