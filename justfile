@@ -156,6 +156,10 @@ lambda:
 soak *arguments:
     python tests/lambda/soak {{ arguments }}
 
+# Mutation testing of domain/, delivery/ and api/, about an hour: docs/development/testing.md
+mutants *arguments:
+    .ci/mutants/run {{ arguments }}
+
 # Test the release scripts, without building a release: template, archives, SBOM, Terraform, CDK
 packaging:
     python -m unittest discover --start-directory release/tests --top-level-directory .
