@@ -139,6 +139,45 @@ async fn long_backlogs_are_drained_in_steps_at_the_limit() {
 }
 
 #[tokio::test]
+async fn steps_of_a_drain_grow_with_the_limit() {
+    // No fewer than without a limit, and at most five times as many.
+    for (limit, step) in [(1, 10), (4, 20), (500, 50)] {
+        let mut full = Full::start_with(limit, 10).await;
+        let tasks = full.limited.tasks(1).await;
+        full.must_handle(batch(&tasks)).await;
+        let (clock, app) = (&full.limited.clock, &full.limited.app);
+        let (key, now) = (full.endpoint().await.key, clock.now());
+        let apart = Duration::from_millis(1);
+        app.aws.seed_waiting(key.endpoint_id, 60, now, apart).await;
+        clock.advance(10 * MINUTE);
+        full.held.clear();
+        let tend = full.tend().await;
+        full.must_handle_one(&tend).await;
+        let sent = full.held_tasks();
+        assert_eq!(sent.len(), step, "{limit}");
+        // The next step is due shortly before the last turn of this one.
+        let last = sent.last().unwrap().0;
+        let next = full.held_tends();
+        assert_eq!(next.len(), 1);
+        assert!((last - 5..=last).contains(&next[0]), "{last} {next:?}");
+    }
+}
+
+#[tokio::test]
+async fn drains_without_a_free_turn_try_again_after_ten_minutes() {
+    let mut full = Full::start(1).await;
+    let tasks = full.limited.tasks(2).await;
+    full.must_handle(batch(&tasks)).await;
+    full.held.clear();
+    let now = Message::Tend(Tend::now(full.endpoint().await.key));
+    full.must_handle_one(&now).await;
+    assert_eq!(full.held_tasks(), []);
+    assert_eq!(full.held_tends(), [600]);
+    full.come_to_rest().await;
+    full.must_have_received(&tasks, 1);
+}
+
+#[tokio::test]
 async fn changing_or_removing_the_limit_sends_the_backlog_at_once() {
     for (limit, delays) in [(json!(null), [0, 0, 0]), (json!(2), [0, 0, 1])] {
         let mut full = Full::start(1).await;

@@ -6,6 +6,7 @@ use aws_lambda_events::sqs::SqsMessage;
 use reqwest::Method;
 use serde_json::{Value, json};
 use webhook_endpoints::aws::table::attribute;
+use webhook_endpoints::delivery::ChunkSizes;
 use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message};
 
 use crate::support::api::answer;
@@ -25,8 +26,14 @@ pub(crate) struct Limited {
 
 impl Limited {
     pub(crate) async fn start(limit: u16) -> Self {
+        Self::start_with(limit, ChunkSizes::default().waiting).await
+    }
+
+    pub(crate) async fn start_with(limit: u16, chunk: u16) -> Self {
         let clock = HandClock::at("2026-01-01T00:00:00Z");
-        let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
+        let mut options = Options::stepwise_with(&clock);
+        options.settings.chunks.waiting = chunk;
+        let app = TestApp::start_with(options).await;
         let receiver = Receiver::answering(200, "").await;
         let body = json!({"url": receiver.url, "events": ["*"], "rateLimit": limit});
         let created = app.api.post_json("", &body).await;

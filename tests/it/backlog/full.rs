@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
 use jiff::Timestamp;
+use webhook_endpoints::delivery::ChunkSizes;
 use webhook_endpoints::domain::endpoint::{Claim, Endpoint};
 use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
 
@@ -29,8 +30,13 @@ pub struct Full {
 
 impl Full {
     pub async fn start(limit: u16) -> Self {
+        Self::start_with(limit, ChunkSizes::default().waiting).await
+    }
+
+    /// With steps of at least `chunk` deliveries.
+    pub async fn start_with(limit: u16, chunk: u16) -> Self {
         let full = Self {
-            limited: Limited::start(limit).await,
+            limited: Limited::start_with(limit, chunk).await,
             held: BTreeMap::new(),
             arrivals: Vec::new(),
         };
@@ -118,16 +124,28 @@ impl Full {
 
     /// Returns the attempts that are held, and the seconds until each is visible.
     pub fn held_tasks(&self) -> Vec<(i64, DeliveryTask)> {
-        let now = self.limited.clock.now();
-        let held = self.held.iter().flat_map(|(visible, messages)| {
-            let seconds = visible.duration_since(now).as_secs();
-            messages.iter().map(move |sent| (seconds, sent))
-        });
+        let held = self.held_messages();
         held.filter_map(|(seconds, sent)| match sent {
             Message::Delivery(task) => Some((seconds, task.clone())),
             _ => None,
         })
         .collect()
+    }
+
+    /// Returns the seconds until each held message of the drain is visible.
+    pub fn held_tends(&self) -> Vec<i64> {
+        let held = self.held_messages();
+        held.filter(|(_, sent)| matches!(sent, Message::Tend(_)))
+            .map(|(seconds, _)| seconds)
+            .collect()
+    }
+
+    fn held_messages(&self) -> impl Iterator<Item = (i64, &Message)> {
+        let now = self.limited.clock.now();
+        self.held.iter().flat_map(move |(visible, messages)| {
+            let seconds = visible.duration_since(now).as_secs();
+            messages.iter().map(move |sent| (seconds, sent))
+        })
     }
 
     /// Builds the message that drains the backlog, with the time of the endpoint's place in
