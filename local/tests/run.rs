@@ -79,6 +79,20 @@ impl Run {
         answer["data"].clone()
     }
 
+    /// Sends a test ping. Asserts that it arrives, with a valid signature.
+    async fn must_ping(
+        &self,
+        id: &str,
+        webhook: &Webhook,
+        arrivals: &mut UnboundedReceiver<(HeaderMap, Bytes)>,
+    ) {
+        let path = format!("/{id}/test-ping");
+        let ping = self.call(Method::POST, &path, None).await;
+        assert_eq!(ping["status"], "DELIVERED");
+        let (headers, body) = arrivals.recv().await.unwrap();
+        webhook.verify(&body, &headers).unwrap();
+    }
+
     /// Sends a signal and waits up to 10 s for the process to exit. Asserts that it logged nothing.
     async fn stop(mut self, signal: &str) -> ExitStatus {
         let pid = self.child.id().unwrap().to_string();
@@ -129,13 +143,8 @@ async fn keys_endpoint_and_secret_survive_a_restart() {
     assert_eq!((run.key.clone(), run.platform_key.clone()), keys);
     let listed = run.call(Method::GET, "", None).await;
     assert_eq!(listed[0]["id"], id);
-    let ping = run
-        .call(Method::POST, &format!("/{id}/test-ping"), None)
-        .await;
-    assert_eq!(ping["status"], "DELIVERED");
-    let (headers, body) = arrivals.recv().await.unwrap();
     let webhook = Webhook::new(created["secret"].as_str().unwrap()).unwrap();
-    webhook.verify(&body, &headers).unwrap();
+    run.must_ping(id, &webhook, &mut arrivals).await;
     // `invoice.paid` is in the sample catalogue, with an example.
     let like = json!({"type": "invoice.paid"});
     let ping = run
@@ -268,12 +277,7 @@ async fn emulators_can_run_in_another_process() {
     let created = json!({ "url": url, "events": ["*"] });
     let created = run.call(Method::POST, "", Some(created)).await;
     let id = created["id"].as_str().unwrap();
-    let ping = run
-        .call(Method::POST, &format!("/{id}/test-ping"), None)
-        .await;
-    assert_eq!(ping["status"], "DELIVERED");
-    let (headers, body) = arrivals.recv().await.unwrap();
     let webhook = Webhook::new(created["secret"].as_str().unwrap()).unwrap();
-    webhook.verify(&body, &headers).unwrap();
+    run.must_ping(id, &webhook, &mut arrivals).await;
     assert!(run.stop("-TERM").await.success());
 }
