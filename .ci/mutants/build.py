@@ -157,7 +157,8 @@ class Build:
         ]
 
 
-def main():
+def main(keep):
+    """`keep` is for a change that added tests or removed code: what is known of the rest stays."""
     build = Build()
     build.switch()
     out = {
@@ -177,14 +178,30 @@ def main():
         ],
     }
     known = TARGET / "mutants.json"
-    if not known.exists() or json.loads(known.read_text())["source"] != out["source"]:
+    before = json.loads(known.read_text()) if known.exists() else {"source": None, "mutants": []}
+    reach = TARGET / "reach.jsonl"
+    if keep:
+        renumber(reach, before["mutants"], out["mutants"])
+    elif before["source"] != out["source"]:
         # What earlier tests reached and caught may be different now.
-        for name in ("reach.jsonl", "results.jsonl"):
-            (TARGET / name).unlink(missing_ok=True)
+        reach.unlink(missing_ok=True)
+        (TARGET / "results.jsonl").unlink(missing_ok=True)
     known.write_text(json.dumps(out, indent=1))
     print(
         f"{len(build.mutants) - len(build.failed)} mutants; {len(build.failed)} more do not compile"
     )
+
+
+def renumber(reach, before, after):
+    """Rewrites what tests reach from the numbers of an earlier build to those of this one."""
+    keys = {mutant["id"]: mutant["key"] for mutant in before}
+    ids = {mutant["key"]: mutant["id"] for mutant in after}
+    lines = []
+    for line in reach.read_text().splitlines():
+        entry = json.loads(line)
+        entry["mutants"] = sorted(ids[keys[id]] for id in entry["mutants"] if keys[id] in ids)
+        lines.append(json.dumps(entry) + "\n")
+    reach.write_text("".join(lines))
 
 
 def digest():

@@ -8,8 +8,9 @@ import resource
 import sys
 
 import build
-from kill import Hunt, Reach
+from kill import Hunt
 from listed import TARGET
+from reach import Reach
 from report import report
 from results import Results
 
@@ -21,10 +22,11 @@ def main():
     parser.add_argument("steps", nargs="*", default=["build", "reach", "hunt", "report"])
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kind", choices=["lib"], help="only run unit tests")
+    parser.add_argument("--keep", action="store_true", help="tests were added, or code removed")
     parser.add_argument("--folder", action="append", help="only run mutants of these")
     options = parser.parse_args()
     if "build" in options.steps:
-        build.main()
+        build.main(options.keep)
     built = json.loads((TARGET / "mutants.json").read_text())
     # Tests inherit it: a mutant may allocate without end.
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))

@@ -74,17 +74,11 @@ impl Deliverer {
         let (table, limit) = (&self.stores.table, self.chunks.history);
         let mut removed = 0;
         for endpoint in endpoints {
-            loop {
-                let found = table.remove_history(*endpoint, limit).await?;
-                removed += found;
-                // A full chunk may not be all of this history.
-                if found < usize::from(limit) {
-                    break;
-                }
-                if removed >= usize::from(limit) {
-                    return Ok(false);
-                }
+            let history = table.remove_history(*endpoint, limit).await?;
+            if !history.is_all {
+                return Ok(false);
             }
+            removed += history.deliveries;
             self.stores.secrets.retire(*endpoint).await?;
             table.remove_endpoint(*endpoint).await?;
             if removed >= usize::from(limit) {

@@ -15,7 +15,7 @@ use super::Deliverer;
 use super::tend::attempt_of;
 use crate::aws::StoreError;
 use crate::aws::table::{Turns, Waiting};
-use crate::domain::endpoint::{Claim, Endpoint, EndpointKey, Place};
+use crate::domain::endpoint::{Claim, Endpoint, Place};
 use crate::domain::message::{DeliveryTask, Lane, Message, Tend};
 use crate::domain::rate_limit::RateLimit;
 
@@ -93,14 +93,12 @@ impl Deliverer {
         let Some((mut next, mut wait)) = claimed else {
             return Ok(());
         };
+        let table = &self.stores.table;
+        let taken = Box::pin(table.take_turns(endpoint, limit, count, now)).await?;
         let mut delays = Vec::new();
-        if count > 0 {
-            let table = &self.stores.table;
-            let taken = Box::pin(table.take_turns(endpoint, limit, count, now)).await?;
-            if let Turns::Some { first, count } = taken {
-                let turns = first..first + count;
-                delays.extend(turns.map(|turn| limit.wait_for(turn, now)));
-            }
+        if let Turns::Some { first, count } = taken {
+            let turns = first..first + count;
+            delays.extend(turns.map(|turn| limit.wait_for(turn, now)));
         }
         if delays.len() < count {
             // Someone else took turns, or the limit changed. Send as many deliveries as
@@ -151,7 +149,12 @@ impl Deliverer {
             .await?;
         let next = (Message::Tend(next), wait);
         queues.send_all(Lane::Slow, [next]).await?;
-        report(endpoint.key, "waiting deliveries sent", count);
+        info!(
+            app_id = %endpoint.key.app_id,
+            endpoint_id = %endpoint.key.endpoint_id,
+            deliveries = count,
+            "waiting deliveries sent"
+        );
         Ok(())
     }
 
@@ -210,13 +213,4 @@ fn claim_of(waiting: &Waiting) -> Claim {
         Some(_) => Claim::Drain,
         None => Claim::LastOfDrain,
     }
-}
-
-fn report(endpoint: EndpointKey, what: &'static str, deliveries: usize) {
-    info!(
-        app_id = %endpoint.app_id,
-        endpoint_id = %endpoint.endpoint_id,
-        deliveries,
-        "{what}"
-    );
 }

@@ -177,7 +177,7 @@ mod tests {
     use super::*;
     use crate::domain::endpoint::EndpointKey;
     use crate::domain::id::{AppId, EndpointId};
-    use crate::domain::message::DeliveryTask;
+    use crate::domain::message::{AppDeletion, DeliveryTask, Erasure};
 
     fn received() -> Received {
         Received::from(SqsMessage::default())
@@ -205,6 +205,34 @@ mod tests {
             assert_eq!(works[0].copies.len(), 2);
             assert!(matches!(&works[0].message, Message::Delivery(task) if task.resend));
         }
+    }
+
+    #[test]
+    fn messages_for_the_same_work_are_done_once() {
+        let ids = [AppId::new(), AppId::new()];
+        let delete = |app_id| Message::DeleteApp(AppDeletion { app_id });
+        let events = [EventId::new(), EventId::new()];
+        let erase = |event_id| {
+            Message::Erase(Erasure {
+                app_id: ids[0],
+                event_id,
+            })
+        };
+        let mut works = Vec::new();
+        for message in [
+            delete(ids[0]),
+            erase(events[0]),
+            Message::Sweep,
+            delete(ids[1]),
+            erase(events[1]),
+            delete(ids[0]),
+            erase(events[0]),
+            Message::Sweep,
+        ] {
+            Work::add(&mut works, message, MessageMeta::default(), received());
+        }
+        let copies: Vec<_> = works.iter().map(|work| work.copies.len()).collect();
+        assert_eq!(copies, [2, 2, 2, 1, 1]);
     }
 
     #[test]

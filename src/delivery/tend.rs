@@ -221,7 +221,6 @@ impl Deliverer {
             None => self.stragglers,
         };
         let rest = Tend {
-            due_at: None,
             after: waiting.next,
             last: waiting.next.is_none(),
             ..*tend

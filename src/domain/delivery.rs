@@ -1,6 +1,5 @@
 //! Deliveries and their attempts. A delivery is one event on its way to one endpoint.
 
-use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -300,12 +299,6 @@ impl Verdict {
             }
             Self::Answered(_) => None,
         }
-    }
-}
-
-impl fmt::Display for DeliveryStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

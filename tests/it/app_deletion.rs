@@ -241,3 +241,20 @@ async fn keys_missing_from_the_first_listing_are_removed_too() {
     refused.must_fail_with(401, "AUTHENTICATION_ERROR");
     must_be_gone(&app, &clock).await;
 }
+
+#[tokio::test]
+async fn histories_larger_than_a_page_are_removed_too() {
+    let (app, clock) = start().await;
+    let (id, _) = app.api.create_webhook(URL).await;
+    // Fewer deliveries than a step removes, but more than the megabyte that a query reads.
+    let large = "x".repeat(300_000);
+    for _ in 0..6 {
+        let id = endpoint_id(&id);
+        let seeding = app.aws.seed_event(id, "invoice.paid", clock.now(), 500);
+        let task = seeding.await;
+        app.aws.set_delivery(&task, "large", &large).await;
+    }
+    delete(&app).await;
+    app.queue.settle().await;
+    must_be_gone(&app, &clock).await;
+}

@@ -7,9 +7,9 @@ mod full;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use webhook_endpoints::aws::table::attribute;
-use webhook_endpoints::domain::endpoint::Claim;
+use webhook_endpoints::domain::endpoint::{Claim, Place};
 use webhook_endpoints::domain::health::{Failing, Health, Pause};
 use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
 
@@ -173,6 +173,66 @@ async fn drains_without_a_free_turn_try_again_after_ten_minutes() {
     full.must_handle_one(&now).await;
     assert_eq!(full.held_tasks(), []);
     assert_eq!(full.held_tends(), [600]);
+    full.come_to_rest().await;
+    full.must_have_received(&tasks, 1);
+}
+
+#[tokio::test]
+async fn drains_without_deliveries_wait_for_no_turn() {
+    let mut full = Full::start(1).await;
+    let tasks = full.limited.tasks(1).await;
+    full.must_handle(batch(&tasks)).await;
+    full.held.clear();
+    // The step after the only delivery.
+    let Message::Tend(tend) = full.tend().await else {
+        unreachable!()
+    };
+    let after = Some(tasks[0].delivery_id);
+    let next = Message::Tend(Tend { after, ..tend });
+    let calls = full.must_handle_one(&next).await;
+    assert_eq!(calls, ["GetItem", "Query", "SendMessageBatch", "UpdateItem"]);
+    let stragglers = full.limited.app.deliverer.stragglers.as_secs();
+    assert_eq!(full.held_tends(), [stragglers.cast_signed()]);
+}
+
+#[tokio::test]
+async fn drains_that_lose_their_turns_try_again_soon() {
+    const CHANGED: Fault = Fault::Refused(r#"{"__type": "ConditionalCheckFailedException"}"#);
+    let mut full = Full::start(1).await;
+    let tasks = full.limited.tasks(3).await;
+    full.must_handle(batch(&tasks)).await;
+    full.limited.clock.advance(10 * MINUTE);
+    full.held.clear();
+    let tend = full.tend().await.to_json().unwrap();
+    let lose_turns = |operation: &str, body: &[u8]| {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let name = format!("#{}", attribute::NEXT_TURN);
+        let takes_turns = !body["ExpressionAttributeNames"][name].is_null();
+        (operation == "UpdateItem" && takes_turns).then_some(CHANGED)
+    };
+    let (_, back) = full
+        .handle_disturbed([message(Some("m"), tend)], lose_turns)
+        .await;
+    assert!(!back);
+    assert_eq!(full.held_tasks(), []);
+    assert_eq!(full.held_tends(), [1]);
+    full.come_to_rest().await;
+    full.must_have_received(&tasks, 1);
+}
+
+#[tokio::test]
+async fn backlogs_after_a_pause_are_drained_at_once() {
+    let mut full = Full::start(1).await;
+    let tasks = full.limited.tasks(2).await;
+    let (endpoint, now) = (full.endpoint().await, full.limited.clock.now());
+    // What waited during the pause is due in a minute.
+    let due = Some(Place::at(now + MINUTE));
+    let table = full.limited.app.aws.table();
+    let is_set = table.set_place(endpoint.key, endpoint.place, due).await;
+    assert!(is_set.unwrap());
+    full.must_handle(batch(&tasks)).await;
+    assert_eq!(full.claim().await, Some(Claim::Backlog));
+    assert_eq!(full.held_tends(), [0]);
     full.come_to_rest().await;
     full.must_have_received(&tasks, 1);
 }

@@ -160,3 +160,26 @@ async fn silent_connections_are_abandoned() {
     assert_eq!(stage.deliver(1).await, 2);
     assert_eq!(stage.gauge.accepted(), 2);
 }
+
+/// A receiver may hold streams open forever, and the payloads that it did not take with them.
+#[tokio::test]
+async fn connections_with_eight_unsent_payloads_are_closed() {
+    let stage = Stage::start(Behaviour::AnswersEarly).await;
+    let attempt = async |count: usize| {
+        let event = json!({"type": "invoice.paid", "data": "x".repeat(200_000)});
+        for _ in 0..count {
+            assert_eq!(stage.app.api.publish(&event).await.status, 202);
+        }
+        let tasks = stage.app.queue.fan_out().await;
+        let ids = (0..count).map(|index| index.to_string());
+        let batch = ids.zip(&tasks);
+        let batch = batch.map(|(id, task)| message(Some(&id), attempt_message(task)));
+        assert_eq!(stage.app.queue.handle(batch).await, Ok(Vec::new()));
+        stage.gauge.accepted()
+    };
+    assert_eq!(attempt(1).await, 1);
+    assert_eq!(attempt(6).await, 1);
+    assert_eq!(attempt(1).await, 1);
+    // The connection was closed after the eighth.
+    assert_eq!(attempt(1).await, 2);
+}

@@ -8,7 +8,8 @@ use webhook_endpoints::clock::Clock;
 use webhook_endpoints::domain::id::EventId;
 
 use crate::support::hand_clock::HandClock;
-use crate::support::queue::{message, received_again};
+use crate::support::log;
+use crate::support::queue::{Queue, message, received_again};
 use crate::support::receiver::{Receiver, gated_receiver};
 use crate::support::wire::Fault;
 use crate::support::{Options, TestApp, eventually};
@@ -329,4 +330,29 @@ async fn malformed_event_messages_become_dead_letters() {
     let without_data = without_data.to_string();
     app.queue.must_become_dead_letter(&without_data).await;
     assert_eq!(app.queue.tasks().await, []);
+}
+
+#[tokio::test]
+async fn events_are_logged_unless_all_their_attempts_are_made_at_once() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let receiver = Receiver::answering(200, "").await;
+    let (inactive, _) = app.api.subscribe(&receiver.url, &["missed"]).await;
+    app.api
+        .put_json(&format!("/{inactive}"), &json!({"active": false}))
+        .await;
+    app.api.subscribe(&receiver.url, &["attempted"]).await;
+    let logged = async |queue: &Queue, event_type: &str| {
+        app.api.must_publish(event_type).await;
+        let event = app.queue.all_queued().await;
+        let handling = async { assert_eq!(queue.handle(event).await, Ok(Vec::new())) };
+        let lines = log::lines_of(handling).await;
+        let lines = log::saying(&lines, "event fanned out").into_iter();
+        let counts = lines.map(|line| [&line["deliveries"], &line["missed"]].map(Value::as_u64));
+        counts.collect::<Vec<_>>()
+    };
+    assert!(logged(&app.queue, "attempted").await.is_empty());
+    assert_eq!(receiver.received().len(), 1);
+    let by_message = app.queue.by_message();
+    assert_eq!(logged(&by_message, "attempted").await, [[Some(1), Some(0)]]);
+    assert_eq!(logged(&by_message, "missed").await, [[Some(0), Some(1)]]);
 }

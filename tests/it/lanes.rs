@@ -241,6 +241,41 @@ async fn endpoints_are_marked_slow_while_an_attempt_runs() {
 }
 
 #[tokio::test]
+async fn endpoints_are_marked_slow_once() {
+    let mut options = Options::stepwise();
+    options.settings.policy.health.slow_after = Duration::from_millis(100);
+    let app = TestApp::start_with(options).await;
+    let url = raw_receiver(move |mut stream| async move {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            .await;
+    });
+    app.api.create_webhook(&url.await).await;
+    let marks = || {
+        let requests = app.aws.wire.take_requests().into_iter();
+        let marks = requests.filter(|request| {
+            let name = format!("#{}", attribute::SLOW_SINCE);
+            !request.body()["ExpressionAttributeNames"][name].is_null()
+        });
+        marks.count()
+    };
+    let tasks = [
+        app.queue.first_attempt().await,
+        app.queue.first_attempt().await,
+    ];
+    app.aws.wire.take_requests();
+    let batch = ["a", "b"].into_iter().zip(&tasks);
+    let batch = batch.map(|(id, task)| message(Some(id), attempt_message(task)));
+    assert_eq!(app.queue.handle(batch).await, Ok(Vec::new()));
+    assert_eq!(marks(), 1);
+    let again = app.queue.by_message().first_attempt().await;
+    app.aws.wire.take_requests();
+    app.queue.must_attempt(&again).await;
+    assert_eq!(marks(), 0);
+}
+
+#[tokio::test]
 async fn failing_to_mark_an_endpoint_slow_loses_no_record() {
     let mut options = Options::stepwise();
     options.settings.policy.health.slow_after = Duration::from_millis(100);

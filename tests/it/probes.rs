@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::domain::delivery::DeliveryStatus;
 use webhook_endpoints::domain::health::Health;
-use webhook_endpoints::domain::message::{DeliveryTask, Message, Source, Tend};
+use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Source, Tend};
 
 use crate::support::eventually;
 use crate::support::paused::Paused;
@@ -225,6 +225,30 @@ async fn the_last_look_finds_deliveries_that_missed_a_dropped_probe() {
 }
 
 #[tokio::test]
+async fn probing_ends_only_after_a_last_look_without_a_probe() {
+    let soon = Duration::from_secs(1);
+    let paused = Paused::start_with(|options| options.settings.stragglers = soon).await;
+    let last = Tend {
+        last: true,
+        ..Tend::now(paused.app.aws.endpoint_key(endpoint_id(&paused.id)))
+    };
+    let last = Message::Tend(last).to_json().unwrap();
+    let queue = &paused.app.queue;
+    // Drops the probe, and takes another look.
+    paused.clock.set_to(&paused.endpoint().await["nextProbeAt"]);
+    queue.must_handle(last.clone()).await;
+    assert_eq!(paused.endpoint().await["nextProbeAt"], Value::Null);
+    assert!(paused.is_scheduled().await);
+    // So does a look that is not the last one.
+    paused.clock.advance(2 * soon);
+    queue.must_handle(paused.tend_message()).await;
+    assert!(paused.is_scheduled().await);
+    paused.clock.advance(2 * soon);
+    queue.must_handle(last).await;
+    assert!(!paused.is_scheduled().await);
+}
+
+#[tokio::test]
 async fn endpoint_changes_start_no_second_probe() {
     let paused = Paused::start().await;
     let events = paused.publish_waiting(2).await;
@@ -282,6 +306,16 @@ async fn early_probe_messages_are_enqueued_again() {
     paused.app.queue.must_handle(early).await;
     assert_eq!(paused.app.queue.delayed().await, delayed + 1);
     assert_eq!(paused.received(), [""; 0]);
+}
+
+#[tokio::test]
+async fn deletions_take_a_last_look_at_what_waits() {
+    let paused = Paused::start().await;
+    paused.publish_waiting(1).await;
+    paused.app.api.delete(&format!("/{}", paused.id)).await;
+    let delayed = paused.app.queue.delayed_in(Lane::Slow).await;
+    paused.drain().await;
+    assert_eq!(paused.app.queue.delayed_in(Lane::Slow).await, delayed + 1);
 }
 
 #[tokio::test]

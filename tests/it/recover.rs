@@ -215,20 +215,25 @@ async fn interrupted_chunks_are_repeated_with_the_same_deliveries() {
     }
 }
 
+/// A recovery of everything up to a limit.
+fn recovery_of(app: &TestApp, id: &str, remaining: u32) -> Recovery {
+    Recovery {
+        id: EventId::new(),
+        endpoint: app.aws.endpoint_key(endpoint_id(id)),
+        asked_at: app.deliverer.clock.now(),
+        from: DeliveryId::MIN,
+        before: DeliveryId::MAX,
+        remaining,
+    }
+}
+
 #[tokio::test]
 async fn recoveries_stop_at_their_limit() {
     let (app, clock, id) = start("https://example.com/hook").await;
     let first = clock.now();
     let failed = app.aws.seed_failures(endpoint_id(&id), 10, first).await;
     clock.advance(HOUR);
-    let recovery = Recovery {
-        id: EventId::new(),
-        endpoint: app.aws.endpoint_key(endpoint_id(&id)),
-        asked_at: clock.now(),
-        from: DeliveryId::MIN,
-        before: DeliveryId::MAX,
-        remaining: 4,
-    };
+    let recovery = recovery_of(&app, &id, 4);
     let soon = Instant::now() + HOUR;
     let table = app.aws.table();
     let counted = table.count_failed(&recovery, clock.now(), soon).await;
@@ -243,6 +248,19 @@ async fn recoveries_stop_at_their_limit() {
     let (tasks, _) = recovered(&app).await;
     // The newest ones are recovered.
     assert_eq!(events(&tasks), events(&failed[6..]));
+}
+
+#[tokio::test]
+async fn limits_of_recoveries_hold_across_chunks() {
+    let (app, clock, id) = start("https://example.com/hook").await;
+    let first = clock.now();
+    let failed = app.aws.seed_failures(endpoint_id(&id), 55, first).await;
+    clock.advance(HOUR);
+    let recovery = Message::Recover(recovery_of(&app, &id, 30));
+    app.queue.enqueue(&recovery.to_json().unwrap()).await;
+    let (tasks, chunks) = recovered(&app).await;
+    assert_eq!(events(&tasks), events(&failed[25..]));
+    assert_eq!(chunks, 2);
 }
 
 #[tokio::test]

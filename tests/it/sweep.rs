@@ -336,3 +336,15 @@ async fn enqueued_attempts_never_come_early() {
         assert_eq!(entries[0]["DelaySeconds"], delay, "{millis}");
     }
 }
+
+#[tokio::test]
+async fn sweeps_leave_what_another_one_claims_to_it() {
+    const CLAIMED: Fault = Fault::Refused(r#"{"__type": "ConditionalCheckFailedException"}"#);
+    let (app, clock, id) = start().await;
+    // More than one sweep takes.
+    schedule_many(&app, &clock, &id).await;
+    app.aws.wire.break_calls(&["UpdateItem"], CLAIMED);
+    app.queue.must_handle(SWEEP).await;
+    app.aws.wire.mend();
+    assert_eq!(app.queue.all_queued().await.len(), 0);
+}

@@ -83,3 +83,54 @@ async fn completed_sweeps_report_overdue_attempts() {
     assert_eq!(back, Ok(vec!["m".to_owned()]));
     assert_eq!(sweeps(), []);
 }
+
+#[tokio::test]
+async fn sweeps_log_what_they_enqueued() {
+    const ENQUEUED: &str = "due attempts enqueued";
+    let (app, clock, id) = start().await;
+    let lines = log::lines_of(app.queue.must_handle(SWEEP)).await;
+    assert_eq!(log::saying(&lines, ENQUEUED), Vec::<&Value>::new());
+
+    for late in [Duration::ZERO, MINUTE, 5 * MINUTE] {
+        schedule(&app, &id, clock.now() - late, DeliveryId::new()).await;
+    }
+    let lines = log::lines_of(app.queue.must_handle(SWEEP)).await;
+    let lines = log::saying(&lines, ENQUEUED);
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0]["enqueued"], 3);
+    assert_eq!(lines[0]["overdue"], 2);
+    assert_eq!(lines[0]["more"], false);
+}
+
+#[tokio::test]
+async fn sweeps_report_the_deletions_that_they_could_not_finish() {
+    static EMITTED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
+    let (app, clock, stuck) = start().await;
+    let metered =
+        metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
+    let unfinished = || {
+        let lines = std::mem::take(&mut *EMITTED.lock().unwrap());
+        let counts = lines
+            .into_iter()
+            .map(|line| line["DeletionsUnfinished"].clone());
+        counts.filter(|count| !count.is_null()).collect::<Vec<_>>()
+    };
+    let (other, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);
+    for id in [&stuck, &other] {
+        let interrupted = app.api.delete(&format!("/{id}")).await;
+        interrupted.must_fail_with(503, "UNAVAILABLE");
+    }
+    clock.advance(5 * MINUTE);
+    let refused = Fault::Refused(r#"{"__type":"AccessDeniedException"}"#);
+    app.aws.wire.disturb_requests(move |operation, body| {
+        let is_stuck = String::from_utf8_lossy(body).contains(&stuck);
+        (operation == "DeleteSecret" && is_stuck).then_some(refused)
+    });
+    metered.must_handle(SWEEP).await;
+    assert_eq!(unfinished(), [1]);
+    app.aws.wire.mend();
+    metered.must_handle(SWEEP).await;
+    assert_eq!(unfinished(), Vec::<Value>::new());
+    assert!(app.aws.secret_names().await.is_empty());
+}

@@ -182,6 +182,26 @@ async fn events_reach_unreadable_endpoints_once_they_are_readable() {
 }
 
 #[tokio::test]
+async fn events_for_one_endpoint_do_not_concern_unreadable_others() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let (good, _) = app.api.create_webhook("https://example.com/hook").await;
+    let (bad, _) = app.api.create_webhook("https://example.com/hook").await;
+    for (only, is_doubtful) in [(&good, false), (&bad, true)] {
+        let event = json!({"type": "invoice.paid", "data": {"n": 1}, "webhookId": only});
+        assert_eq!(app.api.publish(&event).await.status, 202);
+        let whole = app.aws.attribute_of(&bad, EVENTS).await;
+        let newer = json!({"S": "newer"});
+        app.aws.set_attribute(&bad, EVENTS, &newer).await;
+        let tasks = app.queue.fan_out().await;
+        let reached = tasks
+            .iter()
+            .map(|task| (task.endpoint.endpoint_id.to_string(), task.if_owed));
+        assert_eq!(reached.collect::<Vec<_>>(), [(only.clone(), is_doubtful)]);
+        app.aws.set_attribute(&bad, EVENTS, &whole).await;
+    }
+}
+
+#[tokio::test]
 async fn unreadable_deliveries_are_sent_once_they_are_readable() {
     for probing in [false, true] {
         let paused = Paused::start().await;
@@ -205,6 +225,21 @@ async fn unreadable_deliveries_are_sent_once_they_are_readable() {
             paused.app.queue.must_handle(r#"{"kind":"sweep"}"#).await;
             paused.app.queue.settle().await;
         }
+        // The last look leaves it there for ten minutes.
+        let place = async || {
+            let endpoint = paused.app.aws.table().endpoint(task.endpoint).await;
+            endpoint.unwrap().unwrap().place.unwrap().at
+        };
+        paused.clock.advance(Duration::from_secs(5 * 60));
+        let last = Tend {
+            due_at: Some(place().await),
+            last: true,
+            ..Tend::now(task.endpoint)
+        };
+        let last = Message::Tend(last).to_json().unwrap();
+        paused.app.queue.must_handle(last).await;
+        let wait = place().await.duration_since(paused.clock.now());
+        assert_eq!(wait.as_secs(), 10 * 60, "{probing}");
         let known = paused.receiver.received().len();
         edit("P").await;
         paused.status.store(200, Ordering::SeqCst);

@@ -29,6 +29,15 @@ use crate::domain::time::iso_millis;
 /// Concurrent updates and deletions of single items.
 const AT_ONCE: usize = 10;
 
+/// What [`Table::remove_history`] removed.
+#[derive(Debug, Clone, Copy)]
+pub struct RemovedHistory {
+    /// How many deliveries were removed.
+    pub deliveries: usize,
+    /// Whether that was all of the history.
+    pub is_all: bool,
+}
+
 impl Table {
     /// Marks an app as deleted, the first step. `None` if it was never created explicitly. A
     /// repeated call keeps the first mark, but lets the next sweep resume the deletion, in case
@@ -184,9 +193,9 @@ impl Table {
         Ok(())
     }
 
-    /// Removes up to `limit` deliveries of an endpoint, and their events. Returns the number of
-    /// deliveries. Events are removed first, because only their deliveries lead to them: after
-    /// an interruption, the next call must still find them. One `Query`, and a
+    /// Removes up to `limit` deliveries of an endpoint, and their events: fewer if they are larger
+    /// than the 1 MB that a `Query` reads. Events are removed first, because only their deliveries
+    /// lead to them: after an interruption, the next call must still find them. One `Query`, and a
     /// `BatchWriteItem` for every 25 items.
     ///
     /// # Errors
@@ -195,7 +204,7 @@ impl Table {
         &self,
         endpoint: EndpointKey,
         limit: u16,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<RemovedHistory, StoreError> {
         const OPERATION: &str = "Query of a deleted app's history";
         let query = self
             .client
@@ -219,9 +228,12 @@ impl Table {
             .into_iter()
             .flat_map(|id| [keys::event(app_id, id), keys::fanned_out(app_id, id)]);
         self.remove_all(events).await?;
-        let count = deliveries.len();
+        let removed = RemovedHistory {
+            deliveries: deliveries.len(),
+            is_all: page.last_evaluated_key.is_none(),
+        };
         self.remove_all(deliveries.into_iter().map(key_of)).await?;
-        Ok(count)
+        Ok(removed)
     }
 
     async fn remove_all(&self, keys: impl Iterator<Item = Item>) -> Result<(), StoreError> {

@@ -45,6 +45,7 @@ use super::LazyClient;
 use super::error::{During, StoreError};
 use crate::domain::endpoint::EndpointKey;
 pub use api_keys::KeyCreated;
+pub use app_deletion::RemovedHistory;
 pub use apps::{AppPut, AppsPage};
 pub use batch_get::AttemptItems;
 pub use budgets::Reserved;

@@ -1,6 +1,7 @@
 //! An endpoint with a backlog, and the messages of its queues.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lambda_events::sqs::SqsMessage;
@@ -70,17 +71,32 @@ impl Full {
         messages: impl IntoIterator<Item = SqsMessage>,
         cut: usize,
     ) -> (Vec<String>, bool) {
+        let mut calls = 0;
+        let plan = move |_: &str, _: &[u8]| {
+            calls += 1;
+            (calls >= cut).then_some(Fault::Before)
+        };
+        self.handle_disturbed(messages, plan).await
+    }
+
+    /// The same, in which calls fail as `plan` says, but not the poller's.
+    pub async fn handle_disturbed(
+        &mut self,
+        messages: impl IntoIterator<Item = SqsMessage>,
+        mut plan: impl FnMut(&str, &[u8]) -> Option<Fault> + Send + 'static,
+    ) -> (Vec<String>, bool) {
         let wire = &self.limited.app.aws.wire;
         wire.take();
-        let mut calls = 0;
-        wire.disturb(move |call| {
-            calls += usize::from(!is_of_a_poller(call));
-            match call {
-                _ if is_of_a_poller(call) => None,
-                _ if calls >= cut => Some(Fault::Before),
-                "SendMessageBatch" => Some(Fault::Answered(TAKEN)),
-                _ => None,
+        // Whether each call failed.
+        let failed = Arc::<Mutex<Vec<bool>>>::default();
+        let noted = Arc::clone(&failed);
+        wire.disturb_requests(move |call, body| {
+            if is_of_a_poller(call) {
+                return None;
             }
+            let fault = plan(call, body);
+            noted.lock().unwrap().push(fault.is_some());
+            fault.or((call == "SendMessageBatch").then_some(Fault::Answered(TAKEN)))
         });
         let before = self.limited.received();
         let queue = &self.limited.app.queue;
@@ -90,9 +106,9 @@ impl Full {
         let arrived = self.limited.received() - before;
         self.arrivals.extend(vec![now.as_second(); arrived]);
         let requests = wire.take_requests();
-        // Calls from `cut` on never reached the queue.
-        for request in requests.iter().take(cut - 1) {
-            if request.operation != "SendMessageBatch" {
+        let failed = failed.lock().unwrap().clone();
+        for (request, has_failed) in requests.iter().zip(failed) {
+            if request.operation != "SendMessageBatch" || has_failed {
                 continue;
             }
             for entry in request.body()["Entries"].as_array().unwrap() {

@@ -28,6 +28,8 @@ pub enum Behaviour {
     FallsSilent,
     /// Never extends the flow control window, so a request stalls after the initial 64 KiB.
     TakesLittle,
+    /// The same, but responds as soon as a request begins.
+    AnswersEarly,
     /// Reads requests and responds to none.
     AnswersNothing,
     /// Sends the head of a response, then resets the stream.
@@ -174,6 +176,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
                         }
                         _ => {}
                     }
+                }
+                HEADERS if matches!(behaviour, Behaviour::AnswersEarly) => {
+                    let flags = END_HEADERS | FLAG;
+                    self.write(HEADERS, flags, stream, &[0x88]).await?;
                 }
                 HEADERS if stream != 1 && matches!(behaviour, Behaviour::RefusesMore) => {
                     // REFUSED_STREAM

@@ -5,11 +5,13 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, OnceLock};
 
-use tracing::Level;
+use serde_json::Value;
+use tracing::{Instrument, Level, error_span};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use uuid::Uuid;
 
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
 static STARTED: OnceLock<()> = OnceLock::new();
@@ -58,4 +60,21 @@ pub fn lines_with(text: &str) -> Vec<String> {
     let log = self::text();
     let lines = log.lines().filter(|line| line.contains(text));
     lines.map(str::to_owned).collect()
+}
+
+/// Returns the lines that are logged while `work` runs, but not those of other tests.
+pub async fn lines_of(work: impl Future<Output = ()>) -> Vec<Value> {
+    start();
+    let id = Uuid::now_v7().to_string();
+    work.instrument(error_span!("batch", request_id = id)).await;
+    let lines = lines_with(&id).into_iter();
+    lines
+        .map(|line| serde_json::from_str(&line).expect("parse the line"))
+        .collect()
+}
+
+/// Returns the lines of `lines` with this message.
+pub fn saying<'a>(lines: &'a [Value], message: &str) -> Vec<&'a Value> {
+    let found = lines.iter().filter(|line| line["message"] == message);
+    found.collect()
 }
