@@ -9,7 +9,8 @@ from running import run
 from together import Together
 
 FIRST = 20  # tests for each mutant alone
-AT_ONCE = (64, 16, 4, 1)  # mutants
+AT_ONCE = (256, 32, 4, 1)  # mutants
+
 
 class Hunt:
     def __init__(self, binaries, mutants, reach, results, workers):
@@ -35,8 +36,8 @@ class Hunt:
         for size in AT_ONCE:
             pending = self.pending()
             print(f"{len(pending)} mutants to run, {size} at once", flush=True)
-            for group in groups(pending, size):
-                Together(self, group).run()
+            for start in range(0, len(pending), size):
+                Together(self, pending[start : start + size]).run()
 
     def pending(self):
         return [m for m in self.mutants if not self.results.is_final(m, self.tests(m))]
@@ -95,20 +96,3 @@ class Hunt:
         threads = 2 if binary["kind"] == "lib" else 6
         ids = ",".join(str(mutant["id"]) for mutant in mutants)
         return run(binary, tests, seconds, cpu, threads, MUTANT=ids, **variables)
-
-
-def groups(mutants, size):
-    """Groups of mutants without two of one function, where one could hide the other."""
-    found = []
-    for mutant in mutants:
-        for group in found:
-            if len(group) < size and not any(is_near(mutant, other) for other in group):
-                group.append(mutant)
-                break
-        else:
-            found.append([mutant])
-    return found
-
-
-def is_near(mutant, other):
-    return (mutant["file"], mutant["function"]) == (other["file"], other["function"])

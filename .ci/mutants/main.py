@@ -23,6 +23,7 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--kind", choices=["lib"], help="only run unit tests")
     parser.add_argument("--keep", action="store_true", help="tests were added, or code removed")
+    parser.add_argument("--longest", type=float, default=600, help="only run tests this quick")
     parser.add_argument("--folder", action="append", help="only run mutants of these")
     options = parser.parse_args()
     if "build" in options.steps:
@@ -30,7 +31,7 @@ def main():
     built = json.loads((TARGET / "mutants.json").read_text())
     # Tests inherit it: a mutant may allocate without end.
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
-    reach = Reach(TARGET / "reach.jsonl")
+    reach = Reach(TARGET / "reach.jsonl", options.longest)
     binaries = [b for b in built["binaries"] if options.kind in (None, b["kind"])]
     if "reach" in options.steps:
         reach.learn(binaries, options.workers + 1)

@@ -15,8 +15,9 @@ class Reach:
     """Which tests reach which mutants. `reach.jsonl` has a line for each test, which was run
     alone."""
 
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, path, longest):
+        """Tests that take longer than `longest` seconds do not count."""
+        self.path, self.longest = path, longest
         self.tests = {}
         if path.exists():
             for line in path.read_text().splitlines():
@@ -65,7 +66,7 @@ class Reach:
     def by_mutant(self):
         found = defaultdict(list)
         for key, entry in self.tests.items():
-            if not entry["fails"]:
+            if not entry["fails"] and entry["seconds"] <= self.longest:
                 for id in entry["mutants"]:
                     found[id].append(key)
         return found

@@ -174,6 +174,8 @@ fn differ(one: &PublishedEvent, other: &PublishedEvent) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use aws_lambda_events::sqs::SqsMessageAttribute;
+
     use super::*;
     use crate::domain::endpoint::EndpointKey;
     use crate::domain::id::{AppId, EndpointId};
@@ -223,16 +225,42 @@ mod tests {
             delete(ids[0]),
             erase(events[0]),
             Message::Sweep,
-            delete(ids[1]),
-            erase(events[1]),
             delete(ids[0]),
             erase(events[0]),
+            delete(ids[0]),
+            erase(events[0]),
+            delete(ids[1]),
+            erase(events[1]),
             Message::Sweep,
         ] {
             Work::add(&mut works, message, MessageMeta::default(), received());
         }
         let copies: Vec<_> = works.iter().map(|work| work.copies.len()).collect();
-        assert_eq!(copies, [2, 2, 2, 1, 1]);
+        assert_eq!(copies, [3, 3, 2, 1, 1]);
+    }
+
+    #[test]
+    fn redriven_messages_have_the_id_of_their_origin_too() {
+        let ids = |message: &SqsMessage| {
+            let meta = MessageMeta::of(&Received::from(message.clone()));
+            (meta.ids.join(" "), meta.back.join(" "))
+        };
+        let both = |ids: &str, back: &str| (ids.to_owned(), back.to_owned());
+        let mut message = SqsMessage::default();
+        message.message_id = Some("own".to_owned());
+        assert_eq!(ids(&message), both("own", ""));
+        let count = "ApproximateReceiveCount".to_owned();
+        message.attributes.insert(count, "2".to_owned());
+        assert_eq!(ids(&message), both("own", "own"));
+
+        message.attributes.clear();
+        let mut origin = SqsMessageAttribute::default();
+        origin.string_value = Some("first".to_owned());
+        let name = MESSAGE_ID.to_owned();
+        message.message_attributes.insert(name, origin);
+        assert_eq!(ids(&message), both("first own", "first own"));
+        message.message_id = Some("first".to_owned());
+        assert_eq!(ids(&message), both("first", ""));
     }
 
     #[test]

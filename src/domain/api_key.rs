@@ -272,6 +272,7 @@ mod tests {
         assert!(key.expose().starts_with("whk_live_"));
         let read = ApiKey::parse(key.expose()).unwrap();
         assert_eq!(read.hash(), key.hash());
+        assert_eq!(key.hint().len(), 4);
         assert!(key.expose().ends_with(&key.hint()));
     }
 

@@ -341,3 +341,21 @@ impl fmt::Display for SecretVersion {
         f.write_str(&self.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_count_until_their_time() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let place = Place {
+            at: at(10),
+            claim: Some(Claim::Drain),
+        };
+        assert!(place.is_claimed_for(Claim::Drain, at(9)));
+        assert!(!place.is_claimed_for(Claim::Drain, at(10)));
+        assert!(!place.is_claimed_for(Claim::Probe, at(9)));
+        assert!(!Place::at(at(10)).is_claimed_for(Claim::Drain, at(9)));
+    }
+}

@@ -216,4 +216,17 @@ mod tests {
         }
         assert!(of("event", "acme", "").is_ok());
     }
+
+    #[test]
+    fn payloads_have_at_most_399_kib() {
+        let of_size = |bytes: usize| {
+            let frame = r#"{"type":"a.b","timestamp":"2026-01-31T09:30:00.000Z","data":""}"#;
+            let text = "x".repeat(bytes - frame.len());
+            let json = format!(r#"{{"kind":"event","appId":"acme","type":"a.b","data":"{text}"}}"#);
+            Message::from_json(&json)
+        };
+        assert!(of_size(399 * 1024).is_ok());
+        let too_large = of_size(399 * 1024 + 1).unwrap_err();
+        assert_eq!(too_large.flaw, Flaw::Size);
+    }
 }

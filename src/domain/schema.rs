@@ -290,4 +290,15 @@ mod tests {
             assert!(error.contains(keyword), "{bad}: {error}");
         }
     }
+
+    #[test]
+    fn errors_say_what_a_keyword_takes() {
+        for (bad, takes) in [
+            (r#"{"maxItems": 1.5}"#, "a whole number that is not negative"),
+            (r#"{"required": true}"#, "a list of different strings"),
+        ] {
+            let error = check_text(bad).unwrap_err();
+            assert!(error.ends_with(takes), "{bad}: {error}");
+        }
+    }
 }

@@ -132,3 +132,19 @@ impl From<SecretVersion> for KeptSecret {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stored_secrets_are_needed_until_the_overlap_is_over() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let previous = PreviousSecret {
+            secret: SecretVersion::random().into(),
+            until: at(10),
+        };
+        assert!(previous.needs_stored_secret(at(9)));
+        assert!(!previous.needs_stored_secret(at(10)));
+    }
+}

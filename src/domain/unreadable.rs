@@ -65,3 +65,22 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Unreadab
         Unreadable::new(flaw, format!("{what} at line {line}, column {column}"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_tell_json_of_the_wrong_form_from_other_text() {
+        for (text, flaw) in [
+            ("[1, true]", Flaw::Field),
+            ("[1]", Flaw::Field),
+            ("[1, 2", Flaw::NotJson),
+            ("[1, 2] 3", Flaw::NotJson),
+            ("", Flaw::NotJson),
+        ] {
+            let error = parse::<[u8; 2]>(text).unwrap_err();
+            assert_eq!(error.flaw, flaw, "{text}");
+        }
+    }
+}

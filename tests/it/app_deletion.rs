@@ -258,3 +258,23 @@ async fn histories_larger_than_a_page_are_removed_too() {
     app.queue.settle().await;
     must_be_gone(&app, &clock).await;
 }
+
+#[tokio::test]
+async fn small_apps_are_emptied_in_one_step() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
+    let (table, now) = (app.aws.table(), clock.now());
+    let change = AppChange::default();
+    table.put_app(app.app_id, &change, now).await.unwrap();
+    for _ in 0..3 {
+        let (id, _) = app.api.create_webhook(URL).await;
+        let id = endpoint_id(&id);
+        app.aws.seed_event(id, "invoice.paid", now, 500).await;
+    }
+    delete(&app).await;
+    let queued = app.queue.all_queued().await;
+    assert_eq!(app.queue.handle(queued).await, Ok(Vec::new()));
+    // The next step comes once the mark has expired.
+    assert_eq!(app.queue.all_queued().await.len(), 0);
+    must_be_gone(&app, &clock).await;
+}

@@ -196,6 +196,32 @@ async fn drains_without_deliveries_wait_for_no_turn() {
 }
 
 #[tokio::test]
+async fn only_retries_and_resends_take_turns_before_a_backlog() {
+    let mut full = Full::start(1).await;
+    let tasks = full.limited.tasks(4).await;
+    full.must_handle(batch(&tasks[..1])).await;
+    // From here on, turns are free.
+    full.limited.clock.advance(15 * MINUTE);
+    for (task, is_sent) in [
+        (tasks[1].clone(), false),
+        (tasks[2].next(), true),
+        (
+            DeliveryTask {
+                resend: true,
+                ..tasks[3].clone()
+            },
+            true,
+        ),
+    ] {
+        full.held.clear();
+        let known = full.limited.received();
+        full.must_handle(batch(std::slice::from_ref(&task))).await;
+        let sent = full.limited.received() - known + full.held_tasks().len();
+        assert_eq!(sent, usize::from(is_sent), "{task:?}");
+    }
+}
+
+#[tokio::test]
 async fn drains_that_lose_their_turns_try_again_soon() {
     const CHANGED: Fault = Fault::Refused(r#"{"__type": "ConditionalCheckFailedException"}"#);
     let mut full = Full::start(1).await;

@@ -227,6 +227,22 @@ async fn payloads_are_kept_while_the_secret_is_missing() {
 }
 
 #[tokio::test]
+async fn stored_payloads_are_not_written_again_while_the_secret_is_missing() {
+    const GONE: Fault = Fault::Refused(r#"{"__type": "ResourceNotFoundException"}"#);
+    let (app, _) = start().await;
+    app.api.create_webhook("https://example.com/hook").await;
+    app.api.must_publish("invoice.paid").await;
+    let queued = app.queue.all_queued().await;
+    app.aws.wire.take();
+    app.aws.wire.break_calls(&["GetSecretValue"], GONE);
+    assert_eq!(app.queue.handle(queued).await, Ok(Vec::new()));
+    let calls = app.aws.wire.take();
+    assert!(calls.contains(&"GetSecretValue".to_owned()), "{calls:?}");
+    let writes = calls.iter().filter(|call| call.ends_with("Item"));
+    assert_eq!(writes.filter(|call| !call.contains("Get")).count(), 1, "{calls:?}");
+}
+
+#[tokio::test]
 async fn deliveries_without_a_payload_are_not_resent_or_recovered() {
     let (app, _) = start().await;
     let receiver = Receiver::answering(410, "").await;

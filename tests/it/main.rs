@@ -41,6 +41,7 @@ mod dead_letters;
 mod decoding;
 mod delivery_detail;
 mod descriptors;
+mod differing_events;
 mod disabling;
 mod documented_calls;
 mod documented_facts;

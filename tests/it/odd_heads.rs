@@ -1,11 +1,12 @@
 //! Odd but readable response heads, and the header names of requests.
 
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use webhook_endpoints::domain::delivery::BodyNote;
 use webhook_endpoints::domain::failure::Failure;
 
 use crate::support::asserts::{assert_answered, assert_failed, ping_and_history, ping_url};
-use crate::support::receiver::{blunt_receiver, recording_receiver};
+use crate::support::receiver::{blunt_receiver, raw_receiver, recording_receiver};
 use crate::support::{Options, TestApp};
 
 /// A 200 with these header lines and the body `ok`.
@@ -169,4 +170,27 @@ async fn header_names_are_sent_in_title_case() {
             "Webhook-Timestamp",
         ]
     );
+}
+
+#[tokio::test]
+async fn each_status_line_on_a_connection_counts_for_its_own_request() {
+    let app = TestApp::start_with(Options::stepwise()).await;
+    let url = raw_receiver(|mut stream| async move {
+        let mut request = vec![0; 64 * 1024];
+        // The client fails on the second head.
+        for answer in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n",
+            "HTTP/1.1 503 x\r\ncontent-length: many\r\n\r\n",
+        ] {
+            let _ = stream.write_all(answer.as_bytes()).await;
+            let _ = stream.read(&mut request).await;
+        }
+    });
+    let (id, _) = app.api.create_webhook(&url.await).await;
+    for status in [200, 503] {
+        let task = app.queue.first_attempt().await;
+        app.queue.must_attempt(&task).await;
+        let shown = app.api.delivery(&id, task.delivery_id).await;
+        assert_eq!(shown["attemptLog"][0]["responseStatus"], status);
+    }
 }

@@ -154,6 +154,12 @@ async fn waiting_deliveries_are_sent_at_a_bounded_pace() {
     // Two at once; the others are delayed.
     assert_eq!(paused.tend().await.len(), 2);
     assert!(paused.app.queue.delayed_in(Lane::Slow).await >= 3);
+    // The probe took one, and the other five take three seconds. A sweep takes over later.
+    let key = paused.app.aws.endpoint_key(endpoint_id(&paused.id));
+    let endpoint = paused.app.aws.table().endpoint(key).await;
+    let claimed_until = endpoint.unwrap().unwrap().place.unwrap().at;
+    let takes = Duration::from_secs(3) + paused.app.deliverer.stragglers;
+    assert_eq!(claimed_until, paused.clock.now() + takes);
 }
 
 #[tokio::test]
@@ -205,6 +211,25 @@ async fn failed_pings_and_resends_do_not_change_a_pause() {
     paused.drain().await;
     assert_eq!(paused.receiver.received().len(), 4);
     assert_eq!(paused.endpoint().await, before);
+}
+
+#[tokio::test]
+async fn other_changes_during_a_pause_enqueue_no_probe() {
+    let paused = Paused::start().await;
+    let delivery = paused.app.api.deliveries(&paused.id).await[0].clone();
+    let delivery = delivery["id"].as_str().unwrap();
+    let resend = format!("/{}/deliveries/{delivery}/resend", paused.id);
+    paused.app.api.post(&resend).await.data();
+    let resent = paused.app.queue.tasks_and_tends().await.0.remove(0);
+    // A quick answer shows that the endpoint is not slow any more.
+    let since = json!({"N": paused.clock.now().as_millisecond().to_string()});
+    let slow_since = attribute::SLOW_SINCE;
+    paused.app.aws.set_attribute(&paused.id, slow_since, &since).await;
+    paused.app.aws.wire.take();
+    paused.app.queue.must_attempt(&resent).await;
+    assert_eq!(paused.endpoint().await["slowSince"], Value::Null);
+    let calls = paused.app.aws.wire.take();
+    assert!(!calls.contains(&"SendMessageBatch".to_owned()), "{calls:?}");
 }
 
 #[tokio::test]

@@ -27,10 +27,12 @@ async fn pauses_and_waiting_deliveries_are_counted() {
     let counted = || {
         let lines = std::mem::take(&mut *EMITTED.lock().unwrap());
         lines.iter().for_each(metrics::must_be_embedded);
-        ["EndpointsPaused", "DeliveriesWaiting", "EndpointsResumed"].map(|name| {
+        let counts = |name: &str| {
             let counts = lines.iter().map(|line| line[name].clone());
             Value::Array(counts.filter(|count| !count.is_null()).collect())
-        })
+        };
+        assert_eq!(counts("UnreadableItems"), json!([]));
+        ["EndpointsPaused", "DeliveriesWaiting", "EndpointsResumed"].map(counts)
     };
     let (receiver, status) = Receiver::switched().await;
     let (id, _) = app.api.create_webhook(&receiver.url).await;

@@ -3,9 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use webhook_endpoints::aws::table::attribute;
 use webhook_endpoints::domain::delivery::DeliveryStatus;
+use webhook_endpoints::domain::endpoint::Place;
 use webhook_endpoints::domain::health::Health;
 use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Source, Tend};
 
@@ -62,6 +64,48 @@ async fn probes_take_turns_among_waiting_deliveries() {
         paused.probe().await;
     }
     assert_eq!(paused.received(), events);
+}
+
+#[tokio::test]
+async fn probes_enqueue_the_next_one_for_when_it_is_due() {
+    let paused = Paused::start().await;
+    let tends = || {
+        let requests = paused.app.aws.wire.take_requests().into_iter();
+        let sent = requests.filter(|request| request.operation == "SendMessageBatch");
+        let entries = sent.flat_map(|request| request.body()["Entries"].as_array().unwrap().clone());
+        let messages = entries
+            .map(|entry| Message::from_json(entry["MessageBody"].as_str().unwrap()).unwrap());
+        let tends = messages.filter_map(|message| match message {
+            Message::Tend(tend) => tend.due_at,
+            _ => None,
+        });
+        tends.collect::<Vec<_>>()
+    };
+    let next = async || -> Timestamp {
+        let endpoint = paused.endpoint().await;
+        endpoint["nextProbeAt"].as_str().unwrap().parse().unwrap()
+    };
+    // The pause enqueued the first.
+    assert_eq!(tends(), [next().await]);
+    paused.publish_waiting(1).await;
+    paused.app.aws.wire.take();
+    paused.probe().await;
+    assert_eq!(tends(), [next().await]);
+}
+
+#[tokio::test]
+async fn endpoints_in_the_wrong_place_are_moved_to_that_of_their_probe() {
+    let paused = Paused::start().await;
+    paused.publish_waiting(1).await;
+    let key = paused.app.aws.endpoint_key(endpoint_id(&paused.id));
+    let table = paused.app.aws.table();
+    let endpoint = table.endpoint(key).await.unwrap().unwrap();
+    let wrong = Some(Place::at(paused.clock.now() + 60 * MINUTE));
+    let is_set = table.set_place(key, endpoint.place, wrong).await;
+    assert!(is_set.unwrap());
+    assert_eq!(paused.tend().await, []);
+    let moved = table.endpoint(key).await.unwrap().unwrap();
+    assert_eq!(moved.place, endpoint.place);
 }
 
 #[tokio::test]

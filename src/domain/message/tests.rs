@@ -51,6 +51,19 @@ fn attempt_numbers_do_not_overflow() {
 }
 
 #[test]
+fn what_holds_for_one_attempt_does_not_hold_for_the_next() {
+    let ping = DeliveryTask::ping(endpoint(), at(), MAX_DELAY).unwrap();
+    let task = DeliveryTask {
+        resend: true,
+        has_turn: true,
+        if_owed: true,
+        ..ping.clone()
+    };
+    let next = DeliveryTask { attempt: 2, ..ping };
+    assert_eq!(task.next(), next);
+}
+
+#[test]
 fn background_messages_survive_the_queue() {
     let recovery = Recovery {
         id: EventId::new(),
