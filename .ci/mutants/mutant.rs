@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const MUTANTS: usize = 100_000;
 
 static ACTIVE: OnceLock<Box<[bool]>> = OnceLock::new();
-static RECORDING: OnceLock<Option<std::path::PathBuf>> = OnceLock::new();
+static RECORDING: OnceLock<Option<std::fs::File>> = OnceLock::new();
 static REACHED: [AtomicBool; MUTANTS] = [const { AtomicBool::new(false) }; MUTANTS];
 
 /// Whether the process was started with this number among those in MUTANT, which has commas between
@@ -17,12 +17,17 @@ pub fn on(id: usize) -> bool {
     if !REACHED[id].load(Ordering::Relaxed) {
         record(id);
     }
-    ACTIVE.get_or_init(active).get(id).is_some_and(|is_on| *is_on)
+    ACTIVE
+        .get_or_init(active)
+        .get(id)
+        .is_some_and(|is_on| *is_on)
 }
 
 /// Empty, or with an entry for every number.
 fn active() -> Box<[bool]> {
-    let Ok(ids) = std::env::var("MUTANT") else { return Box::default() };
+    let Ok(ids) = std::env::var("MUTANT") else {
+        return Box::default();
+    };
     let mut active = vec![false; MUTANTS];
     for id in ids.split(',') {
         active[id.parse::<usize>().expect("MUTANT has numbers")] = true;
@@ -32,14 +37,21 @@ fn active() -> Box<[bool]> {
 
 #[cold]
 fn record(id: usize) {
+    // Kept open, because a test may use up all descriptors.
+    let file = RECORDING.get_or_init(|| {
+        let path = std::env::var_os("MUTANTS_REACHED")?;
+        let file = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path);
+        Some(file.expect("MUTANTS_REACHED can be written"))
+    });
     if REACHED[id].swap(true, Ordering::Relaxed) {
         return;
     }
-    let path = RECORDING.get_or_init(|| std::env::var_os("MUTANTS_REACHED").map(Into::into));
-    if let Some(path) = path {
-        // A test may have used up all descriptors.
-        let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-        let _ = file.and_then(|mut file| file.write_all(format!("{id}\n").as_bytes()));
+    if let Some(mut file) = file.as_ref() {
+        file.write_all(format!("{id}\n").as_bytes())
+            .expect("MUTANTS_REACHED can be written");
     }
 }
 

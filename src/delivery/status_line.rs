@@ -117,6 +117,8 @@ mod tests {
         for (answer, status) in [
             ("HTTP/1.1 200 OK\r\n", Some(200)),
             ("HTTP/ 200 OK\r\n", None),
+            ("HTTP/1.1 20 OK\r\n", None),
+            ("HTTP/1.1 2000 OK\r\n", None),
             ("HTTP/1.1 404\r\n", Some(404)),
             ("HTTP/1.0 503 \n", Some(503)),
             ("HTTP/1.1  202 Accepted\r\n", Some(202)),

@@ -314,6 +314,30 @@ pub fn body_excerpt(body: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::{AppId, EndpointId};
+
+    #[test]
+    fn deliveries_wait_no_longer_once_attempted() {
+        let at = Timestamp::from_second(1).unwrap();
+        let endpoint = EndpointKey {
+            app_id: AppId::new(),
+            endpoint_id: EndpointId::new(),
+        };
+        let event = EventType::parse("invoice.paid").unwrap();
+        let delivery =
+            Delivery::accepted(DeliveryId::new(), endpoint, EventId::new(), event, at, at);
+        let waiting = Delivery {
+            waiting_since: Some(at),
+            ..delivery
+        };
+        let attempt = Attempt {
+            number: 1,
+            started_at: at,
+            duration_ms: 1,
+            verdict: Verdict::Failed(Failure::Closed),
+        };
+        assert_eq!(waiting.after(&attempt, Some(at)).waiting_since, None);
+    }
 
     #[test]
     fn statuses_parse_case_insensitively() {

@@ -1,6 +1,7 @@
 //! Fan-out: one event becomes a delivery to each subscribed endpoint.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -190,6 +191,30 @@ async fn repeated_messages_complete_interrupted_fan_outs() {
             "DELIVERED"
         );
     }
+}
+
+#[tokio::test]
+async fn completed_fan_outs_leave_out_endpoints_created_since() {
+    let clock = HandClock::at_now();
+    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
+    let (id, _) = app.api.create_webhook("https://example.com/hook").await;
+    app.api.must_publish("invoice.paid").await;
+    let event = app.queue.all_queued().await;
+    let queue = app.queue.by_message();
+    app.aws
+        .wire
+        .break_calls(&["SendMessageBatch"], Fault::Before);
+    assert_eq!(queue.handle(event.clone()).await.unwrap().len(), 1);
+    app.aws.wire.mend();
+    clock.advance(Duration::from_secs(10 * 60));
+    app.api.create_webhook("https://example.com/hook").await;
+    let back = event.iter().map(|message| received_again(message, 2));
+    assert_eq!(queue.handle(back).await, Ok(Vec::new()));
+    let tasks = app.queue.tasks().await;
+    let reached = tasks
+        .iter()
+        .map(|task| task.endpoint.endpoint_id.to_string());
+    assert_eq!(reached.collect::<Vec<_>>(), [id]);
 }
 
 #[tokio::test]
