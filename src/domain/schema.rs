@@ -294,7 +294,10 @@ mod tests {
     #[test]
     fn errors_say_what_a_keyword_takes() {
         for (bad, takes) in [
-            (r#"{"maxItems": 1.5}"#, "a whole number that is not negative"),
+            (
+                r#"{"maxItems": 1.5}"#,
+                "a whole number that is not negative",
+            ),
             (r#"{"required": true}"#, "a list of different strings"),
         ] {
             let error = check_text(bad).unwrap_err();

@@ -190,7 +190,10 @@ async fn drains_without_deliveries_wait_for_no_turn() {
     let after = Some(tasks[0].delivery_id);
     let next = Message::Tend(Tend { after, ..tend });
     let calls = full.must_handle_one(&next).await;
-    assert_eq!(calls, ["GetItem", "Query", "SendMessageBatch", "UpdateItem"]);
+    assert_eq!(
+        calls,
+        ["GetItem", "Query", "SendMessageBatch", "UpdateItem"]
+    );
     let stragglers = full.limited.app.deliverer.stragglers.as_secs();
     assert_eq!(full.held_tends(), [stragglers.cast_signed()]);
 }

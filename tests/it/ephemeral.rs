@@ -239,7 +239,11 @@ async fn stored_payloads_are_not_written_again_while_the_secret_is_missing() {
     let calls = app.aws.wire.take();
     assert!(calls.contains(&"GetSecretValue".to_owned()), "{calls:?}");
     let writes = calls.iter().filter(|call| call.ends_with("Item"));
-    assert_eq!(writes.filter(|call| !call.contains("Get")).count(), 1, "{calls:?}");
+    assert_eq!(
+        writes.filter(|call| !call.contains("Get")).count(),
+        1,
+        "{calls:?}"
+    );
 }
 
 #[tokio::test]

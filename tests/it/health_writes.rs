@@ -70,7 +70,10 @@ async fn failures_do_not_count_if_the_health_is_changed_just_before() {
     app.queue.must_attempt(&second).await;
     let updates = ["UpdateItem"; 2];
     let calls = app.aws.wire.take();
-    assert_eq!(calls, [&["BatchGetItem", "SendMessageBatch"], &updates[..]].concat());
+    assert_eq!(
+        calls,
+        [&["BatchGetItem", "SendMessageBatch"], &updates[..]].concat()
+    );
     assert_eq!(app.api.get(&format!("/{id}")).await.data(), &failing);
 }
 

@@ -224,7 +224,11 @@ async fn other_changes_during_a_pause_enqueue_no_probe() {
     // A quick answer shows that the endpoint is not slow any more.
     let since = json!({"N": paused.clock.now().as_millisecond().to_string()});
     let slow_since = attribute::SLOW_SINCE;
-    paused.app.aws.set_attribute(&paused.id, slow_since, &since).await;
+    paused
+        .app
+        .aws
+        .set_attribute(&paused.id, slow_since, &since)
+        .await;
     paused.app.aws.wire.take();
     paused.app.queue.must_attempt(&resent).await;
     assert_eq!(paused.endpoint().await["slowSince"], Value::Null);

@@ -72,7 +72,8 @@ async fn probes_enqueue_the_next_one_for_when_it_is_due() {
     let tends = || {
         let requests = paused.app.aws.wire.take_requests().into_iter();
         let sent = requests.filter(|request| request.operation == "SendMessageBatch");
-        let entries = sent.flat_map(|request| request.body()["Entries"].as_array().unwrap().clone());
+        let entries =
+            sent.flat_map(|request| request.body()["Entries"].as_array().unwrap().clone());
         let messages = entries
             .map(|entry| Message::from_json(entry["MessageBody"].as_str().unwrap()).unwrap());
         let tends = messages.filter_map(|message| match message {
