@@ -41,9 +41,8 @@ async fn status(app: &TestApp) -> Value {
     call(app, Method::GET, "", None).await.data()["status"].clone()
 }
 
-/// Starts a service without a key cache. Its app has two endpoints, each with 12 failed
-/// deliveries and a pending one.
-async fn start() -> (TestApp, HandClock) {
+/// Starts a service without a key cache. Its app has no endpoints.
+async fn start_empty() -> (TestApp, HandClock) {
     let clock = HandClock::at_now();
     let mut options = Options::stepwise_with(&clock);
     options.settings.api_key_cache = Duration::ZERO;
@@ -52,6 +51,13 @@ async fn start() -> (TestApp, HandClock) {
     let (table, now) = (app.aws.table(), clock.now());
     let change = AppChange::default();
     table.put_app(app.app_id, &change, now).await.unwrap();
+    (app, clock)
+}
+
+/// The same with two endpoints, each with 12 failed deliveries and a pending one.
+async fn start() -> (TestApp, HandClock) {
+    let (app, clock) = start_empty().await;
+    let now = clock.now();
     for _ in 0..2 {
         let (id, _) = app.api.create_webhook(URL).await;
         let id = endpoint_id(&id);
@@ -261,15 +267,13 @@ async fn histories_larger_than_a_page_are_removed_too() {
 
 #[tokio::test]
 async fn small_apps_are_emptied_in_one_step() {
-    let clock = HandClock::at_now();
-    let app = TestApp::start_with(Options::stepwise_with(&clock)).await;
-    let (table, now) = (app.aws.table(), clock.now());
-    let change = AppChange::default();
-    table.put_app(app.app_id, &change, now).await.unwrap();
+    let (app, clock) = start_empty().await;
     for _ in 0..3 {
         let (id, _) = app.api.create_webhook(URL).await;
-        let id = endpoint_id(&id);
-        app.aws.seed_event(id, "invoice.paid", now, 500).await;
+        let seeding = app
+            .aws
+            .seed_event(endpoint_id(&id), "invoice.paid", clock.now(), 500);
+        seeding.await;
     }
     delete(&app).await;
     let queued = app.queue.all_queued().await;

@@ -240,8 +240,8 @@ async fn endpoints_are_marked_slow_while_an_attempt_runs() {
     assert_eq!(shown.data()["slowSince"], Value::Null);
 }
 
-#[tokio::test]
-async fn endpoints_are_marked_slow_once() {
+/// A service, and an endpoint whose receiver takes long enough that the endpoint counts as slow.
+async fn start_slow() -> (TestApp, String) {
     let mut options = Options::stepwise();
     options.settings.policy.health.slow_after = Duration::from_millis(100);
     let app = TestApp::start_with(options).await;
@@ -251,7 +251,13 @@ async fn endpoints_are_marked_slow_once() {
             .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
             .await;
     });
-    app.api.create_webhook(&url.await).await;
+    let (id, _) = app.api.create_webhook(&url.await).await;
+    (app, id)
+}
+
+#[tokio::test]
+async fn endpoints_are_marked_slow_once() {
+    let (app, _) = start_slow().await;
     let marks = || {
         let requests = app.aws.wire.take_requests().into_iter();
         let marks = requests.filter(|request| {
@@ -277,16 +283,7 @@ async fn endpoints_are_marked_slow_once() {
 
 #[tokio::test]
 async fn failing_to_mark_an_endpoint_slow_loses_no_record() {
-    let mut options = Options::stepwise();
-    options.settings.policy.health.slow_after = Duration::from_millis(100);
-    let app = TestApp::start_with(options).await;
-    let url = raw_receiver(move |mut stream| async move {
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        let _ = stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-            .await;
-    });
-    let (id, _) = app.api.create_webhook(&url.await).await;
+    let (app, id) = start_slow().await;
     let task = app.queue.first_attempt().await;
     app.aws.wire.disturb_requests(move |operation, body| {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -301,16 +298,7 @@ async fn failing_to_mark_an_endpoint_slow_loses_no_record() {
 
 #[tokio::test]
 async fn pings_after_a_slow_one_take_the_slow_lane() {
-    let mut options = Options::stepwise();
-    options.settings.policy.health.slow_after = Duration::from_millis(100);
-    let app = TestApp::start_with(options).await;
-    let url = raw_receiver(move |mut stream| async move {
-        tokio::time::sleep(Duration::from_millis(400)).await;
-        let _ = stream
-            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-            .await;
-    });
-    let (id, _) = app.api.create_webhook(&url.await).await;
+    let (app, id) = start_slow().await;
     app.api.ping_preferring(&id, "respond-async").await;
     assert_eq!(queued(&app).await, [1, 0]);
     let first = app.queue.queued_in(Lane::Fast).await;
