@@ -180,7 +180,7 @@ def main(keep):
     known = TARGET / "mutants.json"
     before = json.loads(known.read_text()) if known.exists() else {"source": None, "mutants": []}
     reach, results = TARGET / "reach.jsonl", TARGET / "results.jsonl"
-    if keep:
+    if keep and reach.exists() and results.exists():
         renumber(reach, before["mutants"], out["mutants"])
         # Other tests may catch the others now.
         lines = results.read_text().splitlines(keepends=True)

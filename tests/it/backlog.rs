@@ -15,7 +15,7 @@ use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Tend};
 
 use crate::rate_limit::batch;
 use crate::support::queue::message;
-use crate::support::wire::Fault;
+use crate::support::wire::{Fault, names};
 use full::{Full, TAKEN};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -235,8 +235,7 @@ async fn drains_that_lose_their_turns_try_again_soon() {
     let tend = full.tend().await.to_json().unwrap();
     let lose_turns = |operation: &str, body: &[u8]| {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let name = format!("#{}", attribute::NEXT_TURN);
-        let takes_turns = !body["ExpressionAttributeNames"][name].is_null();
+        let takes_turns = names(&body, attribute::NEXT_TURN);
         (operation == "UpdateItem" && takes_turns).then_some(CHANGED)
     };
     let (_, back) = full

@@ -14,7 +14,7 @@ use webhook_endpoints::domain::message::Lane;
 
 use crate::support::queue::{attempt_message, endpoint_id, message, ping_of};
 use crate::support::receiver::{Receiver, raw_receiver};
-use crate::support::wire::Fault;
+use crate::support::wire::{Fault, names};
 use crate::support::{Options, TestApp, eventually};
 
 /// How many messages are visible in the fast and in the slow lane.
@@ -260,10 +260,7 @@ async fn endpoints_are_marked_slow_once() {
     let (app, _) = start_slow().await;
     let marks = || {
         let requests = app.aws.wire.take_requests().into_iter();
-        let marks = requests.filter(|request| {
-            let name = format!("#{}", attribute::SLOW_SINCE);
-            !request.body()["ExpressionAttributeNames"][name].is_null()
-        });
+        let marks = requests.filter(|request| names(&request.body(), attribute::SLOW_SINCE));
         marks.count()
     };
     let tasks = [
@@ -287,8 +284,7 @@ async fn failing_to_mark_an_endpoint_slow_loses_no_record() {
     let task = app.queue.first_attempt().await;
     app.aws.wire.disturb_requests(move |operation, body| {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
-        let is_slow_mark =
-            !body["ExpressionAttributeNames"][format!("#{}", attribute::SLOW_SINCE)].is_null();
+        let is_slow_mark = names(&body, attribute::SLOW_SINCE);
         (operation == "UpdateItem" && is_slow_mark).then_some(Fault::Before)
     });
     app.queue.must_attempt(&task).await;

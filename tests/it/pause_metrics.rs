@@ -27,10 +27,7 @@ async fn pauses_and_waiting_deliveries_are_counted() {
     let counted = || {
         let lines = std::mem::take(&mut *EMITTED.lock().unwrap());
         lines.iter().for_each(metrics::must_be_embedded);
-        let counts = |name: &str| {
-            let counts = lines.iter().map(|line| line[name].clone());
-            Value::Array(counts.filter(|count| !count.is_null()).collect())
-        };
+        let counts = |name: &str| Value::Array(metrics::values(&lines, name));
         assert_eq!(counts("UnreadableItems"), json!([]));
         ["EndpointsPaused", "DeliveriesWaiting", "EndpointsResumed"].map(counts)
     };

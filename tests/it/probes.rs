@@ -14,6 +14,7 @@ use webhook_endpoints::domain::message::{DeliveryTask, Lane, Message, Source, Te
 use crate::support::eventually;
 use crate::support::paused::Paused;
 use crate::support::queue::{endpoint_id, message};
+use crate::support::wire::Request;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -70,13 +71,9 @@ async fn probes_take_turns_among_waiting_deliveries() {
 async fn probes_enqueue_the_next_one_for_when_it_is_due() {
     let paused = Paused::start().await;
     let tends = || {
-        let requests = paused.app.aws.wire.take_requests().into_iter();
-        let sent = requests.filter(|request| request.operation == "SendMessageBatch");
-        let entries =
-            sent.flat_map(|request| request.body()["Entries"].as_array().unwrap().clone());
-        let messages = entries
-            .map(|entry| Message::from_json(entry["MessageBody"].as_str().unwrap()).unwrap());
-        let tends = messages.filter_map(|message| match message {
+        let requests = paused.app.aws.wire.take_requests();
+        let sent = requests.iter().flat_map(Request::sent);
+        let tends = sent.filter_map(|(_, message)| match message {
             Message::Tend(tend) => tend.due_at,
             _ => None,
         });

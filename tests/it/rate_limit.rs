@@ -66,16 +66,11 @@ impl Limited {
         assert_eq!(handled, Ok(Vec::new()));
         let mut put_back = Vec::new();
         for request in self.app.aws.wire.take_requests() {
-            if request.operation != "SendMessageBatch" {
-                continue;
-            }
-            for entry in request.body()["Entries"].as_array().unwrap() {
-                let Ok(Message::Delivery(task)) =
-                    Message::from_json(entry["MessageBody"].as_str().unwrap())
-                else {
-                    panic!("not an attempt: {entry}");
+            for (delay, message) in request.sent() {
+                let Message::Delivery(task) = message else {
+                    panic!("not an attempt: {message:?}");
                 };
-                put_back.push((entry["DelaySeconds"].as_u64().unwrap_or(0), task));
+                put_back.push((delay, task));
             }
         }
         put_back.sort_by_key(|(delay, _)| *delay);

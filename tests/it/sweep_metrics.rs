@@ -110,10 +110,7 @@ async fn sweeps_report_the_deletions_that_they_could_not_finish() {
         metrics::queue_with_metrics(&app, |line| EMITTED.lock().unwrap().push(line.clone()));
     let unfinished = || {
         let lines = std::mem::take(&mut *EMITTED.lock().unwrap());
-        let counts = lines
-            .into_iter()
-            .map(|line| line["DeletionsUnfinished"].clone());
-        counts.filter(|count| !count.is_null()).collect::<Vec<_>>()
+        metrics::values(&lines, "DeletionsUnfinished")
     };
     let (other, _) = app.api.create_webhook("https://example.com/hook").await;
     app.aws.wire.break_calls(&["DeleteSecret"], Fault::Before);

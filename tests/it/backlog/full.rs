@@ -108,12 +108,10 @@ impl Full {
         let requests = wire.take_requests();
         let failed = failed.lock().unwrap().clone();
         for (request, has_failed) in requests.iter().zip(failed) {
-            if request.operation != "SendMessageBatch" || has_failed {
+            if has_failed {
                 continue;
             }
-            for entry in request.body()["Entries"].as_array().unwrap() {
-                let delay = entry["DelaySeconds"].as_u64().unwrap_or_default();
-                let sent = Message::from_json(entry["MessageBody"].as_str().unwrap()).unwrap();
+            for (delay, sent) in request.sent() {
                 let visible = now + Duration::from_secs(delay);
                 self.held.entry(visible).or_default().push(sent);
             }

@@ -63,6 +63,12 @@ pub fn must_be_embedded(line: &Value) {
     assert_eq!(members.into_iter().collect::<Vec<_>>(), found);
 }
 
+/// The values of this metric, in the lines that have it.
+pub fn values(lines: &[Value], metric: &str) -> Vec<Value> {
+    let values = lines.iter().map(|line| line[metric].clone());
+    values.filter(|value| !value.is_null()).collect()
+}
+
 /// Returns whether a line has this metric with exactly these dimensions.
 pub fn has(line: &Value, metric: &str, dimensions: &[(&str, String)]) -> bool {
     let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();

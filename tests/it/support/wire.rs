@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use webhook_endpoints::domain::message::Message;
 
 use super::recording;
 
@@ -55,6 +56,26 @@ impl Request {
     pub fn body(&self) -> Value {
         serde_json::from_slice(&self.body).expect("parse the request body")
     }
+
+    /// The messages of a `SendMessageBatch`, with their delays in seconds. None for other calls.
+    pub fn sent(&self) -> Vec<(u64, Message)> {
+        if self.operation != "SendMessageBatch" {
+            return Vec::new();
+        }
+        let body = self.body();
+        let entries = body["Entries"].as_array().expect("read the entries");
+        let sent = entries.iter().map(|entry| {
+            let text = entry["MessageBody"].as_str().expect("read the message");
+            let message = Message::from_json(text).expect("parse the message");
+            (entry["DelaySeconds"].as_u64().unwrap_or_default(), message)
+        });
+        sent.collect()
+    }
+}
+
+/// Whether the body of a call of DynamoDB names this attribute.
+pub fn names(body: &Value, attribute: &str) -> bool {
+    !body["ExpressionAttributeNames"][format!("#{attribute}")].is_null()
 }
 
 /// Whether it is a call of the poller, which in a deployment is part of AWS.
